@@ -1,0 +1,1 @@
+"""What both services stand on: the ports (log, warehouse, objects), the rules of valid input, and serving."""

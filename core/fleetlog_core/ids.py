@@ -1,0 +1,40 @@
+"""Ids of runs, writers and requests: 16 bytes inside, 32 hexadecimal digits outside.
+
+A run id is a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits, so that byte order is time order.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+from fleetlog_core.errors import InvalidArgument, shown
+
+ID_BYTES = 16
+_HEX = re.compile(r"[0-9a-f]{32}")
+
+
+def new_run_id(time_millis: int | None = None, randomness: bytes | None = None) -> bytes:
+    """A UUIDv7 of this moment, or of the given Unix milliseconds and 10 bytes of randomness."""
+    millis = time.time_ns() // 1_000_000 if time_millis is None else time_millis
+    tail = bytearray(os.urandom(10) if randomness is None else randomness[:10])
+    tail[0] = (tail[0] & 0x0F) | 0x70
+    tail[2] = (tail[2] & 0x3F) | 0x80
+    return (millis & 0xFFFFFFFFFFFF).to_bytes(6, "big") + bytes(tail)
+
+
+def new_random_id() -> bytes:
+    """16 random bytes: a writer id or a request id."""
+    return os.urandom(ID_BYTES)
+
+
+def parse_id(text: str, field: str = "run_id") -> bytes:
+    """The 16 bytes of an id; InvalidArgument INVALID_ID when it is not 32 lower-case hexadecimal digits.
+
+    Upper case and the dashes of a UUID's usual notation are taken as well.
+    """
+    plain = text.replace("-", "").lower() if len(text) in (32, 36) else text
+    if not _HEX.fullmatch(plain):
+        raise InvalidArgument.of_field("INVALID_ID", field, f"{shown(text)} is not 32 hexadecimal digits")
+    return bytes.fromhex(plain)

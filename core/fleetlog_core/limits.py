@@ -1,0 +1,40 @@
+"""Every limit that a user can meet, by name. Client and gateway hold to the same ones."""
+
+NAMESPACE_CHARACTERS = 64
+KEY_CHARACTERS = 250
+"""Keys of params, tags and metrics."""
+TEXT_BYTES = 16_384
+"""Values of text params and tags, UTF-8."""
+RUN_NAME_CHARACTERS = 500
+USER_CHARACTERS = 200
+EXPERIMENT_NAME_CHARACTERS = 500
+PARAMS_PER_EVENT = 2_000
+TAGS_PER_EVENT = 2_000
+COLUMNS_PER_EVENT = 10_000
+POINTS_PER_EVENT = 1_000_000
+EVENTS_PER_FRAME = 10_000
+FRAME_BYTES = 4 * 1024 * 1024
+"""Encoded size of a frame. Kafka's limit is set to this and a little more."""
+MESSAGE_BYTES = 8 * 1024 * 1024
+"""gRPC's limit of a message; what is above it never reaches the gateway's code."""
+METRICS_PER_RUN = 100_000
+"""Distinct metric keys of a run."""
+PARAMS_PER_RUN = 10_000
+TAGS_PER_RUN = 10_000
+ARTIFACT_PATH_BYTES = 1_024
+INLINE_ARTIFACT_BYTES = 1024 * 1024
+"""Artifacts up to this size travel as events."""
+CHUNK_BYTES = 1024 * 1024
+"""Pieces of artifact uploads and downloads."""
+ARTIFACT_BYTES = 5 * 1024**4
+MIN_TIME_MILLIS = 0
+MAX_TIME_MILLIS = 9_000_000_000_000
+"""Times are Unix milliseconds from 1970 to 2255: inside ClickHouse's DateTime64(3)."""
+FILTER_CHARACTERS = 100_000
+FILTER_CLAUSES = 1_000
+FILTER_DEPTH = 100
+ORDER_BY_KEYS = 8
+PAGE_SIZE = 1_000
+RUNS_PER_READ = 1_000
+KEYS_PER_READ = 100
+BUCKETS_PER_SERIES = 10_000

@@ -1,0 +1,1 @@
+"""The event log: the only source of truth. A port, and one adapter a module."""

@@ -1,0 +1,138 @@
+"""The port of the event log.
+
+Words
+-----
+record     bytes with a place: (topic, partition, offset).
+offset     counts the records of one partition from 0, without gaps in what a reader sees in order.
+next offset  the offset after the last one meant; never "last read".
+durable    the record survives the crash of every process; only then its future resolves.
+committed  what a consumer group declared of a partition: an offset and a text of its own (`metadata`).
+
+Topics are fixed: EVENTS (partitioned by key, so one run's records are in one partition, in order) and CONTROL
+(one partition: its order decides what is unique). DEAD_LETTERS takes what can't be applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+EVENTS = "events"
+CONTROL = "control"
+DEAD_LETTERS = "dead-letters"
+TOPICS = (EVENTS, CONTROL, DEAD_LETTERS)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Partition:
+    """One ordered sequence of records."""
+
+    topic: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}-{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Bytes of the log with their place. `time_millis` is when the log took them."""
+
+    partition: Partition
+    offset: int
+    key: bytes
+    value: bytes
+    time_millis: int
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What a group committed of a partition: the offset to go on from, and a text of its own."""
+
+    offset: int
+    metadata: str = ""
+
+
+class LogUnavailable(Exception):
+    """The log does not answer. What was being done may or may not have happened; do it again."""
+
+
+class RecordTooLarge(Exception):
+    """The record is over the log's limit; nothing was written."""
+
+
+class Fenced(Exception):
+    """The partition belongs to another member of the group by now; drop what was begun and poll."""
+
+
+class EventLog(Protocol):
+    """An append-only log. Thread-safe. Nothing is ever changed or removed."""
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions the topic has."""
+        ...
+
+    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+        """Write one record; the future resolves when it is durable, to the record with its place.
+
+        Records that one thread appends with one key keep their order. Does not block for I/O. The future fails
+        with LogUnavailable (outcome unknown) or RecordTooLarge (nothing written).
+        """
+        ...
+
+    def read(self, partition: Partition, offset: int, *, max_bytes: int) -> Sequence[Record]:
+        """Records from `offset` on, in order, up to about `max_bytes` and at least one if there is one.
+
+        Does not wait. Empty: there is none yet. LogUnavailable.
+        """
+        ...
+
+    def next_offset(self, partition: Partition) -> int:
+        """The offset that the next record of the partition will have."""
+        ...
+
+    def consumer(self, group: str, topics: Sequence[str]) -> Consumer:
+        """Join a consumer group. Each partition of the topics is with one member at a time."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was appended and let go. Appending afterwards fails with LogUnavailable. Idempotent."""
+        ...
+
+
+class Consumer(Protocol):
+    """A member of a consumer group. Used by one thread, but for `wake`."""
+
+    def assignment(self) -> frozenset[Partition]:
+        """The partitions that are this member's by its last poll."""
+        ...
+
+    def poll(self, timeout_seconds: float, *, max_bytes: int) -> Sequence[Record]:
+        """Records that follow those of earlier polls, of the assigned partitions; in order within each.
+
+        Waits up to the timeout for the first; returns at once when there is one, or on `wake`. A partition that
+        is newly assigned starts at its committed offset, or at 0. LogUnavailable.
+        """
+        ...
+
+    def seek(self, partition: Partition, offset: int) -> None:
+        """The next poll reads the partition from `offset`. Fenced when it is not assigned."""
+        ...
+
+    def committed(self, partition: Partition) -> Commit | None:
+        """What the group committed of the partition, by whichever member; None = never."""
+        ...
+
+    def commit(self, partition: Partition, commit: Commit) -> None:
+        """Commit durably. Fenced when the partition is another member's; then nothing changed."""
+        ...
+
+    def wake(self) -> None:
+        """End a waiting poll. From any thread."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group; the partitions go to other members. Commits nothing. Idempotent."""
+        ...

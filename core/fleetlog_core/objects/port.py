@@ -1,0 +1,52 @@
+"""The port of the object store: immutable bytes under the digest of their content.
+
+An object's name is (namespace, run id, SHA-256): the same bytes put twice are one object, a repeat after a crash is
+safe, and nothing a user typed becomes part of a path or of a bucket key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectName:
+    """Whose bytes, and which: the namespace, the 16 bytes of the run id, the 32 bytes of the SHA-256."""
+
+    namespace: str
+    run_id: bytes
+    sha256: bytes
+
+    def key(self) -> str:
+        """The name as a path of safe parts: `namespace/<run id>/<digest>`, in hexadecimal."""
+        return f"{self.namespace}/{self.run_id.hex()}/{self.sha256.hex()}"
+
+
+class ObjectStoreUnavailable(Exception):
+    """The store does not answer; do it again."""
+
+
+class DigestMismatch(Exception):
+    """The bytes are not those of the name or size; nothing was stored."""
+
+
+class ObjectStore(Protocol):
+    """Bytes by digest. Thread-safe; calls block. An object shows whole or not at all."""
+
+    def put(self, name: ObjectName, size_bytes: int, chunks: Iterable[bytes]) -> None:
+        """Store the bytes durably. DigestMismatch when size or digest differ. Already there: nothing changes."""
+        ...
+
+    def size(self, name: ObjectName) -> int | None:
+        """Length in bytes, None when it is not there."""
+        ...
+
+    def read(self, name: ObjectName, offset_bytes: int = 0, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
+        """The bytes from an offset on, in chunks. KeyError when it is not there."""
+        ...
+
+    def close(self) -> None:
+        """Let go. Idempotent."""
+        ...

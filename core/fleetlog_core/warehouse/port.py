@@ -1,0 +1,104 @@
+"""The port of the warehouse: columns in, columns out, in ClickHouse's SQL.
+
+Values are always bound (`{name:Type}` in the text, `binds` beside it); identifiers come from the code alone.
+
+Columns, by the ClickHouse type of the table's column:
+
+    UInt8 … UInt64, Int32, Int64, Float64    numpy array of that type
+    DateTime64(3)                            numpy int64, Unix milliseconds
+    FixedString(16), UInt128                 numpy V16 (raw bytes; UInt128 is little-endian)
+    UInt256                                  numpy V32, little-endian
+    LowCardinality(String)                   Coded on insert, list[str] on select
+    String                                   list[str], list[bytes] on insert; list[str] on select
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A column of few distinct texts: `texts[codes[i]]` is row i. Codes are uint32."""
+
+    codes: npt.NDArray[np.uint32]
+    texts: Sequence[str]
+
+
+Column = Array | Coded | Sequence[str] | Sequence[bytes]
+Bind = str | int | float | Sequence[str] | Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL with `{name:Type}` places, and their values."""
+
+    sql: str
+    binds: Mapping[str, Bind] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a select returned: columns by name, all of one length; and what it read."""
+
+    columns: Mapping[str, Array | list[str]]
+    rows: int
+    rows_read: int
+    bytes_read: int
+
+    def array(self, name: str) -> Array:
+        """A column of numbers or of fixed bytes."""
+        column = self.columns[name]
+        if isinstance(column, list):
+            raise TypeError(f"column {name} is text")
+        return column
+
+    def texts(self, name: str) -> list[str]:
+        """A column of text."""
+        column = self.columns[name]
+        if not isinstance(column, list):
+            raise TypeError(f"column {name} is not text")
+        return column
+
+
+class WarehouseUnavailable(Exception):
+    """The warehouse does not answer; an insert may or may not have happened. Do it again, same token."""
+
+
+class WarehouseRefused(Exception):
+    """The warehouse understood and refused: a row it can't take, a statement that is wrong."""
+
+
+class TimedOut(Exception):
+    """The statement took longer than it was given; it was ended in the warehouse too."""
+
+
+class Warehouse(Protocol):
+    """Tables. Thread-safe; calls block."""
+
+    def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
+        """Run a SELECT. TimedOut, WarehouseUnavailable, WarehouseRefused."""
+        ...
+
+    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
+        """Append the rows as one block (at most 1,000,000 of them); columns that are not named get defaults.
+
+        Atomic: all or none. The same token again on the same table does nothing, whatever the rows: a repeat after
+        WarehouseUnavailable is safe. Once it returned, every later select sees the rows.
+        """
+        ...
+
+    def execute(self, statement: Statement) -> None:
+        """Run a statement without an answer: DDL."""
+        ...
+
+    def close(self) -> None:
+        """Let go. Idempotent."""
+        ...

@@ -1,0 +1,1 @@
+"""Wiring: which adapters stand behind which ports, in one process or many."""

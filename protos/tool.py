@@ -1,0 +1,124 @@
+"""Generates fleetlog_proto from the .proto files, and checks the contract.
+
+    python protos/tool.py generate     writes protos/python/fleetlog_proto
+    python protos/tool.py check        fails when the generated code is stale, when buf lint complains, or when
+                                       the contract broke since the last tag
+
+protoc writes `from fleetlog.v1 import …`, after the proto package. The import package is fleetlog_proto, because
+`fleetlog` is what users import; so the imports of the generated code are rewritten.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+GENERATED = ROOT / "python" / "fleetlog_proto"
+
+
+def main(verb: str) -> int:
+    if verb == "generate":
+        shutil.rmtree(GENERATED, ignore_errors=True)
+        generate(ROOT, GENERATED)
+        return 0
+    if verb == "check":
+        return check()
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+def generate(sources: Path, package: Path) -> None:
+    """Compile the protos under `sources` into the import package at `package`."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        protoc(
+            sources,
+            f"--python_out={out}",
+            f"--grpc_python_out={out}",
+            f"--mypy_out={out}",
+            f"--mypy_grpc_out={out}",
+        )
+        target = package / "v1"
+        target.mkdir(parents=True)
+        (package / "__init__.py").write_text('"""Generated from protos/. Never edited."""\n')
+        (target / "__init__.py").write_text("")
+        (package / "py.typed").write_text("")
+        for file in sorted((out / "fleetlog" / "v1").iterdir()):
+            text = file.read_text()
+            text = re.sub(r"\bfleetlog\.v1 import (\w+_pb2)", r"fleetlog_proto.v1 import \1", text)
+            text = text.replace("import fleetlog.v1", "import fleetlog_proto.v1")
+            (target / file.name).write_text(text)
+
+
+def protoc(sources: Path, *options: str) -> None:
+    spec = find_spec("google.rpc")
+    if spec is None or spec.submodule_search_locations is None:
+        raise SystemExit("googleapis-common-protos is not installed: pip install -e '.[dev]'")
+    google = Path(next(iter(spec.submodule_search_locations))).parents[1]
+    files = sorted(str(path.relative_to(sources)) for path in (sources / "fleetlog").rglob("*.proto"))
+    subprocess.run(
+        [sys.executable, "-m", "grpc_tools.protoc", f"-I{sources}", f"-I{google}", *options, *files],
+        check=True,
+        cwd=sources,
+    )
+
+
+def image(sources: Path, target: Path) -> Path:
+    protoc(sources, "--include_imports", "--include_source_info", f"--descriptor_set_out={target}")
+    return target
+
+
+def check() -> int:
+    failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        generate(ROOT, scratch / "fleetlog_proto")
+        if differs(scratch / "fleetlog_proto", GENERATED):
+            print("protos/python is stale: run `make protos` and commit it", file=sys.stderr)
+            failures += 1
+        today = image(ROOT, scratch / "today.binpb")
+        failures += buf("lint", str(today))
+        tag = last_tag()
+        if tag:
+            before = scratch / "before"
+            before.mkdir()
+            archive = subprocess.run(
+                ["git", "archive", tag, "protos/fleetlog"], check=True, capture_output=True, cwd=ROOT.parent
+            )
+            subprocess.run(["tar", "-x", "-C", str(before)], input=archive.stdout, check=True)
+            failures += buf("breaking", str(today), "--against", str(image(before / "protos", scratch / "tag.binpb")))
+    return 1 if failures else 0
+
+
+def differs(left: Path, right: Path) -> bool:
+    if not right.is_dir():
+        return True
+    names = {str(p.relative_to(left)) for p in left.rglob("*") if p.is_file()}
+    others = {
+        str(p.relative_to(right)) for p in right.rglob("*") if p.is_file() and "__pycache__" not in p.parts
+    }
+    return names != others or any(not filecmp.cmp(left / n, right / n, shallow=False) for n in names)
+
+
+def buf(verb: str, *arguments: str) -> int:
+    command = Path(sys.executable).parent / "buf"
+    done = subprocess.run([str(command), verb, *arguments, "--config", str(ROOT / "buf.yaml")], check=False)
+    return int(done.returncode != 0)
+
+
+def last_tag() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--tags", "--abbrev=0"], check=False, capture_output=True, text=True, cwd=ROOT
+    )
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1] if len(sys.argv) == 2 else ""))

@@ -1,0 +1,1 @@
+"""Everything that reads: filters, plans, statements, and the query service."""

@@ -1,0 +1,53 @@
+# The verbs of this repository; `make help` tells what they do. Needs Python 3.11+ and a package index.
+PYTHON ?= $(firstword $(shell command -v python3.13 python3.12 python3.11 python3))
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check format protos up bench clean
+
+help:  ## show this
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.server  ## start fleetlog, load 773 real runs, search them, pick the fastest
+	@$(BIN)/python examples/nanogpt_speedrun/demo.py
+
+test: $(VENV)/.dev  ## all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev  ## format, lint, types, the house's rules, the contract
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python protos/tool.py check
+
+format: $(VENV)/.dev  ## put the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+protos: $(VENV)/.dev  ## generate protos/python from the .proto files
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python protos/tool.py generate
+
+up: $(VENV)/.server  ## fleetlog on this machine, on port 7460
+	@$(BIN)/fleetlog up
+
+bench: $(VENV)/.dev  ## the benchmarks; see benchmarks/README.md
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove what the other verbs made
+	rm -rf $(VENV) .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "fleetlog needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@echo "setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.server: $(VENV)/bin/pip pyproject.toml
+	@echo "installing fleetlog[server,numpy] (about a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[server,numpy]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/pip pyproject.toml
+	@echo "installing fleetlog[dev]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/.server

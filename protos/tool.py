@@ -101,9 +101,7 @@ def differs(left: Path, right: Path) -> bool:
     if not right.is_dir():
         return True
     names = {str(p.relative_to(left)) for p in left.rglob("*") if p.is_file()}
-    others = {
-        str(p.relative_to(right)) for p in right.rglob("*") if p.is_file() and "__pycache__" not in p.parts
-    }
+    others = {str(p.relative_to(right)) for p in right.rglob("*") if p.is_file() and "__pycache__" not in p.parts}
     return names != others or any(not filecmp.cmp(left / n, right / n, shallow=False) for n in names)
 
 

@@ -35,7 +35,7 @@ def order_values(values: npt.NDArray[np.float64]) -> U64:
 
 
 def pack128(high: U64, low: U64) -> npt.NDArray[np.void]:
-    """high << 64 | low as V16, little-endian."""
+    """High << 64 | low as V16, little-endian."""
     words = np.empty((len(high), 2), dtype="<u8")
     words[:, 0] = low
     words[:, 1] = high
@@ -43,7 +43,7 @@ def pack128(high: U64, low: U64) -> npt.NDArray[np.void]:
 
 
 def pack192(high: U64, middle: U64, low: U64) -> npt.NDArray[np.void]:
-    """high << 128 | middle << 64 | low as V32 (a UInt256), little-endian."""
+    """High << 128 | middle << 64 | low as V32 (a UInt256), little-endian."""
     words = np.zeros((len(high), 4), dtype="<u8")
     words[:, 0] = low
     words[:, 1] = middle

@@ -19,11 +19,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import fleetlog
 from load import ARCHIVE, load, sources, unpacked
 from rich.console import Console
 from rich.table import Table
-
-import fleetlog
 
 EXPERIMENT = "speedrun"
 TARGET_LOSS = 3.28
@@ -81,9 +80,7 @@ def show_search(client: fleetlog.Client, console: Console) -> None:
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(".demo"))
     options = parser.parse_args()
     console = Console(soft_wrap=True)
@@ -102,9 +99,7 @@ def main() -> int:
         expected = counted(ARCHIVE)
         console.print(f"in fleetlog: {len(runs):,} runs, {points:,} points; values in the log lines: {expected:,}")
         show_search(client, console)
-        best = client.best_run(
-            EXPERIMENT, minimize="metrics.train_time", filter=f"metrics.val_loss <= {TARGET_LOSS}"
-        )
+        best = client.best_run(EXPERIMENT, minimize="metrics.train_time", filter=f"metrics.val_loss <= {TARGET_LOSS}")
         if best is None:
             raise SystemExit("demo: no run reached the loss")
         console.print(

@@ -24,12 +24,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import fleetlog
+from fleetlog_core.ids import new_run_id
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from speedrun_log import RunLog, parse_log
-
-import fleetlog
-from fleetlog_core.ids import new_run_id
 
 ARCHIVE = Path(__file__).resolve().parent / "nanogpt-speedrun.tar.xz"
 DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
@@ -175,9 +174,7 @@ def load(given: Path, experiment: str, target: str | None, console: Console) -> 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", nargs="?", type=Path, default=ARCHIVE, metavar="ARCHIVE_OR_FOLDER")
     parser.add_argument("--target", help="host:port of fleetlog; default: $FLEETLOG_TARGET or localhost:7460")
     parser.add_argument("--experiment", default="speedrun", help="experiment to load into")

@@ -15,7 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 PAIR = re.compile(r"([^\s:]+):(?:[ \t]+(?=[^\s:]+(?:\s|$)))?(\S*)")
-NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|nan|inf(?:inity)?))(.*)", re.IGNORECASE)
+NUMBER = re.compile(
+    r"([+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|nan|inf(?:inity)?))(.*)", re.IGNORECASE
+)
 STEP = re.compile(r"([+-]?\d+)(?:/(\d+))?")
 MILLIS = {
     "ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1.0, "msec": 1.0,

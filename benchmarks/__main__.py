@@ -1,0 +1,29 @@
+"""Runs benchmarks and prints the table of the README.
+
+python -m benchmarks                all
+python -m benchmarks writes         those of one module: writes, searches, footprint
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+MODULES = ("writes", "searches", "footprint")
+
+
+def main(names: list[str]) -> int:
+    """The command. The exit code says nothing about the numbers."""
+    unknown = [name for name in names if name not in MODULES]
+    if unknown:
+        print(f"benchmarks: no {unknown[0]}; there are {', '.join(MODULES)}", file=sys.stderr)
+        return 2
+    print("| what | measured | mark | met | |\n|---|---|---|---|---|")
+    for name in names or MODULES:
+        for figure in import_module(f"benchmarks.{name}").measure():
+            print(figure.row(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,245 @@
+"""The event log in one SQLite file: the embedded engine.
+
+One thread writes. It takes everything that waits, writes it in one transaction and resolves the futures after
+the commit: with WAL and synchronous=FULL the commit returns when the disk has it, and a hundred writers share
+one fsync. Records are keyed by partition << 48 | offset, the rowid itself, so there is no second index.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleetlog_core.log.groups import GroupMember, Groups
+from fleetlog_core.log.partitions import partition_counts, partition_of
+from fleetlog_core.log.port import Commit, LogUnavailable, Partition, Record, RecordTooLarge
+
+RECORD_BYTES = 64 * 1024 * 1024
+COMMIT_BYTES = 16 * 1024 * 1024
+"""A transaction takes no more than about this, so that the first in it need not wait for many."""
+OFFSET_BITS = 48
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS partitions (id INTEGER PRIMARY KEY, topic TEXT NOT NULL, number INTEGER NOT NULL,
+    UNIQUE (topic, number));
+CREATE TABLE IF NOT EXISTS records (id INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL,
+    time_millis INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS commits (consumer_group TEXT NOT NULL, partition_id INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL, metadata TEXT NOT NULL, PRIMARY KEY (consumer_group, partition_id));
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Append:
+    partition: Partition
+    key: bytes
+    value: bytes
+    done: Future[Record]
+
+
+class SqliteLog:
+    """See EventLog. The file belongs to one process; another one is told who holds it."""
+
+    def __init__(self, path: Path, partitions: Mapping[str, int] | None = None) -> None:
+        self._path = path
+        self._lock_file = _take(path.with_name(path.name + ".lock"))
+        self._local = threading.local()
+        self._groups = Groups()
+        self._commit_lock = threading.Lock()
+        writer = self._connection()
+        writer.executescript(SCHEMA)
+        stored: dict[str, int] = {}
+        for (topic,) in writer.execute("SELECT topic FROM partitions"):
+            stored[topic] = stored.get(topic, 0) + 1
+        if stored and partitions is not None and dict(partition_counts(partitions)) != stored:
+            raise ValueError(f"the log has {stored} partitions; that can't be changed to {dict(partitions)}")
+        self._counts = partition_counts(stored or partitions)
+        if not stored:
+            with writer:
+                writer.executemany(
+                    "INSERT INTO partitions (topic, number) VALUES (?, ?)",
+                    [(topic, number) for topic, count in sorted(self._counts.items()) for number in range(count)],
+                )
+        self._ids = {
+            Partition(topic, number): int(id_)
+            for id_, topic, number in writer.execute("SELECT id, topic, number FROM partitions")
+        }
+        self._next = {partition: self._stored_next(writer, partition) for partition in self._ids}
+        self._pending: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
+        self._state = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._write, name="log-writer", daemon=True)
+        self._thread.start()
+
+    def partitions(self, topic: str) -> int:
+        """See EventLog."""
+        return self._counts[topic]
+
+    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+        """See EventLog."""
+        done: Future[Record] = Future()
+        if len(value) > RECORD_BYTES:
+            done.set_exception(RecordTooLarge(f"a record of {len(value):,} bytes; at most {RECORD_BYTES:,}"))
+            return done
+        partition = Partition(topic, partition_of(key, self._counts[topic]))
+        with self._state:
+            if self._closed:
+                done.set_exception(LogUnavailable("the log is closed"))
+                return done
+            self._pending.put(_Append(partition, key, value, done))
+        return done
+
+    def read(self, partition: Partition, offset: int, *, max_bytes: int) -> Sequence[Record]:
+        """See EventLog."""
+        first = self._ids[partition] << OFFSET_BITS
+        if offset >= self._next[partition]:
+            return ()
+        found: list[Record] = []
+        size = 0
+        try:
+            rows = self._connection().execute(
+                "SELECT id, key, value, time_millis FROM records WHERE id >= ? AND id < ? ORDER BY id",
+                (first + offset, first + self._next[partition]),
+            )
+            for id_, key, value, millis in rows:
+                if found and size + len(value) > max_bytes:
+                    break
+                found.append(Record(partition, id_ - first, key, value, millis))
+                size += len(value)
+            rows.close()
+        except sqlite3.Error as error:
+            raise LogUnavailable(f"the log can't be read: {error}") from error
+        return found
+
+    def next_offset(self, partition: Partition) -> int:
+        """See EventLog."""
+        return self._next[partition]
+
+    def consumer(self, group: str, topics: Sequence[str]) -> GroupMember:
+        """See EventLog."""
+        return self._groups.join(group, [p for p in self._ids if p.topic in topics], self)
+
+    def load_commit(self, group: str, partition: Partition) -> Commit | None:
+        """See GroupStore."""
+        row = (
+            self._connection()
+            .execute(
+                "SELECT next_offset, metadata FROM commits WHERE consumer_group = ? AND partition_id = ?",
+                (group, self._ids[partition]),
+            )
+            .fetchone()
+        )
+        return Commit(*row) if row else None
+
+    def store_commit(self, group: str, partition: Partition, commit: Commit) -> None:
+        """See GroupStore."""
+        connection = self._connection()
+        try:
+            with self._commit_lock, connection:
+                connection.execute(
+                    "INSERT INTO commits VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                    " SET next_offset = excluded.next_offset, metadata = excluded.metadata",
+                    (group, self._ids[partition], commit.offset, commit.metadata),
+                )
+        except sqlite3.Error as error:
+            raise LogUnavailable(f"the log can't be written: {error}") from error
+
+    def close(self) -> None:
+        """See EventLog."""
+        with self._state:
+            if self._closed:
+                return
+            self._closed = True
+            self._pending.put(None)
+        self._thread.join()
+        connection = self._connection()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        del self._local.connection
+        os.close(self._lock_file)
+
+    def _connection(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            # Used by one thread; closed by whichever drops the last reference.
+            connection = sqlite3.connect(self._path, timeout=30.0, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA mmap_size = 268435456")
+            self._local.connection = connection
+        return connection
+
+    def _stored_next(self, connection: sqlite3.Connection, partition: Partition) -> int:
+        first = self._ids[partition] << OFFSET_BITS
+        row = connection.execute(
+            "SELECT max(id) FROM records WHERE id >= ? AND id < ?", (first, first + (1 << OFFSET_BITS))
+        ).fetchone()
+        return 0 if row[0] is None else int(row[0]) - first + 1
+
+    def _write(self) -> None:
+        """The writer thread: all that waits, one transaction, one fsync."""
+        connection = self._connection()
+        while True:
+            item = self._pending.get()
+            if item is None:
+                break
+            batch, size, last = [item], len(item.value), False
+            while size < COMMIT_BYTES:
+                try:
+                    more = self._pending.get_nowait()
+                except queue.Empty:
+                    break
+                if more is None:
+                    last = True
+                    break
+                batch.append(more)
+                size += len(more.value)
+            self._commit(connection, batch)
+            if last:
+                break
+        connection.close()
+
+    def _commit(self, connection: sqlite3.Connection, batch: list[_Append]) -> None:
+        upcoming = dict(self._next)
+        millis = time.time_ns() // 1_000_000
+        rows, records = [], []
+        for item in batch:
+            offset = upcoming[item.partition]
+            upcoming[item.partition] = offset + 1
+            rows.append(((self._ids[item.partition] << OFFSET_BITS) + offset, item.key, item.value, millis))
+            records.append(Record(item.partition, offset, item.key, item.value, millis))
+        try:
+            with self._commit_lock, connection:
+                connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            for item in batch:
+                item.done.set_exception(LogUnavailable(f"the log can't be written: {error}"))
+            return
+        self._next = upcoming
+        self._groups.notify()
+        for item, record in zip(batch, records, strict=True):
+            item.done.set_result(record)
+
+
+def _take(path: Path) -> int:
+    """Hold the lock file, with this process's id in it; say who holds it when another does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(file, 32).decode(errors="replace").strip()
+        os.close(file)
+        raise LogUnavailable(f"the log is held by process {holder or 'unknown'}: stop it, or use its port") from None
+    os.ftruncate(file, 0)
+    os.pwrite(file, str(os.getpid()).encode(), 0)
+    return file

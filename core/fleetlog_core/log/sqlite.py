@@ -7,7 +7,6 @@ one fsync. Records are keyed by partition << 48 | offset, the rowid itself, so t
 
 from __future__ import annotations
 
-import fcntl
 import os
 import queue
 import sqlite3
@@ -18,6 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleetlog_core.holder import take
 from fleetlog_core.log.groups import GroupMember, Groups
 from fleetlog_core.log.partitions import partition_counts, partition_of
 from fleetlog_core.log.port import Commit, LogUnavailable, Partition, Record, RecordTooLarge
@@ -50,7 +50,7 @@ class SqliteLog:
 
     def __init__(self, path: Path, partitions: Mapping[str, int] | None = None) -> None:
         self._path = path
-        self._lock_file = _take(path.with_name(path.name + ".lock"))
+        self._lock_file = take(path.with_name(path.name + ".lock"), "the log", LogUnavailable)
         self._local = threading.local()
         self._groups = Groups()
         self._commit_lock = threading.Lock()
@@ -228,18 +228,3 @@ class SqliteLog:
         self._groups.notify()
         for item, record in zip(batch, records, strict=True):
             item.done.set_result(record)
-
-
-def _take(path: Path) -> int:
-    """Hold the lock file, with this process's id in it; say who holds it when another does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.read(file, 32).decode(errors="replace").strip()
-        os.close(file)
-        raise LogUnavailable(f"the log is held by process {holder or 'unknown'}: stop it, or use its port") from None
-    os.ftruncate(file, 0)
-    os.pwrite(file, str(os.getpid()).encode(), 0)
-    return file

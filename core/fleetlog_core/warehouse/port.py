@@ -46,7 +46,10 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a select returned: columns by name, all of one length; and what it read."""
+    """What a select returned: columns by name, all of one length; and what it read.
+
+    An answer without rows has no columns either: the format says nothing of them. Both accessors know that.
+    """
 
     columns: Mapping[str, Array | list[str]]
     rows: int
@@ -55,14 +58,14 @@ class Answer:
 
     def array(self, name: str) -> Array:
         """A column of numbers or of fixed bytes."""
-        column = self.columns[name]
+        column = self.columns[name] if self.rows else np.empty(0)
         if isinstance(column, list):
             raise TypeError(f"column {name} is text")
         return column
 
     def texts(self, name: str) -> list[str]:
         """A column of text."""
-        column = self.columns[name]
+        column = self.columns[name] if self.rows else []
         if not isinstance(column, list):
             raise TypeError(f"column {name} is not text")
         return column

@@ -1,0 +1,177 @@
+"""The warehouse in process: chDB, which is ClickHouse as a library.
+
+One process may open a directory, and never after a fork: the lock file says who has it. The log can be folded
+again, so inserts are not fsynced one by one; what the kernel had not written at a power loss is behind a
+committed offset only if the log's own fsync survived, and `fleetlog replay` rebuilds it.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from chdb.session import Session
+
+from fleetlog_core.holder import take
+from fleetlog_core.warehouse.native import decode_blocks, encode_block, rows_of
+from fleetlog_core.warehouse.port import (
+    Answer,
+    Bind,
+    Column,
+    Statement,
+    TimedOut,
+    WarehouseRefused,
+    WarehouseUnavailable,
+)
+
+READERS = 4
+INSERT_ROWS = 1_000_000
+_CODE = re.compile(r"Code: (\d+)")
+_TIMEOUTS = {"159", "160"}
+_UNAVAILABLE = {"202", "209", "210", "241", "243", "252", "425"}
+_IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})
+_QUOTED = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
+
+
+class ChdbWarehouse:
+    """See Warehouse. WarehouseUnavailable when another process has the directory."""
+
+    def __init__(self, path: Path) -> None:
+        path.mkdir(parents=True, exist_ok=True)
+        self._lock_file = take(path.parent / f"{path.name}.lock", "the warehouse", WarehouseUnavailable)
+        self._pid = os.getpid()
+        self._writer = Session(str(path))
+        self._writing = threading.Lock()
+        self._readers: queue.LifoQueue[Session] = queue.LifoQueue()
+        self._sessions = [Session(str(path)) for _ in range(READERS)]
+        for session in self._sessions:
+            self._readers.put(session)
+        self._types: dict[str, dict[str, str]] = {}
+        self._closed = False
+
+    def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
+        """See Warehouse."""
+        # Whole seconds are too coarse for deadlines; ClickHouse takes fractions.
+        sql = f"{statement.sql}\nSETTINGS max_execution_time = {max(timeout_seconds, 0.001):.3f}"
+        with self._reader() as session, _told():
+            result = session.query(sql, "Native", params=_params(statement.binds))
+            columns, rows = decode_blocks(result.bytes())
+            return Answer(columns, rows, result.storage_rows_read() or 0, result.storage_bytes_read() or 0)
+
+    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
+        """See Warehouse."""
+        rows = rows_of(columns)
+        if rows == 0:
+            return
+        if rows > INSERT_ROWS:
+            raise WarehouseRefused(f"{rows:,} rows in one insert; at most {INSERT_ROWS:,}")
+        try:
+            block = encode_block(columns, self._types_of(table))
+        except (KeyError, ValueError) as error:
+            raise WarehouseRefused(f"rows for {table}: {error}") from error
+        sql = (
+            f"INSERT INTO {table} ({', '.join(columns)}) SETTINGS insert_deduplication_token = {_literal(token)},"
+            # One block, one part: atomic, and one place for the token.
+            " max_insert_block_size = 2000000, min_insert_block_size_rows = 2000000, min_insert_block_size_bytes = 0,"
+            " input_format_parallel_parsing = 0, async_insert = 0, deduplicate_blocks_in_dependent_materialized_views = 1"
+        )
+        with self._writing, _told():
+            self._check()
+            with self._writer.send_insert(sql, "Native") as insert:
+                insert.append(block)
+                insert.finish()
+
+    def execute(self, statement: Statement) -> None:
+        """See Warehouse."""
+        with self._writing, _told():
+            self._check()
+            self._writer.query(statement.sql, params=_params(statement.binds))
+        self._types.clear()
+
+    def close(self) -> None:
+        """See Warehouse."""
+        with self._writing:
+            if self._closed:
+                return
+            self._closed = True
+            for _ in self._sessions:
+                self._readers.get(timeout=60)
+            for session in (*self._sessions, self._writer):
+                session.close()
+            os.close(self._lock_file)
+
+    def _check(self) -> None:
+        if self._closed:
+            raise WarehouseUnavailable("the warehouse is closed")
+        if os.getpid() != self._pid:
+            raise WarehouseUnavailable("chDB can't be used after a fork")
+
+    @contextmanager
+    def _reader(self) -> Iterator[Session]:
+        self._check()
+        session = self._readers.get()
+        try:
+            self._check()
+            yield session
+        finally:
+            self._readers.put(session)
+
+    def _types_of(self, table: str) -> dict[str, str]:
+        types = self._types.get(table)
+        if types is None:
+            if not _IDENTIFIER.fullmatch(table):
+                raise WarehouseRefused("not a table's name")
+            answer = self.select(
+                Statement(
+                    "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {name:String}",
+                    {"name": table},
+                )
+            )
+            types = dict(zip(answer.texts("name"), answer.texts("type"), strict=True))
+            self._types[table] = {name: _stored_type(type_name) for name, type_name in types.items()}
+            types = self._types[table]
+        return types
+
+
+def _stored_type(type_name: str) -> str:
+    match = re.fullmatch(r"SimpleAggregateFunction\(\w+, (.+)\)", type_name)
+    return match[1] if match else type_name
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors of the engine as errors of the port."""
+    try:
+        yield
+    except RuntimeError as error:
+        match = _CODE.search(str(error))
+        code = match[1] if match else ""
+        if code in _TIMEOUTS:
+            raise TimedOut(str(error)) from error
+        if code in _UNAVAILABLE:
+            raise WarehouseUnavailable(str(error)) from error
+        raise WarehouseRefused(str(error)) from error
+
+
+def _params(binds: Mapping[str, Bind]) -> dict[str, str] | None:
+    return {name: _bound(value) for name, value in binds.items()} or None
+
+
+def _bound(value: Bind) -> str:
+    """A bind as chDB parses it: texts as in TSV, arrays as in SQL."""
+    if isinstance(value, str):
+        return value.translate(_ESCAPES)
+    if isinstance(value, (int, float)):
+        return repr(value)
+    items = [_literal(item) if isinstance(item, str) else repr(item) for item in value]
+    return f"[{','.join(items)}]"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.translate(_QUOTED) + "'"

@@ -30,6 +30,7 @@ CREATE TABLE runs (
     end_time      DateTime64(3, 'UTC'),                        -- 0 = has not ended
     parent_run_id FixedString(16),                             -- 16 NUL bytes = none
     deleted       UInt8,
+    started       UInt8,                                       -- 0 while the run is known by other events than RunStarted only
     ver           UInt64
 ) ENGINE = ReplacingMergeTree(ver)
 ORDER BY (namespace, experiment, run_id)

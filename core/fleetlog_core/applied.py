@@ -1,0 +1,101 @@
+"""How far the warehouse has come, and waiting for it.
+
+The table `applied` is written last in every batch: what it says is there is there. It is looked at every few
+milliseconds while somebody waits, once for all that wait, and not at all otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from fleetlog_core.errors import DeadlineExceeded
+from fleetlog_core.log.port import Partition
+from fleetlog_core.position import covers, merge
+from fleetlog_core.warehouse.port import Statement, Warehouse, WarehouseUnavailable
+
+POLL_SECONDS = 0.004
+_STATEMENT = Statement("SELECT topic, part, max(next_offset) AS upto FROM applied GROUP BY topic, part")
+
+
+class AppliedWatch:
+    """Waits for positions. Used from one event loop; `poke` from any thread."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._known: dict[Partition, int] = {}
+        self._waiting = 0
+        self._poller: asyncio.Task[None] | None = None
+        self._changed = asyncio.Condition()
+        self._poked: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._executor = ThreadPoolExecutor(1, "applied")
+
+    async def wait(self, position: Mapping[Partition, int], timeout_seconds: float) -> None:
+        """Return when reads see everything before the position. DeadlineExceeded POSITION_NOT_REACHED."""
+        if covers(self._known, position):
+            return
+        self._waiting += 1
+        try:
+            self._start()
+            async with asyncio.timeout(timeout_seconds), self._changed:
+                await self._changed.wait_for(lambda: covers(self._known, position))
+        except TimeoutError:
+            raise DeadlineExceeded(
+                "POSITION_NOT_REACHED",
+                f"what was written is not searchable yet after {timeout_seconds:.1f} s; it is safe in the log: try again",
+            ) from None
+        finally:
+            self._waiting -= 1
+
+    def poke(self) -> None:
+        """Look now: something was applied."""
+        loop, poked = self._loop, self._poked
+        if loop is not None and poked is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(poked.set)
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._poller is not None:
+            self._poller.cancel()
+            await asyncio.gather(self._poller, return_exceptions=True)
+        self._executor.shutdown()
+
+    def _start(self) -> None:
+        if self._poller is None or self._poller.done():
+            self._loop = asyncio.get_running_loop()
+            self._poked = self._poked or asyncio.Event()
+            self._poller = asyncio.create_task(self._poll())
+
+    async def _poll(self) -> None:
+        loop, poked = asyncio.get_running_loop(), self._poked
+        if poked is None:
+            return
+        while self._waiting:
+            poked.clear()
+            begun = time.monotonic()
+            try:
+                known = await loop.run_in_executor(self._executor, self._look)
+            except WarehouseUnavailable:
+                known = self._known
+            if known != self._known:
+                self._known = merge(self._known, known)
+                async with self._changed:
+                    self._changed.notify_all()
+            # As long a pause as the look took, at least: waiting must not eat the machine it waits for.
+            pause = max(POLL_SECONDS, time.monotonic() - begun)
+            try:
+                async with asyncio.timeout(pause):
+                    await poked.wait()
+            except TimeoutError:
+                continue
+
+    def _look(self) -> dict[Partition, int]:
+        answer = self._warehouse.select(_STATEMENT)
+        parts, offsets = answer.array("part").tolist(), answer.array("upto").tolist()
+        return {
+            Partition(topic, int(part)): int(offset)
+            for topic, part, offset in zip(answer.texts("topic"), parts, offsets, strict=True)
+        }

@@ -1,0 +1,214 @@
+"""One event: whether the log may keep it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from itertools import accumulate
+
+from fleetlog_core import limits
+from fleetlog_core.errors import InvalidArgument, shown
+from fleetlog_core.ids import ID_BYTES
+from fleetlog_core.rules.names import check_key, check_run_name, check_text, check_user
+from fleetlog_core.rules.paths import check_artifact_path
+from fleetlog_proto.v1 import event_pb2
+
+_INT64 = 1 << 63
+_ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
+
+Extent = Callable[[Iterable[int]], tuple[int, int]]
+
+
+def extent(deltas: Iterable[int]) -> tuple[int, int]:
+    """Lowest and highest running sum of differences (at least one)."""
+    low = high = None
+    for total in accumulate(deltas):
+        low = total if low is None or total < low else low
+        high = total if high is None or total > high else high
+    return (low or 0, high or 0)
+
+
+def check_event(event: event_pb2.Event, field: str, extent_of: Extent = extent) -> int:
+    """How many points the event holds. InvalidArgument names the field below `field`.
+
+    `extent_of` sums differences; a caller with numpy passes a faster one.
+    """
+    kind = event.WhichOneof("payload")
+    _check_time(event.observe_time_millis, f"{field}.observe_time_millis")
+    if kind == "metrics_logged":
+        return check_metrics(event.metrics_logged, f"{field}.metrics_logged", extent_of)
+    if kind is None:
+        if event.ignorable:
+            return 0
+        raise InvalidArgument.of_field(
+            "UNKNOWN_PAYLOAD", field, "the event has no payload that this server knows; upgrade the server"
+        )
+    check = _CHECKS.get(kind)
+    if check is None:
+        raise InvalidArgument.of_field("PAYLOAD_NOT_ALLOWED", f"{field}.{kind}", "only gateways write this event")
+    check(event, f"{field}.{kind}")
+    return 0
+
+
+def check_metrics(metrics: event_pb2.MetricsLogged, field: str, extent_of: Extent = extent) -> int:
+    """How many points. Lengths, keys, steps and times are checked; values may be anything."""
+    rows = len(metrics.step_deltas)
+    if rows == 0 or not metrics.columns:
+        raise InvalidArgument.of_field("METRICS_EMPTY", field, "there are no rows or no columns; send at least one")
+    if len(metrics.columns) > limits.COLUMNS_PER_EVENT:
+        raise _too_many(f"{field}.columns", len(metrics.columns), limits.COLUMNS_PER_EVENT)
+    points = rows * len(metrics.columns)
+    if points > limits.POINTS_PER_EVENT:
+        raise _too_many(f"{field}.step_deltas", points, limits.POINTS_PER_EVENT)
+    times = len(metrics.time_deltas_millis)
+    if times not in (0, rows):
+        raise InvalidArgument.of_field(
+            "COLUMN_LENGTH", f"{field}.time_deltas_millis", f"{times:,} times for {rows:,} rows; send as many, or none"
+        )
+    keys = set()
+    for place, column in enumerate(metrics.columns):
+        key = column.key
+        check_key(key, f"{field}.columns[{place}].key")
+        if len(column.values) != rows:
+            raise InvalidArgument.of_field(
+                "COLUMN_LENGTH",
+                f"{field}.columns[{place}].values",
+                f"{len(column.values):,} values of {shown(key)} for {rows:,} rows; send as many",
+            )
+        keys.add(key)
+    if len(keys) != len(metrics.columns):
+        raise InvalidArgument.of_field("KEY_REPEATED", f"{field}.columns", "a key stands twice; send it once")
+    low, high = extent_of(metrics.step_deltas)
+    if low < -_INT64 or high >= _INT64:
+        raise InvalidArgument.of_field(
+            "STEP_OUT_OF_RANGE", f"{field}.step_deltas", "a step is outside -2^63 … 2^63-1; log steps within int64"
+        )
+    if times:
+        low, high = extent_of(metrics.time_deltas_millis)
+        if low < limits.MIN_TIME_MILLIS or high > limits.MAX_TIME_MILLIS:
+            raise _time(f"{field}.time_deltas_millis", high if high > limits.MAX_TIME_MILLIS else low)
+    return points
+
+
+def check_params(params: Iterable[event_pb2.Param], field: str) -> None:
+    """Keys, and that each has a value."""
+    for place, param in enumerate(params):
+        check_key(param.key, f"{field}[{place}].key")
+        kind = param.WhichOneof("value")
+        if kind is None:
+            raise InvalidArgument.of_field("PARAM_WITHOUT_VALUE", f"{field}[{place}]", f"{shown(param.key)} has no value")
+        if kind == "text":
+            check_text(param.text, f"{field}[{place}].text")
+
+
+def check_tags(tags: Iterable[tuple[str, str]], field: str) -> None:
+    """Keys and texts."""
+    for key, text in tags:
+        check_key(key, field)
+        check_text(text, f"{field}[{shown(key)}]")
+
+
+def _run_started(event: event_pb2.Event, field: str) -> None:
+    started = event.run_started
+    check_run_name(started.name, f"{field}.name")
+    check_user(started.user, f"{field}.user")
+    _check_time(started.start_time_millis, f"{field}.start_time_millis")
+    if len(started.parent_run_id) not in (0, ID_BYTES):
+        raise InvalidArgument.of_field("INVALID_ID", f"{field}.parent_run_id", "a run id has 16 bytes")
+    if len(started.params) > limits.PARAMS_PER_EVENT:
+        raise _too_many(f"{field}.params", len(started.params), limits.PARAMS_PER_EVENT)
+    if len(started.tags) > limits.TAGS_PER_EVENT:
+        raise _too_many(f"{field}.tags", len(started.tags), limits.TAGS_PER_EVENT)
+    check_params(started.params, f"{field}.params")
+    check_tags(started.tags.items(), f"{field}.tags")
+
+
+def _run_updated(event: event_pb2.Event, field: str) -> None:
+    if event.run_updated.HasField("name"):
+        check_run_name(event.run_updated.name, f"{field}.name")
+
+
+def _run_finished(event: event_pb2.Event, field: str) -> None:
+    if event.run_finished.state not in _ENDED:
+        raise InvalidArgument.of_field("STATE_INVALID", f"{field}.state", "a run ends FINISHED, FAILED or KILLED")
+    _check_time(event.run_finished.end_time_millis, f"{field}.end_time_millis")
+
+
+def _params_logged(event: event_pb2.Event, field: str) -> None:
+    params = event.params_logged.params
+    if not 1 <= len(params) <= limits.PARAMS_PER_EVENT:
+        raise _too_many(f"{field}.params", len(params), limits.PARAMS_PER_EVENT)
+    check_params(params, f"{field}.params")
+
+
+def _tags_set(event: event_pb2.Event, field: str) -> None:
+    tags = event.tags_set.tags
+    if not 1 <= len(tags) <= limits.TAGS_PER_EVENT:
+        raise _too_many(f"{field}.tags", len(tags), limits.TAGS_PER_EVENT)
+    check_tags(tags.items(), f"{field}.tags")
+
+
+def _tags_deleted(event: event_pb2.Event, field: str) -> None:
+    keys = event.tags_deleted.keys
+    if not 1 <= len(keys) <= limits.TAGS_PER_EVENT:
+        raise _too_many(f"{field}.keys", len(keys), limits.TAGS_PER_EVENT)
+    for place, key in enumerate(keys):
+        check_key(key, f"{field}.keys[{place}]")
+
+
+def _artifact_logged(event: event_pb2.Event, field: str) -> None:
+    artifact = event.artifact_logged
+    check_artifact_path(artifact.path, f"{field}.path")
+    check_size_and_digest(artifact.size_bytes, artifact.sha256, field)
+    if artifact.content:
+        if len(artifact.content) > limits.INLINE_ARTIFACT_BYTES:
+            raise _too_many(f"{field}.content", len(artifact.content), limits.INLINE_ARTIFACT_BYTES)
+        if len(artifact.content) != artifact.size_bytes:
+            raise InvalidArgument.of_field("SIZE_MISMATCH", f"{field}.size_bytes", "the content has another length")
+        if hashlib.sha256(artifact.content).digest() != artifact.sha256:
+            raise InvalidArgument.of_field("DIGEST_MISMATCH", f"{field}.sha256", "the content has another SHA-256")
+
+
+def check_size_and_digest(size_bytes: int, sha256: bytes, field: str) -> None:
+    """SIZE_INVALID, DIGEST_INVALID."""
+    if not 0 <= size_bytes <= limits.ARTIFACT_BYTES:
+        raise InvalidArgument.of_field(
+            "SIZE_INVALID", f"{field}.size_bytes", f"{size_bytes:,} is not 0 to {limits.ARTIFACT_BYTES:,}"
+        )
+    if len(sha256) != 32:
+        raise InvalidArgument.of_field("DIGEST_INVALID", f"{field}.sha256", "a SHA-256 has 32 bytes")
+
+
+def _anything(event: event_pb2.Event, field: str) -> None:
+    """Nothing in it can be wrong."""
+
+
+def _check_time(millis: int, field: str) -> None:
+    if not limits.MIN_TIME_MILLIS <= millis <= limits.MAX_TIME_MILLIS:
+        raise _time(field, millis)
+
+
+def _time(field: str, millis: int) -> InvalidArgument:
+    return InvalidArgument.of_field(
+        "TIME_OUT_OF_RANGE",
+        field,
+        f"{millis} is not {limits.MIN_TIME_MILLIS} … {limits.MAX_TIME_MILLIS} Unix milliseconds (1970 to 2255)",
+    )
+
+
+def _too_many(field: str, count: int, limit: int) -> InvalidArgument:
+    return InvalidArgument.of_field("OVER_LIMIT", field, f"{count:,} is not 1 to {limit:,}; send several events")
+
+
+_CHECKS: dict[str, Callable[[event_pb2.Event, str], None]] = {
+    "run_started": _run_started,
+    "run_updated": _run_updated,
+    "run_finished": _run_finished,
+    "run_deleted": _anything,
+    "run_restored": _anything,
+    "params_logged": _params_logged,
+    "tags_set": _tags_set,
+    "tags_deleted": _tags_deleted,
+    "artifact_logged": _artifact_logged,
+    "loss_reported": _anything,
+}

@@ -1,0 +1,88 @@
+"""Names: namespaces, runs, experiments, users, and the keys of params, tags and metrics."""
+
+from __future__ import annotations
+
+import re
+
+from fleetlog_core import limits
+from fleetlog_core.errors import InvalidArgument, shown
+
+DEFAULT_NAMESPACE = "default"
+_NAMESPACE = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+def check_namespace(text: str, field: str = "namespace") -> str:
+    """The namespace; "" is "default". INVALID_NAMESPACE."""
+    if not text:
+        return DEFAULT_NAMESPACE
+    if len(text) > limits.NAMESPACE_CHARACTERS or not _NAMESPACE.fullmatch(text):
+        raise InvalidArgument.of_field(
+            "INVALID_NAMESPACE",
+            field,
+            f"{shown(text)} is not 1 to {limits.NAMESPACE_CHARACTERS} of a-z 0-9 - _ that begin with a letter or digit",
+        )
+    return text
+
+
+def check_key(key: str, field: str) -> None:
+    """A key of a param, tag or metric. KEY_EMPTY, KEY_TOO_LONG, KEY_INVALID."""
+    if not key:
+        raise InvalidArgument.of_field(
+            "KEY_EMPTY", field, f"a key is empty; give it 1 to {limits.KEY_CHARACTERS} characters"
+        )
+    if len(key) > limits.KEY_CHARACTERS:
+        raise InvalidArgument.of_field(
+            "KEY_TOO_LONG",
+            field,
+            f"{shown(key)} has {len(key):,} characters, at most {limits.KEY_CHARACTERS}; shorten it",
+        )
+    if key.isalnum():
+        return
+    if _CONTROL.search(key) or _SURROGATE.search(key):
+        raise InvalidArgument.of_field("KEY_INVALID", field, f"{shown(key)} has a control character; leave it out")
+    if "/" in key and any(part in ("", ".", "..") for part in key.split("/")):
+        raise InvalidArgument.of_field(
+            "KEY_INVALID", field, f"{shown(key)} has an empty, '.' or '..' part between slashes; name every part"
+        )
+    if key in (".", ".."):
+        raise InvalidArgument.of_field("KEY_INVALID", field, f"{shown(key)} is not a name")
+
+
+def check_text(text: str, field: str) -> None:
+    """The value of a tag or of a text param. TEXT_TOO_LONG."""
+    if len(text) * 4 > limits.TEXT_BYTES and len(text.encode("utf-8", "surrogatepass")) > limits.TEXT_BYTES:
+        raise InvalidArgument.of_field(
+            "TEXT_TOO_LONG",
+            field,
+            f"{shown(text)} has more than {limits.TEXT_BYTES:,} bytes; log it as an artifact",
+        )
+
+
+def check_run_name(name: str, field: str) -> None:
+    """A run's display name, may be empty. NAME_TOO_LONG, NAME_INVALID."""
+    _check_name(name, field, limits.RUN_NAME_CHARACTERS)
+
+
+def check_user(user: str, field: str) -> None:
+    """Who started a run, may be empty. NAME_TOO_LONG, NAME_INVALID."""
+    _check_name(user, field, limits.USER_CHARACTERS)
+
+
+def check_experiment_name(name: str, field: str = "name") -> None:
+    """An experiment's name. NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID."""
+    if not name.strip():
+        raise InvalidArgument.of_field(
+            "NAME_EMPTY", field, f"the name is empty; give it 1 to {limits.EXPERIMENT_NAME_CHARACTERS} characters"
+        )
+    _check_name(name, field, limits.EXPERIMENT_NAME_CHARACTERS)
+
+
+def _check_name(name: str, field: str, limit: int) -> None:
+    if len(name) > limit:
+        raise InvalidArgument.of_field(
+            "NAME_TOO_LONG", field, f"{shown(name)} has {len(name):,} characters, at most {limit}; shorten it"
+        )
+    if _CONTROL.search(name) or _SURROGATE.search(name):
+        raise InvalidArgument.of_field("NAME_INVALID", field, f"{shown(name)} has a control character; leave it out")

@@ -1,0 +1,41 @@
+"""Paths of artifacts: relative, with forward slashes, and nothing that climbs. The one place that decides."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+from fleetlog_core import limits
+from fleetlog_core.errors import InvalidArgument, shown
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def check_artifact_path(path: str, field: str = "path") -> None:
+    """ARTIFACT_PATH_INVALID when the path is not relative and plain, also after decoding %-escapes twice."""
+    if not path or len(path.encode("utf-8", "surrogatepass")) > limits.ARTIFACT_PATH_BYTES:
+        raise _invalid(field, path, f"has not 1 to {limits.ARTIFACT_PATH_BYTES:,} bytes")
+    seen = path
+    for _ in range(3):
+        _check_plain(seen, path, field)
+        decoded = unquote(seen, errors="replace")
+        if decoded == seen:
+            return
+        seen = decoded
+    _check_plain(seen, path, field)
+
+
+def _check_plain(seen: str, path: str, field: str) -> None:
+    if _CONTROL.search(seen):
+        raise _invalid(field, path, "has a control character")
+    if "\\" in seen:
+        raise _invalid(field, path, "has a backslash; use forward slashes")
+    if _DRIVE.match(seen) or seen.startswith("/"):
+        raise _invalid(field, path, "is absolute; give it relative to the run")
+    if any(part in ("", ".", "..") for part in seen.split("/")):
+        raise _invalid(field, path, "has an empty, '.' or '..' part")
+
+
+def _invalid(field: str, path: str, what: str) -> InvalidArgument:
+    return InvalidArgument.of_field("ARTIFACT_PATH_INVALID", field, f"{shown(path)} {what}")

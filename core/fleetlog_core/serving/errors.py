@@ -1,0 +1,112 @@
+"""The interceptor that every call passes: whatever a handler raises becomes a status a client may see."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from fleetlog_core.errors import FleetlogError, InvalidArgument, Unavailable
+from fleetlog_core.log.port import LogUnavailable
+from fleetlog_core.objects.port import ObjectStoreUnavailable
+from fleetlog_core.serving.status import DETAILS_KEY, code_of, to_status
+from fleetlog_core.warehouse.port import WarehouseUnavailable
+
+diagnostics = logging.getLogger(__name__)
+INTERNAL = "an internal error; the server's log has more"
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Undecodable:
+    """What a deserializer returns for bytes that are not the message: the handler refuses it in its own words."""
+
+
+def told(error: BaseException) -> FleetlogError | None:
+    """The error as a client may see it; None for one that is ours alone."""
+    if isinstance(error, FleetlogError):
+        return error
+    if isinstance(error, (LogUnavailable, WarehouseUnavailable, ObjectStoreUnavailable)):
+        diagnostics.warning("a part does not answer: %s", error)
+        return Unavailable("BACKEND_UNAVAILABLE", "a part of the server does not answer; retry", retry_after_seconds=1.0)
+    return None
+
+
+async def fail(context: Context, error: BaseException) -> None:
+    """End the call with the error."""
+    known = told(error)
+    if known is None:
+        diagnostics.error("a call failed", exc_info=error)
+        await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)
+        return
+    trailing = ((DETAILS_KEY, to_status(known).SerializeToString()),)
+    await context.abort(code_of(known), known.message, trailing)
+
+
+class ErrorInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Wraps every handler."""
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """See grpc.aio.ServerInterceptor."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        if handler.request_streaming and handler.response_streaming:
+            make, behaviour = grpc.stream_stream_rpc_method_handler, _stream(handler.stream_stream)
+        elif handler.request_streaming:
+            make, behaviour = grpc.stream_unary_rpc_method_handler, _unary(handler.stream_unary)
+        elif handler.response_streaming:
+            make, behaviour = grpc.unary_stream_rpc_method_handler, _stream(handler.unary_stream)
+        else:
+            make, behaviour = grpc.unary_unary_rpc_method_handler, _unary(handler.unary_unary)
+        return make(behaviour, _tolerant(handler.request_deserializer), handler.response_serializer)
+
+
+def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def decode(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            # grpc would answer INTERNAL, as if the server were at fault.
+            return Undecodable()
+
+    return decode
+
+
+def _refuse_undecodable(request: object) -> None:
+    if isinstance(request, Undecodable):
+        raise InvalidArgument("UNDECODABLE", "the bytes are not the message of this call; send fleetlog.v1 protobuf")
+
+
+def _unary(behaviour: Callable[..., Any]) -> Callable[..., Any]:
+    async def handle(request: Any, context: Context) -> Any:
+        try:
+            _refuse_undecodable(request)
+            return await behaviour(request, context)
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:  # the last place that can keep a stack trace from a client
+            await fail(context, error)
+
+    return handle
+
+
+def _stream(behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., Any]:
+    async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
+        try:
+            _refuse_undecodable(request)
+            async for response in behaviour(request, context):
+                yield response
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:  # the last place that can keep a stack trace from a client
+            await fail(context, error)
+
+    return handle

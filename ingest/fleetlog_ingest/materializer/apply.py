@@ -1,0 +1,240 @@
+"""One batch into the warehouse, table by table, such that doing it again changes nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from fleetlog_core.log.port import CONTROL, LogUnavailable, Partition
+from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.warehouse.port import (
+    Statement,
+    TimedOut,
+    Warehouse,
+    WarehouseRefused,
+    WarehouseUnavailable,
+)
+
+from fleetlog_ingest.materializer.artifacts import Artifacts
+from fleetlog_ingest.materializer.control import fold_control
+from fleetlog_ingest.materializer.dead_letters import DeadLetterRate
+from fleetlog_ingest.materializer.decoding import Decoded
+from fleetlog_ingest.materializer.fold import DeadLetter, EventFold, Folded
+from fleetlog_ingest.materializer.loading import BatchIsIn, StateStore, load_control
+from fleetlog_ingest.materializer.state import State
+from fleetlog_ingest.materializer.tables import ROWS_PER_INSERT, Columns, columns_of, piece, rows_in
+
+LONGEST_WAIT_SECONDS = 5.0
+
+T = TypeVar("T")
+
+
+class Stopped(Exception):
+    """It was told to stop while it waited for something that does not answer. The batch is done again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive records of one partition: what one declaration covers. Offsets `first` to `last`, both in it."""
+
+    partition: Partition
+    records: Sequence[Decoded]
+
+    @property
+    def first(self) -> int:
+        """Offset of the first record."""
+        return self.records[0].record.offset
+
+    @property
+    def last(self) -> int:
+        """Offset of the last record."""
+        return self.records[-1].record.offset
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a batch held."""
+
+    records: int = 0
+    events: int = 0
+    duplicates: int = 0
+    points: int = 0
+    rows: int = 0
+    dead: int = 0
+
+
+class Applier:
+    """Folds batches and inserts their rows. Used by one thread.
+
+    `bury` takes dead letters and returns when they are durable. Everything that does not answer is tried again until
+    `stopped` is set.
+    """
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        objects: ObjectStore,
+        epoch: str,
+        bury: Callable[[Sequence[DeadLetter]], None],
+        stopped: threading.Event,
+    ) -> None:
+        self._warehouse = warehouse
+        self._artifacts = Artifacts(objects, self._wait)
+        self._epoch = epoch
+        self._bury = bury
+        self._stopped = stopped
+        self._states: dict[Partition, StateStore] = {}
+        self._rate = DeadLetterRate()
+
+    def applied(self, partition: Partition) -> int:
+        """How far the warehouse has the partition: its next offset."""
+        statement = Statement(
+            "SELECT max(next_offset) AS next FROM applied WHERE topic = {topic:String} AND part = {part:UInt16}",
+            {"topic": partition.topic, "part": partition.number},
+        )
+        return int(self._retry(lambda: self._warehouse.select(statement)).array("next")[0])
+
+    def is_empty(self) -> bool:
+        """Whether the warehouse is new: nothing of any partition is in, not even of a batch that broke off."""
+        tables = ("applied", "run_homes", "points", "problems", "writers", "outcomes")
+        counts = " UNION ALL ".join(f"SELECT count() AS rows FROM {table}" for table in tables)
+        statement = Statement(f"SELECT sum(rows) AS n FROM ({counts})")
+        return int(self._retry(lambda: self._warehouse.select(statement)).array("n")[0]) == 0
+
+    def forget(self, partition: Partition) -> None:
+        """The partition was another member's for a while, or may have been."""
+        self._states.pop(partition, None)
+
+    def apply(self, batch: Batch) -> Counts:
+        """Fold the batch and insert its rows, `applied` last. Stopped, TooManyBad, WarehouseRefused."""
+        try:
+            counts = self._apply_control(batch) if batch.partition.topic == CONTROL else self._apply_events(batch)
+        except BatchIsIn:
+            self.forget(batch.partition)
+            counts = Counts(records=len(batch.records))
+        partition = batch.partition
+        row = (partition.topic, partition.number, batch.last + 1)
+        self._insert("applied", columns_of("applied", [row]), batch)
+        return counts
+
+    def _apply_control(self, batch: Batch) -> Counts:
+        state = self._retry(lambda: load_control(self._warehouse, batch.records, batch.first))
+        folded = fold_control(batch.records, state)
+        self._dead(len(batch.records), folded.dead)
+        for table, columns in folded.tables.items():
+            self._insert(table, columns, batch)
+        rows = sum(map(rows_in, folded.tables.values()))
+        return Counts(len(batch.records), len(batch.records) - len(folded.dead), 0, 0, rows, len(folded.dead))
+
+    def _apply_events(self, batch: Batch) -> Counts:
+        states = self._states.get(batch.partition)
+        if states is None:
+            states = self._states[batch.partition] = StateStore(self._warehouse)
+        try:
+            state = self._retry(lambda: states.load(batch.records, batch.first))
+            pieces = _Pieces(batch, state, self._artifacts)
+            folded = pieces.fold()
+            self._dead(len(batch.records), folded.dead)
+            done: set[str] = set()
+            while left := [table for table in folded.tables if table not in done]:
+                table = left[0]
+                try:
+                    self._insert(table, folded.tables[table], batch)
+                except WarehouseRefused:
+                    if table == "writers":
+                        raise
+                    folded = self._without_refused(pieces, table)
+                done.add(table)
+        except BaseException:
+            # What is remembered may be ahead of the warehouse or behind it: read it anew.
+            states.forget()
+            raise
+        states.keep(folded.changes)
+        rows = sum(map(rows_in, folded.tables.values()))
+        dead = len(folded.dead)
+        return Counts(len(batch.records), folded.events, folded.duplicates, folded.points, rows, dead)
+
+    def _without_refused(self, pieces: _Pieces, table: str) -> Folded:
+        """The warehouse refused rows of the table: find the records that they come from, and leave those out.
+
+        Halves of the batch are tried one by one, each with a token of its own, so that a repeat finds the same. Rows
+        that the bad record already has in other tables stay. Answers with the batch as it is without them.
+        """
+        refused = self._try_pieces(pieces, table, pieces.batch.records, pieces.state)
+        pieces.refused.update(refused)
+        folded = pieces.fold()
+        self._dead(0, [letter for letter in folded.dead if letter.record.offset in refused])
+        return folded
+
+    def _try_pieces(self, pieces: _Pieces, table: str, records: Sequence[Decoded], state: State) -> dict[int, str]:
+        folded = pieces.fold_some(records, state)
+        if table not in folded.tables:
+            return {}
+        first, last = records[0].record.offset, records[-1].record.offset
+        try:
+            self._insert(table, folded.tables[table], pieces.batch, f"/{first}-{last}")
+        except WarehouseRefused as error:
+            if len(records) == 1:
+                return {first: f"the warehouse can't hold a row of it in {table} ({type(error).__name__})"}
+        else:
+            return {}
+        middle = len(records) // 2
+        left, right = records[:middle], records[middle:]
+        refused = self._try_pieces(pieces, table, left, state)
+        pieces.refused.update(refused)
+        after = state.after(pieces.fold_some(left, state).changes)
+        return {**refused, **self._try_pieces(pieces, table, right, after)}
+
+    def _insert(self, table: str, columns: Columns, batch: Batch, suffix: str = "") -> None:
+        partition = batch.partition
+        token = f"{self._epoch}:{partition.topic}:{partition.number}:{batch.first}-{batch.last}{suffix}"
+        rows = rows_in(columns)
+        if rows <= ROWS_PER_INSERT:
+            self._retry(lambda: self._warehouse.insert(table, columns, token))
+            return
+        for number, place in enumerate(range(0, rows, ROWS_PER_INSERT)):
+            part, name = piece(columns, place, place + ROWS_PER_INSERT), f"{token}:{number}"
+            self._insert_part(table, part, name)
+
+    def _insert_part(self, table: str, columns: Columns, token: str) -> None:
+        self._retry(lambda: self._warehouse.insert(table, columns, token))
+
+    def _dead(self, records: int, dead: Sequence[DeadLetter]) -> None:
+        self._rate.note(records, len(dead))
+        if dead:
+            self._retry(lambda: self._bury(dead))
+
+    def _retry(self, call: Callable[[], T]) -> T:
+        wait = 0.05
+        while True:
+            try:
+                return call()
+            except (WarehouseUnavailable, TimedOut, LogUnavailable):
+                # The same again with the same token, for as long as it takes: there is nothing else to be done.
+                self._wait(wait)
+                wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+
+    def _wait(self, seconds: float) -> None:
+        if self._stopped.wait(seconds):
+            raise Stopped
+
+
+class _Pieces:
+    """A batch with the state before it and the records that the warehouse refused so far."""
+
+    def __init__(self, batch: Batch, state: State, artifacts: Artifacts) -> None:
+        self.batch = batch
+        self.state = state
+        self.refused: dict[int, str] = {}
+        self._stored = artifacts.store(batch.records)
+
+    def fold(self) -> Folded:
+        """The whole batch."""
+        return self.fold_some(self.batch.records, self.state)
+
+    def fold_some(self, records: Sequence[Decoded], state: State) -> Folded:
+        """Some records of it, on the state before them."""
+        fold = EventFold(state, self.batch.partition.number, self.batch.last + 1, self._stored, self.refused)
+        return fold.fold(records)

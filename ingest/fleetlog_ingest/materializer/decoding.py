@@ -1,0 +1,79 @@
+"""From the bytes of a record to what the fold takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleetlog_core.ids import ID_BYTES
+from fleetlog_core.log.port import CONTROL, Record
+from fleetlog_proto.v1 import frame_pb2
+from google.protobuf.message import DecodeError
+
+UNDECODABLE = "UNDECODABLE"
+MALFORMED = "MALFORMED"
+DEFAULT_NAMESPACE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A record and its message. Exactly one of `frame`, `control` and `problem` is set.
+
+    `points` and `weight` bound what its rows cost: a batch's weight bounds the rows of its largest table.
+    """
+
+    record: Record
+    frame: frame_pb2.Frame | None = None
+    control: frame_pb2.ControlRecord | None = None
+    problem: str = ""
+    points: int = 0
+    weight: int = 1
+    has_params: bool = False
+    has_artifacts: bool = False
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the message; "" when there is none."""
+        message = self.frame if self.frame is not None else self.control
+        return "" if message is None else message.namespace or DEFAULT_NAMESPACE
+
+
+def decode(record: Record) -> Decoded:
+    """Read the record's message. What can't be read, or can't belong to any run, has a `problem`."""
+    if record.partition.topic == CONTROL:
+        return _decode_control(record)
+    try:
+        frame = frame_pb2.Frame.FromString(record.value)
+    except DecodeError:
+        return Decoded(record, problem=UNDECODABLE)
+    if len(frame.run_id) != ID_BYTES or len(frame.writer_id) != ID_BYTES:
+        return Decoded(record, problem=MALFORMED)
+    points, weight, has_params, has_artifacts = 0, 1, False, False
+    for event in frame.events:
+        kind = event.WhichOneof("payload")
+        if kind == "metrics_logged":
+            metrics = event.metrics_logged
+            points += len(metrics.step_deltas) * len(metrics.columns)
+        elif kind == "params_logged":
+            has_params = True
+            weight += len(event.params_logged.params)
+        elif kind == "run_started":
+            has_params = has_params or len(event.run_started.params) > 0
+            weight += len(event.run_started.params) + len(event.run_started.tags)
+        elif kind == "tags_set":
+            weight += len(event.tags_set.tags)
+        elif kind == "tags_deleted":
+            weight += len(event.tags_deleted.keys)
+        elif kind == "artifact_logged":
+            has_artifacts = True
+        weight += 1
+    return Decoded(record, frame, None, "", points, weight + points, has_params, has_artifacts)
+
+
+def _decode_control(record: Record) -> Decoded:
+    try:
+        control = frame_pb2.ControlRecord.FromString(record.value)
+    except DecodeError:
+        return Decoded(record, problem=UNDECODABLE)
+    if len(control.request_id) != ID_BYTES:
+        return Decoded(record, problem=MALFORMED)
+    return Decoded(record, control=control)

@@ -1,0 +1,292 @@
+"""The fold of frames into rows. Pure: the same records on the same state give the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fleetlog_core.errors import shown
+from fleetlog_core.log.port import Record
+from fleetlog_core.objects.port import ObjectName
+from fleetlog_proto.v1 import event_pb2, frame_pb2
+from google.protobuf.internal.containers import ScalarMap
+
+from fleetlog_ingest.materializer import params, runs
+from fleetlog_ingest.materializer.artifacts import Stored, problem_of
+from fleetlog_ingest.materializer.decoding import MALFORMED, Decoded
+from fleetlog_ingest.materializer.points import PointSink
+from fleetlog_ingest.materializer.runs import Run
+from fleetlog_ingest.materializer.sequences import SequenceSet
+from fleetlog_ingest.materializer.state import RunKey, State, WriterKey
+from fleetlog_ingest.materializer.summaries import summarize
+from fleetlog_ingest.materializer.tables import EVENT_TABLES, Columns, Row, columns_of, stack
+
+PLACE_BITS = 20
+"""Of `ver`: offset << 20 | place in the record."""
+_LAST_PLACE = (1 << PLACE_BITS) - 1
+NOBODY = -1
+"""The rank of a writer that has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that can't be applied as a whole, and why."""
+
+    record: Record
+    reason: str
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a batch comes to: rows by table, in the order to insert them, and what became of the state."""
+
+    tables: dict[str, Columns] = field(default_factory=dict)
+    changes: State = field(default_factory=State)
+    dead: list[DeadLetter] = field(default_factory=list)
+    events: int = 0
+    duplicates: int = 0
+    points: int = 0
+
+
+class EventFold:
+    """Folds the frames of one batch of one partition; used once.
+
+    `stored` tells of every artifact that the frames speak of. Records at `refused` offsets were refused by the
+    warehouse: of these only the problem is kept.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        partition: int,
+        next_offset: int,
+        stored: Mapping[ObjectName, Stored],
+        refused: Mapping[int, str] | None = None,
+    ) -> None:
+        self._before = state
+        self._partition = partition
+        self._next_offset = next_offset
+        self._stored = stored
+        self._refused = refused or {}
+        self._out = Folded()
+        self._sink = PointSink()
+        self._rows: dict[str, list[Row]] = {table: [] for table in EVENT_TABLES}
+        self._attrs: dict[tuple[str, bytes, int, str], Row] = {}
+        self._ranks: dict[WriterKey, int] = {}
+        # Of the record and the event at hand:
+        self._frame = frame_pb2.Frame()
+        self._event = event_pb2.Event()
+        self._key: RunKey = ("", b"")
+        self._offset = 0
+        self._place = 0
+        self._problems = 0
+        self._time = 0
+
+    def fold(self, records: Sequence[Decoded]) -> Folded:
+        """Fold them, in order."""
+        for decoded in records:
+            if decoded.frame is None:
+                self._out.dead.append(DeadLetter(decoded.record, decoded.problem))
+            else:
+                self._fold_frame(decoded, decoded.frame)
+        return self._finish()
+
+    def _fold_frame(self, decoded: Decoded, frame: frame_pb2.Frame) -> None:
+        namespace, run_id = decoded.namespace, frame.run_id
+        self._frame, self._key, self._offset = frame, (namespace, run_id), decoded.record.offset
+        self._place = self._problems = 0
+        if self._offset in self._refused:
+            if frame.events:
+                self._event = frame.events[0]
+            self._problem("WAREHOUSE_REFUSED", self._refused[self._offset], sum(map(_points_of, frame.events)))
+            self._out.dead.append(DeadLetter(decoded.record, "WAREHOUSE_REFUSED"))
+            return
+        writer = (namespace, run_id, frame.writer_id)
+        applied = self._out.changes.writers.get(writer)
+        if applied is None:
+            known = self._before.writers.get(writer)
+            applied = SequenceSet() if known is None else known.copy()
+        rank = frame.rank if frame.HasField("rank") else NOBODY
+        took, reason = False, ""
+        for event in frame.events:
+            if event.sequence in applied:
+                self._out.duplicates += 1
+                continue
+            refusal = self._fold_event(event, rank)
+            if refusal:
+                # The sequence stays open: sent again from the dead letters to code that knows better, it is new.
+                reason = refusal
+                continue
+            applied.add(event.sequence)
+            self._out.events += 1
+            took = True
+        if took:
+            self._out.changes.writers[writer] = applied
+            self._ranks[writer] = rank
+        if reason:
+            self._out.dead.append(DeadLetter(decoded.record, reason))
+
+    def _fold_event(self, event: event_pb2.Event, rank: int) -> str:
+        """Apply one event. The reason when it can't be."""
+        self._event = event
+        self._time = event.observe_time_millis or self._frame.ingest_time_millis
+        kind = event.WhichOneof("payload")
+        if kind == "metrics_logged":
+            return self._metrics(event.metrics_logged, rank)
+        if kind is None:
+            return "" if event.ignorable else self._refuse("UNKNOWN_EVENT", "the event is of a kind that is not known")
+        if kind == "run_started":
+            self._start(event.run_started)
+            return ""
+        run = self._run()
+        if kind == "artifact_logged":
+            return self._artifact(event.artifact_logged)
+        if kind == "loss_reported":
+            loss = event.loss_reported
+            text = f"the client dropped {loss.points} points and {loss.events} other events"
+            self._problem(loss.reason or "LOSS_REPORTED", text, loss.points)
+            return ""
+        if kind == "event_refused":
+            refused = event.event_refused
+            self._problem(refused.reason or "EVENT_REFUSED", refused.message, refused.points)
+            return ""
+        if kind == "params_logged":
+            self._params(event.params_logged.params, run)
+        elif kind == "tags_set":
+            self._tags(event.tags_set.tags, run)
+        elif kind == "tags_deleted":
+            for key in event.tags_deleted.keys:
+                self._attr(run, params.TAG_KIND, key, "", params.number_of(""), 0, True)
+        elif kind == "run_updated":
+            self._change(runs.updated(run, event.run_updated, self._offset))
+        elif kind == "run_finished":
+            self._change(runs.finished(run, event.run_finished, self._time, self._offset))
+        else:
+            self._change(runs.hidden(run, kind == "run_deleted", self._offset))
+        return ""
+
+    def _known(self) -> Run | None:
+        run = self._out.changes.runs.get(self._key)
+        return run if run is not None else self._before.runs.get(self._key)
+
+    def _run(self) -> Run:
+        """The run of the event at hand; made when nothing of it was seen before."""
+        run = self._known()
+        if run is None:
+            run = runs.unstarted(self._time, self._offset)
+            self._change(run)
+        return run
+
+    def _change(self, run: Run) -> None:
+        if self._known() is None:
+            self._rows["run_homes"].append((*self._key, run.experiment))
+        self._out.changes.runs[self._key] = run
+
+    def _start(self, event: event_pb2.RunStarted) -> None:
+        known = self._known()
+        if known is not None and known.experiment != event.experiment_id:
+            self._problem(
+                "EXPERIMENT_FIXED",
+                f"experiment_id: {event.experiment_id} is not {known.experiment}, which the run has been in from its"
+                " first event; a run can't change its experiment",
+            )
+        run = runs.started(known, event, self._time, self._offset)
+        if run is not known:
+            self._change(run)
+        self._params(event.params, run)
+        self._tags(event.tags, run)
+
+    def _metrics(self, event: event_pb2.MetricsLogged, rank: int) -> str:
+        namespace, run_id = self._key
+        run = self._run()
+        if not self._sink.add(namespace, run_id, run.experiment, rank, self._offset, event, self._time):
+            return self._refuse(MALFORMED, "the columns of the metrics are not of one length")
+        self._out.points += len(event.step_deltas) * len(event.columns)
+        return ""
+
+    def _params(self, given: Sequence[event_pb2.Param], run: Run) -> None:
+        if not given:
+            return
+        kept = self._out.changes.params.get(self._key)
+        if kept is None:
+            kept = self._out.changes.params[self._key] = dict(self._before.params.get(self._key, {}))
+        for param in given:
+            text, number, kind = params.canonical(param)
+            first = kept.get(param.key)
+            if first is None:
+                kept[param.key] = text
+                self._attr(run, params.PARAM_KIND, param.key, text, number, kind, False)
+            elif first != text:
+                self._problem(
+                    "PARAM_CONFLICT",
+                    f"params: {shown(param.key)} is {shown(first)} and can't become {shown(text)}; params are written"
+                    " once, log it under another key or as a tag",
+                )
+
+    def _tags(self, tags: ScalarMap[str, str], run: Run) -> None:
+        for key in sorted(tags):
+            text = tags[key]
+            self._attr(run, params.TAG_KIND, key, text, params.number_of(text), 0, False)
+
+    def _attr(self, run: Run, kind: int, key: str, text: str, number: float, type_: int, removed: bool) -> None:
+        namespace, run_id = self._key
+        ver = self._offset << PLACE_BITS | min(self._place, _LAST_PLACE)
+        self._place += 1
+        row = (namespace, run.experiment, kind, key, run_id, number, text, type_, int(removed), ver)
+        self._attrs[(namespace, run_id, kind, key)] = row
+
+    def _artifact(self, event: event_pb2.ArtifactLogged) -> str:
+        namespace, run_id = self._key
+        stored = self._stored.get(ObjectName(namespace, run_id, event.sha256), Stored.MISSING)
+        if stored is Stored.PENDING:
+            return self._refuse("ARTIFACT_PENDING", f"path: {shown(event.path)} could not be stored yet")
+        wrong = problem_of(event, stored)
+        if wrong is not None:
+            self._problem(*wrong)
+            return ""
+        ver = self._offset << PLACE_BITS | min(self._place, _LAST_PLACE)
+        self._place += 1
+        ingest_time = self._frame.ingest_time_millis
+        self._rows["artifacts"].append(
+            (namespace, run_id, event.path, event.size_bytes, event.sha256.hex(), ingest_time, ver)
+        )
+        return ""
+
+    def _refuse(self, reason: str, message: str) -> str:
+        self._problem(reason, message, _points_of(self._event))
+        return reason
+
+    def _problem(self, reason: str, message: str, points: int = 0) -> None:
+        namespace, run_id = self._key
+        frame, place = self._frame, self._problems
+        self._problems += 1
+        row = (namespace, run_id, self._partition, self._offset, place, frame.writer_id, self._event.sequence)
+        self._rows["problems"].append((*row, reason, message, points, frame.ingest_time_millis))
+
+    def _finish(self) -> Folded:
+        out, rows = self._out, self._rows
+        for key, run in out.changes.runs.items():
+            rows["runs"].append(_row_of(key, run))
+        for (namespace, run_id, writer_id), applied in out.changes.writers.items():
+            rank = self._ranks[(namespace, run_id, writer_id)]
+            rows["writers"].append((namespace, run_id, writer_id, rank, applied.text(), self._next_offset))
+        rows["attrs"] = list(self._attrs.values())
+        tables = {table: columns_of(table, found) for table, found in rows.items() if found}
+        points = self._sink.finish()
+        if points is not None:
+            tables["points"] = points.columns(self._partition)
+            tables["series"], attrs, tables["rollup"] = summarize(points)
+            tables["attrs"] = stack(attrs, tables["attrs"]) if "attrs" in tables else attrs
+        out.tables = {table: tables[table] for table in EVENT_TABLES if table in tables}
+        return out
+
+
+def _points_of(event: event_pb2.Event) -> int:
+    return len(event.metrics_logged.step_deltas) * len(event.metrics_logged.columns)
+
+
+def _row_of(key: RunKey, run: Run) -> Row:
+    namespace, run_id = key
+    times = (run.start_time, run.end_time, run.parent_run_id)
+    state = (run.name, run.user, run.state, *times, int(run.deleted), int(run.started), run.ver)
+    return (namespace, run.experiment, run_id, *state)

@@ -1,0 +1,78 @@
+"""A run's life cycle, folded from its events.
+
+    RunStarted   the first sets name, user, start time and parent (and the experiment, when nothing else of the run
+                 came before it); RESUME makes the run running again; other later ones change nothing here
+    RunUpdated   sets the name
+    RunFinished  sets state and end time, as often as it comes
+    RunDeleted   hides, RunRestored shows
+
+An event of a run that nobody started makes the run, in experiment 0, so that nothing is lost. The experiment of a run
+never changes: its rows lie by experiment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from fleetlog_core.ids import ID_BYTES
+from fleetlog_proto.v1 import event_pb2
+
+NO_PARENT = bytes(ID_BYTES)
+_ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One row of `runs`. Times are Unix milliseconds, `end_time` 0 = has not ended."""
+
+    experiment: int = 0
+    name: str = ""
+    user: str = ""
+    state: int = int(event_pb2.RUN_STATE_RUNNING)
+    start_time: int = 0
+    end_time: int = 0
+    parent_run_id: bytes = NO_PARENT
+    deleted: bool = False
+    started: bool = False
+    ver: int = 0
+
+
+def started(run: Run | None, event: event_pb2.RunStarted, time: int, offset: int) -> Run:
+    """After RunStarted. `time` is when it was made, as well as is known."""
+    if run is None:
+        run = Run(experiment=event.experiment_id)
+    if not run.started:
+        parent = event.parent_run_id if len(event.parent_run_id) == ID_BYTES else NO_PARENT
+        run = replace(
+            run,
+            name=run.name or event.name,
+            user=event.user,
+            start_time=event.start_time_millis or time,
+            parent_run_id=parent,
+            started=True,
+            ver=offset,
+        )
+    if event.opening == event_pb2.RUN_OPENING_RESUME:
+        run = replace(run, state=int(event_pb2.RUN_STATE_RUNNING), end_time=0, ver=offset)
+    return run
+
+
+def unstarted(time: int, offset: int) -> Run:
+    """A run that is known by an event other than RunStarted."""
+    return Run(start_time=time, ver=offset)
+
+
+def updated(run: Run, event: event_pb2.RunUpdated, offset: int) -> Run:
+    """After RunUpdated."""
+    return replace(run, name=event.name, ver=offset) if event.HasField("name") else run
+
+
+def finished(run: Run, event: event_pb2.RunFinished, time: int, offset: int) -> Run:
+    """After RunFinished."""
+    state = event.state if event.state in _ENDED else event_pb2.RUN_STATE_FINISHED
+    return replace(run, state=int(state), end_time=event.end_time_millis or time, ver=offset)
+
+
+def hidden(run: Run, deleted: bool, offset: int) -> Run:
+    """After RunDeleted (True) or RunRestored (False)."""
+    return replace(run, deleted=deleted, ver=offset)

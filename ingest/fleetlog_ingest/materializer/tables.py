@@ -1,0 +1,181 @@
+"""The tables of the warehouse as the fold fills them: their order, and rows made into columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from fleetlog_core.warehouse.port import Coded, Column
+
+Columns = dict[str, Column]
+Row = tuple[Any, ...]
+
+ROWS_PER_INSERT = 1_000_000
+
+EVENT_TABLES = (
+    "run_homes",
+    "points",
+    "series",
+    "rollup",
+    "attrs",
+    "artifacts",
+    "problems",
+    "runs",
+    "writers",
+)
+"""The order of a batch's inserts. A batch that broke off is folded again from the state before it, so what that state
+is read from comes last: a `runs` row of the batch says that everything above is in, a `writers` row that all is."""
+
+CONTROL_TABLES = ("outcomes", "experiments")
+"""As above: a row of the batch in `experiments` says that all is in."""
+
+
+def coded(values: Sequence[str]) -> Coded:
+    """Texts as codes, by first appearance."""
+    places: dict[str, int] = {}
+    codes = np.fromiter((places.setdefault(value, len(places)) for value in values), np.uint32, len(values))
+    return Coded(codes, list(places))
+
+
+def fixed16(values: Sequence[bytes]) -> Column:
+    """16-byte values as V16."""
+    return np.frombuffer(b"".join(values), dtype="V16")
+
+
+def _wide(values: Sequence[int]) -> Column:
+    return np.frombuffer(b"".join(value.to_bytes(32, "little") for value in values), dtype="V32")
+
+
+def _of(dtype: type[np.generic]) -> Callable[[Sequence[Any]], Column]:
+    return lambda values: np.array(values, dtype=dtype)
+
+
+_u8, _u16, _u32, _u64 = _of(np.uint8), _of(np.uint16), _of(np.uint32), _of(np.uint64)
+_i32, _i64, _f64 = _of(np.int32), _of(np.int64), _of(np.float64)
+_text: Callable[[Sequence[Any]], Column] = list
+
+SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
+    "run_homes": {"namespace": coded, "run_id": fixed16, "experiment": _u32},
+    "runs": {
+        "namespace": coded,
+        "experiment": _u32,
+        "run_id": fixed16,
+        "name": _text,
+        "user": coded,
+        "state": _u8,
+        "start_time": _i64,
+        "end_time": _i64,
+        "parent_run_id": fixed16,
+        "deleted": _u8,
+        "started": _u8,
+        "ver": _u64,
+    },
+    "attrs": {
+        "namespace": coded,
+        "experiment": _u32,
+        "kind": _u8,
+        "key": coded,
+        "run_id": fixed16,
+        "num": _f64,
+        "str": _text,
+        "type": _u8,
+        "removed": _u8,
+        "ver": _wide,
+    },
+    "artifacts": {
+        "namespace": coded,
+        "run_id": fixed16,
+        "path": _text,
+        "size_bytes": _u64,
+        "sha256": _text,
+        "ingest_time": _i64,
+        "ver": _u64,
+    },
+    "problems": {
+        "namespace": coded,
+        "run_id": fixed16,
+        "part": _u16,
+        "off": _i64,
+        "place": _u32,
+        "writer_id": fixed16,
+        "sequence": _u64,
+        "reason": coded,
+        "message": _text,
+        "points": _u64,
+        "ingest_time": _i64,
+    },
+    "writers": {
+        "namespace": coded,
+        "run_id": fixed16,
+        "writer_id": fixed16,
+        "rank": _i32,
+        "ranges": _text,
+        "next_offset": _u64,
+    },
+    "experiments": {
+        "namespace": coded,
+        "experiment": _u32,
+        "name": _text,
+        "tags": _text,
+        "create_time": _i64,
+        "update_time": _i64,
+        "deleted": _u8,
+        "ver": _u64,
+    },
+    "outcomes": {
+        "namespace": coded,
+        "request_id": fixed16,
+        "accepted": _u8,
+        "experiment": _u32,
+        "reason": coded,
+        "message": _text,
+        "off": _u64,
+    },
+    "applied": {"topic": coded, "part": _u16, "next_offset": _u64},
+}
+"""Columns of the tables that are filled row by row, in the order of a row."""
+
+
+def columns_of(table: str, rows: Sequence[Row]) -> Columns:
+    """Rows (at least one) as the table's columns."""
+    schema = SCHEMAS[table]
+    values = zip(*rows, strict=True)
+    return {name: make(column) for (name, make), column in zip(schema.items(), values, strict=True)}
+
+
+def stack(first: Columns, second: Columns) -> Columns:
+    """The rows of both. They have the same columns."""
+    return {name: _join(column, second[name]) for name, column in first.items()}
+
+
+def _join(first: Column, second: Column) -> Column:
+    if isinstance(first, Coded) and isinstance(second, Coded):
+        shifted = second.codes + np.uint32(len(first.texts))
+        return Coded(np.concatenate((first.codes, shifted)), [*first.texts, *second.texts])
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+        return np.concatenate((first, second))
+    texts: list[Any] = []
+    texts.extend(_texts(first))
+    texts.extend(_texts(second))
+    return texts
+
+
+def _texts(column: Column) -> Sequence[Any]:
+    if isinstance(column, (Coded, np.ndarray)):
+        raise TypeError("columns of different kinds")
+    return column
+
+
+def rows_in(columns: Columns) -> int:
+    """How many rows the columns hold."""
+    column = next(iter(columns.values()))
+    return len(column.codes) if isinstance(column, Coded) else len(column)
+
+
+def piece(columns: Columns, first: int, last: int) -> Columns:
+    """Rows first to last, without the last."""
+    return {
+        name: Coded(column.codes[first:last], column.texts) if isinstance(column, Coded) else column[first:last]
+        for name, column in columns.items()
+    }

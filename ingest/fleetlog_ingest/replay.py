@@ -1,0 +1,193 @@
+"""The log is the truth: fold it again into an empty warehouse, and compare two warehouses table by table.
+
+Two warehouses that hold the same facts differ in how their rows are merged and in the order in which sums of real
+numbers were taken. So checksums are over merged rows (FINAL), in no order, and sums are compared within 1e-9.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from fleetlog_core.log.port import CONTROL, EVENTS, EventLog, Partition
+from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.warehouse.migrate import migrate
+from fleetlog_core.warehouse.port import Statement, Warehouse
+
+from fleetlog_ingest.materializer.apply import Applier, Batch
+from fleetlog_ingest.materializer.batching import BatchPolicy
+from fleetlog_ingest.materializer.dead_letters import TooManyBad
+from fleetlog_ingest.materializer.decoding import Decoded, decode
+from fleetlog_ingest.materializer.fold import DeadLetter
+
+READ_BYTES = 16 * 1024 * 1024
+SUM_BUCKETS = 65_536
+"""Sums are compared by this many groups of rows."""
+SUM_TOLERANCE = 1e-9
+TIMEOUT_SECONDS = 3_600.0
+
+_TABLES: Mapping[str, str] = {
+    "points": "namespace, run_id, key, step, ts, reinterpretAsUInt64(value), rank, part, off",
+    "runs": "namespace, experiment, run_id, name, user, state, start_time, end_time, parent_run_id, deleted,"
+    " started, ver",
+    "run_homes": "namespace, run_id, experiment",
+    "attrs": "namespace, experiment, kind, key, run_id, reinterpretAsUInt64(num), str, type, removed, ver",
+    "run_attrs": "namespace, run_id, kind, key, reinterpretAsUInt64(num), str, type, removed, ver",
+    "series": "namespace, experiment, key, run_id, minv, maxv, n, nans, first, last, low, high",
+    "run_series": "namespace, run_id, key, minv, maxv, n, nans, first, last, low, high",
+    "rollup": "namespace, run_id, key, b, n, nans, minv, maxv",
+    "artifacts": "namespace, run_id, path, size_bytes, sha256, ingest_time, ver",
+    "problems": "namespace, run_id, part, off, place, writer_id, sequence, reason, message, points, ingest_time",
+    "writers": "namespace, run_id, writer_id, rank, ranges",
+    "experiments": "namespace, experiment, name, tags, create_time, update_time, deleted, ver",
+    "outcomes": "namespace, request_id, accepted, experiment, reason, message, off",
+    "applied": "topic, part, next_offset",
+}
+"""What must be the same to the bit. `writers.next_offset` is where a batch ended, which is chance."""
+
+_SUMS: Mapping[str, tuple[str, Sequence[str]]] = {
+    "series": ("namespace, experiment, key, run_id", ("total", "squares")),
+    "run_series": ("namespace, run_id, key", ("total", "squares")),
+    "rollup": ("namespace, run_id, key, b", ("total",)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TableSum:
+    """A table's checksum: its rows, their hash in no order, and its sums of reals by bucket with their scale."""
+
+    rows: int
+    digest: int
+    sums: Mapping[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a comparison found. Empty `differences`: the same facts."""
+
+    rows: Mapping[str, int]
+    differences: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+
+def rebuild(
+    log: EventLog,
+    warehouse: Warehouse,
+    objects: ObjectStore,
+    *,
+    until: Mapping[Partition, int] | None = None,
+    policy: BatchPolicy | None = None,
+) -> None:
+    """Fold the whole log, or up to the next offsets in `until`, into an empty warehouse.
+
+    Commits nothing and writes no dead letters; should it break off, begin again with another empty one.
+    """
+    migrate(warehouse)
+    policy = policy or BatchPolicy()
+    applier = Applier(warehouse, objects, "rebuild", _already_told, threading.Event())
+    if not applier.is_empty():
+        raise ValueError("rebuild needs an empty warehouse: rows of another fold would be counted twice")
+    for topic in (CONTROL, EVENTS):
+        for number in range(log.partitions(topic)):
+            partition = Partition(topic, number)
+            end = log.next_offset(partition) if until is None else until.get(partition, 0)
+            _fold_partition(log, applier, partition, end, policy)
+
+
+def _already_told(dead: Sequence[DeadLetter]) -> None:
+    """Dead letters were written when the log was folded for the first time."""
+
+
+def _fold_partition(log: EventLog, applier: Applier, partition: Partition, end: int, policy: BatchPolicy) -> None:
+    waiting: list[Decoded] = []
+    offset = 0
+    while offset < end or waiting:
+        while offset < end and sum(decoded.weight for decoded in waiting) < policy.target_weight:
+            records = log.read(partition, offset, max_bytes=READ_BYTES)
+            if not records:
+                end = offset
+                break
+            waiting += [decode(record) for record in records if record.offset < end]
+            offset = records[-1].offset + 1
+        if waiting:
+            size = policy.cut(waiting)
+            applier.apply(Batch(partition, waiting[:size]))
+            del waiting[:size]
+
+
+def applied(log: EventLog, warehouse: Warehouse) -> dict[Partition, int]:
+    """How far the warehouse has each partition of the log."""
+    partitions = [Partition(topic, number) for topic in (CONTROL, EVENTS) for number in range(log.partitions(topic))]
+    rows = warehouse.select(Statement("SELECT topic, part, max(next_offset) AS next FROM applied GROUP BY topic, part"))
+    places = zip(rows.texts("topic"), rows.array("part").tolist(), rows.array("next").tolist(), strict=True)
+    found = {Partition(topic, part): int(next_offset) for topic, part, next_offset in places}
+    return {partition: found.get(partition, 0) for partition in partitions}
+
+
+def checksums(warehouse: Warehouse) -> dict[str, TableSum]:
+    """Of every table. For warehouses that can't be open at one time: take them one after another, then `compare`."""
+    return {table: _checksum(warehouse, table, columns) for table, columns in _TABLES.items()}
+
+
+def _checksum(warehouse: Warehouse, table: str, columns: str) -> TableSum:
+    source = table if table == "points" else f"{table} FINAL"
+    whole = warehouse.select(
+        Statement(f"SELECT count() AS n, sum(cityHash64({columns})) AS digest FROM {source}"),
+        timeout_seconds=TIMEOUT_SECONDS,
+    )
+    sums: dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = {}
+    keys, names = _SUMS.get(table, ("", ()))
+    for name in names:
+        # What a sum of n numbers may be off by goes with their size, not with what is left of them.
+        size = "abs(squares)" if name == "squares" else "greatest(abs(minv), abs(maxv)) * n"
+        buckets = warehouse.select(
+            Statement(
+                f"SELECT cityHash64({keys}) % {SUM_BUCKETS} AS bucket, sum({name}) AS total, sum({size}) AS size"
+                f" FROM {table} FINAL WHERE isFinite({name}) AND isFinite({size}) GROUP BY bucket"
+            ),
+            timeout_seconds=TIMEOUT_SECONDS,
+        )
+        totals, sizes = np.zeros(SUM_BUCKETS), np.zeros(SUM_BUCKETS)
+        places = buckets.array("bucket").astype(np.int64)
+        totals[places], sizes[places] = buckets.array("total"), buckets.array("size")
+        sums[name] = (totals, sizes)
+    return TableSum(int(whole.array("n")[0]), int(whole.array("digest")[0]), sums)
+
+
+def compare(live: Mapping[str, TableSum], scratch: Mapping[str, TableSum]) -> Report:
+    """What differs between the checksums of two warehouses."""
+    differences: list[str] = []
+    for table, one in live.items():
+        other = scratch[table]
+        if one.rows != other.rows:
+            differences.append(f"{table}: {one.rows} rows live, {other.rows} rows rebuilt")
+        elif one.digest != other.digest:
+            differences.append(f"{table}: {one.rows} rows, of which some differ")
+        for name, (totals, sizes) in one.sums.items():
+            others, other_sizes = other.sums[name]
+            wrong = np.abs(totals - others) > SUM_TOLERANCE * np.maximum(sizes, other_sizes)
+            if wrong.any():
+                differences.append(f"{table}.{name}: {int(wrong.sum())} of {SUM_BUCKETS} sums differ by more than 1e-9")
+    return Report({table: found.rows for table, found in live.items()}, tuple(differences))
+
+
+def verify(log: EventLog, live: Warehouse, scratch: Warehouse) -> Report:
+    """Compare a live warehouse with one that `rebuild` made. Both must be still and equally far in the log."""
+    one, other = applied(log, live), applied(log, scratch)
+    behind = tuple(
+        f"{partition}: live is at {one[partition]}, rebuilt at {other[partition]}"
+        for partition in one
+        if one[partition] != other[partition]
+    )
+    report = compare(checksums(live), checksums(scratch))
+    return Report(report.rows, behind + report.differences)
+
+
+__all__ = ["Report", "TableSum", "TooManyBad", "applied", "checksums", "compare", "rebuild", "verify"]

@@ -1,0 +1,1 @@
+"""The gateway: takes frames, intents and uploads, and holds no state of its own."""

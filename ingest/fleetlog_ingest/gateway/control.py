@@ -1,0 +1,92 @@
+"""Intents on names: into the control partition, then wait for what the log's order made of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from concurrent.futures import Executor
+
+from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    FleetlogError,
+    InvalidArgument,
+    NotFound,
+    Unavailable,
+)
+from fleetlog_core.ids import ID_BYTES, new_random_id
+from fleetlog_core.log.port import CONTROL, EventLog, Partition
+from fleetlog_core.position import after
+from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_proto.v1 import experiment_pb2, frame_pb2
+
+_OUTCOME = """
+SELECT accepted, experiment, reason, message FROM outcomes FINAL
+WHERE namespace = {namespace:String} AND request_id = unhex({request:String})
+"""
+_EXPERIMENT = """
+SELECT name, tags, toUnixTimestamp64Milli(create_time) AS created, toUnixTimestamp64Milli(update_time) AS changed,
+    deleted
+FROM experiments FINAL WHERE namespace = {namespace:String} AND experiment = {experiment:UInt32}
+"""
+_KINDS: dict[str, type[FleetlogError]] = {
+    "EXPERIMENT_EXISTS": AlreadyExists,
+    "EXPERIMENT_NOT_FOUND": NotFound,
+}
+
+
+def check_request_id(request_id: bytes) -> bytes:
+    """The caller's, or a new one when it gave none. INVALID_ID."""
+    if not request_id:
+        return new_random_id()
+    if len(request_id) != ID_BYTES:
+        raise InvalidArgument.of_field("INVALID_ID", "request_id", f"{len(request_id)} bytes; a request id has 16")
+    return request_id
+
+
+class Control:
+    """Puts intents into the log and answers with their outcomes."""
+
+    def __init__(self, log: EventLog, warehouse: Warehouse, applied: AppliedWatch, executor: Executor) -> None:
+        self._log = log
+        self._warehouse = warehouse
+        self._applied = applied
+        self._executor = executor
+
+    async def decide(
+        self, record: frame_pb2.ControlRecord, timeout_seconds: float
+    ) -> tuple[experiment_pb2.Experiment, dict[Partition, int]]:
+        """The experiment after the intent, and where the intent is in the log. The refusal is raised."""
+        record.ingest_time_millis = time.time_ns() // 1_000_000
+        key = record.namespace.encode()
+        logged = await asyncio.wrap_future(self._log.append(CONTROL, key, record.SerializeToString()))
+        position = after(logged)
+        await self._applied.wait(position, timeout_seconds)
+        loop = asyncio.get_running_loop()
+        experiment = await loop.run_in_executor(self._executor, self._outcome, record.namespace, record.request_id)
+        return experiment, position
+
+    def _outcome(self, namespace: str, request_id: bytes) -> experiment_pb2.Experiment:
+        answer = self._warehouse.select(Statement(_OUTCOME, {"namespace": namespace, "request": request_id.hex()}))
+        if answer.rows == 0:
+            raise Unavailable("OUTCOME_UNKNOWN", "the request could not be applied; ask again with a new request_id")
+        if not answer.array("accepted")[0]:
+            reason = answer.texts("reason")[0]
+            raise _KINDS.get(reason, FailedPrecondition)(reason, answer.texts("message")[0])
+        return self._experiment(namespace, int(answer.array("experiment")[0]))
+
+    def _experiment(self, namespace: str, experiment_id: int) -> experiment_pb2.Experiment:
+        binds = {"namespace": namespace, "experiment": experiment_id}
+        answer = self._warehouse.select(Statement(_EXPERIMENT, binds))
+        if answer.rows == 0:
+            return experiment_pb2.Experiment(experiment_id=experiment_id, name="Default")
+        return experiment_pb2.Experiment(
+            experiment_id=experiment_id,
+            name=answer.texts("name")[0],
+            tags=json.loads(answer.texts("tags")[0] or "{}"),
+            create_time_millis=int(answer.array("created")[0]),
+            update_time_millis=int(answer.array("changed")[0]),
+            deleted=bool(answer.array("deleted")[0]),
+        )

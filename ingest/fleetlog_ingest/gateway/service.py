@@ -1,0 +1,182 @@
+"""IngestService over the ports."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.errors import InvalidArgument
+from fleetlog_core.ids import parse_id
+from fleetlog_core.log.port import EVENTS, EventLog, Partition
+from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.position import after, to_proto
+from fleetlog_core.rules.events import check_tags
+from fleetlog_core.rules.names import check_experiment_name, check_namespace
+from fleetlog_core.serving.errors import Context
+from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.warehouse.port import Warehouse
+from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
+
+from fleetlog_ingest.gateway.control import Control, check_request_id
+from fleetlog_ingest.gateway.runs import run_not_found, run_status
+from fleetlog_ingest.gateway.screen import screen
+from fleetlog_ingest.gateway.stream import AppendStream
+from fleetlog_ingest.gateway.uploads import upload
+
+DEFAULT_TIMEOUT_SECONDS = 30.0
+Decided = tuple[experiment_pb2.Experiment, Mapping[Partition, int]]
+
+
+class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
+    """See protos/fleetlog/v1/ingest.proto."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        warehouse: Warehouse,
+        objects: ObjectStore,
+        applied: AppliedWatch,
+        *,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        self._log = log
+        self._warehouse = warehouse
+        self._objects = objects
+        self._telemetry = telemetry or Telemetry()
+        self._executor = ThreadPoolExecutor(8, "gateway")
+        self._control = Control(log, warehouse, applied, self._executor)
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._executor.shutdown()
+
+    async def AppendEvents(  # noqa: N802
+        self, request_iterator: AsyncIterator[ingest_pb2.AppendEventsRequest], context: Context
+    ) -> AsyncIterator[ingest_pb2.AppendEventsResponse]:
+        """See the proto."""
+        stream = AppendStream(self._log, self._warehouse, self._executor, self._telemetry)
+        async for response in stream.responses(request_iterator):
+            yield response
+
+    async def UpdateRun(  # noqa: N802
+        self, request: ingest_pb2.UpdateRunRequest, context: Context
+    ) -> ingest_pb2.UpdateRunResponse:
+        """See the proto."""
+        namespace = check_namespace(request.namespace)
+        run_id = parse_id(request.run_id)
+        frame = frame_pb2.Frame(
+            namespace=namespace,
+            run_id=run_id,
+            writer_id=check_request_id(request.request_id),
+            events=_changes(request, time.time_ns() // 1_000_000),
+        )
+        screened = screen(frame, time.time_ns() // 1_000_000)
+        for _, error in screened.refused:
+            raise error
+        loop = asyncio.get_running_loop()
+        status = await loop.run_in_executor(self._executor, run_status, self._warehouse, namespace, run_id)
+        if status is None:
+            raise run_not_found(run_id)
+        record = await asyncio.wrap_future(self._log.append(EVENTS, run_id, frame.SerializeToString()))
+        return ingest_pb2.UpdateRunResponse(position=to_proto(after(record)))
+
+    async def CreateExperiment(  # noqa: N802
+        self, request: ingest_pb2.CreateExperimentRequest, context: Context
+    ) -> ingest_pb2.CreateExperimentResponse:
+        """See the proto."""
+        check_experiment_name(request.name)
+        check_tags(request.tags.items(), "tags")
+        intent = frame_pb2.ExperimentCreated(name=request.name, tags=request.tags, exist_ok=request.exist_ok)
+        record = _intent(request.namespace, request.request_id, experiment_created=intent)
+        experiment, position = await self._decide(record, context)
+        return ingest_pb2.CreateExperimentResponse(experiment=experiment, position=to_proto(position))
+
+    async def UpdateExperiment(  # noqa: N802
+        self, request: ingest_pb2.UpdateExperimentRequest, context: Context
+    ) -> ingest_pb2.UpdateExperimentResponse:
+        """See the proto."""
+        name = request.name if request.HasField("name") else None
+        if name is not None:
+            check_experiment_name(name)
+        check_tags(request.tags.items(), "tags")
+        intent = frame_pb2.ExperimentUpdated(
+            experiment_id=request.experiment_id, name=name, tags=request.tags, deleted_tags=request.deleted_tags
+        )
+        record = _intent(request.namespace, request.request_id, experiment_updated=intent)
+        experiment, position = await self._decide(record, context)
+        return ingest_pb2.UpdateExperimentResponse(experiment=experiment, position=to_proto(position))
+
+    async def DeleteExperiment(  # noqa: N802
+        self, request: ingest_pb2.DeleteExperimentRequest, context: Context
+    ) -> ingest_pb2.DeleteExperimentResponse:
+        """See the proto."""
+        intent = frame_pb2.ExperimentDeleted(experiment_id=request.experiment_id)
+        record = _intent(request.namespace, request.request_id, experiment_deleted=intent)
+        experiment, position = await self._decide(record, context)
+        return ingest_pb2.DeleteExperimentResponse(experiment=experiment, position=to_proto(position))
+
+    async def RestoreExperiment(  # noqa: N802
+        self, request: ingest_pb2.RestoreExperimentRequest, context: Context
+    ) -> ingest_pb2.RestoreExperimentResponse:
+        """See the proto."""
+        intent = frame_pb2.ExperimentRestored(experiment_id=request.experiment_id)
+        record = _intent(request.namespace, request.request_id, experiment_restored=intent)
+        experiment, position = await self._decide(record, context)
+        return ingest_pb2.RestoreExperimentResponse(experiment=experiment, position=to_proto(position))
+
+    async def UploadArtifact(  # noqa: N802
+        self, request_iterator: AsyncIterator[ingest_pb2.UploadArtifactRequest], context: Context
+    ) -> ingest_pb2.UploadArtifactResponse:
+        """See the proto."""
+        await upload(request_iterator, self._objects, self._executor)
+        return ingest_pb2.UploadArtifactResponse()
+
+    async def _decide(self, record: frame_pb2.ControlRecord, context: Context) -> Decided:
+        remaining = context.time_remaining()
+        timeout = DEFAULT_TIMEOUT_SECONDS if remaining is None else min(remaining, DEFAULT_TIMEOUT_SECONDS)
+        return await self._control.decide(record, timeout)
+
+
+def _intent(
+    namespace: str,
+    request_id: bytes,
+    *,
+    experiment_created: frame_pb2.ExperimentCreated | None = None,
+    experiment_updated: frame_pb2.ExperimentUpdated | None = None,
+    experiment_deleted: frame_pb2.ExperimentDeleted | None = None,
+    experiment_restored: frame_pb2.ExperimentRestored | None = None,
+) -> frame_pb2.ControlRecord:
+    return frame_pb2.ControlRecord(
+        namespace=check_namespace(namespace),
+        request_id=check_request_id(request_id),
+        experiment_created=experiment_created,
+        experiment_updated=experiment_updated,
+        experiment_deleted=experiment_deleted,
+        experiment_restored=experiment_restored,
+    )
+
+
+def _changes(request: ingest_pb2.UpdateRunRequest, now_millis: int) -> list[event_pb2.Event]:
+    """The request as the events of a writer that opens the run beside the others, and says no more than this."""
+    joined = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_JOIN)
+    events = [event_pb2.Event(run_started=joined)]
+    if request.HasField("name"):
+        events.append(event_pb2.Event(run_updated=event_pb2.RunUpdated(name=request.name)))
+    if request.deleted_tags:
+        events.append(event_pb2.Event(tags_deleted=event_pb2.TagsDeleted(keys=request.deleted_tags)))
+    if request.tags:
+        events.append(event_pb2.Event(tags_set=event_pb2.TagsSet(tags=request.tags)))
+    if request.state != event_pb2.RUN_STATE_UNSPECIFIED:
+        events.append(event_pb2.Event(run_finished=event_pb2.RunFinished(state=request.state)))
+    if request.HasField("deleted"):
+        hidden, shown = event_pb2.RunDeleted(), event_pb2.RunRestored()
+        events.append(event_pb2.Event(run_deleted=hidden) if request.deleted else event_pb2.Event(run_restored=shown))
+    if len(events) == 1:
+        raise InvalidArgument("NOTHING_TO_CHANGE", "the request changes nothing; give a name, tags, a state or deleted")
+    for place, event in enumerate(events):
+        event.sequence = place + 1
+        event.observe_time_millis = now_millis
+    return events

@@ -1,0 +1,43 @@
+"""fleetlog: experiment tracking that never loses a point.
+
+    with fleetlog.start_run(experiment="speedrun", params={"lr": 2e-5}) as run:
+        run.log({"train_loss": 2.1}, step=10)
+    fleetlog.Client().search_runs("metrics.train_loss < 3", experiments=["speedrun"])
+"""
+
+from fleetlog.client import Client
+from fleetlog.delivery import flush
+from fleetlog.errors import (
+    AlreadyExists,
+    DeadlineExceeded,
+    FailedPrecondition,
+    FleetlogError,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+)
+from fleetlog.run import Run, start_run
+from fleetlog.series import Series
+from fleetlog.views import Experiment, MetricSummary, RunList, RunView
+
+__version__ = "0.1.0"
+__all__ = [
+    "AlreadyExists",
+    "Client",
+    "DeadlineExceeded",
+    "Experiment",
+    "FailedPrecondition",
+    "FleetlogError",
+    "InvalidArgument",
+    "MetricSummary",
+    "NotFound",
+    "ResourceExhausted",
+    "Run",
+    "RunList",
+    "RunView",
+    "Series",
+    "Unavailable",
+    "flush",
+    "start_run",
+]

@@ -1,0 +1,72 @@
+"""Files of a run: small ones travel as events, larger ones are uploaded first."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+
+from fleetlog.connection import Connection
+from fleetlog.errors import from_call
+from fleetlog.outbox import Writer
+from fleetlog_core import limits
+from fleetlog_proto.v1 import event_pb2, ingest_pb2
+
+UPLOAD_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Digest:
+    """Length and SHA-256 of a file."""
+
+    size_bytes: int
+    sha256: bytes
+
+
+def digest_of(path: Path) -> Digest:
+    """Read the file once."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").digest()
+        return Digest(file.tell(), sha256)
+
+
+def files_below(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Every file below a folder with its path relative to it, in order."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield path, path.relative_to(folder).as_posix()
+
+
+def artifact_event(connection: Connection, writer: Writer, path: Path, name: str, now_millis: int) -> event_pb2.Event:
+    """The event of a file; a file over 1 MiB is uploaded before. FleetlogError, OSError."""
+    if path.stat().st_size <= limits.INLINE_ARTIFACT_BYTES:
+        content = path.read_bytes()
+        if len(content) <= limits.INLINE_ARTIFACT_BYTES:
+            artifact = event_pb2.ArtifactLogged(
+                path=name, size_bytes=len(content), sha256=hashlib.sha256(content).digest(), content=content
+            )
+            return event_pb2.Event(observe_time_millis=now_millis, artifact_logged=artifact)
+    digest = digest_of(path)
+    try:
+        connection.ingest.UploadArtifact(_parts(writer, path, name, digest), timeout=UPLOAD_SECONDS)
+    except grpc.RpcError as error:
+        raise from_call(error, connection.target) from None
+    artifact = event_pb2.ArtifactLogged(path=name, size_bytes=digest.size_bytes, sha256=digest.sha256)
+    return event_pb2.Event(observe_time_millis=now_millis, artifact_logged=artifact)
+
+
+def _parts(writer: Writer, path: Path, name: str, digest: Digest) -> Iterator[ingest_pb2.UploadArtifactRequest]:
+    header = ingest_pb2.UploadHeader(
+        namespace=writer.namespace,
+        run_id=writer.run_id.hex(),
+        path=name,
+        size_bytes=digest.size_bytes,
+        sha256=digest.sha256,
+    )
+    yield ingest_pb2.UploadArtifactRequest(header=header)
+    with path.open("rb") as file:
+        while chunk := file.read(limits.CHUNK_BYTES):
+            yield ingest_pb2.UploadArtifactRequest(chunk=chunk)

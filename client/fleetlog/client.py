@@ -1,0 +1,315 @@
+"""Reads and changes from outside a run. Reads see everything that this process wrote before, without asking."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import grpc
+
+from fleetlog.connection import connection_to, resolve_namespace
+from fleetlog.delivery import flush
+from fleetlog.errors import FleetlogError, from_call
+from fleetlog.series import Buckets, Series, gather, joined
+from fleetlog.views import Experiment, RunList, RunView
+from fleetlog_core.ids import new_random_id
+from fleetlog_core.rules.paths import check_artifact_path
+from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
+
+_VIEWS = {
+    "active": query_pb2.DELETED_VIEW_ACTIVE,
+    "deleted": query_pb2.DELETED_VIEW_DELETED,
+    "all": query_pb2.DELETED_VIEW_ALL,
+}
+PAGE = 1000
+READ_SECONDS = 60.0
+
+
+class Client:
+    """A server's runs in one namespace. Cheap to make; one process shares one connection to each server."""
+
+    def __init__(self, target: str | None = None, namespace: str | None = None) -> None:
+        self._connection = connection_to(target)
+        self.target = self._connection.target
+        self.namespace = resolve_namespace(namespace)
+
+    # -- runs -------------------------------------------------------------------------------------------------
+
+    def search_runs(
+        self,
+        filter: str = "",  # noqa: A002
+        *,
+        experiments: Sequence[str | int] = (),
+        order_by: Sequence[str] = (),
+        limit: int | None = 100,
+        read_mask: Sequence[str] = (),
+        summaries: bool = False,
+        deleted: str = "active",
+    ) -> RunList:
+        """Runs that match a filter; see docs/filter.md. `limit=None` is all of them.
+
+        `experiments` are names or numbers, none = all; `order_by` has items such as "metrics.val_loss ASC"; `read_mask`
+        names what to fill ("attributes", "params", "metrics.val_loss", …), empty = everything.
+        """
+        request = query_pb2.SearchRunsRequest(
+            namespace=self.namespace,
+            experiment_ids=[one for one in experiments if isinstance(one, int)],
+            experiment_names=[one for one in experiments if isinstance(one, str)],
+            filter=filter,
+            order_by=order_by,
+            read_mask=read_mask,
+            summaries=summaries,
+            deleted_view=_VIEWS[deleted],
+            at_least=self._connection.position(),
+        )
+        runs: list[RunView] = []
+        while limit is None or len(runs) < limit:
+            request.page_size = PAGE if limit is None else min(PAGE, limit - len(runs))
+            response = self._connection.call(self._connection.query.SearchRuns, request, READ_SECONDS)
+            runs += [RunView(run, self) for run in response.runs]
+            request.page_token = response.next_page_token
+            if not response.next_page_token:
+                break
+        return RunList(runs)
+
+    def get_run(self, run_id: str) -> RunView:
+        """One run with summaries and problems. NotFound."""
+        request = query_pb2.GetRunRequest(
+            namespace=self.namespace, run_id=run_id, at_least=self._connection.position()
+        )
+        return RunView(self._connection.call(self._connection.query.GetRun, request, READ_SECONDS).run, self)
+
+    def get_runs(self, run_ids: Sequence[str], *, summaries: bool = False) -> RunList:
+        """Runs by id, in the order asked for; those that are not there are left out."""
+        runs: list[RunView] = []
+        for first in range(0, len(run_ids), PAGE):
+            request = query_pb2.GetRunsRequest(
+                namespace=self.namespace,
+                run_ids=run_ids[first : first + PAGE],
+                summaries=summaries,
+                at_least=self._connection.position(),
+            )
+            response = self._connection.call(self._connection.query.GetRuns, request, READ_SECONDS)
+            runs += [RunView(run, self) for run in response.runs]
+        return RunList(runs)
+
+    def best_run(
+        self,
+        experiment: str | int,
+        *,
+        minimize: str | None = None,
+        maximize: str | None = None,
+        filter: str = "",  # noqa: A002
+    ) -> RunView | None:
+        """The run with the lowest or highest value of "metrics.x" (or "params.x"); None when no run has a number."""
+        if (minimize is None) == (maximize is None):
+            raise ValueError("give one of minimize and maximize, for example minimize='metrics.val_loss'")
+        key = minimize or maximize or ""
+        there = f"{key} IS NOT NULL AND {key} != NaN"
+        runs = self.search_runs(
+            f"({filter}) AND {there}" if filter else there,
+            experiments=[experiment],
+            order_by=[f"{key} {'ASC' if minimize else 'DESC'}"],
+            limit=1,
+        )
+        return runs[0] if runs else None
+
+    def update_run(
+        self,
+        run_id: str,
+        *,
+        name: str | None = None,
+        tags: Mapping[str, object] | None = None,
+        deleted_tags: Iterable[str] = (),
+        state: str | None = None,
+        deleted: bool | None = None,
+    ) -> None:
+        """Rename, tag, end, delete or restore a run from outside its training code. NotFound, InvalidArgument."""
+        request = ingest_pb2.UpdateRunRequest(
+            namespace=self.namespace,
+            run_id=run_id,
+            request_id=new_random_id(),
+            name=name,
+            tags={str(key): str(value) for key, value in (tags or {}).items()},
+            deleted_tags=deleted_tags,
+            state=None if state is None else event_pb2.RunState.Value(f"RUN_STATE_{state.upper()}"),
+            deleted=deleted,
+        )
+        self._connection.saw(self._connection.call(self._connection.ingest.UpdateRun, request).position)
+
+    def delete_run(self, run_id: str) -> None:
+        """Hide a run from searches; its data stays."""
+        self.update_run(run_id, deleted=True)
+
+    def restore_run(self, run_id: str) -> None:
+        """Bring a deleted run back."""
+        self.update_run(run_id, deleted=False)
+
+    # -- metrics ----------------------------------------------------------------------------------------------
+
+    def read_metric(
+        self, run_id: str, key: str, *, min_step: int | None = None, max_step: int | None = None
+    ) -> Series:
+        """The points of a metric; none at all when the run has no such metric."""
+        request = self._metric_request([run_id], [key])
+        if min_step is not None:
+            request.min_step = min_step
+        if max_step is not None:
+            request.max_step = max_step
+        points, _ = self._read(request)
+        return joined(key, points.get((run_id, key), []))
+
+    def read_buckets(self, run_id: str, key: str, buckets: int) -> Buckets:
+        """A metric in at most `buckets` buckets."""
+        request = self._metric_request([run_id], [key])
+        request.buckets = buckets
+        _, found = self._read(request)
+        return Buckets(key, found.get((run_id, key), []))
+
+    def _metric_request(self, run_ids: Sequence[str], keys: Sequence[str]) -> query_pb2.ReadMetricRequest:
+        return query_pb2.ReadMetricRequest(
+            namespace=self.namespace, run_ids=run_ids, keys=keys, at_least=self._connection.position()
+        )
+
+    def _read(
+        self, request: query_pb2.ReadMetricRequest
+    ) -> tuple[
+        dict[tuple[str, str], list[query_pb2.PointChunk]], dict[tuple[str, str], list[query_pb2.BucketChunk]]
+    ]:
+        try:
+            return gather(self._connection.query.ReadMetric(request, timeout=READ_SECONDS))
+        except grpc.RpcError as error:
+            raise from_call(error, self.target) from None
+
+    # -- experiments ------------------------------------------------------------------------------------------
+
+    def experiments(self, *, deleted: str = "active") -> list[Experiment]:
+        """All experiments by number."""
+        request = query_pb2.ListExperimentsRequest(
+            namespace=self.namespace,
+            page_size=PAGE,
+            deleted_view=_VIEWS[deleted],
+            at_least=self._connection.position(),
+        )
+        found: list[Experiment] = []
+        while True:
+            response = self._connection.call(self._connection.query.ListExperiments, request, READ_SECONDS)
+            found += [Experiment.of(one) for one in response.experiments]
+            if not response.next_page_token:
+                return found
+            request.page_token = response.next_page_token
+
+    def get_experiment(self, which: str | int) -> Experiment:
+        """One experiment by name or number. NotFound."""
+        request = query_pb2.GetExperimentRequest(namespace=self.namespace, at_least=self._connection.position())
+        if isinstance(which, int):
+            request.experiment_id = which
+        else:
+            request.name = which
+        return Experiment.of(self._connection.call(self._connection.query.GetExperiment, request).experiment)
+
+    def create_experiment(
+        self, name: str, tags: Mapping[str, object] | None = None, *, exist_ok: bool = False
+    ) -> Experiment:
+        """Make an experiment. AlreadyExists unless exist_ok."""
+        request = ingest_pb2.CreateExperimentRequest(
+            namespace=self.namespace,
+            request_id=new_random_id(),
+            name=name,
+            tags={str(key): str(value) for key, value in (tags or {}).items()},
+            exist_ok=exist_ok,
+        )
+        response = self._connection.call(self._connection.ingest.CreateExperiment, request)
+        self._connection.saw(response.position)
+        return Experiment.of(response.experiment)
+
+    def update_experiment(
+        self, experiment_id: int, *, name: str | None = None, tags: Mapping[str, object] | None = None
+    ) -> Experiment:
+        """Rename an experiment or set tags. NotFound, AlreadyExists."""
+        request = ingest_pb2.UpdateExperimentRequest(
+            namespace=self.namespace,
+            request_id=new_random_id(),
+            experiment_id=experiment_id,
+            name=name,
+            tags={str(key): str(value) for key, value in (tags or {}).items()},
+        )
+        response = self._connection.call(self._connection.ingest.UpdateExperiment, request)
+        self._connection.saw(response.position)
+        return Experiment.of(response.experiment)
+
+    def delete_experiment(self, experiment_id: int) -> Experiment:
+        """Hide an experiment and its runs from searches."""
+        request = ingest_pb2.DeleteExperimentRequest(
+            namespace=self.namespace, request_id=new_random_id(), experiment_id=experiment_id
+        )
+        response = self._connection.call(self._connection.ingest.DeleteExperiment, request)
+        self._connection.saw(response.position)
+        return Experiment.of(response.experiment)
+
+    def restore_experiment(self, experiment_id: int) -> Experiment:
+        """Bring a deleted experiment back."""
+        request = ingest_pb2.RestoreExperimentRequest(
+            namespace=self.namespace, request_id=new_random_id(), experiment_id=experiment_id
+        )
+        response = self._connection.call(self._connection.ingest.RestoreExperiment, request)
+        self._connection.saw(response.position)
+        return Experiment.of(response.experiment)
+
+    # -- artifacts --------------------------------------------------------------------------------------------
+
+    def list_artifacts(self, run_id: str, path: str = "") -> list[query_pb2.Artifact]:
+        """Files of a run (path, size_bytes, sha256), all or those below a path."""
+        request = query_pb2.ListArtifactsRequest(
+            namespace=self.namespace, run_id=run_id, path=path, at_least=self._connection.position()
+        )
+        found: list[query_pb2.Artifact] = []
+        while True:
+            response = self._connection.call(self._connection.query.ListArtifacts, request, READ_SECONDS)
+            found += response.artifacts
+            if not response.next_page_token:
+                return found
+            request.page_token = response.next_page_token
+
+    def download_artifact(self, run_id: str, path: str, to: str | Path) -> Path:
+        """Download a file into a folder, or to a path; verified before it shows. The path it was written to.
+
+        A download that broke off goes on where it stopped.
+        """
+        check_artifact_path(path)
+        target = Path(to) / path if Path(to).is_dir() else Path(to)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.name + ".part")
+        offset = part.stat().st_size if part.exists() else 0
+        request = query_pb2.DownloadArtifactRequest(
+            namespace=self.namespace,
+            run_id=run_id,
+            path=path,
+            offset_bytes=offset,
+            at_least=self._connection.position(),
+        )
+        expected = b""
+        try:
+            with part.open("ab") as file:
+                for response in self._connection.query.DownloadArtifact(request, timeout=3600.0):
+                    if response.HasField("artifact"):
+                        expected = response.artifact.sha256
+                    file.write(response.chunk)
+        except grpc.RpcError as error:
+            if not part.stat().st_size:
+                part.unlink()
+            raise from_call(error, self.target) from None
+        with part.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+        if digest != expected:
+            part.unlink()
+            raise FleetlogError("DIGEST_MISMATCH", f"{path} did not arrive as it was stored; download it again")
+        part.replace(target)
+        return target
+
+    def flush(self, timeout: float = 30.0, level: str = "durable") -> None:
+        """Wait until everything this process logged is durable, or (level "applied") can be read."""
+        flush(self.target, timeout, level)
+
+

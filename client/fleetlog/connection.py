@@ -1,0 +1,108 @@
+"""One channel to one server, shared by everything in the process that speaks to it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import grpc
+
+from fleetlog.errors import from_call
+from fleetlog_core import limits
+from fleetlog_proto.v1 import ingest_pb2_grpc, position_pb2, query_pb2_grpc
+
+DEFAULT_TARGET = "localhost:7460"
+_OPTIONS = (
+    ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
+    ("grpc.max_send_message_length", limits.MESSAGE_BYTES),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 3_000),
+    ("grpc.enable_http_proxy", 0),
+)
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+def resolve_target(target: str | None) -> str:
+    """The server's address: the one given, $FLEETLOG_TARGET, or localhost:7460."""
+    return target or os.environ.get("FLEETLOG_TARGET") or DEFAULT_TARGET
+
+
+def resolve_namespace(namespace: str | None) -> str:
+    """The namespace given, $FLEETLOG_NAMESPACE, or "default"."""
+    return namespace or os.environ.get("FLEETLOG_NAMESPACE") or "default"
+
+
+class Connection:
+    """A channel with its stubs, and the position of everything this process wrote through it."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self.ingest = ingest_pb2_grpc.IngestServiceStub(self._channel)
+        self.query = query_pb2_grpc.QueryServiceStub(self._channel)
+        self._lock = threading.Lock()
+        self._position: dict[tuple[str, int], int] = {}
+
+    def call(
+        self,
+        method: Callable[..., Response],
+        request: Request,
+        timeout_seconds: float = 30.0,
+    ) -> Response:
+        """One unary call; failures as errors of this package."""
+        try:
+            return method(request, timeout=timeout_seconds)
+        except grpc.RpcError as error:
+            raise from_call(error, self.target) from None
+
+    def saw(self, position: position_pb2.Position) -> None:
+        """Remember what is durable; reads wait for it."""
+        with self._lock:
+            for entry in position.offsets:
+                key = (entry.topic, entry.partition)
+                self._position[key] = max(self._position.get(key, 0), entry.next_offset)
+
+    def position(self) -> position_pb2.Position:
+        """Everything that this process made durable."""
+        with self._lock:
+            return position_pb2.Position(
+                offsets=[
+                    position_pb2.PartitionOffset(topic=topic, partition=partition, next_offset=offset)
+                    for (topic, partition), offset in self._position.items()
+                ]
+            )
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
+
+_connections: dict[str, Connection] = {}
+_lock = threading.Lock()
+
+
+def connection_to(target: str | None) -> Connection:
+    """The process's connection to a server."""
+    address = resolve_target(target)
+    with _lock:
+        connection = _connections.get(address)
+        if connection is None:
+            connection = _connections[address] = Connection(address)
+        return connection
+
+
+def _forget() -> None:
+    """In a forked child: channels of the parent can't be used."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+    _connections.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,90 @@
+"""What the client raises.
+
+    FleetlogError            reason, message, violations (fields), retry_after_seconds
+    ├── InvalidArgument      a field is wrong
+    ├── NotFound             no such run, experiment or artifact
+    ├── AlreadyExists        a name is taken
+    ├── FailedPrecondition   not at this time: a run has ended, a digest differs
+    ├── ResourceExhausted    over a limit
+    ├── Unavailable          no server answers
+    └── DeadlineExceeded     the server did not answer in time
+
+`run.log()` and its kin raise none of them: what can't be delivered is counted and warned about.
+"""
+
+from __future__ import annotations
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+
+from fleetlog_core.errors import (
+    AlreadyExists,
+    DeadlineExceeded,
+    FailedPrecondition,
+    FleetlogError,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+    Violation,
+)
+
+DETAILS_KEY = "grpc-status-details-bin"
+_BY_CODE: dict[str, type[FleetlogError]] = {
+    kind.code: kind
+    for kind in (
+        InvalidArgument, NotFound, AlreadyExists, FailedPrecondition, ResourceExhausted, Unavailable, DeadlineExceeded,
+    )
+}  # fmt: skip
+_NUMBERS = {code.value[0]: code.name for code in grpc.StatusCode}
+
+
+def from_status(status: status_pb2.Status) -> FleetlogError:
+    """The error of a google.rpc.Status."""
+    info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
+    delay: float | None = None
+    for detail in status.details:
+        if detail.Unpack(info) or detail.Unpack(bad):
+            continue
+        if detail.Unpack(retry):
+            delay = retry.retry_delay.ToMilliseconds() / 1e3
+    kind = _BY_CODE.get(_NUMBERS.get(status.code, ""), FleetlogError)
+    violations = tuple(Violation(v.field, v.description) for v in bad.field_violations)
+    return kind(
+        info.reason or _NUMBERS.get(status.code, "UNKNOWN"),
+        status.message,
+        violations=violations,
+        metadata=dict(info.metadata),
+        retry_after_seconds=delay,
+    )
+
+
+def from_call(error: grpc.RpcError, target: str) -> FleetlogError:
+    """The error of a failed call."""
+    if not isinstance(error, grpc.Call):
+        return FleetlogError("UNKNOWN", str(error))
+    for key, value in error.trailing_metadata() or ():
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            return from_status(status_pb2.Status.FromString(value))
+    code = error.code()
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return Unavailable(
+            "SERVER_UNAVAILABLE", f"no server answers at {target}: start one with `fleetlog up`, or give its address"
+        )
+    kind = _BY_CODE.get(code.name, FleetlogError)
+    return kind(code.name, error.details() or code.name)
+
+
+__all__ = [
+    "AlreadyExists",
+    "DeadlineExceeded",
+    "FailedPrecondition",
+    "FleetlogError",
+    "InvalidArgument",
+    "NotFound",
+    "ResourceExhausted",
+    "Unavailable",
+    "from_call",
+    "from_status",
+]

@@ -1,0 +1,191 @@
+"""Runs and experiments as they were read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol, overload
+
+from fleetlog.params import Value, from_param
+from fleetlog.series import Buckets, Series
+from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Reader(Protocol):
+    """What a view needs to read more of its run."""
+
+    def read_metric(
+        self, run_id: str, key: str, *, min_step: int | None = None, max_step: int | None = None
+    ) -> Series:
+        """Points of one metric."""
+        ...
+
+    def read_buckets(self, run_id: str, key: str, buckets: int) -> Buckets:
+        """One metric in buckets."""
+        ...
+
+
+def utc(millis: int) -> datetime:
+    """A datetime in UTC of Unix milliseconds."""
+    return datetime.fromtimestamp(millis / 1000, UTC)
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """What is known of a metric without its points; see fleetlog.v1.MetricSummary and MetricRange."""
+
+    last: float
+    last_step: int
+    last_time: datetime
+    first: float
+    first_step: int
+    min: float
+    min_step: int
+    max: float
+    max_step: int
+    mean: float
+    std: float
+    count: int
+    nan_count: int
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that went wrong with an event of the run."""
+
+    reason: str
+    message: str
+    points: int
+    time: datetime
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A named set of runs."""
+
+    id: int
+    name: str
+    tags: dict[str, str]
+    create_time: datetime
+    deleted: bool
+
+    @classmethod
+    def of(cls, message: experiment_pb2.Experiment) -> Experiment:
+        """From the message."""
+        created = utc(message.create_time_millis)
+        return cls(message.experiment_id, message.name, dict(message.tags), created, message.deleted)
+
+
+class RunView:
+    """A run as a search or a read showed it."""
+
+    def __init__(self, message: run_pb2.Run, reader: Reader) -> None:
+        self._message = message
+        self._reader = reader
+        self.id = message.run_id
+        self.experiment_id = message.experiment_id
+        self.name = message.name
+        self.user = message.user
+        self.state = event_pb2.RunState.Name(message.state).removeprefix("RUN_STATE_")
+        self.parent_id = message.parent_run_id or None
+        self.deleted = message.deleted
+        self.params: dict[str, Value] = {param.key: from_param(param) for param in message.params}
+        self.tags: dict[str, str] = dict(message.tags)
+        self.metrics: dict[str, float] = {metric.key: metric.last for metric in message.metrics}
+
+    def __repr__(self) -> str:
+        return f"<fleetlog.RunView {self.id} {self.name!r} {self.state}>"
+
+    @property
+    def start_time(self) -> datetime:
+        """Start, UTC."""
+        return utc(self._message.start_time_millis)
+
+    @property
+    def end_time(self) -> datetime | None:
+        """End, UTC; None while it has not ended."""
+        return utc(self._message.end_time_millis) if self._message.HasField("end_time_millis") else None
+
+    @property
+    def duration(self) -> timedelta | None:
+        """From start to end; None while it has not ended."""
+        end = self.end_time
+        return None if end is None else end - self.start_time
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What went wrong with its events; filled by get_run."""
+        return [
+            Problem(problem.reason, problem.message, problem.points, utc(problem.ingest_time_millis))
+            for problem in self._message.problems
+        ]
+
+    def summary(self, key: str) -> MetricSummary:
+        """All that is known of a metric. KeyError; ValueError when the search did not ask for summaries."""
+        for metric in self._message.metrics:
+            if metric.key == key:
+                break
+        else:
+            raise KeyError(key)
+        if not metric.HasField("range"):
+            raise ValueError("the search did not ask for summaries: pass summaries=True")
+        whole = metric.range
+        return MetricSummary(
+            metric.last, metric.last_step, utc(metric.last_time_millis), whole.first, whole.first_step,
+            whole.min, whole.min_step, whole.max, whole.max_step, whole.mean, whole.std, whole.count, whole.nan_count,
+        )  # fmt: skip
+
+    def metric(self, key: str, *, min_step: int | None = None, max_step: int | None = None) -> Series:
+        """The points of a metric, read now."""
+        return self._reader.read_metric(self.id, key, min_step=min_step, max_step=max_step)
+
+    def buckets(self, key: str, count: int) -> Buckets:
+        """A metric in at most `count` buckets, for charts."""
+        return self._reader.read_buckets(self.id, key, count)
+
+
+class RunList(Sequence[RunView]):
+    """The runs that a search found, in its order."""
+
+    def __init__(self, runs: Sequence[RunView]) -> None:
+        self._runs = runs
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    @overload
+    def __getitem__(self, place: int) -> RunView: ...
+    @overload
+    def __getitem__(self, place: slice) -> RunList: ...
+    def __getitem__(self, place: int | slice) -> RunView | RunList:
+        return RunList(self._runs[place]) if isinstance(place, slice) else self._runs[place]
+
+    def __iter__(self) -> Iterator[RunView]:
+        return iter(self._runs)
+
+    def __repr__(self) -> str:
+        return f"<fleetlog.RunList of {len(self)}>"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A row a run: run_id, name, state, start_time, end_time, params.x, metrics.y, tags.z."""
+        import pandas
+
+        rows = [
+            {
+                "run_id": run.id,
+                "name": run.name,
+                "state": run.state,
+                "user": run.user,
+                "start_time": run.start_time,
+                "end_time": run.end_time,
+                **{f"params.{key}": value for key, value in run.params.items()},
+                **{f"metrics.{key}": value for key, value in run.metrics.items()},
+                **{f"tags.{key}": value for key, value in run.tags.items()},
+            }
+            for run in self._runs
+        ]
+        return pandas.DataFrame(rows)

@@ -19,7 +19,6 @@ from fleetlog_core.warehouse.port import Statement, Warehouse
 
 from fleetlog_ingest.materializer.apply import Applier, Batch
 from fleetlog_ingest.materializer.batching import BatchPolicy
-from fleetlog_ingest.materializer.dead_letters import TooManyBad
 from fleetlog_ingest.materializer.decoding import Decoded, decode
 from fleetlog_ingest.materializer.fold import DeadLetter
 
@@ -40,13 +39,14 @@ _TABLES: Mapping[str, str] = {
     "run_series": "namespace, run_id, key, minv, maxv, n, nans, first, last, low, high",
     "rollup": "namespace, run_id, key, b, n, nans, minv, maxv",
     "artifacts": "namespace, run_id, path, size_bytes, sha256, ingest_time, ver",
-    "problems": "namespace, run_id, part, off, place, writer_id, sequence, reason, message, points, ingest_time",
+    "problems": "namespace, run_id, part, off, place, writer_id, sequence, reason, points, ingest_time",
     "writers": "namespace, run_id, writer_id, rank, ranges",
     "experiments": "namespace, experiment, name, tags, create_time, update_time, deleted, ver",
-    "outcomes": "namespace, request_id, accepted, experiment, reason, message, off",
+    "outcomes": "namespace, request_id, accepted, experiment, reason, off",
     "applied": "topic, part, next_offset",
 }
-"""What must be the same to the bit. `writers.next_offset` is where a batch ended, which is chance."""
+"""What must be the same to the bit. `writers.next_offset` is where a batch ended, which is chance; the words of
+messages may become better from one version to the next."""
 
 _SUMS: Mapping[str, tuple[str, Sequence[str]]] = {
     "series": ("namespace, experiment, key, run_id", ("total", "squares")),
@@ -139,7 +139,7 @@ def checksums(warehouse: Warehouse) -> dict[str, TableSum]:
 def _checksum(warehouse: Warehouse, table: str, columns: str) -> TableSum:
     source = table if table == "points" else f"{table} FINAL"
     whole = warehouse.select(
-        Statement(f"SELECT count() AS n, sum(cityHash64({columns})) AS digest FROM {source}"),
+        Statement(f"SELECT count() AS row_count, sum(cityHash64({columns})) AS digest FROM {source}"),
         timeout_seconds=TIMEOUT_SECONDS,
     )
     sums: dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = {}
@@ -149,16 +149,16 @@ def _checksum(warehouse: Warehouse, table: str, columns: str) -> TableSum:
         size = "abs(squares)" if name == "squares" else "greatest(abs(minv), abs(maxv)) * n"
         buckets = warehouse.select(
             Statement(
-                f"SELECT cityHash64({keys}) % {SUM_BUCKETS} AS bucket, sum({name}) AS total, sum({size}) AS size"
+                f"SELECT cityHash64({keys}) % {SUM_BUCKETS} AS bucket, sum({name}) AS bucket_sum, sum({size}) AS bucket_size"
                 f" FROM {table} FINAL WHERE isFinite({name}) AND isFinite({size}) GROUP BY bucket"
             ),
             timeout_seconds=TIMEOUT_SECONDS,
         )
         totals, sizes = np.zeros(SUM_BUCKETS), np.zeros(SUM_BUCKETS)
         places = buckets.array("bucket").astype(np.int64)
-        totals[places], sizes[places] = buckets.array("total"), buckets.array("size")
+        totals[places], sizes[places] = buckets.array("bucket_sum"), buckets.array("bucket_size")
         sums[name] = (totals, sizes)
-    return TableSum(int(whole.array("n")[0]), int(whole.array("digest")[0]), sums)
+    return TableSum(int(whole.array("row_count")[0]), int(whole.array("digest")[0]), sums)
 
 
 def compare(live: Mapping[str, TableSum], scratch: Mapping[str, TableSum]) -> Report:
@@ -188,6 +188,3 @@ def verify(log: EventLog, live: Warehouse, scratch: Warehouse) -> Report:
     )
     report = compare(checksums(live), checksums(scratch))
     return Report(report.rows, behind + report.differences)
-
-
-__all__ = ["Report", "TableSum", "TooManyBad", "applied", "checksums", "compare", "rebuild", "verify"]

@@ -31,14 +31,14 @@ from fleetlog_core.log.port import (
     Record,
 )
 from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import Warehouse
 
-from fleetlog_ingest.materializer.apply import Applier, Batch, Counts, Stopped
+from fleetlog_ingest.materializer.apply import Applier, Batch, Stopped
 from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.dead_letters import write_dead_letters
 from fleetlog_ingest.materializer.decoding import Decoded, decode
 from fleetlog_ingest.materializer.fold import DeadLetter
-from fleetlog_ingest.materializer.telemetry import MaterializerTelemetry, NoTelemetry
 
 POLL_BYTES = 16 * 1024 * 1024
 IDLE_SECONDS = 1.0
@@ -75,14 +75,14 @@ class Materializer:
         group: str = "materializer",
         epoch: str = "1",
         on_applied: Callable[[], None] | None = None,
-        telemetry: MaterializerTelemetry | None = None,
+        telemetry: Telemetry | None = None,
         policy: BatchPolicy | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
         self._group = group
         self._on_applied = on_applied
-        self._telemetry = telemetry or NoTelemetry()
+        self._telemetry = telemetry or Telemetry()
         self._policy = policy or BatchPolicy()
         self._clock = clock
         self._stopped = threading.Event()
@@ -210,15 +210,16 @@ class Materializer:
     def _apply(self, batch: Batch) -> None:
         began = self._clock()
         counts = self._applier.apply(batch)
-        self._telemetry.batch(batch.partition, counts, self._clock() - began)
-        self._telemetry.lag(batch.partition, self._log.next_offset(batch.partition) - batch.last - 1)
+        told = self._telemetry
+        told.batches.inc()
+        told.duplicates.inc(counts.duplicates)
+        told.batch_rows.observe(counts.points)
+        told.batch_seconds.observe(self._clock() - began)
+        told.lag.labels(str(batch.partition)).set(self._log.next_offset(batch.partition) - batch.last - 1)
         if self._on_applied is not None:
             self._on_applied()
 
     def _bury(self, dead: Sequence[DeadLetter]) -> None:
         write_dead_letters(self._log, dead)
         for letter in dead:
-            self._telemetry.dead_letter(letter.record.partition, letter.reason)
-
-
-__all__ = ["Counts", "Materializer", "WarehouseBehind"]
+            self._telemetry.dead_letters.labels(letter.reason).inc()

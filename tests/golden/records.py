@@ -1,0 +1,137 @@
+"""Records as released versions wrote them. Kept as bytes: the log outlives the code.
+
+`python -m tests.golden.records` adds the bytes of shapes that have none yet, and writes the digests of the tables when
+there are none. Bytes that are there are never written again: a test that fails on them has found a broken promise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tempfile
+from pathlib import Path
+
+from fleetlog_core.log.memory import MemoryLog
+from fleetlog_core.log.port import CONTROL, EVENTS
+from fleetlog_proto.v1 import event_pb2, frame_pb2
+
+from tests.ingest.materializer.warehouses import rebuilt
+
+FOLDER = Path(__file__).parent
+DIGESTS = FOLDER / "tables.json"
+RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
+NOW = 1_700_000_000_000
+CONTENT = b"golden bytes"
+
+Message = frame_pb2.Frame | frame_pb2.ControlRecord
+
+
+def events() -> dict[str, event_pb2.Event]:
+    """One event of every payload, by name; the sequence is its place."""
+    param = event_pb2.Param
+    started = event_pb2.RunStarted(
+        experiment_id=1,
+        name="golden run",
+        user="someone",
+        start_time_millis=NOW,
+        parent_run_id=PARENT,
+        params=[param(key="lr", real=3e-4), param(key="layers", whole=12)],
+        tags={"team": "speed"},
+        opening=event_pb2.RUN_OPENING_CREATE,
+    )
+    params = [param(key="fused", truth=True), param(key="optimizer", text="muon"), param(key="lr", real=1e-3)]
+    metrics = event_pb2.MetricsLogged(
+        step_deltas=[0, 1, 1, -5, 2**40],
+        time_deltas_millis=[NOW, 10, 10, 10, 10],
+        columns=[
+            event_pb2.MetricColumn(key="loss", values=[3.5, math.nan, math.inf, -0.0, 1e-300]),
+            event_pb2.MetricColumn(key="acc", values=[0.1, 0.2, 0.3, 0.4, 0.5]),
+        ],
+    )
+    digest = hashlib.sha256(CONTENT).digest()
+    artifact = event_pb2.ArtifactLogged(path="a/b.bin", size_bytes=len(CONTENT), sha256=digest, content=CONTENT)
+    state = event_pb2.RUN_STATE_KILLED
+    event = event_pb2.Event
+    found = {
+        "run_started": event(run_started=started),
+        "params_logged": event(params_logged=event_pb2.ParamsLogged(params=params)),
+        "tags_set": event(tags_set=event_pb2.TagsSet(tags={"note": "12.5", "old": "x"})),
+        "tags_deleted": event(tags_deleted=event_pb2.TagsDeleted(keys=["old"])),
+        "metrics_logged": event(metrics_logged=metrics),
+        "metrics_without_times": event(
+            metrics_logged=event_pb2.MetricsLogged(step_deltas=[7], columns=metrics.columns[1:])
+        ),
+        "artifact_logged": event(artifact_logged=artifact),
+        "loss_reported": event(loss_reported=event_pb2.LossReported(points=5, events=1, reason="BUFFER_FULL")),
+        "event_refused": event(event_refused=event_pb2.EventRefused(reason="KEY_TOO_LONG", message="m", points=2)),
+        "run_updated": event(run_updated=event_pb2.RunUpdated(name="renamed")),
+        "run_finished": event(run_finished=event_pb2.RunFinished(state=state, end_time_millis=NOW + 99)),
+        "run_deleted": event(run_deleted=event_pb2.RunDeleted()),
+        "run_restored": event(run_restored=event_pb2.RunRestored()),
+        "ignorable_unknown": event(ignorable=True),
+    }
+    del found["metrics_without_times"].metrics_logged.columns[0].values[1:]
+    for sequence, each in enumerate(found.values(), start=1):
+        each.sequence, each.observe_time_millis = sequence, NOW + sequence
+    return found
+
+
+def controls() -> dict[str, frame_pb2.ControlRecord]:
+    """One record of every intent, by name."""
+    record = frame_pb2.ControlRecord
+    found = {
+        "experiment_created": record(
+            experiment_created=frame_pb2.ExperimentCreated(name="speedrun", tags={"a": "b"}, exist_ok=True)
+        ),
+        "experiment_updated": record(
+            experiment_updated=frame_pb2.ExperimentUpdated(
+                experiment_id=1, name="faster", tags={"c": "d"}, deleted_tags=["a"]
+            )
+        ),
+        "experiment_deleted": record(experiment_deleted=frame_pb2.ExperimentDeleted(experiment_id=1)),
+        "experiment_restored": record(experiment_restored=frame_pb2.ExperimentRestored(experiment_id=1)),
+    }
+    for number, each in enumerate(found.values(), start=1):
+        each.namespace, each.request_id, each.ingest_time_millis = "golden", number.to_bytes(16, "big"), NOW
+    return found
+
+
+def _messages() -> dict[str, Message]:
+    frames: dict[str, Message] = {
+        name: frame_pb2.Frame(
+            namespace="golden", run_id=RUN, writer_id=WRITER, rank=3, events=[event], ingest_time_millis=NOW
+        )
+        for name, event in events().items()
+    }
+    return {**frames, **controls()}
+
+
+def shapes() -> dict[str, tuple[Message, bytes]]:
+    """Every shape as today's code builds it, and the bytes that a released version wrote."""
+    return {name: (message, (FOLDER / f"{name}.bin").read_bytes()) for name, message in _messages().items()}
+
+
+def stored_records() -> list[tuple[str, bytes, bytes]]:
+    """(topic, key, value) of the stored bytes, in the order of the log."""
+    control = [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in controls()]
+    return control + [(EVENTS, RUN, (FOLDER / f"{name}.bin").read_bytes()) for name in events()]
+
+
+def main() -> None:
+    """Write what is not there yet."""
+    for name, message in _messages().items():
+        path = FOLDER / f"{name}.bin"
+        if not path.exists():
+            path.write_bytes(message.SerializeToString(deterministic=True))
+    if not DIGESTS.exists():
+        log = MemoryLog()
+        for topic, key, value in stored_records():
+            log.append(topic, key, value).result(timeout=30)
+        with tempfile.TemporaryDirectory() as folder:
+            digests = {table: found.digest for table, found in rebuilt(log, Path(folder)).items()}
+        DIGESTS.write_text(json.dumps(digests, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

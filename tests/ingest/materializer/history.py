@@ -1,0 +1,88 @@
+"""A history of everything that can happen to runs, from a seed."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import random
+from collections.abc import Iterator
+
+from fleetlog_core.log.port import CONTROL, EVENTS, EventLog
+from fleetlog_proto.v1 import event_pb2, frame_pb2
+
+from tests.ingest.materializer.builders import NOW, frame, metrics, params, start
+
+
+def run_id(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+def write(log: EventLog, seed: int, frames: int, runs: int = 4) -> None:
+    """Append frames of a few runs and writers, some of them twice, and intents between them."""
+    for topic, key, value in history(seed, frames, runs):
+        log.append(topic, key, value).result(timeout=30)
+
+
+def history(seed: int, frames: int, runs: int) -> Iterator[tuple[str, bytes, bytes]]:
+    chance = random.Random(seed)
+    sequences: dict[tuple[int, int], int] = {}
+    sent: list[tuple[bytes, bytes]] = []
+    for number in range(frames):
+        if chance.random() < 0.15 and sent:
+            run, value = chance.choice(sent)
+            yield EVENTS, run, value
+            continue
+        if chance.random() < 0.1:
+            yield CONTROL, b"default", _intent(chance, seed, number)
+        which, writer = seed * 100 + chance.randrange(runs), chance.randrange(2)
+        events = []
+        for _ in range(chance.randrange(1, 5)):
+            sequences[which, writer] = sequence = sequences.get((which, writer), 0) + 1 + (chance.random() < 0.05)
+            events.append(_event(chance, sequence))
+        value = frame(*events, run=run_id(which), writer=run_id(1000 + writer)).SerializeToString()
+        sent.append((run_id(which), value))
+        yield EVENTS, run_id(which), value
+
+
+def _event(chance: random.Random, sequence: int) -> event_pb2.Event:
+    kind = chance.randrange(10)
+    event = event_pb2.Event(sequence=sequence, observe_time_millis=NOW + sequence)
+    if kind == 0:
+        opened = start(sequence, chance.randrange(2), f"run {sequence}", lr=chance.choice(["1", "2"]))
+        opened.run_started.opening = chance.choice([event_pb2.RUN_OPENING_CREATE, event_pb2.RUN_OPENING_RESUME])
+        return opened
+    if kind == 1:
+        return params(sequence, **{chance.choice("abc"): chance.choice(["1", "x"])})
+    if kind == 2:
+        event.tags_set.tags[chance.choice("abc")] = str(chance.random())
+    elif kind == 3:
+        event.tags_deleted.keys.append(chance.choice("abc"))
+    elif kind == 4:
+        event.run_finished.state = chance.choice([event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_FINISHED])
+    elif kind == 5:
+        content = chance.randbytes(8)
+        artifact = event.artifact_logged
+        artifact.path, artifact.size_bytes, artifact.content = f"file{chance.randrange(3)}", 8, content
+        artifact.sha256 = hashlib.sha256(content).digest() if chance.random() < 0.8 else bytes(32)
+    else:
+        first = chance.randrange(-500, 500)
+        special = chance.choice([None, math.nan, 1e6, -0.0, math.inf])
+        points = [
+            (first + place, chance.random() if special is None else special)
+            for place in range(chance.randrange(1, 300))
+        ]
+        return metrics(sequence, loss=points, acc=[(step, 1.0) for step, _ in points])
+    return event
+
+
+def _intent(chance: random.Random, seed: int, number: int) -> bytes:
+    record = frame_pb2.ControlRecord(request_id=run_id(seed * 1000 + number), ingest_time_millis=NOW)
+    kind = chance.randrange(4)
+    if kind < 2:
+        record.experiment_created.name = f"experiment {chance.randrange(30)}"
+    elif kind == 2:
+        record.experiment_updated.experiment_id = chance.randrange(3)
+        record.experiment_updated.name = f"experiment {chance.randrange(30)}"
+    else:
+        record.experiment_deleted.experiment_id = chance.randrange(3)
+    return record.SerializeToString()

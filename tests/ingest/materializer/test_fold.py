@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import math
+
+from fleetlog_core.warehouse.port import Coded
+from fleetlog_ingest.materializer.fold import Folded
+from fleetlog_ingest.materializer.params import canonical, number_of
+from fleetlog_ingest.materializer.sequences import SequenceSet
+from fleetlog_ingest.materializer.state import State
+from fleetlog_proto.v1 import event_pb2
+
+from tests.ingest.materializer.builders import NOW, RUN, WRITER, folded, frame, metrics, params, record, start
+
+KEY = ("default", RUN)
+
+
+def texts(out: Folded, table: str, column: str) -> list[str]:
+    found = out.tables[table][column] if table in out.tables else []
+    return [found.texts[code] for code in found.codes] if isinstance(found, Coded) else [str(cell) for cell in found]
+
+
+def test_a_repeat_in_any_frame_is_passed_over() -> None:
+    first = record(frame(start(1), metrics(2, loss=[(0, 1.0)])), 0)
+    again = record(frame(metrics(2, loss=[(0, 1.0)]), metrics(3, loss=[(1, 2.0)])), 1)
+    out = folded(State(), first, again)
+    assert (out.events, out.duplicates, out.points) == (3, 1, 2)
+    assert texts(out, "writers", "ranges") == ["1-3"]
+
+
+def test_the_state_before_is_not_changed() -> None:
+    before = State({}, {("default", RUN, WRITER): SequenceSet.parse("1-2")}, {KEY: {"lr": "1"}})
+    folded(before, record(frame(params(3, seed="1")), 5))
+    assert before.writers[("default", RUN, WRITER)].text() == "1-2"
+    assert before.params == {KEY: {"lr": "1"}}
+    assert before.runs == {}
+
+
+def test_gaps_stay_open() -> None:
+    out = folded(State(), record(frame(metrics(5, loss=[(0, 1.0)])), 0))
+    late = folded(State().after(out.changes), record(frame(metrics(2, loss=[(0, 1.0)])), 1))
+    assert late.events == 1
+    assert texts(late, "writers", "ranges") == ["2-2,5-5"]
+
+
+def test_the_first_write_of_a_param_wins_and_another_value_is_told() -> None:
+    out = folded(State(), record(frame(start(1, lr="0.1"), params(2, lr="0.1", seed="1"), params(3, lr="true")), 0))
+    assert sorted(texts(out, "attrs", "str")) == ["0.1", "1"]
+    assert texts(out, "problems", "reason") == ["PARAM_CONFLICT"]
+    assert "'0.1'" in texts(out, "problems", "message")[0]
+
+
+def test_an_event_before_run_started_makes_the_run_in_the_default_experiment() -> None:
+    out = folded(State(), record(frame(metrics(1, loss=[(0, 1.0)])), 0))
+    assert out.changes.runs[KEY].experiment == 0
+    assert not out.changes.runs[KEY].started
+    later = folded(State().after(out.changes), record(frame(start(2, experiment=4, name="late")), 1))
+    run = later.changes.runs[KEY]
+    assert (run.experiment, run.name, run.started) == (0, "late", True)
+    assert texts(later, "problems", "reason") == ["EXPERIMENT_FIXED"]
+    assert "run_homes" not in later.tables
+
+
+def test_only_the_first_start_names_the_run_and_resume_makes_it_run_again() -> None:
+    finish = event_pb2.Event(sequence=2, observe_time_millis=NOW + 5)
+    finish.run_finished.state = event_pb2.RUN_STATE_FAILED
+    out = folded(State(), record(frame(start(1, name="one"), finish), 0))
+    run = out.changes.runs[KEY]
+    assert (run.state, run.end_time) == (event_pb2.RUN_STATE_FAILED, NOW + 5)
+    resume = start(3, name="two")
+    resume.run_started.opening = event_pb2.RUN_OPENING_RESUME
+    run = folded(State().after(out.changes), record(frame(resume), 1)).changes.runs[KEY]
+    assert (run.name, run.state, run.end_time, run.ver) == ("one", event_pb2.RUN_STATE_RUNNING, 0, 1)
+
+
+def test_deleted_restored_and_renamed() -> None:
+    gone, back = event_pb2.Event(sequence=2), event_pb2.Event(sequence=3)
+    gone.run_deleted.SetInParent()
+    back.run_restored.SetInParent()
+    named = event_pb2.Event(sequence=4)
+    named.run_updated.name = "new"
+    out = folded(State(), record(frame(start(1), gone), 0))
+    assert out.changes.runs[KEY].deleted
+    run = folded(State().after(out.changes), record(frame(back, named), 1)).changes.runs[KEY]
+    assert not run.deleted
+    assert run.name == "new"
+
+
+def test_tags_are_set_and_removed_by_the_last_word() -> None:
+    put, drop = event_pb2.Event(sequence=1), event_pb2.Event(sequence=2)
+    put.tags_set.tags["a"] = "12"
+    put.tags_set.tags["b"] = "x"
+    drop.tags_deleted.keys.append("a")
+    out = folded(State(), record(frame(put, drop), 0))
+    assert dict(zip(texts(out, "attrs", "key"), texts(out, "attrs", "removed"), strict=True)) == {"a": "1", "b": "0"}
+
+
+def test_an_unknown_event_is_skipped_or_kept_for_later() -> None:
+    may, must = event_pb2.Event(sequence=1, ignorable=True), event_pb2.Event(sequence=2)
+    out = folded(State(), record(frame(may, must, metrics(3, loss=[(0, 1.0)])), 7))
+    assert texts(out, "writers", "ranges") == ["1-1,3-3"]
+    assert [(letter.record.offset, letter.reason) for letter in out.dead] == [(7, "UNKNOWN_EVENT")]
+    assert texts(out, "problems", "reason") == ["UNKNOWN_EVENT"]
+
+
+def test_bytes_that_are_no_frame_are_a_dead_letter() -> None:
+    out = folded(State(), record(b"\xff\xff\xff", 3), record(frame(start(1), run=b"short"), 4))
+    assert [letter.reason for letter in out.dead] == ["UNDECODABLE", "MALFORMED"]
+    assert not out.tables
+
+
+def test_a_loss_and_a_refusal_are_told_on_the_run() -> None:
+    loss, refused = event_pb2.Event(sequence=1), event_pb2.Event(sequence=2)
+    loss.loss_reported.points = 12
+    loss.loss_reported.reason = "BUFFER_FULL"
+    refused.event_refused.reason = "KEY_TOO_LONG"
+    refused.event_refused.points = 3
+    out = folded(State(), record(frame(loss, refused), 0))
+    assert texts(out, "problems", "reason") == ["BUFFER_FULL", "KEY_TOO_LONG"]
+    assert texts(out, "problems", "points") == ["12", "3"]
+
+
+def test_canonical_texts_and_their_numbers() -> None:
+    assert canonical(event_pb2.Param(whole=3)) == ("3", 3.0, 3)
+    assert canonical(event_pb2.Param(real=1e-3)) == ("0.001", 0.001, 4)
+    assert canonical(event_pb2.Param(truth=True))[::2] == ("true", 5)
+    assert canonical(event_pb2.Param(text="1e-3")) == ("1e-3", 0.001, 2)
+    for text in ("", "nan", "1_000", "0x10", "١٢", "abc"):
+        assert math.isnan(number_of(text))

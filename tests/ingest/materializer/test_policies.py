@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+from fleetlog_ingest.materializer.batching import BatchPolicy
+from fleetlog_ingest.materializer.dead_letters import DeadLetterRate, TooManyBad
+
+from tests.ingest.materializer.builders import frame, metrics, record
+
+
+def test_a_lone_write_goes_at_once_and_a_busy_log_makes_batches_grow() -> None:
+    policy = BatchPolicy()
+    assert policy.ready(1, 0.0, True)
+    assert not policy.ready(0, 9.0, True)
+    assert not policy.ready(99_999, 0.5, False)
+    assert policy.ready(99_999, 1.0, False)
+    assert policy.ready(policy.target_weight, 0.0, False)
+
+
+def test_a_batch_never_exceeds_the_most_but_by_one_record() -> None:
+    policy = BatchPolicy(target_weight=100, max_weight=120)
+    small = record(frame(metrics(1, a=[(step, 1.0) for step in range(48)])), 0)
+    big = record(frame(metrics(1, a=[(step, 1.0) for step in range(500)])), 1)
+    assert policy.cut([small] * 10) == 2
+    assert policy.cut([small, small, small]) == 2
+    assert policy.cut([small, big]) == 1
+    assert policy.cut([big, small]) == 1
+    assert policy.cut([small]) == 1
+
+
+def test_a_few_bad_records_pass_and_many_stop_it() -> None:
+    rate = DeadLetterRate()
+    rate.note(1, 1)
+    for _ in range(20):
+        rate.note(100, 1)
+    rate.note(899, 0)
+    with pytest.raises(TooManyBad, match="of the last"):
+        rate.note(100, 50)
+
+
+def test_the_first_thousand_records_do_not_stop_it() -> None:
+    rate = DeadLetterRate()
+    rate.note(500, 100)
+    with pytest.raises(TooManyBad):
+        rate.note(500, 0)

@@ -149,7 +149,8 @@ def _checksum(warehouse: Warehouse, table: str, columns: str) -> TableSum:
         size = "abs(squares)" if name == "squares" else "greatest(abs(minv), abs(maxv)) * n"
         buckets = warehouse.select(
             Statement(
-                f"SELECT cityHash64({keys}) % {SUM_BUCKETS} AS bucket, sum({name}) AS bucket_sum, sum({size}) AS bucket_size"
+                f"SELECT cityHash64({keys}) % {SUM_BUCKETS} AS bucket,"
+                f" sum({name}) AS bucket_sum, sum({size}) AS bucket_size"
                 f" FROM {table} FINAL WHERE isFinite({name}) AND isFinite({size}) GROUP BY bucket"
             ),
             timeout_seconds=TIMEOUT_SECONDS,

@@ -1,0 +1,44 @@
+"""Values of a statement: every one is bound, under a name of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleetlog_core.warehouse.port import Bind
+
+
+class Binds:
+    """Collects values and gives the places that stand for them."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Bind] = {}
+
+    def text(self, value: str) -> str:
+        """A String."""
+        return self._place(value, "String")
+
+    def number(self, value: float) -> str:
+        """A Float64, exact; NaN and infinities too."""
+        return self._place(float(value), "Float64")
+
+    def whole(self, value: int) -> str:
+        """An Int64."""
+        return self._place(int(value), "Int64")
+
+    def texts(self, values: Sequence[str]) -> str:
+        """An Array(String)."""
+        return self._place(list(values), "Array(String)")
+
+    def numbers(self, values: Sequence[int]) -> str:
+        """An Array(UInt32)."""
+        return self._place(list(values), "Array(UInt32)")
+
+    def run_ids(self, values: Sequence[bytes]) -> str:
+        """Ids as an array of FixedString(16): for `run_id IN …`."""
+        place = self.texts([value.hex() for value in values])
+        return f"(SELECT toFixedString(unhex(arrayJoin({place})), 16))"
+
+    def _place(self, value: Bind, type_name: str) -> str:
+        name = f"p{len(self.values)}"
+        self.values[name] = value
+        return f"{{{name}:{type_name}}}"

@@ -1,0 +1,181 @@
+"""Runs as documents: a row of `runs`, with params, tags and metrics beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from fleetlog_core.ordered import unpack_high, unpack_low, unpack_point
+from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_proto.v1 import event_pb2, run_pb2
+from fleetlog_query.binds import Binds
+from fleetlog_query.filter.fields import KIND_NUMBERS
+from fleetlog_query.read_mask import ReadMask
+
+_NO_PARENT = bytes(16)
+PROBLEMS = 100
+
+
+class Documents:
+    """Reads documents."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def read(
+        self, namespace: str, run_ids: Sequence[bytes], mask: ReadMask, summaries: bool, timeout_seconds: float
+    ) -> list[run_pb2.Run]:
+        """The runs that are there, in the order asked for."""
+        if not run_ids:
+            return []
+        runs = self._attributes(namespace, run_ids, timeout_seconds)
+        if mask.kinds:
+            self._keys(namespace, runs, mask, timeout_seconds)
+        if summaries and "metrics" in mask.kinds:
+            self._summaries(namespace, runs, timeout_seconds)
+        return [runs[run_id] for run_id in run_ids if run_id in runs]
+
+    def _attributes(
+        self, namespace: str, run_ids: Sequence[bytes], timeout_seconds: float
+    ) -> dict[bytes, run_pb2.Run]:
+        binds = Binds()
+        ids = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
+        answer = self._warehouse.select(
+            Statement(
+                "SELECT run_id, experiment, name, user, state, toUnixTimestamp64Milli(start_time) AS start,"
+                " toUnixTimestamp64Milli(end_time) AS finish, parent_run_id, deleted"
+                f" FROM runs FINAL WHERE {ids} AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})",
+                binds.values,
+            ),
+            timeout_seconds=timeout_seconds,
+        )
+        numbers = zip(
+            answer.array("run_id").tolist(), answer.array("experiment").tolist(), answer.array("state").tolist(),
+            answer.array("start").tolist(), answer.array("finish").tolist(), answer.array("parent_run_id").tolist(),
+            answer.array("deleted").tolist(), answer.texts("name"), answer.texts("user"), strict=True,
+        )  # fmt: skip
+        return {
+            bytes(run_id): run_pb2.Run(
+                run_id=bytes(run_id).hex(),
+                experiment_id=experiment,
+                name=name,
+                user=user,
+                state=state,
+                start_time_millis=start,
+                end_time_millis=finish or None,
+                parent_run_id="" if bytes(parent) == _NO_PARENT else bytes(parent).hex(),
+                deleted=bool(deleted),
+            )
+            for run_id, experiment, state, start, finish, parent, deleted, name, user in numbers
+        }
+
+    def _keys(
+        self, namespace: str, runs: dict[bytes, run_pb2.Run], mask: ReadMask, timeout_seconds: float
+    ) -> None:
+        binds = Binds()
+        where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))} AND removed = 0"
+        if not mask.whole:
+            kinds = []
+            for kind, keys in mask.kinds.items():
+                some = f" AND key IN {binds.texts(sorted(keys))}" if keys is not None else ""
+                kinds.append(f"(kind = {KIND_NUMBERS[kind]}{some})")
+            where += f" AND ({' OR '.join(kinds)})"
+        answer = self._warehouse.select(
+            Statement(
+                f"SELECT run_id, kind, key, num, str, type, ver FROM run_attrs FINAL WHERE {where}"
+                " ORDER BY run_id, kind, key",
+                binds.values,
+            ),
+            timeout_seconds=timeout_seconds,
+        )
+        rows = zip(
+            answer.array("run_id").tolist(), answer.array("kind").tolist(), answer.array("type").tolist(),
+            answer.array("num").tolist(), answer.array("ver").tolist(), answer.texts("key"), answer.texts("str"),
+            strict=True,
+        )  # fmt: skip
+        for run_id, kind, type_, number, version, key, text in rows:
+            run = runs[bytes(run_id)]
+            if kind == 1:
+                run.params.append(param_of(key, text, type_))
+            elif kind == 2:
+                run.tags[key] = text
+            else:
+                step, time, _ = unpack_point(bytes(version))
+                run.metrics.append(run_pb2.MetricSummary(key=key, last=number, last_step=step, last_time_millis=time))
+
+    def _summaries(self, namespace: str, runs: dict[bytes, run_pb2.Run], timeout_seconds: float) -> None:
+        binds = Binds()
+        answer = self._warehouse.select(
+            Statement(
+                "SELECT run_id, key, min(minv) AS lowest, max(maxv) AS highest, sum(n) AS points, sum(nans) AS lacking,"
+                " sum(total) AS whole, sum(squares) AS squared, min(first) AS opening, min(low) AS lower,"
+                " max(high) AS upper FROM run_series"
+                f" WHERE namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))}"
+                " GROUP BY run_id, key",
+                binds.values,
+            ),
+            timeout_seconds=timeout_seconds,
+        )
+        ranges: dict[tuple[bytes, str], tuple[Any, ...]] = {}
+        names = ("lowest", "highest", "points", "lacking", "whole", "squared", "opening", "lower", "upper")
+        columns = [answer.array(name).tolist() for name in names]
+        for run_id, key, *values in zip(answer.array("run_id").tolist(), answer.texts("key"), *columns, strict=True):
+            ranges[(bytes(run_id), key)] = tuple(values)
+        for run_id, run in runs.items():
+            for metric in run.metrics:
+                values = ranges.get((run_id, metric.key))  # type: ignore[assignment]
+                if values:
+                    metric.range.CopyFrom(_range(*values))
+
+    def problems(self, namespace: str, run_id: bytes, timeout_seconds: float) -> list[run_pb2.Problem]:
+        """What went wrong with events of a run, oldest first."""
+        binds = Binds()
+        answer = self._warehouse.select(
+            Statement(
+                "SELECT writer_id, sequence, reason, message, points, toUnixTimestamp64Milli(ingest_time) AS at"
+                f" FROM problems FINAL WHERE namespace = {binds.text(namespace)}"
+                f" AND run_id IN {binds.run_ids([run_id])} ORDER BY part, off, place LIMIT {PROBLEMS}",
+                binds.values,
+            ),
+            timeout_seconds=timeout_seconds,
+        )
+        rows = zip(
+            answer.array("writer_id").tolist(), answer.array("sequence").tolist(), answer.array("points").tolist(),
+            answer.array("at").tolist(), answer.texts("reason"), answer.texts("message"), strict=True,
+        )  # fmt: skip
+        return [
+            run_pb2.Problem(
+                reason=reason, message=message, writer_id=bytes(writer).hex(), sequence=sequence,
+                ingest_time_millis=at, points=points,
+            )
+            for writer, sequence, points, at, reason, message in rows
+        ]  # fmt: skip
+
+
+def _range(
+    lowest: float, highest: float, points: int, nans: int, total: float, squares: float,
+    first: bytes, low: bytes, high: bytes,
+) -> run_pb2.MetricRange:  # fmt: skip
+    step, _, value = unpack_point(bytes(first))
+    numbers = points - nans
+    message = run_pb2.MetricRange(first=value, first_step=step, count=points, nan_count=nans)
+    if numbers == 0:
+        message.min = message.max = message.mean = message.std = math.nan
+        return message
+    message.min, message.max, message.mean = lowest, highest, total / numbers
+    variance = squares / numbers - message.mean**2
+    message.std = math.sqrt(max(variance, 0.0)) if math.isfinite(variance) else math.nan
+    message.min_step, message.max_step = unpack_low(bytes(low))[1], unpack_high(bytes(high))[1]
+    return message
+
+
+def param_of(key: str, text: str, type_: int) -> event_pb2.Param:
+    """The typed param of its canonical text; `type_` is the field number of its value."""
+    if type_ == event_pb2.Param.WHOLE_FIELD_NUMBER:
+        return event_pb2.Param(key=key, whole=int(text))
+    if type_ == event_pb2.Param.REAL_FIELD_NUMBER:
+        return event_pb2.Param(key=key, real=float(text))
+    if type_ == event_pb2.Param.TRUTH_FIELD_NUMBER:
+        return event_pb2.Param(key=key, truth=text == "true")
+    return event_pb2.Param(key=key, text=text)

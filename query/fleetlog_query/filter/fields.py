@@ -1,0 +1,54 @@
+"""What can be asked about: groups of keys, and the built-in attributes of a run."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Literal
+
+from fleetlog_proto.v1 import event_pb2
+
+Kind = Literal["params", "tags", "metrics", "attributes"]
+KIND_NUMBERS = {"params": 1, "tags": 2, "metrics": 3}
+"""attrs.kind."""
+
+_GROUPS: dict[str, Kind] = {
+    "metrics": "metrics", "metric": "metrics", "params": "params", "param": "params", "parameters": "params",
+    "parameter": "params", "tags": "tags", "tag": "tags", "attributes": "attributes", "attribute": "attributes",
+    "attr": "attributes", "run": "attributes",
+}  # fmt: skip
+
+AttributeType = Literal["text", "id", "state", "time", "number"]
+ATTRIBUTES: dict[str, AttributeType] = {
+    "run_id": "id", "name": "text", "user": "text", "state": "state", "start_time": "time", "end_time": "time",
+    "experiment_id": "number", "parent_run_id": "id",
+}  # fmt: skip
+_ALIASES = {
+    "run_name": "name", "status": "state", "user_id": "user", "created": "start_time", "id": "run_id",
+    "run name": "name", "start time": "start_time", "parent_id": "parent_run_id",
+}  # fmt: skip
+STATES = {
+    event_pb2.RunState.Name(number).removeprefix("RUN_STATE_"): number
+    for number in (
+        event_pb2.RUN_STATE_RUNNING, event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED
+    )
+}  # fmt: skip
+
+
+def resolve(group: str, key: str) -> tuple[Kind, str] | str:
+    """The kind and the key; or, as one text, what is wrong."""
+    if not group:
+        kind: Kind | None = "attributes"
+    else:
+        kind = _GROUPS.get(group)
+    if kind is None:
+        near = get_close_matches(group, _GROUPS, 1)
+        hint = f"; did you mean {_GROUPS[near[0]]}?" if near else ""
+        return f"there is no group {group!r}: metrics, params, tags or attributes{hint}"
+    if kind != "attributes":
+        return kind, key
+    name = _ALIASES.get(key.lower(), key.lower())
+    if name in ATTRIBUTES:
+        return kind, name
+    near = get_close_matches(name, [*ATTRIBUTES, *_ALIASES], 1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ATTRIBUTES)}; keys go by metrics., params. or tags."
+    return f"{key!r} is no attribute of a run: {hint}"

@@ -1,0 +1,48 @@
+"""Read masks: which parts of a run are filled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from fleetlog_core.errors import InvalidArgument, shown
+from fleetlog_query.filter.fields import KIND_NUMBERS
+
+_ITEM = re.compile(r"(attributes|params|tags|metrics)(?:\.(`(?:[^`]|``)+`|.+))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class ReadMask:
+    """The kinds to fill: None = all keys of it, a set = those keys. A kind that is not there is not filled."""
+
+    kinds: dict[str, frozenset[str] | None] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all kinds are filled with all keys."""
+        return all(kind in self.kinds and self.kinds[kind] is None for kind in KIND_NUMBERS)
+
+
+def parse_read_mask(items: Sequence[str]) -> ReadMask:
+    """READ_MASK_INVALID. Nothing given means everything."""
+    if not items:
+        return ReadMask({kind: None for kind in KIND_NUMBERS})
+    kinds: dict[str, frozenset[str] | None] = {}
+    for place, item in enumerate(items):
+        match = _ITEM.fullmatch(item)
+        if match is None:
+            raise InvalidArgument.of_field(
+                "READ_MASK_INVALID",
+                f"read_mask[{place}]",
+                f"{shown(item)} is none of attributes, params, tags, metrics, or one such as metrics.val_loss",
+            )
+        kind, key = match.groups()
+        if kind == "attributes":
+            continue
+        if key is None:
+            kinds[kind] = None
+        elif kinds.get(kind, frozenset()) is not None:
+            name = key[1:-1].replace("``", "`") if key[0] == "`" else key
+            kinds[kind] = (kinds.get(kind) or frozenset()) | {name}
+    return ReadMask(kinds)

@@ -1,0 +1,267 @@
+"""QueryService over the ports."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from fleetlog_core import limits
+from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.errors import DeadlineExceeded, InvalidArgument, NotFound
+from fleetlog_core.ids import parse_id
+from fleetlog_core.objects.port import ObjectName, ObjectStore
+from fleetlog_core.position import from_proto
+from fleetlog_core.rules.names import check_namespace
+from fleetlog_core.rules.paths import check_artifact_path
+from fleetlog_core.serving.errors import Context
+from fleetlog_core.warehouse.port import TimedOut, Warehouse
+from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc
+from fleetlog_query.artifacts import Artifacts
+from fleetlog_query.documents import Documents
+from fleetlog_query.experiments import Experiments, shown_in
+from fleetlog_query.page_token import PageTokens, check_page_size
+from fleetlog_query.read_mask import ReadMask, parse_read_mask
+from fleetlog_query.search import Search, Searcher
+from fleetlog_query.series import SeriesRange, SeriesReader
+
+DEFAULT_TIMEOUT_SECONDS = 30.0
+Result = TypeVar("Result")
+
+
+class QueryServicer(query_pb2_grpc.QueryServiceServicer):
+    """See protos/fleetlog/v1/query.proto."""
+
+    def __init__(
+        self, warehouse: Warehouse, objects: ObjectStore, applied: AppliedWatch, token_key: bytes
+    ) -> None:
+        self._objects = objects
+        self._applied = applied
+        self._searcher = Searcher(warehouse, token_key)
+        self._tokens = PageTokens(token_key)
+        self._documents = Documents(warehouse)
+        self._experiments = Experiments(warehouse)
+        self._series = SeriesReader(warehouse)
+        self._artifacts = Artifacts(warehouse)
+        self._executor = ThreadPoolExecutor(8, "query")
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._executor.shutdown()
+
+    # -- runs -------------------------------------------------------------------------------------------------
+
+    async def GetRun(  # noqa: N802
+        self, request: query_pb2.GetRunRequest, context: Context
+    ) -> query_pb2.GetRunResponse:
+        """See the proto."""
+        namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
+        mask = parse_read_mask(request.read_mask)
+        await self._wait(request.at_least, context)
+        timeout = _remaining(context)
+        runs = await self._do(self._documents.read, namespace, [run_id], mask, True, timeout)
+        if not runs:
+            raise _run_not_found(run_id)
+        runs[0].problems.extend(await self._do(self._documents.problems, namespace, run_id, timeout))
+        return query_pb2.GetRunResponse(run=runs[0])
+
+    async def GetRuns(  # noqa: N802
+        self, request: query_pb2.GetRunsRequest, context: Context
+    ) -> query_pb2.GetRunsResponse:
+        """See the proto."""
+        namespace = check_namespace(request.namespace)
+        _check_count("run_ids", len(request.run_ids), 0, limits.RUNS_PER_READ)
+        run_ids = [parse_id(text, f"run_ids[{place}]") for place, text in enumerate(request.run_ids)]
+        mask = parse_read_mask(request.read_mask)
+        await self._wait(request.at_least, context)
+        runs = await self._do(
+            self._documents.read, namespace, run_ids, mask, request.summaries, _remaining(context)
+        )
+        return query_pb2.GetRunsResponse(runs=runs)
+
+    async def SearchRuns(  # noqa: N802
+        self, request: query_pb2.SearchRunsRequest, context: Context
+    ) -> query_pb2.SearchRunsResponse:
+        """See the proto."""
+        namespace = check_namespace(request.namespace)
+        mask = parse_read_mask(request.read_mask)
+        await self._wait(request.at_least, context)
+        return await self._do(self._search, namespace, request, mask, _remaining(context))
+
+    def _search(
+        self, namespace: str, request: query_pb2.SearchRunsRequest, mask: ReadMask, timeout_seconds: float
+    ) -> query_pb2.SearchRunsResponse:
+        search = Search(
+            namespace,
+            self._experiment_ids(namespace, request, timeout_seconds),
+            request.filter,
+            tuple(request.order_by),
+            request.page_size,
+            request.page_token,
+            request.deleted_view,
+        )
+        page = self._searcher.search(search, timeout_seconds)
+        runs = self._documents.read(
+            namespace, [hit.run_id for hit in page.hits], mask, request.summaries,
+            timeout_seconds,
+        )  # fmt: skip
+        return query_pb2.SearchRunsResponse(runs=runs, next_page_token=page.next_page_token)
+
+    def _experiment_ids(
+        self, namespace: str, request: query_pb2.SearchRunsRequest, timeout_seconds: float
+    ) -> tuple[int, ...]:
+        ids = set(request.experiment_ids)
+        if request.experiment_names:
+            for name in request.experiment_names:
+                ids.add(self._experiments.by_name(namespace, name, timeout_seconds).experiment_id)
+        elif not ids:
+            ids.update(e.experiment_id for e in self._experiments.all(namespace, timeout_seconds) if not e.deleted)
+        return tuple(sorted(ids))
+
+    # -- experiments ------------------------------------------------------------------------------------------
+
+    async def GetExperiment(  # noqa: N802
+        self, request: query_pb2.GetExperimentRequest, context: Context
+    ) -> query_pb2.GetExperimentResponse:
+        """See the proto."""
+        namespace = check_namespace(request.namespace)
+        await self._wait(request.at_least, context)
+        timeout = _remaining(context)
+        if request.WhichOneof("which") == "name":
+            found = await self._do(self._experiments.by_name, namespace, request.name, timeout)
+        else:
+            found = await self._do(self._experiments.by_number, namespace, request.experiment_id, timeout)
+        return query_pb2.GetExperimentResponse(experiment=found)
+
+    async def ListExperiments(  # noqa: N802
+        self, request: query_pb2.ListExperimentsRequest, context: Context
+    ) -> query_pb2.ListExperimentsResponse:
+        """See the proto."""
+        namespace = check_namespace(request.namespace)
+        size = check_page_size(request.page_size, 100, limits.PAGE_SIZE)
+        purpose = f"experiments:{namespace}:{request.deleted_view}"
+        after = int(self._tokens.read(purpose, request.page_token)[0]) if request.page_token else -1
+        await self._wait(request.at_least, context)
+        found = await self._do(self._experiments.all, namespace, _remaining(context))
+        left = [e for e in found if e.experiment_id > after and shown_in(e, request.deleted_view)]
+        token = self._tokens.make(purpose, [left[size - 1].experiment_id]) if len(left) > size else ""
+        return query_pb2.ListExperimentsResponse(experiments=left[:size], next_page_token=token)
+
+    # -- metrics ----------------------------------------------------------------------------------------------
+
+    async def ReadMetric(  # noqa: N802
+        self, request: query_pb2.ReadMetricRequest, context: Context
+    ) -> AsyncIterator[query_pb2.ReadMetricResponse]:
+        """See the proto."""
+        namespace = check_namespace(request.namespace)
+        _check_count("run_ids", len(request.run_ids), 1, limits.RUNS_PER_READ)
+        _check_count("keys", len(request.keys), 1, limits.KEYS_PER_READ)
+        _check_count("buckets", request.buckets, 0, limits.BUCKETS_PER_SERIES)
+        run_ids = [parse_id(text, f"run_ids[{place}]") for place, text in enumerate(request.run_ids)]
+        low = request.min_step if request.HasField("min_step") else -(1 << 63)
+        high = request.max_step if request.HasField("max_step") else (1 << 63) - 1
+        await self._wait(request.at_least, context)
+        if request.buckets:
+            found = await self._do(
+                self._series.buckets, namespace, run_ids, list(request.keys), low, high, request.buckets,
+                _remaining(context),
+            )  # fmt: skip
+            for run_id in run_ids:
+                for key in request.keys:
+                    chunk = found.get((run_id, key))
+                    if chunk is not None:
+                        yield query_pb2.ReadMetricResponse(run_id=run_id.hex(), key=key, buckets=chunk)
+            return
+        for run_id in run_ids:
+            for key in request.keys:
+                wanted = SeriesRange(namespace, run_id, key, low, high)
+                chunks = self._series.points(wanted, _remaining(context))
+                while (chunk_of := await self._do(_next, chunks)) is not None:
+                    yield query_pb2.ReadMetricResponse(run_id=run_id.hex(), key=key, points=chunk_of)
+
+    # -- artifacts --------------------------------------------------------------------------------------------
+
+    async def ListArtifacts(  # noqa: N802
+        self, request: query_pb2.ListArtifactsRequest, context: Context
+    ) -> query_pb2.ListArtifactsResponse:
+        """See the proto."""
+        namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
+        if request.path:
+            check_artifact_path(request.path)
+        size = check_page_size(request.page_size, 1_000, 10_000)
+        purpose = f"artifacts:{namespace}:{run_id.hex()}:{request.path}"
+        after = str(self._tokens.read(purpose, request.page_token)[0]) if request.page_token else ""
+        await self._wait(request.at_least, context)
+        timeout = _remaining(context)
+        await self._check_run(namespace, run_id, timeout)
+        found = await self._do(self._artifacts.below, namespace, run_id, request.path, after, size + 1, timeout)
+        token = self._tokens.make(purpose, [found[size - 1].path]) if len(found) > size else ""
+        return query_pb2.ListArtifactsResponse(artifacts=found[:size], next_page_token=token)
+
+    async def DownloadArtifact(  # noqa: N802
+        self, request: query_pb2.DownloadArtifactRequest, context: Context
+    ) -> AsyncIterator[query_pb2.DownloadArtifactResponse]:
+        """See the proto."""
+        namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
+        check_artifact_path(request.path)
+        await self._wait(request.at_least, context)
+        timeout = _remaining(context)
+        await self._check_run(namespace, run_id, timeout)
+        artifact = await self._do(self._artifacts.at, namespace, run_id, request.path, timeout)
+        if artifact is None:
+            raise NotFound("ARTIFACT_NOT_FOUND", "the run has no artifact of that path")
+        if not 0 <= request.offset_bytes <= artifact.size_bytes:
+            raise InvalidArgument.of_field(
+                "OFFSET_INVALID", "offset_bytes", f"{request.offset_bytes} is not 0 to {artifact.size_bytes}"
+            )
+        yield query_pb2.DownloadArtifactResponse(artifact=artifact)
+        name = ObjectName(namespace, run_id, artifact.sha256)
+        chunks = await self._do(self._objects.read, name, request.offset_bytes, limits.CHUNK_BYTES)
+        while (chunk := await self._do(_next, chunks)) is not None:
+            yield query_pb2.DownloadArtifactResponse(chunk=chunk)
+
+    async def WaitForPosition(  # noqa: N802
+        self, request: query_pb2.WaitForPositionRequest, context: Context
+    ) -> query_pb2.WaitForPositionResponse:
+        """See the proto."""
+        await self._wait(request.position, context)
+        return query_pb2.WaitForPositionResponse()
+
+    # -- parts ------------------------------------------------------------------------------------------------
+
+    async def _check_run(self, namespace: str, run_id: bytes, timeout_seconds: float) -> None:
+        mask = parse_read_mask(["attributes"])
+        if not await self._do(self._documents.read, namespace, [run_id], mask, False, timeout_seconds):
+            raise _run_not_found(run_id)
+
+    async def _wait(self, position: position_pb2.Position, context: Context) -> None:
+        if position.offsets:
+            await self._applied.wait(from_proto(position), _remaining(context))
+
+    async def _do(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """Blocking work in a thread."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, functools.partial(function, *arguments))
+        except TimedOut:
+            raise DeadlineExceeded("READ_TIMED_OUT", "the read took longer than its deadline; ask for less") from None
+
+
+def _next(items: Iterator[Result]) -> Result | None:
+    return next(items, None)
+
+
+def _remaining(context: Context) -> float:
+    remaining = context.time_remaining()
+    return DEFAULT_TIMEOUT_SECONDS if remaining is None else max(0.001, remaining)
+
+
+def _check_count(field: str, count: int, least: int, most: int) -> None:
+    if not least <= count <= most:
+        raise InvalidArgument.of_field("OVER_LIMIT", field, f"{count:,} is not {least} to {most:,}")
+
+
+def _run_not_found(run_id: bytes) -> NotFound:
+    return NotFound("RUN_NOT_FOUND", f"there is no run {run_id.hex()} in this namespace")

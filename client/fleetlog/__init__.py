@@ -1,8 +1,8 @@
 """fleetlog: experiment tracking that never loses a point.
 
-    with fleetlog.start_run(experiment="speedrun", params={"lr": 2e-5}) as run:
-        run.log({"train_loss": 2.1}, step=10)
-    fleetlog.Client().search_runs("metrics.train_loss < 3", experiments=["speedrun"])
+with fleetlog.start_run(experiment="speedrun", params={"lr": 2e-5}) as run:
+    run.log({"train_loss": 2.1}, step=10)
+fleetlog.Client().search_runs("metrics.train_loss < 3", experiments=["speedrun"])
 """
 
 from fleetlog.client import Client

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
+from fleetlog_core import limits
+from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from fleetlog.connection import Connection
 from fleetlog.errors import from_call
 from fleetlog.outbox import Writer
-from fleetlog_core import limits
-from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 UPLOAD_SECONDS = 3600.0
 

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import grpc
+from fleetlog_core.ids import new_random_id
+from fleetlog_core.rules.paths import check_artifact_path
+from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
 
 from fleetlog.connection import connection_to, resolve_namespace
 from fleetlog.delivery import flush
 from fleetlog.errors import FleetlogError, from_call
 from fleetlog.series import Buckets, Series, gather, joined
 from fleetlog.views import Experiment, RunList, RunView
-from fleetlog_core.ids import new_random_id
-from fleetlog_core.rules.paths import check_artifact_path
-from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
 
 _VIEWS = {
     "active": query_pb2.DELETED_VIEW_ACTIVE,
@@ -75,9 +75,7 @@ class Client:
 
     def get_run(self, run_id: str) -> RunView:
         """One run with summaries and problems. NotFound."""
-        request = query_pb2.GetRunRequest(
-            namespace=self.namespace, run_id=run_id, at_least=self._connection.position()
-        )
+        request = query_pb2.GetRunRequest(namespace=self.namespace, run_id=run_id, at_least=self._connection.position())
         return RunView(self._connection.call(self._connection.query.GetRun, request, READ_SECONDS).run, self)
 
     def get_runs(self, run_ids: Sequence[str], *, summaries: bool = False) -> RunList:
@@ -133,7 +131,7 @@ class Client:
             name=name,
             tags={str(key): str(value) for key, value in (tags or {}).items()},
             deleted_tags=deleted_tags,
-            state=None if state is None else event_pb2.RunState.Value(f"RUN_STATE_{state.upper()}"),
+            state=event_pb2.RunState.Value(f"RUN_STATE_{(state or 'UNSPECIFIED').upper()}"),
             deleted=deleted,
         )
         self._connection.saw(self._connection.call(self._connection.ingest.UpdateRun, request).position)
@@ -148,9 +146,7 @@ class Client:
 
     # -- metrics ----------------------------------------------------------------------------------------------
 
-    def read_metric(
-        self, run_id: str, key: str, *, min_step: int | None = None, max_step: int | None = None
-    ) -> Series:
+    def read_metric(self, run_id: str, key: str, *, min_step: int | None = None, max_step: int | None = None) -> Series:
         """The points of a metric; none at all when the run has no such metric."""
         request = self._metric_request([run_id], [key])
         if min_step is not None:
@@ -174,9 +170,7 @@ class Client:
 
     def _read(
         self, request: query_pb2.ReadMetricRequest
-    ) -> tuple[
-        dict[tuple[str, str], list[query_pb2.PointChunk]], dict[tuple[str, str], list[query_pb2.BucketChunk]]
-    ]:
+    ) -> tuple[dict[tuple[str, str], list[query_pb2.PointChunk]], dict[tuple[str, str], list[query_pb2.BucketChunk]]]:
         try:
             return gather(self._connection.query.ReadMetric(request, timeout=READ_SECONDS))
         except grpc.RpcError as error:
@@ -311,5 +305,3 @@ class Client:
     def flush(self, timeout: float = 30.0, level: str = "durable") -> None:
         """Wait until everything this process logged is durable, or (level "applied") can be read."""
         flush(self.target, timeout, level)
-
-

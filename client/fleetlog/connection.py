@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import grpc
-
-from fleetlog.errors import from_call
 from fleetlog_core import limits
 from fleetlog_proto.v1 import ingest_pb2_grpc, position_pb2, query_pb2_grpc
+
+from fleetlog.errors import from_call
 
 DEFAULT_TARGET = "localhost:7460"
 _OPTIONS = (
@@ -99,7 +99,7 @@ def connection_to(target: str | None) -> Connection:
 
 def _forget() -> None:
     """In a forked child: channels of the parent can't be used."""
-    global _lock  # noqa: PLW0603
+    global _lock
     _lock = threading.Lock()
     _connections.clear()
 

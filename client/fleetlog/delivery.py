@@ -21,13 +21,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import grpc
+from fleetlog_core.errors import DeadlineExceeded
+from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2, query_pb2
 
 from fleetlog.connection import Connection, connection_to, resolve_target
 from fleetlog.errors import FleetlogError, from_call, from_status
 from fleetlog.framing import FRAME_POINTS, Framer
 from fleetlog.outbox import Fact, Marker, Outbox, Writer
-from fleetlog_core.errors import DeadlineExceeded
-from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2, query_pb2
 
 diagnostics = logging.getLogger("fleetlog")
 
@@ -126,8 +126,9 @@ class Delivery:
                     attempt = 0
                     self._answered(response)
             except grpc.RpcError as error:
-                known = from_call(error, self.connection.target)
-                self.warn("stream", f"not delivered yet, trying again: {known.message}")
+                if self.pending_points or self._in_flight:
+                    known = from_call(error, self.connection.target)
+                    self.warn("stream", f"not delivered yet, trying again: {known.message}")
             with self._changed:
                 self._generation += 1
                 self._changed.notify_all()
@@ -139,7 +140,7 @@ class Delivery:
                 self._changed.wait(delay)
 
     def _requests(self, generation: int) -> Iterator[ingest_pb2.AppendEventsRequest]:
-        """What the stream of a generation sends: everything in flight, in order, old or new; ends with its generation."""
+        """What the stream of a generation sends: all that is in flight, in order; it ends with its generation."""
         last = 0.0
         while True:
             with self._changed:
@@ -267,7 +268,7 @@ def wait_applied(connection: Connection, timeout_seconds: float) -> None:
 
 def _forget() -> None:
     """In a forked child: threads and channels are the parent's."""
-    global _lock  # noqa: PLW0603
+    global _lock
     _lock = threading.Lock()
     _deliveries.clear()
 

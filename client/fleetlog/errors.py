@@ -14,9 +14,9 @@
 
 from __future__ import annotations
 
-import grpc
-from google.rpc import error_details_pb2, status_pb2
+from typing import Any
 
+import grpc
 from fleetlog_core.errors import (
     AlreadyExists,
     DeadlineExceeded,
@@ -28,6 +28,7 @@ from fleetlog_core.errors import (
     Unavailable,
     Violation,
 )
+from google.rpc import error_details_pb2, status_pb2
 
 DETAILS_KEY = "grpc-status-details-bin"
 _BY_CODE: dict[str, type[FleetlogError]] = {
@@ -62,18 +63,19 @@ def from_status(status: status_pb2.Status) -> FleetlogError:
 
 def from_call(error: grpc.RpcError, target: str) -> FleetlogError:
     """The error of a failed call."""
-    if not isinstance(error, grpc.Call):
+    call: Any = error
+    if not hasattr(call, "trailing_metadata"):
         return FleetlogError("UNKNOWN", str(error))
-    for key, value in error.trailing_metadata() or ():
+    for key, value in call.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
             return from_status(status_pb2.Status.FromString(value))
-    code = error.code()
+    code = call.code()
     if code is grpc.StatusCode.UNAVAILABLE:
         return Unavailable(
             "SERVER_UNAVAILABLE", f"no server answers at {target}: start one with `fleetlog up`, or give its address"
         )
     kind = _BY_CODE.get(code.name, FleetlogError)
-    return kind(code.name, error.details() or code.name)
+    return kind(code.name, call.details() or code.name)
 
 
 __all__ = [

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fleetlog.outbox import Fact, Item, Marker, Row, Slice, Writer
 from fleetlog_proto.v1 import event_pb2, frame_pb2
+
+from fleetlog.outbox import Fact, Item, Marker, Row, Slice, Writer
 
 FRAME_POINTS = 100_000
 FRAME_BYTES = 1_000_000
@@ -77,9 +78,7 @@ class Framer:
         if frame is not None and writer is not None:
             yield writer, frame
 
-    def _events(
-        self, items: Iterable[Item]
-    ) -> Iterable[tuple[Writer | None, event_pb2.Event | Marker, int]]:
+    def _events(self, items: Iterable[Item]) -> Iterable[tuple[Writer | None, event_pb2.Event | Marker, int]]:
         rows: list[Row] = []
         for item in items:
             if isinstance(item, Row):

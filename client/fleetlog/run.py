@@ -1,8 +1,8 @@
 """A run that is being written.
 
-    running ──finish()──▶ ended
-       │  log, log_series, log_params, set_tags, log_artifact: put into the outbox, never raise, never wait
-       └─ fork: the child becomes one more writer of the same run
+running ──finish()──▶ ended
+   │  log, log_series, log_params, set_tags, log_artifact: put into the outbox, never raise, never wait
+   └─ fork: the child becomes one more writer of the same run
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fleetlog.artifacts import artifact_event, files_below
-from fleetlog.delivery import Delivery, delivery_to, diagnostics, wait_applied
-from fleetlog.errors import FleetlogError
-from fleetlog.outbox import Fact, Row, Slice, Writer
-from fleetlog.params import to_params
 from fleetlog_core.errors import DeadlineExceeded, Unavailable
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.events import check_event
 from fleetlog_core.rules.names import check_key
 from fleetlog_proto.v1 import event_pb2
+
+from fleetlog.artifacts import artifact_event, files_below
+from fleetlog.delivery import Delivery, delivery_to, diagnostics, wait_applied
+from fleetlog.errors import FleetlogError
+from fleetlog.outbox import Fact, Row, Slice, Writer
+from fleetlog.params import to_params
 
 SLICE_POINTS = 100_000
 EXIT_SECONDS = 10.0
@@ -69,9 +70,7 @@ class Run:
     def __repr__(self) -> str:
         return f"<fleetlog.Run {self.id} in {self.experiment!r}>"
 
-    def log(
-        self, metrics: Mapping[str, float], step: int | None = None, time: datetime | float | None = None
-    ) -> None:
+    def log(self, metrics: Mapping[str, float], step: int | None = None, time: datetime | float | None = None) -> None:
         """Log one value of each metric at a step. Without a step: one more than the last.
 
         Costs microseconds; never raises, never waits. What is not a number is counted and warned about.
@@ -126,7 +125,9 @@ class Run:
                 values.append(float(value))
                 keys.append(key)
             except (TypeError, ValueError, OverflowError, RuntimeError):
-                self._delivery.warn(f"number:{key}", f"metric {key!r} is not a number and was not logged: {value!r:.80}")
+                self._delivery.warn(
+                    f"number:{key}", f"metric {key!r} is not a number and was not logged: {value!r:.80}"
+                )
         return tuple(keys), values
 
     def log_series(self, key: str, *, steps: Any, values: Any, times: Any = None) -> None:
@@ -337,5 +338,3 @@ def _finish_active() -> None:
     for run in list(_active):
         if run._pid == os.getpid():
             run.finish(timeout=max(0.1, deadline - time.monotonic()))
-
-

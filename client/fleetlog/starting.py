@@ -7,13 +7,14 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 
-from fleetlog.connection import resolve_namespace
-from fleetlog.outbox import Writer
-from fleetlog.params import to_params
 from fleetlog_core.ids import new_random_id, new_run_id, parse_id
 from fleetlog_core.rules.events import check_event
 from fleetlog_core.rules.names import check_experiment_name, check_namespace
 from fleetlog_proto.v1 import event_pb2
+
+from fleetlog.connection import resolve_namespace
+from fleetlog.outbox import Writer
+from fleetlog.params import to_params
 
 
 def started_writer(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, overload
 
+from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
+
 from fleetlog.params import Value, from_param
 from fleetlog.series import Buckets, Series
-from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 class Reader(Protocol):
     """What a view needs to read more of its run."""
 
-    def read_metric(
-        self, run_id: str, key: str, *, min_step: int | None = None, max_step: int | None = None
-    ) -> Series:
+    def read_metric(self, run_id: str, key: str, *, min_step: int | None = None, max_step: int | None = None) -> Series:
         """Points of one metric."""
         ...
 

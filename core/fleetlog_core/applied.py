@@ -45,7 +45,7 @@ class AppliedWatch:
         except TimeoutError:
             raise DeadlineExceeded(
                 "POSITION_NOT_REACHED",
-                f"what was written is not searchable yet after {timeout_seconds:.1f} s; it is safe in the log: try again",
+                f"what was written can't be read yet after {timeout_seconds:.1f} s; it is safe in the log: try again",
             ) from None
         finally:
             self._waiting -= 1

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-
 from fleetlog.cli.app import app, run_app
+
 from fleetlog_deploy.doctor import default_data, examine
 
 MISSING = "this needs the server's packages: pip install 'fleetlog[server]'"

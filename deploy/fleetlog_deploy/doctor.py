@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from fleetlog.client import Client
 from fleetlog.errors import FleetlogError
+from rich.console import Console
 
 FREE_BYTES = 2 * 1024**3
 SERVER_MODULES = ("chdb", "grpc_health", "grpc_reflection", "lark", "numpy", "prometheus_client")

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from rich.console import Console
-
 from fleetlog_core.log.port import LogUnavailable, Partition
 from fleetlog_core.log.sqlite import SqliteLog
 from fleetlog_core.objects.folder import FolderStore
@@ -16,6 +14,7 @@ from fleetlog_core.warehouse.chdb import ChdbWarehouse
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import WarehouseUnavailable
 from fleetlog_ingest.replay import TableSum, applied, checksums, compare, rebuild
+from rich.console import Console
 
 
 def replay_data(data: Path, verify: bool) -> int:

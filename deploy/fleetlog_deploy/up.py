@@ -11,11 +11,11 @@ import sys
 import time
 from pathlib import Path
 
-from rich.console import Console
-
 from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.serving.server import PortTaken
 from fleetlog_core.warehouse.port import WarehouseUnavailable
+from rich.console import Console
+
 from fleetlog_deploy.embedded import Embedded
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import query_pb2
+
 from fleetlog_query.binds import Binds
 
 

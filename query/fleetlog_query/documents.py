@@ -9,6 +9,7 @@ from typing import Any
 from fleetlog_core.ordered import unpack_high, unpack_low, unpack_point
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import event_pb2, run_pb2
+
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import KIND_NUMBERS
 from fleetlog_query.read_mask import ReadMask
@@ -36,9 +37,7 @@ class Documents:
             self._summaries(namespace, runs, timeout_seconds)
         return [runs[run_id] for run_id in run_ids if run_id in runs]
 
-    def _attributes(
-        self, namespace: str, run_ids: Sequence[bytes], timeout_seconds: float
-    ) -> dict[bytes, run_pb2.Run]:
+    def _attributes(self, namespace: str, run_ids: Sequence[bytes], timeout_seconds: float) -> dict[bytes, run_pb2.Run]:
         binds = Binds()
         ids = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
         answer = self._warehouse.select(
@@ -70,9 +69,7 @@ class Documents:
             for run_id, experiment, state, start, finish, parent, deleted, name, user in numbers
         }
 
-    def _keys(
-        self, namespace: str, runs: dict[bytes, run_pb2.Run], mask: ReadMask, timeout_seconds: float
-    ) -> None:
+    def _keys(self, namespace: str, runs: dict[bytes, run_pb2.Run], mask: ReadMask, timeout_seconds: float) -> None:
         binds = Binds()
         where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))} AND removed = 0"
         if not mask.whole:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
+
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import Kind, resolve
 from fleetlog_query.statement import Scope, attribute_sql, attrs_of
 
 _ITEM = re.compile(
-    r"\s*([A-Za-z_]\w*)(?:\s*\.\s*(`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|\w[\w./:-]*))?\s*(?:\s(ASC|DESC))?\s*", re.IGNORECASE
+    r"\s*([A-Za-z_]\w*)(?:\s*\.\s*(`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|\w[\w./:-]*))?\s*(?:\s(ASC|DESC))?\s*",
+    re.IGNORECASE,
 )
 
 
@@ -51,7 +53,7 @@ def parse_order(items: Sequence[str]) -> list[OrderKey]:
         group, key, way = match.groups()
         if key is None:
             group, key = "", group
-        elif key[0] in "`\"":
+        elif key[0] in '`"':
             key = key[1:-1].replace(key[0] * 2, key[0])
         resolved = resolve(group.lower(), key)
         if isinstance(resolved, str):

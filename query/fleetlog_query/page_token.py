@@ -52,5 +52,7 @@ def _invalid() -> InvalidArgument:
 def check_page_size(size: int, default: int, most: int) -> int:
     """0 = default, more than the most = the most. PAGE_SIZE_NEGATIVE."""
     if size < 0:
-        raise InvalidArgument.of_field("PAGE_SIZE_NEGATIVE", "page_size", f"{size} is below 0; leave it 0 for {default}")
+        raise InvalidArgument.of_field(
+            "PAGE_SIZE_NEGATIVE", "page_size", f"{size} is below 0; leave it 0 for {default}"
+        )
     return min(size or default, most)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fleetlog_core.errors import InvalidArgument, shown
+
 from fleetlog_query.filter.fields import KIND_NUMBERS
 
 _ITEM = re.compile(r"(attributes|params|tags|metrics)(?:\.(`(?:[^`]|``)+`|.+))?", re.DOTALL)
@@ -27,7 +28,7 @@ class ReadMask:
 def parse_read_mask(items: Sequence[str]) -> ReadMask:
     """READ_MASK_INVALID. Nothing given means everything."""
     if not items:
-        return ReadMask({kind: None for kind in KIND_NUMBERS})
+        return ReadMask(dict.fromkeys(KIND_NUMBERS))
     kinds: dict[str, frozenset[str] | None] = {}
     for place, item in enumerate(items):
         match = _ITEM.fullmatch(item)

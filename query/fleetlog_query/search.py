@@ -11,6 +11,7 @@ from typing import Any
 from fleetlog_core import limits
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import query_pb2
+
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.plan import Plan, plan_of
 from fleetlog_query.order import OrderKey, SortColumn, after, joins, parse_order, sort_columns
@@ -74,9 +75,7 @@ class Searcher:
         keys = parse_order(search.order_by)
         last = self._tokens.read(purpose, search.page_token) if search.page_token else None
         scope = Scope(search.namespace, search.experiments)
-        planned = _Planned(
-            scope, plan_of(search.filter), keys, sort_columns(keys), last, size, search.deleted_view
-        )
+        planned = _Planned(scope, plan_of(search.filter), keys, sort_columns(keys), last, size, search.deleted_view)
         if not search.experiments:
             return SearchPage([], "")
         answer = self._page(planned, timeout_seconds)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import query_pb2
+
 from fleetlog_query.binds import Binds
 
 CHUNK_POINTS = 100_000
@@ -93,7 +93,9 @@ class SeriesReader:
         if width >= ROLLUP_STEPS:
             span = f"b >= {binds.whole(low // ROLLUP_STEPS)} AND b <= {binds.whole(high // ROLLUP_STEPS)}"
             step, source = f"b * {ROLLUP_STEPS}", f"FROM rollup WHERE {scope} AND {span}"
-            values = "sum(n) AS points, sum(nans) AS lacking, min(minv) AS lowest, max(maxv) AS highest, sum(total) AS whole"
+            values = (
+                "sum(n) AS points, sum(nans) AS lacking, min(minv) AS lowest, max(maxv) AS highest, sum(total) AS whole"
+            )
         else:
             step = "step"
             source = f"FROM points WHERE {scope} AND step >= {start} AND step <= {binds.whole(high)}"

@@ -19,6 +19,7 @@ from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc
+
 from fleetlog_query.artifacts import Artifacts
 from fleetlog_query.documents import Documents
 from fleetlog_query.experiments import Experiments, shown_in
@@ -34,9 +35,7 @@ Result = TypeVar("Result")
 class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     """See protos/fleetlog/v1/query.proto."""
 
-    def __init__(
-        self, warehouse: Warehouse, objects: ObjectStore, applied: AppliedWatch, token_key: bytes
-    ) -> None:
+    def __init__(self, warehouse: Warehouse, objects: ObjectStore, applied: AppliedWatch, token_key: bytes) -> None:
         self._objects = objects
         self._applied = applied
         self._searcher = Searcher(warehouse, token_key)
@@ -76,9 +75,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         run_ids = [parse_id(text, f"run_ids[{place}]") for place, text in enumerate(request.run_ids)]
         mask = parse_read_mask(request.read_mask)
         await self._wait(request.at_least, context)
-        runs = await self._do(
-            self._documents.read, namespace, run_ids, mask, request.summaries, _remaining(context)
-        )
+        runs = await self._do(self._documents.read, namespace, run_ids, mask, request.summaries, _remaining(context))
         return query_pb2.GetRunsResponse(runs=runs)
 
     async def SearchRuns(  # noqa: N802

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS, Kind
-from fleetlog_query.filter.plan import All, Leaf, Plan, is_nan
+from fleetlog_query.filter.plan import AllOf, Leaf, Plan, is_nan
 
 _NO_PARENT = "toFixedString('', 16)"
 _ATTRIBUTE_SQL = {
@@ -47,7 +47,7 @@ def condition(plan: Plan, scope: Scope, binds: Binds) -> str:
     """A plan as a condition on rows of `runs`."""
     if isinstance(plan, Leaf):
         return _leaf(plan, scope, binds)
-    joiner = " AND " if isinstance(plan, All) else " OR "
+    joiner = " AND " if isinstance(plan, AllOf) else " OR "
     return "(" + joiner.join(condition(part, scope, binds) for part in plan.parts) + ")"
 
 

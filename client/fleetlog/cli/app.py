@@ -47,5 +47,3 @@ def run_app() -> int:
         sys.stderr.close()
         return 141
     return code if isinstance(code, int) else 0
-
-

@@ -39,7 +39,9 @@ def show(
     run = client.get_run(run_id)
     for key in keys:
         if key not in run.metrics:
-            raise NotFound("METRIC_NOT_FOUND", f"the run has no metric {key!r}: it has {', '.join(run.metrics) or 'none'}")
+            raise NotFound(
+                "METRIC_NOT_FOUND", f"the run has no metric {key!r}: it has {', '.join(run.metrics) or 'none'}"
+            )
     if as_json or points:
         rows = []
         for key in keys:

@@ -10,7 +10,7 @@ from fleetlog_core.log.port import CONTROL, TOPICS
 
 def partition_counts(given: Mapping[str, int] | None) -> dict[str, int]:
     """Partitions of each topic: one where nothing is given. CONTROL has exactly one."""
-    counts = {topic: 1 for topic in TOPICS} | dict(given or {})
+    counts = dict.fromkeys(TOPICS, 1) | dict(given or {})
     if counts[CONTROL] != 1:
         raise ValueError("the control topic has one partition: its order decides what is unique")
     if set(counts) != set(TOPICS) or min(counts.values()) < 1:

@@ -167,7 +167,7 @@ class SqliteLog:
         os.close(self._lock_file)
 
     def _connection(self) -> sqlite3.Connection:
-        """This thread's connection."""
+        """The calling thread's connection."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             # Used by one thread; closed by whichever drops the last reference.

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Callable, Iterable
 from itertools import accumulate
 
+from fleetlog_proto.v1 import event_pb2
+
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.rules.names import check_key, check_run_name, check_text, check_user
 from fleetlog_core.rules.paths import check_artifact_path
-from fleetlog_proto.v1 import event_pb2
 
 _INT64 = 1 << 63
 _ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
@@ -96,7 +97,9 @@ def check_params(params: Iterable[event_pb2.Param], field: str) -> None:
         check_key(param.key, f"{field}[{place}].key")
         kind = param.WhichOneof("value")
         if kind is None:
-            raise InvalidArgument.of_field("PARAM_WITHOUT_VALUE", f"{field}[{place}]", f"{shown(param.key)} has no value")
+            raise InvalidArgument.of_field(
+                "PARAM_WITHOUT_VALUE", f"{field}[{place}]", f"{shown(param.key)} has no value"
+            )
         if kind == "text":
             check_text(param.text, f"{field}[{place}].text")
 

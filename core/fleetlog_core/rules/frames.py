@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from fleetlog_proto.v1 import frame_pb2
+
 from fleetlog_core import limits
 from fleetlog_core.errors import FailedPrecondition, InvalidArgument, Violation
 from fleetlog_core.ids import ID_BYTES
-from fleetlog_proto.v1 import frame_pb2
 
 
 def check_frame(frame: frame_pb2.Frame) -> None:
@@ -18,7 +19,9 @@ def check_frame(frame: frame_pb2.Frame) -> None:
             "INVALID_ID", "frame.writer_id", f"{len(frame.writer_id)} bytes; a writer id has 16"
         )
     if frame.HasField("rank") and frame.rank < 0:
-        raise InvalidArgument.of_field("RANK_INVALID", "frame.rank", f"{frame.rank} is below 0; leave it out or count from 0")
+        raise InvalidArgument.of_field(
+            "RANK_INVALID", "frame.rank", f"{frame.rank} is below 0; leave it out or count from 0"
+        )
     if not frame.events:
         raise InvalidArgument.of_field("FRAME_EMPTY", "frame.events", "there is no event; send at least one")
     if len(frame.events) > limits.EVENTS_PER_FRAME:

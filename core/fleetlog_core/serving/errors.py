@@ -31,7 +31,9 @@ def told(error: BaseException) -> FleetlogError | None:
         return error
     if isinstance(error, (LogUnavailable, WarehouseUnavailable, ObjectStoreUnavailable)):
         diagnostics.warning("a part does not answer: %s", error)
-        return Unavailable("BACKEND_UNAVAILABLE", "a part of the server does not answer; retry", retry_after_seconds=1.0)
+        return Unavailable(
+            "BACKEND_UNAVAILABLE", "a part of the server does not answer; retry", retry_after_seconds=1.0
+        )
     return None
 
 
@@ -46,7 +48,7 @@ async def fail(context: Context, error: BaseException) -> None:
     await context.abort(code_of(known), known.message, trailing)
 
 
-class ErrorInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Wraps every handler."""
 
     async def intercept_service(
@@ -80,7 +82,8 @@ def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     return decode
 
 
-def _refuse_undecodable(request: object) -> None:
+def refuse_undecodable(request: object) -> None:
+    """INVALID_ARGUMENT UNDECODABLE for bytes that were not the message."""
     if isinstance(request, Undecodable):
         raise InvalidArgument("UNDECODABLE", "the bytes are not the message of this call; send fleetlog.v1 protobuf")
 
@@ -88,7 +91,7 @@ def _refuse_undecodable(request: object) -> None:
 def _unary(behaviour: Callable[..., Any]) -> Callable[..., Any]:
     async def handle(request: Any, context: Context) -> Any:
         try:
-            _refuse_undecodable(request)
+            refuse_undecodable(request)
             return await behaviour(request, context)
         except grpc.aio.AbortError:
             raise
@@ -101,7 +104,7 @@ def _unary(behaviour: Callable[..., Any]) -> Callable[..., Any]:
 def _stream(behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., Any]:
     async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
         try:
-            _refuse_undecodable(request)
+            refuse_undecodable(request)
             async for response in behaviour(request, context):
                 yield response
         except grpc.aio.AbortError:

@@ -51,7 +51,9 @@ class GrpcServer:
         try:
             port = self._server.add_insecure_port(f"{self._host}:{self._port}")
         except RuntimeError as error:
-            raise PortTaken(f"{self._host}:{self._port} is taken: give another --port, or stop what listens there") from error
+            raise PortTaken(
+                f"{self._host}:{self._port} is taken: give another --port, or stop what listens there"
+            ) from error
         if port == 0:
             raise PortTaken(f"{self._host}:{self._port} is taken: give another --port, or stop what listens there")
         await self._server.start()

@@ -78,8 +78,8 @@ class ChdbWarehouse:
         sql = (
             f"INSERT INTO {table} ({', '.join(columns)}) SETTINGS insert_deduplication_token = {_literal(token)},"
             # One block, one part: atomic, and one place for the token.
-            " max_insert_block_size = 2000000, min_insert_block_size_rows = 2000000, min_insert_block_size_bytes = 0,"
-            " input_format_parallel_parsing = 0, async_insert = 0, deduplicate_blocks_in_dependent_materialized_views = 1"
+            " max_insert_block_size = 2000000, min_insert_block_size_rows = 2000000,"
+            " min_insert_block_size_bytes = 0, input_format_parallel_parsing = 0, async_insert = 0, deduplicate_blocks_in_dependent_materialized_views = 1"
         )
         with self._writing, _told():
             self._check()
@@ -129,7 +129,8 @@ class ChdbWarehouse:
                 raise WarehouseRefused("not a table's name")
             answer = self.select(
                 Statement(
-                    "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {name:String}",
+                    "SELECT name, type FROM system.columns"
+                    " WHERE database = currentDatabase() AND table = {name:String}",
                     {"name": table},
                 )
             )

@@ -78,7 +78,7 @@ class Control:
         return self._experiment(namespace, int(answer.array("experiment")[0]))
 
     def _experiment(self, namespace: str, experiment_id: int) -> experiment_pb2.Experiment:
-        binds = {"namespace": namespace, "experiment": experiment_id}
+        binds: dict[str, str | int] = {"namespace": namespace, "experiment": experiment_id}
         answer = self._warehouse.select(Statement(_EXPERIMENT, binds))
         if answer.rows == 0:
             return experiment_pb2.Experiment(experiment_id=experiment_id, name="Default")

@@ -12,7 +12,7 @@ from fleetlog_core import limits
 from fleetlog_core.errors import FleetlogError, InvalidArgument, ResourceExhausted
 from fleetlog_core.log.port import EVENTS, EventLog, Record, RecordTooLarge
 from fleetlog_core.position import after, to_proto
-from fleetlog_core.serving.errors import Undecodable
+from fleetlog_core.serving.errors import refuse_undecodable
 from fleetlog_core.serving.status import to_status
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import Warehouse
@@ -79,8 +79,7 @@ class AppendStream:
 
     async def _take(self, request: ingest_pb2.AppendEventsRequest) -> _Taken:
         begun = time.monotonic()
-        if isinstance(request, Undecodable):
-            raise InvalidArgument("UNDECODABLE", "the bytes are not an AppendEventsRequest; send fleetlog.v1 protobuf")
+        refuse_undecodable(request)
         frame = request.frame
         try:
             self._inherit(request)
@@ -149,7 +148,7 @@ class AppendStream:
         telemetry.frames.inc()
         telemetry.events.inc(len(taken.screened.frame.events))
         telemetry.points.inc(taken.screened.points)
-        for _, error in taken.screened.refused:
-            telemetry.refused.labels(error.reason).inc()
+        for _, refusal in taken.screened.refused:
+            telemetry.refused.labels(refusal.reason).inc()
         telemetry.ack_seconds.observe(time.monotonic() - taken.taken_at)
         return taken.response

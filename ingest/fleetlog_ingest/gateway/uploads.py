@@ -14,7 +14,7 @@ from fleetlog_core.objects.port import DigestMismatch, ObjectName, ObjectStore
 from fleetlog_core.rules.events import check_size_and_digest
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.rules.paths import check_artifact_path
-from fleetlog_core.serving.errors import Undecodable
+from fleetlog_core.serving.errors import refuse_undecodable
 from fleetlog_proto.v1 import ingest_pb2
 
 CHUNKS_WAITING = 8
@@ -39,7 +39,8 @@ async def upload(
 ) -> None:
     """Take one upload. FAILED_PRECONDITION DIGEST_MISMATCH: the bytes are not the declared ones."""
     first = await anext(aiter(requests), None)
-    if first is None or isinstance(first, Undecodable) or not first.HasField("header"):
+    refuse_undecodable(first)
+    if first is None or not first.HasField("header"):
         raise InvalidArgument.of_field(
             "UPLOAD_WITHOUT_HEADER", "header", "the first request of an upload is its header"
         )
@@ -54,7 +55,8 @@ async def upload(
     stored = loop.run_in_executor(executor, objects.put, name, header.size_bytes, _chunks(waiting))
     try:
         async for request in requests:
-            if isinstance(request, Undecodable) or not request.HasField("chunk"):
+            refuse_undecodable(request)
+            if not request.HasField("chunk"):
                 raise InvalidArgument.of_field("UPLOAD_CHUNK", "chunk", "after the header come chunks")
             if len(request.chunk) > limits.CHUNK_BYTES:
                 raise InvalidArgument.of_field(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fleetlog_query.filter.plan import All, Any_, Leaf, Plan, is_nan
+from fleetlog_query.filter.plan import AllOf, AnyOf, Leaf, Plan, is_nan
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ def matches(plan: Plan | None, row: Row) -> bool:
     """Whether the run is found."""
     if plan is None:
         return True
-    if isinstance(plan, All):
+    if isinstance(plan, AllOf):
         return all(matches(part, row) for part in plan.parts)
-    if isinstance(plan, Any_):
+    if isinstance(plan, AnyOf):
         return any(matches(part, row) for part in plan.parts)
     return _leaf(plan, row)
 

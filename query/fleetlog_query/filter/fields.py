@@ -50,5 +50,9 @@ def resolve(group: str, key: str) -> tuple[Kind, str] | str:
     if name in ATTRIBUTES:
         return kind, name
     near = get_close_matches(name, [*ATTRIBUTES, *_ALIASES], 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ATTRIBUTES)}; keys go by metrics., params. or tags."
+    hint = (
+        f"did you mean {near[0]}?"
+        if near
+        else f"there are {', '.join(ATTRIBUTES)}; keys go by metrics., params. or tags."
+    )
     return f"{key!r} is no attribute of a run: {hint}"

@@ -8,11 +8,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
-
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
-from fleetlog_query.filter.tree import And, Condition, Field, Literal_, Node, Not, Operator, Or, Span
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+
+from fleetlog_query.filter.tree import And, Condition, Field, Node, Not, Operand, Operator, Or, Span
 
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`")
 _WORDS = re.compile(r"\b(?:AND|OR)\b", re.IGNORECASE)
@@ -80,7 +80,9 @@ def _too_large(what: str) -> InvalidArgument:
 
 def _syntax(text: str, error: UnexpectedInput) -> InvalidArgument:
     if isinstance(error, UnexpectedEOF):
-        return filter_error("FILTER_SYNTAX", text, len(text.rstrip()), f"expected {_expected(error.expected)}, found the end")
+        return filter_error(
+            "FILTER_SYNTAX", text, len(text.rstrip()), f"expected {_expected(error.expected)}, found the end"
+        )
     if isinstance(error, UnexpectedToken):
         token = error.token
         at_end = token.type == "$END"
@@ -120,11 +122,11 @@ class _Builder(Transformer[Token, Node]):
         return parts[0]
 
     def disjunction(self, parts: list[Node]) -> Node:
-        """a OR b."""
+        """A OR b."""
         return Or(tuple(parts))
 
     def conjunction(self, parts: list[Node]) -> Node:
-        """a AND b."""
+        """A AND b."""
         return And(tuple(parts))
 
     def negated(self, parts: list[Node]) -> Node:
@@ -139,21 +141,21 @@ class _Builder(Transformer[Token, Node]):
         if not dot:
             return Field("", str(token), span)
         key = key.strip()
-        if key[0] in "`\"":
+        if key[0] in '`"':
             quote = key[0]
             key = key[1:-1].replace(quote * 2, quote)
         return Field(group.strip().lower(), key, span)
 
-    def literal(self, parts: list[Token]) -> Literal_:
+    def literal(self, parts: list[Token]) -> Operand:
         """A number or a text."""
         token = parts[0]
         if token.type == "NUMBER":
-            return Literal_(float(token), _span(token))
+            return Operand(float(token), _span(token))
         quote = token[0]
-        return Literal_(str(token)[1:-1].replace(quote * 2, quote), _span(token))
+        return Operand(str(token)[1:-1].replace(quote * 2, quote), _span(token))
 
     def compare(self, parts: list[Any]) -> Condition:
-        """field OPERATOR literal."""
+        """Field OPERATOR literal."""
         operator = {"==": "=", "<>": "!="}.get(str(parts[1]), str(parts[1]))
         return Condition(parts[0], operator, (parts[2],))  # type: ignore[arg-type]
 

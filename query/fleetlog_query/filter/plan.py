@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
+
 from fleetlog_query.filter.fields import ATTRIBUTES, STATES, Kind, resolve
 from fleetlog_query.filter.parse import filter_error, parse
-from fleetlog_query.filter.tree import And, Condition, Literal_, Node, Not, Operator
+from fleetlog_query.filter.tree import And, Condition, Node, Not, Operand, Operator
 
 _ORDERED = ("<", "<=", ">", ">=", "between")
 _TEXTUAL = ("like", "ilike")
@@ -36,20 +37,20 @@ class Leaf:
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class AllOf:
     """All of them."""
 
     parts: tuple[Plan, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Any_:
+class AnyOf:
     """Any of them."""
 
     parts: tuple[Plan, ...]
 
 
-Plan = Leaf | All | Any_
+Plan = Leaf | AllOf | AnyOf
 
 
 def plan_of(text: str) -> Plan | None:
@@ -73,7 +74,7 @@ class _Planner:
             return self._leaf(node, negated)
         parts = tuple(self.plan(part, negated) for part in node.parts)
         together = isinstance(node, And) != negated
-        return All(parts) if together else Any_(parts)
+        return AllOf(parts) if together else AnyOf(parts)
 
     def _leaf(self, condition: Condition, negated: bool) -> Leaf:
         self._leaves += 1
@@ -94,7 +95,7 @@ class _Planner:
         return Leaf(kind, key, operator, values, numeric, negated)
 
     def _values(
-        self, kind: Kind, key: str, operator: Operator, literals: tuple[Literal_, ...]
+        self, kind: Kind, key: str, operator: Operator, literals: tuple[Operand, ...]
     ) -> tuple[tuple[float | str, ...], bool]:
         attribute = ATTRIBUTES[key] if kind == "attributes" else None
         for literal in literals:
@@ -117,7 +118,7 @@ class _Planner:
             texts.append(literal.value.lower().replace("-", "") if attribute == "id" else literal.value)
         return tuple(texts), False
 
-    def _check_pattern(self, kind: Kind, key: str, literal: Literal_) -> None:
+    def _check_pattern(self, kind: Kind, key: str, literal: Operand) -> None:
         numeric = kind == "metrics" or (kind == "attributes" and ATTRIBUTES[key] in ("time", "number", "state"))
         if numeric:
             raise self._wrong(literal, f"LIKE compares texts, and {key} is none")
@@ -127,34 +128,33 @@ class _Planner:
         if (len(literal.value) - len(stripped)) % 2:
             raise self._wrong(literal, "the pattern ends in a lone backslash; double it to mean one")
 
-    def _number(self, literal: Literal_, key: str) -> float:
+    def _number(self, literal: Operand, key: str) -> float:
         if isinstance(literal.value, str):
             raise self._wrong(literal, f"expected a number for {key}, found {shown(literal.value)}")
         return literal.value
 
-    def _time(self, literal: Literal_) -> float:
+    def _time(self, literal: Operand) -> float:
         if not isinstance(literal.value, str):
             return literal.value
         try:
             parsed = datetime.fromisoformat(literal.value)
         except ValueError:
             raise self._wrong(
-                literal, f"expected Unix milliseconds or a time such as '2026-01-31T12:00:00Z', found {shown(literal.value)}"
+                literal,
+                f"expected Unix milliseconds or a time such as '2026-01-31T12:00:00Z', found {shown(literal.value)}",
             ) from None
         return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000
 
-    def _state(self, literal: Literal_) -> float:
+    def _state(self, literal: Operand) -> float:
         name = str(literal.value).upper()
         if name not in STATES:
             raise self._wrong(literal, f"expected one of {', '.join(STATES)}, found {shown(literal.value)}")
         return float(STATES[name])
 
-    def _wrong(self, literal: Literal_, what: str) -> InvalidArgument:
+    def _wrong(self, literal: Operand, what: str) -> InvalidArgument:
         return filter_error("FILTER_TYPE", self._text, literal.span.start, what)
 
 
 def is_nan(value: float | str) -> bool:
     """Whether a literal is NaN, which = and != treat as a value."""
     return isinstance(value, float) and math.isnan(value)
-
-

@@ -27,7 +27,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Literal_:
+class Operand:
     """A number or a text."""
 
     value: Value
@@ -40,7 +40,7 @@ class Condition:
 
     field: Field
     operator: Operator
-    literals: tuple[Literal_, ...]
+    literals: tuple[Operand, ...]
     negated: bool = False
 
 

@@ -40,12 +40,11 @@ def told(error: BaseException) -> FleetlogError | None:
 async def fail(context: Context, error: BaseException) -> None:
     """End the call with the error."""
     known = told(error)
-    if known is None:
-        diagnostics.error("a call failed", exc_info=error)
-        await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)
-        return
-    trailing = ((DETAILS_KEY, to_status(known).SerializeToString()),)
-    await context.abort(code_of(known), known.message, trailing)
+    if known is not None:
+        trailing = ((DETAILS_KEY, to_status(known).SerializeToString()),)
+        await context.abort(code_of(known), known.message, trailing)
+    diagnostics.error("a call failed", exc_info=error)
+    await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):

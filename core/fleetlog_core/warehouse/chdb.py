@@ -79,7 +79,8 @@ class ChdbWarehouse:
             f"INSERT INTO {table} ({', '.join(columns)}) SETTINGS insert_deduplication_token = {_literal(token)},"
             # One block, one part: atomic, and one place for the token.
             " max_insert_block_size = 2000000, min_insert_block_size_rows = 2000000,"
-            " min_insert_block_size_bytes = 0, input_format_parallel_parsing = 0, async_insert = 0, deduplicate_blocks_in_dependent_materialized_views = 1"
+            " min_insert_block_size_bytes = 0, input_format_parallel_parsing = 0, async_insert = 0,"
+            " deduplicate_blocks_in_dependent_materialized_views = 1"
         )
         with self._writing, _told():
             self._check()

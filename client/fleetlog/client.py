@@ -12,7 +12,7 @@ from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
 
 from fleetlog.connection import connection_to, resolve_namespace
-from fleetlog.delivery import flush
+from fleetlog.delivery import flush, wait_applied
 from fleetlog.errors import FleetlogError, from_call
 from fleetlog.series import Buckets, Series, gather, joined
 from fleetlog.views import Experiment, RunList, RunView
@@ -134,6 +134,8 @@ class Client:
             state=event_pb2.RunState.Value(f"RUN_STATE_{(state or 'UNSPECIFIED').upper()}"),
             deleted=deleted,
         )
+        # The gateway looks the run up: what this process wrote of it must be there.
+        wait_applied(self._connection, READ_SECONDS)
         self._connection.saw(self._connection.call(self._connection.ingest.UpdateRun, request).position)
 
     def delete_run(self, run_id: str) -> None:

@@ -45,7 +45,8 @@ def bytes_a_point(runs: int = 50, steps: int = 10_000) -> Figure:
             decay = 3 * np.exp(-axis / steps)
             for place in range(20):
                 run.log_series(f"metric_{place:02}", steps=axis, values=mixed(place, decay, rng))
-            run.finish(wait=False)
+            # Wait: ten million points at once are more than the client holds.
+            run.finish()
         client.flush(timeout=300, level="applied")
     warehouse = ChdbWarehouse(server.data / "warehouse")
     warehouse.execute(Statement("OPTIMIZE TABLE points FINAL"))

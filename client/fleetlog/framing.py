@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from fleetlog_proto.v1 import event_pb2, frame_pb2
@@ -18,7 +18,6 @@ def deltas(values: Sequence[int]) -> list[int]:
     """Differences from one to the next, the first from 0."""
     if not isinstance(values, (list, tuple)):
         array: Any = values
-        # Steps may span all of int64; their differences wrap in int64 and are summed exactly in Python.
         values = array.tolist()
     return [values[0], *map(int.__sub__, values[1:], values[:-1])]
 
@@ -41,6 +40,19 @@ def slice_event(item: Slice) -> event_pb2.Event:
     values = item.values if isinstance(item.values, list) else item.values.tolist()
     metrics.columns.add(key=item.key, values=values)
     return event_pb2.Event(observe_time_millis=item.time_millis, metrics_logged=metrics)
+
+
+def _told(
+    writer: Writer, make: Callable[[Any], event_pb2.Event], what: object, points: int
+) -> Iterable[tuple[Writer, event_pb2.Event, int]]:
+    """The event; or, when it can't be made (steps further apart than int64), what was lost by that."""
+    try:
+        event = make(what)
+    except ValueError:
+        loss = event_pb2.LossReported(points=points, reason="STEPS_TOO_FAR_APART")
+        yield writer, event_pb2.Event(loss_reported=loss), 0
+        return
+    yield writer, event, points
 
 
 class Framer:
@@ -86,18 +98,18 @@ class Framer:
                 if last is not None and (
                     item.writer is not last.writer or item.keys != last.keys or len(rows) >= ROWS_PER_EVENT
                 ):
-                    yield last.writer, rows_event(rows), len(rows) * len(last.keys)
+                    yield from _told(last.writer, rows_event, rows, len(rows) * len(last.keys))
                     rows = []
                 rows.append(item)
                 continue
             if rows:
-                yield rows[0].writer, rows_event(rows), len(rows) * len(rows[0].keys)
+                yield from _told(rows[0].writer, rows_event, rows, len(rows) * len(rows[0].keys))
                 rows = []
             if isinstance(item, Marker):
                 yield None, item, 0
             elif isinstance(item, Slice):
-                yield item.writer, slice_event(item), len(item.values)
+                yield from _told(item.writer, slice_event, item, len(item.values))
             elif isinstance(item, Fact):
                 yield item.writer, item.event, 1
         if rows:
-            yield rows[0].writer, rows_event(rows), len(rows) * len(rows[0].keys)
+            yield from _told(rows[0].writer, rows_event, rows, len(rows) * len(rows[0].keys))

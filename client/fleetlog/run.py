@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from fleetlog_core import limits
 from fleetlog_core.errors import DeadlineExceeded, Unavailable
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.events import check_event
@@ -30,6 +31,7 @@ from fleetlog.outbox import Fact, Row, Slice, Writer
 from fleetlog.params import to_params
 
 SLICE_POINTS = 100_000
+_INT64 = 1 << 63
 EXIT_SECONDS = 10.0
 _active: weakref.WeakSet[Run] = weakref.WeakSet()
 
@@ -41,6 +43,13 @@ def millis(time_: datetime | float | None) -> int:
     if isinstance(time_, datetime):
         return int(time_.timestamp() * 1000)
     return int(time_)
+
+
+def _checked(time_millis: int) -> int:
+    """The time, when it is one that the log takes."""
+    if not limits.MIN_TIME_MILLIS <= time_millis <= limits.MAX_TIME_MILLIS:
+        raise ValueError(f"time {time_millis} is not in Unix milliseconds from 1970 to 2255")
+    return time_millis
 
 
 class Run:
@@ -85,6 +94,9 @@ class Run:
             self._rejoin()
         if step is None:
             step = self._next_step
+        step = step.__index__()
+        if not -_INT64 <= step < _INT64:
+            raise ValueError(f"step {step} is outside -2^63 … 2^63-1")
         self._next_step = step + 1
         keys = tuple(metrics)
         known = self._keys.get(keys)
@@ -100,7 +112,7 @@ class Run:
                 break
         if not keys:
             return
-        row = Row(self._writer, keys, values, step.__index__(), millis(time_))
+        row = Row(self._writer, keys, values, step, _checked(millis(time_)))
         if not self._delivery.outbox.put(row):
             self._delivery.lost(self._writer, len(keys))
 

@@ -14,7 +14,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 EXPERIMENT = "congruence"
-TEXTS = ["", "a", "A", "ab", "it's", 'q"uote', "back\\slash", "100%", "under_score", "é☃", "tab\there", "3", "1e-4", "nan"]
+TEXTS = [
+    "",
+    "a",
+    "A",
+    "ab",
+    "it's",
+    'q"uote',
+    "back\\slash",
+    "100%",
+    "under_score",
+    "é☃",
+    "tab\there",
+    "3",
+    "1e-4",
+    "nan",
+]
 NUMBERS = [0.0, -0.0, 1.0, -1.5, 1e-4, 3.0, 1e300, math.inf, -math.inf, math.nan]
 KEYS = ["x", "y", "a b", "tick`ed", "é"]
 Fleet = dict[str, Row]

@@ -32,6 +32,8 @@ MAX_TIME_MILLIS = 9_000_000_000_000
 """Times are Unix milliseconds from 1970 to 2255: inside ClickHouse's DateTime64(3)."""
 FILTER_CHARACTERS = 100_000
 FILTER_CLAUSES = 1_000
+FILTER_VALUES = 10_000
+"""Numbers and texts in a filter, those of IN lists included."""
 FILTER_DEPTH = 100
 ORDER_BY_KEYS = 8
 PAGE_SIZE = 1_000

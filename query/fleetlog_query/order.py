@@ -1,125 +1,99 @@
-"""order_by: what runs are sorted by, as expressions that a page can go on from.
+"""Orders of a search: keys as they were asked for, the columns that a page is sorted by, and the same in Python.
 
-Each key becomes a class (0 number, 1 NaN, 2 text, 3 missing), a number and a text. Classes always ascend; numbers and
-texts go the key's way. Ties fall to start_time DESC, then run id.
+Within a key come numbers, then NaN, then texts (params may be either), then the runs that have no value, in both
+directions. Ties fall to the latest start, then to the run id.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fleetlog_core import limits
-from fleetlog_core.errors import InvalidArgument, shown
-from fleetlog_query.binds import Binds
-from fleetlog_query.filter.fields import Kind, resolve
-from fleetlog_query.statement import Scope, attribute_sql, attrs_of
+from fleetlog_core.errors import InvalidArgument, Violation
+from lark import Token
 
-_ITEM = re.compile(
-    r"\s*([A-Za-z_]\w*)(?:\s*\.\s*(`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|\w[\w./:-]*))?\s*(?:\s(ASC|DESC))?\s*", re.IGNORECASE
-)
+from fleetlog_query.filter.complaint import Source, Span, quoted
+from fleetlog_query.filter.evaluate import ParamValue, RunRow, value_of
+from fleetlog_query.filter.fields import Name, resolve
+from fleetlog_query.filter.parse import field_of, tokens_of
+
+NUMBER, NAN, TEXT, MISSING = range(4)
+"""Classes of values, in their order."""
+_FORM = "write metrics.val_loss ASC or params.lr DESC"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class OrderKey:
     """One key of an order."""
 
-    kind: Kind
-    key: str
+    name: Name
     descending: bool
 
 
-@dataclass(frozen=True)
-class SortColumn:
-    """One expression of ORDER BY; `type` is that of its value in a token: number, whole, text or id."""
-
-    sql: str
-    descending: bool
-    type: str
-
-
-def parse_order(items: Sequence[str]) -> list[OrderKey]:
-    """The keys. ORDER_BY_INVALID."""
-    if len(items) > limits.ORDER_BY_KEYS:
-        raise _invalid(0, f"{len(items)} keys, at most {limits.ORDER_BY_KEYS}")
-    keys = []
-    for place, item in enumerate(items):
-        match = _ITEM.fullmatch(item) if len(item) <= 1000 else None
-        if match is None:
-            raise _invalid(place, f"{shown(item)} is not of the form 'metrics.val_loss ASC'")
-        group, key, way = match.groups()
-        if key is None:
-            group, key = "", group
-        elif key[0] in "`\"":
-            key = key[1:-1].replace(key[0] * 2, key[0])
-        resolved = resolve(group.lower(), key)
-        if isinstance(resolved, str):
-            raise _invalid(place, resolved)
-        keys.append(OrderKey(*resolved, (way or "ASC").upper() == "DESC"))
-    return keys
+def parse_order_by(texts: Sequence[str]) -> tuple[OrderKey, ...]:
+    """The keys. ORDER_BY_TOO_LARGE, ORDER_BY_SYNTAX, ORDER_BY_UNKNOWN_FIELD. A name that comes again is left out."""
+    if len(texts) > limits.ORDER_BY_KEYS:
+        description = f"{len(texts):,} keys, at most {limits.ORDER_BY_KEYS}"
+        raise InvalidArgument.of_field("ORDER_BY_TOO_LARGE", "order_by", description)
+    keys: dict[Name, OrderKey] = {}
+    for place, text in enumerate(texts):
+        key = _parsed(Source(f"order_by[{place}]", text))
+        keys.setdefault(key.name, key)
+    return tuple(keys.values())
 
 
-def _invalid(place: int, what: str) -> InvalidArgument:
-    return InvalidArgument.of_field("ORDER_BY_INVALID", f"order_by[{place}]", what)
-
-
-def sort_columns(keys: Sequence[OrderKey]) -> list[SortColumn]:
-    """All the expressions, over `runs` joined as `joins` says."""
-    columns = []
-    for place, key in enumerate(keys):
-        number, text, class_ = _expressions(place, key)
-        columns.append(SortColumn(class_, False, "whole"))
-        columns.append(SortColumn(number, key.descending, "number"))
-        columns.append(SortColumn(text, key.descending, "text"))
-    columns.append(SortColumn("toUnixTimestamp64Milli(start_time)", True, "whole"))
-    columns.append(SortColumn("lower(hex(run_id))", False, "text"))
-    return columns
-
-
-def _expressions(place: int, key: OrderKey) -> tuple[str, str, str]:
-    """(number, text, class) of a key."""
-    if key.kind == "attributes":
-        sql, present, numeric = attribute_sql(key.key)
-        if numeric:
-            return f"if({present}, {sql}, 0.)", "''", f"if({present}, 0, 3)"
-        return "0.", f"if({present}, {sql}, '')", f"if({present}, 2, 3)"
-    found, number, text, type_ = f"k{place}_there", f"k{place}_num", f"k{place}_str", f"k{place}_type"
-    value = f"if({found} = 1 AND NOT isNaN({number}), {number}, 0.)"
-    if key.kind == "metrics":
-        return value, "''", f"multiIf({found} = 0, 3, isNaN({number}), 1, 0)"
-    if key.kind == "tags":
-        return "0.", f"if({found} = 1, {text}, '')", f"if({found} = 0, 3, 2)"
-    class_ = f"multiIf({found} = 0, 3, NOT isNaN({number}), 0, {type_} = 4, 1, 2)"
-    return value, f"if({class_} = 2, {text}, '')", class_
-
-
-def joins(keys: Sequence[OrderKey], scope: Scope, binds: Binds) -> str:
-    """The joins that bring the keys' values to rows of `runs`."""
-    parts = []
-    for place, key in enumerate(keys):
-        if key.kind == "attributes":
-            continue
-        rows = attrs_of(key.kind, key.key, scope, binds)
-        parts.append(
-            f"LEFT ANY JOIN (SELECT run_id AS k{place}_run, num AS k{place}_num, str AS k{place}_str,"
-            f" type AS k{place}_type, toUInt8(1) AS k{place}_there {rows}) AS k{place} ON k{place}_run = run_id"
+def _parsed(source: Source) -> OrderKey:
+    if len(source.text) > limits.KEY_CHARACTERS * 4:
+        raise source.refusal("ORDER_BY_SYNTAX", Span(0, 1), f"longer than any key can be; {_FORM}")
+    try:
+        tokens = list(tokens_of(source))
+    except InvalidArgument as error:
+        raise InvalidArgument(
+            "ORDER_BY_SYNTAX", error.message, violations=error.violations, metadata=error.metadata
+        ) from None
+    if not tokens:
+        raise InvalidArgument(
+            "ORDER_BY_SYNTAX",
+            f"{source.field}: an empty key; {_FORM}",
+            violations=(Violation(source.field, f"an empty key; {_FORM}"),),
         )
-    return "\n".join(parts)
+    if tokens[0].type not in ("KEYED", "NAME"):
+        raise _refused(source, tokens[0], "expected a name")
+    descending = False
+    if len(tokens) > 1:
+        word = tokens[1].upper()
+        if tokens[1].type != "NAME" or word not in ("ASC", "DESC"):
+            raise _refused(source, tokens[1], "expected ASC or DESC")
+        descending = word == "DESC"
+    if len(tokens) > 2:
+        raise _refused(source, tokens[2], "expected the end")
+    return OrderKey(resolve(source, field_of(tokens[0]), "ORDER_BY"), descending)
 
 
-def after(columns: Sequence[SortColumn], last: Sequence[float | int | str], binds: Binds) -> str:
-    """The condition of coming after a row with these values."""
-    clauses = []
-    equal: list[str] = []
-    for column, value in zip(columns, last, strict=True):
-        bound = _bound(column, value, binds)
-        clauses.append(" AND ".join([*equal, f"{column.sql} {'<' if column.descending else '>'} {bound}"]))
-        equal.append(f"{column.sql} = {bound}")
-    return "(" + " OR ".join(f"({clause})" for clause in clauses) + ")"
+def _refused(source: Source, token: Token, expected: str) -> InvalidArgument:
+    span = Span(token.start_pos or 0, token.end_pos or 0)
+    return source.refusal("ORDER_BY_SYNTAX", span, f"{expected}, found {quoted(token)}; {_FORM}")
 
 
-def _bound(column: SortColumn, value: float | int | str, binds: Binds) -> str:
-    if column.type == "text":
-        return binds.text(str(value))
-    return binds.whole(int(value)) if column.type == "whole" else binds.number(float(value))
+def arrange(rows: Iterable[RunRow], keys: Sequence[OrderKey]) -> list[RunRow]:
+    """The rows in order: what the warehouse's answer is held against."""
+    arranged = sorted(rows, key=lambda row: (-row.start_time, row.run_id))
+    for key in reversed(keys):
+        # Sorting is stable, reversed too: the classes first in their own order, then the values in the asked one.
+        arranged.sort(key=lambda row: sort_value(key, row)[1:], reverse=key.descending)
+        arranged.sort(key=lambda row: sort_value(key, row)[0])
+    return arranged
+
+
+def sort_value(key: OrderKey, row: RunRow) -> tuple[int, float, bytes]:
+    """Class, number and text (UTF-8, which orders as ClickHouse does) of a row's value."""
+    value = value_of(key.name, row)
+    if isinstance(value, ParamValue):
+        value = value.text if value.number is None else value.number
+    if value is None:
+        return MISSING, 0.0, b""
+    if isinstance(value, str):
+        return TEXT, 0.0, value.encode()
+    return (NAN, 0.0, b"") if math.isnan(value) else (NUMBER, value, b"")

@@ -1,110 +1,195 @@
-"""Plan → SQL. One narrow range of `attrs` for each condition; conditions meet as sets of run ids."""
+"""Searches as statements.
+
+The complete form sorts the runs that match. With an order by a metric or a number param the `leaders` statement comes
+first: it takes the first runs of one narrow range of `attrs`, and the complete form is asked about these alone. It is
+asked about all runs only when the leaders don't fill the page.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fleetlog_query.binds import Binds
-from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS, Kind
-from fleetlog_query.filter.plan import All, Leaf, Plan, is_nan
+from fleetlog_core.warehouse.port import Statement
 
-_NO_PARENT = "toFixedString('', 16)"
-_ATTRIBUTE_SQL = {
-    "run_id": "lower(hex(run_id))",
-    "name": "name",
-    "user": "toString(user)",
-    "state": "toFloat64(state)",
-    "start_time": "toFloat64(toUnixTimestamp64Milli(start_time))",
-    "end_time": "toFloat64(toUnixTimestamp64Milli(end_time))",
-    "experiment_id": "toFloat64(experiment)",
-    "parent_run_id": "lower(hex(parent_run_id))",
-}
-_PRESENT = {"end_time": "toUnixTimestamp64Milli(end_time) != 0", "parent_run_id": f"parent_run_id != {_NO_PARENT}"}
+from fleetlog_query.conditions import (
+    Scope,
+    SearchBinds,
+    attribute_there,
+    attribute_value,
+    condition,
+    on_key,
+    tests_attributes,
+)
+from fleetlog_query.filter.fields import TYPES, Attribute, Key, Kind, Type
+from fleetlog_query.filter.plan import Plan
+from fleetlog_query.order import MISSING, NAN, NUMBER, TEXT, OrderKey
 
+LEADERS = 5_000
+"""More runs than this that share the same first values are not passed on by id."""
 
-@dataclass(frozen=True)
-class Scope:
-    """Where a search looks: one namespace, some experiments."""
-
-    namespace: str
-    experiments: Sequence[int]
-
-    def sql(self, binds: Binds) -> str:
-        """As a condition."""
-        return f"namespace = {binds.text(self.namespace)} AND experiment IN {binds.numbers(self.experiments)}"
+SortValue = int | float | str
+"""Of a column of the order; run ids as hexadecimal digits."""
 
 
-def attrs_of(kind: Kind, key: str, scope: Scope, binds: Binds) -> str:
-    """The rows of one key, latest each: FROM and WHERE."""
-    return (
-        f"FROM attrs FINAL WHERE {scope.sql(binds)} AND kind = {KIND_NUMBERS[kind]} AND key = {binds.text(key)}"
-        " AND removed = 0"
+@dataclass(frozen=True, slots=True)
+class SortColumn:
+    """A column that the answer has and is sorted by. `type_name` is UInt8, Int64, Float64, String or run_id."""
+
+    name: str
+    sql: str
+    type_name: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """A search, resolved. `hidden` is the value of `runs.deleted` to look for, None for both."""
+
+    scope: Scope
+    filter: Plan | None
+    order: tuple[OrderKey, ...]
+    hidden: int | None
+
+    @property
+    def columns(self) -> tuple[SortColumn, ...]:
+        """What the order is made of, in order; every run has another tuple of these."""
+        keys = [column for place, key in enumerate(self.order) for column in _columns(place, key)]
+        return (
+            *keys,
+            SortColumn("o_start", "toUnixTimestamp64Milli(start_time)", "Int64", True),
+            SortColumn("o_run", "run_id", "run_id", False),
+        )
+
+
+def search_statement(
+    search: SearchPlan, rows: int, after: Sequence[SortValue] | None, among: Sequence[bytes] | None = None
+) -> Statement:
+    """The first `rows` runs in order, after the tuple `after`, among all runs or those given.
+
+    Answers run_id, experiment and the columns of the order but o_run.
+    """
+    binds = SearchBinds()
+    columns = search.columns
+    wanted = "".join(f", {column.sql} AS {column.name}" for column in columns if column.name != "o_run")
+    joins = "".join(
+        f" LEFT JOIN ({_values(search.scope, key.name, binds, among)}) AS k{place} ON k{place}.run_id = r.run_id"
+        for place, key in enumerate(search.order)
+        if isinstance(key.name, Key)
     )
+    where = f" WHERE {_after(columns, after, binds)}" if after is not None else ""
+    order = ", ".join(f"{_sorted(column)} {'DESC' if column.descending else 'ASC'}" for column in columns)
+    sql = (
+        f"SELECT r.run_id AS run_id, experiment{wanted} FROM ({_runs(search, binds, among)}) AS r{joins}{where}"
+        f" ORDER BY {order} LIMIT {int(rows)}"
+    )
+    return Statement(sql, binds.values)
 
 
-def condition(plan: Plan, scope: Scope, binds: Binds) -> str:
-    """A plan as a condition on rows of `runs`."""
-    if isinstance(plan, Leaf):
-        return _leaf(plan, scope, binds)
-    joiner = " AND " if isinstance(plan, All) else " OR "
-    return "(" + joiner.join(condition(part, scope, binds) for part in plan.parts) + ")"
+def leaders_statement(search: SearchPlan, rows: int, after: Sequence[SortValue] | None) -> Statement | None:
+    """At least `rows` runs (and all that tie with the last) that come first by the first key, deleted ones among them.
+
+    None when the order or the place in it does not allow it: the first key must be a number, and the page among
+    the numbers.
+    """
+    if not search.order or not isinstance(search.order[0].name, Key):
+        return None
+    first = search.order[0]
+    key = search.order[0].name
+    if key.kind is Kind.TAG or (after is not None and after[0] != NUMBER):
+        return None
+    binds = SearchBinds()
+    where = [search.scope.condition(binds), on_key(key, binds), "NOT isNaN(num)"]
+    if after is not None:
+        where.append(f"num {'<=' if first.descending else '>='} {binds.number(float(after[1]))}")
+    if search.filter is not None:
+        matching = condition(search.filter, search.scope, binds)
+        if tests_attributes(search.filter):
+            matching = (
+                f"run_id IN (SELECT run_id FROM runs FINAL WHERE {search.scope.condition(binds)} AND ({matching}))"
+            )
+        where.append(f"({matching})")
+    direction = "DESC" if first.descending else "ASC"
+    sql = (
+        f"SELECT run_id FROM (SELECT run_id, num FROM attrs FINAL WHERE {' AND '.join(where)}"
+        f" ORDER BY num {direction} LIMIT {int(rows)} WITH TIES) LIMIT {LEADERS + 1}"
+    )
+    return Statement(sql, binds.values)
 
 
-def _leaf(leaf: Leaf, scope: Scope, binds: Binds) -> str:
-    if leaf.kind == "attributes":
-        return _attribute(leaf, binds)
-    rows = attrs_of(leaf.kind, leaf.key, scope, binds)
-    if leaf.operator == "null":
-        return f"run_id {'IN' if leaf.negated else 'NOT IN'} (SELECT run_id {rows})"
-    column = "num" if leaf.numeric else "str"
-    compared = _compared(leaf, column, binds)
-    if leaf.kind == "params" and leaf.numeric:
-        compared = f"({compared}) AND (NOT isNaN(num) OR type = 4)"
-    return f"run_id IN (SELECT run_id {rows} AND {compared})"
+def _runs(search: SearchPlan, binds: SearchBinds, among: Sequence[bytes] | None) -> str:
+    """The runs that match, with what the order needs of them."""
+    where = [search.scope.condition(binds)]
+    if among is not None:
+        where.append(f"run_id IN {binds.run_ids(among)}")
+    if search.hidden is not None:
+        where.append(f"deleted = {int(search.hidden)}")
+    if search.filter is not None:
+        where.append(f"({condition(search.filter, search.scope, binds)})")
+    names = {"run_id", "experiment", "start_time"}
+    for key in search.order:
+        if isinstance(key.name, Attribute) and key.name is not Attribute.EXPERIMENT_ID:
+            names.add(key.name.value)
+    return f"SELECT {', '.join(sorted(names))} FROM runs FINAL WHERE {' AND '.join(where)}"
 
 
-def _attribute(leaf: Leaf, binds: Binds) -> str:
-    present = _PRESENT.get(leaf.key, "1")
-    if leaf.operator == "null":
-        return f"({present})" if leaf.negated else f"NOT ({present})"
-    return f"({present} AND {_compared(leaf, _ATTRIBUTE_SQL[leaf.key], binds)})"
+def _values(scope: Scope, key: Key, binds: SearchBinds, among: Sequence[bytes] | None) -> str:
+    """The rows of a key to join; `there` tells them from the defaults of a run that has none."""
+    where = [scope.condition(binds)]
+    where.append(on_key(key, binds))
+    if among is not None:
+        where.append(f"run_id IN {binds.run_ids(among)}")
+    return f"SELECT run_id, num, str, type, 1 AS there FROM attrs FINAL WHERE {' AND '.join(where)}"
 
 
-def _compared(leaf: Leaf, column: str, binds: Binds) -> str:
-    text = _positive(leaf, column, binds)
-    return f"NOT ({text})" if leaf.negated else f"({text})"
+def _columns(place: int, key: OrderKey) -> list[SortColumn]:
+    """Class, and number and text as far as the key may have them."""
+    if isinstance(key.name, Attribute):
+        there = attribute_there(key.name)
+        value = attribute_value(key.name)
+        is_number = TYPES[key.name] in (Type.NUMBER, Type.TIME)
+        found = NUMBER if is_number else TEXT
+        group = f"if({there}, {found}, {MISSING})"
+        number, text = f"if({there}, {value}, 0.0)", f"if({there}, {value}, '')"
+        has_number, has_text = is_number, not is_number
+    else:
+        row = f"k{place}"
+        of_number = f"isNaN({row}.num), {NAN}, {NUMBER}"
+        has_number, has_text = key.name.kind is not Kind.TAG, key.name.kind is not Kind.METRIC
+        group = {
+            Kind.METRIC: f"multiIf({row}.there = 0, {MISSING}, {of_number})",
+            Kind.PARAM: f"multiIf({row}.there = 0, {MISSING}, NOT isNaN({row}.num), {NUMBER},"
+            f" {row}.type = 4, {NAN}, {TEXT})",
+            Kind.TAG: f"if({row}.there = 0, {MISSING}, {TEXT})",
+        }[key.name.kind]
+        number = f"if(o{place}_class = {NUMBER}, {row}.num, 0.0)"
+        text = f"if(o{place}_class = {TEXT}, {row}.str, '')"
+    columns = [SortColumn(f"o{place}_class", f"toUInt8({group})", "UInt8", False)]
+    if has_number:
+        columns.append(SortColumn(f"o{place}_number", number, "Float64", key.descending))
+    if has_text:
+        columns.append(SortColumn(f"o{place}_text", text, "String", key.descending))
+    return columns
 
 
-def _positive(leaf: Leaf, column: str, binds: Binds) -> str:
-    values = leaf.values
-    if leaf.operator == "in":
-        if not leaf.numeric:
-            return f"{column} IN {binds.texts([str(value) for value in values])}"
-        # Not a set: sets compare bits, and -0.0 is 0.0.
-        return " OR ".join(_equal(column, float(value), binds) for value in values)
-    if leaf.operator == "between":
-        return f"{column} >= {_bind(leaf, 0, binds)} AND {column} <= {_bind(leaf, 1, binds)}"
-    if leaf.operator == "like":
-        return f"{column} LIKE {binds.text(str(values[0]))}"
-    if leaf.operator == "ilike":
-        return f"{column} ILIKE {binds.text(str(values[0]))}"
-    if leaf.numeric and leaf.operator in ("=", "!="):
-        equal = _equal(column, float(values[0]), binds)
-        return equal if leaf.operator == "=" else f"NOT ({equal})"
-    return f"{column} {leaf.operator} {_bind(leaf, 0, binds)}"
+def _after(columns: Sequence[SortColumn], after: Sequence[SortValue], binds: SearchBinds) -> str:
+    """The rows behind a tuple: behind in the first column, or equal there and behind in the rest."""
+    sql = ""
+    for column, value in reversed(list(zip(columns, after, strict=True))):
+        sign = "<" if column.descending else ">"
+        place = _place(column, value, binds)
+        behind = f"{_sorted(column)} {sign} {place}"
+        sql = f"({behind} OR ({_sorted(column)} = {place} AND {sql}))" if sql else behind
+    return sql
 
 
-def _equal(column: str, value: float, binds: Binds) -> str:
-    return f"isNaN({column})" if is_nan(value) else f"{column} = {binds.number(value)}"
+def _place(column: SortColumn, value: SortValue, binds: SearchBinds) -> str:
+    if column.type_name == "run_id":
+        return binds.run_id(bytes.fromhex(str(value)))
+    if column.type_name == "String":
+        return binds.text(str(value))
+    return binds.number(float(value)) if column.type_name == "Float64" else binds.whole(int(value))
 
 
-def _bind(leaf: Leaf, place: int, binds: Binds) -> str:
-    value = leaf.values[place]
-    return binds.number(float(value)) if leaf.numeric else binds.text(str(value))
-
-
-def attribute_sql(key: str) -> tuple[str, str, bool]:
-    """An attribute for ordering: its expression, the condition that it is there, and whether it is a number."""
-    numeric = ATTRIBUTES[key] in ("time", "number", "state")
-    return _ATTRIBUTE_SQL[key], _PRESENT.get(key, "1"), numeric
+def _sorted(column: SortColumn) -> str:
+    return "r.run_id" if column.name == "o_run" else column.name

@@ -1,54 +1,131 @@
-"""What can be asked about: groups of keys, and the built-in attributes of a run."""
+"""Names: the spaces that keys live in, and the built-in attributes of a run, each with its aliases and type."""
 
 from __future__ import annotations
 
-from difflib import get_close_matches
-from typing import Literal
+import enum
+from dataclasses import dataclass
 
-from fleetlog_proto.v1 import event_pb2
+from fleetlog_core.errors import InvalidArgument
 
-Kind = Literal["params", "tags", "metrics", "attributes"]
-KIND_NUMBERS = {"params": 1, "tags": 2, "metrics": 3}
-"""attrs.kind."""
-
-_GROUPS: dict[str, Kind] = {
-    "metrics": "metrics", "metric": "metrics", "params": "params", "param": "params", "parameters": "params",
-    "parameter": "params", "tags": "tags", "tag": "tags", "attributes": "attributes", "attribute": "attributes",
-    "attr": "attributes", "run": "attributes",
-}  # fmt: skip
-
-AttributeType = Literal["text", "id", "state", "time", "number"]
-ATTRIBUTES: dict[str, AttributeType] = {
-    "run_id": "id", "name": "text", "user": "text", "state": "state", "start_time": "time", "end_time": "time",
-    "experiment_id": "number", "parent_run_id": "id",
-}  # fmt: skip
-_ALIASES = {
-    "run_name": "name", "status": "state", "user_id": "user", "created": "start_time", "id": "run_id",
-    "run name": "name", "start time": "start_time", "parent_id": "parent_run_id",
-}  # fmt: skip
-STATES = {
-    event_pb2.RunState.Name(number).removeprefix("RUN_STATE_"): number
-    for number in (
-        event_pb2.RUN_STATE_RUNNING, event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED
-    )
-}  # fmt: skip
+from fleetlog_query.filter import tree
+from fleetlog_query.filter.complaint import Source, quoted, suggestion
 
 
-def resolve(group: str, key: str) -> tuple[Kind, str] | str:
-    """The kind and the key; or, as one text, what is wrong."""
-    if not group:
-        kind: Kind | None = "attributes"
-    else:
-        kind = _GROUPS.get(group)
-    if kind is None:
-        near = get_close_matches(group, _GROUPS, 1)
-        hint = f"; did you mean {_GROUPS[near[0]]}?" if near else ""
-        return f"there is no group {group!r}: metrics, params, tags or attributes{hint}"
-    if kind != "attributes":
-        return kind, key
-    name = _ALIASES.get(key.lower(), key.lower())
-    if name in ATTRIBUTES:
-        return kind, name
-    near = get_close_matches(name, [*ATTRIBUTES, *_ALIASES], 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(ATTRIBUTES)}; keys go by metrics., params. or tags."
-    return f"{key!r} is no attribute of a run: {hint}"
+class Kind(enum.IntEnum):
+    """What a key names: `attrs.kind`."""
+
+    PARAM = 1
+    TAG = 2
+    METRIC = 3
+
+
+class Type(enum.Enum):
+    """How values of an attribute compare."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    ID = "id"
+    """32 hexadecimal digits."""
+    STATE = "state"
+    """The name of a state."""
+    TIME = "time"
+    """Unix milliseconds."""
+
+
+class Attribute(enum.Enum):
+    """A built-in field of a run, by its name in the language."""
+
+    RUN_ID = "run_id"
+    EXPERIMENT_ID = "experiment_id"
+    NAME = "name"
+    USER = "user"
+    STATE = "state"
+    START_TIME = "start_time"
+    END_TIME = "end_time"
+    PARENT_RUN_ID = "parent_run_id"
+
+
+TYPES = {
+    Attribute.RUN_ID: Type.ID,
+    Attribute.EXPERIMENT_ID: Type.NUMBER,
+    Attribute.NAME: Type.TEXT,
+    Attribute.USER: Type.TEXT,
+    Attribute.STATE: Type.STATE,
+    Attribute.START_TIME: Type.TIME,
+    Attribute.END_TIME: Type.TIME,
+    Attribute.PARENT_RUN_ID: Type.ID,
+}
+STATES = ("", "RUNNING", "FINISHED", "FAILED", "KILLED")
+"""Names of states by their numbers (fleetlog.v1.RunState); a state that is not known yet is empty text."""
+
+_ALIASES = {attribute.value: attribute for attribute in Attribute} | {
+    "run_name": Attribute.NAME,
+    "Run name": Attribute.NAME,
+    "Run Name": Attribute.NAME,
+    "run name": Attribute.NAME,
+    "user_id": Attribute.USER,
+    "status": Attribute.STATE,
+    "id": Attribute.RUN_ID,
+    "parent_id": Attribute.PARENT_RUN_ID,
+    "created": Attribute.START_TIME,
+    "Created": Attribute.START_TIME,
+}
+KIND_NUMBERS = {"params": Kind.PARAM, "tags": Kind.TAG, "metrics": Kind.METRIC}
+"""`attrs.kind` by space."""
+_SPACES: dict[str, tree.Space] = {
+    "": "attributes",
+    "attributes": "attributes",
+    "attribute": "attributes",
+    "attr": "attributes",
+    "run": "attributes",
+    "metrics": "metrics",
+    "metric": "metrics",
+    "params": "params",
+    "param": "params",
+    "parameters": "params",
+    "parameter": "params",
+    "tags": "tags",
+    "tag": "tags",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A param, tag or metric."""
+
+    kind: Kind
+    key: str
+
+
+Name = Key | Attribute
+
+
+def space_of(word: str) -> tree.Space | None:
+    """The space that a word before the first dot means; "" means attributes."""
+    return _SPACES.get(word)
+
+
+def resolve(source: Source, field: tree.Field, prefix: str = "FILTER") -> Name:
+    """What the name means. `prefix`_UNKNOWN_FIELD."""
+    space = space_of(field.space)
+    if space is None:
+        raise _unknown(
+            source, field, prefix, f"{quoted(field.space)} is no space of names{suggestion(field.space, _SPACES)}"
+        )
+    if space != "attributes":
+        return Key(KIND_NUMBERS[space], field.key)
+    attribute = _ALIASES.get(field.key)
+    if attribute is None:
+        known = ", ".join(one.value for one in Attribute)
+        raise _unknown(
+            source,
+            field,
+            prefix,
+            f"there is no attribute {quoted(field.key)}{suggestion(field.key, _ALIASES)}; attributes are {known};"
+            f" other names begin with metrics. params. or tags.",
+        )
+    return attribute
+
+
+def _unknown(source: Source, field: tree.Field, prefix: str, description: str) -> InvalidArgument:
+    return source.refusal(f"{prefix}_UNKNOWN_FIELD", field.span, description)

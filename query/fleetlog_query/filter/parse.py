@@ -1,173 +1,264 @@
-"""Text → tree. Errors point at the column and say what was expected."""
+"""Text to tree. Limits are checked on the tokens, before anything is parsed: a hostile filter costs no more than a
+scan of its beginning, and no nesting can exhaust a stack.
+"""
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
-from typing import Any
-
-from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from typing import Any, cast
 
 from fleetlog_core import limits
-from fleetlog_core.errors import InvalidArgument, shown
-from fleetlog_query.filter.tree import And, Condition, Field, Literal_, Node, Not, Operator, Or, Span
+from fleetlog_core.errors import InvalidArgument
+from lark import Lark, Token, Transformer
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
-_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`")
-_WORDS = re.compile(r"\b(?:AND|OR)\b", re.IGNORECASE)
-_NOTS = re.compile(r"(?:\bNOT\b[\s(]*)+", re.IGNORECASE)
-_NAMES = {
-    "OPERATOR": "an operator such as = or <", "NUMBER": "a number", "STRING": "a text in quotes",
-    "FIELD": "a field such as metrics.val_loss", "LPAR": "(", "RPAR": ")", "COMMA": ",", "$END": "the end",
-}  # fmt: skip
+from fleetlog_query.filter import tree
+from fleetlog_query.filter.complaint import Source, Span, quoted
+from fleetlog_query.filter.fields import space_of
+
+_WORD = re.compile(r"[\w.+\-]+|\S", re.DOTALL)
+_KEYED = re.compile(r"(\w+)\.(.*)", re.DOTALL)
+_OPERATORS = {"==": "=", "<>": "!="}
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+_VALUES = frozenset({"NUMBER", "TEXT"})
+_OPERAND = frozenset({"KEYED", "NAME"})
+_PHRASES = {
+    "COMPARISON": "a comparison such as = or <",
+    "LIKE": "LIKE",
+    "_IN": "IN",
+    "_BETWEEN": "BETWEEN",
+    "_IS": "IS",
+    "_NULL": "NULL",
+    "_NOT": "NOT",
+    "_AND": "AND",
+    "_OR": "OR",
+    "_LPAR": "'('",
+    "_RPAR": "')'",
+    "_COMMA": "','",
+    "TEXT": "quoted text",
+    "$END": "the end",
+}
 
 
-def filter_error(reason: str, text: str, column: int, what: str, field: str = "filter") -> InvalidArgument:
-    """An error at a column (from 0) of the text, with a line that points there."""
-    start = max(0, column - 40)
-    line = re.sub(r"\s", " ", text[start : start + 80])
-    message = f"column {column + 1}: {what}\n    {line}\n    {' ' * (column - start)}^"
-    error = InvalidArgument.of_field(reason, field, message)
-    error.metadata["column"] = str(column + 1)
-    return error
-
-
-def parse(text: str) -> Node | None:
-    """The tree; None for an empty filter. FILTER_SYNTAX, FILTER_TOO_LARGE."""
-    if not text.strip():
+def parse(source: Source) -> tree.Node | None:
+    """The tree; None when there is nothing but space. FILTER_SYNTAX, FILTER_TOO_LARGE."""
+    tokens = list(scan(source))
+    if not tokens:
         return None
-    _check_size(text)
+    parser = _parser().parse_interactive()
+    for place, token in enumerate(tokens):
+        try:
+            parser.feed_token(token)
+        except UnexpectedToken:
+            raise _unexpected(source, tokens[:place], token) from None
     try:
-        tree = _parser().parse(text)
-    except UnexpectedInput as error:
-        raise _syntax(text, error) from None
-    node = _Builder(text).transform(tree)
-    if not isinstance(node, (Condition, Not, And, Or)):
-        raise filter_error("FILTER_SYNTAX", text, 0, "expected a condition such as metrics.val_loss < 3.28")
-    return node
+        return cast(tree.Node, parser.feed_token(Token("$END", "")))
+    except UnexpectedToken:
+        raise _unexpected(source, tokens, None) from None
 
 
-@cache
-def _parser() -> Lark:
-    grammar = (files("fleetlog_query.filter") / "grammar.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=False)
-
-
-def _check_size(text: str) -> None:
-    """Before any work that grows with it."""
+def scan(source: Source) -> Iterator[Token]:
+    """The tokens of a filter, held to the limits."""
+    text = source.text
     if len(text) > limits.FILTER_CHARACTERS:
-        raise _too_large(f"{len(text):,} characters, at most {limits.FILTER_CHARACTERS:,}")
-    bare = _QUOTED.sub("''", text)
-    # BETWEEN has an AND of its own, so twice as many words may be fine; the plan counts exactly.
-    if len(_WORDS.findall(bare)) >= 2 * limits.FILTER_CLAUSES:
-        raise _too_large(f"more than {limits.FILTER_CLAUSES:,} conditions; use IN (…) for lists of values")
-    depth = deepest = 0
-    for character in bare:
-        if character == "(":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character == ")":
-            depth -= 1
-    nots = max((len(re.findall("NOT", run, re.IGNORECASE)) for run in _NOTS.findall(bare)), default=0)
-    if deepest > limits.FILTER_DEPTH or nots > limits.FILTER_DEPTH:
-        raise _too_large(f"parentheses or NOTs {max(deepest, nots):,} deep, at most {limits.FILTER_DEPTH}")
+        raise source.refusal(
+            "FILTER_TOO_LARGE",
+            Span(limits.FILTER_CHARACTERS, limits.FILTER_CHARACTERS + 1),
+            f"{len(text):,} characters, at most {limits.FILTER_CHARACTERS:,}; use IN or several searches",
+        )
+    surrogate = _SURROGATE.search(text)
+    if surrogate:
+        raise source.refusal("FILTER_SYNTAX", Span(*surrogate.span()), "half of a surrogate pair is not a character")
+    clauses = values = 0
+    # How many NOTs stand before what comes next, here and outside of each open parenthesis.
+    nots, outer = 0, [0]
+    before = ""
+    for token in tokens_of(source):
+        kind = token.type
+        if kind in _OPERAND:
+            clauses += 1
+        elif kind in _VALUES:
+            values += 1
+        elif kind == "_NOT":
+            nots += 1
+        elif kind == "_LPAR" and before != "_IN":
+            outer.append(outer[-1] + nots + 1)
+            nots = 0
+        elif kind == "_RPAR" and len(outer) > 1:
+            outer.pop()
+            nots = 0
+        elif kind in ("_AND", "_OR"):
+            nots = 0
+        if clauses > limits.FILTER_CLAUSES:
+            raise _too_large(source, token, f"more than {limits.FILTER_CLAUSES:,} conditions; use IN or BETWEEN")
+        if values > limits.FILTER_VALUES:
+            raise _too_large(source, token, f"more than {limits.FILTER_VALUES:,} values; use several searches")
+        if outer[-1] + nots > limits.FILTER_DEPTH:
+            raise _too_large(source, token, f"nested deeper than {limits.FILTER_DEPTH}; leave out parentheses or NOTs")
+        before = kind
+        yield token
 
 
-def _too_large(what: str) -> InvalidArgument:
-    return InvalidArgument.of_field("FILTER_TOO_LARGE", "filter", what)
+def tokens_of(source: Source) -> Iterator[Token]:
+    """The tokens of a text; FILTER_SYNTAX where there is none."""
+    before: list[Token] = []
+    try:
+        for token in _parser().lex(source.text):
+            before.append(token)
+            yield token
+    except UnexpectedCharacters as error:
+        raise _unreadable(source, error.pos_in_stream or 0, before) from error
 
 
-def _syntax(text: str, error: UnexpectedInput) -> InvalidArgument:
-    if isinstance(error, UnexpectedEOF):
-        return filter_error("FILTER_SYNTAX", text, len(text.rstrip()), f"expected {_expected(error.expected)}, found the end")
-    if isinstance(error, UnexpectedToken):
-        token = error.token
-        at_end = token.type == "$END"
-        column = len(text.rstrip()) if at_end else (token.start_pos or 0)
-        found = "the end" if at_end else shown(str(token))
-        names = error.accepts or error.expected
-        return filter_error("FILTER_SYNTAX", text, column, f"expected {_expected(names)}, found {found}")
-    column = error.pos_in_stream or 0
-    allowed: Any = error.allowed if isinstance(error, UnexpectedCharacters) else ()
-    found = shown(text[column : column + 20])
-    return filter_error("FILTER_SYNTAX", text, column, f"expected {_expected(allowed)}, found {found}")
+def field_of(token: Token) -> tree.Field:
+    """The name that a KEYED or NAME token is."""
+    span = _span(token)
+    if token.type == "NAME":
+        return tree.Field("", str(token), span)
+    match = _KEYED.fullmatch(token)
+    if match is None:
+        raise ValueError(f"{token.type} is not a name")
+    space, key = match.groups()
+    if key[0] in '`"':
+        key = key[1:-1].replace(key[0] * 2, key[0])
+    return tree.Field(space, key, span)
 
 
-def _expected(names: Any) -> str:
-    words = sorted({_NAMES.get(name, name.lstrip("_")) for name in names or () if not name.startswith("__IGNORE")})
-    if not words:
-        return "something else"
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def _conditions(operator: Operator, negated: bool = False) -> Callable[[Any, list[Any]], Condition]:
-    def build(_: Any, parts: list[Any]) -> Condition:
-        return Condition(parts[0], operator, tuple(parts[1:]), negated)
-
-    return build
-
-
-class _Builder(Transformer[Token, Node]):
-    """From lark's tree to ours."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self._text = text
-
-    def start(self, parts: list[Node]) -> Node:
-        """The whole."""
-        return parts[0]
-
-    def disjunction(self, parts: list[Node]) -> Node:
-        """a OR b."""
-        return Or(tuple(parts))
-
-    def conjunction(self, parts: list[Node]) -> Node:
-        """a AND b."""
-        return And(tuple(parts))
-
-    def negated(self, parts: list[Node]) -> Node:
-        """NOT a."""
-        return Not(parts[0])
-
-    def field(self, parts: list[Token]) -> Field:
-        """A field's group and key."""
-        token = parts[0]
-        span = _span(token)
-        group, dot, key = str(token).partition(".")
-        if not dot:
-            return Field("", str(token), span)
-        key = key.strip()
-        if key[0] in "`\"":
-            quote = key[0]
-            key = key[1:-1].replace(quote * 2, quote)
-        return Field(group.strip().lower(), key, span)
-
-    def literal(self, parts: list[Token]) -> Literal_:
-        """A number or a text."""
-        token = parts[0]
-        if token.type == "NUMBER":
-            return Literal_(float(token), _span(token))
-        quote = token[0]
-        return Literal_(str(token)[1:-1].replace(quote * 2, quote), _span(token))
-
-    def compare(self, parts: list[Any]) -> Condition:
-        """field OPERATOR literal."""
-        operator = {"==": "=", "<>": "!="}.get(str(parts[1]), str(parts[1]))
-        return Condition(parts[0], operator, (parts[2],))  # type: ignore[arg-type]
-
-    like = _conditions("like")
-    not_like = _conditions("like", negated=True)
-    ilike = _conditions("ilike")
-    not_ilike = _conditions("ilike", negated=True)
-    among = _conditions("in")
-    not_among = _conditions("in", negated=True)
-    between = _conditions("between")
-    not_between = _conditions("between", negated=True)
-    is_null = _conditions("null")
-    is_not_null = _conditions("null", negated=True)
+@functools.cache
+def _parser() -> Lark:
+    grammar = files("fleetlog_query.filter").joinpath("grammar.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", lexer="basic", transformer=_Builder())
 
 
 def _span(token: Token) -> Span:
     return Span(token.start_pos or 0, token.end_pos or 0)
+
+
+def _too_large(source: Source, token: Token, description: str) -> InvalidArgument:
+    return source.refusal("FILTER_TOO_LARGE", _span(token), description)
+
+
+def _unreadable(source: Source, place: int, before: list[Token]) -> InvalidArgument:
+    """The error for a character that begins no token, or for what is wrong before it."""
+    text = source.text
+    parser = _parser().parse_interactive()
+    for index, token in enumerate(before):
+        try:
+            parser.feed_token(token)
+        except UnexpectedToken:
+            return _unexpected(source, before[:index], token)
+    found = text[place]
+    if found in "'\"":
+        description = f"the text that begins here has no closing {found}; double it to write it within the text"
+    elif found == "`" or text[place : place + 2] in (".`", '."'):
+        description = "the key that begins here is empty or has no closing quote; write metrics.`val loss`"
+    elif found == "." and before and before[-1].type == "NAME":
+        description = f"expected a key after {quoted(before[-1] + '.')}: letters, digits, _ . - /, or any key in `…`"
+    else:
+        match = _WORD.match(text, place)
+        word = match[0] if match else found
+        return _expected(source, before, Span(place, place + len(word)), f"found {quoted(word)}")
+    return source.refusal("FILTER_SYNTAX", Span(place, place + 1), description)
+
+
+def _unexpected(source: Source, before: list[Token], token: Token | None) -> InvalidArgument:
+    if token is None:
+        end = len(source.text.rstrip())
+        return _expected(source, before, Span(end, end + 1), "found the end")
+    return _expected(source, before, _span(token), f"found {quoted(token)}")
+
+
+def _expected(source: Source, before: list[Token], span: Span, found: str) -> InvalidArgument:
+    after = f" after {quoted(before[-1])}" if before else ""
+    wanted = _wanted(before, _accepted(before))
+    return source.refusal("FILTER_SYNTAX", span, f"expected {wanted}{after}, {found}")
+
+
+def _accepted(before: Iterable[Token]) -> set[str]:
+    """The kinds of tokens that may come next."""
+    parser = _parser().parse_interactive()
+    for token in before:
+        parser.feed_token(token)
+    accepted: Callable[[], set[str]] = parser.accepts
+    return accepted()
+
+
+def _wanted(before: list[Token], accepts: set[str]) -> str:
+    """What could stand here, in words."""
+    if accepts >= _OPERAND:
+        return "a condition such as metrics.loss < 0.1"
+    if accepts >= _VALUES:
+        names = [token for token in before if token.type in _OPERAND]
+        space = space_of(field_of(names[-1]).space) if names else None
+        return {"metrics": "a number", "tags": "quoted text"}.get(space or "", "a number or quoted text")
+    phrases = [phrase for kind, phrase in _PHRASES.items() if kind in accepts]
+    return " or ".join([", ".join(phrases[:-1]), phrases[-1]]) if len(phrases) > 1 else "".join(phrases)
+
+
+class _Builder(Transformer[Token, Any]):
+    """Makes nodes as the parser reduces; the names are those of the grammar's rules."""
+
+    def start(self, children: list[tree.Node]) -> tree.Node:
+        return children[0]
+
+    def field(self, children: list[Token]) -> tree.Field:
+        return field_of(children[0])
+
+    def literal(self, children: list[Token]) -> tree.Literal:
+        token = children[0]
+        return tree.Literal(float(token), _span(token)) if token.type == "NUMBER" else _text(token)
+
+    def literals(self, children: list[tree.Literal]) -> tuple[tree.Literal, ...]:
+        return tuple(children)
+
+    def either(self, children: list[tree.Node]) -> tree.Node:
+        return children[0] if len(children) == 1 else tree.Or(tuple(children))
+
+    def both(self, children: list[tree.Node]) -> tree.Node:
+        return children[0] if len(children) == 1 else tree.And(tuple(children))
+
+    def negation(self, children: list[tree.Node]) -> tree.Node:
+        return tree.Not(children[0])
+
+    def comparison(self, children: list[Any]) -> tree.Node:
+        operand, operator, literal = children
+        sign = cast(tree.Operator, _OPERATORS.get(operator, str(operator)))
+        return tree.Comparison(operand, sign, literal, _span(operator))
+
+    def one_of(self, children: list[Any]) -> tree.Node:
+        return tree.OneOf(children[0], children[1], False)
+
+    def none_of(self, children: list[Any]) -> tree.Node:
+        return tree.OneOf(children[0], children[1], True)
+
+    def within(self, children: list[Any]) -> tree.Node:
+        return tree.Within(children[0], children[1], children[2], False)
+
+    def outside(self, children: list[Any]) -> tree.Node:
+        return tree.Within(children[0], children[1], children[2], True)
+
+    def like(self, children: list[Any]) -> tree.Node:
+        return _like(children, False)
+
+    def unlike(self, children: list[Any]) -> tree.Node:
+        return _like(children, True)
+
+    def missing(self, children: list[tree.Field]) -> tree.Node:
+        return tree.Null(children[0], False)
+
+    def present(self, children: list[tree.Field]) -> tree.Node:
+        return tree.Null(children[0], True)
+
+
+def _like(children: list[Any], negated: bool) -> tree.Like:
+    operand, word, pattern = children
+    return tree.Like(operand, _text(pattern), word[0] in "iI", negated, _span(word))
+
+
+def _text(token: Token) -> tree.Literal:
+    quote = token[0]
+    return tree.Literal(token[1:-1].replace(quote * 2, quote), _span(token))

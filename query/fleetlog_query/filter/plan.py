@@ -1,7 +1,7 @@
-"""Tree → plan: names resolved, types checked, NOT pushed down to the conditions.
+"""Tree to plan: names and types resolved, literals in the form they are compared in.
 
-A condition on a key that a run does not have is unknown, and so is its opposite: neither matches. With NOT at the
-leaves AND and OR need no third value: a leaf is true or not.
+A plan is in three-valued logic: a test of a key that is not there is unknown, and so is its negation. `!=`, NOT IN,
+NOT BETWEEN, NOT LIKE and IS NULL are `Not` of their positive forms; for `Present` the answer is never unknown.
 """
 
 from __future__ import annotations
@@ -9,152 +9,250 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal as OneOfTexts
 
-from fleetlog_core import limits
-from fleetlog_core.errors import InvalidArgument, shown
-from fleetlog_query.filter.fields import ATTRIBUTES, STATES, Kind, resolve
-from fleetlog_query.filter.parse import filter_error, parse
-from fleetlog_query.filter.tree import And, Condition, Literal_, Node, Not, Operator
+from fleetlog_core.errors import InvalidArgument
+from fleetlog_core.ids import parse_id
 
-_ORDERED = ("<", "<=", ">", ">=", "between")
-_TEXTUAL = ("like", "ilike")
+from fleetlog_query.filter import patterns, tree
+from fleetlog_query.filter.complaint import Source, Span, quoted, suggestion
+from fleetlog_query.filter.fields import STATES, TYPES, Attribute, Key, Kind, Name, Type, resolve
+from fleetlog_query.filter.parse import parse
+
+Operator = OneOfTexts["=", "<", "<=", ">", ">="]
+_MLFLOW_STATES = ("SCHEDULED",)
+"""States that MLflow knows and no run of ours is in: allowed, and never found."""
 
 
 @dataclass(frozen=True, slots=True)
-class Leaf:
-    """One typed condition. `numeric`: the number of the field is compared, not its text.
+class Target:
+    """What is tested, and as what: a param is a number or a text, by what it is compared with."""
 
-    `negated`: matches where the field is there (and is a number, when numeric) and the condition is false.
-    """
+    name: Name
+    number: bool
 
-    kind: Kind
-    key: str
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`target operator value`. `= NaN` is true of NaN; every other comparison with NaN is false."""
+
+    target: Target
     operator: Operator
-    values: tuple[float | str, ...]
-    numeric: bool
-    negated: bool
+    value: float | str
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class OneOf:
+    """Equal to one of the values: all numbers, or all texts."""
+
+    target: Target
+    values: tuple[float, ...] | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """low ≤ target ≤ high."""
+
+    target: Target
+    low: float | str
+    high: float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """Like a normal pattern; see patterns."""
+
+    target: Target
+    pattern: str
+    ignore_case: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The run has it."""
+
+    name: Name
+
+
+ValueTest = Compare | OneOf | Within | Like
+"""Tests of a value; unknown where there is none."""
+Test = ValueTest | Present
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Not the plan; unknown stays unknown."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class And:
     """All of them."""
 
-    parts: tuple[Plan, ...]
+    plans: tuple[Plan, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Any_:
-    """Any of them."""
+class Or:
+    """One of them at least."""
 
-    parts: tuple[Plan, ...]
-
-
-Plan = Leaf | All | Any_
+    plans: tuple[Plan, ...]
 
 
-def plan_of(text: str) -> Plan | None:
-    """The plan of a filter; None = everything. FILTER_SYNTAX, FILTER_TYPE, FILTER_UNKNOWN_FIELD, FILTER_TOO_LARGE."""
-    tree = parse(text)
-    if tree is None:
-        return None
-    planner = _Planner(text)
-    return planner.plan(tree, negated=False)
+Plan = Test | Not | And | Or
 
 
+def plan_filter(text: str) -> Plan | None:
+    """The plan; None for an empty filter. FILTER_SYNTAX, FILTER_TYPE, FILTER_UNKNOWN_FIELD, FILTER_TOO_LARGE."""
+    source = Source("filter", text)
+    node = parse(source)
+    return None if node is None else _Planner(source).plan(node)
+
+
+@dataclass(frozen=True, slots=True)
 class _Planner:
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._leaves = 0
+    source: Source
 
-    def plan(self, node: Node, negated: bool) -> Plan:
-        if isinstance(node, Not):
-            return self.plan(node.part, not negated)
-        if isinstance(node, Condition):
-            return self._leaf(node, negated)
-        parts = tuple(self.plan(part, negated) for part in node.parts)
-        together = isinstance(node, And) != negated
-        return All(parts) if together else Any_(parts)
+    def plan(self, node: tree.Node) -> Plan:
+        # Recursion is bounded: parse() refuses what is nested deeper than FILTER_DEPTH.
+        match node:
+            case tree.And(nodes):
+                return And(tuple(self.plan(one) for one in nodes))
+            case tree.Or(nodes):
+                return Or(tuple(self.plan(one) for one in nodes))
+            case tree.Not(one):
+                return Not(self.plan(one))
+            case tree.Comparison():
+                return self._comparison(node)
+            case tree.OneOf(operand, literals, negated):
+                target, values = self._values(operand, literals, "=")
+                return _negated(OneOf(target, values), negated)
+            case tree.Within(operand, low, high, negated):
+                target, values = self._values(operand, (low, high), "<")
+                return _negated(Within(target, values[0], values[1]), negated)
+            case tree.Like():
+                return self._like(node)
+            case tree.Null(operand, negated):
+                return _negated(Present(resolve(self.source, operand)), not negated)
 
-    def _leaf(self, condition: Condition, negated: bool) -> Leaf:
-        self._leaves += 1
-        if self._leaves > limits.FILTER_CLAUSES:
-            raise InvalidArgument.of_field(
-                "FILTER_TOO_LARGE", "filter", f"more than {limits.FILTER_CLAUSES:,} conditions; use IN (…) for lists"
-            )
-        field = condition.field
-        resolved = resolve(field.group, field.key)
-        if isinstance(resolved, str):
-            raise filter_error("FILTER_UNKNOWN_FIELD", self._text, field.span.start, resolved)
-        kind, key = resolved
-        operator = condition.operator
-        negated = negated != condition.negated
-        if operator == "null":
-            return Leaf(kind, key, operator, (), False, negated)
-        values, numeric = self._values(kind, key, operator, condition.literals)
-        return Leaf(kind, key, operator, values, numeric, negated)
+    def _comparison(self, node: tree.Comparison) -> Plan:
+        target, values = self._values(node.operand, (node.literal,), node.operator, node.span)
+        if node.operator == "!=":
+            return Not(Compare(target, "=", values[0]))
+        return Compare(target, node.operator, values[0])
+
+    def _like(self, node: tree.Like) -> Plan:
+        name = resolve(self.source, node.operand)
+        if _is_number(name):
+            raise self._refusal(node.span, f"{_shown(name)} is a number; LIKE is for text")
+        pattern = str(node.pattern.value)
+        # A state has no case: its names are in capitals.
+        ignore_case = node.ignore_case or name is Attribute.STATE
+        plan = Like(Target(name, False), patterns.normal(pattern, ignore_case), ignore_case)
+        return _negated(plan, node.negated)
 
     def _values(
-        self, kind: Kind, key: str, operator: Operator, literals: tuple[Literal_, ...]
-    ) -> tuple[tuple[float | str, ...], bool]:
-        attribute = ATTRIBUTES[key] if kind == "attributes" else None
-        for literal in literals:
-            if operator in _TEXTUAL:
-                self._check_pattern(kind, key, literal)
-        if kind == "metrics" or attribute == "number":
-            return tuple(self._number(literal, key) for literal in literals), True
-        if attribute == "time":
-            return tuple(self._time(literal) for literal in literals), True
-        if attribute == "state":
-            if operator in _ORDERED:
-                raise self._wrong(literals[0], "states have no order: use =, != or IN")
-            return tuple(self._state(literal) for literal in literals), True
-        if kind == "params" and all(isinstance(literal.value, float) for literal in literals):
-            return tuple(literal.value for literal in literals), True
-        texts = []
-        for literal in literals:
-            if not isinstance(literal.value, str):
-                raise self._wrong(literal, f"expected a text in quotes for {key}, found a number")
-            texts.append(literal.value.lower().replace("-", "") if attribute == "id" else literal.value)
-        return tuple(texts), False
+        self, operand: tree.Field, literals: tuple[tree.Literal, ...], operator: tree.Operator, at: Span | None = None
+    ) -> tuple[Target, tuple[float, ...] | tuple[str, ...]]:
+        """The target, and the literals in the form that it compares with."""
+        name = resolve(self.source, operand)
+        ordered = operator not in ("=", "!=")
+        if name is Attribute.STATE and ordered:
+            raise self._refusal(at or operand.span, "states have no order; use = or IN")
+        values = [self._value(name, literal, ordered) for literal in literals]
+        numbers = tuple(value for value in values if isinstance(value, float))
+        texts = tuple(value for value in values if isinstance(value, str))
+        if numbers and texts:
+            odd = next(one for one in literals if isinstance(one.value, str) != isinstance(literals[0].value, str))
+            raise self._refusal(odd.span, "numbers and texts can't be mixed; use two conditions with OR")
+        return Target(name, bool(numbers)), numbers or texts
 
-    def _check_pattern(self, kind: Kind, key: str, literal: Literal_) -> None:
-        numeric = kind == "metrics" or (kind == "attributes" and ATTRIBUTES[key] in ("time", "number", "state"))
-        if numeric:
-            raise self._wrong(literal, f"LIKE compares texts, and {key} is none")
-        if not isinstance(literal.value, str):
-            raise self._wrong(literal, "expected a pattern in quotes")
-        stripped = literal.value.rstrip("\\")
-        if (len(literal.value) - len(stripped)) % 2:
-            raise self._wrong(literal, "the pattern ends in a lone backslash; double it to mean one")
+    def _value(self, name: Name, literal: tree.Literal, ordered: bool) -> float | str:
+        value, span = literal.value, literal.span
+        if isinstance(name, Key):
+            if name.kind is Kind.METRIC and isinstance(value, str):
+                raise self._refusal(span, f"expected a number for {_shown(name)}, found the text {quoted(value)}")
+            if name.kind is Kind.TAG and not isinstance(value, str):
+                number = self.source.text[span.start : span.end]
+                raise self._refusal(
+                    span, f"expected quoted text for {_shown(name)}, found {number}; tags are text: '{number}'"
+                )
+            return value
+        kind = TYPES[name]
+        if kind is Type.TIME:
+            return self._time(name, literal)
+        if kind is Type.NUMBER:
+            return self._number(name, literal)
+        if not isinstance(value, str):
+            raise self._refusal(span, f"expected quoted text for {_shown(name)}, found a number")
+        if kind is Type.STATE:
+            return self._state(value, span)
+        return value if ordered or kind is not Type.ID else _id(value)
 
-    def _number(self, literal: Literal_, key: str) -> float:
-        if isinstance(literal.value, str):
-            raise self._wrong(literal, f"expected a number for {key}, found {shown(literal.value)}")
-        return literal.value
+    def _state(self, value: str, span: Span) -> str:
+        state = value.upper()
+        if state not in (*STATES[1:], *_MLFLOW_STATES):
+            known = ", ".join(STATES[1:])
+            words = suggestion(state.lower(), [one.lower() for one in STATES[1:]])
+            raise self._refusal(span, f"there is no state {quoted(value)}{words}; states are {known}")
+        return state
 
-    def _time(self, literal: Literal_) -> float:
-        if not isinstance(literal.value, str):
+    def _number(self, name: Attribute, literal: tree.Literal) -> float:
+        if isinstance(literal.value, float):
+            return literal.value
+        if literal.value.isascii() and literal.value.isdigit() and len(literal.value) < 16:
+            return float(literal.value)
+        raise self._refusal(
+            literal.span, f"expected a number for {_shown(name)}, found the text {quoted(literal.value)}"
+        )
+
+    def _time(self, name: Attribute, literal: tree.Literal) -> float:
+        if isinstance(literal.value, float):
             return literal.value
         try:
-            parsed = datetime.fromisoformat(literal.value)
-        except ValueError:
-            raise self._wrong(
-                literal, f"expected Unix milliseconds or a time such as '2026-01-31T12:00:00Z', found {shown(literal.value)}"
+            moment = datetime.fromisoformat(literal.value)
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+            micros = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROSECOND
+        except (ValueError, OverflowError):
+            raise self._refusal(
+                literal.span,
+                f"expected a time for {_shown(name)}, found {quoted(literal.value)};"
+                " write Unix milliseconds or '2025-01-31T12:00:00Z'",
             ) from None
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000
+        return micros / 1000
 
-    def _state(self, literal: Literal_) -> float:
-        name = str(literal.value).upper()
-        if name not in STATES:
-            raise self._wrong(literal, f"expected one of {', '.join(STATES)}, found {shown(literal.value)}")
-        return float(STATES[name])
+    def _refusal(self, span: Span, description: str) -> InvalidArgument:
+        return self.source.refusal("FILTER_TYPE", span, description)
 
-    def _wrong(self, literal: Literal_, what: str) -> InvalidArgument:
-        return filter_error("FILTER_TYPE", self._text, literal.span.start, what)
+
+_MICROSECOND = datetime.resolution
+
+
+def _negated(plan: Plan, negated: bool) -> Plan:
+    return Not(plan) if negated else plan
+
+
+def _is_number(name: Name) -> bool:
+    if isinstance(name, Key):
+        return name.kind is Kind.METRIC
+    return TYPES[name] in (Type.TIME, Type.NUMBER)
+
+
+def _id(text: str) -> str:
+    """An id in its plain form; a text that is none stays as it is and finds nothing."""
+    try:
+        return parse_id(text).hex()
+    except InvalidArgument:
+        return text
+
+
+def _shown(name: Name) -> str:
+    if isinstance(name, Attribute):
+        return name.value
+    return quoted(f"{name.kind.name.lower()}s.{name.key}")
 
 
 def is_nan(value: float | str) -> bool:
-    """Whether a literal is NaN, which = and != treat as a value."""
+    """Whether a literal is NaN."""
     return isinstance(value, float) and math.isnan(value)
-
-

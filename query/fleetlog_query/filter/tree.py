@@ -1,68 +1,102 @@
-"""The tree of a filter: what was said, with where it was said."""
+"""What a filter says, as it was written: nodes with their places in the text. Names are not resolved yet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal as OneOfTexts
 
-Operator = Literal["=", "!=", "<", "<=", ">", ">=", "like", "ilike", "in", "between", "null"]
-Value = float | str
+from fleetlog_query.filter.complaint import Span
 
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Columns in the text: from `start` to before `end`, from 0."""
-
-    start: int
-    end: int
+Space = OneOfTexts["metrics", "params", "tags", "attributes"]
+Operator = OneOfTexts["=", "!=", "<", "<=", ">", ">="]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What is asked about, as written: group ("" for a bare name) and key."""
+    """A name: `space` and `key` as they were written, but without quotes. `space` is "" for a bare name."""
 
-    group: str
+    space: str
     key: str
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Literal_:
+class Literal:
     """A number or a text."""
 
-    value: Value
+    value: float | str
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """One question about one field. `negated`: NOT LIKE, NOT IN, NOT BETWEEN, IS NOT NULL."""
+class Comparison:
+    """`operand operator literal`."""
 
-    field: Field
+    operand: Field
     operator: Operator
-    literals: tuple[Literal_, ...]
-    negated: bool = False
+    literal: Literal
+    span: Span
+    """Of the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """`operand [NOT] IN (literals)`."""
+
+    operand: Field
+    literals: tuple[Literal, ...]
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """`operand [NOT] BETWEEN low AND high`, both ends included."""
+
+    operand: Field
+    low: Literal
+    high: Literal
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """`operand [NOT] LIKE pattern`; ILIKE ignores case."""
+
+    operand: Field
+    pattern: Literal
+    ignore_case: bool
+    negated: bool
+    span: Span
+    """Of LIKE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """`operand IS [NOT] NULL`."""
+
+    operand: Field
+    negated: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The opposite; what is unknown stays unknown."""
+    """`NOT node`."""
 
-    part: Node
+    node: Node
 
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """All of them."""
+    """`node AND node …`: two or more."""
 
-    parts: tuple[Node, ...]
+    nodes: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """Any of them."""
+    """`node OR node …`: two or more."""
 
-    parts: tuple[Node, ...]
+    nodes: tuple[Node, ...]
 
 
-Node = Condition | Not | And | Or
+Node = Comparison | OneOf | Within | Like | Null | Not | And | Or

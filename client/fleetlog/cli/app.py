@@ -1,0 +1,49 @@
+"""The Typer app and its exit codes: 0 done, 1 an error in one line, 2 usage, 3 not found, 130 Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+import fleetlog
+from fleetlog.cli import experiments, metrics, runs
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    help="Experiment tracking that never loses a point. `fleetlog up` starts a server on this machine.",
+)
+app.add_typer(runs.app, name="runs", rich_help_panel="Client")
+app.add_typer(metrics.app, name="metrics", rich_help_panel="Client")
+app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")
+
+
+@app.command(rich_help_panel="Client")
+def version() -> None:
+    """Print the version."""
+    print(fleetlog.__version__)
+
+
+def run_app() -> int:
+    """Run the command line; the exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except fleetlog.NotFound as error:
+        print(f"fleetlog: {error}", file=sys.stderr)
+        return 3
+    except fleetlog.FleetlogError as error:
+        print(f"fleetlog: {error}", file=sys.stderr)
+        return 1
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe went away; there is nobody to tell.
+        sys.stderr.close()
+        return 141
+    return code if isinstance(code, int) else 0

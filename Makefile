@@ -26,7 +26,7 @@ format: $(VENV)/.dev  ## put the code into its format
 	$(BIN)/ruff check --fix .
 
 protos: $(VENV)/.dev  ## generate protos/python from the .proto files
-	PATH=$(abspath $(BIN)):$$PATH $(BIN)/python protos/tool.py generate
+	$(BIN)/python protos/tool.py generate
 
 up: $(VENV)/.server  ## fleetlog on this machine, on port 7460
 	@$(BIN)/fleetlog up

@@ -11,6 +11,7 @@ protoc writes `from fleetlog.v1 import …`, after the proto package. The import
 from __future__ import annotations
 
 import filecmp
+import os
 import re
 import shutil
 import subprocess
@@ -67,6 +68,8 @@ def protoc(sources: Path, *options: str) -> None:
         [sys.executable, "-m", "grpc_tools.protoc", f"-I{sources}", f"-I{google}", *options, *files],
         check=True,
         cwd=sources,
+        # protoc looks for protoc-gen-mypy on the path; it is beside this interpreter.
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"},
     )
 
 

@@ -1,5 +1,6 @@
 # The verbs of this repository; `make help` tells what they do. Needs Python 3.11+ and a package index.
-PYTHON ?= $(firstword $(shell command -v python3.13 python3.12 python3.11 python3))
+# The first that runs and is new enough: a name on the path may be a shim for a version that is not there.
+PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13; do $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 
@@ -38,7 +39,7 @@ clean:  ## remove what the other verbs made
 	rm -rf $(VENV) .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/bin/pip:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "fleetlog needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 …"; exit 1; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "fleetlog needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 …"; exit 1; }
 	@echo "setting up $(VENV) with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv $(VENV)
 

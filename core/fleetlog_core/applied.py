@@ -7,6 +7,7 @@ milliseconds while somebody waits, once for all that wait, and not at all otherw
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_core.log.port import Partition
 from fleetlog_core.position import covers, merge
-from fleetlog_core.warehouse.port import Statement, Warehouse, WarehouseUnavailable
+from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
 
+diagnostics = logging.getLogger(__name__)
 POLL_SECONDS = 0.004
 _STATEMENT = Statement("SELECT topic, part, max(next_offset) AS upto FROM applied GROUP BY topic, part")
 
@@ -45,7 +47,7 @@ class AppliedWatch:
         except TimeoutError:
             raise DeadlineExceeded(
                 "POSITION_NOT_REACHED",
-                f"what was written is not searchable yet after {timeout_seconds:.1f} s; it is safe in the log: try again",
+                f"what was written is not searchable after {timeout_seconds:.1f} s; it is safe in the log: try again",
             ) from None
         finally:
             self._waiting -= 1
@@ -78,7 +80,9 @@ class AppliedWatch:
             begun = time.monotonic()
             try:
                 known = await loop.run_in_executor(self._executor, self._look)
-            except WarehouseUnavailable:
+            except (WarehouseUnavailable, WarehouseRefused, TimedOut) as error:
+                # Whoever waits has a deadline; the warehouse may be back before it.
+                diagnostics.warning("can't see how far the warehouse has come: %s", error)
                 known = self._known
             if known != self._known:
                 self._known = merge(self._known, known)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fleetlog_proto.v1 import position_pb2
+
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
-from fleetlog_proto.v1 import position_pb2
 
 Position = Mapping[Partition, int]
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
+
+from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.ids import ID_BYTES
-from fleetlog_core.rules.names import check_key, check_run_name, check_text, check_user
+from fleetlog_core.rules.names import check_key, check_not_empty, check_run_name, check_text, check_user
 from fleetlog_core.rules.paths import check_artifact_path
-from fleetlog_proto.v1 import event_pb2
 
 _INT64 = 1 << 63
+_REASON = re.compile(r"[A-Z0-9_]{1,64}")
 _ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
 
 Extent = Callable[[Iterable[int]], tuple[int, int]]
@@ -77,11 +81,16 @@ def check_metrics(metrics: event_pb2.MetricsLogged, field: str, extent_of: Exten
             )
         keys.add(key)
     if len(keys) != len(metrics.columns):
-        raise InvalidArgument.of_field("KEY_REPEATED", f"{field}.columns", "a key stands twice; send it once")
+        raise InvalidArgument.of_field(
+            "KEY_REPEATED", f"{field}.columns", f"{_repeated(metrics)} stands twice; send it once"
+        )
     low, high = extent_of(metrics.step_deltas)
     if low < -_INT64 or high >= _INT64:
+        step = high if high >= _INT64 else low
         raise InvalidArgument.of_field(
-            "STEP_OUT_OF_RANGE", f"{field}.step_deltas", "a step is outside -2^63 … 2^63-1; log steps within int64"
+            "STEP_OUT_OF_RANGE",
+            f"{field}.step_deltas",
+            f"step {step} is outside -2^63 … 2^63-1; log it within int64",
         )
     if times:
         low, high = extent_of(metrics.time_deltas_millis)
@@ -90,22 +99,39 @@ def check_metrics(metrics: event_pb2.MetricsLogged, field: str, extent_of: Exten
     return points
 
 
+def _repeated(metrics: event_pb2.MetricsLogged) -> str:
+    counts = Counter(column.key for column in metrics.columns)
+    return shown(counts.most_common(1)[0][0])
+
+
 def check_params(params: Iterable[event_pb2.Param], field: str) -> None:
     """Keys, and that each has a value."""
     for place, param in enumerate(params):
         check_key(param.key, f"{field}[{place}].key")
         kind = param.WhichOneof("value")
         if kind is None:
-            raise InvalidArgument.of_field("PARAM_WITHOUT_VALUE", f"{field}[{place}]", f"{shown(param.key)} has no value")
+            raise InvalidArgument.of_field(
+                "PARAM_WITHOUT_VALUE", f"{field}[{place}]", f"{shown(param.key)} has no value; set one of its types"
+            )
         if kind == "text":
             check_text(param.text, f"{field}[{place}].text")
 
 
-def check_tags(tags: Iterable[tuple[str, str]], field: str) -> None:
-    """Keys and texts."""
-    for key, text in tags:
+def check_tags(tags: Mapping[str, str], field: str) -> None:
+    """How many, their keys and texts."""
+    if len(tags) > limits.TAGS_PER_EVENT:
+        raise _too_many(field, len(tags), limits.TAGS_PER_EVENT)
+    for key, text in tags.items():
         check_key(key, field)
         check_text(text, f"{field}[{shown(key)}]")
+
+
+def check_tag_keys(keys: Sequence[str], field: str) -> None:
+    """How many keys of tags, and each."""
+    if len(keys) > limits.TAGS_PER_EVENT:
+        raise _too_many(field, len(keys), limits.TAGS_PER_EVENT)
+    for place, key in enumerate(keys):
+        check_key(key, f"{field}[{place}]")
 
 
 def _run_started(event: event_pb2.Event, field: str) -> None:
@@ -117,20 +143,18 @@ def _run_started(event: event_pb2.Event, field: str) -> None:
         raise InvalidArgument.of_field("INVALID_ID", f"{field}.parent_run_id", "a run id has 16 bytes")
     if len(started.params) > limits.PARAMS_PER_EVENT:
         raise _too_many(f"{field}.params", len(started.params), limits.PARAMS_PER_EVENT)
-    if len(started.tags) > limits.TAGS_PER_EVENT:
-        raise _too_many(f"{field}.tags", len(started.tags), limits.TAGS_PER_EVENT)
     check_params(started.params, f"{field}.params")
-    check_tags(started.tags.items(), f"{field}.tags")
+    check_tags(started.tags, f"{field}.tags")
 
 
 def _run_updated(event: event_pb2.Event, field: str) -> None:
     if event.run_updated.HasField("name"):
+        check_not_empty(event.run_updated.name, f"{field}.name")
         check_run_name(event.run_updated.name, f"{field}.name")
 
 
 def _run_finished(event: event_pb2.Event, field: str) -> None:
-    if event.run_finished.state not in _ENDED:
-        raise InvalidArgument.of_field("STATE_INVALID", f"{field}.state", "a run ends FINISHED, FAILED or KILLED")
+    check_ended(event.run_finished.state, f"{field}.state")
     _check_time(event.run_finished.end_time_millis, f"{field}.end_time_millis")
 
 
@@ -142,18 +166,24 @@ def _params_logged(event: event_pb2.Event, field: str) -> None:
 
 
 def _tags_set(event: event_pb2.Event, field: str) -> None:
-    tags = event.tags_set.tags
-    if not 1 <= len(tags) <= limits.TAGS_PER_EVENT:
-        raise _too_many(f"{field}.tags", len(tags), limits.TAGS_PER_EVENT)
-    check_tags(tags.items(), f"{field}.tags")
+    if not event.tags_set.tags:
+        raise _too_many(f"{field}.tags", 0, limits.TAGS_PER_EVENT)
+    check_tags(event.tags_set.tags, f"{field}.tags")
 
 
 def _tags_deleted(event: event_pb2.Event, field: str) -> None:
-    keys = event.tags_deleted.keys
-    if not 1 <= len(keys) <= limits.TAGS_PER_EVENT:
-        raise _too_many(f"{field}.keys", len(keys), limits.TAGS_PER_EVENT)
-    for place, key in enumerate(keys):
-        check_key(key, f"{field}.keys[{place}]")
+    if not event.tags_deleted.keys:
+        raise _too_many(f"{field}.keys", 0, limits.TAGS_PER_EVENT)
+    check_tag_keys(event.tags_deleted.keys, f"{field}.keys")
+
+
+def _loss_reported(event: event_pb2.Event, field: str) -> None:
+    if not _REASON.fullmatch(event.loss_reported.reason):
+        raise InvalidArgument.of_field(
+            "REASON_INVALID",
+            f"{field}.reason",
+            f"{shown(event.loss_reported.reason)} is not 1 to 64 of A-Z 0-9 _, such as BUFFER_FULL",
+        )
 
 
 def _artifact_logged(event: event_pb2.Event, field: str) -> None:
@@ -167,6 +197,12 @@ def _artifact_logged(event: event_pb2.Event, field: str) -> None:
             raise InvalidArgument.of_field("SIZE_MISMATCH", f"{field}.size_bytes", "the content has another length")
         if hashlib.sha256(artifact.content).digest() != artifact.sha256:
             raise InvalidArgument.of_field("DIGEST_MISMATCH", f"{field}.sha256", "the content has another SHA-256")
+
+
+def check_ended(state: int, field: str) -> None:
+    """STATE_INVALID."""
+    if state not in _ENDED:
+        raise InvalidArgument.of_field("STATE_INVALID", field, f"{state} is not FINISHED, FAILED or KILLED")
 
 
 def check_size_and_digest(size_bytes: int, sha256: bytes, field: str) -> None:
@@ -210,5 +246,5 @@ _CHECKS: dict[str, Callable[[event_pb2.Event, str], None]] = {
     "tags_set": _tags_set,
     "tags_deleted": _tags_deleted,
     "artifact_logged": _artifact_logged,
-    "loss_reported": _anything,
+    "loss_reported": _loss_reported,
 }

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from fleetlog_proto.v1 import frame_pb2
+
 from fleetlog_core import limits
 from fleetlog_core.errors import FailedPrecondition, InvalidArgument, Violation
 from fleetlog_core.ids import ID_BYTES
-from fleetlog_proto.v1 import frame_pb2
+
+_SEQUENCES = 1 << 63
 
 
 def check_frame(frame: frame_pb2.Frame) -> None:
-    """Ids and sequences; the events themselves are checked one by one. INVALID_ID, FRAME_EMPTY, OVER_LIMIT,
-    SEQUENCE_INVALID, RUN_NOT_STARTED."""
+    """Ids and sequences; the events themselves are checked one by one.
+
+    INVALID_ID, RANK_INVALID, FRAME_EMPTY, OVER_LIMIT, SEQUENCE_INVALID, RUN_NOT_STARTED.
+    """
     if len(frame.run_id) != ID_BYTES:
         raise InvalidArgument.of_field("INVALID_ID", "frame.run_id", f"{len(frame.run_id)} bytes; a run id has 16")
     if len(frame.writer_id) != ID_BYTES:
@@ -18,16 +23,22 @@ def check_frame(frame: frame_pb2.Frame) -> None:
             "INVALID_ID", "frame.writer_id", f"{len(frame.writer_id)} bytes; a writer id has 16"
         )
     if frame.HasField("rank") and frame.rank < 0:
-        raise InvalidArgument.of_field("RANK_INVALID", "frame.rank", f"{frame.rank} is below 0; leave it out or count from 0")
+        raise InvalidArgument.of_field(
+            "RANK_INVALID", "frame.rank", f"{frame.rank} is below 0; leave it out or count from 0"
+        )
     if not frame.events:
         raise InvalidArgument.of_field("FRAME_EMPTY", "frame.events", "there is no event; send at least one")
     if len(frame.events) > limits.EVENTS_PER_FRAME:
         raise InvalidArgument.of_field(
-            "OVER_LIMIT", "frame.events", f"{len(frame.events):,} events, at most {limits.EVENTS_PER_FRAME:,}"
+            "OVER_LIMIT",
+            "frame.events",
+            f"{len(frame.events):,} events, at most {limits.EVENTS_PER_FRAME:,}; send several frames",
         )
     first = frame.events[0].sequence
-    if first < 1:
-        raise InvalidArgument.of_field("SEQUENCE_INVALID", "frame.events[0].sequence", "sequences count from 1")
+    if not 1 <= first < _SEQUENCES - limits.EVENTS_PER_FRAME:
+        raise InvalidArgument.of_field(
+            "SEQUENCE_INVALID", "frame.events[0].sequence", f"{first} is not from 1 to 2^63; sequences count from 1"
+        )
     for place, event in enumerate(frame.events):
         if event.sequence != first + place:
             raise InvalidArgument.of_field(

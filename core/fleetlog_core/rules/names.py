@@ -9,8 +9,7 @@ from fleetlog_core.errors import InvalidArgument, shown
 
 DEFAULT_NAMESPACE = "default"
 _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def check_namespace(text: str, field: str = "namespace") -> str:
@@ -28,26 +27,20 @@ def check_namespace(text: str, field: str = "namespace") -> str:
 
 def check_key(key: str, field: str) -> None:
     """A key of a param, tag or metric. KEY_EMPTY, KEY_TOO_LONG, KEY_INVALID."""
-    if not key:
-        raise InvalidArgument.of_field(
-            "KEY_EMPTY", field, f"a key is empty; give it 1 to {limits.KEY_CHARACTERS} characters"
-        )
     if len(key) > limits.KEY_CHARACTERS:
         raise InvalidArgument.of_field(
             "KEY_TOO_LONG",
             field,
             f"{shown(key)} has {len(key):,} characters, at most {limits.KEY_CHARACTERS}; shorten it",
         )
+    # Most keys are words with a slash or two between them, and there are many in a frame.
     if key.isalnum():
         return
-    if _CONTROL.search(key) or _SURROGATE.search(key):
-        raise InvalidArgument.of_field("KEY_INVALID", field, f"{shown(key)} has a control character; leave it out")
-    if "/" in key and any(part in ("", ".", "..") for part in key.split("/")):
+    if not key:
         raise InvalidArgument.of_field(
-            "KEY_INVALID", field, f"{shown(key)} has an empty, '.' or '..' part between slashes; name every part"
+            "KEY_EMPTY", field, f"a key is empty; give it 1 to {limits.KEY_CHARACTERS} characters"
         )
-    if key in (".", ".."):
-        raise InvalidArgument.of_field("KEY_INVALID", field, f"{shown(key)} is not a name")
+    _check_shape(key, field, "KEY_INVALID")
 
 
 def check_text(text: str, field: str) -> None:
@@ -62,27 +55,48 @@ def check_text(text: str, field: str) -> None:
 
 def check_run_name(name: str, field: str) -> None:
     """A run's display name, may be empty. NAME_TOO_LONG, NAME_INVALID."""
-    _check_name(name, field, limits.RUN_NAME_CHARACTERS)
+    _check_length(name, field, limits.RUN_NAME_CHARACTERS)
+    if name:
+        _check_shape(name, field, "NAME_INVALID")
 
 
 def check_user(user: str, field: str) -> None:
     """Who started a run, may be empty. NAME_TOO_LONG, NAME_INVALID."""
-    _check_name(user, field, limits.USER_CHARACTERS)
+    _check_length(user, field, limits.USER_CHARACTERS)
+    if _CONTROL.search(user):
+        raise _control_character(user, field, "NAME_INVALID")
 
 
 def check_experiment_name(name: str, field: str = "name") -> None:
     """An experiment's name. NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID."""
-    if not name.strip():
-        raise InvalidArgument.of_field(
-            "NAME_EMPTY", field, f"the name is empty; give it 1 to {limits.EXPERIMENT_NAME_CHARACTERS} characters"
-        )
-    _check_name(name, field, limits.EXPERIMENT_NAME_CHARACTERS)
+    check_not_empty(name, field, limits.EXPERIMENT_NAME_CHARACTERS)
+    _check_length(name, field, limits.EXPERIMENT_NAME_CHARACTERS)
+    _check_shape(name, field, "NAME_INVALID")
 
 
-def _check_name(name: str, field: str, limit: int) -> None:
+def check_not_empty(name: str, field: str, limit: int = limits.RUN_NAME_CHARACTERS) -> None:
+    """NAME_EMPTY, also for blanks alone."""
+    if not name or name.isspace():
+        raise InvalidArgument.of_field("NAME_EMPTY", field, f"the name is empty; give it 1 to {limit} characters")
+
+
+def _check_length(name: str, field: str, limit: int) -> None:
     if len(name) > limit:
         raise InvalidArgument.of_field(
             "NAME_TOO_LONG", field, f"{shown(name)} has {len(name):,} characters, at most {limit}; shorten it"
         )
-    if _CONTROL.search(name) or _SURROGATE.search(name):
-        raise InvalidArgument.of_field("NAME_INVALID", field, f"{shown(name)} has a control character; leave it out")
+
+
+def _check_shape(name: str, field: str, reason: str) -> None:
+    """No control characters, and every part between slashes is a name: folders and charts are made of them."""
+    if _CONTROL.search(name):
+        raise _control_character(name, field, reason)
+    parts = name.split("/") if "/" in name else (name,)
+    if "" in parts or "." in parts or ".." in parts:
+        raise InvalidArgument.of_field(
+            reason, field, f"{shown(name)} has an empty, '.' or '..' part between slashes; name every part"
+        )
+
+
+def _control_character(name: str, field: str, reason: str) -> InvalidArgument:
+    return InvalidArgument.of_field(reason, field, f"{shown(name)} has a control character; leave it out")

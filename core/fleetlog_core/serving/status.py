@@ -10,6 +10,9 @@ from fleetlog_core.errors import FleetlogError
 
 DOMAIN = "fleetlog"
 DETAILS_KEY = "grpc-status-details-bin"
+CHARACTERS = 500
+"""Of a message or of a field's description."""
+VIOLATIONS = 3
 _CODES = {code.name: code for code in grpc.StatusCode}
 
 
@@ -19,14 +22,13 @@ def code_of(error: FleetlogError) -> grpc.StatusCode:
 
 
 def to_status(error: FleetlogError) -> status_pb2.Status:
-    """The error with its details."""
-    details = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)]
-    packed = [_packed(details[0])]
+    """The error with its details. All of it travels as headers, of which clients take 8 kB: texts are cut."""
+    packed = [_packed(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata))]
     if error.violations:
         bad = error_details_pb2.BadRequest(
             field_violations=[
-                error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
-                for v in error.violations
+                error_details_pb2.BadRequest.FieldViolation(field=_cut(v.field), description=_cut(v.description))
+                for v in error.violations[:VIOLATIONS]
             ]
         )
         packed.append(_packed(bad))
@@ -35,7 +37,11 @@ def to_status(error: FleetlogError) -> status_pb2.Status:
         delay.FromMilliseconds(int(error.retry_after_seconds * 1000))
         packed.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     number: int = code_of(error).value[0]
-    return status_pb2.Status(code=number, message=error.message, details=packed)
+    return status_pb2.Status(code=number, message=_cut(error.message), details=packed)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= CHARACTERS else text[: CHARACTERS - 1] + "…"
 
 
 def _packed(

@@ -16,7 +16,7 @@ class Telemetry:
         self.frames = self._counter("frames", "Frames that gateways made durable")
         self.events = self._counter("events", "Events in those frames")
         self.points = self._counter("points", "Points in those events")
-        self.refused = self._counter("refused", "Events and frames that were refused, by reason", "reason")
+        self.refused = self._counter("refused", "Events, frames and calls that were refused, by reason", "reason")
         self.duplicates = self._counter("duplicates", "Events that the log holds again and that were passed over")
         self.dead_letters = self._counter("dead_letters", "Records that could not be applied, by reason", "reason")
         self.batches = self._counter("batches", "Batches that were applied")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 
 from fleetlog_core.applied import AppliedWatch
@@ -21,6 +21,8 @@ from fleetlog_core.log.port import CONTROL, EventLog, Partition
 from fleetlog_core.position import after
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import experiment_pb2, frame_pb2
+
+from fleetlog_ingest.gateway.durable import durable
 
 _OUTCOME = """
 SELECT accepted, experiment, reason, message FROM outcomes FINAL
@@ -49,19 +51,27 @@ def check_request_id(request_id: bytes) -> bytes:
 class Control:
     """Puts intents into the log and answers with their outcomes."""
 
-    def __init__(self, log: EventLog, warehouse: Warehouse, applied: AppliedWatch, executor: Executor) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        warehouse: Warehouse,
+        applied: AppliedWatch,
+        executor: Executor,
+        clock: Callable[[], int],
+    ) -> None:
         self._log = log
         self._warehouse = warehouse
         self._applied = applied
         self._executor = executor
+        self._clock = clock
 
     async def decide(
         self, record: frame_pb2.ControlRecord, timeout_seconds: float
     ) -> tuple[experiment_pb2.Experiment, dict[Partition, int]]:
         """The experiment after the intent, and where the intent is in the log. The refusal is raised."""
-        record.ingest_time_millis = time.time_ns() // 1_000_000
+        record.ingest_time_millis = self._clock()
         key = record.namespace.encode()
-        logged = await asyncio.wrap_future(self._log.append(CONTROL, key, record.SerializeToString()))
+        logged = await durable(self._log.append(CONTROL, key, record.SerializeToString()))
         position = after(logged)
         await self._applied.wait(position, timeout_seconds)
         loop = asyncio.get_running_loop()
@@ -78,7 +88,7 @@ class Control:
         return self._experiment(namespace, int(answer.array("experiment")[0]))
 
     def _experiment(self, namespace: str, experiment_id: int) -> experiment_pb2.Experiment:
-        binds = {"namespace": namespace, "experiment": experiment_id}
+        binds: dict[str, str | int] = {"namespace": namespace, "experiment": experiment_id}
         answer = self._warehouse.select(Statement(_EXPERIMENT, binds))
         if answer.rows == 0:
             return experiment_pb2.Experiment(experiment_id=experiment_id, name="Default")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
+from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import FailedPrecondition, NotFound
+from fleetlog_core.log.port import EVENTS, EventLog, Partition
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
@@ -35,6 +39,37 @@ def run_status(warehouse: Warehouse, namespace: str, run_id: bytes) -> RunStatus
     return RunStatus(int(answer.array("state")[0]), bool(answer.array("deleted")[0]))
 
 
+class Runs:
+    """Runs as of now: what was acknowledged before a question is part of its answer."""
+
+    def __init__(self, log: EventLog, warehouse: Warehouse, applied: AppliedWatch, executor: Executor) -> None:
+        self._log = log
+        self._warehouse = warehouse
+        self._applied = applied
+        self._executor = executor
+
+    async def status(self, namespace: str, run_id: bytes, timeout_seconds: float) -> RunStatus:
+        """NotFound when the namespace has no such run, also after everything that is in the log was applied."""
+        loop = asyncio.get_running_loop()
+        status = await loop.run_in_executor(self._executor, run_status, self._warehouse, namespace, run_id)
+        if status is None:
+            end = await loop.run_in_executor(self._executor, self._end)
+            await self._applied.wait(end, timeout_seconds)
+            status = await loop.run_in_executor(self._executor, run_status, self._warehouse, namespace, run_id)
+        if status is None:
+            raise run_not_found(run_id)
+        return status
+
+    def _end(self) -> dict[Partition, int]:
+        partitions = (Partition(EVENTS, number) for number in range(self._log.partitions(EVENTS)))
+        return {partition: self._log.next_offset(partition) for partition in partitions}
+
+
+def run_deleted(run_id: bytes) -> FailedPrecondition:
+    """What a write to a deleted run gets."""
+    return FailedPrecondition("RUN_DELETED", f"run {run_id.hex()} is deleted; restore it to write to it")
+
+
 def run_not_found(run_id: bytes) -> NotFound:
     """The one text for a run that is not there, and for one of another namespace."""
     return NotFound("RUN_NOT_FOUND", f"there is no run {run_id.hex()} in this namespace")
@@ -58,7 +93,7 @@ def check_open(warehouse: Warehouse, frame: frame_pb2.Frame) -> None:
     if status is None:
         return
     if status.deleted:
-        raise FailedPrecondition("RUN_DELETED", f"run {frame.run_id.hex()} is deleted; restore it to write to it")
+        raise run_deleted(frame.run_id)
     if status.state == event_pb2.RUN_STATE_RUNNING:
         return
     event = frame.events[0]

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 
 from fleetlog_core.applied import AppliedWatch
-from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.ids import parse_id
 from fleetlog_core.log.port import EVENTS, EventLog, Partition
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.position import after, to_proto
-from fleetlog_core.rules.events import check_tags
+from fleetlog_core.rules.events import check_tag_keys, check_tags
 from fleetlog_core.rules.names import check_experiment_name, check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import Warehouse
-from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
+from fleetlog_proto.v1 import experiment_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
 
+from fleetlog_ingest.gateway.changes import changes_of
 from fleetlog_ingest.gateway.control import Control, check_request_id
-from fleetlog_ingest.gateway.runs import run_not_found, run_status
-from fleetlog_ingest.gateway.screen import screen
+from fleetlog_ingest.gateway.durable import durable
+from fleetlog_ingest.gateway.runs import Runs, run_deleted
 from fleetlog_ingest.gateway.stream import AppendStream
 from fleetlog_ingest.gateway.uploads import upload
 
-DEFAULT_TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
+LOOKING_THREADS = 8
+UPLOADS = 16
+"""Uploads at a time, each with a thread of its own; more of them wait."""
 Decided = tuple[experiment_pb2.Experiment, Mapping[Partition, int]]
 
 
@@ -41,25 +44,32 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         applied: AppliedWatch,
         *,
         telemetry: Telemetry | None = None,
+        clock: Callable[[], int] | None = None,
     ) -> None:
+        """`clock` tells Unix milliseconds."""
         self._log = log
         self._warehouse = warehouse
         self._objects = objects
         self._telemetry = telemetry or Telemetry()
-        self._executor = ThreadPoolExecutor(8, "gateway")
-        self._control = Control(log, warehouse, applied, self._executor)
+        self._clock = clock or _now_millis
+        self._executor = ThreadPoolExecutor(LOOKING_THREADS, "gateway")
+        self._uploading = ThreadPoolExecutor(UPLOADS, "uploads")
+        self._control = Control(log, warehouse, applied, self._executor, self._clock)
+        self._runs = Runs(log, warehouse, applied, self._executor)
 
     def close(self) -> None:
         """Let the threads go."""
         self._executor.shutdown()
+        self._uploading.shutdown()
 
     async def AppendEvents(  # noqa: N802
         self, request_iterator: AsyncIterator[ingest_pb2.AppendEventsRequest], context: Context
     ) -> AsyncIterator[ingest_pb2.AppendEventsResponse]:
         """See the proto."""
-        stream = AppendStream(self._log, self._warehouse, self._executor, self._telemetry)
-        async for response in stream.responses(request_iterator):
-            yield response
+        stream = AppendStream(self._log, self._warehouse, self._executor, self._telemetry, self._clock)
+        async with aclosing(stream.responses(request_iterator)) as responses:
+            async for response in responses:
+                yield response
 
     async def UpdateRun(  # noqa: N802
         self, request: ingest_pb2.UpdateRunRequest, context: Context
@@ -67,20 +77,19 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         """See the proto."""
         namespace = check_namespace(request.namespace)
         run_id = parse_id(request.run_id)
+        writer_id = check_request_id(request.request_id)
+        now_millis = self._clock()
         frame = frame_pb2.Frame(
             namespace=namespace,
             run_id=run_id,
-            writer_id=check_request_id(request.request_id),
-            events=_changes(request, time.time_ns() // 1_000_000),
+            writer_id=writer_id,
+            events=changes_of(request, now_millis),
+            ingest_time_millis=now_millis,
         )
-        screened = screen(frame, time.time_ns() // 1_000_000)
-        for _, error in screened.refused:
-            raise error
-        loop = asyncio.get_running_loop()
-        status = await loop.run_in_executor(self._executor, run_status, self._warehouse, namespace, run_id)
-        if status is None:
-            raise run_not_found(run_id)
-        record = await asyncio.wrap_future(self._log.append(EVENTS, run_id, frame.SerializeToString()))
+        status = await self._runs.status(namespace, run_id, _timeout_seconds(context))
+        if status.deleted and not request.HasField("deleted"):
+            raise run_deleted(run_id)
+        record = await durable(self._log.append(EVENTS, run_id, frame.SerializeToString()))
         return ingest_pb2.UpdateRunResponse(position=to_proto(after(record)))
 
     async def CreateExperiment(  # noqa: N802
@@ -88,7 +97,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     ) -> ingest_pb2.CreateExperimentResponse:
         """See the proto."""
         check_experiment_name(request.name)
-        check_tags(request.tags.items(), "tags")
+        check_tags(request.tags, "tags")
         intent = frame_pb2.ExperimentCreated(name=request.name, tags=request.tags, exist_ok=request.exist_ok)
         record = _intent(request.namespace, request.request_id, experiment_created=intent)
         experiment, position = await self._decide(record, context)
@@ -101,7 +110,8 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         name = request.name if request.HasField("name") else None
         if name is not None:
             check_experiment_name(name)
-        check_tags(request.tags.items(), "tags")
+        check_tags(request.tags, "tags")
+        check_tag_keys(request.deleted_tags, "deleted_tags")
         intent = frame_pb2.ExperimentUpdated(
             experiment_id=request.experiment_id, name=name, tags=request.tags, deleted_tags=request.deleted_tags
         )
@@ -131,13 +141,21 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request_iterator: AsyncIterator[ingest_pb2.UploadArtifactRequest], context: Context
     ) -> ingest_pb2.UploadArtifactResponse:
         """See the proto."""
-        await upload(request_iterator, self._objects, self._executor)
+        await upload(request_iterator, self._objects, self._uploading)
         return ingest_pb2.UploadArtifactResponse()
 
     async def _decide(self, record: frame_pb2.ControlRecord, context: Context) -> Decided:
-        remaining = context.time_remaining()
-        timeout = DEFAULT_TIMEOUT_SECONDS if remaining is None else min(remaining, DEFAULT_TIMEOUT_SECONDS)
-        return await self._control.decide(record, timeout)
+        return await self._control.decide(record, _timeout_seconds(context))
+
+
+def _now_millis() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _timeout_seconds(context: Context) -> float:
+    """What is left of the caller's time, at most 30 s."""
+    remaining = context.time_remaining()
+    return TIMEOUT_SECONDS if remaining is None else min(remaining, TIMEOUT_SECONDS)
 
 
 def _intent(
@@ -157,26 +175,3 @@ def _intent(
         experiment_deleted=experiment_deleted,
         experiment_restored=experiment_restored,
     )
-
-
-def _changes(request: ingest_pb2.UpdateRunRequest, now_millis: int) -> list[event_pb2.Event]:
-    """The request as the events of a writer that opens the run beside the others, and says no more than this."""
-    joined = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_JOIN)
-    events = [event_pb2.Event(run_started=joined)]
-    if request.HasField("name"):
-        events.append(event_pb2.Event(run_updated=event_pb2.RunUpdated(name=request.name)))
-    if request.deleted_tags:
-        events.append(event_pb2.Event(tags_deleted=event_pb2.TagsDeleted(keys=request.deleted_tags)))
-    if request.tags:
-        events.append(event_pb2.Event(tags_set=event_pb2.TagsSet(tags=request.tags)))
-    if request.state != event_pb2.RUN_STATE_UNSPECIFIED:
-        events.append(event_pb2.Event(run_finished=event_pb2.RunFinished(state=request.state)))
-    if request.HasField("deleted"):
-        hidden, shown = event_pb2.RunDeleted(), event_pb2.RunRestored()
-        events.append(event_pb2.Event(run_deleted=hidden) if request.deleted else event_pb2.Event(run_restored=shown))
-    if len(events) == 1:
-        raise InvalidArgument("NOTHING_TO_CHANGE", "the request changes nothing; give a name, tags, a state or deleted")
-    for place, event in enumerate(events):
-        event.sequence = place + 1
-        event.observe_time_millis = now_millis
-    return events

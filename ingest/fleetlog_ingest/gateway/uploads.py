@@ -8,16 +8,17 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
 
 from fleetlog_core import limits
-from fleetlog_core.errors import FailedPrecondition, InvalidArgument
+from fleetlog_core.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
 from fleetlog_core.ids import parse_id
 from fleetlog_core.objects.port import DigestMismatch, ObjectName, ObjectStore
 from fleetlog_core.rules.events import check_size_and_digest
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.rules.paths import check_artifact_path
-from fleetlog_core.serving.errors import Undecodable
 from fleetlog_proto.v1 import ingest_pb2
 
 CHUNKS_WAITING = 8
+IDLE_SECONDS = 60.0
+"""How long an upload may send nothing: each holds a thread."""
 
 
 class _Broken(Exception):
@@ -38,8 +39,8 @@ async def upload(
     requests: AsyncIterator[ingest_pb2.UploadArtifactRequest], objects: ObjectStore, executor: Executor
 ) -> None:
     """Take one upload. FAILED_PRECONDITION DIGEST_MISMATCH: the bytes are not the declared ones."""
-    first = await anext(aiter(requests), None)
-    if first is None or isinstance(first, Undecodable) or not first.HasField("header"):
+    first = await _next(requests)
+    if first is None or not first.HasField("header"):
         raise InvalidArgument.of_field(
             "UPLOAD_WITHOUT_HEADER", "header", "the first request of an upload is its header"
         )
@@ -53,12 +54,12 @@ async def upload(
     loop = asyncio.get_running_loop()
     stored = loop.run_in_executor(executor, objects.put, name, header.size_bytes, _chunks(waiting))
     try:
-        async for request in requests:
-            if isinstance(request, Undecodable) or not request.HasField("chunk"):
-                raise InvalidArgument.of_field("UPLOAD_CHUNK", "chunk", "after the header come chunks")
+        while (request := await _next(requests)) is not None:
+            if not request.HasField("chunk"):
+                raise InvalidArgument.of_field("UPLOAD_CHUNK", "chunk", "after the header come chunks alone")
             if len(request.chunk) > limits.CHUNK_BYTES:
                 raise InvalidArgument.of_field(
-                    "UPLOAD_CHUNK", "chunk", f"a chunk has at most {limits.CHUNK_BYTES:,} bytes"
+                    "UPLOAD_CHUNK", "chunk", f"{len(request.chunk):,} bytes, at most {limits.CHUNK_BYTES:,}; cut it"
                 )
             await _put(waiting, request.chunk, stored)
         await _put(waiting, None, stored)
@@ -69,6 +70,18 @@ async def upload(
         if not stored.done():
             await _put(waiting, _Broken(), stored)
             await asyncio.gather(stored, return_exceptions=True)
+
+
+async def _next(
+    requests: AsyncIterator[ingest_pb2.UploadArtifactRequest],
+) -> ingest_pb2.UploadArtifactRequest | None:
+    try:
+        async with asyncio.timeout(IDLE_SECONDS):
+            return await anext(requests, None)
+    except TimeoutError:
+        raise DeadlineExceeded(
+            "UPLOAD_STALLED", f"nothing came for {IDLE_SECONDS:.0f} s; send it from the beginning"
+        ) from None
 
 
 async def _put(

@@ -18,10 +18,20 @@ class BatchPolicy:
     """Rows that are never exceeded, but by a single record: what one insert takes as one block."""
     max_wait_seconds: float = 1.0
     """The longest a record waits for others."""
+    max_rest_seconds: float = 0.5
+    """The longest pause between a small batch and the next."""
 
     def ready(self, weight: int, waited_seconds: float, idle: bool) -> bool:
         """Whether to go. `idle`: the log had nothing more just now."""
         return weight > 0 and (idle or weight >= self.target_weight or waited_seconds >= self.max_wait_seconds)
+
+    def rest(self, took_seconds: float) -> float:
+        """How long after a batch the next small one waits, in seconds: as long as that batch took.
+
+        So that a log with little batches in it leaves half of the machine to those who write, and what arrives in the
+        meantime shares the next insert. A write that comes after the pause goes at once.
+        """
+        return min(took_seconds, self.max_rest_seconds)
 
     def cut(self, waiting: Sequence[Decoded]) -> int:
         """How many of the waiting records, at least one, make the batch."""

@@ -57,6 +57,7 @@ class _Open:
     waiting: deque[Decoded] = field(default_factory=deque)
     weight: int = 0
     since: float = 0.0
+    rests_until: float = 0.0
     confirmed: bool = True
 
 
@@ -114,7 +115,7 @@ class Materializer:
 
     def _turn(self, consumer: Consumer) -> None:
         busy = any(opened.weight or not opened.confirmed for opened in self._open.values())
-        records = consumer.poll(0.0 if busy else IDLE_SECONDS, max_bytes=POLL_BYTES)
+        records = consumer.poll(self._pause() if busy else IDLE_SECONDS, max_bytes=POLL_BYTES)
         self._follow_assignment(consumer)
         self._take(records)
         for partition in list(self._open):
@@ -123,6 +124,15 @@ class Materializer:
                 self._work(consumer, partition, opened, idle=not records)
             except Fenced:
                 self._drop(partition)
+
+    def _pause(self) -> float:
+        """How long there is nothing to do but to wait for more records, in seconds."""
+        rests = [
+            opened.rests_until if opened.weight else 0.0
+            for opened in self._open.values()
+            if opened.weight or not opened.confirmed
+        ]
+        return max(0.0, min(rests) - self._clock())
 
     def _follow_assignment(self, consumer: Consumer) -> None:
         assigned = consumer.assignment()
@@ -189,23 +199,29 @@ class Materializer:
             opened.next_offset = record.offset + 1
 
     def _work(self, consumer: Consumer, partition: Partition, opened: _Open, *, idle: bool) -> None:
-        # What is asked of the control partition has somebody waiting for it.
-        at_once = idle or partition.topic == CONTROL
-        while self._policy.ready(opened.weight, self._clock() - opened.since, at_once):
+        while self._ready(partition, opened, idle):
             if self._stopped.is_set():
                 raise Stopped
             waiting = list(islice(opened.waiting, self._policy.cut(opened.waiting)))
             batch = Batch(partition, waiting)
             consumer.commit(partition, Commit(batch.first, str(batch.last)))
             opened.confirmed = False
+            began = self._clock()
             self._apply(batch)
             for decoded in waiting:
                 opened.waiting.popleft()
                 opened.weight -= decoded.weight
             opened.since = self._clock()
+            opened.rests_until = opened.since + self._policy.rest(opened.since - began)
         if idle and not opened.confirmed and not opened.waiting:
             consumer.commit(partition, Commit(opened.next_offset))
             opened.confirmed = True
+
+    def _ready(self, partition: Partition, opened: _Open, idle: bool) -> bool:
+        now = self._clock()
+        # What is asked of the control partition has somebody waiting for it.
+        at_once = partition.topic == CONTROL or (idle and now >= opened.rests_until)
+        return self._policy.ready(opened.weight, now - opened.since, at_once)
 
     def _apply(self, batch: Batch) -> None:
         began = self._clock()

@@ -57,7 +57,8 @@ def started_writer(
     check_event(event_pb2.Event(run_started=started), "start_run")
     return Writer(
         namespace=space,
-        run_id=new_run_id() if run_id is None else parse_id(run_id),
+        # The id's time is the start, so that ids and starts are in one order for runs of the past too.
+        run_id=new_run_id(start) if run_id is None else parse_id(run_id),
         writer_id=new_random_id() if writer_id is None else parse_id(writer_id, "writer_id"),
         rank=rank,
         experiment=experiment,

@@ -46,7 +46,7 @@ _TABLES: Mapping[str, str] = {
     "applied": "topic, part, next_offset",
 }
 """What must be the same to the bit. `writers.next_offset` is where a batch ended, which is chance; the words of
-messages may become better from one version to the next."""
+messages may become better from one version to the next. `run_skews` is a bound that how batches fell may widen."""
 
 _SUMS: Mapping[str, tuple[str, Sequence[str]]] = {
     "series": ("namespace, experiment, key, run_id", ("total", "squares")),
@@ -139,7 +139,7 @@ def checksums(warehouse: Warehouse) -> dict[str, TableSum]:
 def _checksum(warehouse: Warehouse, table: str, columns: str) -> TableSum:
     source = table if table == "points" else f"{table} FINAL"
     whole = warehouse.select(
-        Statement(f"SELECT count() AS row_count, sum(cityHash64({columns})) AS digest FROM {source}"),
+        Statement(f"SELECT count() AS row_count, sum(cityHash64({columns})) AS digest FROM {source}", wide=True),
         timeout_seconds=TIMEOUT_SECONDS,
     )
     sums: dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = {}
@@ -151,7 +151,8 @@ def _checksum(warehouse: Warehouse, table: str, columns: str) -> TableSum:
             Statement(
                 f"SELECT cityHash64({keys}) % {SUM_BUCKETS} AS bucket,"
                 f" sum({name}) AS bucket_sum, sum({size}) AS bucket_size"
-                f" FROM {table} FINAL WHERE isFinite({name}) AND isFinite({size}) GROUP BY bucket"
+                f" FROM {table} FINAL WHERE isFinite({name}) AND isFinite({size}) GROUP BY bucket",
+                wide=True,
             ),
             timeout_seconds=TIMEOUT_SECONDS,
         )

@@ -33,6 +33,10 @@ class Binds:
         """An Array(UInt32)."""
         return self._place(list(values), "Array(UInt32)")
 
+    def run_id(self, value: bytes) -> str:
+        """An id as FixedString(16)."""
+        return f"toFixedString(unhex({self.text(value.hex())}), 16)"
+
     def run_ids(self, values: Sequence[bytes]) -> str:
         """Ids as an array of FixedString(16): for `run_id IN …`."""
         place = self.texts([value.hex() for value in values])

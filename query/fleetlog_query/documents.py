@@ -13,8 +13,8 @@ from fleetlog_proto.v1 import event_pb2, run_pb2
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import KIND_NUMBERS
 from fleetlog_query.read_mask import ReadMask
+from fleetlog_query.run_rows import RUN_COLUMNS, runs_of
 
-_NO_PARENT = bytes(16)
 PROBLEMS = 100
 
 
@@ -30,44 +30,30 @@ class Documents:
         """The runs that are there, in the order asked for."""
         if not run_ids:
             return []
-        runs = self._attributes(namespace, run_ids, timeout_seconds)
-        if mask.kinds:
-            self._keys(namespace, runs, mask, timeout_seconds)
-        if summaries and "metrics" in mask.kinds:
-            self._summaries(namespace, runs, timeout_seconds)
-        return [runs[run_id] for run_id in run_ids if run_id in runs]
-
-    def _attributes(self, namespace: str, run_ids: Sequence[bytes], timeout_seconds: float) -> dict[bytes, run_pb2.Run]:
         binds = Binds()
         ids = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
         answer = self._warehouse.select(
             Statement(
-                "SELECT run_id, experiment, name, user, state, toUnixTimestamp64Milli(start_time) AS start,"
-                " toUnixTimestamp64Milli(end_time) AS finish, parent_run_id, deleted"
-                f" FROM runs FINAL WHERE {ids} AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})",
+                f"SELECT {RUN_COLUMNS} FROM runs FINAL"
+                f" WHERE {ids} AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})",
                 binds.values,
             ),
             timeout_seconds=timeout_seconds,
         )
-        numbers = zip(
-            answer.array("run_id").tolist(), answer.array("experiment").tolist(), answer.array("state").tolist(),
-            answer.array("start").tolist(), answer.array("finish").tolist(), answer.array("parent_run_id").tolist(),
-            answer.array("deleted").tolist(), answer.texts("name"), answer.texts("user"), strict=True,
-        )  # fmt: skip
-        return {
-            bytes(run_id): run_pb2.Run(
-                run_id=bytes(run_id).hex(),
-                experiment_id=experiment,
-                name=name,
-                user=user,
-                state=state,
-                start_time_millis=start,
-                end_time_millis=finish or None,
-                parent_run_id="" if bytes(parent) == _NO_PARENT else bytes(parent).hex(),
-                deleted=bool(deleted),
-            )
-            for run_id, experiment, state, start, finish, parent, deleted, name, user in numbers
-        }
+        found = {run.run_id: run for run in runs_of(answer)}
+        runs = [found[run_id.hex()] for run_id in run_ids if run_id.hex() in found]
+        self.fill(namespace, runs, mask, summaries, timeout_seconds)
+        return runs
+
+    def fill(
+        self, namespace: str, runs: Sequence[run_pb2.Run], mask: ReadMask, summaries: bool, timeout_seconds: float
+    ) -> None:
+        """Put what the mask names of params, tags and metrics into runs that have their attributes."""
+        by_id = {bytes.fromhex(run.run_id): run for run in runs}
+        if by_id and mask.kinds:
+            self._keys(namespace, by_id, mask, timeout_seconds)
+        if by_id and summaries and "metrics" in mask.kinds:
+            self._summaries(namespace, by_id, timeout_seconds)
 
     def _keys(self, namespace: str, runs: dict[bytes, run_pb2.Run], mask: ReadMask, timeout_seconds: float) -> None:
         binds = Binds()
@@ -111,6 +97,7 @@ class Documents:
                 f" WHERE namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))}"
                 " GROUP BY run_id, key",
                 binds.values,
+                wide=len(runs) > 100,
             ),
             timeout_seconds=timeout_seconds,
         )

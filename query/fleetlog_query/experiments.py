@@ -9,11 +9,13 @@ from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import experiment_pb2, query_pb2
 
 DEFAULT_NAME = "Default"
-_ALL = """
+_SELECT = """
 SELECT experiment, name, tags, toUnixTimestamp64Milli(create_time) AS created,
     toUnixTimestamp64Milli(update_time) AS changed, deleted
-FROM experiments FINAL WHERE namespace = {namespace:String} ORDER BY experiment
-"""
+FROM experiments FINAL WHERE namespace = {namespace:String}"""
+_ALL = f"{_SELECT} ORDER BY experiment"
+_NAMED = f"{_SELECT} AND (name = {{name:String}} OR experiment = 0) ORDER BY experiment"
+"""The default experiment too: only its row tells whether it still has its name."""
 
 
 class Experiments:
@@ -24,7 +26,10 @@ class Experiments:
 
     def all(self, namespace: str, timeout_seconds: float) -> list[experiment_pb2.Experiment]:
         """By number."""
-        answer = self._warehouse.select(Statement(_ALL, {"namespace": namespace}), timeout_seconds=timeout_seconds)
+        return self._read(Statement(_ALL, {"namespace": namespace}), timeout_seconds)
+
+    def _read(self, statement: Statement, timeout_seconds: float) -> list[experiment_pb2.Experiment]:
+        answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
         found = [
             experiment_pb2.Experiment(
                 experiment_id=number,
@@ -46,7 +51,8 @@ class Experiments:
 
     def by_name(self, namespace: str, name: str, timeout_seconds: float) -> experiment_pb2.Experiment:
         """NotFound EXPERIMENT_NOT_FOUND."""
-        for experiment in self.all(namespace, timeout_seconds):
+        named = Statement(_NAMED, {"namespace": namespace, "name": name})
+        for experiment in self._read(named, timeout_seconds):
             if experiment.name == name:
                 return experiment
         raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {shown(name)} in this namespace")

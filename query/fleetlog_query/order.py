@@ -7,7 +7,7 @@ texts go the key's way. Ties fall to start_time DESC, then run id.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fleetlog_core import limits
@@ -96,11 +96,11 @@ def _expressions(place: int, key: OrderKey) -> tuple[str, str, str]:
     return value, f"if({class_} = 2, {text}, '')", class_
 
 
-def joins(keys: Sequence[OrderKey], scope: Scope, binds: Binds) -> str:
-    """The joins that bring the keys' values to rows of `runs`."""
+def joins(keys: Sequence[OrderKey], scope: Scope, binds: Binds, known: int = 0) -> str:
+    """The joins that bring the keys' values to rows of `runs`; not those of the first `known` keys."""
     parts = []
     for place, key in enumerate(keys):
-        if key.kind == "attributes":
+        if place < known or key.kind == "attributes":
             continue
         rows = attrs_of(key.kind, key.key, scope, binds)
         parts.append(
@@ -108,6 +108,18 @@ def joins(keys: Sequence[OrderKey], scope: Scope, binds: Binds) -> str:
             f" type AS k{place}_type, toUInt8(1) AS k{place}_there {rows}) AS k{place} ON k{place}_run = run_id"
         )
     return "\n".join(parts)
+
+
+def known_columns(key: OrderKey, numbers: Mapping[bytes, float]) -> list[SortColumn]:
+    """The expressions of a key, as sort_columns makes them, when every run's number is at hand."""
+    ids = ", ".join(f"'{run_id.hex().upper()}'" for run_id in numbers)
+    values = ", ".join(map(repr, numbers.values()))
+    number = f"transform(hex(run_id), [{ids}], [{values}], 0.)"
+    return [
+        SortColumn("0", False, "whole"),
+        SortColumn(number, key.descending, "number"),
+        SortColumn("''", False, "text"),
+    ]
 
 
 def after(columns: Sequence[SortColumn], last: Sequence[float | int | str], binds: Binds) -> str:

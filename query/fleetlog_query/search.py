@@ -1,24 +1,34 @@
-"""SearchRuns' core: which runs, in which order, a page at a time."""
+"""SearchRuns' core: which runs, in which order, a page at a time.
+
+Three ways to the same page, the first that applies:
+
+    foremost   by a metric: only runs whose value is among the foremost are joined and sorted
+    latest     by start_time DESC: only the latest runs are looked at
+    whole      all runs of the scope
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from fleetlog_core import limits
-from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_core.warehouse.port import Answer, Warehouse
+from fleetlog_proto.v1 import query_pb2, run_pb2
 
-from fleetlog_query.binds import Binds
-from fleetlog_query.filter.plan import Plan, plan_of
-from fleetlog_query.order import OrderKey, SortColumn, after, joins, parse_order, sort_columns
+from fleetlog_query.filter.plan import plan_of
+from fleetlog_query.order import OrderKey, parse_order, sort_columns
+from fleetlog_query.page import PageQuery, foremost_statement, page_statement, values_of
 from fleetlog_query.page_token import PageTokens, check_page_size
-from fleetlog_query.statement import Scope, attrs_of, condition
+from fleetlog_query.run_rows import runs_of
+from fleetlog_query.statement import Scope
+from fleetlog_query.window import Windows
 
 DEFAULT_PAGE = 100
+SPARE = 20
+"""Foremost runs that are looked at beyond the page: deleted ones may be among them."""
 
 
 @dataclass(frozen=True)
@@ -35,30 +45,11 @@ class Search:
 
 
 @dataclass(frozen=True)
-class Hit:
-    """A run that was found."""
-
-    run_id: bytes
-    experiment: int
-
-
-@dataclass(frozen=True)
 class SearchPage:
-    """Runs in order, and the token of the page that follows; "" at the end."""
+    """Runs in order, without their keys; and the token of the page that follows, "" at the end."""
 
-    hits: list[Hit]
+    runs: list[run_pb2.Run]
     next_page_token: str
-
-
-@dataclass(frozen=True)
-class _Planned:
-    scope: Scope
-    plan: Plan | None
-    keys: list[OrderKey]
-    columns: list[SortColumn]
-    last: list[Any] | None
-    size: int
-    deleted_view: int
 
 
 class Searcher:
@@ -67,6 +58,7 @@ class Searcher:
     def __init__(self, warehouse: Warehouse, token_key: bytes) -> None:
         self._warehouse = warehouse
         self._tokens = PageTokens(token_key)
+        self._windows = Windows(warehouse)
 
     def search(self, search: Search, timeout_seconds: float) -> SearchPage:
         """One page. InvalidArgument for a filter, order or token that is wrong; TimedOut."""
@@ -75,95 +67,62 @@ class Searcher:
         keys = parse_order(search.order_by)
         last = self._tokens.read(purpose, search.page_token) if search.page_token else None
         scope = Scope(search.namespace, search.experiments)
-        planned = _Planned(scope, plan_of(search.filter), keys, sort_columns(keys), last, size, search.deleted_view)
+        plan, columns = plan_of(search.filter), sort_columns(keys)
         if not search.experiments:
             return SearchPage([], "")
-        answer = self._page(planned, timeout_seconds)
-        hits = [
-            Hit(run_id.tobytes(), int(experiment))
-            for run_id, experiment in zip(answer.array("run_id")[:size], answer.array("experiment")[:size], strict=True)
-        ]
-        token = ""
-        if answer.rows > size:
-            token = self._tokens.make(purpose, _values(answer, planned.columns, size - 1))
-        return SearchPage(hits, token)
+        query = PageQuery(scope, plan, keys, columns, last, size, search.deleted_view)
+        answer = self._page(query, timeout_seconds)
+        more = answer.rows > size
+        token = self._tokens.make(purpose, values_of(answer, columns, size - 1)) if more else ""
+        return SearchPage(runs_of(answer)[:size], token)
 
-    def _page(self, planned: _Planned, timeout_seconds: float) -> Answer:
-        """The page and one row more. By a metric: look among the foremost values first, before all runs are joined."""
-        if planned.keys and planned.keys[0].kind == "metrics":
-            bound = self._bound(planned, timeout_seconds)
-            if bound is not None:
-                answer = self._warehouse.select(page_statement(planned, bound), timeout_seconds=timeout_seconds)
-                if answer.rows > planned.size:
-                    return answer
-        return self._warehouse.select(page_statement(planned, None), timeout_seconds=timeout_seconds)
+    def _page(self, query: PageQuery, timeout_seconds: float) -> Answer:
+        """The page and one row more."""
+        if query.keys and query.keys[0].kind == "metrics":
+            answer = self._foremost(query, timeout_seconds)
+            if answer is not None:
+                return answer
+        elif _by_start(query.keys):
+            return self._latest(query, timeout_seconds)
+        return self._warehouse.select(page_statement(query, wide=True), timeout_seconds=timeout_seconds)
 
-    def _bound(self, planned: _Planned, timeout_seconds: float) -> float | None:
-        """The value up to which there are enough runs for the page; None when there are not."""
-        statement = bound_statement(planned)
-        if statement is None:
+    def _foremost(self, query: PageQuery, timeout_seconds: float) -> Answer | None:
+        """None: the page goes on behind the numbers, to runs without one."""
+        if query.last is not None and query.last[0] != 0:
             return None
-        answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
-        return float(answer.array("num")[0]) if answer.rows else None
+        count = query.size + 1 + SPARE
+        statement = foremost_statement(query, count, wide=self._windows.wide(query.scope, timeout_seconds))
+        found = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        run_ids = (run_id.tobytes() for run_id in found.array("run_id"))
+        foremost = dict(zip(run_ids, found.array("num").tolist(), strict=True))
+        if found.rows == count:
+            # Others may have the number of the last one too, and come before it: that number is left out.
+            last = found.array("num")[-1]
+            foremost = {run_id: number for run_id, number in foremost.items() if number != last}
+        if len(foremost) <= query.size:
+            return None
+        page = page_statement(replace(query, plan=None), wide=False, foremost=foremost)
+        answer = self._warehouse.select(page, timeout_seconds=timeout_seconds)
+        return answer if answer.rows > query.size else None
+
+    def _latest(self, query: PageQuery, timeout_seconds: float) -> Answer:
+        start = len(query.columns) - 2
+        last_start = None if query.last is None else int(query.last[start])
+        for window in self._windows.of(query.scope, last_start, timeout_seconds):
+            page = page_statement(replace(query, scope=window.scope), wide=window.wide)
+            answer = self._warehouse.select(page, timeout_seconds=timeout_seconds)
+            if window.whole or (answer.rows > query.size and window.holds(_start_of(answer, query.size))):
+                break
+        return answer
 
 
-def bound_statement(planned: _Planned) -> Statement | None:
-    """The value of the last row of the page and some more (deleted runs may be among them)."""
-    last = planned.last
-    if last is not None and last[0] != 0:
-        return None
-    binds = Binds()
-    key = planned.keys[0]
-    rows = attrs_of(key.kind, key.key, planned.scope, binds)
-    if last is not None:
-        rows += f" AND num {'<=' if key.descending else '>='} {binds.number(last[1])}"
-    if planned.plan is not None:
-        plan = condition(planned.plan, planned.scope, binds)
-        rows += f" AND run_id IN (SELECT run_id FROM runs FINAL WHERE {planned.scope.sql(binds)} AND {plan})"
-    way = "DESC" if key.descending else "ASC"
-    sql = f"SELECT num {rows} AND NOT isNaN(num) ORDER BY num {way} LIMIT 1 OFFSET {planned.size + 10}"
-    return Statement(sql, binds.values)
+def _start_of(answer: Answer, row: int) -> int:
+    return int(answer.array("start_millis")[row])
 
 
-def page_statement(planned: _Planned, bound: float | None) -> Statement:
-    """The page, in order; with a bound only runs whose first key is within it."""
-    binds = Binds()
-    where = [planned.scope.sql(binds)]
-    if planned.deleted_view in (query_pb2.DELETED_VIEW_UNSPECIFIED, query_pb2.DELETED_VIEW_ACTIVE):
-        where.append("deleted = 0")
-    elif planned.deleted_view == query_pb2.DELETED_VIEW_DELETED:
-        where.append("deleted = 1")
-    if planned.plan is not None:
-        where.append(condition(planned.plan, planned.scope, binds))
-    if bound is not None:
-        key = planned.keys[0]
-        rows = attrs_of(key.kind, key.key, planned.scope, binds)
-        within = f"num {'>=' if key.descending else '<='} {binds.number(bound)}"
-        if planned.last is not None:
-            within += f" AND num {'<=' if key.descending else '>='} {binds.number(planned.last[1])}"
-        where.append(f"run_id IN (SELECT run_id {rows} AND {within})")
-    runs = (
-        "SELECT run_id, experiment, name, user, state, start_time, end_time, parent_run_id"
-        f" FROM runs FINAL WHERE {' AND '.join(where)}"
-    )
-    columns = planned.columns
-    selected = ", ".join(f"{column.sql} AS s{place}" for place, column in enumerate(columns))
-    sql = f"SELECT run_id, experiment, {selected}\nFROM ({runs}) AS r\n{joins(planned.keys, planned.scope, binds)}"
-    if planned.last is not None:
-        sql += f"\nWHERE {after(columns, planned.last, binds)}"
-    order = ", ".join(f"s{place} {'DESC' if column.descending else 'ASC'}" for place, column in enumerate(columns))
-    return Statement(f"{sql}\nORDER BY {order}\nLIMIT {planned.size + 1}", binds.values)
-
-
-def _values(answer: Answer, columns: Sequence[SortColumn], row: int) -> list[Any]:
-    values: list[Any] = []
-    for place, column in enumerate(columns):
-        if column.type == "text":
-            values.append(answer.texts(f"s{place}")[row])
-        else:
-            number = answer.array(f"s{place}")[row].item()
-            values.append(int(number) if column.type == "whole" else float(number))
-    return values
+def _by_start(keys: Sequence[OrderKey]) -> bool:
+    """Whether the latest start is first. Other orders look at all runs."""
+    return not keys or (keys[0].kind == "attributes" and keys[0].key == "start_time" and keys[0].descending)
 
 
 def _purpose(search: Search) -> str:

@@ -52,6 +52,7 @@ class SeriesReader:
             f"SELECT step, toUnixTimestamp64Milli(ts) AS time, value FROM points WHERE {wanted.where(binds)}"
             " ORDER BY namespace, run_id, key, step, ts, part, off",
             binds.values,
+            wide=True,
         )
         answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
         if answer.rows == 0:
@@ -108,7 +109,7 @@ class SeriesReader:
             f"SELECT run_id, key, intDiv({step} - {start}, {wide}) AS place, {values} {source}"
             " GROUP BY run_id, key, place ORDER BY run_id, key, place"
         )
-        answer = self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(Statement(sql, binds.values, wide=True), timeout_seconds=timeout_seconds)
         return _split(answer, low, width)
 
     def _extent(

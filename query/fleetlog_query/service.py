@@ -100,11 +100,8 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
             request.deleted_view,
         )
         page = self._searcher.search(search, timeout_seconds)
-        runs = self._documents.read(
-            namespace, [hit.run_id for hit in page.hits], mask, request.summaries,
-            timeout_seconds,
-        )  # fmt: skip
-        return query_pb2.SearchRunsResponse(runs=runs, next_page_token=page.next_page_token)
+        self._documents.fill(namespace, page.runs, mask, request.summaries, timeout_seconds)
+        return query_pb2.SearchRunsResponse(runs=page.runs, next_page_token=page.next_page_token)
 
     def _experiment_ids(
         self, namespace: str, request: query_pb2.SearchRunsRequest, timeout_seconds: float

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fleetlog_query.binds import Binds
@@ -25,14 +24,24 @@ _PRESENT = {"end_time": "toUnixTimestamp64Milli(end_time) != 0", "parent_run_id"
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a search looks: one namespace, some experiments."""
+    """Where a search looks: one namespace, some experiments; ids from `since` on, before `until`, or only `run_ids`."""
 
     namespace: str
-    experiments: Sequence[int]
+    experiments: tuple[int, ...]
+    since: bytes = b""
+    until: bytes = b""
+    run_ids: tuple[bytes, ...] = ()
 
     def sql(self, binds: Binds) -> str:
         """As a condition."""
-        return f"namespace = {binds.text(self.namespace)} AND experiment IN {binds.numbers(self.experiments)}"
+        clauses = [f"namespace = {binds.text(self.namespace)} AND experiment IN {binds.numbers(self.experiments)}"]
+        if self.since:
+            clauses.append(f"run_id >= {binds.run_id(self.since)}")
+        if self.until:
+            clauses.append(f"run_id < {binds.run_id(self.until)}")
+        if self.run_ids:
+            clauses.append(f"run_id IN {binds.run_ids(self.run_ids)}")
+        return " AND ".join(clauses)
 
 
 def attrs_of(kind: Kind, key: str, scope: Scope, binds: Binds) -> str:

@@ -38,10 +38,15 @@ Bind = str | int | float | Sequence[str] | Sequence[int]
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """SQL with `{name:Type}` places, and their values."""
+    """SQL with `{name:Type}` places, and their values.
+
+    `wide`: it reads millions of rows, so it may use every core. What reads a few thousand is quicker in one thread:
+    handing blocks from thread to thread costs more than the blocks.
+    """
 
     sql: str
     binds: Mapping[str, Bind] = field(default_factory=dict)
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,26 @@ CREATE TABLE runs (
 ORDER BY (namespace, experiment, run_id)
 SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000;
 
+-- By how many milliseconds a run of the experiment started after its id was made at most, and before it at most: ids
+-- begin with 48 bits of Unix milliseconds. It bounds where the latest runs of an experiment are.
+CREATE TABLE run_skews (
+    namespace  LowCardinality(String),
+    experiment UInt32,
+    ahead      SimpleAggregateFunction(max, Int64),
+    behind     SimpleAggregateFunction(max, Int64)
+) ENGINE = AggregatingMergeTree
+ORDER BY (namespace, experiment)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+CREATE MATERIALIZED VIEW run_skews_of_runs TO run_skews AS
+SELECT
+    namespace,
+    experiment,
+    max(toUnixTimestamp64Milli(start_time) - toInt64(reinterpretAsUInt64(reverse(substring(run_id, 1, 6))))) AS ahead,
+    max(toInt64(reinterpretAsUInt64(reverse(substring(run_id, 1, 6)))) - toUnixTimestamp64Milli(start_time)) AS behind
+FROM runs
+GROUP BY namespace, experiment;
+
 -- Which experiment a run is in: from its id to its row in `runs`.
 CREATE TABLE run_homes (
     namespace  LowCardinality(String),
@@ -63,7 +83,7 @@ CREATE TABLE attrs (
     ver        UInt256         CODEC(ZSTD(1))
 ) ENGINE = ReplacingMergeTree(ver)
 ORDER BY (namespace, experiment, kind, key, run_id)
-SETTINGS non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 2048, non_replicated_deduplication_window = 10000;
 
 -- The same rows by run: a run's document.
 CREATE TABLE run_attrs (

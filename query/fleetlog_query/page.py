@@ -1,0 +1,102 @@
+"""One page of a search as a statement over `runs`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fleetlog_core.warehouse.port import Answer, Statement
+from fleetlog_proto.v1 import query_pb2
+
+from fleetlog_query.binds import Binds
+from fleetlog_query.filter.plan import AllOf, AnyOf, Leaf, Plan
+from fleetlog_query.order import OrderKey, SortColumn, after, joins, known_columns
+from fleetlog_query.run_rows import RUN_COLUMNS
+from fleetlog_query.statement import Scope, attrs_of, condition
+
+
+@dataclass(frozen=True)
+class PageQuery:
+    """A page: which runs, in which order, behind which one, how many."""
+
+    scope: Scope
+    plan: Plan | None
+    keys: Sequence[OrderKey]
+    columns: Sequence[SortColumn]
+    last: Sequence[Any] | None
+    size: int
+    deleted_view: int
+
+
+def page_statement(query: PageQuery, *, wide: bool, foremost: Mapping[bytes, float] | None = None) -> Statement:
+    """The page and one row more, in order, with RUN_COLUMNS and the values of the order as s0, s1, …
+
+    With `foremost`, the first key's values by run id, only these runs are looked at.
+    """
+    binds, known = Binds(), 0
+    if foremost is not None:
+        columns = [*known_columns(query.keys[0], foremost), *query.columns[3:]]
+        query, known = replace(query, columns=columns, scope=replace(query.scope, run_ids=tuple(foremost))), 1
+    where = [query.scope.sql(binds)]
+    if query.deleted_view in (query_pb2.DELETED_VIEW_UNSPECIFIED, query_pb2.DELETED_VIEW_ACTIVE):
+        where.append("deleted = 0")
+    elif query.deleted_view == query_pb2.DELETED_VIEW_DELETED:
+        where.append("deleted = 1")
+    if query.plan is not None:
+        where.append(condition(query.plan, query.scope, binds))
+    selected = ", ".join(f"{column.sql} AS s{place}" for place, column in enumerate(query.columns))
+    joined = joins(query.keys, query.scope, binds, known)
+    behind = "" if query.last is None else after(query.columns, query.last, binds)
+    if joined:
+        runs = (
+            "SELECT run_id, experiment, name, user, state, start_time, end_time, parent_run_id, deleted"
+            f" FROM runs FINAL WHERE {' AND '.join(where)}"
+        )
+        sql = f"SELECT {RUN_COLUMNS}, {selected}\nFROM ({runs}) AS r\n{joined}"
+        sql += f"\nWHERE {behind}" if behind else ""
+    else:
+        # Analysis is most of what a small statement costs, and a query in a query is analysed twice.
+        where += [behind] if behind else []
+        sql = f"SELECT {RUN_COLUMNS}, {selected}\nFROM runs FINAL WHERE {' AND '.join(where)}"
+    order = ", ".join(
+        f"s{place} {'DESC' if column.descending else 'ASC'}" for place, column in enumerate(query.columns)
+    )
+    return Statement(f"{sql}\nORDER BY {order}\nLIMIT {query.size + 1}", binds.values, wide)
+
+
+def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement:
+    """Runs whose first key, a metric, is among the `count` foremost numbers, in that order; deleted ones too."""
+    binds = Binds()
+    key = query.keys[0]
+    rows = attrs_of(key.kind, key.key, query.scope, binds)
+    if query.last is not None:
+        rows += f" AND num {'<=' if key.descending else '>='} {binds.number(query.last[1])}"
+    if query.plan is not None:
+        plan = condition(query.plan, query.scope, binds)
+        if _only_keys(query.plan):
+            rows += f" AND {plan}"
+        else:
+            rows += f" AND run_id IN (SELECT run_id FROM runs FINAL WHERE {query.scope.sql(binds)} AND {plan})"
+    way = "DESC" if key.descending else "ASC"
+    sql = f"SELECT run_id, num {rows} AND NOT isNaN(num) ORDER BY num {way} LIMIT {count}"
+    return Statement(sql, binds.values, wide)
+
+
+def _only_keys(plan: Plan) -> bool:
+    """Whether it is a condition on any table with run ids: it asks nothing of the columns of `runs`."""
+    if isinstance(plan, Leaf):
+        return plan.kind != "attributes"
+    return isinstance(plan, (AllOf, AnyOf)) and all(map(_only_keys, plan.parts))
+
+
+def values_of(answer: Answer, columns: Sequence[SortColumn], row: int) -> list[Any]:
+    """What a row is sorted by: what the token of the page that follows holds."""
+    values: list[Any] = []
+    for place, column in enumerate(columns):
+        if column.type == "text":
+            values.append(answer.texts(f"s{place}")[row])
+        else:
+            number = answer.array(f"s{place}")[row].item()
+            values.append(int(number) if column.type == "whole" else float(number))
+    return values

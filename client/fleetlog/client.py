@@ -9,7 +9,7 @@ from pathlib import Path
 import grpc
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.paths import check_artifact_path
-from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
+from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2, scope_pb2
 
 from fleetlog.connection import connection_to, resolve_namespace
 from fleetlog.delivery import flush, wait_applied
@@ -18,9 +18,9 @@ from fleetlog.series import Buckets, Series, gather, joined
 from fleetlog.views import Experiment, RunList, RunView
 
 _VIEWS = {
-    "active": query_pb2.DELETED_VIEW_ACTIVE,
-    "deleted": query_pb2.DELETED_VIEW_DELETED,
-    "all": query_pb2.DELETED_VIEW_ALL,
+    "active": scope_pb2.DELETED_VIEW_ACTIVE,
+    "deleted": scope_pb2.DELETED_VIEW_DELETED,
+    "all": scope_pb2.DELETED_VIEW_ALL,
 }
 PAGE = 1000
 READ_SECONDS = 60.0

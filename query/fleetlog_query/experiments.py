@@ -6,7 +6,7 @@ import json
 
 from fleetlog_core.errors import NotFound, shown
 from fleetlog_core.warehouse.port import Statement, Warehouse
-from fleetlog_proto.v1 import experiment_pb2, query_pb2
+from fleetlog_proto.v1 import experiment_pb2, scope_pb2
 
 DEFAULT_NAME = "Default"
 _SELECT = """
@@ -67,6 +67,6 @@ class Experiments:
 
 def shown_in(experiment: experiment_pb2.Experiment, view: int) -> bool:
     """Whether a DeletedView shows it."""
-    if view == query_pb2.DELETED_VIEW_ALL:
+    if view == scope_pb2.DELETED_VIEW_ALL:
         return True
-    return experiment.deleted == (view == query_pb2.DELETED_VIEW_DELETED)
+    return experiment.deleted == (view == scope_pb2.DELETED_VIEW_DELETED)

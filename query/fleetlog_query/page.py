@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fleetlog_core.warehouse.port import Answer, Statement
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.plan import AllOf, AnyOf, Leaf, Plan
@@ -39,9 +39,9 @@ def page_statement(query: PageQuery, *, wide: bool, foremost: Mapping[bytes, flo
         columns = [*known_columns(query.keys[0], foremost), *query.columns[3:]]
         query, known = replace(query, columns=columns, scope=replace(query.scope, run_ids=tuple(foremost))), 1
     where = [query.scope.sql(binds)]
-    if query.deleted_view in (query_pb2.DELETED_VIEW_UNSPECIFIED, query_pb2.DELETED_VIEW_ACTIVE):
+    if query.deleted_view in (scope_pb2.DELETED_VIEW_UNSPECIFIED, scope_pb2.DELETED_VIEW_ACTIVE):
         where.append("deleted = 0")
-    elif query.deleted_view == query_pb2.DELETED_VIEW_DELETED:
+    elif query.deleted_view == scope_pb2.DELETED_VIEW_DELETED:
         where.append("deleted = 1")
     if query.plan is not None:
         where.append(condition(query.plan, query.scope, binds))

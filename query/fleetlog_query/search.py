@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from fleetlog_core import limits
 from fleetlog_core.warehouse.port import Answer, Warehouse
-from fleetlog_proto.v1 import query_pb2, run_pb2
+from fleetlog_proto.v1 import run_pb2, scope_pb2
 
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.order import OrderKey, parse_order, sort_columns
@@ -41,7 +41,7 @@ class Search:
     order_by: tuple[str, ...] = ()
     page_size: int = 0
     page_token: str = ""
-    deleted_view: int = query_pb2.DELETED_VIEW_ACTIVE
+    deleted_view: int = scope_pb2.DELETED_VIEW_ACTIVE
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from fleetlog_proto.v1 import experiment_pb2 as _experiment_pb2
 from fleetlog_proto.v1 import position_pb2 as _position_pb2
 from fleetlog_proto.v1 import run_pb2 as _run_pb2
+from fleetlog_proto.v1 import scope_pb2 as _scope_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -22,33 +23,57 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _DeletedView:
+class _TotalCount:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _DeletedViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeletedView.ValueType], _builtins.type):
+class _TotalCountEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TotalCount.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    DELETED_VIEW_UNSPECIFIED: _DeletedView.ValueType  # 0
-    """Same as DELETED_VIEW_ACTIVE."""
-    DELETED_VIEW_ACTIVE: _DeletedView.ValueType  # 1
-    """Runs that are not deleted."""
-    DELETED_VIEW_DELETED: _DeletedView.ValueType  # 2
-    """Runs that are deleted."""
-    DELETED_VIEW_ALL: _DeletedView.ValueType  # 3
-    """Both."""
+    TOTAL_COUNT_UNSPECIFIED: _TotalCount.ValueType  # 0
+    """Same as TOTAL_COUNT_NONE."""
+    TOTAL_COUNT_NONE: _TotalCount.ValueType  # 1
+    """Not counted."""
+    TOTAL_COUNT_AT_LEAST: _TotalCount.ValueType  # 2
+    """Counted up to 10,000: above that the answer says "at least"."""
+    TOTAL_COUNT_EXACT: _TotalCount.ValueType  # 3
+    """Counted, whatever it costs."""
 
-class DeletedView(_DeletedView, metaclass=_DeletedViewEnumTypeWrapper):
-    """Which runs, by whether they are hidden."""
+class TotalCount(_TotalCount, metaclass=_TotalCountEnumTypeWrapper):
+    """Whether the runs that match are counted, over all pages."""
 
-DELETED_VIEW_UNSPECIFIED: DeletedView.ValueType  # 0
-"""Same as DELETED_VIEW_ACTIVE."""
-DELETED_VIEW_ACTIVE: DeletedView.ValueType  # 1
-"""Runs that are not deleted."""
-DELETED_VIEW_DELETED: DeletedView.ValueType  # 2
-"""Runs that are deleted."""
-DELETED_VIEW_ALL: DeletedView.ValueType  # 3
-"""Both."""
-Global___DeletedView: _TypeAlias = DeletedView  # noqa: Y015
+TOTAL_COUNT_UNSPECIFIED: TotalCount.ValueType  # 0
+"""Same as TOTAL_COUNT_NONE."""
+TOTAL_COUNT_NONE: TotalCount.ValueType  # 1
+"""Not counted."""
+TOTAL_COUNT_AT_LEAST: TotalCount.ValueType  # 2
+"""Counted up to 10,000: above that the answer says "at least"."""
+TOTAL_COUNT_EXACT: TotalCount.ValueType  # 3
+"""Counted, whatever it costs."""
+Global___TotalCount: _TypeAlias = TotalCount  # noqa: Y015
+
+class _RunFormat:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RunFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunFormat.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RUN_FORMAT_UNSPECIFIED: _RunFormat.ValueType  # 0
+    """Same as RUN_FORMAT_MESSAGES."""
+    RUN_FORMAT_MESSAGES: _RunFormat.ValueType  # 1
+    """As Run messages."""
+    RUN_FORMAT_ARROW: _RunFormat.ValueType  # 2
+    """As an Arrow IPC stream in pieces: one row a run, one column a key ("params.lr", "metrics.val_loss", …)."""
+
+class RunFormat(_RunFormat, metaclass=_RunFormatEnumTypeWrapper):
+    """How runs are sent."""
+
+RUN_FORMAT_UNSPECIFIED: RunFormat.ValueType  # 0
+"""Same as RUN_FORMAT_MESSAGES."""
+RUN_FORMAT_MESSAGES: RunFormat.ValueType  # 1
+"""As Run messages."""
+RUN_FORMAT_ARROW: RunFormat.ValueType  # 2
+"""As an Arrow IPC stream in pieces: one row a run, one column a key ("params.lr", "metrics.val_loss", …)."""
+Global___RunFormat: _TypeAlias = RunFormat  # noqa: Y015
 
 @_typing.final
 class GetRunRequest(_message.Message):
@@ -197,6 +222,7 @@ class SearchRunsRequest(_message.Message):
     SUMMARIES_FIELD_NUMBER: _builtins.int
     DELETED_VIEW_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     filter: _builtins.str
@@ -207,8 +233,10 @@ class SearchRunsRequest(_message.Message):
     """From the response before; the other fields must be the same as there."""
     summaries: _builtins.bool
     """Also fill MetricSummary.range."""
-    deleted_view: Global___DeletedView.ValueType
+    deleted_view: _scope_pb2.DeletedView.ValueType
     """Which runs, by whether they are hidden."""
+    total_count: Global___TotalCount.ValueType
+    """Whether to count all runs that match."""
     @_builtins.property
     def experiment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Experiments to look in, by number. With `experiment_names`, the union; both empty = every experiment
@@ -247,12 +275,13 @@ class SearchRunsRequest(_message.Message):
         page_token: _builtins.str = ...,
         read_mask: _abc.Iterable[_builtins.str] | None = ...,
         summaries: _builtins.bool = ...,
-        deleted_view: Global___DeletedView.ValueType = ...,
+        deleted_view: _scope_pb2.DeletedView.ValueType = ...,
         at_least: _position_pb2.Position | None = ...,
+        total_count: Global___TotalCount.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "deleted_view", b"deleted_view", "experiment_ids", b"experiment_ids", "experiment_names", b"experiment_names", "filter", b"filter", "namespace", b"namespace", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "read_mask", b"read_mask", "summaries", b"summaries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "deleted_view", b"deleted_view", "experiment_ids", b"experiment_ids", "experiment_names", b"experiment_names", "filter", b"filter", "namespace", b"namespace", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "read_mask", b"read_mask", "summaries", b"summaries", "total_count", b"total_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -266,8 +295,14 @@ class SearchRunsResponse(_message.Message):
 
     RUNS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_FIELD_NUMBER: _builtins.int
+    TOTAL_COUNT_IS_LOWER_BOUND_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty at the end."""
+    total_count: _builtins.int
+    """How many runs match, when that was asked for."""
+    total_count_is_lower_bound: _builtins.bool
+    """Whether there are more than total_count."""
     @_builtins.property
     def runs(self) -> _containers.RepeatedCompositeFieldContainer[_run_pb2.Run]:
         """In order."""
@@ -277,14 +312,134 @@ class SearchRunsResponse(_message.Message):
         *,
         runs: _abc.Iterable[_run_pb2.Run] | None = ...,
         next_page_token: _builtins.str = ...,
+        total_count: _builtins.int | None = ...,
+        total_count_is_lower_bound: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_total_count", b"_total_count", "total_count", b"total_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "runs", b"runs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total_count", b"_total_count", "next_page_token", b"next_page_token", "runs", b"runs", "total_count", b"total_count", "total_count_is_lower_bound", b"total_count_is_lower_bound"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__total_count: _TypeAlias = _typing.Literal["total_count"]  # noqa: Y015
+    _WhichOneofArgType__total_count: _TypeAlias = _typing.Literal["_total_count", b"_total_count"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__total_count) -> _WhichOneofReturnType__total_count | None: ...
+
+Global___SearchRunsResponse: _TypeAlias = SearchRunsResponse  # noqa: Y015
+
+@_typing.final
+class StreamRunsRequest(_message.Message):
+    """A search without pages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCH_FIELD_NUMBER: _builtins.int
+    FORMAT_FIELD_NUMBER: _builtins.int
+    format: Global___RunFormat.ValueType
+    """How runs are sent."""
+    @_builtins.property
+    def search(self) -> Global___SearchRunsRequest:
+        """The search. page_size is how many runs a response holds, 0 = 1,000; page_token goes on behind a response."""
+
+    def __init__(
+        self,
+        *,
+        search: Global___SearchRunsRequest | None = ...,
+        format: Global___RunFormat.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["format", b"format", "search", b"search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___SearchRunsResponse: _TypeAlias = SearchRunsResponse  # noqa: Y015
+Global___StreamRunsRequest: _TypeAlias = StreamRunsRequest  # noqa: Y015
+
+@_typing.final
+class StreamRunsResponse(_message.Message):
+    """Some runs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: _builtins.int
+    ARROW_FIELD_NUMBER: _builtins.int
+    RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    arrow: _builtins.bytes
+    """A whole Arrow IPC stream (schema and record batches) of these runs, columns as these runs have them."""
+    resume_token: _builtins.str
+    """As SearchRunsRequest.page_token, to go on behind these runs; empty in the last response."""
+    count: _builtins.int
+    """How many runs this response holds."""
+    @_builtins.property
+    def runs(self) -> _containers.RepeatedCompositeFieldContainer[_run_pb2.Run]:
+        """In order. Empty with RUN_FORMAT_ARROW."""
+
+    def __init__(
+        self,
+        *,
+        runs: _abc.Iterable[_run_pb2.Run] | None = ...,
+        arrow: _builtins.bytes = ...,
+        resume_token: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrow", b"arrow", "count", b"count", "resume_token", b"resume_token", "runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamRunsResponse: _TypeAlias = StreamRunsResponse  # noqa: Y015
+
+@_typing.final
+class ExplainSearchRequest(_message.Message):
+    """Which search."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def search(self) -> Global___SearchRunsRequest:
+        """The search. Its pages and masks are of no matter."""
+
+    def __init__(
+        self,
+        *,
+        search: Global___SearchRunsRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["search", b"search"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainSearchRequest: _TypeAlias = ExplainSearchRequest  # noqa: Y015
+
+@_typing.final
+class ExplainSearchResponse(_message.Message):
+    """The plan of a search."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    READS_POINTS_FIELD_NUMBER: _builtins.int
+    reads_points: _builtins.bool
+    """Whether it reads points, and not summaries alone."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Line by line: what is looked for, in which tables."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[_builtins.str] | None = ...,
+        reads_points: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "reads_points", b"reads_points"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainSearchResponse: _TypeAlias = ExplainSearchResponse  # noqa: Y015
 
 @_typing.final
 class GetExperimentRequest(_message.Message):
@@ -365,7 +520,7 @@ class ListExperimentsRequest(_message.Message):
     """0 = 100; more than 1,000 means 1,000; negative is refused."""
     page_token: _builtins.str
     """From the response before."""
-    deleted_view: Global___DeletedView.ValueType
+    deleted_view: _scope_pb2.DeletedView.ValueType
     """Which, by whether they are hidden."""
     @_builtins.property
     def at_least(self) -> _position_pb2.Position:
@@ -377,7 +532,7 @@ class ListExperimentsRequest(_message.Message):
         namespace: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        deleted_view: Global___DeletedView.ValueType = ...,
+        deleted_view: _scope_pb2.DeletedView.ValueType = ...,
         at_least: _position_pb2.Position | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from fleetlog_core.errors import FleetlogError, InvalidArgument, Unavailable
 from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.objects.port import ObjectStoreUnavailable
-from fleetlog_core.serving.status import DETAILS_KEY, code_of, to_status
+from fleetlog_core.serving.status import DETAILS_KEY, code_of, cut, to_status
 from fleetlog_core.warehouse.port import TimedOut, WarehouseUnavailable
 
 diagnostics = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ async def fail(context: Context, error: BaseException) -> None:
     known = told(error)
     if known is not None:
         trailing = ((DETAILS_KEY, to_status(known).SerializeToString()),)
-        await context.abort(code_of(known), known.message, trailing)
+        await context.abort(code_of(known), cut(known.message), trailing)
     diagnostics.error("a call failed", exc_info=error)
     await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)
 

@@ -114,6 +114,15 @@ def test_an_error_without_fields_says_no_more_than_its_reason() -> None:
         assert [any_.TypeName() for any_ in status_of(failure).details] == ["google.rpc.ErrorInfo"]
 
 
+@pytest.mark.parametrize("letter", ["x", "é", "…", "\n"])
+def test_an_error_of_any_length_keeps_its_code(letter: str) -> None:
+    many = tuple(Violation(f"f[{n}]" + letter * 10_000, letter * 10_000) for n in range(100))
+    for failure in failing(FailedPrecondition("LONG", "it begins so " + letter * 100_000, violations=many)):
+        assert failure.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert status_of(failure).message.startswith("it begins so " + letter)
+        assert status_of(failure).message.endswith("…")
+
+
 @pytest.mark.parametrize(
     "error", [LogUnavailable(SECRET), WarehouseUnavailable(SECRET), ObjectStoreUnavailable(SECRET), TimedOut(SECRET)]
 )

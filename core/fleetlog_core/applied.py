@@ -7,6 +7,7 @@ milliseconds while somebody waits, once for all that wait, and not at all otherw
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_core.log.port import Partition
 from fleetlog_core.position import covers, merge
-from fleetlog_core.warehouse.port import Statement, Warehouse, WarehouseUnavailable
+from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
 
+diagnostics = logging.getLogger(__name__)
 POLL_SECONDS = 0.004
 _STATEMENT = Statement("SELECT topic, part, max(next_offset) AS upto FROM applied GROUP BY topic, part")
 
@@ -73,13 +75,18 @@ class AppliedWatch:
         loop, poked = asyncio.get_running_loop(), self._poked
         if poked is None:
             return
+        failing = False
         while self._waiting:
             poked.clear()
             begun = time.monotonic()
             try:
                 known = await loop.run_in_executor(self._executor, self._look)
-            except WarehouseUnavailable:
-                known = self._known
+                failing = False
+            except (WarehouseUnavailable, TimedOut, WarehouseRefused) as error:
+                # Whoever waits has a deadline; a poller that ended here would let them all run into it.
+                if not failing:
+                    diagnostics.warning("how far the warehouse has come can't be read, asking on: %s", error)
+                known, failing = self._known, True
             if known != self._known:
                 self._known = merge(self._known, known)
                 async with self._changed:

@@ -12,7 +12,7 @@ import time
 from fleetlog_core.errors import InvalidArgument, shown
 
 ID_BYTES = 16
-_HEX = re.compile(r"[0-9a-f]{32}")
+_HEX = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
 def new_run_id(time_millis: int | None = None, randomness: bytes | None = None) -> bytes:
@@ -34,7 +34,8 @@ def parse_id(text: str, field: str = "run_id") -> bytes:
 
     Upper case and the dashes of a UUID's usual notation are taken as well.
     """
-    plain = text.replace("-", "").lower() if len(text) in (32, 36) else text
-    if not _HEX.fullmatch(plain):
-        raise InvalidArgument.of_field("INVALID_ID", field, f"{shown(text)} is not 32 hexadecimal digits")
-    return bytes.fromhex(plain)
+    if not _HEX.fullmatch(text):
+        raise InvalidArgument.of_field(
+            "INVALID_ID", field, f"{shown(text)} is not 32 hexadecimal digits; give the whole id"
+        )
+    return bytes.fromhex(text.replace("-", ""))

@@ -10,6 +10,8 @@ from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
 
 Position = Mapping[Partition, int]
+PARTITIONS = 0xFFFF
+"""The highest number of a partition: the tables keep it in 16 bits."""
 
 
 def after(record: Record) -> dict[Partition, int]:
@@ -33,11 +35,16 @@ def from_proto(message: position_pb2.Position, field: str = "at_least") -> dict[
     for place, entry in enumerate(message.offsets):
         if entry.topic not in (EVENTS, CONTROL):
             raise InvalidArgument.of_field(
-                "POSITION_INVALID", f"{field}.offsets[{place}].topic", f"{shown(entry.topic)} is no topic"
+                "POSITION_INVALID",
+                f"{field}.offsets[{place}].topic",
+                f"{shown(entry.topic)} is no topic; send back a position as an answer gave it",
             )
-        if entry.next_offset < 0 or entry.partition > 0xFFFF:
+        if entry.next_offset < 0 or entry.partition > PARTITIONS:
             raise InvalidArgument.of_field(
-                "POSITION_INVALID", f"{field}.offsets[{place}]", "an offset or partition is out of range"
+                "POSITION_INVALID",
+                f"{field}.offsets[{place}]",
+                f"partition {entry.partition}, offset {entry.next_offset} are not 0 to {PARTITIONS} and 0 or more;"
+                " send back a position as an answer gave it",
             )
         partition = Partition(entry.topic, entry.partition)
         position[partition] = max(position.get(partition, 0), entry.next_offset)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
+from typing import Protocol, runtime_checkable
 
-import click
 import typer
 
 import fleetlog
@@ -19,6 +19,16 @@ app = typer.Typer(
 app.add_typer(runs.app, name="runs", rich_help_panel="Client")
 app.add_typer(metrics.app, name="metrics", rich_help_panel="Client")
 app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")
+
+
+@runtime_checkable
+class UsageError(Protocol):
+    """What typer raises for a wrong command line. By its version it has click inside or beside it: no one class."""
+
+    exit_code: int
+
+    def show(self) -> None:
+        """Print it."""
 
 
 @app.command(rich_help_panel="Client")
@@ -37,13 +47,15 @@ def run_app() -> int:
     except fleetlog.FleetlogError as error:
         print(f"fleetlog: {error}", file=sys.stderr)
         return 1
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except BrokenPipeError:
         # The reader of a pipe went away; there is nobody to tell.
         sys.stderr.close()
         return 141
+    except Exception as error:
+        if not isinstance(error, UsageError):
+            raise
+        error.show()
+        return error.exit_code
     return code if isinstance(code, int) else 0

@@ -46,7 +46,9 @@ def check_event(event: event_pb2.Event, field: str, extent_of: Extent = extent) 
         )
     check = _CHECKS.get(kind)
     if check is None:
-        raise InvalidArgument.of_field("PAYLOAD_NOT_ALLOWED", f"{field}.{kind}", "only gateways write this event")
+        raise InvalidArgument.of_field(
+            "PAYLOAD_NOT_ALLOWED", f"{field}.{kind}", "only gateways write this event; leave it out"
+        )
     check(event, f"{field}.{kind}")
     return 0
 
@@ -66,7 +68,7 @@ def check_metrics(metrics: event_pb2.MetricsLogged, field: str, extent_of: Exten
         raise InvalidArgument.of_field(
             "COLUMN_LENGTH", f"{field}.time_deltas_millis", f"{times:,} times for {rows:,} rows; send as many, or none"
         )
-    keys = set()
+    keys: set[str] = set()
     for place, column in enumerate(metrics.columns):
         key = column.key
         check_key(key, f"{field}.columns[{place}].key")
@@ -76,13 +78,17 @@ def check_metrics(metrics: event_pb2.MetricsLogged, field: str, extent_of: Exten
                 f"{field}.columns[{place}].values",
                 f"{len(column.values):,} values of {shown(key)} for {rows:,} rows; send as many",
             )
+        if key in keys:
+            raise InvalidArgument.of_field(
+                "KEY_REPEATED", f"{field}.columns[{place}].key", f"{shown(key)} stands twice; send it once"
+            )
         keys.add(key)
-    if len(keys) != len(metrics.columns):
-        raise InvalidArgument.of_field("KEY_REPEATED", f"{field}.columns", "a key stands twice; send it once")
     low, high = extent_of(metrics.step_deltas)
     if low < -_INT64 or high >= _INT64:
         raise InvalidArgument.of_field(
-            "STEP_OUT_OF_RANGE", f"{field}.step_deltas", "a step is outside -2^63 … 2^63-1; log steps within int64"
+            "STEP_OUT_OF_RANGE",
+            f"{field}.step_deltas",
+            f"step {high if high >= _INT64 else low} is not -2^63 … 2^63-1; log steps within int64",
         )
     if times:
         low, high = extent_of(metrics.time_deltas_millis)
@@ -98,7 +104,7 @@ def check_params(params: Iterable[event_pb2.Param], field: str) -> None:
         kind = param.WhichOneof("value")
         if kind is None:
             raise InvalidArgument.of_field(
-                "PARAM_WITHOUT_VALUE", f"{field}[{place}]", f"{shown(param.key)} has no value"
+                "PARAM_WITHOUT_VALUE", f"{field}[{place}]", f"{shown(param.key)} has no value; give it one"
             )
         if kind == "text":
             check_text(param.text, f"{field}[{place}].text")
@@ -117,7 +123,11 @@ def _run_started(event: event_pb2.Event, field: str) -> None:
     check_user(started.user, f"{field}.user")
     _check_time(started.start_time_millis, f"{field}.start_time_millis")
     if len(started.parent_run_id) not in (0, ID_BYTES):
-        raise InvalidArgument.of_field("INVALID_ID", f"{field}.parent_run_id", "a run id has 16 bytes")
+        raise InvalidArgument.of_field(
+            "INVALID_ID",
+            f"{field}.parent_run_id",
+            f"{len(started.parent_run_id):,} bytes; send the {ID_BYTES} of a run id, or none",
+        )
     if len(started.params) > limits.PARAMS_PER_EVENT:
         raise _too_many(f"{field}.params", len(started.params), limits.PARAMS_PER_EVENT)
     if len(started.tags) > limits.TAGS_PER_EVENT:
@@ -133,27 +143,37 @@ def _run_updated(event: event_pb2.Event, field: str) -> None:
 
 def _run_finished(event: event_pb2.Event, field: str) -> None:
     if event.run_finished.state not in _ENDED:
-        raise InvalidArgument.of_field("STATE_INVALID", f"{field}.state", "a run ends FINISHED, FAILED or KILLED")
+        raise InvalidArgument.of_field(
+            "STATE_INVALID",
+            f"{field}.state",
+            f"{_state(event.run_finished.state)} ends no run; send FINISHED, FAILED or KILLED",
+        )
     _check_time(event.run_finished.end_time_millis, f"{field}.end_time_millis")
 
 
 def _params_logged(event: event_pb2.Event, field: str) -> None:
     params = event.params_logged.params
-    if not 1 <= len(params) <= limits.PARAMS_PER_EVENT:
+    if not params:
+        raise _empty(f"{field}.params")
+    if len(params) > limits.PARAMS_PER_EVENT:
         raise _too_many(f"{field}.params", len(params), limits.PARAMS_PER_EVENT)
     check_params(params, f"{field}.params")
 
 
 def _tags_set(event: event_pb2.Event, field: str) -> None:
     tags = event.tags_set.tags
-    if not 1 <= len(tags) <= limits.TAGS_PER_EVENT:
+    if not tags:
+        raise _empty(f"{field}.tags")
+    if len(tags) > limits.TAGS_PER_EVENT:
         raise _too_many(f"{field}.tags", len(tags), limits.TAGS_PER_EVENT)
     check_tags(tags.items(), f"{field}.tags")
 
 
 def _tags_deleted(event: event_pb2.Event, field: str) -> None:
     keys = event.tags_deleted.keys
-    if not 1 <= len(keys) <= limits.TAGS_PER_EVENT:
+    if not keys:
+        raise _empty(f"{field}.keys")
+    if len(keys) > limits.TAGS_PER_EVENT:
         raise _too_many(f"{field}.keys", len(keys), limits.TAGS_PER_EVENT)
     for place, key in enumerate(keys):
         check_key(key, f"{field}.keys[{place}]")
@@ -165,21 +185,33 @@ def _artifact_logged(event: event_pb2.Event, field: str) -> None:
     check_size_and_digest(artifact.size_bytes, artifact.sha256, field)
     if artifact.content:
         if len(artifact.content) > limits.INLINE_ARTIFACT_BYTES:
-            raise _too_many(f"{field}.content", len(artifact.content), limits.INLINE_ARTIFACT_BYTES)
+            raise _too_many(
+                f"{field}.content", len(artifact.content), limits.INLINE_ARTIFACT_BYTES, "upload it with UploadArtifact"
+            )
         if len(artifact.content) != artifact.size_bytes:
-            raise InvalidArgument.of_field("SIZE_MISMATCH", f"{field}.size_bytes", "the content has another length")
+            raise InvalidArgument.of_field(
+                "SIZE_MISMATCH",
+                f"{field}.size_bytes",
+                f"{artifact.size_bytes:,}, and the content has {len(artifact.content):,} bytes; send its length",
+            )
         if hashlib.sha256(artifact.content).digest() != artifact.sha256:
-            raise InvalidArgument.of_field("DIGEST_MISMATCH", f"{field}.sha256", "the content has another SHA-256")
+            raise InvalidArgument.of_field(
+                "DIGEST_MISMATCH", f"{field}.sha256", "the content has another SHA-256; read the file again"
+            )
 
 
 def check_size_and_digest(size_bytes: int, sha256: bytes, field: str) -> None:
     """SIZE_INVALID, DIGEST_INVALID."""
     if not 0 <= size_bytes <= limits.ARTIFACT_BYTES:
         raise InvalidArgument.of_field(
-            "SIZE_INVALID", f"{field}.size_bytes", f"{size_bytes:,} is not 0 to {limits.ARTIFACT_BYTES:,}"
+            "SIZE_INVALID",
+            f"{field}.size_bytes",
+            f"{size_bytes:,} is not 0 to {limits.ARTIFACT_BYTES:,}; split the file",
         )
     if len(sha256) != 32:
-        raise InvalidArgument.of_field("DIGEST_INVALID", f"{field}.sha256", "a SHA-256 has 32 bytes")
+        raise InvalidArgument.of_field(
+            "DIGEST_INVALID", f"{field}.sha256", f"{len(sha256):,} bytes; send the 32 of a SHA-256"
+        )
 
 
 def _anything(event: event_pb2.Event, field: str) -> None:
@@ -195,12 +227,22 @@ def _time(field: str, millis: int) -> InvalidArgument:
     return InvalidArgument.of_field(
         "TIME_OUT_OF_RANGE",
         field,
-        f"{millis} is not {limits.MIN_TIME_MILLIS} … {limits.MAX_TIME_MILLIS} Unix milliseconds (1970 to 2255)",
+        f"{millis} is not {limits.MIN_TIME_MILLIS} … {limits.MAX_TIME_MILLIS} (1970 to 2255); send Unix milliseconds",
     )
 
 
-def _too_many(field: str, count: int, limit: int) -> InvalidArgument:
-    return InvalidArgument.of_field("OVER_LIMIT", field, f"{count:,} is not 1 to {limit:,}; send several events")
+def _state(number: int) -> str:
+    """The name of a state, or the number of one that this version does not know."""
+    names = {int(value): name.removeprefix("RUN_STATE_") for name, value in event_pb2.RunState.items()}
+    return names.get(number, str(number))
+
+
+def _empty(field: str) -> InvalidArgument:
+    return InvalidArgument.of_field("EVENT_EMPTY", field, "there are none; send at least one")
+
+
+def _too_many(field: str, count: int, limit: int, mend: str = "send several events") -> InvalidArgument:
+    return InvalidArgument.of_field("OVER_LIMIT", field, f"{count:,}, at most {limit:,}; {mend}")
 
 
 _CHECKS: dict[str, Callable[[event_pb2.Event, str], None]] = {

@@ -13,10 +13,12 @@ def check_frame(frame: frame_pb2.Frame) -> None:
     """Ids and sequences; the events themselves are checked one by one. INVALID_ID, FRAME_EMPTY, OVER_LIMIT,
     SEQUENCE_INVALID, RUN_NOT_STARTED."""
     if len(frame.run_id) != ID_BYTES:
-        raise InvalidArgument.of_field("INVALID_ID", "frame.run_id", f"{len(frame.run_id)} bytes; a run id has 16")
+        raise InvalidArgument.of_field(
+            "INVALID_ID", "frame.run_id", f"{len(frame.run_id):,} bytes; send the {ID_BYTES} of a run id"
+        )
     if len(frame.writer_id) != ID_BYTES:
         raise InvalidArgument.of_field(
-            "INVALID_ID", "frame.writer_id", f"{len(frame.writer_id)} bytes; a writer id has 16"
+            "INVALID_ID", "frame.writer_id", f"{len(frame.writer_id):,} bytes; send the {ID_BYTES} of a writer id"
         )
     if frame.HasField("rank") and frame.rank < 0:
         raise InvalidArgument.of_field(
@@ -26,17 +28,21 @@ def check_frame(frame: frame_pb2.Frame) -> None:
         raise InvalidArgument.of_field("FRAME_EMPTY", "frame.events", "there is no event; send at least one")
     if len(frame.events) > limits.EVENTS_PER_FRAME:
         raise InvalidArgument.of_field(
-            "OVER_LIMIT", "frame.events", f"{len(frame.events):,} events, at most {limits.EVENTS_PER_FRAME:,}"
+            "OVER_LIMIT",
+            "frame.events",
+            f"{len(frame.events):,} events, at most {limits.EVENTS_PER_FRAME:,}; send several frames",
         )
     first = frame.events[0].sequence
     if first < 1:
-        raise InvalidArgument.of_field("SEQUENCE_INVALID", "frame.events[0].sequence", "sequences count from 1")
+        raise InvalidArgument.of_field(
+            "SEQUENCE_INVALID", "frame.events[0].sequence", f"{first} is below 1; count from 1"
+        )
     for place, event in enumerate(frame.events):
         if event.sequence != first + place:
             raise InvalidArgument.of_field(
                 "SEQUENCE_INVALID",
                 f"frame.events[{place}].sequence",
-                f"{event.sequence} does not follow {first + place - 1}; sequences have no gaps",
+                f"{event.sequence} does not follow {first + place - 1}; send sequences without gaps",
             )
     if first == 1 and frame.events[0].WhichOneof("payload") != "run_started":
         raise FailedPrecondition(

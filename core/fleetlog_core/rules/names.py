@@ -21,7 +21,8 @@ def check_namespace(text: str, field: str = "namespace") -> str:
         raise InvalidArgument.of_field(
             "INVALID_NAMESPACE",
             field,
-            f"{shown(text)} is not 1 to {limits.NAMESPACE_CHARACTERS} of a-z 0-9 - _ that begin with a letter or digit",
+            f"{shown(text)} is not 1 to {limits.NAMESPACE_CHARACTERS} of a-z 0-9 - _ that begin with a letter or digit;"
+            " rename it",
         )
     return text
 
@@ -47,7 +48,7 @@ def check_key(key: str, field: str) -> None:
             "KEY_INVALID", field, f"{shown(key)} has an empty, '.' or '..' part between slashes; name every part"
         )
     if key in (".", ".."):
-        raise InvalidArgument.of_field("KEY_INVALID", field, f"{shown(key)} is not a name")
+        raise InvalidArgument.of_field("KEY_INVALID", field, f"{shown(key)} is not a name; give it another")
 
 
 def check_text(text: str, field: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -12,8 +13,8 @@ from google.protobuf.message import DecodeError
 from fleetlog_core.errors import FleetlogError, InvalidArgument, Unavailable
 from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.objects.port import ObjectStoreUnavailable
-from fleetlog_core.serving.status import DETAILS_KEY, code_of, to_status
-from fleetlog_core.warehouse.port import WarehouseUnavailable
+from fleetlog_core.serving.status import DETAILS_KEY, code_of, cut, to_status
+from fleetlog_core.warehouse.port import TimedOut, WarehouseUnavailable
 
 diagnostics = logging.getLogger(__name__)
 INTERNAL = "an internal error; the server's log has more"
@@ -29,7 +30,7 @@ def told(error: BaseException) -> FleetlogError | None:
     """The error as a client may see it; None for one that is ours alone."""
     if isinstance(error, FleetlogError):
         return error
-    if isinstance(error, (LogUnavailable, WarehouseUnavailable, ObjectStoreUnavailable)):
+    if isinstance(error, (LogUnavailable, WarehouseUnavailable, TimedOut, ObjectStoreUnavailable)):
         diagnostics.warning("a part does not answer: %s", error)
         return Unavailable(
             "BACKEND_UNAVAILABLE", "a part of the server does not answer; retry", retry_after_seconds=1.0
@@ -42,7 +43,7 @@ async def fail(context: Context, error: BaseException) -> None:
     known = told(error)
     if known is not None:
         trailing = ((DETAILS_KEY, to_status(known).SerializeToString()),)
-        await context.abort(code_of(known), known.message, trailing)
+        await context.abort(code_of(known), cut(known.message), trailing)
     diagnostics.error("a call failed", exc_info=error)
     await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)
 
@@ -100,11 +101,16 @@ def _unary(behaviour: Callable[..., Any]) -> Callable[..., Any]:
     return handle
 
 
-def _stream(behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., Any]:
+def _stream(behaviour: Callable[..., AsyncIterator[Any] | Awaitable[None]]) -> Callable[..., Any]:
     async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
         try:
             refuse_undecodable(request)
-            async for response in behaviour(request, context):
+            answers = behaviour(request, context)
+            if inspect.isawaitable(answers):
+                # A handler that writes to the context itself, as Watch of the health service does.
+                await answers
+                return
+            async for response in answers:
                 yield response
         except grpc.aio.AbortError:
             raise

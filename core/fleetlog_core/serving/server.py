@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 from collections.abc import Callable
 
 import grpc
@@ -30,6 +32,11 @@ class PortTaken(Exception):
     """The address can't be bound."""
 
 
+def joined(host: str, port: int) -> str:
+    """host:port, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class GrpcServer:
     """One listening address and the services behind it."""
 
@@ -48,14 +55,13 @@ class GrpcServer:
     async def start(self) -> int:
         """Listen; the port that was bound. PortTaken."""
         reflection.enable_server_reflection(self._names, self._server)
+        _check_address(self._host, self._port)
         try:
-            port = self._server.add_insecure_port(f"{self._host}:{self._port}")
+            port = self._server.add_insecure_port(joined(self._host, self._port))
         except RuntimeError as error:
-            raise PortTaken(
-                f"{self._host}:{self._port} is taken: give another --port, or stop what listens there"
-            ) from error
+            raise _taken(self._host, self._port) from error
         if port == 0:
-            raise PortTaken(f"{self._host}:{self._port} is taken: give another --port, or stop what listens there")
+            raise _taken(self._host, self._port)
         await self._server.start()
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -69,3 +75,27 @@ class GrpcServer:
             await asyncio.wait_for(self._server.stop(grace_seconds), grace_seconds + 5)
         except TimeoutError:
             return
+
+
+def _check_address(host: str, port: int) -> None:
+    """PortTaken with the reason: gRPC gives none, and prints lines of its own when it can't bind."""
+    if not 0 <= port <= 0xFFFF:
+        raise PortTaken(f"port {port} is not 0 to 65535: give another --port")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As gRPC does: connections of a server that was there before are no hindrance.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror as error:
+        raise PortTaken(f"{host} is no address of this machine: give another --host") from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise _taken(host, port) from error
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise PortTaken(f"{host} is no address of this machine: give another --host") from error
+        raise PortTaken(f"{joined(host, port)} can't be used: {error.strerror}: give another --port") from error
+
+
+def _taken(host: str, port: int) -> PortTaken:
+    return PortTaken(f"{joined(host, port)} is taken: give another --port, or stop what listens there")

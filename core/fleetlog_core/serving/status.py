@@ -10,6 +10,9 @@ from fleetlog_core.errors import FleetlogError
 
 DOMAIN = "fleetlog"
 DETAILS_KEY = "grpc-status-details-bin"
+TEXT_BYTES = 1_000
+"""What a status says travels in metadata, of which clients take 8 KiB: beyond that they see RESOURCE_EXHAUSTED."""
+VIOLATIONS = 4
 _CODES = {code.name: code for code in grpc.StatusCode}
 
 
@@ -18,15 +21,23 @@ def code_of(error: FleetlogError) -> grpc.StatusCode:
     return _CODES.get(error.code, grpc.StatusCode.UNKNOWN)
 
 
+def cut(text: str, limit: int = TEXT_BYTES) -> str:
+    """The text, or as much of its beginning as has `limit` bytes."""
+    data = text.encode("utf-8", "replace")
+    return data.decode() if len(data) <= limit else data[: limit - 3].decode("utf-8", "ignore") + "…"
+
+
 def to_status(error: FleetlogError) -> status_pb2.Status:
-    """The error with its details."""
+    """The error with its details; long texts are cut, and of many violations the first are kept."""
     details = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)]
     packed = [_packed(details[0])]
     if error.violations:
         bad = error_details_pb2.BadRequest(
             field_violations=[
-                error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
-                for v in error.violations
+                error_details_pb2.BadRequest.FieldViolation(
+                    field=cut(v.field, TEXT_BYTES // VIOLATIONS), description=cut(v.description, TEXT_BYTES // 2)
+                )
+                for v in error.violations[:VIOLATIONS]
             ]
         )
         packed.append(_packed(bad))
@@ -35,7 +46,7 @@ def to_status(error: FleetlogError) -> status_pb2.Status:
         delay.FromMilliseconds(int(error.retry_after_seconds * 1000))
         packed.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     number: int = code_of(error).value[0]
-    return status_pb2.Status(code=number, message=error.message, details=packed)
+    return status_pb2.Status(code=number, message=cut(error.message), details=packed)
 
 
 def _packed(

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from fleetlog_core.warehouse.chdb import ChdbWarehouse
+from fleetlog_core.warehouse.migrate import migrate, migrations, statements
+from fleetlog_core.warehouse.port import Answer, Column, Statement, Warehouse
+
+from tests.ingest.materializer.builders import in_own_process
+
+_SCHEMA = Statement(
+    "SELECT name, replaceRegexpAll(create_table_query, '[0-9a-f]{8}-[0-9a-f-]{27}', 'uuid') AS made"
+    " FROM system.tables WHERE database = currentDatabase() ORDER BY name"
+)
+_DONE = Statement("SELECT name FROM migrations ORDER BY name")
+
+
+class Crash(Exception):
+    """The process died here."""
+
+
+class Mortal:
+    """The warehouse, until `steps` statements and inserts were done."""
+
+    def __init__(self, warehouse: Warehouse, steps: int) -> None:
+        self._warehouse = warehouse
+        self._left = steps
+
+    def _step(self) -> None:
+        if self._left == 0:
+            raise Crash
+        self._left -= 1
+
+    def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
+        return self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+
+    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
+        self._step()
+        self._warehouse.insert(table, columns, token)
+
+    def execute(self, statement: Statement) -> None:
+        self._step()
+        self._warehouse.execute(statement)
+
+    def close(self) -> None:
+        self._warehouse.close()
+
+
+def schema(warehouse: Warehouse) -> dict[str, str]:
+    answer = warehouse.select(_SCHEMA)
+    return dict(zip(answer.texts("name"), answer.texts("made"), strict=True))
+
+
+def _again(path: Path) -> None:
+    warehouse = ChdbWarehouse(path)
+    assert migrate(warehouse) == list(migrations())
+    whole = schema(warehouse)
+    assert {"points", "runs", "attrs", "run_attrs_of_attrs", "applied", "migrations"} <= set(whole)
+    assert migrate(warehouse) == []
+    warehouse.close()
+    warehouse = ChdbWarehouse(path)
+    assert migrate(warehouse) == []
+    assert schema(warehouse) == whole
+    assert warehouse.select(_DONE).texts("name") == list(migrations())
+    warehouse.close()
+
+
+def test_once_is_enough_also_after_a_restart(tmp_path: Path) -> None:
+    in_own_process(_again, tmp_path)
+
+
+def _crashes(path: Path) -> int:
+    warehouse = ChdbWarehouse(path / "whole")
+    migrate(warehouse)
+    whole = schema(warehouse)
+    warehouse.close()
+    steps = 0
+    while True:
+        warehouse = ChdbWarehouse(path / f"after {steps}")
+        try:
+            migrate(Mortal(warehouse, steps))
+        except Crash:
+            migrate(warehouse)
+            assert schema(warehouse) == whole, steps
+            assert warehouse.select(_DONE).texts("name") == list(migrations())
+            assert migrate(warehouse) == []
+            steps += 1
+        else:
+            return steps
+        finally:
+            warehouse.close()
+
+
+def test_a_crash_between_any_two_statements_is_made_good(tmp_path: Path) -> None:
+    expected = 1 + sum(len(statements(text)) + 1 for text in migrations().values())
+    assert in_own_process(_crashes, tmp_path) == expected
+
+
+def test_every_statement_can_be_run_twice() -> None:
+    for name, text in migrations().items():
+        assert re.fullmatch(r"\d{4}_[a-z_]+\.sql", name)
+        for sql in statements(text):
+            assert re.match(r"(CREATE|ALTER|DROP) .*\bIF (NOT )?EXISTS\b", sql), f"{name}: {sql.splitlines()[0]}"
+            assert not sql.endswith(";")
+            assert "--" not in sql
+
+
+def test_numbers_are_given_once() -> None:
+    numbers = [name.split("_")[0] for name in migrations()]
+    assert numbers == [f"{n:04}" for n in range(1, len(numbers) + 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", []),
+        ("-- nothing\n\n", []),
+        ("CREATE TABLE a (x Int8) -- why\nE = Log;\n-- end\n", ["CREATE TABLE IF NOT EXISTS a (x Int8)\nE = Log"]),
+        (
+            "CREATE TABLE a;\nCREATE MATERIALIZED VIEW v TO a AS\nSELECT 1;",
+            ["CREATE TABLE IF NOT EXISTS a", "CREATE MATERIALIZED VIEW IF NOT EXISTS v TO a AS\nSELECT 1"],
+        ),
+        ("CREATE TABLE IF NOT EXISTS a;\n", ["CREATE TABLE IF NOT EXISTS a"]),
+        ("ALTER TABLE a ADD COLUMN IF NOT EXISTS b Int8;\n", ["ALTER TABLE a ADD COLUMN IF NOT EXISTS b Int8"]),
+    ],
+)  # fmt: skip
+def test_a_file_is_split_into_statements(text: str, found: list[str]) -> None:
+    assert statements(text) == found

@@ -1,5 +1,7 @@
 """Every limit that a user can meet, by name. Client and gateway hold to the same ones."""
 
+from dataclasses import dataclass
+
 NAMESPACE_CHARACTERS = 64
 KEY_CHARACTERS = 250
 """Keys of params, tags and metrics."""
@@ -21,6 +23,7 @@ METRICS_PER_RUN = 100_000
 """Distinct metric keys of a run."""
 PARAMS_PER_RUN = 10_000
 TAGS_PER_RUN = 10_000
+"""Distinct tags that a run ever had: one that is deleted is not given back."""
 ARTIFACT_PATH_BYTES = 1_024
 INLINE_ARTIFACT_BYTES = 1024 * 1024
 """Artifacts up to this size travel as events."""
@@ -38,3 +41,15 @@ PAGE_SIZE = 1_000
 RUNS_PER_READ = 1_000
 KEYS_PER_READ = 100
 BUCKETS_PER_SERIES = 10_000
+
+
+@dataclass(frozen=True)
+class RunLimits:
+    """How many distinct keys a run may have.
+
+    What the fold puts aside depends on them: under other limits a rebuild from the log gives other rows.
+    """
+
+    metrics: int = METRICS_PER_RUN
+    params: int = PARAMS_PER_RUN
+    tags: int = TAGS_PER_RUN

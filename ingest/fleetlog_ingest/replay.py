@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import CONTROL, EVENTS, EventLog, Partition
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.warehouse.migrate import migrate
@@ -84,6 +85,7 @@ def rebuild(
     *,
     until: Mapping[Partition, int] | None = None,
     policy: BatchPolicy | None = None,
+    limits: RunLimits | None = None,
 ) -> None:
     """Fold the whole log, or up to the next offsets in `until`, into an empty warehouse.
 
@@ -91,7 +93,7 @@ def rebuild(
     """
     migrate(warehouse)
     policy = policy or BatchPolicy()
-    applier = Applier(warehouse, objects, "rebuild", _already_told, threading.Event())
+    applier = Applier(warehouse, objects, "rebuild", _already_told, threading.Event(), limits)
     if not applier.is_empty():
         raise ValueError("rebuild needs an empty warehouse: rows of another fold would be counted twice")
     for topic in (CONTROL, EVENTS):

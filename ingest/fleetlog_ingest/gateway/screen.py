@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
-from fleetlog_core.errors import FleetlogError, InvalidArgument
+from fleetlog_core.errors import FleetlogError, InvalidArgument, ResourceExhausted
 from fleetlog_core.rules.events import check_event, extent
 from fleetlog_core.rules.frames import check_frame
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_proto.v1 import event_pb2, frame_pb2
+
+from fleetlog_ingest.gateway.keys import StreamKeys
 
 _SAFE = float(1 << 62)
 _SMALL = 64
@@ -34,16 +36,23 @@ class Screened:
     points: int = 0
 
 
-def screen(frame: frame_pb2.Frame, ingest_time_millis: int) -> Screened:
-    """Check the frame and each event. FleetlogError when the frame as a whole can't be taken."""
+def screen(frame: frame_pb2.Frame, ingest_time_millis: int, keys: StreamKeys | None = None) -> Screened:
+    """Check the frame and each event. FleetlogError when the frame as a whole can't be taken.
+
+    `keys` are those that the frame's stream has brought, and are counted on.
+    """
     frame.namespace = check_namespace(frame.namespace, "frame.namespace")
     check_frame(frame)
     frame.ingest_time_millis = ingest_time_millis
     screened = Screened(frame)
     for place, event in enumerate(frame.events):
+        path = f"frame.events[{place}]"
         try:
-            screened.points += check_event(event, f"frame.events[{place}]", fast_extent)
-        except InvalidArgument as error:
+            points = check_event(event, path, fast_extent)
+            if keys is not None:
+                keys.admit(frame.namespace, frame.run_id, event, path)
+            screened.points += points
+        except (InvalidArgument, ResourceExhausted) as error:
             screened.refused.append((event.sequence, error))
             frame.events[place].CopyFrom(in_place_of(event, error))
     return screened

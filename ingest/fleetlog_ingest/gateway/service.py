@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.ids import parse_id
+from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import EVENTS, EventLog, Partition
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.position import after, to_proto
@@ -41,23 +42,35 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         applied: AppliedWatch,
         *,
         telemetry: Telemetry | None = None,
+        run_limits: RunLimits | None = None,
     ) -> None:
         self._log = log
         self._warehouse = warehouse
         self._objects = objects
         self._telemetry = telemetry or Telemetry()
+        self._run_limits = run_limits
+        self._draining = asyncio.Event()
         self._executor = ThreadPoolExecutor(8, "gateway")
+        # Uploads hold a thread as long as the client likes to take: nobody else may wait for theirs.
+        self._uploading = ThreadPoolExecutor(16, "uploads")
         self._control = Control(log, warehouse, applied, self._executor)
+
+    def drain(self) -> None:
+        """End every stream as soon as what it took is answered, so that clients move on. From the event loop."""
+        self._draining.set()
 
     def close(self) -> None:
         """Let the threads go."""
         self._executor.shutdown()
+        self._uploading.shutdown()
 
     async def AppendEvents(  # noqa: N802
         self, request_iterator: AsyncIterator[ingest_pb2.AppendEventsRequest], context: Context
     ) -> AsyncIterator[ingest_pb2.AppendEventsResponse]:
         """See the proto."""
-        stream = AppendStream(self._log, self._warehouse, self._executor, self._telemetry)
+        stream = AppendStream(
+            self._log, self._warehouse, self._executor, self._telemetry, self._draining, self._run_limits
+        )
         async for response in stream.responses(request_iterator):
             yield response
 
@@ -131,7 +144,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request_iterator: AsyncIterator[ingest_pb2.UploadArtifactRequest], context: Context
     ) -> ingest_pb2.UploadArtifactResponse:
         """See the proto."""
-        await upload(request_iterator, self._objects, self._executor)
+        await upload(request_iterator, self._objects, self._uploading)
         return ingest_pb2.UploadArtifactResponse()
 
     async def _decide(self, record: frame_pb2.ControlRecord, context: Context) -> Decided:

@@ -9,7 +9,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from fleetlog_core import limits
-from fleetlog_core.errors import FleetlogError, InvalidArgument, ResourceExhausted
+from fleetlog_core.errors import FleetlogError, InvalidArgument, ResourceExhausted, Unavailable
+from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import EVENTS, EventLog, Record, RecordTooLarge
 from fleetlog_core.position import after, to_proto
 from fleetlog_core.serving.errors import refuse_undecodable
@@ -18,6 +19,7 @@ from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import ingest_pb2
 
+from fleetlog_ingest.gateway.keys import StreamKeys
 from fleetlog_ingest.gateway.runs import check_open, needs_look
 from fleetlog_ingest.gateway.screen import Screened, screen
 
@@ -38,20 +40,31 @@ class _Taken:
 class AppendStream:
     """One stream: what it inherits from frame to frame, and what waits for the log."""
 
-    def __init__(self, log: EventLog, warehouse: Warehouse, executor: Executor, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        warehouse: Warehouse,
+        executor: Executor,
+        telemetry: Telemetry,
+        draining: asyncio.Event,
+        run_limits: RunLimits | None = None,
+    ) -> None:
         self._log = log
         self._warehouse = warehouse
         self._executor = executor
         self._telemetry = telemetry
+        self._draining = draining
         self._names: tuple[str, bytes, bytes, int | None] | None = None
         self._seen: set[tuple[str, bytes, bytes]] = set()
+        self._keys = StreamKeys(run_limits)
 
     async def responses(
         self, requests: AsyncIterator[ingest_pb2.AppendEventsRequest]
     ) -> AsyncIterator[ingest_pb2.AppendEventsResponse]:
-        """One response a request."""
+        """One response a request. Unavailable DRAINING, after what was taken is answered, when the gateway stops."""
         waiting: asyncio.Queue[_Taken | BaseException | None] = asyncio.Queue(FRAMES_IN_FLIGHT)
         reader = asyncio.create_task(self._read(requests, waiting))
+        drainer = asyncio.create_task(self._drain(reader, waiting))
         try:
             while True:
                 taken = await waiting.get()
@@ -62,6 +75,13 @@ class AppendStream:
                 yield await self._finish(taken)
         finally:
             reader.cancel()
+            drainer.cancel()
+
+    async def _drain(self, reader: asyncio.Task[None], waiting: asyncio.Queue[_Taken | BaseException | None]) -> None:
+        await self._draining.wait()
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+        await waiting.put(Unavailable("DRAINING", "the server is stopping; send what has no answer to another one"))
 
     async def _read(
         self,
@@ -83,7 +103,7 @@ class AppendStream:
         frame = request.frame
         try:
             self._inherit(request)
-            screened = screen(frame, time.time_ns() // 1_000_000)
+            screened = screen(frame, time.time_ns() // 1_000_000, self._keys)
             value = frame.SerializeToString()
             if len(value) > limits.FRAME_BYTES:
                 raise ResourceExhausted(

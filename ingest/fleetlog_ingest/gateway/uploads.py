@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
 
 from fleetlog_core import limits
-from fleetlog_core.errors import FailedPrecondition, InvalidArgument
+from fleetlog_core.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
 from fleetlog_core.ids import parse_id
 from fleetlog_core.objects.port import DigestMismatch, ObjectName, ObjectStore
 from fleetlog_core.rules.events import check_size_and_digest
@@ -18,6 +18,8 @@ from fleetlog_core.serving.errors import refuse_undecodable
 from fleetlog_proto.v1 import ingest_pb2
 
 CHUNKS_WAITING = 8
+STALL_SECONDS = 60.0
+"""An upload that brings nothing for so long is ended: it holds a thread and a file."""
 
 
 class _Broken(Exception):
@@ -35,10 +37,17 @@ def _chunks(waiting: queue.Queue[bytes | _Broken | None]) -> Iterator[bytes]:
 
 
 async def upload(
-    requests: AsyncIterator[ingest_pb2.UploadArtifactRequest], objects: ObjectStore, executor: Executor
+    requests: AsyncIterator[ingest_pb2.UploadArtifactRequest],
+    objects: ObjectStore,
+    executor: Executor,
+    stall_seconds: float = STALL_SECONDS,
 ) -> None:
-    """Take one upload. FAILED_PRECONDITION DIGEST_MISMATCH: the bytes are not the declared ones."""
-    first = await anext(aiter(requests), None)
+    """Take one upload. FAILED_PRECONDITION DIGEST_MISMATCH: the bytes are not the declared ones.
+
+    DEADLINE_EXCEEDED UPLOAD_STALLED: nothing came for `stall_seconds`. The executor's threads are held meanwhile.
+    """
+    arriving = aiter(requests)
+    first = await _next(arriving, stall_seconds)
     refuse_undecodable(first)
     if first is None or not first.HasField("header"):
         raise InvalidArgument.of_field(
@@ -54,7 +63,7 @@ async def upload(
     loop = asyncio.get_running_loop()
     stored = loop.run_in_executor(executor, objects.put, name, header.size_bytes, _chunks(waiting))
     try:
-        async for request in requests:
+        while (request := await _next(arriving, stall_seconds)) is not None:
             refuse_undecodable(request)
             if not request.HasField("chunk"):
                 raise InvalidArgument.of_field("UPLOAD_CHUNK", "chunk", "after the header come chunks")
@@ -71,6 +80,18 @@ async def upload(
         if not stored.done():
             await _put(waiting, _Broken(), stored)
             await asyncio.gather(stored, return_exceptions=True)
+
+
+async def _next(
+    arriving: AsyncIterator[ingest_pb2.UploadArtifactRequest], stall_seconds: float
+) -> ingest_pb2.UploadArtifactRequest | None:
+    try:
+        async with asyncio.timeout(stall_seconds):
+            return await anext(arriving, None)
+    except TimeoutError:
+        raise DeadlineExceeded(
+            "UPLOAD_STALLED", f"no chunk came for {stall_seconds:.0f} s; send the file again from its beginning"
+        ) from None
 
 
 async def _put(

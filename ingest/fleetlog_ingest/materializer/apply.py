@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import CONTROL, LogUnavailable, Partition
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.warehouse.port import (
@@ -79,12 +80,14 @@ class Applier:
         epoch: str,
         bury: Callable[[Sequence[DeadLetter]], None],
         stopped: threading.Event,
+        limits: RunLimits | None = None,
     ) -> None:
         self._warehouse = warehouse
         self._artifacts = Artifacts(objects, self._wait)
         self._epoch = epoch
         self._bury = bury
         self._stopped = stopped
+        self._limits = limits or RunLimits()
         self._states: dict[Partition, StateStore] = {}
         self._rate = DeadLetterRate()
 
@@ -131,10 +134,10 @@ class Applier:
     def _apply_events(self, batch: Batch) -> Counts:
         states = self._states.get(batch.partition)
         if states is None:
-            states = self._states[batch.partition] = StateStore(self._warehouse)
+            states = self._states[batch.partition] = StateStore(self._warehouse, limits=self._limits)
         try:
             state = self._retry(lambda: states.load(batch.records, batch.first))
-            pieces = _Pieces(batch, state, self._artifacts)
+            pieces = _Pieces(batch, state, self._artifacts, self._limits)
             folded = pieces.fold()
             self._dead(len(batch.records), folded.dead)
             done: set[str] = set()
@@ -224,11 +227,12 @@ class Applier:
 class _Pieces:
     """A batch with the state before it and the records that the warehouse refused so far."""
 
-    def __init__(self, batch: Batch, state: State, artifacts: Artifacts) -> None:
+    def __init__(self, batch: Batch, state: State, artifacts: Artifacts, limits: RunLimits) -> None:
         self.batch = batch
         self.state = state
         self.refused: dict[int, str] = {}
         self._stored = artifacts.store(batch.records)
+        self._limits = limits
 
     def fold(self) -> Folded:
         """The whole batch."""
@@ -236,5 +240,5 @@ class _Pieces:
 
     def fold_some(self, records: Sequence[Decoded], state: State) -> Folded:
         """Some records of it, on the state before them."""
-        fold = EventFold(state, self.batch.partition.number, self.batch.last + 1, self._stored, self.refused)
-        return fold.fold(records)
+        number, next_offset = self.batch.partition.number, self.batch.last + 1
+        return EventFold(state, number, next_offset, self._stored, self.refused, self._limits).fold(records)

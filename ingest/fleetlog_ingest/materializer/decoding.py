@@ -18,7 +18,8 @@ DEFAULT_NAMESPACE = "default"
 class Decoded:
     """A record and its message. Exactly one of `frame`, `control` and `problem` is set.
 
-    `points` and `weight` bound what its rows cost: a batch's weight bounds the rows of its largest table.
+    `points` and `weight` bound what its rows cost: a batch's weight bounds the rows of its largest table. `columns` and
+    `tags` bound how many metrics and tags it may add to its run.
     """
 
     record: Record
@@ -29,6 +30,8 @@ class Decoded:
     weight: int = 1
     has_params: bool = False
     has_artifacts: bool = False
+    columns: int = 0
+    tags: int = 0
 
     @property
     def namespace(self) -> str:
@@ -48,25 +51,34 @@ def decode(record: Record) -> Decoded:
     if len(frame.run_id) != ID_BYTES or len(frame.writer_id) != ID_BYTES:
         return Decoded(record, problem=MALFORMED)
     points, weight, has_params, has_artifacts = 0, 1, False, False
+    columns = tags = 0
     for event in frame.events:
         kind = event.WhichOneof("payload")
         if kind == "metrics_logged":
             metrics = event.metrics_logged
-            points += len(metrics.step_deltas) * len(metrics.columns)
+            named = len(metrics.columns)
+            points += len(metrics.step_deltas) * named
+            columns += named
         elif kind == "params_logged":
             has_params = True
             weight += len(event.params_logged.params)
         elif kind == "run_started":
             has_params = has_params or len(event.run_started.params) > 0
-            weight += len(event.run_started.params) + len(event.run_started.tags)
+            named = len(event.run_started.tags)
+            weight += len(event.run_started.params) + named
+            tags += named
         elif kind == "tags_set":
-            weight += len(event.tags_set.tags)
+            named = len(event.tags_set.tags)
+            weight += named
+            tags += named
         elif kind == "tags_deleted":
-            weight += len(event.tags_deleted.keys)
+            named = len(event.tags_deleted.keys)
+            weight += named
+            tags += named
         elif kind == "artifact_logged":
             has_artifacts = True
         weight += 1
-    return Decoded(record, frame, None, "", points, weight + points, has_params, has_artifacts)
+    return Decoded(record, frame, None, "", points, weight + points, has_params, has_artifacts, columns, tags)
 
 
 def _decode_control(record: Record) -> Decoded:

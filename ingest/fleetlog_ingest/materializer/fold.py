@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fleetlog_core.errors import shown
+from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import Record
 from fleetlog_core.objects.port import ObjectName
+from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_PARAMS, TOO_MANY_TAGS, beyond, words
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 from google.protobuf.internal.containers import ScalarMap
 
@@ -17,7 +19,7 @@ from fleetlog_ingest.materializer.decoding import MALFORMED, Decoded
 from fleetlog_ingest.materializer.points import PointSink
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.sequences import SequenceSet
-from fleetlog_ingest.materializer.state import RunKey, State, WriterKey
+from fleetlog_ingest.materializer.state import RunKey, RunKeys, State, WriterKey
 from fleetlog_ingest.materializer.summaries import summarize
 from fleetlog_ingest.materializer.tables import EVENT_TABLES, Columns, Row, columns_of, stack
 
@@ -62,12 +64,14 @@ class EventFold:
         next_offset: int,
         stored: Mapping[ObjectName, Stored],
         refused: Mapping[int, str] | None = None,
+        limits: RunLimits | None = None,
     ) -> None:
         self._before = state
         self._partition = partition
         self._next_offset = next_offset
         self._stored = stored
         self._refused = refused or {}
+        self._limits = limits or RunLimits()
         self._out = Folded()
         self._sink = PointSink()
         self._rows: dict[str, list[Row]] = {table: [] for table in EVENT_TABLES}
@@ -155,8 +159,11 @@ class EventFold:
         elif kind == "tags_set":
             self._tags(event.tags_set.tags, run)
         elif kind == "tags_deleted":
+            # A key for which there is no room is not there: nothing is lost by passing it over.
+            none_left = self._no_room_for_tags(event.tags_deleted.keys)
             for key in event.tags_deleted.keys:
-                self._attr(run, params.TAG_KIND, key, "", params.number_of(""), 0, True)
+                if key not in none_left:
+                    self._attr(run, params.TAG_KIND, key, "", params.number_of(""), 0, True)
         elif kind == "run_updated":
             self._change(runs.updated(run, event.run_updated, self._offset))
         elif kind == "run_finished":
@@ -199,9 +206,19 @@ class EventFold:
     def _metrics(self, event: event_pb2.MetricsLogged, rank: int) -> str:
         namespace, run_id = self._key
         run = self._run()
-        if not self._sink.add(namespace, run_id, run.experiment, rank, self._offset, event, self._time):
-            return self._refuse(MALFORMED, "the columns of the metrics are not of one length")
-        self._out.points += len(event.step_deltas) * len(event.columns)
+        keys, excess = self._keys(), []
+        if keys is not None:
+            excess = beyond(keys.metrics, (column.key for column in event.columns), self._limits.metrics)
+        kept = _without(event, excess) if excess else event
+        if kept.columns or not excess:
+            if not self._sink.add(namespace, run_id, run.experiment, rank, self._offset, kept, self._time):
+                return self._refuse(MALFORMED, "the columns of the metrics are not of one length")
+            self._out.points += len(kept.step_deltas) * len(kept.columns)
+        if keys is not None:
+            keys.metrics.update(column.key for column in kept.columns)
+        if excess:
+            points = len(event.step_deltas) * (len(event.columns) - len(kept.columns))
+            self._problem(TOO_MANY_METRICS, words(TOO_MANY_METRICS, excess, self._limits.metrics), points)
         return ""
 
     def _params(self, given: Sequence[event_pb2.Param], run: Run) -> None:
@@ -210,7 +227,12 @@ class EventFold:
         kept = self._out.changes.params.get(self._key)
         if kept is None:
             kept = self._out.changes.params[self._key] = dict(self._before.params.get(self._key, {}))
+        excess = dict.fromkeys(beyond(kept, (param.key for param in given), self._limits.params))
+        if excess:
+            self._problem(TOO_MANY_PARAMS, words(TOO_MANY_PARAMS, excess, self._limits.params))
         for param in given:
+            if param.key in excess:
+                continue
             text, number, kind = params.canonical(param)
             first = kept.get(param.key)
             if first is None:
@@ -224,9 +246,30 @@ class EventFold:
                 )
 
     def _tags(self, tags: ScalarMap[str, str], run: Run) -> None:
+        excess = self._no_room_for_tags(sorted(tags))
+        if excess:
+            self._problem(TOO_MANY_TAGS, words(TOO_MANY_TAGS, excess, self._limits.tags))
         for key in sorted(tags):
+            if key in excess:
+                continue
             text = tags[key]
             self._attr(run, params.TAG_KIND, key, text, params.number_of(text), 0, False)
+
+    def _keys(self) -> RunKeys | None:
+        """The keys of the run of the event at hand, to be changed; None when it can't come to a limit."""
+        keys = self._out.changes.keys.get(self._key)
+        if keys is None and (before := self._before.keys.get(self._key)) is not None:
+            keys = self._out.changes.keys[self._key] = before.copy()
+        return keys
+
+    def _no_room_for_tags(self, asked: Sequence[str]) -> dict[str, None]:
+        """The tags among those asked for that are too many, in order; the others are tags of the run from now on."""
+        keys = self._keys()
+        if keys is None:
+            return {}
+        excess = dict.fromkeys(beyond(keys.tags, asked, self._limits.tags))
+        keys.tags.update(key for key in asked if key not in excess)
+        return excess
 
     def _attr(self, run: Run, kind: int, key: str, text: str, number: float, type_: int, removed: bool) -> None:
         namespace, run_id = self._key
@@ -279,6 +322,15 @@ class EventFold:
             tables["attrs"] = stack(attrs, tables["attrs"]) if "attrs" in tables else attrs
         out.tables = {table: tables[table] for table in EVENT_TABLES if table in tables}
         return out
+
+
+def _without(event: event_pb2.MetricsLogged, keys: Sequence[str]) -> event_pb2.MetricsLogged:
+    left = set(keys)
+    return event_pb2.MetricsLogged(
+        step_deltas=event.step_deltas,
+        time_deltas_millis=event.time_deltas_millis,
+        columns=[column for column in event.columns if column.key not in left],
+    )
 
 
 def _points_of(event: event_pb2.Event) -> int:

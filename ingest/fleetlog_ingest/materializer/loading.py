@@ -8,6 +8,7 @@ A batch that broke off is loaded again when some of its rows may be in. What `ap
   runs      rows of the batch may be there, with the older ones merged away. Then every table that depends on them is
             in, its repeat is dropped by its token, and what is folded again no longer matters.
   params    the first write of a key is the only row of the key, so rows of the batch are told by their ver alone.
+  keys      rows of the batch may be there, and change nothing (run_keys).
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 
+from fleetlog_core.limits import RunLimits
 from fleetlog_core.warehouse.port import Statement, Warehouse
 
 from fleetlog_ingest.materializer.control import ControlState, Experiment
 from fleetlog_ingest.materializer.decoding import Decoded
 from fleetlog_ingest.materializer.fold import PLACE_BITS
 from fleetlog_ingest.materializer.params import PARAM_KIND
+from fleetlog_ingest.materializer.run_keys import RunKeyStore
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.sequences import SequenceSet
 from fleetlog_ingest.materializer.state import RunKey, State, WriterKey
@@ -37,14 +40,15 @@ class BatchIsIn(Exception):
 class StateStore:
     """Loads the state of batches of one partition. Keeps what was used last; not thread-safe."""
 
-    def __init__(self, warehouse: Warehouse, most_runs: int = 20_000) -> None:
+    def __init__(self, warehouse: Warehouse, most_runs: int = 20_000, limits: RunLimits | None = None) -> None:
         self._warehouse = warehouse
         self._most_runs = most_runs
         self._runs: OrderedDict[RunKey, Run] = OrderedDict()
         self._writers: dict[RunKey, dict[WriterKey, SequenceSet]] = {}
         self._params: dict[RunKey, dict[str, str]] = {}
+        self._keys = RunKeyStore(warehouse, limits or RunLimits())
 
-    def load(self, records: Iterable[Decoded], first: int) -> State:
+    def load(self, records: Sequence[Decoded], first: int) -> State:
         """The state before offset `first` of everything that the records speak of. BatchIsIn."""
         try:
             return self._load(records, first)
@@ -53,7 +57,7 @@ class StateStore:
             self.forget()
             raise
 
-    def _load(self, records: Iterable[Decoded], first: int) -> State:
+    def _load(self, records: Sequence[Decoded], first: int) -> State:
         wanted: dict[RunKey, bool] = {}
         for decoded in records:
             if decoded.frame is not None:
@@ -62,7 +66,7 @@ class StateStore:
         self._load_runs([key for key in wanted if key not in self._runs], first)
         known = [key for key in wanted if key in self._runs]
         self._load_params([key for key in known if wanted[key] and key not in self._params], first)
-        state = State()
+        state = State(keys=self._keys.load(records, self._runs.keys()))
         for key in known:
             self._runs.move_to_end(key)
             state.runs[key] = self._runs[key]
@@ -84,16 +88,19 @@ class StateStore:
                 self._writers[writer[:2]][writer] = applied
         for key, params in changes.params.items():
             self._params[key] = params
+        self._keys.keep(changes.keys)
         while len(self._runs) > self._most_runs:
             key, _ = self._runs.popitem(last=False)
             self._writers.pop(key, None)
             self._params.pop(key, None)
+            self._keys.drop(key)
 
     def forget(self) -> None:
         """Read everything anew from now on."""
         self._runs.clear()
         self._writers.clear()
         self._params.clear()
+        self._keys.forget()
 
     def _load_runs(self, keys: Sequence[RunKey], first: int) -> None:
         for namespace, run_ids in _by_namespace(keys):

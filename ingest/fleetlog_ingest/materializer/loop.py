@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import (
     CONTROL,
     EVENTS,
@@ -78,6 +79,7 @@ class Materializer:
         on_applied: Callable[[], None] | None = None,
         telemetry: Telemetry | None = None,
         policy: BatchPolicy | None = None,
+        limits: RunLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
@@ -87,7 +89,7 @@ class Materializer:
         self._policy = policy or BatchPolicy()
         self._clock = clock
         self._stopped = threading.Event()
-        self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped)
+        self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits)
         self._open: dict[Partition, _Open] = {}
         self._consumer: Consumer | None = None
 

@@ -13,9 +13,22 @@ WriterKey = tuple[str, bytes, bytes]
 """Namespace, run id, writer id."""
 
 
+@dataclass(slots=True)
+class RunKeys:
+    """The distinct keys that a run ever had; params are in State.params."""
+
+    metrics: set[str] = field(default_factory=set)
+    tags: set[str] = field(default_factory=set)
+
+    def copy(self) -> RunKeys:
+        """Equal ones that change by themselves."""
+        return RunKeys(set(self.metrics), set(self.tags))
+
+
 @dataclass(frozen=True, slots=True)
 class State:
-    """Runs that are there, sequences that were applied, texts of params by key.
+    """Runs that are there, sequences that were applied, texts of params by key, and the keys of runs that may come to
+    a limit of theirs in the batch (a run that is not in `keys` can't).
 
     Of a batch it holds at least what the batch's events speak of. The fold never changes one; it answers with what
     became different.
@@ -24,9 +37,13 @@ class State:
     runs: dict[RunKey, Run] = field(default_factory=dict)
     writers: dict[WriterKey, SequenceSet] = field(default_factory=dict)
     params: dict[RunKey, dict[str, str]] = field(default_factory=dict)
+    keys: dict[RunKey, RunKeys] = field(default_factory=dict)
 
     def after(self, changes: State) -> State:
         """The state with the changes of a fold."""
         return State(
-            {**self.runs, **changes.runs}, {**self.writers, **changes.writers}, {**self.params, **changes.params}
+            {**self.runs, **changes.runs},
+            {**self.writers, **changes.writers},
+            {**self.params, **changes.params},
+            {**self.keys, **changes.keys},
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
+from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
 from fleetlog_core.objects.port import ObjectName
 from fleetlog_ingest.materializer.artifacts import Stored
@@ -74,9 +75,14 @@ def control(request: int, offset: int, intent: frame_pb2.ControlRecord, namespac
     return decode(Record(Partition(CONTROL, 0), offset, b"", message.SerializeToString(), NOW))
 
 
-def folded(state: State, *records: Decoded, stored: Mapping[ObjectName, Stored] | None = None) -> Folded:
+def folded(
+    state: State,
+    *records: Decoded,
+    stored: Mapping[ObjectName, Stored] | None = None,
+    limits: RunLimits | None = None,
+) -> Folded:
     """The fold of the records."""
-    return EventFold(state, 0, records[-1].record.offset + 1, stored or {}).fold(records)
+    return EventFold(state, 0, records[-1].record.offset + 1, stored or {}, limits=limits).fold(records)
 
 
 def in_own_process(function: Callable[..., T], *arguments: object) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import CONTROL, EVENTS, EventLog, Partition
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.warehouse.chdb import ChdbWarehouse
@@ -54,7 +55,9 @@ def opened(path: Path) -> ChdbWarehouse:
     return warehouse
 
 
-def drain(log: EventLog, warehouse: Warehouse, path: Path, policy: BatchPolicy | None = None) -> None:
+def drain(
+    log: EventLog, warehouse: Warehouse, path: Path, policy: BatchPolicy | None = None, limits: RunLimits | None = None
+) -> None:
     """Run a new materializer until everything in the log is applied."""
     ends = {
         Partition(topic, number): log.next_offset(Partition(topic, number))
@@ -71,16 +74,18 @@ def drain(log: EventLog, warehouse: Warehouse, path: Path, policy: BatchPolicy |
             materializer.stop()
 
     materializer = Materializer(
-        log, warehouse, FolderStore(path / "objects"), on_applied=stop_at_the_end, policy=policy
+        log, warehouse, FolderStore(path / "objects"), on_applied=stop_at_the_end, policy=policy, limits=limits
     )
     if not finished():
         materializer.run()
 
 
-def rebuilt(log: EventLog, path: Path, policy: BatchPolicy | None = None) -> dict[str, replay.TableSum]:
+def rebuilt(
+    log: EventLog, path: Path, policy: BatchPolicy | None = None, limits: RunLimits | None = None
+) -> dict[str, replay.TableSum]:
     """Checksums of an empty warehouse that the log was folded into."""
     warehouse = ChdbWarehouse(path / "warehouse")
-    replay.rebuild(log, warehouse, FolderStore(path / "objects"), policy=policy)
+    replay.rebuild(log, warehouse, FolderStore(path / "objects"), policy=policy, limits=limits)
     try:
         return replay.checksums(warehouse)
     finally:

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from fleetlog_core.limits import RunLimits
+from fleetlog_core.log.memory import MemoryLog
+from fleetlog_proto.v1 import frame_pb2, ingest_pb2
+
+from tests.ingest.gateway.serving import RUN, SECONDS, WRITER, kinds, logged, reason, serving, status_of
+from tests.ingest.materializer.builders import frame, metrics, start
+
+
+def opened(writer: bytes = WRITER) -> frame_pb2.Frame:
+    sent = frame(start(1), writer=writer)
+    sent.ClearField("ingest_time_millis")
+    return sent
+
+
+def follow(sequence: int, **more: float) -> frame_pb2.Frame:
+    """A frame that inherits its ids."""
+    columns = {key: [(sequence, value)] for key, value in (more or {"x": 1.0}).items()}
+    return frame_pb2.Frame(events=[metrics(sequence, **columns)])
+
+
+class Requests:
+    """Requests that a test gives out one by one."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.Queue[frame_pb2.Frame | None] = queue.Queue()
+
+    def send(self, frame: frame_pb2.Frame | None) -> None:
+        self._waiting.put(frame)
+
+    def __iter__(self) -> Iterator[ingest_pb2.AppendEventsRequest]:
+        while (frame := self._waiting.get()) is not None:
+            yield ingest_pb2.AppendEventsRequest(frame=frame)
+
+
+def test_one_answer_a_frame_in_order_and_what_is_answered_is_in_the_log(tmp_path: Path) -> None:
+    log = MemoryLog()
+    with serving(log, tmp_path) as gateway:
+        answers = gateway.append([opened(), *(follow(sequence) for sequence in range(2, 301))])
+    assert [answer.durable_sequence for answer in answers] == list(range(1, 301))
+    assert {answer.writer_id for answer in answers} == {WRITER}
+    frames = logged(log)
+    assert [event.sequence for one in frames for event in one.events] == list(range(1, 301))
+    assert all(one.rank == 0 and one.run_id == RUN and one.ingest_time_millis > 0 for one in frames)
+    assert [answer.position.offsets[0].next_offset for answer in answers] == list(range(1, 301))
+
+
+def test_a_refused_event_costs_itself_and_keeps_its_place(tmp_path: Path) -> None:
+    log = MemoryLog()
+    mixed = frame_pb2.Frame(events=[metrics(2, good=[(0, 1.0)]), metrics(3, **{"a//b": [(0, 1.0), (1, 2.0)]})])
+    mixed.events.append(metrics(4, good=[(1, 1.0)]))
+    with serving(log, tmp_path) as gateway:
+        answers = gateway.append([opened(), mixed, follow(5)])
+    assert [answer.durable_sequence for answer in answers] == [1, 4, 5]
+    (refusal,) = answers[1].refusals
+    assert (refusal.sequence, refusal.status.code) == (3, grpc.StatusCode.INVALID_ARGUMENT.value[0])
+    assert reason(refusal.status) == "KEY_INVALID"
+    kept = logged(log)[1]
+    assert kinds(kept) == [(2, "metrics_logged"), (3, "event_refused"), (4, "metrics_logged")]
+    assert (kept.events[1].event_refused.reason, kept.events[1].event_refused.points) == ("KEY_INVALID", 2)
+
+
+def test_a_refused_frame_leaves_the_stream_open_and_nothing_in_the_log(tmp_path: Path) -> None:
+    log = MemoryLog()
+    gap = frame_pb2.Frame(events=[metrics(2, x=[(0, 1.0)]), metrics(4, x=[(1, 1.0)])])
+    with serving(log, tmp_path) as gateway:
+        answers = gateway.append([opened(), gap, frame_pb2.Frame(), follow(2)])
+    assert [answer.durable_sequence for answer in answers] == [1, 0, 0, 2]
+    assert [reason(answer.status) for answer in answers] == ["", "SEQUENCE_INVALID", "FRAME_EMPTY", ""]
+    assert [one.events[0].sequence for one in logged(log)] == [1, 2]
+
+
+def test_keys_that_are_too_many_are_refused_by_run_and_name_the_limit(tmp_path: Path) -> None:
+    log, other = MemoryLog(), bytes(16)
+    many = frame(start(1), run=other)
+    many.events.append(metrics(2, c=[(0, 1.0)], d=[(0, 1.0)]))
+    with serving(log, tmp_path, limits=RunLimits(2, 2, 2)) as gateway:
+        frames = [opened(), follow(2, a=1.0), follow(3, b=1.0, c=1.0), follow(4, b=1.0, a=2.0), follow(5, c=1.0), many]
+        answers = gateway.append(frames)
+    assert [[(one.sequence, reason(one.status)) for one in answer.refusals] for answer in answers] == [
+        [], [], [(3, "TOO_MANY_METRICS")], [], [(5, "TOO_MANY_METRICS")], [],
+    ]  # fmt: skip
+    status = answers[2].refusals[0].status
+    assert status.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+    assert "frame.events[0].metrics_logged.columns" in status.message
+    assert "'c'" in status.message
+    assert "METRICS_PER_RUN" in status.message
+    assert kinds(logged(log)[2]) == [(3, "event_refused")]
+
+
+def test_a_log_that_fails_gives_no_answer_but_unavailable(tmp_path: Path) -> None:
+    log, requests = MemoryLog(), Requests()
+    with serving(log, tmp_path) as gateway:
+        stream = gateway.ingest.AppendEvents(iter(requests), timeout=SECONDS)
+        requests.send(opened())
+        assert next(stream).durable_sequence == 1
+        log.close()
+        requests.send(follow(2))
+        with pytest.raises(grpc.RpcError) as failed:
+            next(stream)
+        requests.send(None)
+    assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert reason(status_of(failed.value)) == "BACKEND_UNAVAILABLE"
+    assert len(logged(log)) == 1
+
+
+def test_a_gateway_that_stops_answers_what_it_took_and_ends_its_streams(tmp_path: Path) -> None:
+    log, requests = MemoryLog(), [Requests() for _ in range(20)]
+    with serving(log, tmp_path) as gateway:
+        streams = [gateway.ingest.AppendEvents(iter(one), timeout=SECONDS) for one in requests]
+        for place, (stream, one) in enumerate(zip(streams, requests, strict=True)):
+            one.send(opened(place.to_bytes(16, "big")))
+            assert next(stream).durable_sequence == 1
+        gateway.drain()
+        for stream, one in zip(streams, requests, strict=True):
+            with pytest.raises(grpc.RpcError) as ended:
+                next(stream)
+            assert ended.value.code() == grpc.StatusCode.UNAVAILABLE
+            assert reason(status_of(ended.value)) == "DRAINING"
+            one.send(None)
+    assert len(logged(log)) == 20
+
+
+def test_a_client_that_leaves_takes_back_nothing(tmp_path: Path) -> None:
+    log, requests = MemoryLog(), Requests()
+    with serving(log, tmp_path) as gateway:
+        stream = gateway.ingest.AppendEvents(iter(requests), timeout=SECONDS)
+        requests.send(opened())
+        next(stream)
+        stream.cancel()
+        requests.send(None)
+        assert [answer.durable_sequence for answer in gateway.append([opened()])] == [1]
+    assert len(logged(log)) == 2

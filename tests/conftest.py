@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from fleetlog_deploy.embedded import running
 
+pytest_plugins = ["tests.servers"]
+
 
 @pytest.fixture(scope="session")
 def embedded_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:

@@ -31,14 +31,21 @@ class MemoryLog:
 
     def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
         """See EventLog."""
+        now = time.time_ns() // 1_000_000
+        return self._append(Partition(topic, partition_of(key, self._counts[topic])), key, value, now)
+
+    def append_copies(self, records: Sequence[Record]) -> list[Future[Record]]:
+        """See CopyTarget."""
+        return [self._append(record.partition, record.key, record.value, record.time_millis) for record in records]
+
+    def _append(self, partition: Partition, key: bytes, value: bytes, time_millis: int) -> Future[Record]:
         done: Future[Record] = Future()
-        partition = Partition(topic, partition_of(key, self._counts[topic]))
         with self._lock:
             if self._closed:
                 done.set_exception(LogUnavailable("the log is closed"))
                 return done
             records = self._records[partition]
-            record = Record(partition, len(records), key, value, time.time_ns() // 1_000_000)
+            record = Record(partition, len(records), key, value, time_millis)
             records.append(record)
         done.set_result(record)
         self._groups.notify()

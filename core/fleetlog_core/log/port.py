@@ -63,6 +63,10 @@ class RecordTooLarge(Exception):
     """The record is over the log's limit; nothing was written."""
 
 
+class RecordsGone(Exception):
+    """The log lacks records that it had: they were dropped, or lost with a disk. To wait does not help."""
+
+
 class Fenced(Exception):
     """The partition belongs to another member of the group by now; drop what was begun and poll."""
 
@@ -85,7 +89,7 @@ class EventLog(Protocol):
     def read(self, partition: Partition, offset: int, *, max_bytes: int) -> Sequence[Record]:
         """Records from `offset` on, in order, up to about `max_bytes` and at least one if there is one.
 
-        Does not wait. Empty: there is none yet. LogUnavailable.
+        Does not wait for records to come. Empty: there is none yet. LogUnavailable, RecordsGone.
         """
         ...
 
@@ -112,8 +116,9 @@ class Consumer(Protocol):
     def poll(self, timeout_seconds: float, *, max_bytes: int) -> Sequence[Record]:
         """Records that follow those of earlier polls, of the assigned partitions; in order within each.
 
-        Waits up to the timeout for the first; returns at once when there is one, or on `wake`. A partition that
-        is newly assigned starts at its committed offset, or at 0. LogUnavailable.
+        Waits up to the timeout for the first; returns at once when there is one, on `wake`, and when partitions
+        went. A partition that others may have had is missing from `assignment` for one poll at least. One that is
+        newly assigned starts at its committed offset, or at 0. LogUnavailable, RecordsGone.
         """
         ...
 

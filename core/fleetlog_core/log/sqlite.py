@@ -42,6 +42,7 @@ class _Append:
     partition: Partition
     key: bytes
     value: bytes
+    time_millis: int | None
     done: Future[Record]
 
 
@@ -85,16 +86,24 @@ class SqliteLog:
 
     def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
         """See EventLog."""
+        return self._append(Partition(topic, partition_of(key, self._counts[topic])), key, value, None)
+
+    def append_copies(self, records: Sequence[Record]) -> list[Future[Record]]:
+        """See CopyTarget."""
+        return [self._append(record.partition, record.key, record.value, record.time_millis) for record in records]
+
+    def _append(self, partition: Partition, key: bytes, value: bytes, time_millis: int | None) -> Future[Record]:
         done: Future[Record] = Future()
+        # Cancelled by its caller it could not be resolved, and the writer would die of that.
+        done.set_running_or_notify_cancel()
         if len(value) > RECORD_BYTES:
             done.set_exception(RecordTooLarge(f"a record of {len(value):,} bytes; at most {RECORD_BYTES:,}"))
             return done
-        partition = Partition(topic, partition_of(key, self._counts[topic]))
         with self._state:
             if self._closed:
                 done.set_exception(LogUnavailable("the log is closed"))
                 return done
-            self._pending.put(_Append(partition, key, value, done))
+            self._pending.put(_Append(partition, key, value, time_millis, done))
         return done
 
     def read(self, partition: Partition, offset: int, *, max_bytes: int) -> Sequence[Record]:
@@ -210,11 +219,12 @@ class SqliteLog:
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Append]) -> None:
         upcoming = dict(self._next)
-        millis = time.time_ns() // 1_000_000
+        now = time.time_ns() // 1_000_000
         rows, records = [], []
         for item in batch:
             offset = upcoming[item.partition]
             upcoming[item.partition] = offset + 1
+            millis = now if item.time_millis is None else item.time_millis
             rows.append(((self._ids[item.partition] << OFFSET_BITS) + offset, item.key, item.value, millis))
             records.append(Record(item.partition, offset, item.key, item.value, millis))
         try:

@@ -3,33 +3,67 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from fleetlog_core.log.kafka.log import KafkaLog
 from fleetlog_core.log.memory import MemoryLog
-from fleetlog_core.log.port import CONTROL, EVENTS, Commit, EventLog, Fenced, LogUnavailable, Partition
+from fleetlog_core.log.port import CONTROL, EVENTS, Commit, Consumer, EventLog, Fenced, LogUnavailable, Partition
 from fleetlog_core.log.sqlite import SqliteLog
 
+from tests.core.log.own_topics import own_topics
+
 Make = Callable[[int], EventLog]
+Join = Callable[[EventLog, str], Consumer]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "kafka"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
-    logs: list[EventLog] = []
+    with ExitStack() as after:
 
-    def build(partitions: int) -> EventLog:
-        log: EventLog = (
-            MemoryLog({EVENTS: partitions})
-            if request.param == "memory"
-            else SqliteLog(tmp_path / f"{len(logs)}.sqlite", {EVENTS: partitions})
-        )
-        logs.append(log)
-        return log
+        def build(partitions: int) -> EventLog:
+            log: EventLog
+            if request.param == "memory":
+                log = MemoryLog({EVENTS: partitions})
+            elif request.param == "sqlite":
+                log = SqliteLog(tmp_path / "log.sqlite", {EVENTS: partitions})
+            else:
+                bootstrap = request.getfixturevalue("kafka_server")
+                log = KafkaLog(after.enter_context(own_topics(bootstrap, partitions)))
+            after.callback(log.close)
+            return log
 
-    yield build
-    for log in logs:
-        log.close()
+        yield build
+
+
+@pytest.fixture
+def join(make: Make) -> Iterator[Join]:
+    """Join a group; the members leave before the log goes."""
+    with ExitStack() as after:
+
+        def joined(log: EventLog, group: str) -> Consumer:
+            consumer = log.consumer(group, [EVENTS, CONTROL])
+            after.callback(consumer.close)
+            return consumer
+
+        yield joined
+
+
+def settle(members: list[Consumer], wanted: Callable[[], bool]) -> None:
+    """Poll the members, each in a thread, until it is so: a group settles only while all its members poll."""
+    deadline = time.monotonic() + 30
+
+    def poll(member: Consumer) -> None:
+        while not wanted() and time.monotonic() < deadline:
+            assert not member.poll(0.05, max_bytes=1)
+
+    with ThreadPoolExecutor(len(members)) as pool:
+        list(pool.map(poll, members))
+    assert wanted(), [sorted(member.assignment()) for member in members]
 
 
 def test_records_keep_their_order_and_bytes(make: Make) -> None:
@@ -60,10 +94,10 @@ def test_read_gives_at_least_one_and_no_more_than_asked(make: Make) -> None:
     )
 
 
-def test_a_waiting_poll_gets_a_new_record(make: Make) -> None:
+def test_a_waiting_poll_gets_a_new_record(make: Make, join: Join) -> None:
     log = make(1)
-    consumer = log.consumer("g", [EVENTS, CONTROL])
-    assert not consumer.poll(0, max_bytes=10)
+    consumer = join(log, "g")
+    settle([consumer], lambda: len(consumer.assignment()) == 2)
     timer = threading.Timer(0.05, lambda: log.append(CONTROL, b"k", b"late"))
     timer.start()
     records = consumer.poll(10, max_bytes=10)
@@ -71,55 +105,74 @@ def test_a_waiting_poll_gets_a_new_record(make: Make) -> None:
     timer.join()
 
 
-def test_wake_ends_a_poll(make: Make) -> None:
-    consumer = make(1).consumer("g", [EVENTS])
+def test_wake_ends_a_poll(make: Make, join: Join) -> None:
+    consumer = join(make(1), "g")
     timer = threading.Timer(0.05, consumer.wake)
     timer.start()
     assert not consumer.poll(60, max_bytes=10)
     timer.join()
 
 
-def test_commits_are_the_groups_own(make: Make) -> None:
+def test_commits_are_the_groups_own(make: Make, join: Join) -> None:
     log = make(1)
     partition = Partition(EVENTS, 0)
     for n in range(3):
         log.append(EVENTS, b"k", bytes([n])).result(10)
-    one = log.consumer("one", [EVENTS])
+    one = join(log, "one")
     assert one.committed(partition) is None
-    assert len(one.poll(1, max_bytes=1 << 20)) == 3
+    assert len(one.poll(10, max_bytes=1 << 20)) == 3
     one.commit(partition, Commit(2, "declared 2-5"))
     one.close()
-    again = log.consumer("one", [EVENTS])
+    again = join(log, "one")
     assert again.committed(partition) == Commit(2, "declared 2-5")
-    assert [record.offset for record in again.poll(1, max_bytes=1 << 20)] == [2]
-    assert log.consumer("other", [EVENTS]).committed(partition) is None
+    assert [record.offset for record in again.poll(10, max_bytes=1 << 20)] == [2]
+    assert join(log, "other").committed(partition) is None
 
 
-def test_seek_reads_again(make: Make) -> None:
+def test_a_poll_gives_no_more_than_asked(make: Make, join: Join) -> None:
     log = make(1)
-    log.append(EVENTS, b"k", b"a").result(10)
-    consumer = log.consumer("g", [EVENTS])
-    assert len(consumer.poll(1, max_bytes=10)) == 1
+    for _ in range(5):
+        log.append(EVENTS, b"k", b"x" * 1000).result(10)
+    consumer = join(log, "g")
+    sizes = [len(consumer.poll(10, max_bytes=2500)) for _ in range(3)]
+    assert sizes == [2, 2, 1]
+
+
+def test_seek_reads_again(make: Make, join: Join) -> None:
+    log = make(1)
+    for n in range(3):
+        log.append(EVENTS, b"k", bytes([n])).result(10)
+    consumer = join(log, "g")
+    assert consumer.poll(10, max_bytes=1)[0].offset == 0
     consumer.seek(Partition(EVENTS, 0), 0)
-    assert len(consumer.poll(1, max_bytes=10)) == 1
+    assert [record.offset for record in consumer.poll(10, max_bytes=10)] == [0, 1, 2]
+    consumer.seek(Partition(EVENTS, 0), 2)
+    assert [record.offset for record in consumer.poll(10, max_bytes=10)] == [2]
 
 
-def test_members_share_and_the_old_owner_is_fenced(make: Make) -> None:
+def shared(*members: Consumer) -> set[Partition]:
+    """All partitions of the members, when each has some and none has another's."""
+    owned = [member.assignment() for member in members]
+    everything = set().union(*owned)
+    return everything if all(owned) and sum(map(len, owned)) == len(everything) else set()
+
+
+def test_members_share_and_the_old_owner_is_fenced(make: Make, join: Join) -> None:
     log = make(4)
-    first = log.consumer("g", [EVENTS])
-    first.poll(0, max_bytes=1)
-    assert len(first.assignment()) == 4
-    second = log.consumer("g", [EVENTS])
-    second.poll(0, max_bytes=1)
+    everything = {Partition(EVENTS, n) for n in range(4)} | {Partition(CONTROL, 0)}
+    first = join(log, "g")
+    settle([first], lambda: first.assignment() == everything)
+    second = join(log, "g")
+    settle([first, second], lambda: shared(first, second) == everything)
     taken = next(iter(second.assignment()))
     with pytest.raises(Fenced):
         first.commit(taken, Commit(0))
-    first.poll(0, max_bytes=1)
-    assert first.assignment() | second.assignment() == {Partition(EVENTS, n) for n in range(4)}
-    assert not first.assignment() & second.assignment()
+    with pytest.raises(Fenced):
+        first.seek(taken, 0)
+    second.commit(taken, Commit(0, "mine"))
+    assert first.committed(taken) == Commit(0, "mine")
     second.close()
-    first.poll(0, max_bytes=1)
-    assert len(first.assignment()) == 4
+    settle([first], lambda: first.assignment() == everything)
 
 
 def test_a_closed_log_takes_nothing(make: Make) -> None:

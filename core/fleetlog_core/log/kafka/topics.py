@@ -1,0 +1,127 @@
+"""The topics of the log: made so that they keep everything, and refused where they would not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError
+
+from fleetlog_core.log.kafka.settings import RECORD_BYTES, KafkaSettings
+from fleetlog_core.log.port import TOPICS, LogUnavailable
+
+T = TypeVar("T")
+RETRY_SECONDS = 0.2
+
+
+class TopicRefused(ValueError):
+    """A topic is missing, or its settings would lose events. The message says which, and how to mend it."""
+
+
+def create_topics(settings: KafkaSettings) -> dict[str, int]:
+    """Create the topics that are missing, then `check_topics`. Idempotent. LogUnavailable, TopicRefused."""
+    wanted = {
+        settings.topic(topic): {
+            "num_partitions": count,
+            "replication_factor": settings.replication,
+            "configs": settings.topic_options(),
+        }
+        for topic, count in settings.counts().items()
+    }
+
+    def create(admin: KafkaAdminClient) -> None:
+        existing = {str(found["name"]) for found in admin.describe_topics(list(wanted)) if not found["error_code"]}
+        for name, options in wanted.items():
+            if name not in existing:
+                try:
+                    admin.create_topics({name: options})
+                except TopicAlreadyExistsError:
+                    # Somebody else was as quick.
+                    continue
+        admin.wait_for_topics(list(wanted), timeout_ms=int(settings.request_seconds * 1000))
+
+    administer(settings, create)
+    return check_topics(settings)
+
+
+def check_topics(settings: KafkaSettings) -> dict[str, int]:
+    """The partitions of each topic of the port. LogUnavailable, TopicRefused."""
+    names = {topic: settings.topic(topic) for topic in TOPICS}
+
+    def look(admin: KafkaAdminClient) -> tuple[dict[str, int], dict[str, dict[str, str]]]:
+        counts = {
+            str(found["name"]): len(found["partitions"])
+            for found in admin.describe_topics(list(names.values()))
+            if not found["error_code"]
+        }
+        missing = sorted(set(names.values()) - counts.keys())
+        if missing:
+            raise TopicRefused(f"no topic {', '.join(missing)}: create the topics of the log first")
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names.values()]
+        described = admin.describe_configs(resources, config_filter="all")["topic"]
+        return counts, {
+            str(name): {str(key): str(entry["value"]) for key, entry in options.items()}
+            for name, options in described.items()
+        }
+
+    counts, options = administer(settings, look)
+    for topic, name in names.items():
+        wanted = settings.counts()[topic]
+        if counts[name] != wanted:
+            raise TopicRefused(
+                f"{name} has {counts[name]} partitions, the settings say {wanted}. Keys would change their partition;"
+                " set the number that the topic has"
+            )
+        wrong = faults(options[name], settings.replication)
+        if wrong and not settings.may_lose_events:
+            raise TopicRefused(f"{name} would lose events: {'; '.join(wrong)}. Alter the topic, or set may_lose_events")
+        longest = int(options[name].get("max.message.bytes", 0))
+        if longest < RECORD_BYTES:
+            raise TopicRefused(
+                f"{name} takes no more than max.message.bytes = {longest:,}; records have up to {RECORD_BYTES:,}"
+            )
+    return {topic: counts[name] for topic, name in names.items()}
+
+
+def faults(options: Mapping[str, str], replication: int) -> list[str]:
+    """What in a topic's settings loses events, each with the value that does not. Empty: nothing."""
+    wanted = {
+        "cleanup.policy": "delete",
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+        "unclean.leader.election.enable": "false",
+    }
+    wrong = [f"{key} is {options[key]}, not {value}" for key, value in wanted.items() if options.get(key) != value]
+    least = replication // 2 + 1
+    if int(options.get("min.insync.replicas", 1)) < least:
+        wrong.append(f"min.insync.replicas is {options.get('min.insync.replicas')}, below {least}")
+    return wrong
+
+
+def administer(settings: KafkaSettings, work: Callable[[KafkaAdminClient], T]) -> T:
+    """`work` with an administration client; again on a new one when that fails, up to `connect_seconds`.
+
+    A client keeps to the controller that it found first and raises at once when that one is down.
+    """
+    deadline = time.monotonic() + settings.connect_seconds
+    while True:
+        try:
+            admin = KafkaAdminClient(**settings.connection())
+            try:
+                return work(admin)
+            finally:
+                admin.close()
+        except TopicAuthorizationFailedError as error:
+            raise TopicRefused(f"not allowed to look at the topics {settings.prefix}.*: {error}") from error
+        except (KafkaError, OSError) as error:
+            if time.monotonic() + RETRY_SECONDS > deadline:
+                raise LogUnavailable(f"Kafka at {','.join(settings.bootstrap)}: {named(error)}") from error
+            time.sleep(RETRY_SECONDS)
+
+
+def named(error: BaseException) -> str:
+    """An error of the driver in a few words."""
+    return f"{type(error).__name__}: {str(error)[:200]}"

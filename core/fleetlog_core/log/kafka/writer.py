@@ -1,0 +1,153 @@
+"""Appends to Kafka: from any thread, without waiting, acknowledged by each send's own future.
+
+`send` of the driver may block on metadata, so one thread calls it and appends only queue. What is queued and sent but
+not durable is bounded in bytes. A flush of the driver reports no failures, so nothing here asks it.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from kafka.producer.future import RecordMetadata
+
+from fleetlog_core.log.kafka.settings import RECORD_BYTES, KafkaSettings
+from fleetlog_core.log.kafka.topics import named
+from fleetlog_core.log.port import LogUnavailable, Partition, Record, RecordTooLarge
+
+OVERHEAD_BYTES = 500
+"""About what a waiting append takes in memory besides its bytes."""
+PRODUCER_BATCH_BYTES = 1024 * 1024
+REQUEST_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Append:
+    partition: Partition
+    key: bytes
+    value: bytes
+    time_millis: int | None
+    done: Future[Record]
+
+    def weight(self) -> int:
+        return len(self.key) + len(self.value) + OVERHEAD_BYTES
+
+
+class Writer:
+    """The one producer of a log. Not to be used after a fork."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        try:
+            self._producer = KafkaProducer(
+                **settings.connection(),
+                acks="all",
+                # Said, because other settings switch it off in silence when it is not.
+                enable_idempotence=True,
+                compression_type=None if settings.compression == "none" else settings.compression,
+                linger_ms=settings.linger_millis,
+                batch_size=PRODUCER_BATCH_BYTES,
+                max_request_size=REQUEST_BYTES,
+                delivery_timeout_ms=int(settings.delivery_seconds * 1000),
+                max_block_ms=int(settings.request_seconds * 1000),
+                allow_auto_create_topics=False,
+                metrics_enabled=False,
+            )
+            for topic in settings.counts():
+                # From here on the metadata are known, and a send does not wait for them.
+                self._producer.partitions_for(settings.topic(topic))
+        except (KafkaError, OSError) as error:
+            raise LogUnavailable(f"Kafka at {','.join(settings.bootstrap)}: {named(error)}") from error
+        self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._open: set[_Append] = set()
+        self._bytes = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._send_all, name="log-writer", daemon=True)
+        self._thread.start()
+
+    def append(self, partition: Partition, key: bytes, value: bytes, time_millis: int | None = None) -> Future[Record]:
+        """As EventLog.append, into a given partition, at the producer's time or a given one."""
+        done: Future[Record] = Future()
+        # A caller who cancels it would not stop the record; so it can't be cancelled.
+        done.set_running_or_notify_cancel()
+        if len(key) + len(value) > RECORD_BYTES:
+            done.set_exception(
+                RecordTooLarge(f"a record of {len(key) + len(value):,} bytes; Kafka's topics take {RECORD_BYTES:,}")
+            )
+            return done
+        item = _Append(partition, key, value, time_millis, done)
+        with self._lock:
+            if self._closed:
+                done.set_exception(LogUnavailable("the log is closed"))
+            elif self._bytes + item.weight() > self._settings.buffer_bytes:
+                done.set_exception(LogUnavailable(f"{self._bytes:,} bytes wait for Kafka already; nothing was written"))
+            else:
+                self._open.add(item)
+                self._bytes += item.weight()
+                self._queue.put(item)
+        return done
+
+    def close(self) -> None:
+        """Send what waits, up to `delivery_seconds`; fail what is not durable by then. Idempotent."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        self._thread.join(self._settings.delivery_seconds)
+        self._producer.close(timeout=self._settings.delivery_seconds)
+        with self._lock:
+            left = list(self._open)
+        for item in left:
+            self._fail(item, LogUnavailable("the log was closed before Kafka had the record"))
+
+    def _send_all(self) -> None:
+        """The sending thread."""
+        while (item := self._queue.get()) is not None:
+            try:
+                sent = self._producer.send(
+                    self._settings.topic(item.partition.topic),
+                    key=item.key,
+                    value=item.value,
+                    partition=item.partition.number,
+                    timestamp_ms=item.time_millis,
+                )
+            except Exception as error:
+                # Whatever it is, the caller of this append must hear of it and the next one must be tried.
+                self._failed(item, error)
+            else:
+                # Called in the producer's own thread, per record and in order.
+                sent.add_callback(self._sent, item)
+                sent.add_errback(self._failed, item)
+
+    def _sent(self, item: _Append, metadata: RecordMetadata) -> None:
+        offset = int(metadata.offset)
+        if offset < 0:
+            # A retry that the broker knew as done, too long ago to say where.
+            self._fail(item, LogUnavailable("Kafka has the record and doesn't say at which offset"))
+        elif self._settle(item):
+            item.done.set_result(Record(item.partition, offset, item.key, item.value, int(metadata.timestamp)))
+
+    def _failed(self, item: _Append, error: BaseException) -> None:
+        if isinstance(error, (MessageSizeTooLargeError, RecordListTooLargeError)):
+            self._fail(item, RecordTooLarge(f"Kafka refuses a record of {len(item.value):,} bytes: {named(error)}"))
+        else:
+            self._fail(item, LogUnavailable(f"Kafka did not take a record: {named(error)}"))
+
+    def _fail(self, item: _Append, error: Exception) -> None:
+        if self._settle(item):
+            item.done.set_exception(error)
+
+    def _settle(self, item: _Append) -> bool:
+        """Whether the append was still open; it is not any more."""
+        with self._lock:
+            if item not in self._open:
+                return False
+            self._open.remove(item)
+            self._bytes -= item.weight()
+            return True

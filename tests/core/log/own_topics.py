@@ -1,0 +1,41 @@
+"""Topics of a test's own on a Kafka cluster that others may use too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from fleetlog_core.log.kafka.settings import KafkaSettings
+from fleetlog_core.log.kafka.topics import administer, create_topics
+from fleetlog_core.log.port import TOPICS
+
+from tests.servers import unique
+
+
+def settings_for(bootstrap: str, partitions: int = 1) -> KafkaSettings:
+    """Settings with a prefix that nobody else has."""
+    return KafkaSettings(
+        tuple(bootstrap.split(",")),
+        prefix=unique("fleetlog-test"),
+        partitions=partitions,
+        replication=1,
+        session_seconds=6.0,
+    )
+
+
+@contextmanager
+def own_topics(bootstrap: str, partitions: int = 1) -> Iterator[KafkaSettings]:
+    """Fresh topics, removed afterwards."""
+    settings = settings_for(bootstrap, partitions)
+    try:
+        create_topics(settings)
+        yield settings
+    finally:
+        remove_topics(settings)
+
+
+def remove_topics(settings: KafkaSettings) -> None:
+    names = [settings.topic(topic) for topic in TOPICS]
+    # What a client in the test waits for must not take the removal's time.
+    administer(replace(settings, connect_seconds=30.0), lambda admin: admin.delete_topics(names, raise_errors=False))

@@ -1,0 +1,111 @@
+"""Real servers for the tests that need them: Kafka, ClickHouse, and an S3 store.
+
+    FLEETLOG_TEST_KAFKA         host:port,…                                   fixture kafka_server
+    FLEETLOG_TEST_CLICKHOUSE    clickhouse://user:password@host:port/database fixture clickhouse_server
+    FLEETLOG_TEST_S3            http://access-key:secret-key@host:port        fixture s3_server
+
+A server that is named there is used; it may be shared and outlives the tests, so a test makes topics, databases and
+buckets of its own (`unique`) and removes them. Else one is started in a container, where Docker runs. Else its tests
+are skipped and the summary says so in one line; with FLEETLOG_REQUIRE_SERVERS=1 they fail instead.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+KAFKA, CLICKHOUSE, S3 = "FLEETLOG_TEST_KAFKA", "FLEETLOG_TEST_CLICKHOUSE", "FLEETLOG_TEST_S3"
+MISSING = "no Docker, and not set: "
+
+
+def unique(prefix: str = "test") -> str:
+    """A name of the test's own: a topic prefix, a bucket; with `-` as `_`, a database."""
+    return f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def kafka_server() -> Iterator[str]:
+    """The bootstrap servers of a Kafka cluster that creates no topics by itself."""
+    with _server(KAFKA, _kafka_container) as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(scope="session")
+def clickhouse_server() -> Iterator[str]:
+    """The URL of a ClickHouse server's native TCP port; its database is there, others may be created."""
+    with _server(CLICKHOUSE, _clickhouse_container) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    """The URL of an S3 store with its keys; buckets may be created."""
+    with _server(S3, _s3_container) as url:
+        yield url
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line nobody overlooks when tests of real servers did not run."""
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    missing = [text for text in skipped if MISSING in text]
+    if missing:
+        names = [name for name in (KAFKA, CLICKHOUSE, S3) if any(name in text for text in missing)]
+        terminalreporter.write_line(
+            f"NOT TESTED: {len(missing)} tests of real servers were skipped. Run them: start Docker,"
+            f" or set {', '.join(names)} (tests/servers.py)",
+            red=True,
+            bold=True,
+        )
+
+
+@contextmanager
+def _server(variable: str, container: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    address = os.environ.get(variable)
+    if address:
+        yield address
+    elif _docker_runs():
+        with container() as address:
+            yield address
+    elif os.environ.get("FLEETLOG_REQUIRE_SERVERS") == "1":
+        pytest.fail(f"{MISSING}{variable}; FLEETLOG_REQUIRE_SERVERS=1 asks for it", pytrace=False)
+    else:
+        pytest.skip(f"{MISSING}{variable}")
+
+
+def _docker_runs() -> bool:
+    try:
+        return subprocess.run(["docker", "info"], capture_output=True, timeout=20).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+@contextmanager
+def _kafka_container() -> Iterator[str]:
+    from testcontainers.community.kafka import KafkaContainer
+
+    container = KafkaContainer("confluentinc/cp-kafka:7.9.0").with_kraft()
+    with container.with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false") as running:
+        yield running.get_bootstrap_server()
+
+
+@contextmanager
+def _clickhouse_container() -> Iterator[str]:
+    from testcontainers.community.clickhouse import ClickHouseContainer
+
+    image = "clickhouse/clickhouse-server:25.8"
+    with ClickHouseContainer(image, username="fleetlog", password="fleetlog", dbname="fleetlog") as running:
+        yield running.get_connection_url()
+
+
+@contextmanager
+def _s3_container() -> Iterator[str]:
+    from testcontainers.community.minio import MinioContainer
+
+    image = "minio/minio:RELEASE.2025-04-22T22-12-26Z"
+    with MinioContainer(image, access_key="fleetlog", secret_key="fleetlog-secret") as running:
+        yield f"http://fleetlog:fleetlog-secret@{running.get_config()['endpoint']}"

@@ -33,6 +33,10 @@ class Binds:
         """An Array(UInt32)."""
         return self._place(list(values), "Array(UInt32)")
 
+    def reals(self, values: Sequence[float]) -> str:
+        """An Array(Float64)."""
+        return self._place(list(values), "Array(Float64)")
+
     def run_ids(self, values: Sequence[bytes]) -> str:
         """Ids as an array of FixedString(16): for `run_id IN …`."""
         place = self.texts([value.hex() for value in values])

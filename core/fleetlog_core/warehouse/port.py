@@ -33,7 +33,7 @@ class Coded:
 
 
 Column = Array | Coded | Sequence[str] | Sequence[bytes]
-Bind = str | int | float | Sequence[str] | Sequence[int]
+Bind = str | int | float | Sequence[str] | Sequence[int] | Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)

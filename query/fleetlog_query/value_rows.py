@@ -8,8 +8,6 @@ from fleetlog_query.binds import Binds
 from fleetlog_query.filter.values import EVERY, Key, Series, Window
 from fleetlog_query.scope import Scope, attribute_sql, attrs_of
 
-ROLLUP_STEPS = 128
-"""Steps of a bucket of `rollup`."""
 _WORD = 18446744073709551615
 _SIGN = 9223372036854775808
 _REDUCED = {
@@ -72,7 +70,7 @@ def _windowed(series: Series, window: Window, scope: Scope, binds: Binds, among:
     if series.function in ("first", "last"):
         extreme = "min" if series.function == "first" else "max"
         return _unpacked(f"SELECT run_id, {extreme}({_PACKED}) AS p {points} GROUP BY run_id{bound}")
-    buckets, edges = split(window)
+    buckets, edges = window.split()
     if buckets is None:
         parts = [f"SELECT run_id, {_POINT} {points}"]
     else:
@@ -97,13 +95,3 @@ def _ranges(window: Window, binds: Binds) -> str:
         if high != EVERY[1]:
             sql += f" AND {column} <= {binds.whole(high)}"
     return sql
-
-
-def split(window: Window) -> tuple[tuple[int, int] | None, list[tuple[int, int]]]:
-    """The whole buckets of `rollup` in a window of steps, and the steps beside them; None: it has no whole bucket."""
-    low, high = window.steps
-    first, last = -(-low // ROLLUP_STEPS), (high + 1) // ROLLUP_STEPS - 1
-    if first > last or window.times != EVERY or window.ranks != EVERY:
-        return None, []
-    edges = [(low, first * ROLLUP_STEPS - 1), ((last + 1) * ROLLUP_STEPS, high)]
-    return (first, last), [(one, two) for one, two in edges if one <= two]

@@ -62,7 +62,7 @@ def reads(leaf: Leaf) -> list[Key | Series]:
 
 
 def windows(plan: Plan | None) -> list[Series]:
-    """The functions that are over some points only, each once: what is read from the points themselves."""
+    """The functions that are over some points only, each once."""
     found = [one for leaf in leaves(plan) for one in reads(leaf) if isinstance(one, Series) and one.window is not None]
     return list(dict.fromkeys(found))
 
@@ -74,7 +74,7 @@ def is_simple(leaf: Leaf) -> bool:
 
 def reads_points(plan: Plan | None) -> bool:
     """Whether points are read, rather than what is kept about them."""
-    return bool(windows(plan))
+    return any(one.reads_points for one in windows(plan))
 
 
 def is_nan(value: Value | str) -> bool:

@@ -15,6 +15,8 @@ from fleetlog_query.filter.tree import Sign
 
 EVERY = (-(1 << 63), (1 << 63) - 1)
 NONE = (0, -1)
+ROLLUP_STEPS = 128
+"""Steps of a bucket of `rollup`."""
 Reduction = Literal["min", "max", "mean", "first", "last", "count"]
 
 
@@ -37,6 +39,18 @@ class Window:
     times: tuple[int, int] = EVERY
     ranks: tuple[int, int] = EVERY
 
+    def split(self) -> tuple[tuple[int, int] | None, list[tuple[int, int]]]:
+        """The whole buckets of `rollup` in it, first and last, and the ranges of steps beside them.
+
+        Without a whole bucket, or when it is not of steps alone: None, and nothing.
+        """
+        low, high = self.steps
+        first, last = -(-low // ROLLUP_STEPS), (high + 1) // ROLLUP_STEPS - 1
+        if first > last or self.times != EVERY or self.ranks != EVERY:
+            return None, []
+        edges = [(low, first * ROLLUP_STEPS - 1), ((last + 1) * ROLLUP_STEPS, high)]
+        return (first, last), [(one, two) for one, two in edges if one <= two]
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
@@ -50,6 +64,14 @@ class Series:
     function: Reduction
     key: str
     window: Window | None = None
+
+    @property
+    def reads_points(self) -> bool:
+        """Whether points are read for it, rather than what is kept about them."""
+        if self.window is None:
+            return False
+        buckets, edges = self.window.split()
+        return buckets is None or bool(edges) or self.function in ("first", "last")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +65,8 @@ class _Planned:
 class Searcher:
     """Compiles searches and runs them."""
 
-    def __init__(self, warehouse: Warehouse, token_key: bytes) -> None:
+    def __init__(self, warehouse: Warehouse, token_key: bytes, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._warehouse = warehouse
         self._tokens = PageTokens(token_key)
 
@@ -75,7 +77,8 @@ class Searcher:
         keys = parse_order(search.order_by)
         last = self._tokens.read(purpose, search.page_token) if search.page_token else None
         scope = Scope(search.namespace, search.experiments)
-        planned = _Planned(scope, plan_of(search.filter), keys, sort_columns(keys), last, size, search.deleted_view)
+        plan = plan_of(search.filter, self._clock() * 1000)
+        planned = _Planned(scope, plan, keys, sort_columns(keys), last, size, search.deleted_view)
         if not search.experiments:
             return SearchPage([], "")
         answer = self._page(planned, timeout_seconds)

@@ -25,6 +25,7 @@ from fleetlog_core.warehouse.port import (
     Column,
     Statement,
     TimedOut,
+    TooMuchToRead,
     WarehouseRefused,
     WarehouseUnavailable,
 )
@@ -33,6 +34,7 @@ READERS = 4
 INSERT_ROWS = 1_000_000
 _CODE = re.compile(r"Code: (\d+)")
 _TIMEOUTS = {"159", "160"}
+_TOO_MUCH = {"158"}
 _UNAVAILABLE = {"202", "209", "210", "241", "243", "252", "425"}
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})
@@ -158,6 +160,8 @@ def _told() -> Iterator[None]:
             raise TimedOut(str(error)) from error
         if code in _UNAVAILABLE:
             raise WarehouseUnavailable(str(error)) from error
+        if code in _TOO_MUCH:
+            raise TooMuchToRead(str(error)) from error
         raise WarehouseRefused(str(error)) from error
 
 

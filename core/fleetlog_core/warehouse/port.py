@@ -79,6 +79,10 @@ class WarehouseRefused(Exception):
     """The warehouse understood and refused: a row it can't take, a statement that is wrong."""
 
 
+class TooMuchToRead(WarehouseRefused):
+    """A statement that says how much it may read would read more; nothing was read yet."""
+
+
 class TimedOut(Exception):
     """The statement took longer than it was given; it was ended in the warehouse too."""
 
@@ -87,7 +91,7 @@ class Warehouse(Protocol):
     """Tables. Thread-safe; calls block."""
 
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
-        """Run a SELECT. TimedOut, WarehouseUnavailable, WarehouseRefused."""
+        """Run a SELECT. TimedOut, WarehouseUnavailable, WarehouseRefused, TooMuchToRead."""
         ...
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:

@@ -7,6 +7,7 @@ that the rest of their AND leaves, and read no more than FILTER_POINTS rows.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 
@@ -14,7 +15,7 @@ from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_nan, is_simple, reads, reads_points
+from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_nan, is_simple, leaves, reads, windows
 from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS, STATES
 from fleetlog_query.filter.values import Computed, Key, Series, Value
 from fleetlog_query.scope import Scope, attribute_sql, attrs_of
@@ -23,6 +24,8 @@ from fleetlog_query.value_rows import value_rows
 __all__ = ["Scope", "attribute_sql", "attrs_of", "condition"]
 _COUNTED_KEYS = 8
 """From more keys than this in one AND their matches are counted in one pass instead of met as sets."""
+_KEPT_LEAVES = 20
+"""So many conditions of an AND, the first, choose the runs that its windows look at."""
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
 _STATE_NAMES = (
     f"transform(state, [{', '.join(str(one) for one in STATES.values())}], [{', '.join(map(repr, STATES))}], '')"
@@ -53,7 +56,7 @@ class _Compiler:
         """Plans that are joined by AND (`together`) or OR. `among`: what else holds of the runs that are looked for."""
         flat = _flat(parts, AllOf if together else AnyOf)
         if together:
-            among += tuple(part for part in flat if not reads_points(part))
+            among += tuple(part for part in flat if not windows(part))
         keyed: dict[Key, list[str]] = {}
         tests: list[str] = []
         for part in flat:
@@ -126,7 +129,12 @@ class _Compiler:
     def _kept_to(self, source: Key | Series, among: tuple[Plan, ...]) -> str:
         if not among or isinstance(source, Key) or source.window is None:
             return ""
-        kept = self.group(among, together=True, among=())
+        # Some of them will do: the statement is not to grow with the square of the filter.
+        sizes = itertools.accumulate(sum(1 for _ in leaves(part)) for part in among)
+        few = [part for part, size in zip(among, sizes, strict=True) if size <= _KEPT_LEAVES]
+        if not few:
+            return ""
+        kept = self.group(few, together=True, among=())
         return f"run_id IN (SELECT run_id FROM runs FINAL WHERE {self._scope.sql(self._binds)} AND {kept})"
 
     def _test(self, leaf: Leaf, column: str | None, sql_of: Callable[[Key | Series], str] = lambda _: "") -> str:

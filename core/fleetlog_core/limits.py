@@ -35,7 +35,20 @@ MAX_TIME_MILLIS = 9_000_000_000_000
 """Times are Unix milliseconds from 1970 to 2255: inside ClickHouse's DateTime64(3)."""
 FILTER_CHARACTERS = 100_000
 FILTER_CLAUSES = 1_000
+FILTER_VALUES = 5_000
+"""Names, numbers and texts in a filter, those of IN lists included."""
 FILTER_DEPTH = 100
+FILTER_LOOKUPS = 100
+"""Parts of a filter that are looked up by themselves; each costs the warehouse about a millisecond to plan."""
+FILTER_TERMS = 16
+"""Names in one calculation."""
+FILTER_PATTERNS = 20
+"""MATCHES in a filter."""
+FILTER_PATTERN_CHARACTERS = 1_000
+FILTER_WINDOWS = 10
+"""Windows in a filter that read points."""
+FILTER_POINTS = 100_000_000
+"""Points that the windows of a filter may read."""
 ORDER_BY_KEYS = 8
 PAGE_SIZE = 1_000
 RUNS_PER_READ = 1_000

@@ -33,6 +33,10 @@ class Binds:
         """An Array(UInt32)."""
         return self._place(list(values), "Array(UInt32)")
 
+    def reals(self, values: Sequence[float]) -> str:
+        """An Array(Float64)."""
+        return self._place(list(values), "Array(Float64)")
+
     def run_id(self, value: bytes) -> str:
         """An id as FixedString(16)."""
         return f"toFixedString(unhex({self.text(value.hex())}), 16)"

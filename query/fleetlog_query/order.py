@@ -15,7 +15,7 @@ from fleetlog_core.errors import InvalidArgument, shown
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import Kind, resolve
-from fleetlog_query.statement import Scope, attribute_sql, attrs_of
+from fleetlog_query.scope import Scope, attribute_sql, attrs_of
 
 _ITEM = re.compile(
     r"\s*([A-Za-z_]\w*)(?:\s*\.\s*(`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|\w[\w./:-]*))?\s*(?:\s(ASC|DESC))?\s*",

@@ -10,10 +10,12 @@ from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.filter.plan import AllOf, AnyOf, Leaf, Plan
+from fleetlog_query.filter.conditions import Plan, leaves, reads
+from fleetlog_query.filter.values import Key
 from fleetlog_query.order import OrderKey, SortColumn, after, joins, known_columns
 from fleetlog_query.run_rows import RUN_COLUMNS
-from fleetlog_query.statement import Scope, attrs_of, condition
+from fleetlog_query.scope import Scope, attrs_of
+from fleetlog_query.statement import condition
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,8 @@ def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement
 
 def _only_keys(plan: Plan) -> bool:
     """Whether it is a condition on any table with run ids: it asks nothing of the columns of `runs`."""
-    if isinstance(plan, Leaf):
-        return plan.kind != "attributes"
-    return isinstance(plan, (AllOf, AnyOf)) and all(map(_only_keys, plan.parts))
+    read = (value for leaf in leaves(plan) for value in reads(leaf))
+    return not any(isinstance(value, Key) and value.kind == "attributes" for value in read)
 
 
 def values_of(answer: Answer, columns: Sequence[SortColumn], row: int) -> list[Any]:

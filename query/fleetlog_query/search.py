@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fleetlog_core import limits
@@ -23,7 +24,7 @@ from fleetlog_query.order import OrderKey, parse_order, sort_columns
 from fleetlog_query.page import PageQuery, foremost_statement, page_statement, values_of
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.run_rows import runs_of
-from fleetlog_query.statement import Scope
+from fleetlog_query.scope import Scope
 from fleetlog_query.window import Windows
 
 DEFAULT_PAGE = 100
@@ -55,7 +56,8 @@ class SearchPage:
 class Searcher:
     """Compiles searches and runs them."""
 
-    def __init__(self, warehouse: Warehouse, token_key: bytes) -> None:
+    def __init__(self, warehouse: Warehouse, token_key: bytes, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._warehouse = warehouse
         self._tokens = PageTokens(token_key)
         self._windows = Windows(warehouse)
@@ -67,7 +69,7 @@ class Searcher:
         keys = parse_order(search.order_by)
         last = self._tokens.read(purpose, search.page_token) if search.page_token else None
         scope = Scope(search.namespace, search.experiments)
-        plan, columns = plan_of(search.filter), sort_columns(keys)
+        plan, columns = plan_of(search.filter, self._clock() * 1000), sort_columns(keys)
         if not search.experiments:
             return SearchPage([], "")
         query = PageQuery(scope, plan, keys, columns, last, size, search.deleted_view)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -23,6 +24,9 @@ from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc
 from fleetlog_query.artifacts import Artifacts
 from fleetlog_query.documents import Documents
 from fleetlog_query.experiments import Experiments, shown_in
+from fleetlog_query.filter.conditions import reads_points
+from fleetlog_query.filter.explain import explain
+from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.read_mask import ReadMask, parse_read_mask
 from fleetlog_query.search import Search, Searcher
@@ -102,6 +106,14 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         page = self._searcher.search(search, timeout_seconds)
         self._documents.fill(namespace, page.runs, mask, request.summaries, timeout_seconds)
         return query_pb2.SearchRunsResponse(runs=page.runs, next_page_token=page.next_page_token)
+
+    async def ExplainSearch(  # noqa: N802
+        self, request: query_pb2.ExplainSearchRequest, context: Context
+    ) -> query_pb2.ExplainSearchResponse:
+        """See the proto."""
+        check_namespace(request.search.namespace)
+        plan = plan_of(request.search.filter, time.time() * 1000)
+        return query_pb2.ExplainSearchResponse(lines=explain(plan), reads_points=reads_points(plan))
 
     def _experiment_ids(
         self, namespace: str, request: query_pb2.SearchRunsRequest, timeout_seconds: float

@@ -1,119 +1,181 @@
-"""Plan → SQL. One narrow range of `attrs` for each condition; conditions meet as sets of run ids."""
+"""Plan → SQL: conditions on rows of `runs`.
+
+In each AND or OR the conditions on one key are one look-up, an OR of many keys is one look-up, and an AND of very
+many is counted in one: the statement stays small whatever the filter. Windows, which read points, look only at runs
+that the rest of their AND leaves, and read no more than FILTER_POINTS rows.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+import re
+from collections.abc import Callable, Sequence
+
+from fleetlog_core import limits
+from fleetlog_core.errors import InvalidArgument
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS, Kind
-from fleetlog_query.filter.plan import AllOf, Leaf, Plan, is_nan
+from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_nan, is_simple, leaves, reads, windows
+from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS, STATES
+from fleetlog_query.filter.values import Computed, Key, Series, Value
+from fleetlog_query.scope import Scope, attribute_sql
+from fleetlog_query.value_rows import value_rows
 
-_NO_PARENT = "toFixedString('', 16)"
-_ATTRIBUTE_SQL = {
-    "run_id": "lower(hex(run_id))",
-    "name": "name",
-    "user": "toString(user)",
-    "state": "toFloat64(state)",
-    "start_time": "toFloat64(toUnixTimestamp64Milli(start_time))",
-    "end_time": "toFloat64(toUnixTimestamp64Milli(end_time))",
-    "experiment_id": "toFloat64(experiment)",
-    "parent_run_id": "lower(hex(parent_run_id))",
-}
-_PRESENT = {"end_time": "toUnixTimestamp64Milli(end_time) != 0", "parent_run_id": f"parent_run_id != {_NO_PARENT}"}
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Where a search looks: one namespace, some experiments; ids from `since` on, before `until`, or only `run_ids`."""
-
-    namespace: str
-    experiments: tuple[int, ...]
-    since: bytes = b""
-    until: bytes = b""
-    run_ids: tuple[bytes, ...] = ()
-
-    def sql(self, binds: Binds) -> str:
-        """As a condition."""
-        clauses = [f"namespace = {binds.text(self.namespace)} AND experiment IN {binds.numbers(self.experiments)}"]
-        if self.since:
-            clauses.append(f"run_id >= {binds.run_id(self.since)}")
-        if self.until:
-            clauses.append(f"run_id < {binds.run_id(self.until)}")
-        if self.run_ids:
-            clauses.append(f"run_id IN {binds.run_ids(self.run_ids)}")
-        return " AND ".join(clauses)
-
-
-def attrs_of(kind: Kind, key: str, scope: Scope, binds: Binds) -> str:
-    """The rows of one key, latest each: FROM and WHERE."""
-    return (
-        f"FROM attrs FINAL WHERE {scope.sql(binds)} AND kind = {KIND_NUMBERS[kind]} AND key = {binds.text(key)}"
-        " AND removed = 0"
-    )
+_COUNTED_KEYS = 8
+"""From more keys than this in one AND their matches are counted in one pass instead of met as sets."""
+_KEPT_LEAVES = 20
+"""So many conditions of an AND, the first, choose the runs that its windows look at."""
+_HEX_ID = re.compile(r"[0-9a-f]{32}")
+_STATE_NAMES = (
+    f"transform(state, [{', '.join(str(one) for one in STATES.values())}], [{', '.join(map(repr, STATES))}], '')"
+)
+_NAMED = {"like": "{} LIKE {}", "ilike": "match({}, {})", "matches": "match({}, {})"}
 
 
 def condition(plan: Plan, scope: Scope, binds: Binds) -> str:
-    """A plan as a condition on rows of `runs`."""
-    if isinstance(plan, Leaf):
-        return _leaf(plan, scope, binds)
-    joiner = " AND " if isinstance(plan, AllOf) else " OR "
-    return "(" + joiner.join(condition(part, scope, binds) for part in plan.parts) + ")"
+    """A plan as a condition on rows of `runs`. FILTER_TOO_LARGE for more than FILTER_LOOKUPS look-ups."""
+    compiler = _Compiler(scope, binds)
+    sql = compiler.group([plan], together=True, among=())
+    if compiler.lookups > limits.FILTER_LOOKUPS:
+        what = (
+            f"takes {compiler.lookups:,} look-ups, at most {limits.FILTER_LOOKUPS}; keys that are joined by OR take one"
+            " together: write (a OR b) AND c rather than (a AND c) OR (b AND c)"
+        )
+        raise InvalidArgument.of_field("FILTER_TOO_LARGE", "filter", what)
+    return f"({sql})"
 
 
-def _leaf(leaf: Leaf, scope: Scope, binds: Binds) -> str:
-    if leaf.kind == "attributes":
-        return _attribute(leaf, binds)
-    rows = attrs_of(leaf.kind, leaf.key, scope, binds)
-    if leaf.operator == "null":
-        return f"run_id {'IN' if leaf.negated else 'NOT IN'} (SELECT run_id {rows})"
-    column = "num" if leaf.numeric else "str"
-    compared = _compared(leaf, column, binds)
-    if leaf.kind == "params" and leaf.numeric:
-        compared = f"({compared}) AND (NOT isNaN(num) OR type = 4)"
-    return f"run_id IN (SELECT run_id {rows} AND {compared})"
+class _Compiler:
+    def __init__(self, scope: Scope, binds: Binds) -> None:
+        self._scope = scope
+        self._binds = binds
+        self.lookups = 0
 
+    def group(self, parts: Sequence[Plan], together: bool, among: tuple[Plan, ...]) -> str:
+        """Plans that are joined by AND (`together`) or OR. `among`: what else holds of the runs that are looked for."""
+        flat = _flat(parts, AllOf if together else AnyOf)
+        if together:
+            among += tuple(part for part in flat if not windows(part))
+        keyed: dict[Key, list[str]] = {}
+        tests: list[str] = []
+        for part in flat:
+            if isinstance(part, AllOf | AnyOf):
+                tests.append(f"({self.group(part.parts, isinstance(part, AllOf), among)})")
+            elif not isinstance(part.value, Key) or not is_simple(part):
+                tests.append(self._computed(part, among))
+            elif part.value.kind == "attributes":
+                tests.append(self._attribute(part, part.value.key))
+            elif part.operator == "null" and not part.negated:
+                tests.append(f"run_id NOT IN ({self._looked_up(self._key(part.value))})")
+            else:
+                keyed.setdefault(part.value, []).append(self._row_test(part))
+        return (" AND " if together else " OR ").join([*self._keyed(keyed, together), *tests])
 
-def _attribute(leaf: Leaf, binds: Binds) -> str:
-    present = _PRESENT.get(leaf.key, "1")
-    if leaf.operator == "null":
-        return f"({present})" if leaf.negated else f"NOT ({present})"
-    return f"({present} AND {_compared(leaf, _ATTRIBUTE_SQL[leaf.key], binds)})"
+    def _keyed(self, keyed: dict[Key, list[str]], together: bool) -> list[str]:
+        joiner = " AND " if together else " OR "
+        rows = [f"{self._key(key)} AND ({joiner.join(tests)})" for key, tests in keyed.items()]
+        if len(rows) <= (_COUNTED_KEYS if together else 1):
+            return [f"run_id IN ({self._looked_up(row)})" for row in rows]
+        either = self._looked_up(f"({' OR '.join(f'({row})' for row in rows)})")
+        # After FINAL there is one row for each run and key: a run with as many rows as there are keys has them all.
+        counted = f" GROUP BY run_id HAVING count() = {len(rows)}" if together else ""
+        return [f"run_id IN ({either}{counted})"]
 
+    def _key(self, key: Key) -> str:
+        return f"kind = {KIND_NUMBERS[key.kind]} AND key = {self._binds.text(key.key)}"
 
-def _compared(leaf: Leaf, column: str, binds: Binds) -> str:
-    text = _positive(leaf, column, binds)
-    return f"NOT ({text})" if leaf.negated else f"({text})"
+    def _looked_up(self, row: str) -> str:
+        self.lookups += 1
+        return f"SELECT run_id FROM attrs FINAL WHERE {self._scope.sql(self._binds)} AND removed = 0 AND {row}"
 
+    def _row_test(self, leaf: Leaf) -> str:
+        """On a row of `attrs`."""
+        if leaf.operator == "null":
+            return "1"
+        test = self._test(leaf, "num" if leaf.numeric else "str")
+        is_param = isinstance(leaf.value, Key) and leaf.value.kind == "params"
+        return f"(NOT isNaN(num) OR type = 4) AND {test}" if is_param and leaf.numeric else test
 
-def _positive(leaf: Leaf, column: str, binds: Binds) -> str:
-    values = leaf.values
-    if leaf.operator == "in":
+    def _attribute(self, leaf: Leaf, key: str) -> str:
+        sql, present, numeric = attribute_sql(key)
+        if leaf.operator == "null":
+            return f"({present})" if leaf.negated else f"NOT ({present})"
+        if ATTRIBUTES[key] == "id" and leaf.operator in ("=", "!=", "in"):
+            plain = [str(value) for value in leaf.values if _HEX_ID.fullmatch(str(value))]
+            # On the bytes themselves: they are the table's key. What is no id equals none.
+            ids = self._binds.run_ids([bytes.fromhex(value) for value in plain])
+            inside = leaf.negated == (leaf.operator == "!=")
+            return f"({present} AND {key} {'IN' if inside else 'NOT IN'} {ids})"
+        return f"({present} AND {self._test(leaf, _STATE_NAMES if numeric and not leaf.numeric else sql)})"
+
+    def _computed(self, leaf: Leaf, among: tuple[Plan, ...]) -> str:
+        """Of more than one thing, or of a function."""
+        sources = reads(leaf)
+        if all(isinstance(source, Key) and source.kind == "attributes" for source in sources):
+            parts = {source: attribute_sql(source.key) for source in sources}
+            present = " AND ".join(dict.fromkeys(part[1] for part in parts.values()))
+            return f"({present} AND {self._test(leaf, None, lambda source: parts[source][0])})"
+        self.lookups += len(sources)
+        rows = [value_rows(source, self._scope, self._binds, self._kept_to(source, among)) for source in sources]
+        if leaf.operator == "null":
+            return f"run_id {'IN' if leaf.negated else 'NOT IN'} (SELECT run_id FROM ({rows[0]}))"
+        if len(rows) == 1:
+            return f"run_id IN (SELECT run_id FROM ({rows[0]}) WHERE {self._test(leaf, None, lambda _: 'v')})"
+        united = " UNION ALL ".join(f"SELECT run_id, {place} AS i, v FROM ({row})" for place, row in enumerate(rows))
+        test = self._test(leaf, None, lambda source: f"anyIf(v, i = {sources.index(source)})")
+        return f"run_id IN (SELECT run_id FROM ({united}) GROUP BY run_id HAVING count() = {len(rows)} AND {test})"
+
+    def _kept_to(self, source: Key | Series, among: tuple[Plan, ...]) -> str:
+        if not among or isinstance(source, Key) or source.window is None:
+            return ""
+        # Some of them will do: the statement is not to grow with the square of the filter.
+        sizes = itertools.accumulate(sum(1 for _ in leaves(part)) for part in among)
+        few = [part for part, size in zip(among, sizes, strict=True) if size <= _KEPT_LEAVES]
+        if not few:
+            return ""
+        kept = self.group(few, together=True, among=())
+        return f"run_id IN (SELECT run_id FROM runs FINAL WHERE {self._scope.sql(self._binds)} AND {kept})"
+
+    def _test(self, leaf: Leaf, column: str | None, sql_of: Callable[[Key | Series], str] = lambda _: "") -> str:
+        """The comparison, of a column or of an expression over what `sql_of` says each source is."""
+        left = column or self._expression(leaf.value, sql_of)
+        text = self._positive(leaf, left, sql_of)
+        return f"NOT ({text})" if leaf.negated else f"({text})"
+
+    def _positive(self, leaf: Leaf, left: str, sql_of: Callable[[Key | Series], str]) -> str:
+        operator, values = leaf.operator, leaf.values
+        if operator == "in":
+            return self._among(leaf, left)
+        if operator in _NAMED:
+            return _NAMED[operator].format(left, self._binds.text(str(values[0])))
+        rights = [self._expression(value, sql_of) for value in values]
+        if operator == "between":
+            return f"{left} >= {rights[0]} AND {left} <= {rights[1]}"
+        if operator in ("=", "!=") and is_nan(values[0]):
+            return f"{'NOT ' if operator == '!=' else ''}isNaN({left})"
+        return f"{left} {operator} {rights[0]}"
+
+    def _among(self, leaf: Leaf, left: str) -> str:
         if not leaf.numeric:
-            return f"{column} IN {binds.texts([str(value) for value in values])}"
-        # Not a set: sets compare bits, and -0.0 is 0.0.
-        return " OR ".join(_equal(column, float(value), binds) for value in values)
-    if leaf.operator == "between":
-        return f"{column} >= {_bind(leaf, 0, binds)} AND {column} <= {_bind(leaf, 1, binds)}"
-    if leaf.operator == "like":
-        return f"{column} LIKE {binds.text(str(values[0]))}"
-    if leaf.operator == "ilike":
-        return f"{column} ILIKE {binds.text(str(values[0]))}"
-    if leaf.numeric and leaf.operator in ("=", "!="):
-        equal = _equal(column, float(values[0]), binds)
-        return equal if leaf.operator == "=" else f"NOT ({equal})"
-    return f"{column} {leaf.operator} {_bind(leaf, 0, binds)}"
+            return f"{left} IN {self._binds.texts([str(value) for value in leaf.values])}"
+        # Sets compare bits: adding 0. makes one zero of two, and NaN is asked for by name.
+        numbers = [value + 0.0 for value in leaf.values if isinstance(value, float) and not is_nan(value)]
+        parts = [f"{left} + 0. IN {self._binds.reals(numbers)}"] if numbers else []
+        if len(numbers) < len(leaf.values):
+            parts.append(f"isNaN({left})")
+        return " OR ".join(parts)
+
+    def _expression(self, value: Value | str, sql_of: Callable[[Key | Series], str]) -> str:
+        if isinstance(value, str):
+            return self._binds.text(value)
+        if isinstance(value, Computed):
+            left, right = self._expression(value.left, sql_of), self._expression(value.right, sql_of)
+            return f"({left} {value.sign} {right})"
+        return self._binds.number(value) if isinstance(value, float) else sql_of(value)
 
 
-def _equal(column: str, value: float, binds: Binds) -> str:
-    return f"isNaN({column})" if is_nan(value) else f"{column} = {binds.number(value)}"
-
-
-def _bind(leaf: Leaf, place: int, binds: Binds) -> str:
-    value = leaf.values[place]
-    return binds.number(float(value)) if leaf.numeric else binds.text(str(value))
-
-
-def attribute_sql(key: str) -> tuple[str, str, bool]:
-    """An attribute for ordering: its expression, the condition that it is there, and whether it is a number."""
-    numeric = ATTRIBUTES[key] in ("time", "number", "state")
-    return _ATTRIBUTE_SQL[key], _PRESENT.get(key, "1"), numeric
+def _flat(parts: Sequence[Plan], joined: type[AllOf] | type[AnyOf]) -> list[Plan]:
+    flat: list[Plan] = []
+    for part in parts:
+        flat += _flat(part.parts, joined) if isinstance(part, joined) else [part]
+    return flat

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from fleetlog_core.warehouse.port import Statement, Warehouse
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.statement import Scope
+from fleetlog_query.scope import Scope
 
 WINDOWS = (8_192, 131_072)
 """How many of the latest runs a window holds."""

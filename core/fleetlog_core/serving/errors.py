@@ -10,11 +10,12 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 
-from fleetlog_core.errors import FleetlogError, InvalidArgument, Unavailable
+from fleetlog_core import limits
+from fleetlog_core.errors import FleetlogError, InvalidArgument, ResourceExhausted, Unavailable
 from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.objects.port import ObjectStoreUnavailable
 from fleetlog_core.serving.status import DETAILS_KEY, code_of, cut, to_status
-from fleetlog_core.warehouse.port import TimedOut, WarehouseUnavailable
+from fleetlog_core.warehouse.port import TimedOut, TooMuchToRead, WarehouseUnavailable
 
 diagnostics = logging.getLogger(__name__)
 INTERNAL = "an internal error; the server's log has more"
@@ -34,6 +35,12 @@ def told(error: BaseException) -> FleetlogError | None:
         diagnostics.warning("a part does not answer: %s", error)
         return Unavailable(
             "BACKEND_UNAVAILABLE", "a part of the server does not answer; retry", retry_after_seconds=1.0
+        )
+    if isinstance(error, TooMuchToRead):
+        return ResourceExhausted(
+            "READS_TOO_MUCH",
+            f"filter: its windows would read more than {limits.FILTER_POINTS:,} points; ask for fewer experiments, or"
+            " add conditions by AND that leave fewer runs",
         )
     return None
 

@@ -25,6 +25,7 @@ from fleetlog_core.warehouse.port import (
     Column,
     Statement,
     TimedOut,
+    TooMuchToRead,
     WarehouseRefused,
     WarehouseUnavailable,
 )
@@ -35,6 +36,7 @@ SELECT_SETTINGS = "use_index_for_in_with_subqueries_max_values = 2000"
 INSERT_ROWS = 1_000_000
 _CODE = re.compile(r"Code: (\d+)")
 _TIMEOUTS = {"159", "160"}
+_TOO_MUCH = {"158"}
 _UNAVAILABLE = {"202", "209", "210", "241", "243", "252", "425"}
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})
@@ -163,6 +165,8 @@ def _told() -> Iterator[None]:
             raise TimedOut(str(error)) from error
         if code in _UNAVAILABLE:
             raise WarehouseUnavailable(str(error)) from error
+        if code in _TOO_MUCH:
+            raise TooMuchToRead(str(error)) from error
         raise WarehouseRefused(str(error)) from error
 
 

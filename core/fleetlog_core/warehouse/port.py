@@ -33,7 +33,7 @@ class Coded:
 
 
 Column = Array | Coded | Sequence[str] | Sequence[bytes]
-Bind = str | int | float | Sequence[str] | Sequence[int]
+Bind = str | int | float | Sequence[str] | Sequence[int] | Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,10 @@ class WarehouseRefused(Exception):
     """The warehouse understood and refused: a row it can't take, a statement that is wrong."""
 
 
+class TooMuchToRead(WarehouseRefused):
+    """A statement that says how much it may read would read more; nothing was read yet."""
+
+
 class TimedOut(Exception):
     """The statement took longer than it was given; it was ended in the warehouse too."""
 
@@ -92,7 +96,7 @@ class Warehouse(Protocol):
     """Tables. Thread-safe; calls block."""
 
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
-        """Run a SELECT. TimedOut, WarehouseUnavailable, WarehouseRefused."""
+        """Run a SELECT. TimedOut, WarehouseUnavailable, WarehouseRefused, TooMuchToRead."""
         ...
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:

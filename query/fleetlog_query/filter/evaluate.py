@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import ge, gt, le, lt
+from typing import TypeVar
 
-from fleetlog_query.filter.plan import AllOf, AnyOf, Leaf, Plan, is_nan
+from fleetlog_query.filter import patterns
+from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_nan
+from fleetlog_query.filter.fields import STATES
+from fleetlog_query.filter.values import Computed, Key, Series, Value, Window, combine
+
+T = TypeVar("T", float, bytes)
+_STATE_NAMES = {float(number): name for name, number in STATES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One point of a metric. Time is Unix milliseconds; rank -1: its writer has none."""
+
+    step: int
+    time: int
+    value: float
+    rank: int = -1
 
 
 @dataclass(frozen=True)
 class Row:
-    """One run. Params are (number or NaN, text, type as in attrs); attributes that a run lacks are None."""
+    """One run. Params are (number or NaN, text, type as in attrs); attributes that a run lacks are None.
+
+    `metrics` are latest values, `points` all of them: only functions look there.
+    """
 
     attributes: Mapping[str, float | str | None]
     params: Mapping[str, tuple[float, str, int]] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    points: Mapping[str, Sequence[Point]] = field(default_factory=dict)
 
 
 def matches(plan: Plan | None, row: Row) -> bool:
@@ -32,78 +53,130 @@ def matches(plan: Plan | None, row: Row) -> bool:
 
 
 def _leaf(leaf: Leaf, row: Row) -> bool:
-    value = _value(leaf, row)
     if leaf.operator == "null":
-        present = leaf.key in row.params if leaf.kind == "params" else value is not None
-        return present if leaf.negated else not present
+        return _present(leaf.value, row) is leaf.negated
+    if not leaf.numeric:
+        text = _text(leaf.value, row)
+        return text is not None and _texts(leaf, text) != leaf.negated
+    value = number_of(leaf.value, row)
+    others = [number_of(other, row) for other in leaf.values if not isinstance(other, str)]
     if value is None:
         return False
-    return _compare(leaf, value) != leaf.negated
+    known = [other for other in others if other is not None]
+    return len(known) == len(others) and _numbers(leaf, value, known) != leaf.negated
 
 
-def _value(leaf: Leaf, row: Row) -> float | str | None:
-    if leaf.kind == "metrics":
-        return row.metrics.get(leaf.key)
-    if leaf.kind == "tags":
-        return row.tags.get(leaf.key)
-    if leaf.kind == "attributes":
-        return row.attributes.get(leaf.key)
-    param = row.params.get(leaf.key)
-    if param is None:
+def _present(value: Value, row: Row) -> bool:
+    if isinstance(value, Key) and value.kind == "params":
+        return value.key in row.params
+    if isinstance(value, Key) and value.kind in ("tags", "attributes"):
+        return _text(value, row) is not None
+    return number_of(value, row) is not None
+
+
+def _text(value: Value, row: Row) -> str | None:
+    if not isinstance(value, Key):
         return None
-    number, text, type_ = param
-    if not leaf.numeric:
-        return text
+    if value.kind == "params":
+        return row.params[value.key][1] if value.key in row.params else None
+    if value.kind == "tags":
+        return row.tags.get(value.key)
+    found = row.attributes.get(value.key)
+    if value.key == "state" and isinstance(found, float):
+        return _STATE_NAMES.get(found, "")
+    return found if found is None else str(found)
+
+
+def number_of(value: Value, row: Row) -> float | None:
+    """The number; None when the run lacks it, or has a text there that is none."""
+    if isinstance(value, float):
+        return value
+    if isinstance(value, Series):
+        return _reduced(value, row)
+    if isinstance(value, Computed):
+        left, right = number_of(value.left, row), number_of(value.right, row)
+        return None if left is None or right is None else combine(value.sign, left, right)
+    if value.kind == "metrics":
+        return row.metrics.get(value.key)
+    if value.kind == "attributes":
+        found = row.attributes.get(value.key)
+        return found if isinstance(found, float) else None
+    number, _, type_ = row.params.get(value.key, (math.nan, "", 0))
     # A text that is no number can't be compared with one: unknown. A real NaN can.
     return None if math.isnan(number) and type_ != 4 else number
 
 
-def _compare(leaf: Leaf, value: float | str) -> bool:
-    if leaf.operator == "in":
-        return any(_equal(value, wanted) for wanted in leaf.values)
-    if leaf.operator == "between":
-        low, high = leaf.values
-        return _below(low, value) and _below(value, high)
-    wanted = leaf.values[0]
-    if leaf.operator == "=":
-        return _equal(value, wanted)
-    if leaf.operator == "!=":
-        return not _equal(value, wanted)
-    if leaf.operator in ("like", "ilike"):
-        return pattern(str(wanted), leaf.operator == "ilike").fullmatch(str(value)) is not None
-    if leaf.operator == "<=":
-        return _below(value, wanted)
-    if leaf.operator == ">=":
-        return _below(wanted, value)
-    if leaf.operator == "<":
-        return _below(value, wanted) and value != wanted
-    return _below(wanted, value) and value != wanted
+def _reduced(series: Series, row: Row) -> float | None:
+    every = row.points.get(series.key, ())
+    points = [point for point in every if series.window is None or _is_in(point, series.window)]
+    if series.function == "count":
+        return float(len(points)) if every else None
+    if not points:
+        return None
+    if series.function == "first":
+        return min(points, key=_order).value
+    if series.function == "last":
+        return max(points, key=_order).value
+    numbers = [point.value for point in points if not math.isnan(point.value)]
+    if not numbers:
+        return math.nan
+    if series.function == "mean":
+        return sum(numbers) / len(numbers)
+    # + 0.0: one zero of two, which have no order.
+    return (min(numbers) if series.function == "min" else max(numbers)) + 0.0
 
 
-def _equal(value: float | str, wanted: float | str) -> bool:
-    return is_nan(value) if is_nan(wanted) else value == wanted
+def _is_in(point: Point, window: Window) -> bool:
+    ranges = ((point.step, window.steps), (point.time, window.times), (point.rank, window.ranks))
+    return all(low <= number <= high for number, (low, high) in ranges)
 
 
-def _below(one: float | str, other: float | str) -> bool:
-    """One ≤ other, texts by their UTF-8 bytes."""
-    if isinstance(one, str) and isinstance(other, str):
-        return one.encode("utf-8", "surrogateescape") <= other.encode("utf-8", "surrogateescape")
-    return float(one) <= float(other)
+def _order(point: Point) -> tuple[int, int, bool, float, float]:
+    """By step, time and value; NaN is the lowest, -0.0 below 0.0."""
+    number = not math.isnan(point.value)
+    return point.step, point.time, number, point.value if number else 0.0, math.copysign(1.0, point.value) * number
 
 
-def pattern(like: str, ignore_case: bool) -> re.Pattern[str]:
-    """A LIKE pattern as a regular expression: % is any text, _ any character, a backslash takes its next literally."""
-    parts = []
-    characters = iter(like)
-    for character in characters:
-        if character == "%":
-            parts.append(".*")
-        elif character == "_":
-            parts.append(".")
-        elif character == "\\":
-            following = next(characters, "\\")
-            # A backslash before anything but %, _ and itself stands for itself, as in ClickHouse.
-            parts.append(re.escape(following if following in "%_\\" else "\\" + following))
-        else:
-            parts.append(re.escape(character))
-    return re.compile("".join(parts), re.DOTALL | (re.IGNORECASE if ignore_case else 0))
+def _texts(leaf: Leaf, text: str) -> bool:
+    wanted = [str(value) for value in leaf.values]
+    match leaf.operator:
+        case "in":
+            return text in wanted
+        case "like":
+            return patterns.is_like(wanted[0], text)
+        case "ilike" | "matches":
+            return patterns.finds(wanted[0], text)
+        case "between":
+            return _bytes(wanted[0]) <= _bytes(text) <= _bytes(wanted[1])
+        case "=" | "!=":
+            return (text == wanted[0]) == (leaf.operator == "=")
+        case _:
+            return _ordered(leaf.operator, _bytes(text), _bytes(wanted[0]))
+
+
+def _bytes(text: str) -> bytes:
+    """What texts are ordered by."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _numbers(leaf: Leaf, value: float, others: list[float]) -> bool:
+    match leaf.operator:
+        case "in":
+            return any(_equal(value, wanted, constant=True) for wanted in others)
+        case "between":
+            return others[0] <= value <= others[1]
+        case "=" | "!=":
+            equal = _equal(value, others[0], constant=is_nan(leaf.values[0]))
+            return equal == (leaf.operator == "=")
+        case _:
+            return _ordered(leaf.operator, value, others[0])
+
+
+def _equal(value: float, wanted: float, *, constant: bool) -> bool:
+    """NaN that is written asks for NaN; NaN that comes out of a run equals nothing."""
+    return math.isnan(value) if constant and math.isnan(wanted) else value == wanted
+
+
+def _ordered(operator: str, one: T, other: T) -> bool:
+    signs: dict[str, Callable[[T, T], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
+    return signs[operator](one, other)

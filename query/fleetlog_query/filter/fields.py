@@ -24,8 +24,9 @@ ATTRIBUTES: dict[str, AttributeType] = {
 }  # fmt: skip
 _ALIASES = {
     "run_name": "name", "status": "state", "user_id": "user", "created": "start_time", "id": "run_id",
-    "run name": "name", "start time": "start_time", "parent_id": "parent_run_id",
+    "run name": "name", "start time": "start_time", "parent_id": "parent_run_id", "experiment": "experiment_id",
 }  # fmt: skip
+_RESERVED = ("dataset", "datasets")
 STATES = {
     event_pb2.RunState.Name(number).removeprefix("RUN_STATE_"): number
     for number in (
@@ -35,12 +36,23 @@ STATES = {
 }  # fmt: skip
 
 
+_ELSEWHERE = {
+    "artifact_uri": "artifacts of a run have no URI here; ask by run_id",
+    "lifecycle_stage": "whether deleted runs are found is said beside the filter, not in it",
+    "step": "steps are asked for in a window: min(metrics.val_loss WHERE step < 1000)",
+    "rank": "ranks are asked for in a window: min(metrics.val_loss WHERE rank = 0)",
+    "time": "times of points are asked for in a window: last(metrics.x WHERE time < '2026-01-31')",
+}
+
+
 def resolve(group: str, key: str) -> tuple[Kind, str] | str:
     """The kind and the key; or, as one text, what is wrong."""
     if not group:
         kind: Kind | None = "attributes"
     else:
         kind = _GROUPS.get(group)
+    if group in _RESERVED:
+        return "runs have no datasets yet; what you log about them as tags or params can be asked for"
     if kind is None:
         near = get_close_matches(group, _GROUPS, 1)
         hint = f"; did you mean {_GROUPS[near[0]]}?" if near else ""
@@ -48,6 +60,8 @@ def resolve(group: str, key: str) -> tuple[Kind, str] | str:
     if kind != "attributes":
         return kind, key
     name = _ALIASES.get(key.lower(), key.lower())
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
     if name in ATTRIBUTES:
         return kind, name
     near = get_close_matches(name, [*ATTRIBUTES, *_ALIASES], 1)

@@ -1,175 +1,120 @@
-"""Text → tree. Errors point at the column and say what was expected."""
+"""Text → tree. What is too large is refused while it is read, before any work that grows with it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import cast
 
 from fleetlog_core import limits
-from fleetlog_core.errors import InvalidArgument, shown
-from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedEOF, UnexpectedInput, UnexpectedToken
+from fleetlog_core.errors import InvalidArgument
+from lark import Lark, Token, UnexpectedInput
+from lark.exceptions import VisitError
 
-from fleetlog_query.filter.tree import And, Condition, Field, Node, Not, Operand, Operator, Or, Span
+from fleetlog_query.filter.build import Builder
+from fleetlog_query.filter.complaint import filter_error
+from fleetlog_query.filter.expected import syntax_error
+from fleetlog_query.filter.tree import Node, OrderKey
 
-_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 _WORDS = re.compile(r"\b(?:AND|OR)\b", re.IGNORECASE)
-_NOTS = re.compile(r"(?:\bNOT\b[\s(]*)+", re.IGNORECASE)
-_NAMES = {
-    "OPERATOR": "an operator such as = or <", "NUMBER": "a number", "STRING": "a text in quotes",
-    "FIELD": "a field such as metrics.val_loss", "LPAR": "(", "RPAR": ")", "COMMA": ",", "$END": "the end",
-}  # fmt: skip
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_CLAUSES = frozenset({"OPERATOR", "LIKE", "ILIKE", "MATCHES", "IN", "BETWEEN", "IS"})
+_VALUES = frozenset({"NUMBER", "STRING", "DURATION", "FIELD"})
 
 
-def filter_error(reason: str, text: str, column: int, what: str, field: str = "filter") -> InvalidArgument:
-    """An error at a column (from 0) of the text, with a line that points there."""
-    start = max(0, column - 40)
-    line = re.sub(r"\s", " ", text[start : start + 80])
-    message = f"column {column + 1}: {what}\n    {line}\n    {' ' * (column - start)}^"
-    error = InvalidArgument.of_field(reason, field, message)
-    error.metadata["column"] = str(column + 1)
-    return error
+@lru_cache(maxsize=16)
+def parse(text: str, field: str = "filter") -> Node | None:
+    """The tree; None for an empty filter. FILTER_SYNTAX, FILTER_TOO_LARGE.
 
-
-def parse(text: str) -> Node | None:
-    """The tree; None for an empty filter. FILTER_SYNTAX, FILTER_TOO_LARGE."""
+    The last few are remembered: every page of a search asks again.
+    """
     if not text.strip():
         return None
-    _check_size(text)
+    return cast(Node, _parsed(text, "start", field))
+
+
+def parse_key(text: str, field: str) -> OrderKey:
+    """A key of order_by. FILTER_SYNTAX, FILTER_TOO_LARGE."""
+    return cast(OrderKey, _parsed(text, "order_key", field))
+
+
+def _parsed(text: str, start: str, field: str) -> object:
+    _check_text(text, field)
     try:
-        tree = _parser().parse(text)
+        return _parser().parse(text, start=start)
     except UnexpectedInput as error:
-        raise _syntax(text, error) from None
-    node = _Builder(text).transform(tree)
-    if not isinstance(node, (Condition, Not, And, Or)):
-        raise filter_error("FILTER_SYNTAX", text, 0, "expected a condition such as metrics.val_loss < 3.28")
-    return node
+        raise syntax_error(text, error, field) from None
+    except VisitError as error:
+        raise error.orig_exc from None
+    except _TooLargeError as error:
+        raise filter_error("FILTER_TOO_LARGE", error.column, error.what, field) from None
+
+
+class _TooLargeError(Exception):
+    def __init__(self, token: Token, what: str) -> None:
+        super().__init__(what)
+        self.column = token.start_pos or 0
+        self.what = what
+
+
+class _Limits:
+    """Counts tokens on their way to the parser."""
+
+    always_accept = ()
+
+    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
+        clauses = values = 0
+        # How many NOTs stand before what comes next, and how deep it is within each open parenthesis.
+        nots, depths = 0, [0]
+        for token in stream:
+            kind = token.type
+            if kind in _VALUES:
+                values += 1
+                nots = 0
+                if values > limits.FILTER_VALUES:
+                    raise _TooLargeError(token, f"more than {limits.FILTER_VALUES:,} values; use several searches")
+            elif kind in _CLAUSES:
+                clauses += 1
+                if clauses > limits.FILTER_CLAUSES:
+                    raise _TooLargeError(token, _too_many_clauses())
+            elif kind == "NOT":
+                nots += 1
+            elif kind == "_LPAR":
+                depths.append(depths[-1] + nots + 1)
+                nots = 0
+            elif kind == "_RPAR" and len(depths) > 1:
+                depths.pop()
+                nots = 0
+            if depths[-1] + nots > limits.FILTER_DEPTH:
+                raise _TooLargeError(
+                    token, f"nested deeper than {limits.FILTER_DEPTH}; leave out parentheses and NOTs that do nothing"
+                )
+            yield token
+
+
+def _too_many_clauses() -> str:
+    return f"more than {limits.FILTER_CLAUSES:,} conditions; use IN (…) for lists of values"
 
 
 @cache
 def _parser() -> Lark:
     grammar = (files("fleetlog_query.filter") / "grammar.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+    return Lark(
+        grammar, parser="lalr", lexer="contextual", start=["start", "order_key"], transformer=Builder(),
+        maybe_placeholders=False, postlex=_Limits(),
+    )  # fmt: skip
 
 
-def _check_size(text: str) -> None:
-    """Before any work that grows with it."""
+def _check_text(text: str, field: str) -> None:
     if len(text) > limits.FILTER_CHARACTERS:
-        raise _too_large(f"{len(text):,} characters, at most {limits.FILTER_CHARACTERS:,}")
-    bare = _QUOTED.sub("''", text)
-    # BETWEEN has an AND of its own, so twice as many words may be fine; the plan counts exactly.
-    if len(_WORDS.findall(bare)) >= 2 * limits.FILTER_CLAUSES:
-        raise _too_large(f"more than {limits.FILTER_CLAUSES:,} conditions; use IN (…) for lists of values")
-    depth = deepest = 0
-    for character in bare:
-        if character == "(":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character == ")":
-            depth -= 1
-    nots = max((len(re.findall("NOT", run, re.IGNORECASE)) for run in _NOTS.findall(bare)), default=0)
-    if deepest > limits.FILTER_DEPTH or nots > limits.FILTER_DEPTH:
-        raise _too_large(f"parentheses or NOTs {max(deepest, nots):,} deep, at most {limits.FILTER_DEPTH}")
-
-
-def _too_large(what: str) -> InvalidArgument:
-    return InvalidArgument.of_field("FILTER_TOO_LARGE", "filter", what)
-
-
-def _syntax(text: str, error: UnexpectedInput) -> InvalidArgument:
-    if isinstance(error, UnexpectedEOF):
-        return filter_error(
-            "FILTER_SYNTAX", text, len(text.rstrip()), f"expected {_expected(error.expected)}, found the end"
-        )
-    if isinstance(error, UnexpectedToken):
-        token = error.token
-        at_end = token.type == "$END"
-        column = len(text.rstrip()) if at_end else (token.start_pos or 0)
-        found = "the end" if at_end else shown(str(token))
-        names = error.accepts or error.expected
-        return filter_error("FILTER_SYNTAX", text, column, f"expected {_expected(names)}, found {found}")
-    column = error.pos_in_stream or 0
-    allowed: Any = error.allowed if isinstance(error, UnexpectedCharacters) else ()
-    found = shown(text[column : column + 20])
-    return filter_error("FILTER_SYNTAX", text, column, f"expected {_expected(allowed)}, found {found}")
-
-
-def _expected(names: Any) -> str:
-    words = sorted({_NAMES.get(name, name.lstrip("_")) for name in names or () if not name.startswith("__IGNORE")})
-    if not words:
-        return "something else"
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
-
-
-def _conditions(operator: Operator, negated: bool = False) -> Callable[[Any, list[Any]], Condition]:
-    def build(_: Any, parts: list[Any]) -> Condition:
-        return Condition(parts[0], operator, tuple(parts[1:]), negated)
-
-    return build
-
-
-class _Builder(Transformer[Token, Node]):
-    """From lark's tree to ours."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self._text = text
-
-    def start(self, parts: list[Node]) -> Node:
-        """The whole."""
-        return parts[0]
-
-    def disjunction(self, parts: list[Node]) -> Node:
-        """A OR b."""
-        return Or(tuple(parts))
-
-    def conjunction(self, parts: list[Node]) -> Node:
-        """A AND b."""
-        return And(tuple(parts))
-
-    def negated(self, parts: list[Node]) -> Node:
-        """NOT a."""
-        return Not(parts[0])
-
-    def field(self, parts: list[Token]) -> Field:
-        """A field's group and key."""
-        token = parts[0]
-        span = _span(token)
-        group, dot, key = str(token).partition(".")
-        if not dot:
-            return Field("", str(token), span)
-        key = key.strip()
-        if key[0] in '`"':
-            quote = key[0]
-            key = key[1:-1].replace(quote * 2, quote)
-        return Field(group.strip().lower(), key, span)
-
-    def literal(self, parts: list[Token]) -> Operand:
-        """A number or a text."""
-        token = parts[0]
-        if token.type == "NUMBER":
-            return Operand(float(token), _span(token))
-        quote = token[0]
-        return Operand(str(token)[1:-1].replace(quote * 2, quote), _span(token))
-
-    def compare(self, parts: list[Any]) -> Condition:
-        """Field OPERATOR literal."""
-        operator = {"==": "=", "<>": "!="}.get(str(parts[1]), str(parts[1]))
-        return Condition(parts[0], operator, (parts[2],))  # type: ignore[arg-type]
-
-    like = _conditions("like")
-    not_like = _conditions("like", negated=True)
-    ilike = _conditions("ilike")
-    not_ilike = _conditions("ilike", negated=True)
-    among = _conditions("in")
-    not_among = _conditions("in", negated=True)
-    between = _conditions("between")
-    not_between = _conditions("between", negated=True)
-    is_null = _conditions("null")
-    is_not_null = _conditions("null", negated=True)
-
-
-def _span(token: Token) -> Span:
-    return Span(token.start_pos or 0, token.end_pos or 0)
+        what = f"{len(text):,} characters, at most {limits.FILTER_CHARACTERS:,}; use several searches"
+        raise InvalidArgument.of_field("FILTER_TOO_LARGE", field, what)
+    surrogate = _SURROGATE.search(text)
+    if surrogate:
+        raise filter_error("FILTER_SYNTAX", surrogate.start(), "half of a surrogate pair is not a character", field)
+    # BETWEEN has an AND of its own, so twice as many words may be fine; the exact count comes with the tokens.
+    if len(_WORDS.findall(_QUOTED.sub("", text))) >= 2 * limits.FILTER_CLAUSES:
+        raise InvalidArgument.of_field("FILTER_TOO_LARGE", field, _too_many_clauses())

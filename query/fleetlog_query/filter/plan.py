@@ -1,160 +1,191 @@
-"""Tree → plan: names resolved, types checked, NOT pushed down to the conditions.
-
-A condition on a key that a run does not have is unknown, and so is its opposite: neither matches. With NOT at the
-leaves AND and OR need no third value: a leaf is true or not.
-"""
+"""Text → plan: which comparison each condition is, of numbers or of texts, and whether it makes sense."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import re
+from typing import NoReturn
 
 from fleetlog_core import limits
-from fleetlog_core.errors import InvalidArgument, shown
+from fleetlog_core.errors import shown
 
-from fleetlog_query.filter.fields import ATTRIBUTES, STATES, Kind, resolve
-from fleetlog_query.filter.parse import filter_error, parse
-from fleetlog_query.filter.tree import And, Condition, Node, Not, Operand, Operator
+from fleetlog_query.filter import patterns, tree
+from fleetlog_query.filter.calculate import Calculator, Number, Unit
+from fleetlog_query.filter.complaint import filter_error
+from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, reads, reads_points, windows
+from fleetlog_query.filter.fields import ATTRIBUTES, STATES
+from fleetlog_query.filter.parse import parse
+from fleetlog_query.filter.tree import And, Condition, Node, Not, Operand, Operator, Span
+from fleetlog_query.filter.values import Key, name_of
 
+__all__ = ["AllOf", "AnyOf", "Leaf", "Plan", "plan_of", "reads_points"]
 _ORDERED = ("<", "<=", ">", ">=", "between")
-_TEXTUAL = ("like", "ilike")
+_FLIPPED: dict[Operator, Operator] = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_UNSEEN_STATES = {"SCHEDULED": -1.0}
+"""States that MLflow knows and no run here is in: they may be asked for, and find nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """One typed condition. `numeric`: the number of the field is compared, not its text.
+def plan_of(text: str, now_millis: float | None = None) -> Plan | None:
+    """The plan of a filter; None = everything. `now_millis`: what now() is; None refuses it.
 
-    `negated`: matches where the field is there (and is a number, when numeric) and the condition is false.
+    FILTER_SYNTAX, FILTER_TYPE, FILTER_UNKNOWN_FIELD, FILTER_TOO_LARGE.
     """
-
-    kind: Kind
-    key: str
-    operator: Operator
-    values: tuple[float | str, ...]
-    numeric: bool
-    negated: bool
+    return _Planner("filter", now_millis).plan_of(text)
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
-    """All of them."""
-
-    parts: tuple[Plan, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """Any of them."""
-
-    parts: tuple[Plan, ...]
-
-
-Plan = Leaf | AllOf | AnyOf
-
-
-def plan_of(text: str) -> Plan | None:
-    """The plan of a filter; None = everything. FILTER_SYNTAX, FILTER_TYPE, FILTER_UNKNOWN_FIELD, FILTER_TOO_LARGE."""
-    tree = parse(text)
-    if tree is None:
-        return None
-    planner = _Planner(text)
-    return planner.plan(tree, negated=False)
+_WHOLE = re.compile(r"[0-9]{1,15}")
 
 
 class _Planner:
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._leaves = 0
+    """Plans one filter. `field` is the request's field, for errors."""
 
-    def plan(self, node: Node, negated: bool) -> Plan:
+    def __init__(self, field: str, now_millis: float | None) -> None:
+        self._field = field
+        self._calculator = Calculator(field, now_millis)
+        self._patterns = 0
+
+    def plan_of(self, text: str) -> Plan | None:
+        """The plan; None when the text says nothing."""
+        node = parse(text, self._field)
+        if node is None:
+            return None
+        plan = self._plan(node, negated=False)
+        found = len(windows(plan))
+        if found > limits.FILTER_WINDOWS:
+            self._too_large(Span(0, 0), f"{found:,} windows, at most {limits.FILTER_WINDOWS}; each reads points")
+        return plan
+
+    def _plan(self, node: Node, negated: bool) -> Plan:
+        # Recursion is bounded: parse() refuses what is nested deeper than FILTER_DEPTH.
         if isinstance(node, Not):
-            return self.plan(node.part, not negated)
+            return self._plan(node.part, not negated)
         if isinstance(node, Condition):
-            return self._leaf(node, negated)
-        parts = tuple(self.plan(part, negated) for part in node.parts)
+            return self._condition(node, negated != node.negated)
+        parts = tuple([self._plan(part, negated) for part in node.parts])
         together = isinstance(node, And) != negated
         return AllOf(parts) if together else AnyOf(parts)
 
-    def _leaf(self, condition: Condition, negated: bool) -> Leaf:
-        self._leaves += 1
-        if self._leaves > limits.FILTER_CLAUSES:
-            raise InvalidArgument.of_field(
-                "FILTER_TOO_LARGE", "filter", f"more than {limits.FILTER_CLAUSES:,} conditions; use IN (…) for lists"
-            )
-        field = condition.field
-        resolved = resolve(field.group, field.key)
-        if isinstance(resolved, str):
-            raise filter_error("FILTER_UNKNOWN_FIELD", self._text, field.span.start, resolved)
-        kind, key = resolved
-        operator = condition.operator
-        negated = negated != condition.negated
+    def _condition(self, condition: Condition, negated: bool) -> Leaf:
+        operator, operand, others = condition.operator, condition.operand, condition.others
         if operator == "null":
-            return Leaf(kind, key, operator, (), False, negated)
-        values, numeric = self._values(kind, key, operator, condition.literals)
-        return Leaf(kind, key, operator, values, numeric, negated)
+            return self._null(operand, negated)
+        if operator in _FLIPPED and isinstance(operand, tree.Number | tree.Text | tree.Duration | tree.Now):
+            operator, operand, others = _FLIPPED[operator], others[0], (operand,)
+        if isinstance(operand, tree.Field):
+            key = self._calculator.key(operand)
+            if operator in ("like", "ilike", "matches"):
+                return self._pattern(key, operator, others[0], condition.span, negated)
+            if _is_text(key, others):
+                return self._text(key, operator, others, condition.span, negated)
+        elif operator in ("like", "ilike", "matches"):
+            self._refuse(condition.span, f"{operator.upper()} compares texts, and this is a number")
+        return self._numeric(operator, operand, others, negated)
 
-    def _values(
-        self, kind: Kind, key: str, operator: Operator, literals: tuple[Operand, ...]
-    ) -> tuple[tuple[float | str, ...], bool]:
-        attribute = ATTRIBUTES[key] if kind == "attributes" else None
-        for literal in literals:
-            if operator in _TEXTUAL:
-                self._check_pattern(kind, key, literal)
-        if kind == "metrics" or attribute == "number":
-            return tuple(self._number(literal, key) for literal in literals), True
-        if attribute == "time":
-            return tuple(self._time(literal) for literal in literals), True
-        if attribute == "state":
-            if operator in _ORDERED:
-                raise self._wrong(literals[0], "states have no order: use =, != or IN")
-            return tuple(self._state(literal) for literal in literals), True
-        if kind == "params" and all(isinstance(literal.value, float) for literal in literals):
-            return tuple(literal.value for literal in literals), True
+    def _null(self, operand: Operand, negated: bool) -> Leaf:
+        if isinstance(operand, tree.Field):
+            return Leaf(self._calculator.key(operand), "null", (), False, negated)
+        if not isinstance(operand, tree.Series):
+            self._refuse(operand.span, "IS NULL asks whether a run has a key: it follows a name or a metric's function")
+        return Leaf(self._calculator.series(operand), "null", (), False, negated)
+
+    def _pattern(self, key: Key, operator: Operator, other: Operand, at: Span, negated: bool) -> Leaf:
+        if key.kind == "metrics" or (key.kind == "attributes" and ATTRIBUTES[key.key] in ("time", "number")):
+            self._refuse(at, f"{operator.upper()} compares texts, and {name_of(key)} is a number")
+        pattern = other.value if isinstance(other, tree.Text) else ""
+        if operator == "like":
+            # The names of states are in capitals, however they are asked for.
+            if key == Key("attributes", "state"):
+                return Leaf(key, "ilike", (patterns.ilike_expression(pattern),), False, negated)
+            return Leaf(key, operator, (patterns.like_pattern(pattern),), False, negated)
+        self._patterns += 1
+        if self._patterns > limits.FILTER_PATTERNS:
+            self._too_large(at, f"more than {limits.FILTER_PATTERNS} of ILIKE and MATCHES; they read every value")
+        if operator == "ilike":
+            return Leaf(key, operator, (patterns.ilike_expression(pattern),), False, negated)
+        complaint = patterns.complaint(pattern)
+        if complaint:
+            self._refuse(other.span, complaint)
+        return Leaf(key, operator, (pattern,), False, negated)
+
+    def _text(self, key: Key, operator: Operator, others: tuple[Operand, ...], at: Span, negated: bool) -> Leaf:
+        type_ = ATTRIBUTES[key.key] if key.kind == "attributes" else "text"
+        if type_ == "state" and operator in _ORDERED:
+            self._refuse(at, "states have no order: use =, != or IN")
         texts = []
-        for literal in literals:
-            if not isinstance(literal.value, str):
-                raise self._wrong(literal, f"expected a text in quotes for {key}, found a number")
-            texts.append(literal.value.lower().replace("-", "") if attribute == "id" else literal.value)
-        return tuple(texts), False
+        for other in others:
+            if not isinstance(other, tree.Text):
+                found = f"; as a text {shown(_said(other))}" if isinstance(other, tree.Number) else ""
+                self._refuse(other.span, f"expected a text in quotes for {name_of(key)}, found {_what(other)}{found}")
+            texts.append(other)
+        if type_ == "state":
+            return Leaf(key, operator, tuple([self._state(text) for text in texts]), True, negated)
+        if type_ == "id":
+            return Leaf(key, operator, tuple([one.value.lower().replace("-", "") for one in texts]), False, negated)
+        return Leaf(key, operator, tuple([one.value for one in texts]), False, negated)
 
-    def _check_pattern(self, kind: Kind, key: str, literal: Operand) -> None:
-        numeric = kind == "metrics" or (kind == "attributes" and ATTRIBUTES[key] in ("time", "number", "state"))
-        if numeric:
-            raise self._wrong(literal, f"LIKE compares texts, and {key} is none")
-        if not isinstance(literal.value, str):
-            raise self._wrong(literal, "expected a pattern in quotes")
-        stripped = literal.value.rstrip("\\")
-        if (len(literal.value) - len(stripped)) % 2:
-            raise self._wrong(literal, "the pattern ends in a lone backslash; double it to mean one")
+    def _state(self, text: tree.Text) -> float:
+        name = text.value.upper()
+        if name in STATES:
+            return float(STATES[name])
+        if name not in _UNSEEN_STATES:
+            self._refuse(text.span, f"expected one of {', '.join(STATES)}, found {shown(text.value)}")
+        return _UNSEEN_STATES[name]
 
-    def _number(self, literal: Operand, key: str) -> float:
-        if isinstance(literal.value, str):
-            raise self._wrong(literal, f"expected a number for {key}, found {shown(literal.value)}")
-        return literal.value
+    def _numeric(self, operator: Operator, operand: Operand, others: tuple[Operand, ...], negated: bool) -> Leaf:
+        left = self._calculator.number(operand)
+        rights = [self._other(left, other) for other in others]
+        if isinstance(left.value, float) and rights and operator in _FLIPPED:
+            operator, operand, others = _FLIPPED[operator], others[0], (operand,)
+            left, rights = rights[0], [left]
+        if isinstance(left.value, float):
+            self._refuse(operand.span, "expected something of a run to compare, such as metrics.val_loss")
+        for right, other in zip(rights, others, strict=True):
+            self._calculator.check_units(left.unit, right.unit, other.span)
+            if operator in ("in", "between") and not isinstance(right.value, float):
+                self._refuse(other.span, f"{operator.upper()} takes fixed values; use < and > for others")
+        leaf = Leaf(left.value, operator, tuple([right.value for right in rights]), True, negated)
+        terms = len(reads(leaf))
+        if terms > limits.FILTER_TERMS:
+            self._too_large(operand.span, f"a calculation with {terms} names, at most {limits.FILTER_TERMS}")
+        return leaf
 
-    def _time(self, literal: Operand) -> float:
-        if not isinstance(literal.value, str):
-            return literal.value
-        try:
-            parsed = datetime.fromisoformat(literal.value)
-        except ValueError:
-            raise self._wrong(
-                literal,
-                f"expected Unix milliseconds or a time such as '2026-01-31T12:00:00Z', found {shown(literal.value)}",
-            ) from None
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000
+    def _other(self, left: Number, other: Operand) -> Number:
+        if isinstance(other, tree.Text):
+            unit: Unit = left.unit
+            if left.value == Key("attributes", "experiment_id") and _WHOLE.fullmatch(other.value):
+                return Number(float(other.value), "plain")
+            if unit != "time":
+                wanted = "a duration such as 90m" if unit == "span" else "a number"
+                name = f" for {name_of(left.value)}" if isinstance(left.value, Key) else ""
+                self._refuse(other.span, f"expected {wanted}{name}, found the text {shown(other.value)}")
+        return self._calculator.number(other)
 
-    def _state(self, literal: Operand) -> float:
-        name = str(literal.value).upper()
-        if name not in STATES:
-            raise self._wrong(literal, f"expected one of {', '.join(STATES)}, found {shown(literal.value)}")
-        return float(STATES[name])
+    def _refuse(self, span: Span, what: str) -> NoReturn:
+        self._calculator.refuse(span, what)
 
-    def _wrong(self, literal: Operand, what: str) -> InvalidArgument:
-        return filter_error("FILTER_TYPE", self._text, literal.span.start, what)
+    def _too_large(self, span: Span, what: str) -> NoReturn:
+        raise filter_error("FILTER_TOO_LARGE", span.start, what, self._field)
 
 
-def is_nan(value: float | str) -> bool:
-    """Whether a literal is NaN, which = and != treat as a value."""
-    return isinstance(value, float) and math.isnan(value)
+def _is_text(key: Key, others: tuple[Operand, ...]) -> bool:
+    """Whether texts are compared: a param is a number or a text, by what it is compared with."""
+    if key.kind == "params":
+        return isinstance(others[0], tree.Text)
+    if key.kind == "attributes":
+        return ATTRIBUTES[key.key] in ("text", "id", "state")
+    return key.kind == "tags"
+
+
+def _what(operand: Operand) -> str:
+    match operand:
+        case tree.Number() | tree.Arithmetic() | tree.Series():
+            return "a number"
+        case tree.Duration():
+            return "a duration"
+        case tree.Now():
+            return "a time"
+        case _:
+            return "a name"
+
+
+def _said(number: tree.Number) -> str:
+    return str(number.whole) if number.whole is not None else repr(number.value)

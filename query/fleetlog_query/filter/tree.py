@@ -1,12 +1,13 @@
-"""The tree of a filter: what was said, with where it was said."""
+"""The tree of a filter: what was said, with where it was said. Names and types are not resolved yet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-Operator = Literal["=", "!=", "<", "<=", ">", ">=", "like", "ilike", "in", "between", "null"]
-Value = float | str
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "like", "ilike", "matches", "in", "between", "null"]
+Function = Literal["min", "max", "mean", "first", "last", "count", "at"]
+Sign = Literal["+", "-", "*", "/"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,29 +20,88 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What is asked about, as written: group ("" for a bare name) and key."""
+    """What is asked about, as written: group ("" for a bare name) and key. `quoted`: the key was in quotes."""
 
     group: str
     key: str
+    quoted: bool
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Operand:
-    """A number or a text."""
+class Number:
+    """A number; `whole` when it was written as one of at most 19 digits."""
 
-    value: Value
+    value: float
+    whole: int | None
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text in quotes."""
+
+    value: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """7d, 1h30m: milliseconds."""
+
+    millis: float
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The time of the search."""
+
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """A condition on the points of a window."""
+
+    axis: Literal["step", "time", "rank"]
+    operator: Operator
+    others: tuple[Operand, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A function of a metric's points; `step` with "at" alone."""
+
+    function: Function
+    field: Field
+    step: Number | None
+    window: tuple[Within, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """A sum or a product: the first term, and what follows with its sign. Never nested but by parentheses."""
+
+    first: Operand
+    rest: tuple[tuple[Sign, Operand], ...]
+    span: Span
+
+
+Operand = Field | Number | Text | Duration | Now | Series | Arithmetic
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One question about one field. `negated`: NOT LIKE, NOT IN, NOT BETWEEN, IS NOT NULL."""
+    """One question. `negated`: NOT LIKE, NOT IN, NOT BETWEEN, IS NOT NULL. The span is the operator's."""
 
-    field: Field
+    operand: Operand
     operator: Operator
-    literals: tuple[Operand, ...]
-    negated: bool = False
+    others: tuple[Operand, ...]
+    negated: bool
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +126,11 @@ class Or:
 
 
 Node = Condition | Not | And | Or
+
+
+@dataclass(frozen=True, slots=True)
+class OrderKey:
+    """A key of order_by."""
+
+    operand: Field | Series
+    descending: bool

@@ -3,10 +3,7 @@
 import grpc
 import warnings
 
-from fleetlog_proto.v1 import facets_pb2 as fleetlog_dot_v1_dot_facets__pb2
 from fleetlog_proto.v1 import query_pb2 as fleetlog_dot_v1_dot_query__pb2
-from fleetlog_proto.v1 import selection_pb2 as fleetlog_dot_v1_dot_selection__pb2
-from fleetlog_proto.v1 import watch_pb2 as fleetlog_dot_v1_dot_watch__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -55,35 +52,10 @@ class QueryServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_query__pb2.SearchRunsRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_query__pb2.SearchRunsResponse.FromString,
                 _registered_method=True)
-        self.StreamRuns = channel.unary_stream(
-                '/fleetlog.v1.QueryService/StreamRuns',
-                request_serializer=fleetlog_dot_v1_dot_query__pb2.StreamRunsRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_query__pb2.StreamRunsResponse.FromString,
-                _registered_method=True)
         self.ExplainSearch = channel.unary_unary(
                 '/fleetlog.v1.QueryService/ExplainSearch',
                 request_serializer=fleetlog_dot_v1_dot_query__pb2.ExplainSearchRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_query__pb2.ExplainSearchResponse.FromString,
-                _registered_method=True)
-        self.ListKeys = channel.unary_unary(
-                '/fleetlog.v1.QueryService/ListKeys',
-                request_serializer=fleetlog_dot_v1_dot_facets__pb2.ListKeysRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListKeysResponse.FromString,
-                _registered_method=True)
-        self.ListValues = channel.unary_unary(
-                '/fleetlog.v1.QueryService/ListValues',
-                request_serializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.FromString,
-                _registered_method=True)
-        self.WatchRuns = channel.unary_stream(
-                '/fleetlog.v1.QueryService/WatchRuns',
-                request_serializer=fleetlog_dot_v1_dot_watch__pb2.WatchRunsRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_watch__pb2.WatchRunsResponse.FromString,
-                _registered_method=True)
-        self.SelectRuns = channel.unary_unary(
-                '/fleetlog.v1.QueryService/SelectRuns',
-                request_serializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsResponse.FromString,
                 _registered_method=True)
         self.GetExperiment = channel.unary_unary(
                 '/fleetlog.v1.QueryService/GetExperiment',
@@ -144,44 +116,8 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def StreamRuns(self, request, context):
-        """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
-        fast as the client takes; a stream that broke off goes on from the last token that came.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
     def ExplainSearch(self, request, context):
         """What a search would read, in words, without doing it.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListKeys(self, request, context):
-        """The keys that runs have: metrics, params and tags, with types and how many runs have each.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ListValues(self, request, context):
-        """The values of one param, tag or attribute, with how many runs have each.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def WatchRuns(self, request, context):
-        """A search that stays live: first the runs that match, then who entered, who left and what changed.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def SelectRuns(self, request, context):
-        """The best runs, or the best groups of runs, by one objective or several, and why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -249,35 +185,10 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     request_deserializer=fleetlog_dot_v1_dot_query__pb2.SearchRunsRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_query__pb2.SearchRunsResponse.SerializeToString,
             ),
-            'StreamRuns': grpc.unary_stream_rpc_method_handler(
-                    servicer.StreamRuns,
-                    request_deserializer=fleetlog_dot_v1_dot_query__pb2.StreamRunsRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_query__pb2.StreamRunsResponse.SerializeToString,
-            ),
             'ExplainSearch': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainSearch,
                     request_deserializer=fleetlog_dot_v1_dot_query__pb2.ExplainSearchRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_query__pb2.ExplainSearchResponse.SerializeToString,
-            ),
-            'ListKeys': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListKeys,
-                    request_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListKeysRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_facets__pb2.ListKeysResponse.SerializeToString,
-            ),
-            'ListValues': grpc.unary_unary_rpc_method_handler(
-                    servicer.ListValues,
-                    request_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.SerializeToString,
-            ),
-            'WatchRuns': grpc.unary_stream_rpc_method_handler(
-                    servicer.WatchRuns,
-                    request_deserializer=fleetlog_dot_v1_dot_watch__pb2.WatchRunsRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_watch__pb2.WatchRunsResponse.SerializeToString,
-            ),
-            'SelectRuns': grpc.unary_unary_rpc_method_handler(
-                    servicer.SelectRuns,
-                    request_deserializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsResponse.SerializeToString,
             ),
             'GetExperiment': grpc.unary_unary_rpc_method_handler(
                     servicer.GetExperiment,
@@ -405,33 +316,6 @@ class QueryService:
             _registered_method=True)
 
     @staticmethod
-    def StreamRuns(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/fleetlog.v1.QueryService/StreamRuns',
-            fleetlog_dot_v1_dot_query__pb2.StreamRunsRequest.SerializeToString,
-            fleetlog_dot_v1_dot_query__pb2.StreamRunsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
     def ExplainSearch(request,
             target,
             options=(),
@@ -448,114 +332,6 @@ class QueryService:
             '/fleetlog.v1.QueryService/ExplainSearch',
             fleetlog_dot_v1_dot_query__pb2.ExplainSearchRequest.SerializeToString,
             fleetlog_dot_v1_dot_query__pb2.ExplainSearchResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListKeys(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/fleetlog.v1.QueryService/ListKeys',
-            fleetlog_dot_v1_dot_facets__pb2.ListKeysRequest.SerializeToString,
-            fleetlog_dot_v1_dot_facets__pb2.ListKeysResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def ListValues(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/fleetlog.v1.QueryService/ListValues',
-            fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.SerializeToString,
-            fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def WatchRuns(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_stream(
-            request,
-            target,
-            '/fleetlog.v1.QueryService/WatchRuns',
-            fleetlog_dot_v1_dot_watch__pb2.WatchRunsRequest.SerializeToString,
-            fleetlog_dot_v1_dot_watch__pb2.WatchRunsResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def SelectRuns(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/fleetlog.v1.QueryService/SelectRuns',
-            fleetlog_dot_v1_dot_selection__pb2.SelectRunsRequest.SerializeToString,
-            fleetlog_dot_v1_dot_selection__pb2.SelectRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,10 +4,7 @@ isort:skip_file
 Everything that reads."""
 
 from collections import abc as _abc
-from fleetlog_proto.v1 import facets_pb2 as _facets_pb2
 from fleetlog_proto.v1 import query_pb2 as _query_pb2
-from fleetlog_proto.v1 import selection_pb2 as _selection_pb2
-from fleetlog_proto.v1 import watch_pb2 as _watch_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -45,20 +42,8 @@ class QueryServiceStub:
     """Many runs by id, in the order asked for; ids that are not there are left out."""
     SearchRuns: _grpc.UnaryUnaryMultiCallable[_query_pb2.SearchRunsRequest, _query_pb2.SearchRunsResponse]
     """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong."""
-    StreamRuns: _grpc.UnaryStreamMultiCallable[_query_pb2.StreamRunsRequest, _query_pb2.StreamRunsResponse]
-    """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
-    fast as the client takes; a stream that broke off goes on from the last token that came.
-    """
     ExplainSearch: _grpc.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]
     """What a search would read, in words, without doing it."""
-    ListKeys: _grpc.UnaryUnaryMultiCallable[_facets_pb2.ListKeysRequest, _facets_pb2.ListKeysResponse]
-    """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
-    ListValues: _grpc.UnaryUnaryMultiCallable[_facets_pb2.ListValuesRequest, _facets_pb2.ListValuesResponse]
-    """The values of one param, tag or attribute, with how many runs have each."""
-    WatchRuns: _grpc.UnaryStreamMultiCallable[_watch_pb2.WatchRunsRequest, _watch_pb2.WatchRunsResponse]
-    """A search that stays live: first the runs that match, then who entered, who left and what changed."""
-    SelectRuns: _grpc.UnaryUnaryMultiCallable[_selection_pb2.SelectRunsRequest, _selection_pb2.SelectRunsResponse]
-    """The best runs, or the best groups of runs, by one objective or several, and why."""
     GetExperiment: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]
     """One experiment by number or name. NOT_FOUND."""
     ListExperiments: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListExperimentsRequest, _query_pb2.ListExperimentsResponse]
@@ -90,20 +75,8 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """Many runs by id, in the order asked for; ids that are not there are left out."""
     SearchRuns: _aio.UnaryUnaryMultiCallable[_query_pb2.SearchRunsRequest, _query_pb2.SearchRunsResponse]  # type: ignore[assignment]
     """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong."""
-    StreamRuns: _aio.UnaryStreamMultiCallable[_query_pb2.StreamRunsRequest, _query_pb2.StreamRunsResponse]  # type: ignore[assignment]
-    """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
-    fast as the client takes; a stream that broke off goes on from the last token that came.
-    """
     ExplainSearch: _aio.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]  # type: ignore[assignment]
     """What a search would read, in words, without doing it."""
-    ListKeys: _aio.UnaryUnaryMultiCallable[_facets_pb2.ListKeysRequest, _facets_pb2.ListKeysResponse]  # type: ignore[assignment]
-    """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
-    ListValues: _aio.UnaryUnaryMultiCallable[_facets_pb2.ListValuesRequest, _facets_pb2.ListValuesResponse]  # type: ignore[assignment]
-    """The values of one param, tag or attribute, with how many runs have each."""
-    WatchRuns: _aio.UnaryStreamMultiCallable[_watch_pb2.WatchRunsRequest, _watch_pb2.WatchRunsResponse]  # type: ignore[assignment]
-    """A search that stays live: first the runs that match, then who entered, who left and what changed."""
-    SelectRuns: _aio.UnaryUnaryMultiCallable[_selection_pb2.SelectRunsRequest, _selection_pb2.SelectRunsResponse]  # type: ignore[assignment]
-    """The best runs, or the best groups of runs, by one objective or several, and why."""
     GetExperiment: _aio.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]  # type: ignore[assignment]
     """One experiment by number or name. NOT_FOUND."""
     ListExperiments: _aio.UnaryUnaryMultiCallable[_query_pb2.ListExperimentsRequest, _query_pb2.ListExperimentsResponse]  # type: ignore[assignment]
@@ -152,54 +125,12 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong."""
 
     @_abc_1.abstractmethod
-    def StreamRuns(
-        self,
-        request: _query_pb2.StreamRunsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_query_pb2.StreamRunsResponse], _abc.AsyncIterator[_query_pb2.StreamRunsResponse]]:
-        """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
-        fast as the client takes; a stream that broke off goes on from the last token that came.
-        """
-
-    @_abc_1.abstractmethod
     def ExplainSearch(
         self,
         request: _query_pb2.ExplainSearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.ExplainSearchResponse, _abc.Awaitable[_query_pb2.ExplainSearchResponse]]:
         """What a search would read, in words, without doing it."""
-
-    @_abc_1.abstractmethod
-    def ListKeys(
-        self,
-        request: _facets_pb2.ListKeysRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_facets_pb2.ListKeysResponse, _abc.Awaitable[_facets_pb2.ListKeysResponse]]:
-        """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
-
-    @_abc_1.abstractmethod
-    def ListValues(
-        self,
-        request: _facets_pb2.ListValuesRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_facets_pb2.ListValuesResponse, _abc.Awaitable[_facets_pb2.ListValuesResponse]]:
-        """The values of one param, tag or attribute, with how many runs have each."""
-
-    @_abc_1.abstractmethod
-    def WatchRuns(
-        self,
-        request: _watch_pb2.WatchRunsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_watch_pb2.WatchRunsResponse], _abc.AsyncIterator[_watch_pb2.WatchRunsResponse]]:
-        """A search that stays live: first the runs that match, then who entered, who left and what changed."""
-
-    @_abc_1.abstractmethod
-    def SelectRuns(
-        self,
-        request: _selection_pb2.SelectRunsRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_selection_pb2.SelectRunsResponse, _abc.Awaitable[_selection_pb2.SelectRunsResponse]]:
-        """The best runs, or the best groups of runs, by one objective or several, and why."""
 
     @_abc_1.abstractmethod
     def GetExperiment(

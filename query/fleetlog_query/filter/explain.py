@@ -1,0 +1,80 @@
+"""A plan in words, and what it will read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fleetlog_core import limits
+
+from fleetlog_query.filter.conditions import AllOf, Leaf, Plan, leaves, reads
+from fleetlog_query.filter.fields import ATTRIBUTES, STATES
+from fleetlog_query.filter.moments import shown_moment
+from fleetlog_query.filter.values import Key, Series, Value, name_of
+
+_TABLES = {
+    "runs": "attributes of runs",
+    "attrs": "the latest value of each param, tag and metric",
+    "series": "what is known of each metric over all its points",
+    "rollup": "metrics in buckets of 128 steps",
+    "points": f"the points themselves, {limits.FILTER_POINTS:,} at most",
+}
+_STATE_NAMES = {float(number): name for name, number in STATES.items()}
+_VALUES_SHOWN = 5
+
+
+def explain(plan: Plan | None) -> list[str]:
+    """Lines: the conditions, indented as they are joined, then a line for each table that is read and why."""
+    said = ["every run"] if plan is None else list(_lines(plan, ""))
+    return [*said, *(f"reads {table}: {_TABLES[table]}" for table in tables(plan))]
+
+
+def tables(plan: Plan | None) -> list[str]:
+    """The tables that a plan reads."""
+    found = {"runs"}
+    for leaf in leaves(plan):
+        for source in reads(leaf):
+            found |= _tables_of(source)
+    return [table for table in _TABLES if table in found]
+
+
+def _tables_of(source: Key | Series) -> set[str]:
+    if isinstance(source, Key):
+        return {"runs"} if source.kind == "attributes" else {"attrs"}
+    if source.window is None:
+        return {"series"}
+    bucketed = source.function not in ("first", "last") and source.window.split()[0] is not None
+    return {"series"} | ({"rollup"} if bucketed else set()) | ({"points"} if source.reads_points else set())
+
+
+def _lines(plan: Plan, indent: str) -> Iterator[str]:
+    if isinstance(plan, Leaf):
+        yield indent + _said(plan)
+        return
+    yield f"{indent}{'all of' if isinstance(plan, AllOf) else 'any of'}:"
+    for part in plan.parts:
+        yield from _lines(part, indent + "  ")
+
+
+def _said(leaf: Leaf) -> str:
+    name = name_of(leaf.value)
+    if leaf.operator == "null":
+        return f"{name} is {'there' if leaf.negated else 'missing'}"
+    values = [_value(leaf, value) for value in leaf.values]
+    if leaf.operator == "between":
+        compared = f"{name} BETWEEN {values[0]} AND {values[1]}"
+    elif leaf.operator == "in":
+        more = len(values) - _VALUES_SHOWN
+        shown = values if more <= 1 else [*values[:_VALUES_SHOWN], f"… {more:,} more"]
+        compared = f"{name} IN ({', '.join(shown)})"
+    else:
+        compared = f"{name} {leaf.operator.upper()} {values[0]}"
+    return f"NOT {compared}" if leaf.negated else compared
+
+
+def _value(leaf: Leaf, value: Value | str) -> str:
+    if isinstance(leaf.value, Key) and leaf.value.kind == "attributes" and isinstance(value, float):
+        if leaf.value.key == "state":
+            return _STATE_NAMES.get(value, "none")
+        if ATTRIBUTES[leaf.value.key] == "time":
+            return shown_moment(value)
+    return name_of(value)

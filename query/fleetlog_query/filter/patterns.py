@@ -1,0 +1,86 @@
+r"""LIKE, ILIKE and MATCHES: patterns in the one form that the evaluator and the warehouse both take.
+
+In LIKE, % is any characters, _ is one, a backslash takes %, _ and \ literally and is itself before anything else,
+also at the end. ClickHouse is not of one mind about the rest, so patterns are written anew. ILIKE is such a pattern
+as a regular expression of RE2 without case. MATCHES finds an RE2 expression anywhere in the text; . is any
+character, line ends too.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import re2
+from fleetlog_core import limits
+
+_PIECE = re.compile(r"\\[%_\\]|.", re.DOTALL)
+PROGRAM_BYTES = 1 << 20
+"""What a compiled expression may take."""
+
+
+def like_pattern(pattern: str) -> str:
+    """The LIKE pattern with every literal backslash escaped."""
+    return "".join("\\\\" if piece == "\\" else piece for piece in _PIECE.findall(pattern))
+
+
+def ilike_expression(pattern: str) -> str:
+    """The expression of RE2 that matches what a LIKE pattern does, whatever the case."""
+    parts = [_expression_of(piece) for piece in _PIECE.findall(pattern)]
+    return f"(?is)\\A(?:{''.join(parts)})\\z"
+
+
+def _expression_of(piece: str) -> str:
+    if piece == "%":
+        return ".*"
+    return "." if piece == "_" else re2.escape(piece[-1])
+
+
+def complaint(expression: str) -> str | None:
+    """What is wrong with an expression of MATCHES; None when it is fine."""
+    if len(expression) > limits.FILTER_PATTERN_CHARACTERS:
+        return f"the expression has {len(expression):,} characters, at most {limits.FILTER_PATTERN_CHARACTERS:,}"
+    if "\0" in expression:
+        return "NUL can't be in an expression"
+    try:
+        _compiled(expression)
+    except re2.error as error:
+        what = error.args[0]
+        said = what.decode("utf-8", "replace") if isinstance(what, bytes) else str(what)
+        return f"not a regular expression of RE2: {said}"
+    return None
+
+
+@lru_cache(maxsize=100)
+def _compiled(expression: str) -> re2._Regexp:
+    options = re2.Options()
+    options.max_mem = PROGRAM_BYTES
+    options.log_errors = False
+    options.dot_nl = True
+    return re2.compile(expression, options)
+
+
+def finds(expression: str, text: str) -> bool:
+    """Whether the text has a place that an expression (that has no complaint) matches. Linear in the text."""
+    return _compiled(expression).search(text) is not None
+
+
+def is_like(pattern: str, text: str) -> bool:
+    """Whether the whole text is like a `like_pattern`."""
+    pieces: list[str] = _PIECE.findall(pattern)
+    # Greedy: on a mismatch only the last % can take one character more.
+    at = place = star = resume = 0
+    seen = False
+    while place < len(text):
+        if at < len(pieces) and pieces[at] == "%":
+            seen, star, resume = True, at, place
+            at += 1
+        elif at < len(pieces) and (pieces[at] == "_" or (pieces[at][-1] == text[place] and pieces[at] != "%")):
+            at += 1
+            place += 1
+        elif seen:
+            resume += 1
+            at, place = star + 1, resume
+        else:
+            return False
+    return all(piece == "%" for piece in pieces[at:])

@@ -1,0 +1,97 @@
+"""A value of many runs as rows: `SELECT run_id, … AS v`, one row for each run that has it, v a Float64."""
+
+from __future__ import annotations
+
+from fleetlog_core import limits
+
+from fleetlog_query.binds import Binds
+from fleetlog_query.filter.values import EVERY, Key, Series, Window
+from fleetlog_query.scope import Scope, attribute_sql, attrs_of
+
+_WORD = 18446744073709551615
+_SIGN = 9223372036854775808
+_REDUCED = {
+    "min": "if(sum(c) = sum(k), nan, min(lo) + 0.)",
+    "max": "if(sum(c) = sum(k), nan, max(hi) + 0.)",
+    "mean": "if(sum(c) = sum(k), nan, sum(t) / (sum(c) - sum(k)))",
+    "count": "toFloat64(sum(c))",
+}
+"""Over lows, highs, counts, counts of NaN and totals. + 0. makes one zero of two."""
+_KEPT = "minv AS lo, maxv AS hi, n AS c, nans AS k, total AS t"
+_POINT = (
+    "if(isNaN(value), inf, value) AS lo, if(isNaN(value), -inf, value) AS hi, toUInt64(1) AS c,"
+    " toUInt64(isNaN(value)) AS k, if(isNaN(value), 0., value) AS t"
+)
+_NO_POINT = "inf AS lo, -inf AS hi, toUInt64(0) AS c, toUInt64(0) AS k, 0. AS t"
+# As fleetlog_core.ordered packs them: step << 128 | time << 64 | value, each as a word of the same order.
+_PACKED = (
+    f"bitOr(bitOr(bitShiftLeft(toUInt256(bitXor(reinterpretAsUInt64(step), {_SIGN})), 128),"
+    f" bitShiftLeft(toUInt256(bitXor(reinterpretAsUInt64(toUnixTimestamp64Milli(ts)), {_SIGN})), 64)),"
+    f" toUInt256(multiIf(isNaN(value), 0, reinterpretAsUInt64(value) >= {_SIGN},"
+    f" bitNot(reinterpretAsUInt64(value)), bitOr(reinterpretAsUInt64(value), {_SIGN}))))"
+)
+
+
+def value_rows(value: Key | Series, scope: Scope, binds: Binds, among: str = "") -> str:
+    """The rows. `among`: a condition on run_id that windows are kept to, since they read points."""
+    if isinstance(value, Series):
+        return _windowed(value, value.window, scope, binds, among) if value.window else _whole(value, scope, binds)
+    if value.kind == "attributes":
+        sql, present, _ = attribute_sql(value.key)
+        return f"SELECT run_id, {sql} AS v FROM runs FINAL WHERE {scope.sql(binds)} AND {present}"
+    number = " AND (NOT isNaN(num) OR type = 4)" if value.kind == "params" else ""
+    return f"SELECT run_id, num AS v {attrs_of(value.kind, value.key, scope, binds)}{number}"
+
+
+def series_of(key: str, scope: Scope, binds: Binds) -> str:
+    """The rows of `series` of a metric, not yet added up: FROM and WHERE."""
+    return f"FROM series WHERE {scope.sql(binds)} AND key = {binds.text(key)}"
+
+
+def _whole(series: Series, scope: Scope, binds: Binds) -> str:
+    rows = series_of(series.key, scope, binds)
+    if series.function in ("first", "last"):
+        extreme = "min(first)" if series.function == "first" else "max(last)"
+        return _unpacked(f"SELECT run_id, {extreme} AS p {rows} GROUP BY run_id")
+    return f"SELECT run_id, {_REDUCED[series.function]} AS v FROM (SELECT run_id, {_KEPT} {rows}) GROUP BY run_id"
+
+
+def _unpacked(packed: str) -> str:
+    word = f"SELECT run_id, toUInt64(bitAnd(p, {_WORD})) AS w FROM ({packed})"
+    bits = f"if(w >= {_SIGN}, bitXor(w, {_SIGN}), bitNot(w))"
+    return f"SELECT run_id, if(w = 0, nan, reinterpretAsFloat64({bits})) AS v FROM ({word})"
+
+
+def _windowed(series: Series, window: Window, scope: Scope, binds: Binds, among: str) -> str:
+    bound = f" SETTINGS max_rows_to_read = {limits.FILTER_POINTS}"
+    runs = f"run_id IN (SELECT run_id {series_of(series.key, scope, binds)}{among and f' AND {among}'})"
+    rows = f"WHERE namespace = {binds.text(scope.namespace)} AND {runs} AND key = {binds.text(series.key)}"
+    points = f"FROM points {rows}{_ranges(window, binds)}"
+    if series.function in ("first", "last"):
+        extreme = "min" if series.function == "first" else "max"
+        return _unpacked(f"SELECT run_id, {extreme}({_PACKED}) AS p {points} GROUP BY run_id{bound}")
+    buckets, edges = window.split()
+    if buckets is None:
+        parts = [f"SELECT run_id, {_POINT} {points}"]
+    else:
+        low, high = binds.whole(buckets[0]), binds.whole(buckets[1])
+        parts = [f"SELECT run_id, {_KEPT} FROM rollup {rows} AND b >= {low} AND b <= {high}"]
+        if edges:
+            steps = " OR ".join(f"step BETWEEN {binds.whole(one)} AND {binds.whole(two)}" for one, two in edges)
+            parts.append(f"SELECT run_id, {_POINT} FROM points {rows} AND ({steps})")
+    if series.function == "count":
+        # A run that has the metric and no point in the window counts 0.
+        parts.append(f"SELECT run_id, {_NO_POINT} {series_of(series.key, scope, binds)}{among and f' AND {among}'}")
+    return f"SELECT run_id, {_REDUCED[series.function]} AS v FROM ({' UNION ALL '.join(parts)}) GROUP BY run_id{bound}"
+
+
+def _ranges(window: Window, binds: Binds) -> str:
+    sql = ""
+    for column, (low, high) in (
+        ("step", window.steps), ("toUnixTimestamp64Milli(ts)", window.times), ("rank", window.ranks)
+    ):  # fmt: skip
+        if low != EVERY[0]:
+            sql += f" AND {column} >= {binds.whole(low)}"
+        if high != EVERY[1]:
+            sql += f" AND {column} <= {binds.whole(high)}"
+    return sql

@@ -1,0 +1,94 @@
+"""Random runs, logged through a real server, and the same as rows of the evaluator."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import fleetlog
+from fleetlog_query.filter.evaluate import Point, Row
+from fleetlog_query.filter.fields import STATES
+
+START = 1_700_000_000_000
+TEXTS = [
+    "", "a", "A", "ab", "it's", 'q"uote', "back\\slash", "\\", "100%", "under_score", "é☃", "tab\there", "line\nend",
+    "3", "1e-4", "nan", "ΑΣ", "straße", "😀", "a+b(c)",
+]  # fmt: skip
+NAMES = [text for text in TEXTS if text and text.isprintable()]
+NUMBERS = [0.0, -0.0, 1.0, -1.5, 1e-4, 3.0, 1e300, math.inf, -math.inf, math.nan]
+EXACT = [0.0, -0.0, 1.0, -1.5, 0.25, 3.0, 1024.0, math.inf, -math.inf, math.nan]
+"""Values of points: sums of them are the same in any order."""
+KEYS = ["x", "y", "a b", "tick`ed", "é"]
+STEPS = [-3, -1, 0, 1, 2, 3, 127, 128, 129, 255, 256, 300, 1_000, (1 << 53) + 1]
+RUNS = 60
+
+
+def run_start(place: int) -> int:
+    """Three runs start together: ties."""
+    return START + place // 3
+
+
+def log_fleet(target: str, experiment: str) -> dict[str, Row]:
+    """The rows by run id, once all of them are visible."""
+    rng = random.Random(5)
+    rows: dict[str, Row] = {}
+    for place in range(RUNS):
+        run_id, row = _log_run(rng, place, target, experiment, rows)
+        rows[run_id] = row
+    fleetlog.flush(target, level="applied")
+    return rows
+
+
+def _log_run(rng: random.Random, place: int, target: str, experiment: str, rows: dict[str, Row]) -> tuple[str, Row]:
+    params: dict[str, object] = {}
+    for key in KEYS:
+        params |= rng.choice([{}, {key: rng.choice(TEXTS)}, {key: rng.choice(NUMBERS)}, {key: rng.randrange(5)}])
+    tags = {key: rng.choice(TEXTS) for key in KEYS if rng.random() < 0.6}
+    parent = rng.choice([None, *rows]) if rows and place % 4 == 0 else None
+    start, name, user = run_start(place), rng.choice(NAMES), rng.choice(["ada", "Bob"])
+    run = fleetlog.start_run(
+        experiment, name, params=params, tags=tags, user=user, start_time=start, parent=parent, target=target
+    )
+    points = {key: _points(rng) for key in KEYS if rng.random() < 0.7}
+    second = fleetlog.start_run(experiment, run_id=run.id, rank=1, target=target)
+    for key, series in points.items():
+        for writer, rank in ((run, -1), (second, 1)):
+            mine = [point for point in series if point.rank == rank]
+            writer.log_series(
+                key, steps=[one.step for one in mine], values=[one.value for one in mine],
+                times=[one.time for one in mine],
+            )  # fmt: skip
+    state = rng.choice(["FINISHED", "FAILED", "KILLED", "RUNNING"])
+    end = start + rng.randrange(5) * 3_600_000
+    if state != "RUNNING":
+        run.finish(state, end_time=end, wait=False)
+    attributes: dict[str, float | str | None] = {
+        "run_id": run.id, "name": name, "user": user, "state": float(STATES[state]), "start_time": float(start),
+        "end_time": None if state == "RUNNING" else float(end), "parent_run_id": parent,
+    }  # fmt: skip
+    latest = {key: max(series, key=order).value for key, series in points.items()}
+    return run.id, Row(attributes, {key: typed(value) for key, value in params.items()}, tags, latest, points)
+
+
+def _points(rng: random.Random) -> list[Point]:
+    steps: list[int] = [rng.choice(STEPS) for _ in range(rng.randrange(1, 8))]
+    if rng.random() < 0.3:
+        steps += range(rng.randrange(300), 600)
+    return [Point(step, START + rng.randrange(4) * 1_000, rng.choice(EXACT), rng.choice([-1, 1])) for step in steps]
+
+
+def order(point: Point) -> tuple[int, int, bool, float, float]:
+    """What the last of points is by, said anew here: step, time, value; NaN lowest, -0.0 below 0.0."""
+    if math.isnan(point.value):
+        return point.step, point.time, False, 0.0, 0.0
+    return point.step, point.time, True, point.value, math.copysign(1.0, point.value)
+
+
+def typed(value: object) -> tuple[float, str, int]:
+    """A param as `attrs` holds it."""
+    if isinstance(value, float):
+        return value, repr(value), 4
+    if isinstance(value, int):
+        return float(value), str(value), 3
+    text = str(value)
+    return {"3": (3.0, text, 2), "1e-4": (1e-4, text, 2)}.get(text, (math.nan, text, 2))

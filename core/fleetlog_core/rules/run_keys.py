@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from fleetlog_core.errors import ResourceExhausted, Violation, shown
 
@@ -16,8 +16,10 @@ _WORDS = {
 }
 
 
-def beyond(have: Collection[str], asked: Iterable[str], limit: int) -> list[str]:
+def beyond(have: Collection[str], asked: Collection[str], limit: int) -> list[str]:
     """The keys among `asked` for which a run that has the keys `have` has no room, in order. First come, first kept."""
+    if len(have) + len(asked) <= limit:
+        return []
     found: list[str] = []
     taken: set[str] = set()
     for key in asked:

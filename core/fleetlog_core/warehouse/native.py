@@ -27,6 +27,9 @@ _DICTIONARY = 0x200
 _UINT32_INDEX = 2
 _INDEX_TYPES = ("u1", "<u2", "<u4", "<u8")
 
+_SHORT = [bytes((size,)) for size in range(0x80)]
+"""Lengths below 128 as varints."""
+
 
 def dtype_of(type_name: str) -> np.dtype[np.generic] | None:
     """The numpy type of a fixed-width ClickHouse type; None for text."""
@@ -62,7 +65,7 @@ def _encode_column(name: str, column: Column, type_name: str) -> bytes:
     if type_name == "String":
         if isinstance(column, (np.ndarray, Coded)):
             raise ValueError(f"column {name} is not a list of texts")
-        return b"".join([_text(value) for value in column])
+        return _texts(column)
     if type_name == "LowCardinality(String)":
         if not isinstance(column, Coded):
             raise ValueError(f"column {name} is not Coded")
@@ -167,6 +170,18 @@ def _varint(value: int) -> bytes:
 def _text(value: str | bytes) -> bytes:
     data = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
     return _varint(len(data)) + data
+
+
+def _texts(values: Sequence[str] | Sequence[bytes]) -> bytes:
+    parts: list[bytes] = []
+    put = parts.append
+    for value in values:
+        data = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+        size = len(data)
+        put(_SHORT[size] if size < 0x80 else _varint(size))
+        if size:
+            put(data)
+    return b"".join(parts)
 
 
 def rows_of(columns: Mapping[str, Sequence[object] | Array | Coded]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +16,7 @@ from google.protobuf.internal.containers import ScalarMap
 
 from fleetlog_ingest.materializer import params, runs
 from fleetlog_ingest.materializer.artifacts import Stored, problem_of
+from fleetlog_ingest.materializer.attrs import AttrSink
 from fleetlog_ingest.materializer.decoding import MALFORMED, Decoded
 from fleetlog_ingest.materializer.points import PointSink
 from fleetlog_ingest.materializer.runs import Run
@@ -24,8 +26,7 @@ from fleetlog_ingest.materializer.summaries import summarize
 from fleetlog_ingest.materializer.tables import EVENT_TABLES, Columns, Row, columns_of, stack
 
 PLACE_BITS = 20
-"""Of `ver`: offset << 20 | place in the record."""
-_LAST_PLACE = (1 << PLACE_BITS) - 1
+"""Of `ver`: offset << 20 | place in the record. A record of 4 MiB holds fewer rows than a million."""
 NOBODY = -1
 """The rank of a writer that has none."""
 
@@ -75,7 +76,7 @@ class EventFold:
         self._out = Folded()
         self._sink = PointSink()
         self._rows: dict[str, list[Row]] = {table: [] for table in EVENT_TABLES}
-        self._attrs: dict[tuple[str, bytes, int, str], Row] = {}
+        self._attrs = AttrSink()
         self._ranks: dict[WriterKey, int] = {}
         # Of the record and the event at hand:
         self._frame = frame_pb2.Frame()
@@ -161,9 +162,8 @@ class EventFold:
         elif kind == "tags_deleted":
             # A key for which there is no room is not there: nothing is lost by passing it over.
             none_left = self._no_room_for_tags(event.tags_deleted.keys)
-            for key in event.tags_deleted.keys:
-                if key not in none_left:
-                    self._attr(run, params.TAG_KIND, key, "", params.number_of(""), 0, True)
+            gone = [(key, "", math.nan, 0) for key in event.tags_deleted.keys if key not in none_left]
+            self._attr_rows(run, params.TAG_KIND, gone, removed=True)
         elif kind == "run_updated":
             self._change(runs.updated(run, event.run_updated, self._offset))
         elif kind == "run_finished":
@@ -208,7 +208,7 @@ class EventFold:
         run = self._run()
         keys, excess = self._keys(), []
         if keys is not None:
-            excess = beyond(keys.metrics, (column.key for column in event.columns), self._limits.metrics)
+            excess = beyond(keys.metrics, [column.key for column in event.columns], self._limits.metrics)
         kept = _without(event, excess) if excess else event
         if kept.columns or not excess:
             if not self._sink.add(namespace, run_id, run.experiment, rank, self._offset, kept, self._time):
@@ -227,33 +227,34 @@ class EventFold:
         kept = self._out.changes.params.get(self._key)
         if kept is None:
             kept = self._out.changes.params[self._key] = dict(self._before.params.get(self._key, {}))
-        excess = dict.fromkeys(beyond(kept, (param.key for param in given), self._limits.params))
+        excess = dict.fromkeys(beyond(kept, [param.key for param in given], self._limits.params))
         if excess:
             self._problem(TOO_MANY_PARAMS, words(TOO_MANY_PARAMS, excess, self._limits.params))
+        rows = []
         for param in given:
-            if param.key in excess:
+            key = param.key
+            if key in excess:
                 continue
             text, number, kind = params.canonical(param)
-            first = kept.get(param.key)
+            first = kept.get(key)
             if first is None:
-                kept[param.key] = text
-                self._attr(run, params.PARAM_KIND, param.key, text, number, kind, False)
+                kept[key] = text
+                rows.append((key, text, number, kind))
             elif first != text:
                 self._problem(
                     "PARAM_CONFLICT",
-                    f"params: {shown(param.key)} is {shown(first)} and can't become {shown(text)}; params are written"
+                    f"params: {shown(key)} is {shown(first)} and can't become {shown(text)}; params are written"
                     " once, log it under another key or as a tag",
                 )
+        self._attr_rows(run, params.PARAM_KIND, rows)
 
     def _tags(self, tags: ScalarMap[str, str], run: Run) -> None:
-        excess = self._no_room_for_tags(sorted(tags))
+        in_order = sorted(tags.items())
+        excess = self._no_room_for_tags([key for key, _ in in_order])
         if excess:
             self._problem(TOO_MANY_TAGS, words(TOO_MANY_TAGS, excess, self._limits.tags))
-        for key in sorted(tags):
-            if key in excess:
-                continue
-            text = tags[key]
-            self._attr(run, params.TAG_KIND, key, text, params.number_of(text), 0, False)
+        rows = [(key, text, params.number_of(text), 0) for key, text in in_order if key not in excess]
+        self._attr_rows(run, params.TAG_KIND, rows)
 
     def _keys(self) -> RunKeys | None:
         """The keys of the run of the event at hand, to be changed; None when it can't come to a limit."""
@@ -271,12 +272,13 @@ class EventFold:
         keys.tags.update(key for key in asked if key not in excess)
         return excess
 
-    def _attr(self, run: Run, kind: int, key: str, text: str, number: float, type_: int, removed: bool) -> None:
+    def _attr_rows(
+        self, run: Run, kind: int, rows: Sequence[tuple[str, str, float, int]], *, removed: bool = False
+    ) -> None:
         namespace, run_id = self._key
-        ver = self._offset << PLACE_BITS | min(self._place, _LAST_PLACE)
-        self._place += 1
-        row = (namespace, run.experiment, kind, key, run_id, number, text, type_, int(removed), ver)
-        self._attrs[(namespace, run_id, kind, key)] = row
+        ver = self._offset << PLACE_BITS | self._place
+        self._place += len(rows)
+        self._attrs.add(namespace, run_id, run.experiment, kind, ver, rows, removed=removed)
 
     def _artifact(self, event: event_pb2.ArtifactLogged) -> str:
         namespace, run_id = self._key
@@ -287,7 +289,7 @@ class EventFold:
         if wrong is not None:
             self._problem(*wrong)
             return ""
-        ver = self._offset << PLACE_BITS | min(self._place, _LAST_PLACE)
+        ver = self._offset << PLACE_BITS | self._place
         self._place += 1
         ingest_time = self._frame.ingest_time_millis
         self._rows["artifacts"].append(
@@ -313,13 +315,15 @@ class EventFold:
         for (namespace, run_id, writer_id), applied in out.changes.writers.items():
             rank = self._ranks[(namespace, run_id, writer_id)]
             rows["writers"].append((namespace, run_id, writer_id, rank, applied.text(), self._next_offset))
-        rows["attrs"] = list(self._attrs.values())
         tables = {table: columns_of(table, found) for table, found in rows.items() if found}
+        attrs = self._attrs.finish()
+        if attrs is not None:
+            tables["attrs"] = attrs
         points = self._sink.finish()
         if points is not None:
             tables["points"] = points.columns(self._partition)
-            tables["series"], attrs, tables["rollup"] = summarize(points)
-            tables["attrs"] = stack(attrs, tables["attrs"]) if "attrs" in tables else attrs
+            tables["series"], latest, tables["rollup"] = summarize(points)
+            tables["attrs"] = latest if attrs is None else stack(latest, attrs)
         out.tables = {table: tables[table] for table in EVENT_TABLES if table in tables}
         return out
 

@@ -88,9 +88,9 @@ class PointSink:
         """Take one event. False, and nothing taken, when its columns are not of one length."""
         steps = np.array(metrics.step_deltas, dtype=np.int64)
         rows = len(steps)
-        columns = metrics.columns
+        columns = [(column.key, column.values) for column in metrics.columns]
         times = np.array(metrics.time_deltas_millis, dtype=np.int64)
-        if rows == 0 or (len(times) not in (0, rows)) or any(len(column.values) != rows for column in columns):
+        if rows == 0 or (len(times) not in (0, rows)) or any(len(values) != rows for _, values in columns):
             return False
         if rows > 1:
             np.cumsum(steps, out=steps)
@@ -99,18 +99,18 @@ class PointSink:
         elif rows > 1:
             np.cumsum(times, out=times)
         places = self._places
-        for column in columns:
-            series = (namespace, run_id, column.key)
+        for key, values in columns:
+            series = (namespace, run_id, key)
             place = places.get(series)
             if place is None:
                 place = places[series] = len(places)
                 self._experiments.append(experiment)
             self._series.append(place)
             if rows < SHORT_ROWS:
-                self._short.extend(column.values)
+                self._short.extend(values)
                 self._values.append(None)
             else:
-                self._values.append(np.array(column.values, dtype=np.float64))
+                self._values.append(np.array(values, dtype=np.float64))
         count = len(columns)
         self._steps += [steps] * count
         self._times += [times] * count

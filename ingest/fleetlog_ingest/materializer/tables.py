@@ -33,18 +33,14 @@ CONTROL_TABLES = ("outcomes", "experiments")
 
 def coded(values: Sequence[str]) -> Coded:
     """Texts as codes, by first appearance."""
-    places: dict[str, int] = {}
-    codes = np.fromiter((places.setdefault(value, len(places)) for value in values), np.uint32, len(values))
-    return Coded(codes, list(places))
+    texts = list(dict.fromkeys(values))
+    places = {text: place for place, text in enumerate(texts)}
+    return Coded(np.fromiter(map(places.__getitem__, values), np.uint32, len(values)), texts)
 
 
 def fixed16(values: Sequence[bytes]) -> Column:
     """16-byte values as V16."""
     return np.frombuffer(b"".join(values), dtype="V16")
-
-
-def _wide(values: Sequence[int]) -> Column:
-    return np.frombuffer(b"".join(value.to_bytes(32, "little") for value in values), dtype="V32")
 
 
 def _of(dtype: type[np.generic]) -> Callable[[Sequence[Any]], Column]:
@@ -70,18 +66,6 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "deleted": _u8,
         "started": _u8,
         "ver": _u64,
-    },
-    "attrs": {
-        "namespace": coded,
-        "experiment": _u32,
-        "kind": _u8,
-        "key": coded,
-        "run_id": fixed16,
-        "num": _f64,
-        "str": _text,
-        "type": _u8,
-        "removed": _u8,
-        "ver": _wide,
     },
     "artifacts": {
         "namespace": coded,

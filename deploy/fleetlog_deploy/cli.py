@@ -17,7 +17,7 @@ MISSING = "this needs the server's packages: pip install 'fleetlog[server]'"
 @app.command(rich_help_panel="Server")
 def up(
     data: Annotated[Path | None, typer.Option(help="Data directory. Default: ~/.local/share/fleetlog")] = None,
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 7460,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 7460,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     as_json: Annotated[bool, typer.Option("--json", help="Say where things are as one line of JSON.")] = False,
 ) -> None:
@@ -34,7 +34,10 @@ def up(
 
 @app.command(rich_help_panel="Server")
 def replay(
-    data: Annotated[Path | None, typer.Option(help="Data directory of a server that is not running.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Data directory of a server that is not running. Default: ~/.local/share/fleetlog"),
+    ] = None,
     verify: Annotated[bool, typer.Option("--verify", help="Compare only; change nothing.")] = False,
 ) -> None:
     """Fold the log again into fresh tables, or compare what that gives with the tables there are.

@@ -29,6 +29,8 @@ from fleetlog_query.service import QueryServicer
 SWITCH_SECONDS = 0.001
 """The interpreter's switch interval: at its default of 5 ms a search waits for a batch that is being folded."""
 
+KEY_BYTES = 32
+
 
 class Embedded:
     """The whole of fleetlog over one data directory, which it owns while it is open."""
@@ -99,14 +101,17 @@ class Embedded:
 
 
 def _token_key(path: Path) -> bytes:
-    """The key of page tokens, made at the first start."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        key = secrets.token_bytes(32)
+    """The key of page tokens: made at the first start, and when a crash left half of one, which would sign little."""
+    if path.exists() and len(key := path.read_bytes()) == KEY_BYTES:
+        return key
+    key = secrets.token_bytes(KEY_BYTES)
+    fresh = path.with_name(path.name + ".fresh")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
     return key
 
 

@@ -27,6 +27,9 @@ def replay_data(data: Path, verify: bool) -> int:
     except (LogUnavailable, WarehouseUnavailable) as error:
         print(f"fleetlog: {error}", file=sys.stderr)
         return 1
+    except Exception as error:
+        print(f"fleetlog: {data} can't be replayed: {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
 
 
 def _rebuild(data: Path) -> int:
@@ -54,6 +57,7 @@ def _verify(data: Path) -> int:
         live = ChdbWarehouse(data / "warehouse")
         migrate(live)
         until = applied(log, live)
+        waiting = sum(log.next_offset(partition) - offset for partition, offset in until.items())
         before = checksums(live)
         live.close()
         fresh = data / "warehouse.verify"
@@ -68,6 +72,8 @@ def _verify(data: Path) -> int:
         print(f"{table}\t{rows:,} rows")
     for difference in report.differences:
         print(f"fleetlog: {difference}", file=sys.stderr)
+    if waiting:
+        print(f"{waiting:,} records of the log are in no table yet, and were not compared: `fleetlog up` folds them")
     print("the tables are what the log says" if report.same else "the tables differ: `fleetlog replay` rebuilds them")
     return 0 if report.same else 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import logging
 import os
@@ -12,11 +13,14 @@ import time
 from pathlib import Path
 
 from fleetlog_core.log.port import LogUnavailable
-from fleetlog_core.serving.server import PortTaken
+from fleetlog_core.serving.server import PortTaken, joined
 from fleetlog_core.warehouse.port import WarehouseUnavailable
 from rich.console import Console
+from rich.markup import escape
 
 from fleetlog_deploy.embedded import Embedded
+
+diagnostics = logging.getLogger(__name__)
 
 
 def up(data: Path, host: str, port: int, as_json: bool) -> int:
@@ -24,17 +28,23 @@ def up(data: Path, host: str, port: int, as_json: bool) -> int:
     begun = time.monotonic()
     logs = data / "logs" / "fleetlog.log"
     try:
-        logs.parent.mkdir(parents=True, exist_ok=True)
+        # Before anything below it is made: what the runs hold is for nobody else on this machine.
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        logs.parent.mkdir(exist_ok=True)
+        logging.basicConfig(
+            filename=logs, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+        )
     except OSError as error:
         print(f"fleetlog: {data} can't be used: {error.strerror}; give another --data", file=sys.stderr)
         return 1
-    logging.basicConfig(
-        filename=logs, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
-    )
     try:
         return asyncio.run(_serve(data, host, port, as_json, logs, begun))
     except (LogUnavailable, WarehouseUnavailable, PortTaken) as error:
         print(f"fleetlog: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        diagnostics.exception("fleetlog did not start")
+        print(f"fleetlog: {data} can't be served: {error}; {logs} has more", file=sys.stderr)
         return 1
 
 
@@ -49,7 +59,9 @@ async def _serve(data: Path, host: str, port: int, as_json: bool, logs: Path, be
     except PortTaken:
         await embedded.stop()
         raise
-    target = f"{host}:{bound}"
+    target = joined(host, bound)
+    if not _is_loopback(host):
+        print(f"fleetlog: whoever reaches {target} can read and write everything", file=sys.stderr)
     _announce(target, data, logs, time.monotonic() - begun, as_json)
     waits = [asyncio.create_task(stopping.wait()), asyncio.create_task(embedded.failed.wait())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -57,12 +69,23 @@ async def _serve(data: Path, host: str, port: int, as_json: bool, logs: Path, be
         task.cancel()
     await embedded.stop()
     if embedded.failure is not None:
-        logging.getLogger(__name__).error("the materializer ended", exc_info=embedded.failure)
-        print(f"fleetlog: stopped: {embedded.failure}; `fleetlog doctor --data {data}` knows more", file=sys.stderr)
+        diagnostics.error("the materializer ended", exc_info=embedded.failure)
+        print(
+            f"fleetlog: stopped: {embedded.failure}; {logs} has more, and `fleetlog replay --data {data}` makes the"
+            " tables anew from the log",
+            file=sys.stderr,
+        )
         return 1
     if not as_json:
         print("fleetlog stopped; everything acknowledged is on disk", file=sys.stderr)
     return 0
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _announce(target: str, data: Path, logs: Path, seconds: float, as_json: bool) -> None:
@@ -70,7 +93,7 @@ def _announce(target: str, data: Path, logs: Path, seconds: float, as_json: bool
         print(json.dumps({"target": target, "data": str(data), "logs": str(logs), "pid": os.getpid()}), flush=True)
         return
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"[bold]fleetlog[/bold] is up on [bold]{target}[/bold] after {seconds:.1f} s")
-    console.print(f"  data  {data}\n  logs  {logs}")
-    console.print(f"  use   export FLEETLOG_TARGET={target}\n  stop  Ctrl-C, or kill {os.getpid()}")
+    console.print(f"[bold]fleetlog[/bold] is up on [bold]{escape(target)}[/bold] after {seconds:.1f} s")
+    console.print(f"  data  {data}\n  logs  {logs}", markup=False)
+    console.print(f"  use   export FLEETLOG_TARGET={target}\n  stop  Ctrl-C, or kill {os.getpid()}", markup=False)
     sys.stdout.flush()

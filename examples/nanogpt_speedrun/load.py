@@ -5,7 +5,8 @@
     python examples/nanogpt_speedrun/load.py logs.tar.xz --experiment mine
 
 Every value of every line becomes a point, texts become tags; params and env of runs.jsonl become params and tags.
-Ids are made from the path of each log, so that a second run adds nothing and one that was broken off goes on.
+Ids are made from the experiment and the path of each log, so that a second run adds nothing and one that was broken
+off goes on.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fleetlog
 from fleetlog_core.ids import new_run_id
+from fleetlog_core.rules.events import check_tags
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from speedrun_log import RunLog, parse_log
@@ -40,7 +42,7 @@ class Source:
 
     path: Path
     name: str
-    """Path within the archive or folder, with forward slashes: the identity of the run."""
+    """Path within the archive or folder, with forward slashes: within an experiment the identity of the run."""
     about: dict[str, Any]
 
     @property
@@ -53,10 +55,10 @@ class Source:
         except ValueError:
             return int(datetime(2024, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
-    @property
-    def run_id(self) -> bytes:
-        """The same for the same path, and of the run's date."""
-        return new_run_id(self.start_millis, hashlib.sha256(self.name.encode()).digest())
+    def run_id(self, experiment: str) -> str:
+        """The same for the same path in the same experiment, and of the run's date."""
+        identity = f"{experiment}\0{self.name}".encode()
+        return new_run_id(self.start_millis, hashlib.sha256(identity).digest()).hex()
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Report:
 
     runs: int = 0
     skipped: int = 0
+    refused: int = 0
     lines: int = 0
     strange_lines: int = 0
     points: int = 0
@@ -76,13 +79,17 @@ def sources(folder: Path) -> list[Source]:
     about: dict[str, dict[str, Any]] = {}
     index = folder / "runs.jsonl"
     if index.is_file():
-        for line in index.read_text(encoding="utf-8").splitlines():
+        for number, line in enumerate(index.read_text(encoding="utf-8").split("\n"), 1):
             if line.strip():
-                entry = json.loads(line)
-                about[str(entry.get("log", ""))] = entry
+                try:
+                    entry = json.loads(line)
+                    about[str(entry["log"])] = entry
+                except (ValueError, KeyError, TypeError):
+                    print(f"load: line {number} of runs.jsonl is no JSON object with a log; left out", file=sys.stderr)
     found = []
-    for path in sorted(folder.rglob("*.log")):
-        name = path.relative_to(folder).as_posix()
+    for path in sorted(path for path in folder.rglob("*.log") if path.is_file()):
+        # Names that are not UTF-8 are shown as bytes: one such file must not keep out the others.
+        name = path.relative_to(folder).as_posix().encode("utf-8", "backslashreplace").decode()
         found.append(Source(path, name, about.pop(name, {})))
     for name in about:
         print(f"load: {name} is named in runs.jsonl, and is not there", file=sys.stderr)
@@ -105,7 +112,7 @@ def lines_of(path: Path) -> Iterator[str]:
 
 
 def tags_of(source: Source, log: RunLog) -> dict[str, str]:
-    """Tags: where the log is from, its environment, its texts and units."""
+    """Tags: where the log is from, its environment, its texts and units; but none that fleetlog does not take."""
     tags = {str(key): str(value) for key, value in source.about.get("env", {}).items()}
     for key, value in source.about.items():
         if key not in ("params", "env") and value is not None:
@@ -115,6 +122,12 @@ def tags_of(source: Source, log: RunLog) -> dict[str, str]:
         tags["planned_steps"] = str(log.planned_steps)
     tags.update({f"unit.{name}": unit for name, unit in log.units.items()})
     tags.update(log.texts)
+    for key, text in list(tags.items()):
+        try:
+            check_tags([(key, text)], "tag")
+        except fleetlog.InvalidArgument as error:
+            print(f"load: {source.name}: {error.message}", file=sys.stderr)
+            del tags[key]
     return tags
 
 
@@ -123,12 +136,12 @@ def send(source: Source, log: RunLog, experiment: str, target: str | None) -> No
     start = source.start_millis
     run = fleetlog.start_run(
         experiment=experiment,
-        name=str(source.about.get("run") or source.path.stem)[:500],
+        name=str(source.about.get("run") or PurePosixPath(source.name).stem)[:500],
         params=source.about.get("params") or {},
         tags=tags_of(source, log),
-        run_id=source.run_id.hex(),
+        run_id=source.run_id(experiment),
         # The same bytes come from the same writer with the same sequences: sent twice, they show once.
-        writer_id=hashlib.sha256(b"speedrun" + source.name.encode() + source.path.read_bytes()).hexdigest()[:32],
+        writer_id=hashlib.sha256(source.run_id(experiment).encode() + source.path.read_bytes()).hexdigest()[:32],
         start_time=start,
         target=target,
     )
@@ -157,15 +170,19 @@ def load(given: Path, experiment: str, target: str | None, console: Console) -> 
         with Progress(*columns, console=console) as progress:
             task = progress.add_task("loading", total=len(logs), points=0)
             for source in logs:
-                if source.run_id.hex() in there:
+                if source.run_id(experiment) in there:
                     report.skipped += 1
                 else:
                     log = parse_log(lines_of(source.path))
-                    send(source, log, experiment, target)
-                    report.runs += 1
                     report.lines += log.lines
                     report.strange_lines += log.strange_lines
-                    report.points += log.points
+                    try:
+                        send(source, log, experiment, target)
+                        report.runs += 1
+                        report.points += log.points
+                    except fleetlog.InvalidArgument as error:
+                        print(f"load: {source.name} is not loaded: {error}", file=sys.stderr)
+                        report.refused += 1
                 progress.update(task, advance=1, points=report.points)
         client.flush(timeout=600, level="applied")
         report.seconds = time.monotonic() - begun
@@ -188,6 +205,9 @@ def main(arguments: list[str] | None = None) -> int:
     except fleetlog.FleetlogError as error:
         print(f"load: {error}", file=sys.stderr)
         return 1
+    except (OSError, tarfile.TarError) as error:
+        print(f"load: {options.archive} can't be read: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("load: broken off; run it again to go on", file=sys.stderr)
         return 130
@@ -198,6 +218,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     if report.strange_lines:
         print(f"{report.strange_lines:,} lines do not begin with a step and were passed over")
+    if report.refused:
+        print(f"{report.refused:,} runs were refused", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -18,12 +18,15 @@ PAIR = re.compile(r"([^\s:]+):(?:[ \t]+(?=[^\s:]+(?:\s|$)))?(\S*)")
 NUMBER = re.compile(
     r"([+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|nan|inf(?:inity)?))(.*)", re.IGNORECASE
 )
-STEP = re.compile(r"([+-]?\d+)(?:/(\d+))?")
+STEP = re.compile(r"([+-]?\d{1,19})(?:/(\d{1,19}))?")
 MILLIS = {
     "ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1.0, "msec": 1.0,
     "s": 1e3, "sec": 1e3, "m": 6e4, "min": 6e4, "h": 3.6e6, "hr": 3.6e6, "d": 8.64e7,
 }  # fmt: skip
 """Milliseconds in one of each unit of time."""
+LAST_STEP = (1 << 63) - 1
+LONGEST_MILLIS = 100 * 365 * 86_400_000
+"""A clock that says more than a hundred years, or no number, is not believed."""
 CLOCK = "train_time"
 """The metric that tells how long the run had trained; points of its line are dated by it."""
 
@@ -49,7 +52,7 @@ class RunLog:
     planned_steps: int | None = None
     lines: int = 0
     strange_lines: int = 0
-    """Lines that do not begin with a step."""
+    """Lines that do not begin with a step within int64."""
     elapsed_millis: int = 0
 
     @property
@@ -70,8 +73,8 @@ def parse_number(text: str) -> tuple[float, str] | None:
     number, unit = float(match[1]), match[2]
     if not unit:
         return number, ""
-    if unit[0].isdigit() or unit[0] in "./:,+-_":
-        return None  # 3/4, 2025-01-04 and 10:30 are texts
+    if any(letter.isdigit() for letter in unit) or unit[0] in "./:,+-_":
+        return None  # 3/4, 2025-01-04, 10:30, 0x1f and 4e2b97c are texts
     scale = MILLIS.get(unit)
     if scale is None:
         if match[1][-1:].isalpha():
@@ -91,11 +94,10 @@ def parse_log(lines: Iterable[str]) -> RunLog:
                 log.strange_lines += 1
             continue
         match = STEP.fullmatch(pairs[0][1])
-        if match is None:
+        if match is None or abs(step := int(match[1])) > LAST_STEP:
             log.strange_lines += 1
             continue
         log.lines += 1
-        step = int(match[1])
         if match[2]:
             log.planned_steps = int(match[2])
         found = []
@@ -107,7 +109,7 @@ def parse_log(lines: Iterable[str]) -> RunLog:
             found.append((name, parsed[0]))
             if parsed[1]:
                 numbers[name] = parsed[1]
-            if name == CLOCK and parsed[0] >= 0:
+            if name == CLOCK and 0 <= parsed[0] <= LONGEST_MILLIS:
                 log.elapsed_millis = int(parsed[0])
         for name, value in found:
             one = series.get(name)

@@ -1,0 +1,112 @@
+"""The `fleetlog` command as processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMAND = (sys.executable, "-c", "from fleetlog_deploy.cli import main; main()")
+WITHOUT_SERVER = (
+    sys.executable,
+    "-c",
+    "import sys; sys.modules.update(dict.fromkeys(('chdb', 'lark'))); from fleetlog_deploy.cli import main; main()",
+)
+"""As it is where fleetlog was installed without its server's packages."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def fleetlog(*commands: tuple[str | Path, ...], command: tuple[str, ...] = COMMAND) -> list[Ended]:
+    """Run the commands side by side."""
+    started = [
+        subprocess.Popen(
+            [*command, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(),
+        )
+        for arguments in commands
+    ]
+    ended = []
+    for process in started:
+        try:
+            out, err = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            raise AssertionError(f"it did not end: {out}{err}") from None
+        ended.append(Ended(process.returncode, out, err))
+    return ended
+
+
+@dataclass
+class Up:
+    """A server that runs. `err` is what it said when it had stopped."""
+
+    process: subprocess.Popen[str]
+    ready: dict[str, object]
+    err: str = ""
+
+    @property
+    def target(self) -> str:
+        return str(self.ready["target"])
+
+    def stop(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        out, self.err = self.process.communicate(timeout=60)
+        assert out == "", "one line and no more"
+        return self.process.returncode
+
+
+@contextmanager
+def up(data: Path, *options: str) -> Iterator[Up]:
+    """`fleetlog up --json` on the directory; killed at the end unless it was stopped."""
+    process = subprocess.Popen(
+        [*COMMAND, "up", "--data", str(data), "--json", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment(),
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise AssertionError(f"it did not start: {process.communicate()[1]}")
+        yield Up(process, json.loads(line))
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+def free_port() -> int:
+    """Below the ports that the kernel gives to clients: a client that dials one of those may meet itself."""
+    for port in range(12_000 + os.getpid() % 6_000, 20_000):
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("no port is free")
+
+
+def _environment() -> dict[str, str]:
+    """Nobody's settings; lines as wide as they are."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith(("FLEETLOG_", "XDG_"))}
+    return {**own, "COLUMNS": "200", "NO_COLOR": "1"}

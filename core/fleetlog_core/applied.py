@@ -34,6 +34,16 @@ class AppliedWatch:
         self._poked: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._executor = ThreadPoolExecutor(1, "applied")
+        self._signs = 0
+
+    @property
+    def generation(self) -> int | None:
+        """Another number after each batch that was applied; None when nobody pokes, so that nothing is known of it.
+
+        What was read before it was N holds while it is N: rows that are visible already and not counted yet are those
+        of a read some microseconds later.
+        """
+        return self._signs or None
 
     async def wait(self, position: Mapping[Partition, int], timeout_seconds: float) -> None:
         """Return when reads see everything before the position. DeadlineExceeded POSITION_NOT_REACHED."""
@@ -54,6 +64,7 @@ class AppliedWatch:
 
     def poke(self) -> None:
         """Look now: something was applied."""
+        self._signs += 1
         loop, poked = self._loop, self._poked
         if loop is not None and poked is not None and not loop.is_closed():
             loop.call_soon_threadsafe(poked.set)
@@ -88,6 +99,8 @@ class AppliedWatch:
                     diagnostics.warning("how far the warehouse has come can't be read, asking on: %s", error)
                 known, failing = self._known, True
             if known != self._known:
+                # First, so that what was kept before is not given to whoever waited for this.
+                self._signs += bool(self._signs)
                 self._known = merge(self._known, known)
                 async with self._changed:
                     self._changed.notify_all()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import NotFound, shown
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import experiment_pb2, scope_pb2
+
+from fleetlog_query.kept import Kept
 
 DEFAULT_NAME = "Default"
 _SELECT = """
@@ -21,12 +24,15 @@ _NAMED = f"{_SELECT} AND (name = {{name:String}} OR experiment = 0) ORDER BY exp
 class Experiments:
     """Reads experiments: they are few, so all of a namespace at once."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, applied: AppliedWatch | None = None) -> None:
         self._warehouse = warehouse
+        self._all: Kept[str, list[experiment_pb2.Experiment]] = Kept(applied)
+        self._named: Kept[tuple[str, str], list[experiment_pb2.Experiment]] = Kept(applied)
 
     def all(self, namespace: str, timeout_seconds: float) -> list[experiment_pb2.Experiment]:
         """By number."""
-        return self._read(Statement(_ALL, {"namespace": namespace}), timeout_seconds)
+        statement = Statement(_ALL, {"namespace": namespace})
+        return list(self._all.get(namespace, lambda: self._read(statement, timeout_seconds)))
 
     def _read(self, statement: Statement, timeout_seconds: float) -> list[experiment_pb2.Experiment]:
         answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
@@ -52,7 +58,7 @@ class Experiments:
     def by_name(self, namespace: str, name: str, timeout_seconds: float) -> experiment_pb2.Experiment:
         """NotFound EXPERIMENT_NOT_FOUND."""
         named = Statement(_NAMED, {"namespace": namespace, "name": name})
-        for experiment in self._read(named, timeout_seconds):
+        for experiment in self._named.get((namespace, name), lambda: self._read(named, timeout_seconds)):
             if experiment.name == name:
                 return experiment
         raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {shown(name)} in this namespace")

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fleetlog_core import limits
+from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.warehouse.port import Answer, Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2
 
@@ -28,8 +29,8 @@ from fleetlog_query.scope import Scope
 from fleetlog_query.window import Windows
 
 DEFAULT_PAGE = 100
-SPARE = 20
-"""Foremost runs that are looked at beyond the page: deleted ones may be among them."""
+SPARES = (3, 200)
+"""Foremost runs that are looked at beyond the page, at first and then: deleted ones may be among them."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,17 @@ class SearchPage:
 class Searcher:
     """Compiles searches and runs them."""
 
-    def __init__(self, warehouse: Warehouse, token_key: bytes, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        token_key: bytes,
+        applied: AppliedWatch | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._clock = clock
         self._warehouse = warehouse
         self._tokens = PageTokens(token_key)
-        self._windows = Windows(warehouse)
+        self._windows = Windows(warehouse, applied)
 
     def search(self, search: Search, timeout_seconds: float) -> SearchPage:
         """One page. InvalidArgument for a filter, order or token that is wrong; TimedOut."""
@@ -81,18 +88,18 @@ class Searcher:
     def _page(self, query: PageQuery, timeout_seconds: float) -> Answer:
         """The page and one row more."""
         if query.keys and query.keys[0].kind == "metrics":
-            answer = self._foremost(query, timeout_seconds)
-            if answer is not None:
-                return answer
+            for spare in SPARES:
+                answer = self._foremost(query, query.size + 1 + spare, timeout_seconds)
+                if answer is not None:
+                    return answer
         elif _by_start(query.keys):
             return self._latest(query, timeout_seconds)
         return self._warehouse.select(page_statement(query, wide=True), timeout_seconds=timeout_seconds)
 
-    def _foremost(self, query: PageQuery, timeout_seconds: float) -> Answer | None:
-        """None: the page goes on behind the numbers, to runs without one."""
+    def _foremost(self, query: PageQuery, count: int, timeout_seconds: float) -> Answer | None:
+        """None: too many of them were deleted, or the page goes on behind the numbers, to runs without one."""
         if query.last is not None and query.last[0] != 0:
             return None
-        count = query.size + 1 + SPARE
         statement = foremost_statement(query, count, wide=self._windows.wide(query.scope, timeout_seconds))
         found = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
         run_ids = (run_id.tobytes() for run_id in found.array("run_id"))

@@ -42,10 +42,10 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     def __init__(self, warehouse: Warehouse, objects: ObjectStore, applied: AppliedWatch, token_key: bytes) -> None:
         self._objects = objects
         self._applied = applied
-        self._searcher = Searcher(warehouse, token_key)
+        self._searcher = Searcher(warehouse, token_key, applied)
         self._tokens = PageTokens(token_key)
         self._documents = Documents(warehouse)
-        self._experiments = Experiments(warehouse)
+        self._experiments = Experiments(warehouse, applied)
         self._series = SeriesReader(warehouse)
         self._artifacts = Artifacts(warehouse)
         self._executor = ThreadPoolExecutor(8, "query")

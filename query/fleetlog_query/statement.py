@@ -22,7 +22,8 @@ from fleetlog_query.scope import Scope, attribute_sql
 from fleetlog_query.value_rows import value_rows
 
 _COUNTED_KEYS = 8
-"""From more keys than this in one AND their matches are counted in one pass instead of met as sets."""
+"""From more keys than this in one AND their matches are counted in one pass instead of met as sets; in a window, where
+analysis is most of the work, from more than one."""
 _KEPT_LEAVES = 20
 """So many conditions of an AND, the first, choose the runs that its windows look at."""
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
@@ -74,7 +75,8 @@ class _Compiler:
     def _keyed(self, keyed: dict[Key, list[str]], together: bool) -> list[str]:
         joiner = " AND " if together else " OR "
         rows = [f"{self._key(key)} AND ({joiner.join(tests)})" for key, tests in keyed.items()]
-        if len(rows) <= (_COUNTED_KEYS if together else 1):
+        sets = (_COUNTED_KEYS if not self._scope.since else 1) if together else 1
+        if len(rows) <= sets:
             return [f"run_id IN ({self._looked_up(row)})" for row in rows]
         either = self._looked_up(f"({' OR '.join(f'({row})' for row in rows)})")
         # After FINAL there is one row for each run and key: a run with as many rows as there are keys has them all.

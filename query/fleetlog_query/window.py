@@ -13,12 +13,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.warehouse.port import Statement, Warehouse
 
 from fleetlog_query.binds import Binds
+from fleetlog_query.kept import Kept
 from fleetlog_query.scope import Scope
 
-WINDOWS = (8_192, 131_072)
+WINDOWS = (4_096, 131_072)
 """How many of the latest runs a window holds."""
 KEEP_SECONDS = 10.0
 KEPT = 1_000
@@ -58,14 +60,18 @@ class Window:
 class Windows:
     """Finds windows. Where they begin is kept for some seconds: a boundary is never wrong, only less fitting."""
 
-    def __init__(self, warehouse: Warehouse, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, warehouse: Warehouse, applied: AppliedWatch | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._warehouse = warehouse
+        self._skews: Kept[Scope, Skew] = Kept(applied)
         self._clock = clock
         self._begins: OrderedDict[tuple[Scope, int], tuple[float, bytes]] = OrderedDict()
 
     def of(self, scope: Scope, last_start_millis: int | None, timeout_seconds: float) -> Iterator[Window]:
         """Windows from narrow to the whole; behind a page: before its last row's start."""
-        skew = self._skew(scope, timeout_seconds)
+        asked = scope
+        skew = self._skews.get(asked, lambda: self._skew(asked, timeout_seconds))
         if last_start_millis is not None:
             until = max(0, min(last_start_millis + skew.behind + 1, _MOST))
             scope = replace(scope, until=until.to_bytes(_TIME_BYTES, "big") + bytes(10))

@@ -34,7 +34,7 @@ CREATE TABLE runs (
     ver           UInt64
 ) ENGINE = ReplacingMergeTree(ver)
 ORDER BY (namespace, experiment, run_id)
-SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 256, non_replicated_deduplication_window = 10000;
 
 -- By how many milliseconds a run of the experiment started after its id was made at most, and before it at most: ids
 -- begin with 48 bits of Unix milliseconds. It bounds where the latest runs of an experiment are.
@@ -98,7 +98,7 @@ CREATE TABLE run_attrs (
     ver       UInt256 CODEC(ZSTD(1))
 ) ENGINE = ReplacingMergeTree(ver)
 ORDER BY (namespace, run_id, kind, key)
-SETTINGS index_granularity = 512, non_replicated_deduplication_window = 10000;
+SETTINGS index_granularity = 256, non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW run_attrs_of_attrs TO run_attrs AS
 SELECT namespace, run_id, kind, key, num, str, type, removed, ver FROM attrs;

@@ -11,8 +11,8 @@ from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2, scope_pb2
 
-from fleetlog.connection import connection_to, resolve_namespace
-from fleetlog.delivery import flush, wait_applied
+from fleetlog.connection import Connection, connection_to, resolve_namespace
+from fleetlog.deliveries import flush, wait_applied
 from fleetlog.errors import FleetlogError, from_call
 from fleetlog.series import Buckets, Series, gather, joined
 from fleetlog.views import Experiment, RunList, RunView
@@ -30,9 +30,13 @@ class Client:
     """A server's runs in one namespace. Cheap to make; one process shares one connection to each server."""
 
     def __init__(self, target: str | None = None, namespace: str | None = None) -> None:
-        self._connection = connection_to(target)
-        self.target = self._connection.target
+        self.target = connection_to(target).target
         self.namespace = resolve_namespace(namespace)
+
+    @property
+    def _connection(self) -> Connection:
+        # Looked up each time: after a fork the parent's channel can't be used.
+        return connection_to(self.target)
 
     # -- runs -------------------------------------------------------------------------------------------------
 

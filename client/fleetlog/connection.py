@@ -47,7 +47,8 @@ class Connection:
         self.ingest = ingest_pb2_grpc.IngestServiceStub(self._channel)
         self.query = query_pb2_grpc.QueryServiceStub(self._channel)
         self._lock = threading.Lock()
-        self._position: dict[tuple[str, int], int] = {}
+        self.offsets: dict[tuple[str, int], int] = {}
+        """Next offset by topic and partition: everything of this process before it is durable."""
 
     def call(
         self,
@@ -66,7 +67,7 @@ class Connection:
         with self._lock:
             for entry in position.offsets:
                 key = (entry.topic, entry.partition)
-                self._position[key] = max(self._position.get(key, 0), entry.next_offset)
+                self.offsets[key] = max(self.offsets.get(key, 0), entry.next_offset)
 
     def position(self) -> position_pb2.Position:
         """Everything that this process made durable."""
@@ -74,7 +75,7 @@ class Connection:
             return position_pb2.Position(
                 offsets=[
                     position_pb2.PartitionOffset(topic=topic, partition=partition, next_offset=offset)
-                    for (topic, partition), offset in self._position.items()
+                    for (topic, partition), offset in self.offsets.items()
                 ]
             )
 
@@ -84,6 +85,9 @@ class Connection:
 
 
 _connections: dict[str, Connection] = {}
+_left: list[Connection] = []
+"""The parent's, in a forked child: kept so that nothing of them is torn down there."""
+_positions: dict[str, dict[tuple[str, int], int]] = {}
 _lock = threading.Lock()
 
 
@@ -94,13 +98,17 @@ def connection_to(target: str | None) -> Connection:
         connection = _connections.get(address)
         if connection is None:
             connection = _connections[address] = Connection(address)
+            connection.offsets.update(_positions.get(address, {}))
         return connection
 
 
 def _forget() -> None:
-    """In a forked child: channels of the parent can't be used."""
+    """In a forked child: channels of the parent can't be used. What the parent wrote is seen by the child's reads."""
     global _lock
     _lock = threading.Lock()
+    for address, connection in _connections.items():
+        _positions[address] = dict(connection.offsets)
+        _left.append(connection)
     _connections.clear()
 
 

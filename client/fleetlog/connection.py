@@ -20,9 +20,14 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 0),
+    # Also how long a connection may take to be made, or the peer to say its first word; the default is 20 s.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 3_000),
     ("grpc.enable_http_proxy", 0),
+    # A stream that fails while its connection is being made may never end when gRPC's own retries are on (seen with
+    # 1.85: about one start in fifty against a server that was just restarting). Retrying is done in delivery.py.
+    ("grpc.enable_retries", 0),
 )
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -43,12 +48,17 @@ class Connection:
 
     def __init__(self, target: str) -> None:
         self.target = target
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
-        self.ingest = ingest_pb2_grpc.IngestServiceStub(self._channel)
-        self.query = query_pb2_grpc.QueryServiceStub(self._channel)
         self._lock = threading.Lock()
+        self.renew()
         self.offsets: dict[tuple[str, int], int] = {}
         """Next offset by topic and partition: everything of this process before it is durable."""
+
+    def renew(self) -> None:
+        """Dial anew for every call from now on; those under way end on the channel that they began on."""
+        # A pool of its own: channels of one process share their connections otherwise, the dead one too.
+        self._channel = grpc.insecure_channel(self.target, options=(*_OPTIONS, ("grpc.use_local_subchannel_pool", 1)))
+        self.ingest = ingest_pb2_grpc.IngestServiceStub(self._channel)
+        self.query = query_pb2_grpc.QueryServiceStub(self._channel)
 
     def call(
         self,

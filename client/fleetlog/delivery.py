@@ -38,6 +38,8 @@ MAX_PAUSE_SECONDS = 60.0
 """The longest that a server may ask us to wait."""
 REFUSED_STREAMS = 3
 """So many streams that end as wrong with the same frame first set the frame aside."""
+SILENCE_SECONDS = 60.0
+"""The server may take so long for an answer; then everything without one is sent again over a new connection."""
 WARNING_SECONDS = 60.0
 _WRONG = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "RESOURCE_EXHAUSTED")
 
@@ -62,8 +64,19 @@ class _NotNow(Exception):
 class Delivery:
     """Everything of this process that goes to one server."""
 
-    def __init__(self, connection: Connection, outbox: Outbox | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        outbox: Outbox | None = None,
+        backoff_seconds: tuple[float, float] = BACKOFF_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
         self.connection = connection
+        self._backoff_seconds = backoff_seconds
+        self._silence_seconds = silence_seconds
+        self._heard = 0.0
+        """When the stream last answered, or began to owe an answer (monotonic)."""
+        self._ended = threading.Event()
         self.outbox = outbox or Outbox()
         self.uploads = Uploads(connection, self.outbox, self.warn)
         self._framer = Framer()
@@ -90,6 +103,7 @@ class Delivery:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="fleetlog-delivery", daemon=True)
                 self._thread.start()
+                threading.Thread(target=self._watch, name="fleetlog-watch", daemon=True).start()
 
     def full(self, points: int) -> None:
         """Points that were not taken because the outbox is full; the run will be told."""
@@ -126,6 +140,7 @@ class Delivery:
     def close(self) -> None:
         """End the stream and its thread; what is pending is not delivered. `flush` before."""
         self.uploads.close()
+        self._ended.set()
         with self._changed:
             self._closed = True
             self._generation += 1
@@ -179,13 +194,23 @@ class Delivery:
                 self._generation += 1
                 self._changed.notify_all()
             self.outbox.wake()
-            low, high = BACKOFF_SECONDS
+            low, high = self._backoff_seconds
             delay = min(high, low * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311
             attempt = min(attempt + 1, 10)
             until = time.monotonic() + max(delay, min(pause, MAX_PAUSE_SECONDS))
             with self._changed:
                 while not self._closed and (remaining := until - time.monotonic()) > 0:
                     self._changed.wait(remaining)
+
+    def _watch(self) -> None:
+        """Break a stream that owes answers and gives none: a connection can look alive with nobody behind it."""
+        while not self._ended.wait(self._silence_seconds / 4):
+            with self._changed:
+                silent = self._sent > 0 and time.monotonic() - self._heard > self._silence_seconds
+                call = self._call
+            if silent and call is not None:
+                self.connection.renew()
+                call.cancel()
 
     def _broken(self, error: FleetlogError) -> float:
         """A stream ended by an error. How long the server asks us to wait, in seconds."""
@@ -211,6 +236,7 @@ class Delivery:
                     return
                 item = self._in_flight[self._sent] if self._sent < len(self._in_flight) else None
                 if item is not None:
+                    self._heard = time.monotonic() if self._sent == 0 else self._heard
                     self._sent += 1
                 elif len(self._in_flight) >= FRAMES_IN_FLIGHT:
                     self._changed.wait(1.0)
@@ -297,6 +323,7 @@ class Delivery:
         with self._changed:
             item = self._in_flight.popleft()
             self._sent -= 1
+            self._heard = time.monotonic()
             self._changed.notify_all()
         return item
 
@@ -306,9 +333,10 @@ class Delivery:
         self.refused_events += len(events)
         self.lost_points += item.points
         self.warn(error.reason, f"{item.points:,} points of run {item.writer.run_id.hex()} were refused: {error}")
-        # A run that takes nothing more can't be told; and what was only telling is not told again.
         others = sum(event.WhichOneof("payload") not in ("metrics_logged", "loss_reported") for event in events)
+        # A run that takes nothing more can't be told; and a frame that does nothing but tell is not told of again.
         if error.code in ("INVALID_ARGUMENT", "RESOURCE_EXHAUSTED") and (item.points or others):
-            self.outbox.lose(item.writer, error.reason, item.points, others)
+            untold = sum(event.loss_reported.points for event in events)
+            self.outbox.lose(item.writer, error.reason, item.points + untold, others)
         for marker in item.markers:
             marker.reached.set()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import grpc
@@ -14,6 +16,8 @@ from fleetlog_proto.v1 import ingest_pb2_grpc, position_pb2, query_pb2_grpc
 from fleetlog.errors import from_call
 
 DEFAULT_TARGET = "localhost:7460"
+FORK_SECONDS = 1.0
+"""A fork waits so long for calls to end, usually a few milliseconds; it happens anyway then."""
 _OPTIONS = (
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
     ("grpc.max_send_message_length", limits.MESSAGE_BYTES),
@@ -49,6 +53,9 @@ class Connection:
     def __init__(self, target: str) -> None:
         self.target = target
         self._lock = threading.Lock()
+        self._calls = threading.Condition()
+        self._under_way = 0
+        self._paused = False
         self.renew()
         self.offsets: dict[tuple[str, int], int] = {}
         """Next offset by topic and partition: everything of this process before it is durable."""
@@ -67,10 +74,35 @@ class Connection:
         timeout_seconds: float = 30.0,
     ) -> Response:
         """One unary call; failures as errors of this package."""
-        try:
+        with self.calling():
             return method(request, timeout=timeout_seconds)
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """A call is under way: a fork waits for it. Failures are raised as errors of this package."""
+        with self._calls:
+            self._calls.wait_for(lambda: not self._paused, FORK_SECONDS)
+            self._under_way += 1
+        try:
+            yield
         except grpc.RpcError as error:
             raise from_call(error, self.target) from None
+        finally:
+            with self._calls:
+                self._under_way -= 1
+                self._calls.notify_all()
+
+    def pause(self, timeout_seconds: float) -> bool:
+        """Let no call begin until `resume`: whether those under way ended in time."""
+        with self._calls:
+            self._paused = True
+            return self._calls.wait_for(lambda: not self._under_way, timeout_seconds)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        with self._calls:
+            self._paused = False
+            self._calls.notify_all()
 
     def saw(self, position: position_pb2.Position) -> None:
         """Remember what is durable; reads wait for it."""
@@ -112,6 +144,18 @@ def connection_to(target: str | None) -> Connection:
         return connection
 
 
+def _pause() -> None:
+    """Before a fork: gRPC prepares itself only when none of its calls is under way; else the child's would hang."""
+    deadline = time.monotonic() + FORK_SECONDS
+    for connection in list(_connections.values()):
+        connection.pause(max(0.0, deadline - time.monotonic()))
+
+
+def _resume() -> None:
+    for connection in list(_connections.values()):
+        connection.resume()
+
+
 def _forget() -> None:
     """In a forked child: channels of the parent can't be used. What the parent wrote is seen by the child's reads."""
     global _lock
@@ -123,4 +167,4 @@ def _forget() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(before=_pause, after_in_parent=_resume, after_in_child=_forget)

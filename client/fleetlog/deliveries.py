@@ -9,7 +9,7 @@ import time
 from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_proto.v1 import query_pb2
 
-from fleetlog.connection import Connection, connection_to, resolve_target
+from fleetlog.connection import FORK_SECONDS, Connection, connection_to, resolve_target
 from fleetlog.delivery import Delivery
 
 _deliveries: dict[str, Delivery] = {}
@@ -64,10 +64,25 @@ def end_deliveries(timeout_seconds: float) -> list[str]:
     deadline = time.monotonic() + timeout_seconds
     left = []
     for address, delivery in list(_deliveries.items()):
+        if delivery.closed:
+            # Children of multiprocessing have two ways out, and may take both.
+            continue
         if not delivery.flush(max(0.0, deadline - time.monotonic())):
-            left.append(f"{delivery.pending() or 'the last events'} for {address}")
+            left.append(f"{delivery.pending() or 'the last events'} for {address} (is a server up there?)")
         delivery.close()
     return left
+
+
+def _pause() -> None:
+    """Before a fork: gRPC prepares itself only when none of its calls is under way; else the child's would hang."""
+    deadline = time.monotonic() + FORK_SECONDS
+    for delivery in list(_deliveries.values()):
+        delivery.pause(max(0.0, deadline - time.monotonic()))
+
+
+def _resume() -> None:
+    for delivery in list(_deliveries.values()):
+        delivery.resume()
 
 
 def _forget() -> None:
@@ -79,4 +94,4 @@ def _forget() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(before=_pause, after_in_parent=_resume, after_in_child=_forget)

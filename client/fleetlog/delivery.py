@@ -91,6 +91,10 @@ class Delivery:
         self._start = threading.Lock()
         self._closed = False
         self._call: grpc.Call | None = None
+        self._paused = False
+        self._streaming = False
+        self._threads: list[threading.Thread] = []
+        """gRPC's own, of the stream there is."""
         self._last_warning: dict[str, float] = {}
         self.refused_events = 0
         self.lost_points = 0
@@ -101,9 +105,9 @@ class Delivery:
         self.outbox.put(Fact(writer, event))
         with self._start:
             if self._thread is None:
+                threading.Thread(target=self._watch, name="fleetlog-watch", daemon=True).start()
                 self._thread = threading.Thread(target=self._run, name="fleetlog-delivery", daemon=True)
                 self._thread.start()
-                threading.Thread(target=self._watch, name="fleetlog-watch", daemon=True).start()
 
     def full(self, points: int) -> None:
         """Points that were not taken because the outbox is full; the run will be told."""
@@ -129,13 +133,42 @@ class Delivery:
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until all that was put is durable or set aside, and no file waits; False when the time ran out."""
-        if self._thread is None:
-            return True
+        if self._thread is None or self._closed:
+            return not self.pending()
         deadline = time.monotonic() + timeout_seconds
         uploaded = self.uploads.wait(timeout_seconds)
         marker = Marker()
         self.outbox.put(marker)
         return marker.reached.wait(max(0.0, deadline - time.monotonic())) and uploaded
+
+    @property
+    def closed(self) -> bool:
+        """Whether it ended."""
+        return self._closed
+
+    def pause(self, timeout_seconds: float) -> bool:
+        """End the stream for a while, `resume` begins the next: whether no thread of it is in gRPC any more."""
+        deadline = time.monotonic() + timeout_seconds
+        with self._changed:
+            self._paused = True
+            self._generation += 1
+            self._changed.notify_all()
+            call = self._call
+        self.outbox.wake()
+        if call is not None:
+            call.cancel()
+        with self._changed:
+            quiet = self._changed.wait_for(lambda: not self._streaming, timeout_seconds)
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            quiet = quiet and not thread.is_alive()
+        return quiet
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
 
     def close(self) -> None:
         """End the stream and its thread; what is pending is not delivered. `flush` before."""
@@ -154,7 +187,7 @@ class Delivery:
 
     @property
     def pending_points(self) -> int:
-        """Points and events that are not durable yet."""
+        """Points that are not durable yet."""
         with self._changed:
             return self.outbox.points + sum(item.points for item in self._in_flight)
 
@@ -174,12 +207,16 @@ class Delivery:
             pause = 0.0
             try:
                 with self._changed:
+                    self._changed.wait_for(lambda: self._closed or not self._paused)
                     if self._closed:
                         return
                     self._generation += 1
                     self._sent = 0
+                    self._streaming = True
+                    others = set(threading.enumerate())
                     stream = self.connection.ingest.AppendEvents(self._requests(self._generation))
                     self._call = stream
+                    self._threads = [one for one in threading.enumerate() if one not in others and "(_run)" in one.name]
                 for response in stream:
                     self._answered(response)
                     attempt = 0
@@ -192,6 +229,7 @@ class Delivery:
                 self.warn("delivery", f"not delivered yet, trying again: {error!r}")
             with self._changed:
                 self._generation += 1
+                self._streaming = False
                 self._changed.notify_all()
             self.outbox.wake()
             low, high = self._backoff_seconds
@@ -199,6 +237,10 @@ class Delivery:
             attempt = min(attempt + 1, 10)
             until = time.monotonic() + max(delay, min(pause, MAX_PAUSE_SECONDS))
             with self._changed:
+                if self._paused:
+                    # Nothing is wrong: it goes on as soon as it may.
+                    attempt = 0
+                    continue
                 while not self._closed and (remaining := until - time.monotonic()) > 0:
                     self._changed.wait(remaining)
 
@@ -214,7 +256,7 @@ class Delivery:
 
     def _broken(self, error: FleetlogError) -> float:
         """A stream ended by an error. How long the server asks us to wait, in seconds."""
-        if self._closed:
+        if self._closed or self._paused:
             return 0.0
         with self._changed:
             head = self._in_flight[0] if self._in_flight and self._sent else None

@@ -61,7 +61,7 @@ def _state() -> str:
 
 def _deliver() -> None:
     for left in end_deliveries(EXIT_SECONDS):
-        diagnostics.warning("the process ends, and after %.0f s %s were not delivered: lost", EXIT_SECONDS, left)
+        diagnostics.warning("the process ends, and after %.0f s %s were not delivered and are lost", EXIT_SECONDS, left)
 
 
 @atexit.register

@@ -198,5 +198,5 @@ def _told(group: Sequence[Row | Slice | Fact | Loss]) -> Iterable[Sized]:
     except Exception:
         if len(group) > 1:
             return [sized for item in group for sized in _told([item])]
-        event = loss_event(group[0].points, 0, "NOT_ENCODABLE")
+        event = loss_event(group[0].points, int(not group[0].points), "NOT_ENCODABLE")
         return [(event, event.ByteSize())]

@@ -89,7 +89,7 @@ class Fact:
     writer: Writer
     event: event_pb2.Event
     weight: int = 600
-    points: ClassVar[int] = 1
+    points: ClassVar[int] = 0
 
 
 @dataclass(eq=False)
@@ -184,14 +184,15 @@ class Outbox:
             loss.lost_events += events
 
     def take(self, max_points: int) -> list[Item]:
-        """The oldest items, up to about `max_points`; maybe none."""
+        """The oldest items, up to about `max_points` (any other item counts as one); maybe none."""
         taken: list[Item] = []
-        points = weight = 0
+        points, weight, room = 0, 0, max_points
         with self._lock:
             items = self._items
-            while items and points < max_points and weight < TAKE_BYTES:
+            while items and room > 0 and weight < TAKE_BYTES:
                 item = items.popleft()
                 points += item.points
+                room -= max(item.points, 1)
                 weight += item.weight
                 taken.append(item)
                 if isinstance(item, Loss):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.ids import new_random_id, new_run_id, parse_id
@@ -113,6 +115,12 @@ def started_writer(
 
 
 def _user() -> str:
+    return _user_of(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _user_of(pid: int) -> str:
+    """Asked once by each process: it may read files, and a forked child may have become another user."""
     try:
         return getpass.getuser()[:200]
     except (KeyError, OSError, ImportError):

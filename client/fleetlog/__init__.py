@@ -6,7 +6,7 @@ fleetlog.Client().search_runs("metrics.train_loss < 3", experiments=["speedrun"]
 """
 
 from fleetlog.client import Client
-from fleetlog.delivery import flush
+from fleetlog.deliveries import flush
 from fleetlog.errors import (
     AlreadyExists,
     DeadlineExceeded,
@@ -17,8 +17,9 @@ from fleetlog.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from fleetlog.run import Run, start_run
+from fleetlog.run import Run
 from fleetlog.series import Series
+from fleetlog.starting import start_run
 from fleetlog.views import Experiment, MetricSummary, RunList, RunView
 
 __version__ = "0.1.0"

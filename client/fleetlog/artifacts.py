@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 from fleetlog_core import limits
 from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from fleetlog.connection import Connection
-from fleetlog.errors import from_call
 from fleetlog.outbox import Writer
 
 UPLOAD_SECONDS = 3600.0
@@ -50,10 +48,8 @@ def artifact_event(connection: Connection, writer: Writer, path: Path, name: str
             )
             return event_pb2.Event(observe_time_millis=now_millis, artifact_logged=artifact)
     digest = digest_of(path)
-    try:
+    with connection.calling():
         connection.ingest.UploadArtifact(_parts(writer, path, name, digest), timeout=UPLOAD_SECONDS)
-    except grpc.RpcError as error:
-        raise from_call(error, connection.target) from None
     artifact = event_pb2.ArtifactLogged(path=name, size_bytes=digest.size_bytes, sha256=digest.sha256)
     return event_pb2.Event(observe_time_millis=now_millis, artifact_logged=artifact)
 

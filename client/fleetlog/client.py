@@ -6,14 +6,13 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-import grpc
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2, scope_pb2
 
-from fleetlog.connection import connection_to, resolve_namespace
-from fleetlog.delivery import flush, wait_applied
-from fleetlog.errors import FleetlogError, from_call
+from fleetlog.connection import Connection, connection_to, resolve_namespace
+from fleetlog.deliveries import flush, wait_applied
+from fleetlog.errors import FleetlogError
 from fleetlog.series import Buckets, Series, gather, joined
 from fleetlog.views import Experiment, RunList, RunView
 
@@ -30,9 +29,13 @@ class Client:
     """A server's runs in one namespace. Cheap to make; one process shares one connection to each server."""
 
     def __init__(self, target: str | None = None, namespace: str | None = None) -> None:
-        self._connection = connection_to(target)
-        self.target = self._connection.target
+        self.target = connection_to(target).target
         self.namespace = resolve_namespace(namespace)
+
+    @property
+    def _connection(self) -> Connection:
+        # Looked up each time: after a fork the parent's channel can't be used.
+        return connection_to(self.target)
 
     # -- runs -------------------------------------------------------------------------------------------------
 
@@ -173,10 +176,9 @@ class Client:
     def _read(
         self, request: query_pb2.ReadMetricRequest
     ) -> tuple[dict[tuple[str, str], list[query_pb2.PointChunk]], dict[tuple[str, str], list[query_pb2.BucketChunk]]]:
-        try:
-            return gather(self._connection.query.ReadMetric(request, timeout=READ_SECONDS))
-        except grpc.RpcError as error:
-            raise from_call(error, self.target) from None
+        connection = self._connection
+        with connection.calling():
+            return gather(connection.query.ReadMetric(request, timeout=READ_SECONDS))
 
     # -- experiments ------------------------------------------------------------------------------------------
 
@@ -287,15 +289,16 @@ class Client:
         )
         expected = b""
         try:
-            with part.open("ab") as file:
-                for response in self._connection.query.DownloadArtifact(request, timeout=3600.0):
+            connection = self._connection
+            with part.open("ab") as file, connection.calling():
+                for response in connection.query.DownloadArtifact(request, timeout=3600.0):
                     if response.HasField("artifact"):
                         expected = response.artifact.sha256
                     file.write(response.chunk)
-        except grpc.RpcError as error:
+        except FleetlogError:
             if not part.stat().st_size:
                 part.unlink()
-            raise from_call(error, self.target) from None
+            raise
         with part.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
         if digest != expected:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import grpc
@@ -14,15 +16,22 @@ from fleetlog_proto.v1 import ingest_pb2_grpc, position_pb2, query_pb2_grpc
 from fleetlog.errors import from_call
 
 DEFAULT_TARGET = "localhost:7460"
+FORK_SECONDS = 1.0
+"""A fork waits so long for calls to end, usually a few milliseconds; it happens anyway then."""
 _OPTIONS = (
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
     ("grpc.max_send_message_length", limits.MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 0),
+    # Also how long a connection may take to be made, or the peer to say its first word; the default is 20 s.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 3_000),
     ("grpc.enable_http_proxy", 0),
+    # A stream that fails while its connection is being made may never end when gRPC's own retries are on (seen with
+    # 1.85: about one start in fifty against a server that was just restarting). Retrying is done in delivery.py.
+    ("grpc.enable_retries", 0),
 )
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -43,11 +52,20 @@ class Connection:
 
     def __init__(self, target: str) -> None:
         self.target = target
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._lock = threading.Lock()
+        self._calls = threading.Condition()
+        self._under_way = 0
+        self._paused = False
+        self.renew()
+        self.offsets: dict[tuple[str, int], int] = {}
+        """Next offset by topic and partition: everything of this process before it is durable."""
+
+    def renew(self) -> None:
+        """Dial anew for every call from now on; those under way end on the channel that they began on."""
+        # A pool of its own: channels of one process share their connections otherwise, the dead one too.
+        self._channel = grpc.insecure_channel(self.target, options=(*_OPTIONS, ("grpc.use_local_subchannel_pool", 1)))
         self.ingest = ingest_pb2_grpc.IngestServiceStub(self._channel)
         self.query = query_pb2_grpc.QueryServiceStub(self._channel)
-        self._lock = threading.Lock()
-        self._position: dict[tuple[str, int], int] = {}
 
     def call(
         self,
@@ -56,17 +74,42 @@ class Connection:
         timeout_seconds: float = 30.0,
     ) -> Response:
         """One unary call; failures as errors of this package."""
-        try:
+        with self.calling():
             return method(request, timeout=timeout_seconds)
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """A call is under way: a fork waits for it. Failures are raised as errors of this package."""
+        with self._calls:
+            self._calls.wait_for(lambda: not self._paused, FORK_SECONDS)
+            self._under_way += 1
+        try:
+            yield
         except grpc.RpcError as error:
             raise from_call(error, self.target) from None
+        finally:
+            with self._calls:
+                self._under_way -= 1
+                self._calls.notify_all()
+
+    def pause(self, timeout_seconds: float) -> bool:
+        """Let no call begin until `resume`: whether those under way ended in time."""
+        with self._calls:
+            self._paused = True
+            return self._calls.wait_for(lambda: not self._under_way, timeout_seconds)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        with self._calls:
+            self._paused = False
+            self._calls.notify_all()
 
     def saw(self, position: position_pb2.Position) -> None:
         """Remember what is durable; reads wait for it."""
         with self._lock:
             for entry in position.offsets:
                 key = (entry.topic, entry.partition)
-                self._position[key] = max(self._position.get(key, 0), entry.next_offset)
+                self.offsets[key] = max(self.offsets.get(key, 0), entry.next_offset)
 
     def position(self) -> position_pb2.Position:
         """Everything that this process made durable."""
@@ -74,7 +117,7 @@ class Connection:
             return position_pb2.Position(
                 offsets=[
                     position_pb2.PartitionOffset(topic=topic, partition=partition, next_offset=offset)
-                    for (topic, partition), offset in self._position.items()
+                    for (topic, partition), offset in self.offsets.items()
                 ]
             )
 
@@ -84,6 +127,9 @@ class Connection:
 
 
 _connections: dict[str, Connection] = {}
+_left: list[Connection] = []
+"""The parent's, in a forked child: kept so that nothing of them is torn down there."""
+_positions: dict[str, dict[tuple[str, int], int]] = {}
 _lock = threading.Lock()
 
 
@@ -94,15 +140,31 @@ def connection_to(target: str | None) -> Connection:
         connection = _connections.get(address)
         if connection is None:
             connection = _connections[address] = Connection(address)
+            connection.offsets.update(_positions.get(address, {}))
         return connection
 
 
+def _pause() -> None:
+    """Before a fork: gRPC prepares itself only when none of its calls is under way; else the child's would hang."""
+    deadline = time.monotonic() + FORK_SECONDS
+    for connection in list(_connections.values()):
+        connection.pause(max(0.0, deadline - time.monotonic()))
+
+
+def _resume() -> None:
+    for connection in list(_connections.values()):
+        connection.resume()
+
+
 def _forget() -> None:
-    """In a forked child: channels of the parent can't be used."""
+    """In a forked child: channels of the parent can't be used. What the parent wrote is seen by the child's reads."""
     global _lock
     _lock = threading.Lock()
+    for address, connection in _connections.items():
+        _positions[address] = dict(connection.offsets)
+        _left.append(connection)
     _connections.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(before=_pause, after_in_parent=_resume, after_in_child=_forget)

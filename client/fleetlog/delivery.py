@@ -3,16 +3,15 @@
     waiting     in the outbox
     in flight   framed and sent, or to be sent again; kept until its response
     durable     answered; forgotten
-    set aside   refused; counted and warned about, forgotten
+    set aside   refused; counted, warned about and, where that can be, told to the run; forgotten
 
 One thread owns the stream and reads its responses; gRPC pulls frames out of `_requests` in a thread of its own. When
-the stream breaks, the next one first sends again what is in flight, in order.
+the stream breaks, or an answer says "not now", the next stream first sends again what is in flight, in order.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import random
 import threading
 import time
@@ -21,13 +20,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import grpc
-from fleetlog_core.errors import DeadlineExceeded
-from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2, query_pb2
+from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2
 
-from fleetlog.connection import Connection, connection_to, resolve_target
-from fleetlog.errors import FleetlogError, from_call, from_status
+from fleetlog.connection import Connection
+from fleetlog.errors import RETRY, FleetlogError, from_call, from_status
 from fleetlog.framing import FRAME_POINTS, Framer
 from fleetlog.outbox import Fact, Marker, Outbox, Writer
+from fleetlog.uploads import Uploads
 
 diagnostics = logging.getLogger("fleetlog")
 
@@ -35,8 +34,14 @@ FRAMES_IN_FLIGHT = 32
 FRAME_INTERVAL_SECONDS = 0.02
 """Under load frames are this far apart, so that they are large; a lone event goes at once."""
 BACKOFF_SECONDS = (0.1, 5.0)
+MAX_PAUSE_SECONDS = 60.0
+"""The longest that a server may ask us to wait."""
+REFUSED_STREAMS = 3
+"""So many streams that end as wrong with the same frame first set the frame aside."""
+SILENCE_SECONDS = 60.0
+"""The server may take so long for an answer; then everything without one is sent again over a new connection."""
 WARNING_SECONDS = 60.0
-_RETRY = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED")
+_WRONG = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "RESOURCE_EXHAUSTED")
 
 
 @dataclass
@@ -45,14 +50,35 @@ class _InFlight:
     writer: Writer
     points: int
     markers: list[Marker] = field(default_factory=list)
+    refused_streams: int = 0
+
+
+class _NotNow(Exception):
+    """An answer that asks for the frame again, later."""
+
+    def __init__(self, error: FleetlogError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class Delivery:
     """Everything of this process that goes to one server."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        outbox: Outbox | None = None,
+        backoff_seconds: tuple[float, float] = BACKOFF_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
         self.connection = connection
-        self.outbox = Outbox()
+        self._backoff_seconds = backoff_seconds
+        self._silence_seconds = silence_seconds
+        self._heard = 0.0
+        """When the stream last answered, or began to owe an answer (monotonic)."""
+        self._ended = threading.Event()
+        self.outbox = outbox or Outbox()
+        self.uploads = Uploads(connection, self.outbox, self.warn)
         self._framer = Framer()
         self._in_flight: deque[_InFlight] = deque()
         self._changed = threading.Condition()
@@ -63,6 +89,12 @@ class Delivery:
         self._experiments: dict[tuple[str, str], int] = {}
         self._thread: threading.Thread | None = None
         self._start = threading.Lock()
+        self._closed = False
+        self._call: grpc.Call | None = None
+        self._paused = False
+        self._streaming = False
+        self._threads: list[threading.Thread] = []
+        """gRPC's own, of the stream there is."""
         self._last_warning: dict[str, float] = {}
         self.refused_events = 0
         self.lost_points = 0
@@ -73,12 +105,12 @@ class Delivery:
         self.outbox.put(Fact(writer, event))
         with self._start:
             if self._thread is None:
+                threading.Thread(target=self._watch, name="fleetlog-watch", daemon=True).start()
                 self._thread = threading.Thread(target=self._run, name="fleetlog-delivery", daemon=True)
                 self._thread.start()
 
-    def lost(self, writer: Writer, points: int) -> None:
-        """Points that were not taken because the outbox is full."""
-        writer.lost_points += points
+    def full(self, points: int) -> None:
+        """Points that were not taken because the outbox is full; the run will be told."""
         self.lost_points += points
         self.warn("full", f"the buffer is full: {self.lost_points:,} points were lost; is the server reachable?")
 
@@ -100,12 +132,58 @@ class Delivery:
         return known
 
     def flush(self, timeout_seconds: float) -> bool:
-        """Wait until all that was put is durable or set aside; False when the time ran out."""
-        if self._thread is None:
-            return True
+        """Wait until all that was put is durable or set aside, and no file waits; False when the time ran out."""
+        if self._thread is None or self._closed:
+            return not self.pending()
+        deadline = time.monotonic() + timeout_seconds
+        uploaded = self.uploads.wait(timeout_seconds)
         marker = Marker()
         self.outbox.put(marker)
-        return marker.reached.wait(timeout_seconds)
+        return marker.reached.wait(max(0.0, deadline - time.monotonic())) and uploaded
+
+    @property
+    def closed(self) -> bool:
+        """Whether it ended."""
+        return self._closed
+
+    def pause(self, timeout_seconds: float) -> bool:
+        """End the stream for a while, `resume` begins the next: whether no thread of it is in gRPC any more."""
+        deadline = time.monotonic() + timeout_seconds
+        with self._changed:
+            self._paused = True
+            self._generation += 1
+            self._changed.notify_all()
+            call = self._call
+        self.outbox.wake()
+        if call is not None:
+            call.cancel()
+        with self._changed:
+            quiet = self._changed.wait_for(lambda: not self._streaming, timeout_seconds)
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+            quiet = quiet and not thread.is_alive()
+        return quiet
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        with self._changed:
+            self._paused = False
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End the stream and its thread; what is pending is not delivered. `flush` before."""
+        self.uploads.close()
+        self._ended.set()
+        with self._changed:
+            self._closed = True
+            self._generation += 1
+            self._changed.notify_all()
+            call = self._call
+        self.outbox.wake()
+        if call is not None:
+            call.cancel()
+        if self._thread is not None:
+            self._thread.join(2.0)
 
     @property
     def pending_points(self) -> int:
@@ -113,31 +191,83 @@ class Delivery:
         with self._changed:
             return self.outbox.points + sum(item.points for item in self._in_flight)
 
+    def pending(self) -> str:
+        """What is not durable yet, in words; "" when everything is."""
+        points, files = self.pending_points, self.uploads.names
+        parts = [f"{points:,} points"] if points else []
+        if files:
+            shown = ", ".join(files[:3]) + (", …" if len(files) > 3 else "")
+            parts.append(f"{len(files):,} {'file' if len(files) == 1 else 'files'} ({shown})")
+        return " and ".join(parts)
+
     def _run(self) -> None:
         """The delivery thread."""
         attempt = 0
         while True:
-            with self._changed:
-                self._generation += 1
-                self._sent = 0
+            pause = 0.0
             try:
-                stream = self.connection.ingest.AppendEvents(self._requests(self._generation))
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed or not self._paused)
+                    if self._closed:
+                        return
+                    self._generation += 1
+                    self._sent = 0
+                    self._streaming = True
+                    others = set(threading.enumerate())
+                    stream = self.connection.ingest.AppendEvents(self._requests(self._generation))
+                    self._call = stream
+                    self._threads = [one for one in threading.enumerate() if one not in others and "(_run)" in one.name]
                 for response in stream:
-                    attempt = 0
                     self._answered(response)
+                    attempt = 0
             except grpc.RpcError as error:
-                if self.pending_points or self._in_flight:
-                    known = from_call(error, self.connection.target)
-                    self.warn("stream", f"not delivered yet, trying again: {known.message}")
+                pause = self._broken(from_call(error, self.connection.target))
+            except _NotNow as later:
+                stream.cancel()
+                pause = self._broken(later.error)
+            except Exception as error:  # whatever it is: nothing was forgotten that has no answer, so go on
+                self.warn("delivery", f"not delivered yet, trying again: {error!r}")
             with self._changed:
                 self._generation += 1
+                self._streaming = False
                 self._changed.notify_all()
             self.outbox.wake()
-            low, high = BACKOFF_SECONDS
+            low, high = self._backoff_seconds
             delay = min(high, low * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311
             attempt = min(attempt + 1, 10)
+            until = time.monotonic() + max(delay, min(pause, MAX_PAUSE_SECONDS))
             with self._changed:
-                self._changed.wait(delay)
+                if self._paused:
+                    # Nothing is wrong: it goes on as soon as it may.
+                    attempt = 0
+                    continue
+                while not self._closed and (remaining := until - time.monotonic()) > 0:
+                    self._changed.wait(remaining)
+
+    def _watch(self) -> None:
+        """Break a stream that owes answers and gives none: a connection can look alive with nobody behind it."""
+        while not self._ended.wait(self._silence_seconds / 4):
+            with self._changed:
+                silent = self._sent > 0 and time.monotonic() - self._heard > self._silence_seconds
+                call = self._call
+            if silent and call is not None:
+                self.connection.renew()
+                call.cancel()
+
+    def _broken(self, error: FleetlogError) -> float:
+        """A stream ended by an error. How long the server asks us to wait, in seconds."""
+        if self._closed or self._paused:
+            return 0.0
+        with self._changed:
+            head = self._in_flight[0] if self._in_flight and self._sent else None
+        if head is not None and error.code in _WRONG and error.retry_after_seconds is None:
+            # Answers come in order: the first without one is what the server ended the stream at.
+            head.refused_streams += 1
+            if head.refused_streams >= REFUSED_STREAMS:
+                self._set_aside(self._pop(), error)
+        if self.pending_points or self._in_flight:
+            self.warn("stream", f"not delivered yet, trying again: {error.message}")
+        return error.retry_after_seconds or 0.0
 
     def _requests(self, generation: int) -> Iterator[ingest_pb2.AppendEventsRequest]:
         """What the stream of a generation sends: all that is in flight, in order; it ends with its generation."""
@@ -148,6 +278,7 @@ class Delivery:
                     return
                 item = self._in_flight[self._sent] if self._sent < len(self._in_flight) else None
                 if item is not None:
+                    self._heard = time.monotonic() if self._sent == 0 else self._heard
                     self._sent += 1
                 elif len(self._in_flight) >= FRAMES_IN_FLIGHT:
                     self._changed.wait(1.0)
@@ -163,13 +294,15 @@ class Delivery:
                 yield item.request
                 continue
             self.outbox.wait(1.0)
-            if generation == self._generation and self._frame():
+            if self._frame(generation):
                 last = time.monotonic()
 
-    def _frame(self) -> bool:
+    def _frame(self, generation: int) -> bool:
         """Frame the oldest items; they are in flight from then on. False when there was none."""
         # A generation that ends and the one that follows must not take items side by side: order would be lost.
         with self._framing:
+            if generation != self._generation:
+                return False
             items = self.outbox.take(FRAME_POINTS)
             for made in self._framer.frames(items):
                 if isinstance(made, Marker):
@@ -203,7 +336,7 @@ class Delivery:
             try:
                 writer.experiment_id = self.resolve(writer.namespace, writer.experiment, 30.0)
             except FleetlogError as error:
-                if error.code in _RETRY:
+                if error.code in RETRY:
                     return False
                 diagnostics.warning("run %s goes to Default: %s", writer.run_id.hex(), error.message)
                 writer.experiment_id = 0
@@ -211,67 +344,41 @@ class Delivery:
         return True
 
     def _answered(self, response: ingest_pb2.AppendEventsResponse) -> None:
-        with self._changed:
-            item = self._in_flight.popleft()
-            self._sent -= 1
-            self._changed.notify_all()
+        error = from_status(response.status) if response.HasField("status") else None
+        if error is not None and error.code in RETRY:
+            limit = error.code == "RESOURCE_EXHAUSTED" and error.retry_after_seconds is None
+            if not limit:
+                raise _NotNow(error)
+        item = self._pop()
         for refusal in response.refusals:
             self.refused_events += 1
-            error = from_status(refusal.status)
-            self.warn(error.reason, f"an event was refused and recorded on the run: {error.message}")
-        if response.HasField("status"):
-            error = from_status(response.status)
-            self.refused_events += len(item.request.frame.events)
-            self.lost_points += item.points
-            self.warn(error.reason, f"{item.points:,} points of run {item.writer.run_id.hex()} were refused: {error}")
-        else:
-            self.connection.saw(response.position)
+            refused = from_status(refusal.status)
+            self.warn(refused.reason, f"an event was refused and recorded on the run: {refused.message}")
+        if error is not None:
+            self._set_aside(item, error)
+            return
+        self.connection.saw(response.position)
         for marker in item.markers:
             marker.reached.set()
 
+    def _pop(self) -> _InFlight:
+        with self._changed:
+            item = self._in_flight.popleft()
+            self._sent -= 1
+            self._heard = time.monotonic()
+            self._changed.notify_all()
+        return item
 
-_deliveries: dict[str, Delivery] = {}
-_lock = threading.Lock()
-
-
-def delivery_to(target: str | None) -> Delivery:
-    """The process's delivery to a server."""
-    address = resolve_target(target)
-    with _lock:
-        delivery = _deliveries.get(address)
-        if delivery is None:
-            delivery = _deliveries[address] = Delivery(connection_to(address))
-        return delivery
-
-
-def flush(target: str | None = None, timeout_seconds: float = 30.0, level: str = "durable") -> None:
-    """Wait until everything this process logged is durable, or (level "applied") can be read.
-
-    DeadlineExceeded when it is not by then; nothing is lost by that.
-    """
-    begun = time.monotonic()
-    delivery = delivery_to(target)
-    if not delivery.flush(timeout_seconds):
-        raise DeadlineExceeded(
-            "NOT_DURABLE", f"{delivery.pending_points:,} points are not durable after {timeout_seconds:.0f} s"
-        )
-    if level == "applied":
-        remaining = max(0.1, timeout_seconds - (time.monotonic() - begun))
-        wait_applied(delivery.connection, remaining)
-
-
-def wait_applied(connection: Connection, timeout_seconds: float) -> None:
-    """Wait until what this process wrote can be read."""
-    request = query_pb2.WaitForPositionRequest(position=connection.position())
-    connection.call(connection.query.WaitForPosition, request, timeout_seconds)
-
-
-def _forget() -> None:
-    """In a forked child: threads and channels are the parent's."""
-    global _lock
-    _lock = threading.Lock()
-    _deliveries.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    def _set_aside(self, item: _InFlight, error: FleetlogError) -> None:
+        """A frame that the server will never take."""
+        events = item.request.frame.events
+        self.refused_events += len(events)
+        self.lost_points += item.points
+        self.warn(error.reason, f"{item.points:,} points of run {item.writer.run_id.hex()} were refused: {error}")
+        others = sum(event.WhichOneof("payload") not in ("metrics_logged", "loss_reported") for event in events)
+        # A run that takes nothing more can't be told; and a frame that does nothing but tell is not told of again.
+        if error.code in ("INVALID_ARGUMENT", "RESOURCE_EXHAUSTED") and (item.points or others):
+            untold = sum(event.loss_reported.points for event in events)
+            self.outbox.lose(item.writer, error.reason, item.points + untold, others)
+        for marker in item.markers:
+            marker.reached.set()

@@ -37,6 +37,8 @@ _BY_CODE: dict[str, type[FleetlogError]] = {
         InvalidArgument, NotFound, AlreadyExists, FailedPrecondition, ResourceExhausted, Unavailable, DeadlineExceeded,
     )
 }  # fmt: skip
+RETRY = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED")
+"""Codes after which the same may succeed later."""
 _NUMBERS = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
@@ -52,13 +54,16 @@ def from_status(status: status_pb2.Status) -> FleetlogError:
             delay = retry.retry_delay.ToMilliseconds() / 1e3
     kind = _BY_CODE.get(_NUMBERS.get(status.code, ""), FleetlogError)
     violations = tuple(Violation(v.field, v.description) for v in bad.field_violations)
-    return kind(
-        info.reason or _NUMBERS.get(status.code, "UNKNOWN"),
+    name = _NUMBERS.get(status.code, "UNKNOWN")
+    known = kind(
+        info.reason or name,
         status.message,
         violations=violations,
         metadata=dict(info.metadata),
         retry_after_seconds=delay,
     )
+    known.code = name
+    return known
 
 
 def from_call(error: grpc.RpcError, target: str) -> FleetlogError:
@@ -74,8 +79,9 @@ def from_call(error: grpc.RpcError, target: str) -> FleetlogError:
         return Unavailable(
             "SERVER_UNAVAILABLE", f"no server answers at {target}: start one with `fleetlog up`, or give its address"
         )
-    kind = _BY_CODE.get(code.name, FleetlogError)
-    return kind(code.name, call.details() or code.name)
+    known = _BY_CODE.get(code.name, FleetlogError)(code.name, call.details() or code.name)
+    known.code = code.name
+    return known
 
 
 __all__ = [

@@ -1,16 +1,26 @@
-"""From items to frames, pure: rows that share their keys become one table, sequences are given out here."""
+"""From items to frames, pure: rows that share their keys become one table, sequences are given out here.
+
+Whatever is put comes out: steps that are further apart than a difference can say, tables that are too large and rows
+with too many columns are cut in halves until they fit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from fleetlog_core import limits
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
-from fleetlog.outbox import Fact, Item, Marker, Row, Slice, Writer
+from fleetlog.outbox import Fact, Item, Loss, Marker, Row, Slice, Writer
 
 FRAME_POINTS = 100_000
 FRAME_BYTES = 1_000_000
+"""Frames are at most so large; one with a small file may be larger by it, and is within the gateway's limit."""
+HEAD_BYTES = 200
+"""What a frame has around its events, at the most."""
+EVENT_HEAD_BYTES = 32
+"""What an event has in a frame beside what it had before, at the most: sequence, experiment, lengths."""
 ROWS_PER_EVENT = 5_000
 
 
@@ -23,7 +33,7 @@ def deltas(values: Sequence[int]) -> list[int]:
 
 
 def rows_event(rows: Sequence[Row]) -> event_pb2.Event:
-    """One event of rows that have the same keys."""
+    """One event of rows that have the same keys. ValueError: steps too far apart."""
     metrics = event_pb2.MetricsLogged(
         step_deltas=deltas([row.step for row in rows]), time_deltas_millis=deltas([row.time_millis for row in rows])
     )
@@ -33,7 +43,7 @@ def rows_event(rows: Sequence[Row]) -> event_pb2.Event:
 
 
 def slice_event(item: Slice) -> event_pb2.Event:
-    """One event of a piece of a series."""
+    """One event of a piece of a series. ValueError: steps too far apart."""
     metrics = event_pb2.MetricsLogged(step_deltas=deltas(item.steps))
     if item.times is not None:
         metrics.time_deltas_millis.extend(deltas(item.times))
@@ -42,17 +52,101 @@ def slice_event(item: Slice) -> event_pb2.Event:
     return event_pb2.Event(observe_time_millis=item.time_millis, metrics_logged=metrics)
 
 
-def _told(
-    writer: Writer, make: Callable[[Any], event_pb2.Event], what: object, points: int
-) -> Iterable[tuple[Writer, event_pb2.Event, int]]:
-    """The event; or, when it can't be made (steps further apart than int64), what was lost by that."""
-    try:
-        event = make(what)
-    except ValueError:
-        loss = event_pb2.LossReported(points=points, reason="STEPS_TOO_FAR_APART")
-        yield writer, event_pb2.Event(loss_reported=loss), 0
+def loss_event(points: int, events: int, reason: str) -> event_pb2.Event:
+    """What a run is told of a loss."""
+    return event_pb2.Event(loss_reported=event_pb2.LossReported(points=points, events=events, reason=reason))
+
+
+Sized = tuple[event_pb2.Event, int]
+"""An event and its encoded size."""
+
+
+def _rows_events(rows: Sequence[Row]) -> Iterable[Sized]:
+    keys = rows[0].keys
+    if len(keys) <= limits.COLUMNS_PER_EVENT:
+        try:
+            event = rows_event(rows)
+        except ValueError:
+            if len(rows) == 1:
+                raise
+        else:
+            size = event.ByteSize()
+            if size <= FRAME_BYTES - HEAD_BYTES - EVENT_HEAD_BYTES:
+                yield event, size
+                return
+    if len(rows) > 1:
+        half = len(rows) // 2
+        yield from _rows_events(rows[:half])
+        yield from _rows_events(rows[half:])
         return
-    yield writer, event, points
+    row, half = rows[0], len(keys) // 2
+    for part in (slice(None, half), slice(half, None)):
+        yield from _rows_events([Row(row.writer, keys[part], row.values[part], row.step, row.time_millis)])
+
+
+def _slice_events(item: Slice) -> Iterable[Sized]:
+    try:
+        event = slice_event(item)
+    except ValueError:
+        if len(item.values) == 1:
+            raise
+    else:
+        size = event.ByteSize()
+        if size <= FRAME_BYTES - HEAD_BYTES - EVENT_HEAD_BYTES:
+            yield event, size
+            return
+    half = len(item.values) // 2
+    for part in (slice(None, half), slice(half, None)):
+        times = None if item.times is None else item.times[part]
+        piece = Slice(item.writer, item.key, item.steps[part], item.values[part], times, item.time_millis)
+        yield from _slice_events(piece)
+
+
+def _events(items: Iterable[Row | Slice | Fact | Loss]) -> Iterable[Sized]:
+    """The events of items that are framed together: rows of one event, or one other item."""
+    rows: list[Row] = []
+    for item in items:
+        if isinstance(item, Row):
+            rows.append(item)
+        elif isinstance(item, Slice):
+            yield from _slice_events(item)
+        elif isinstance(item, Loss):
+            event = loss_event(item.lost_points, item.lost_events, item.reason)
+            yield event, event.ByteSize()
+        else:
+            size = item.event.ByteSize()
+            if size > limits.FRAME_BYTES - HEAD_BYTES - EVENT_HEAD_BYTES:
+                event = loss_event(0, 1, "EVENT_TOO_LARGE")
+                yield event, event.ByteSize()
+            else:
+                yield item.event, size
+    if rows:
+        yield from _rows_events(rows)
+
+
+def _groups(items: Iterable[Item]) -> Iterable[Marker | list[Row | Slice | Fact | Loss]]:
+    """Neighbouring rows of the same writer and keys together, everything else by itself."""
+    rows: list[Row | Slice | Fact | Loss] = []
+    last: Row | None = None
+    for item in items:
+        if (
+            last is not None
+            and isinstance(item, Row)
+            and item.writer is last.writer
+            and (item.keys is last.keys or item.keys == last.keys)
+            and len(rows) < ROWS_PER_EVENT
+        ):
+            rows.append(item)
+            continue
+        if rows:
+            yield rows
+            rows, last = [], None
+        if isinstance(item, Row):
+            rows, last = [item], item
+        else:
+            yield item if isinstance(item, Marker) else [item]
+    if rows:
+        yield rows
 
 
 class Framer:
@@ -63,53 +157,46 @@ class Framer:
         frame: frame_pb2.Frame | None = None
         writer: Writer | None = None
         size = 0
-        for event_writer, event, points in self._events(items):
-            if isinstance(event, Marker) or event_writer is None:
+        for group in _groups(items):
+            if isinstance(group, Marker):
                 if frame is not None and writer is not None:
                     yield writer, frame
-                    frame = None
-                if isinstance(event, Marker):
-                    yield event
-                continue
-            weight = points * 8 + (event.ByteSize() if points < 1000 else 0)
-            if frame is not None and writer is not None and (event_writer is not writer or size + weight > FRAME_BYTES):
-                yield writer, frame
                 frame = None
-            if frame is None:
-                writer, size = event_writer, 0
-                frame = frame_pb2.Frame(
-                    namespace=event_writer.namespace,
-                    run_id=event_writer.run_id,
-                    writer_id=event_writer.writer_id,
-                    rank=event_writer.rank,
-                )
-            event.sequence = event_writer.next_sequence
-            event_writer.next_sequence += 1
-            frame.events.append(event)
-            size += weight
+                yield group
+                continue
+            author = group[0].writer
+            for event, bare_size in _told(group):
+                event_size = bare_size + EVENT_HEAD_BYTES
+                if (
+                    frame is not None
+                    and writer is not None
+                    and (
+                        author is not writer
+                        or size + event_size > FRAME_BYTES
+                        or len(frame.events) == limits.EVENTS_PER_FRAME
+                    )
+                ):
+                    yield writer, frame
+                    frame = None
+                if frame is None:
+                    writer, size = author, HEAD_BYTES
+                    frame = frame_pb2.Frame(
+                        namespace=author.namespace, run_id=author.run_id, writer_id=author.writer_id, rank=author.rank
+                    )
+                event.sequence = author.next_sequence
+                author.next_sequence += 1
+                frame.events.append(event)
+                size += event_size
         if frame is not None and writer is not None:
             yield writer, frame
 
-    def _events(self, items: Iterable[Item]) -> Iterable[tuple[Writer | None, event_pb2.Event | Marker, int]]:
-        rows: list[Row] = []
-        for item in items:
-            if isinstance(item, Row):
-                last = rows[-1] if rows else None
-                if last is not None and (
-                    item.writer is not last.writer or item.keys != last.keys or len(rows) >= ROWS_PER_EVENT
-                ):
-                    yield from _told(last.writer, rows_event, rows, len(rows) * len(last.keys))
-                    rows = []
-                rows.append(item)
-                continue
-            if rows:
-                yield from _told(rows[0].writer, rows_event, rows, len(rows) * len(rows[0].keys))
-                rows = []
-            if isinstance(item, Marker):
-                yield None, item, 0
-            elif isinstance(item, Slice):
-                yield from _told(item.writer, slice_event, item, len(item.values))
-            elif isinstance(item, Fact):
-                yield item.writer, item.event, 1
-        if rows:
-            yield from _told(rows[0].writer, rows_event, rows, len(rows) * len(rows[0].keys))
+
+def _told(group: Sequence[Row | Slice | Fact | Loss]) -> Iterable[Sized]:
+    """The events of a group. What can't be encoded, for whatever reason, costs itself alone and is told."""
+    try:
+        return list(_events(group))
+    except Exception:
+        if len(group) > 1:
+            return [sized for item in group for sized in _told([item])]
+        event = loss_event(group[0].points, int(not group[0].points), "NOT_ENCODABLE")
+        return [(event, event.ByteSize())]

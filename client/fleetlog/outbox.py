@@ -1,19 +1,28 @@
 """What was logged and is not framed yet: bounded, in order, cheap to put into.
 
+What does not fit is not taken, and a Loss in the queue says so: there is one of a writer and a reason at most, which
+grows until it is taken. So a run always learns what it lost, and being told costs no room.
+
 This is the place of a journal on disk: whatever stands between `put` and `take` decides what outlives the process.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from fleetlog_proto.v1 import event_pb2
 
-MAX_POINTS = 5_000_000
+MAX_BYTES = 512 * 1024 * 1024
+"""Room for what waits, as it lies in memory: about 1.7 million steps of three metrics, or 20 million bulk points."""
+TAKE_BYTES = 64 * 1024 * 1024
+STALL_SECONDS = 5.0
+"""Nothing leaves for so long: the server is away, and waiting for room is over until something leaves again."""
+BUFFER_FULL = "BUFFER_FULL"
 
 
 @dataclass(eq=False)
@@ -28,10 +37,6 @@ class Writer:
     started: event_pb2.RunStarted
     experiment_id: int | None = None
     next_sequence: int = 1
-    lost_points: int = 0
-    lost_events: int = 0
-    aside: bool = False
-    """True when the server refused the run as a whole: nothing more of it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,11 @@ class Row:
     def points(self) -> int:
         """How many points."""
         return len(self.keys)
+
+    @property
+    def weight(self) -> int:
+        """Bytes in memory, about."""
+        return 220 + 32 * len(self.keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,11 @@ class Slice:
         """How many points."""
         return len(self.values)
 
+    @property
+    def weight(self) -> int:
+        """Bytes in memory, about."""
+        return 300 + 24 * len(self.values)
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -73,7 +88,20 @@ class Fact:
 
     writer: Writer
     event: event_pb2.Event
-    points: int = 1
+    weight: int = 600
+    points: ClassVar[int] = 0
+
+
+@dataclass(eq=False)
+class Loss:
+    """What was lost of a writer, and why."""
+
+    writer: Writer
+    reason: str
+    lost_points: int = 0
+    lost_events: int = 0
+    points: ClassVar[int] = 0
+    weight: ClassVar[int] = 0
 
 
 @dataclass(eq=False)
@@ -81,61 +109,120 @@ class Marker:
     """Set when everything that was put before it is durable or set aside."""
 
     reached: threading.Event = field(default_factory=threading.Event)
-    points: int = 0
+    points: ClassVar[int] = 0
+    weight: ClassVar[int] = 0
 
 
-Item = Row | Slice | Fact | Marker
+Item = Row | Slice | Fact | Loss | Marker
 
 
 class Outbox:
-    """A bounded queue of items. What does not fit is counted at its writer and not taken."""
+    """A bounded queue of items. Thread-safe."""
 
-    def __init__(self, max_points: int = MAX_POINTS) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES, stall_seconds: float = STALL_SECONDS) -> None:
         self._items: deque[Item] = deque()
-        self._condition = threading.Condition()
-        self._max_points = max_points
+        self._lock = threading.RLock()
+        self._some = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._losses: dict[tuple[bytes, bytes, str], Loss] = {}
+        self._max_bytes = max_bytes
+        self._stall_seconds = stall_seconds
         self._points = 0
+        self._weight = 0
+        self._takes = 0
+        self._stalled = False
         self._waiting = False
 
-    def put(self, item: Item) -> bool:
-        """Take the item; False when the outbox is full."""
-        with self._condition:
-            # Facts are few and hold the life cycle: they always fit.
-            if self._points > self._max_points and not isinstance(item, (Marker, Fact)):
+    def put(self, item: Item, wait_seconds: float = 0.0) -> bool:
+        """Take the item; False when there is no room, also after waiting for it, and the loss will be told."""
+        with self._lock:
+            weight = item.weight
+            if self._weight > self._max_bytes and weight and not self._has_room(item, wait_seconds):
                 return False
             self._points += item.points
+            self._weight += weight
             self._items.append(item)
             if self._waiting:
                 self._waiting = False
-                self._condition.notify_all()
+                self._some.notify_all()
         return True
 
+    def _has_room(self, item: Row | Slice | Fact | Loss | Marker, wait_seconds: float) -> bool:
+        if isinstance(item, (Loss, Marker)):
+            return True
+        if isinstance(item, Fact):
+            # Facts are few and hold the life cycle: they have as much room again, for themselves.
+            if self._weight <= 2 * self._max_bytes:
+                return True
+            self.lose(item.writer, BUFFER_FULL, events=1)
+            return False
+        if wait_seconds > 0 and self._room_within(wait_seconds):
+            return True
+        self.lose(item.writer, BUFFER_FULL, points=item.points)
+        return False
+
+    def _room_within(self, wait_seconds: float) -> bool:
+        deadline = time.monotonic() + wait_seconds
+        while self._weight > self._max_bytes:
+            remaining = deadline - time.monotonic()
+            if self._stalled or remaining <= 0:
+                return False
+            takes = self._takes
+            self._room.wait(min(remaining, self._stall_seconds))
+            self._stalled = takes == self._takes and remaining > self._stall_seconds
+        return True
+
+    def lose(self, writer: Writer, reason: str, points: int = 0, events: int = 0) -> None:
+        """Have the run told of what it lost, together with what it loses for this reason until that is sent."""
+        with self._lock:
+            name = (writer.run_id, writer.writer_id, reason)
+            loss = self._losses.get(name)
+            if loss is None:
+                loss = self._losses[name] = Loss(writer, reason)
+                self.put(loss)
+            loss.lost_points += points
+            loss.lost_events += events
+
     def take(self, max_points: int) -> list[Item]:
-        """The oldest items, up to about `max_points`; maybe none."""
+        """The oldest items, up to about `max_points` (any other item counts as one); maybe none."""
         taken: list[Item] = []
-        points = 0
-        with self._condition:
+        points, weight, room = 0, 0, max_points
+        with self._lock:
             items = self._items
-            while items and points < max_points:
+            while items and room > 0 and weight < TAKE_BYTES:
                 item = items.popleft()
                 points += item.points
+                room -= max(item.points, 1)
+                weight += item.weight
                 taken.append(item)
+                if isinstance(item, Loss):
+                    self._losses.pop((item.writer.run_id, item.writer.writer_id, item.reason), None)
             self._points -= points
+            self._weight -= weight
+            if taken:
+                self._takes += 1
+                self._stalled = False
+                self._room.notify_all()
         return taken
 
     def wait(self, timeout_seconds: float) -> None:
         """Until there is something, `wake`, or the timeout."""
-        with self._condition:
+        with self._lock:
             if not self._items:
                 self._waiting = True
-                self._condition.wait(timeout_seconds)
+                self._some.wait(timeout_seconds)
 
     def wake(self) -> None:
         """End a wait."""
-        with self._condition:
-            self._condition.notify_all()
+        with self._lock:
+            self._some.notify_all()
 
     @property
     def points(self) -> int:
         """Points that wait."""
         return self._points
+
+    @property
+    def full(self) -> bool:
+        """Whether rows and slices find no room now."""
+        return self._weight > self._max_bytes

@@ -7,49 +7,32 @@ running ──finish()──▶ ended
 
 from __future__ import annotations
 
-import atexit
 import os
 import time
-import weakref
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from fleetlog_core import limits
-from fleetlog_core.errors import DeadlineExceeded, Unavailable
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.events import check_event
 from fleetlog_core.rules.names import check_key
 from fleetlog_proto.v1 import event_pb2
 
+from fleetlog import exits
 from fleetlog.artifacts import artifact_event, files_below
-from fleetlog.delivery import Delivery, delivery_to, diagnostics, wait_applied
-from fleetlog.errors import FleetlogError
+from fleetlog.columns import checked_millis, millis, pieces, real, whole
+from fleetlog.deliveries import delivery_to, flush_delivery
+from fleetlog.delivery import Delivery, diagnostics
+from fleetlog.errors import RETRY, FleetlogError
 from fleetlog.outbox import Fact, Row, Slice, Writer
 from fleetlog.params import to_params
+from fleetlog.uploads import Upload
 
 SLICE_POINTS = 100_000
+SERIES_WAIT_SECONDS = 60.0
 _INT64 = 1 << 63
-EXIT_SECONDS = 10.0
-_active: weakref.WeakSet[Run] = weakref.WeakSet()
-
-
-def millis(time_: datetime | float | None) -> int:
-    """Unix milliseconds of a datetime, of milliseconds, or of now."""
-    if time_ is None:
-        return time.time_ns() // 1_000_000
-    if isinstance(time_, datetime):
-        return int(time_.timestamp() * 1000)
-    return int(time_)
-
-
-def _checked(time_millis: int) -> int:
-    """The time, when it is one that the log takes."""
-    if not limits.MIN_TIME_MILLIS <= time_millis <= limits.MAX_TIME_MILLIS:
-        raise ValueError(f"time {time_millis} is not in Unix milliseconds from 1970 to 2255")
-    return time_millis
 
 
 class Run:
@@ -59,12 +42,14 @@ class Run:
         self._target = target
         self._writer = writer
         self._delivery: Delivery = delivery_to(target)
-        self._pid = os.getpid()
+        self._pid = self._opened_by = os.getpid()
+        self._dropped: dict[str, int] = {}
+        """Points that could not be taken as they were, by reason; told when the run ends."""
         self._keys: dict[tuple[str, ...], tuple[str, ...] | None] = {}
         self._next_step = 0
         self._ended = False
         self._delivery.add(writer)
-        _active.add(self)
+        exits.watch(self)
 
     @property
     def id(self) -> str:
@@ -87,6 +72,7 @@ class Run:
         try:
             self._log(metrics, step, time)
         except Exception as error:  # training goes on whatever was logged
+            self._drop("STEP_INVALID", 1)
             self._delivery.warn("log", f"a step could not be logged: {error!r}")
 
     def _log(self, metrics: Mapping[str, float], step: int | None, time_: datetime | float | None) -> None:
@@ -103,6 +89,7 @@ class Run:
         if known is None:
             known = self._check_keys(keys)
         if known is not keys and known != keys:
+            self._drop("KEY_INVALID", len(keys) - len(known))
             metrics = {key: metrics[key] for key in known}
             keys = known
         values: list[float] = list(metrics.values())
@@ -112,9 +99,12 @@ class Run:
                 break
         if not keys:
             return
-        row = Row(self._writer, keys, values, step, _checked(millis(time_)))
+        row = Row(self._writer, keys, values, step, checked_millis(millis(time_)))
         if not self._delivery.outbox.put(row):
-            self._delivery.lost(self._writer, len(keys))
+            self._delivery.full(len(keys))
+
+    def _drop(self, reason: str, points: int) -> None:
+        self._dropped[reason] = self._dropped.get(reason, 0) + points
 
     def _check_keys(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         """The keys that are valid; the others are warned about. Remembered, so that a step asks once."""
@@ -137,6 +127,7 @@ class Run:
                 values.append(float(value))
                 keys.append(key)
             except (TypeError, ValueError, OverflowError, RuntimeError):
+                self._drop("NOT_A_NUMBER", 1)
                 self._delivery.warn(
                     f"number:{key}", f"metric {key!r} is not a number and was not logged: {value!r:.80}"
                 )
@@ -145,36 +136,43 @@ class Run:
     def log_series(self, key: str, *, steps: Any, values: Any, times: Any = None) -> None:
         """Log many points of one metric: sequences or arrays of one length, times in Unix milliseconds.
 
-        They are copied; millions at once are fine.
+        They are copied; millions at once are fine: more than the buffer holds waits for room while the server takes
+        what is there, for a minute at the most, and not at all when the server is away. Never raises; what found no
+        room is warned about, and the run is told (BUFFER_FULL).
         """
         try:
             self._log_series(key, steps, values, times)
         except Exception as error:  # training goes on whatever was logged
+            self._drop("SERIES_INVALID", 1)
             self._delivery.warn("series", f"a series could not be logged: {error!r}")
 
     def _log_series(self, key: str, steps: Any, values: Any, times: Any) -> None:
         if self._pid != os.getpid():
             self._rejoin()
         check_key(key, "key")
-        steps, values = _whole(steps), _real(values)
-        times = None if times is None else _whole(times)
+        steps, values = whole(steps), real(values)
+        times = None if times is None else whole(times)
         count = len(values)
         if len(steps) != count or (times is not None and len(times) != count):
             raise ValueError(f"{len(steps)} steps and {count} values of {key!r}: they must be as many")
+        if times is not None and count:
+            checked_millis(int(min(times)) if isinstance(times, list) else int(times.min()))
+            checked_millis(int(max(times)) if isinstance(times, list) else int(times.max()))
         now = millis(None)
+        deadline = time.monotonic() + SERIES_WAIT_SECONDS
         for first in range(0, count, SLICE_POINTS):
             last = first + SLICE_POINTS
             piece = None if times is None else times[first:last]
             item = Slice(self._writer, key, steps[first:last], values[first:last], piece, now)
-            if not self._delivery.outbox.put(item):
-                self._delivery.lost(self._writer, item.points)
+            if not self._delivery.outbox.put(item, deadline - time.monotonic()):
+                self._delivery.full(item.points)
         if count:
             self._next_step = int(steps[-1]) + 1
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log typed inputs. The first value of a key stays; another one is recorded as a conflict."""
-        if params:
-            self._say(params_logged=event_pb2.ParamsLogged(params=to_params(params)))
+        for piece in pieces(to_params(params), lambda param: param.ByteSize()):
+            self._say(params_logged=event_pb2.ParamsLogged(params=piece))
 
     def log_param(self, key: str, value: object) -> None:
         """Log one typed input."""
@@ -182,8 +180,9 @@ class Run:
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Set tags; the last value of a key stays."""
-        if tags:
-            self._say(tags_set=event_pb2.TagsSet(tags={str(key): str(value) for key, value in tags.items()}))
+        texts = [(str(key), str(value)) for key, value in tags.items()]
+        for piece in pieces(texts, lambda tag: 4 * (len(tag[0]) + len(tag[1]))):
+            self._say(tags_set=event_pb2.TagsSet(tags=dict(piece)))
 
     def set_tag(self, key: str, value: object) -> None:
         """Set one tag."""
@@ -199,7 +198,10 @@ class Run:
         self._say(run_updated=event_pb2.RunUpdated(name=name))
 
     def log_artifact(self, path: str | Path, name: str | None = None) -> None:
-        """Keep a file, under its own name or another path. Files over 1 MiB are uploaded before this returns."""
+        """Keep a file, under its own name or another path. Files over 1 MiB are uploaded before this returns.
+
+        When no server answers it is uploaded in the background as soon as one does, as it is then: leave it in place.
+        """
         self._artifact(Path(path), name or Path(path).name)
 
     def log_artifacts(self, folder: str | Path, prefix: str = "") -> None:
@@ -210,10 +212,19 @@ class Run:
     def _artifact(self, path: Path, name: str) -> None:
         if self._pid != os.getpid():
             self._rejoin()
+        upload = Upload(self._writer, path, name)
         try:
             event = artifact_event(self._delivery.connection, self._writer, path, name, millis(None))
         except (OSError, FleetlogError) as error:
+            if isinstance(error, FleetlogError) and error.code in RETRY:
+                self._delivery.warn("upload", f"artifact {name} waits for the server: {error}")
+                self._delivery.uploads.add(upload)
+                return
+            self._delivery.outbox.lose(self._writer, "ARTIFACT_NOT_KEPT", events=1)
             diagnostics.warning("artifact %s was not kept: %s", name, error)
+            return
+        if event.artifact_logged.content and self._delivery.outbox.full:
+            self._delivery.uploads.add(upload)
             return
         self._put(event)
 
@@ -227,8 +238,9 @@ class Run:
             check_event(event, "event")
         except FleetlogError as error:
             diagnostics.warning("not logged: %s", error)
+            self._delivery.outbox.lose(self._writer, error.reason, events=1)
             return
-        self._delivery.outbox.put(Fact(self._writer, event))
+        self._delivery.outbox.put(Fact(self._writer, event, 600 + 2 * event.ByteSize()))
 
     def _rejoin(self) -> None:
         """In a forked child: one more writer, with a delivery of its own."""
@@ -239,16 +251,14 @@ class Run:
         )
         self._delivery = delivery_to(self._target)
         self._delivery.add(self._writer)
+        self._dropped = {}
         self._pid = os.getpid()
+        exits.child_writes()
 
     def flush(self, timeout: float = 30.0, level: str = "durable") -> None:
         """Wait until everything logged so far is durable, or (level "applied") can be read. DeadlineExceeded."""
-        begun = time.monotonic()
-        if not self._delivery.flush(timeout):
-            pending = self._delivery.pending_points
-            raise DeadlineExceeded("NOT_DURABLE", f"{pending:,} points are not durable after {timeout:.0f} s")
-        if level == "applied":
-            wait_applied(self._delivery.connection, max(0.1, timeout - (time.monotonic() - begun)))
+        if self._pid == os.getpid():
+            flush_delivery(self._delivery, timeout, level)
 
     def finish(
         self,
@@ -258,18 +268,29 @@ class Run:
         wait: bool = True,
         timeout: float = 60.0,
     ) -> None:
-        """End the run: FINISHED, FAILED or KILLED. Waits until all of it is durable, unless told not to."""
+        """End the run: FINISHED, FAILED or KILLED.
+
+        Waits until all of it is durable, unless told not to; warns of what is not by then, which is still sent for as
+        long as the process lives.
+        """
         if self._ended:
             return
+        number = event_pb2.RunState.Value(f"RUN_STATE_{state.upper()}")
         self._ended = True
-        _active.discard(self)
-        ended = event_pb2.RunFinished(
-            state=event_pb2.RunState.Value(f"RUN_STATE_{state.upper()}"), end_time_millis=millis(end_time)
-        )
-        self._say(run_finished=ended)
+        exits.unwatch(self)
+        if self._pid != os.getpid():
+            self._rejoin()
+        for reason, points in self._dropped.items():
+            self._delivery.outbox.lose(self._writer, reason, points)
+        self._say(run_finished=event_pb2.RunFinished(state=number, end_time_millis=millis(end_time)))
         if wait and not self._delivery.flush(timeout):
-            pending = self._delivery.pending_points
-            diagnostics.warning("run %s: %s points are not delivered after %.0f s", self.id, f"{pending:,}", timeout)
+            pending = self._delivery.pending() or "the last events"
+            diagnostics.warning("run %s: after %.0f s %s are not delivered yet", self.id, timeout, pending)
+
+    def end_with_process(self, state: str) -> None:
+        """See exits.Ending."""
+        if self._opened_by == os.getpid():
+            self.finish(state, wait=False)
 
     def __enter__(self) -> Self:
         return self
@@ -277,76 +298,16 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None or (isinstance(error, SystemExit) and not error.code):
+        if self._opened_by != os.getpid():
+            # A forked child leaves the block: the run is its parent's to end.
+            self._leave()
+        elif kind is None or (isinstance(error, SystemExit) and not error.code):
             self.finish()
-        elif issubclass(kind, Exception):
+        elif issubclass(kind, (Exception, SystemExit)):
             self.finish("FAILED")
         else:
             self.finish("KILLED")
 
-
-def _whole(values: Any) -> Any:
-    """int64 array, or a list of int when numpy is not there."""
-    try:
-        import numpy as np
-    except ImportError:
-        return [value.__index__() for value in values]
-    array = np.asarray(values)
-    if array.dtype.kind == "f" and not (array == np.floor(array)).all():
-        raise ValueError("steps and times are whole numbers")
-    return np.array(array, dtype=np.int64)
-
-
-def _real(values: Any) -> Any:
-    """float64 array, or a list of float when numpy is not there."""
-    try:
-        import numpy as np
-    except ImportError:
-        return [float(value) for value in values]
-    return np.array(values, dtype=np.float64)
-
-
-def start_run(
-    experiment: str = "Default",
-    name: str = "",
-    *,
-    params: Mapping[str, object] | None = None,
-    tags: Mapping[str, object] | None = None,
-    parent: Run | str | None = None,
-    run_id: str | None = None,
-    resume: bool = False,
-    rank: int | None = None,
-    user: str | None = None,
-    start_time: datetime | float | None = None,
-    target: str | None = None,
-    namespace: str | None = None,
-    writer_id: str | None = None,
-) -> Run:
-    """Start a run, join one (run_id=…), or go on with one that ended (run_id=…, resume=True).
-
-    Returns at once when the experiment is known to this process; else it asks the server for up to five seconds. A
-    server that refuses raises FleetlogError; a server that is not there is warned about, and events wait for it.
-    `writer_id` (32 hexadecimal digits) makes an import repeatable: the same writer sending the same events again
-    changes nothing. It is for runs whose id is given too.
-    """
-    from fleetlog.starting import started_writer
-
-    writer = started_writer(
-        experiment, name, params or {}, tags or {}, parent.id if isinstance(parent, Run) else parent,
-        run_id, resume, rank, user, start_time, namespace, writer_id,
-    )  # fmt: skip
-    delivery = delivery_to(target)
-    try:
-        writer.experiment_id = delivery.resolve(writer.namespace, experiment, 5.0)
-    except (Unavailable, DeadlineExceeded) as error:
-        delivery.warn("start", f"run {writer.run_id.hex()} goes on without a server, its events wait: {error}")
-    return Run(writer, target)
-
-
-@atexit.register
-def _finish_active() -> None:
-    """Runs that nobody finished end with the process, in bounded time."""
-    deadline = time.monotonic() + EXIT_SECONDS
-    for run in list(_active):
-        if run._pid == os.getpid():
-            run.finish(timeout=max(0.1, deadline - time.monotonic()))
+    def _leave(self) -> None:
+        if self._pid == os.getpid() and not self._delivery.flush(exits.EXIT_SECONDS):
+            diagnostics.warning("run %s: %s are not delivered yet", self.id, self._delivery.pending())

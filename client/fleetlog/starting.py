@@ -1,20 +1,66 @@
-"""What start_run's arguments mean: a writer with its first event."""
+"""Starting a run: its arguments, checked, as a writer with its first event."""
 
 from __future__ import annotations
 
 import getpass
-import time
+import os
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 
+from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.ids import new_random_id, new_run_id, parse_id
 from fleetlog_core.rules.events import check_event
 from fleetlog_core.rules.names import check_experiment_name, check_namespace
 from fleetlog_proto.v1 import event_pb2
 
+from fleetlog.columns import millis
 from fleetlog.connection import resolve_namespace
+from fleetlog.deliveries import delivery_to
+from fleetlog.errors import RETRY, FleetlogError
 from fleetlog.outbox import Writer
 from fleetlog.params import to_params
+from fleetlog.run import Run
+
+STARTED_BYTES = 2_000_000
+"""What a run may be started with: its first event travels in one frame."""
+
+
+def start_run(
+    experiment: str = "Default",
+    name: str = "",
+    *,
+    params: Mapping[str, object] | None = None,
+    tags: Mapping[str, object] | None = None,
+    parent: Run | str | None = None,
+    run_id: str | None = None,
+    resume: bool = False,
+    rank: int | None = None,
+    user: str | None = None,
+    start_time: datetime | float | None = None,
+    target: str | None = None,
+    namespace: str | None = None,
+    writer_id: str | None = None,
+) -> Run:
+    """Start a run, join one (run_id=…), or go on with one that ended (run_id=…, resume=True).
+
+    Returns at once when the experiment is known to this process; else it asks the server for up to five seconds. A
+    server that refuses raises FleetlogError; a server that is not there is warned about, and events wait for it.
+    `writer_id` (32 hexadecimal digits) makes an import repeatable: the same writer sending the same events again
+    changes nothing. It is for runs whose id is given too.
+    """
+    writer = started_writer(
+        experiment, name, params or {}, tags or {}, parent.id if isinstance(parent, Run) else parent,
+        run_id, resume, rank, user, start_time, namespace, writer_id,
+    )  # fmt: skip
+    delivery = delivery_to(target)
+    try:
+        writer.experiment_id = delivery.resolve(writer.namespace, experiment, 5.0)
+    except FleetlogError as error:
+        if error.code not in RETRY:
+            raise
+        delivery.warn("start", f"run {writer.run_id.hex()} goes on without a server, its events wait: {error}")
+    return Run(writer, target)
 
 
 def started_writer(
@@ -36,10 +82,6 @@ def started_writer(
     check_experiment_name(experiment, "experiment")
     if resume and run_id is None:
         raise ValueError("resume=True goes on with a run: give its run_id")
-    if isinstance(start_time, datetime):
-        start = int(start_time.timestamp() * 1000)
-    else:
-        start = time.time_ns() // 1_000_000 if start_time is None else int(start_time)
     opening = event_pb2.RUN_OPENING_CREATE
     if resume:
         opening = event_pb2.RUN_OPENING_RESUME
@@ -48,17 +90,23 @@ def started_writer(
     started = event_pb2.RunStarted(
         name=name,
         user=_user() if user is None else user,
-        start_time_millis=start,
+        start_time_millis=millis(start_time),
         parent_run_id=b"" if parent is None else parse_id(parent, "parent"),
         params=to_params(params),
         tags={str(key): str(value) for key, value in tags.items()},
         opening=opening,
     )
     check_event(event_pb2.Event(run_started=started), "start_run")
+    if started.ByteSize() > STARTED_BYTES:
+        raise InvalidArgument.of_field(
+            "PARAMS_TOO_LARGE",
+            "start_run.params",
+            f"params and tags have {started.ByteSize():,} bytes, at most {STARTED_BYTES:,}; log some with log_params",
+        )
     return Writer(
         namespace=space,
         # The id's time is the start, so that ids and starts are in one order for runs of the past too.
-        run_id=new_run_id(start) if run_id is None else parse_id(run_id),
+        run_id=new_run_id(started.start_time_millis) if run_id is None else parse_id(run_id),
         writer_id=new_random_id() if writer_id is None else parse_id(writer_id, "writer_id"),
         rank=rank,
         experiment=experiment,
@@ -67,6 +115,12 @@ def started_writer(
 
 
 def _user() -> str:
+    return _user_of(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _user_of(pid: int) -> str:
+    """Asked once by each process: it may read files, and a forked child may have become another user."""
     try:
         return getpass.getuser()[:200]
     except (KeyError, OSError, ImportError):

@@ -1,0 +1,174 @@
+"""fork: the child is one more writer with a channel of its own; parent and child complete; nobody hangs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.client.processes import ended, said, train
+
+
+def test_parent_and_child_write_side_by_side(embedded_target: str, tmp_path: Path) -> None:
+    done = train(
+        """
+        run = fleetlog.start_run("fork")
+        for step in range(1000):
+            run.log({"parent": 1.0}, step=step)
+        run.flush()
+        pid = os.fork()
+        if pid == 0:
+            for step in range(500):
+                run.log({"child": 2.0}, step=step)
+            sys.exit(0)
+        for step in range(1000, 2000):
+            run.log({"parent": 1.0}, step=step)
+        _, status = os.waitpid(pid, 0)
+        # The child's exit ended its own part, not the run.
+        state = fleetlog.Client().get_run(run.id).state
+        run.finish()
+        print(json.dumps([run.id, status, state]))
+        """,
+        tmp_path,
+        embedded_target,
+    )
+    assert done.returncode == 0, done.stderr
+    run_id, status, state = said(done)
+    assert (status, state) == (0, "RUNNING")
+    view = ended(embedded_target, run_id)
+    assert view.state == "FINISHED"
+    assert view.metric("parent").steps.tolist() == list(range(2000))
+    assert view.metric("child").steps.tolist() == list(range(500))
+    assert view.problems == []
+
+
+def test_a_child_that_leaves_the_block_leaves_the_run_to_its_parent(embedded_target: str, tmp_path: Path) -> None:
+    done = train(
+        """
+        with fleetlog.start_run("fork block") as run:
+            run.log({"x": 1.0}, step=0)
+            pid = os.fork()
+            if pid == 0:
+                run.log({"x": 1.0}, step=1)
+                raise RuntimeError("the child failed")
+            os.waitpid(pid, 0)
+            run.log({"x": 1.0}, step=2)
+        print(json.dumps(run.id))
+        """,
+        tmp_path,
+        embedded_target,
+    )
+    assert done.returncode == 0, done.stderr
+    view = ended(embedded_target, said(done))
+    assert view.state == "FINISHED"
+    assert view.metric("x").steps.tolist() == [0, 1, 2]
+
+
+def test_a_pool_of_forked_workers_logs_what_each_of_them_does(embedded_target: str, tmp_path: Path) -> None:
+    done = train(
+        """
+        import multiprocessing
+        run = fleetlog.start_run("pool")
+
+        def work(step):
+            run.log({"loss": float(step)}, step=step)
+            return os.getpid()
+
+        if __name__ == "__main__":
+            context = multiprocessing.get_context("fork")
+            run.log({"before": 1.0}, step=0)
+            pool = context.Pool(4)
+            pids = pool.map(work, range(200), chunksize=5)
+            pool.close()
+            pool.join()
+            run.finish()
+            print(json.dumps(run.id))
+        """,
+        tmp_path,
+        embedded_target,
+    )
+    assert done.returncode == 0, done.stderr
+    view = ended(embedded_target, said(done))
+    assert view.state == "FINISHED"
+    assert view.metric("loss").steps.tolist() == list(range(200))
+
+
+def test_workers_that_are_terminated_deliver_first(embedded_target: str, tmp_path: Path) -> None:
+    done = train(
+        """
+        import multiprocessing
+        run = fleetlog.start_run("terminated pool")
+
+        def work(step):
+            run.log({"loss": float(step)}, step=step)
+
+        if __name__ == "__main__":
+            with multiprocessing.get_context("fork").Pool(2) as pool:
+                pool.map(work, range(50))
+            run.finish()
+            print(json.dumps(run.id))
+        """,
+        tmp_path,
+        embedded_target,
+    )
+    assert done.returncode == 0, done.stderr
+    view = ended(embedded_target, said(done))
+    assert view.metric("loss").steps.tolist() == list(range(50))
+
+
+def test_a_fork_amid_calls_waits_for_them_and_nothing_is_said(embedded_target: str, tmp_path: Path) -> None:
+    done = train(
+        """
+        import threading
+        run = fleetlog.start_run("fork amid calls")
+        over = threading.Event()
+
+        def produce():
+            for step in range(1_000_000):
+                if over.is_set():
+                    break
+                run.log({"parent": 1.0}, step=step)
+                if step % 100 == 0:
+                    fleetlog.Client().experiments()
+
+        producer = threading.Thread(target=produce)
+        producer.start()
+        statuses = []
+        for number in range(10):
+            pid = os.fork()
+            if pid == 0:
+                for step in range(20):
+                    run.log({"child": 1.0}, step=20 * number + step)
+                sys.exit(0)
+            statuses.append(os.waitpid(pid, 0)[1])
+        over.set()
+        producer.join()
+        run.finish()
+        print(json.dumps([run.id, statuses]))
+        """,
+        tmp_path,
+        embedded_target,
+    )
+    # gRPC would warn that it did not prepare itself for the fork.
+    assert (done.returncode, done.stderr) == (0, "")
+    run_id, statuses = said(done)
+    assert statuses == [0] * 10
+    assert ended(embedded_target, run_id).metric("child").steps.tolist() == list(range(200))
+
+
+def test_a_client_reads_in_the_child_what_the_parent_wrote(embedded_target: str, tmp_path: Path) -> None:
+    done = train(
+        """
+        client = fleetlog.Client()
+        run = fleetlog.start_run("fork reads")
+        for step in range(1000):
+            run.log({"x": 1.0}, step=step)
+        run.flush()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0 if client.get_run(run.id).summary("x").count == 1000 else 1)
+        print(json.dumps(os.waitpid(pid, 0)[1]))
+        """,
+        tmp_path,
+        embedded_target,
+    )
+    assert done.returncode == 0, done.stderr
+    assert said(done) == 0

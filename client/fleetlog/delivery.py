@@ -28,6 +28,7 @@ from fleetlog.connection import Connection, connection_to, resolve_target
 from fleetlog.errors import FleetlogError, from_call, from_status
 from fleetlog.framing import FRAME_POINTS, Framer
 from fleetlog.outbox import Fact, Marker, Outbox, Writer
+from fleetlog.turns import by_writer
 
 diagnostics = logging.getLogger("fleetlog")
 
@@ -171,7 +172,7 @@ class Delivery:
         # A generation that ends and the one that follows must not take items side by side: order would be lost.
         with self._framing:
             items = self.outbox.take(FRAME_POINTS)
-            for made in self._framer.frames(items):
+            for made in self._framer.frames(by_writer(items)):
                 if isinstance(made, Marker):
                     self._mark(made)
                 else:

@@ -26,6 +26,7 @@ from fleetlog.connection import Connection
 from fleetlog.errors import RETRY, FleetlogError, from_call, from_status
 from fleetlog.framing import FRAME_POINTS, Framer
 from fleetlog.outbox import Fact, Marker, Outbox, Writer
+from fleetlog.turns import by_writer
 from fleetlog.uploads import Uploads
 
 diagnostics = logging.getLogger("fleetlog")
@@ -304,7 +305,7 @@ class Delivery:
             if generation != self._generation:
                 return False
             items = self.outbox.take(FRAME_POINTS)
-            for made in self._framer.frames(items):
+            for made in self._framer.frames(by_writer(items)):
                 if isinstance(made, Marker):
                     self._mark(made)
                 else:

@@ -22,6 +22,7 @@ from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc
 
 from fleetlog_query.artifacts import Artifacts
+from fleetlog_query.cancelling import CancellableWarehouse, Work
 from fleetlog_query.documents import Documents
 from fleetlog_query.experiments import Experiments, shown_in
 from fleetlog_query.filter.conditions import reads_points
@@ -42,6 +43,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     def __init__(self, warehouse: Warehouse, objects: ObjectStore, applied: AppliedWatch, token_key: bytes) -> None:
         self._objects = objects
         self._applied = applied
+        warehouse = self._warehouse = CancellableWarehouse(warehouse)
         self._searcher = Searcher(warehouse, token_key, applied)
         self._tokens = PageTokens(token_key)
         self._documents = Documents(warehouse)
@@ -53,6 +55,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     def close(self) -> None:
         """Let the threads go."""
         self._executor.shutdown()
+        self._warehouse.close()
 
     # -- runs -------------------------------------------------------------------------------------------------
 
@@ -247,10 +250,14 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
             await self._applied.wait(from_proto(position), _remaining(context))
 
     async def _do(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """Blocking work in a thread."""
-        loop = asyncio.get_running_loop()
+        """Blocking work in a thread. It ends in the warehouse too when the caller cancels or its deadline passes."""
+        loop, work = asyncio.get_running_loop(), Work()
+        call = functools.partial(function, *arguments)
         try:
-            return await loop.run_in_executor(self._executor, functools.partial(function, *arguments))
+            return await loop.run_in_executor(self._executor, self._warehouse.run, work, call)
+        except asyncio.CancelledError:
+            self._warehouse.cancel(work)
+            raise
         except TimedOut:
             raise DeadlineExceeded("READ_TIMED_OUT", "the read took longer than its deadline; ask for less") from None
 

@@ -13,6 +13,8 @@ import pytest
 from tests.client.gateway import free_port
 from tests.client.processes import command, environment, train, wait_for
 
+BOUND_SECONDS = 40
+"""10 s for the last deliveries, and what a busy machine takes to end a process."""
 BARE = "run = fleetlog.start_run('exits', tags={'case': CASE})\nrun.log({'x': 1.0}, step=1)\n"
 
 
@@ -56,7 +58,7 @@ def test_without_a_server_the_exit_is_bounded_and_says_what_is_lost(tmp_path: Pa
     done = train(script, tmp_path, f"127.0.0.1:{free_port()}")
     ended = time.time()
     assert done.returncode == 0
-    assert ended - float(done.stdout.splitlines()[-1]) < 14
+    assert ended - float(done.stdout.splitlines()[-1]) < BOUND_SECONDS
     assert "goes on without a server" in done.stderr
     assert "100 points for" in done.stderr
     assert "were not delivered and are lost" in done.stderr
@@ -71,7 +73,7 @@ def test_sigterm_without_a_server_is_bounded(tmp_path: Path) -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(14) == -signal.SIGTERM
+        assert process.wait(BOUND_SECONDS) == -signal.SIGTERM
 
 
 def test_a_handler_of_ones_own_is_left_alone(embedded_target: str, tmp_path: Path) -> None:

@@ -143,8 +143,8 @@ class ChdbWarehouse:
                 )
             )
             types = dict(zip(answer.texts("name"), answer.texts("type"), strict=True))
-            self._types[table] = {name: _stored_type(type_name) for name, type_name in types.items()}
-            types = self._types[table]
+            # Not read back: `execute` may clear what is remembered at any time.
+            types = self._types[table] = {name: _stored_type(type_name) for name, type_name in types.items()}
         return types
 
 

@@ -99,7 +99,13 @@ class AppendStream:
 
     async def _take(self, request: ingest_pb2.AppendEventsRequest) -> _Taken:
         begun = time.monotonic()
-        refuse_undecodable(request)
+        try:
+            refuse_undecodable(request)
+        except InvalidArgument as error:
+            # Whose frame it was is not known, so the next one must say whose it is.
+            self._names = None
+            self._telemetry.refused.labels(error.reason).inc()
+            return _Taken(ingest_pb2.AppendEventsResponse(status=to_status(error)), None, None, begun)
         frame = request.frame
         try:
             self._inherit(request)

@@ -1,0 +1,98 @@
+"""Selects that end in the warehouse when the caller they are for goes away.
+
+A thread that waits for the warehouse can't be interrupted. So each piece of work has a mark, which its statements carry
+as a comment, and the warehouse is told to end the statements that carry it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from fleetlog_core.warehouse.port import (
+    Answer,
+    Column,
+    Statement,
+    Warehouse,
+    WarehouseRefused,
+    WarehouseUnavailable,
+)
+
+AGAIN_SECONDS = 0.05
+"""Between two attempts to end a statement: the first may come before the warehouse has begun it."""
+_KILL = "KILL QUERY WHERE position(query, {mark:String}) > 0 ASYNC"
+
+Result = TypeVar("Result")
+
+
+class Cancelled(Exception):
+    """The caller has gone; nobody waits for the answer."""
+
+
+class Work:
+    """One piece of blocking work for one caller."""
+
+    def __init__(self) -> None:
+        self.mark = f"work {secrets.token_hex(16)}"
+        self.begun = False
+        self.cancelled = threading.Event()
+        self.ended = threading.Event()
+
+
+class CancellableWarehouse:
+    """The warehouse, for readers. What they select within `run` ends with `cancel`."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._local = threading.local()
+        self._killer = ThreadPoolExecutor(1, "cancelling")
+
+    def run(self, work: Work, function: Callable[[], Result]) -> Result:
+        """Call the function in this thread. Cancelled, or whatever it raises."""
+        self._local.work = work
+        work.begun = True
+        try:
+            return function()
+        finally:
+            self._local.work = None
+            work.ended.set()
+
+    def cancel(self, work: Work) -> None:
+        """End the work soon. From any thread; does not wait."""
+        work.cancelled.set()
+        if work.begun and not work.ended.is_set():
+            self._killer.submit(self._kill, work)
+
+    def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
+        """See Warehouse. Cancelled."""
+        work: Work | None = getattr(self._local, "work", None)
+        if work is None:
+            return self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        if work.cancelled.is_set():
+            raise Cancelled
+        marked = Statement(f"{statement.sql}\n-- {work.mark}", statement.binds)
+        return self._warehouse.select(marked, timeout_seconds=timeout_seconds)
+
+    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
+        """See Warehouse."""
+        self._warehouse.insert(table, columns, token)
+
+    def execute(self, statement: Statement) -> None:
+        """See Warehouse."""
+        self._warehouse.execute(statement)
+
+    def close(self) -> None:
+        """Let the thread go; the warehouse stays open."""
+        self._killer.shutdown()
+
+    def _kill(self, work: Work) -> None:
+        while not work.ended.is_set():
+            try:
+                self._warehouse.execute(Statement(_KILL, {"mark": work.mark}))
+            except (WarehouseUnavailable, WarehouseRefused):
+                # Its own deadline ends it, then.
+                return
+            work.ended.wait(AGAIN_SECONDS)

@@ -1,0 +1,47 @@
+"""Few and large frames for runs that are written in turns, each in its own order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleetlog.framing import Framer
+from fleetlog.outbox import Fact, Item, Marker, Row, Writer
+from fleetlog.turns import by_writer
+from fleetlog_proto.v1 import event_pb2, frame_pb2
+
+
+def writer(number: int) -> Writer:
+    return Writer("default", bytes([number]) * 16, b"w" * 16, None, "Default", event_pb2.RunStarted())
+
+
+def row(of: Writer, step: int, key: str = "x") -> Row:
+    return Row(of, (key,), [float(step)], step, 1_000)
+
+
+def framed(items: Sequence[Item]) -> list[frame_pb2.Frame | Marker]:
+    return [made if isinstance(made, Marker) else made[1] for made in Framer().frames(by_writer(items))]
+
+
+def test_runs_that_are_written_in_turns_make_a_frame_each() -> None:
+    writers = [writer(number) for number in range(3)]
+    marker = Marker()
+    rows = [row(one, step) for step in range(100) for one in writers]
+    *frames, reached, behind = framed([*rows, marker, row(writers[1], 100)])
+    assert reached is marker
+    for made, one in zip(frames, writers, strict=True):
+        assert isinstance(made, frame_pb2.Frame)
+        assert made.run_id == one.run_id
+        (event,) = made.events
+        assert event.metrics_logged.columns[0].values == [float(step) for step in range(100)]
+    assert isinstance(behind, frame_pb2.Frame)
+    assert behind.events[0].sequence == 2
+
+
+def test_what_one_writer_says_stays_in_its_order() -> None:
+    one, other = writer(1), writer(2)
+    tags = event_pb2.Event(tags_set=event_pb2.TagsSet(tags={"a": "1"}))
+    made, _ = framed([row(one, 1), row(other, 1), Fact(one, tags), row(other, 2), row(one, 2), row(one, 3, "y")])
+    assert isinstance(made, frame_pb2.Frame)
+    assert [event.sequence for event in made.events] == [1, 2, 3, 4]
+    assert [event.WhichOneof("payload") for event in made.events][:2] == ["metrics_logged", "tags_set"]
+    assert [event.metrics_logged.columns[0].key for event in made.events[2:]] == ["x", "y"]

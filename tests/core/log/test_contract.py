@@ -15,7 +15,7 @@ from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import CONTROL, EVENTS, Commit, Consumer, EventLog, Fenced, LogUnavailable, Partition
 from fleetlog_core.log.sqlite import SqliteLog
 
-from tests.core.log.own_topics import own_topics
+from tests.core.log.kafka.own_topics import own_topics
 
 Make = Callable[[int], EventLog]
 Join = Callable[[EventLog, str], Consumer]

@@ -29,10 +29,10 @@ from kafka.errors import (
 )
 from kafka.structs import MemberState
 
+from fleetlog_core.log.kafka.clients import named
 from fleetlog_core.log.kafka.reader import must_follow, open_consumer, record_of
 from fleetlog_core.log.kafka.rebalances import Assigned, Lost, Membership, follow
 from fleetlog_core.log.kafka.settings import KafkaSettings
-from fleetlog_core.log.kafka.topics import named
 from fleetlog_core.log.kafka.watchdog import Watchdog
 from fleetlog_core.log.port import Commit, Fenced, LogUnavailable, Partition, Record
 

@@ -10,6 +10,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError
 
+from fleetlog_core.log.kafka.clients import named, opened
 from fleetlog_core.log.kafka.settings import RECORD_BYTES, KafkaSettings
 from fleetlog_core.log.port import TOPICS, LogUnavailable
 
@@ -109,19 +110,14 @@ def administer(settings: KafkaSettings, work: Callable[[KafkaAdminClient], T]) -
     deadline = time.monotonic() + settings.connect_seconds
     while True:
         try:
-            admin = KafkaAdminClient(**settings.connection())
+            admin = opened(KafkaAdminClient, settings)
             try:
                 return work(admin)
             finally:
                 admin.close()
         except TopicAuthorizationFailedError as error:
-            raise TopicRefused(f"not allowed to look at the topics {settings.prefix}.*: {error}") from error
+            raise TopicRefused(f"not allowed to look at the topics {settings.prefix}.*: {named(error)}") from error
         except (KafkaError, OSError) as error:
             if time.monotonic() + RETRY_SECONDS > deadline:
                 raise LogUnavailable(f"Kafka at {','.join(settings.bootstrap)}: {named(error)}") from error
             time.sleep(RETRY_SECONDS)
-
-
-def named(error: BaseException) -> str:
-    """An error of the driver in a few words."""
-    return f"{type(error).__name__}: {str(error)[:200]}"

@@ -135,11 +135,6 @@ class Member:
         except (KafkaError, OSError) as error:
             raise LogUnavailable(f"{partition} can't be committed: {named(error)}") from error
 
-    def lag(self) -> dict[Partition, int]:
-        """Of each partition that is ours: how many records it has that were not handed out. LogUnavailable."""
-        ends = self._ends(self._waiting)
-        return {partition: max(0, end - self._position(partition)) for partition, end in ends.items()}
-
     def wake(self) -> None:
         """See Consumer."""
         self._woken.set()

@@ -8,27 +8,16 @@ from pathlib import Path
 import pytest
 from fleetlog_core.log.kafka.log import KafkaLog
 from fleetlog_core.log.kafka.settings import KafkaSettings
-from fleetlog_core.log.kafka.topics import TopicRefused, administer, check_topics, create_topics
+from fleetlog_core.log.kafka.topics import TopicRefused, check_topics, create_topics
 from fleetlog_core.log.port import CONTROL, DEAD_LETTERS, EVENTS, LogUnavailable
-from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource, ConfigResourceType
 
-from tests.core.log.kafka.own_topics import own_topics, settings_for
+from tests.core.log.kafka.own_topics import alter, own_topics, settings_for
 
 
 @pytest.fixture
 def settings(kafka_server: str) -> Iterator[KafkaSettings]:
     with own_topics(kafka_server, 3) as made:
         yield made
-
-
-def alter(settings: KafkaSettings, topic: str, **options: str) -> None:
-    changes = {key.replace("_", "."): value for key, value in options.items()}
-
-    def change(admin: KafkaAdminClient) -> None:
-        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic(topic), changes)])
-
-    administer(settings, change)
 
 
 def test_creating_again_changes_nothing(settings: KafkaSettings) -> None:

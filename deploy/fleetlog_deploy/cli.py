@@ -9,9 +9,13 @@ from typing import Annotated
 import typer
 from fleetlog.cli.app import app, run_app
 
+from fleetlog_deploy import topics
 from fleetlog_deploy.doctor import default_data, examine
 
 MISSING = "this needs the server's packages: pip install 'fleetlog[server]'"
+log = typer.Typer(no_args_is_help=True, help="The event log.")
+app.add_typer(topics.app, name="topics", rich_help_panel="Server")
+app.add_typer(log, name="log", rich_help_panel="Server")
 
 
 @app.command(rich_help_panel="Server")
@@ -61,6 +65,28 @@ def doctor(
     Example: fleetlog doctor --target localhost:7460
     """
     raise typer.Exit(examine((data or default_data()).absolute(), target))
+
+
+@log.command()
+def copy(
+    source: Annotated[
+        str, typer.Argument(help="Data directory of a server that is stopped, or kafka://host:port/prefix.")
+    ],
+    target: Annotated[str, typer.Argument(help="As SOURCE. A directory is made; topics must be there.")],
+    verify: Annotated[bool, typer.Option("--verify", help="Compare every record afterwards.")] = False,
+) -> None:
+    """Copy a log into another engine, byte for byte. Broken off, it goes on when it is run again.
+
+    Nobody may write to either meanwhile. The tables are folded anew from the copy; artifacts above 1 MiB are not in the
+    log but in the object store, and stay there.
+
+    Example: fleetlog log copy ./tracking kafka://broker-1:9092/fleetlog --verify
+    """
+    try:
+        from fleetlog_deploy.log_copy import copy_data
+    except ImportError as error:
+        raise SystemExit(f"fleetlog: {MISSING} ({error})") from None
+    raise typer.Exit(copy_data(source, target, verify))
 
 
 def main() -> None:

@@ -78,6 +78,30 @@ def copy_log(
     return ends
 
 
+def compare_logs(
+    one: EventLog,
+    other: EventLog,
+    ends: Mapping[Partition, int],
+    *,
+    on_progress: Callable[[Partition, int, int], None] | None = None,
+) -> None:
+    """Compare every record before `ends`: key, value, time. CopyRefused tells where they differ; LogUnavailable."""
+    for partition, end in ends.items():
+        offset = 0
+        while offset < end:
+            mine = one.read(partition, offset, max_bytes=COPY_BYTES)
+            theirs = other.read(partition, offset, max_bytes=COPY_BYTES)
+            if not mine or not theirs:
+                raise LogUnavailable(f"{partition} can't be read at offset {offset}")
+            # The two may give different numbers of records at a time.
+            for left, right in zip(mine, theirs, strict=False):
+                if left != right:
+                    raise CopyRefused(f"{partition} differs at offset {left.offset}: it is no copy; make a new one")
+            offset += min(len(mine), len(theirs))
+            if on_progress is not None:
+                on_progress(partition, min(offset, end), end)
+
+
 def _must_be_copy(
     source: EventLog,
     target: EventLog,

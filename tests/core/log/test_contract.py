@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 from fleetlog_core.log.kafka.log import KafkaLog
+from fleetlog_core.log.lag import Lag, lag_of
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import CONTROL, EVENTS, Commit, Consumer, EventLog, Fenced, LogUnavailable, Partition
 from fleetlog_core.log.sqlite import SqliteLog
 
-from tests.core.log.own_topics import own_topics
+from tests.core.log.kafka.own_topics import own_topics
 
 Make = Callable[[int], EventLog]
 Join = Callable[[EventLog, str], Consumer]
@@ -92,6 +93,15 @@ def test_read_gives_at_least_one_and_no_more_than_asked(make: Make) -> None:
     assert log.read(Partition(EVENTS, 0), 5, max_bytes=100) == () or not log.read(
         Partition(EVENTS, 0), 5, max_bytes=100
     )
+
+
+def test_lag_counts_what_waits_and_since_when(make: Make) -> None:
+    log = make(1)
+    first, second = [log.append(EVENTS, b"k", b"x").result(10) for _ in range(2)]
+    assert lag_of(log, first.partition, 0, first.time_millis + 5_000) == Lag(2, 5.0)
+    assert lag_of(log, first.partition, 1, second.time_millis + 250) == Lag(1, 0.25)
+    assert lag_of(log, first.partition, 1, second.time_millis - 9_000) == Lag(1, 0.0)
+    assert lag_of(log, first.partition, 2, second.time_millis + 5_000) == Lag(0, 0.0)
 
 
 def test_a_waiting_poll_gets_a_new_record(make: Make, join: Join) -> None:

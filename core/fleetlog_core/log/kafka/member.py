@@ -29,10 +29,10 @@ from kafka.errors import (
 )
 from kafka.structs import MemberState
 
+from fleetlog_core.log.kafka.clients import named
 from fleetlog_core.log.kafka.reader import must_follow, open_consumer, record_of
 from fleetlog_core.log.kafka.rebalances import Assigned, Lost, Membership, follow
 from fleetlog_core.log.kafka.settings import KafkaSettings
-from fleetlog_core.log.kafka.topics import named
 from fleetlog_core.log.kafka.watchdog import Watchdog
 from fleetlog_core.log.port import Commit, Fenced, LogUnavailable, Partition, Record
 
@@ -134,11 +134,6 @@ class Member:
             raise Fenced(f"{partition} may be another member's of {self._group} by now: {named(error)}") from error
         except (KafkaError, OSError) as error:
             raise LogUnavailable(f"{partition} can't be committed: {named(error)}") from error
-
-    def lag(self) -> dict[Partition, int]:
-        """Of each partition that is ours: how many records it has that were not handed out. LogUnavailable."""
-        ends = self._ends(self._waiting)
-        return {partition: max(0, end - self._position(partition)) for partition, end in ends.items()}
 
     def wake(self) -> None:
         """See Consumer."""

@@ -12,8 +12,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaError
 
+from fleetlog_core.log.kafka.clients import named, opened
 from fleetlog_core.log.kafka.settings import BATCH_BYTES, KafkaSettings
-from fleetlog_core.log.kafka.topics import named
 from fleetlog_core.log.port import LogUnavailable, Partition, Record, RecordsGone
 
 READERS = 4
@@ -23,26 +23,24 @@ POLL_RECORDS = 1_000
 
 def open_consumer(settings: KafkaSettings, *, group: str | None, wait_millis: int) -> KafkaConsumer:
     """A consumer with nothing left to its unsafe defaults. `wait_millis`: how long a broker may hold a fetch."""
-    try:
-        return KafkaConsumer(
-            **settings.connection(),
-            group_id=group,
-            # Where a partition starts is said with a seek; a jump to another offset is found by its reader.
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            allow_auto_create_topics=False,
-            isolation_level="read_uncommitted",
-            max_poll_records=POLL_RECORDS,
-            fetch_max_wait_ms=wait_millis,
-            max_partition_fetch_bytes=BATCH_BYTES,
-            fetch_max_bytes=4 * BATCH_BYTES,
-            session_timeout_ms=int(settings.session_seconds * 1000),
-            heartbeat_interval_ms=min(1_000, int(settings.session_seconds * 1000 / 3)),
-            max_poll_interval_ms=int(settings.most_poll_seconds * 1000),
-            metrics_enabled=False,
-        )
-    except (KafkaError, OSError) as error:
-        raise LogUnavailable(f"Kafka at {','.join(settings.bootstrap)}: {named(error)}") from error
+    return opened(
+        KafkaConsumer,
+        settings,
+        group_id=group,
+        # Where a partition starts is said with a seek; a jump to another offset is found by its reader.
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+        allow_auto_create_topics=False,
+        isolation_level="read_uncommitted",
+        max_poll_records=POLL_RECORDS,
+        fetch_max_wait_ms=wait_millis,
+        max_partition_fetch_bytes=BATCH_BYTES,
+        fetch_max_bytes=4 * BATCH_BYTES,
+        session_timeout_ms=int(settings.session_seconds * 1000),
+        heartbeat_interval_ms=min(1_000, int(settings.session_seconds * 1000 / 3)),
+        max_poll_interval_ms=int(settings.most_poll_seconds * 1000),
+        metrics_enabled=False,
+    )
 
 
 def record_of(partition: Partition, found: ConsumerRecord) -> Record:

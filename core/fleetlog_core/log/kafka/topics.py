@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError, TopicAuthorizationFailedError
+from kafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+)
 
+from fleetlog_core.log.kafka.clients import named, opened
 from fleetlog_core.log.kafka.settings import RECORD_BYTES, KafkaSettings
-from fleetlog_core.log.port import TOPICS, LogUnavailable
+from fleetlog_core.log.port import EVENTS, TOPICS, LogUnavailable
 
 T = TypeVar("T")
 RETRY_SECONDS = 0.2
@@ -19,6 +26,10 @@ RETRY_SECONDS = 0.2
 
 class TopicRefused(ValueError):
     """A topic is missing, or its settings would lose events. The message says which, and how to mend it."""
+
+
+class TopicMissing(TopicRefused):
+    """A topic is not there."""
 
 
 def create_topics(settings: KafkaSettings) -> dict[str, int]:
@@ -41,10 +52,27 @@ def create_topics(settings: KafkaSettings) -> dict[str, int]:
                 except TopicAlreadyExistsError:
                     # Somebody else was as quick.
                     continue
+                except InvalidReplicationFactorError as error:
+                    raise TopicRefused(
+                        f"{name} can't have {settings.replication} replicas: the cluster has fewer brokers that run."
+                        " Start more, or take a smaller replication"
+                    ) from error
         admin.wait_for_topics(list(wanted), timeout_ms=int(settings.request_seconds * 1000))
 
     administer(settings, create)
     return check_topics(settings)
+
+
+def found_topics(settings: KafkaSettings) -> KafkaSettings:
+    """The settings with the partitions and the replication that the topics have. LogUnavailable, TopicMissing."""
+    names = {topic: settings.topic(topic) for topic in TOPICS}
+
+    def look(admin: KafkaAdminClient) -> dict[str, list[int]]:
+        return _replicas(admin, list(names.values()))
+
+    replicas = administer(settings, look)
+    least = min(count for counts in replicas.values() for count in counts)
+    return replace(settings, partitions=len(replicas[names[EVENTS]]), replication=least)
 
 
 def check_topics(settings: KafkaSettings) -> dict[str, int]:
@@ -52,14 +80,7 @@ def check_topics(settings: KafkaSettings) -> dict[str, int]:
     names = {topic: settings.topic(topic) for topic in TOPICS}
 
     def look(admin: KafkaAdminClient) -> tuple[dict[str, int], dict[str, dict[str, str]]]:
-        counts = {
-            str(found["name"]): len(found["partitions"])
-            for found in admin.describe_topics(list(names.values()))
-            if not found["error_code"]
-        }
-        missing = sorted(set(names.values()) - counts.keys())
-        if missing:
-            raise TopicRefused(f"no topic {', '.join(missing)}: create the topics of the log first")
+        counts = {name: len(replicas) for name, replicas in _replicas(admin, list(names.values())).items()}
         resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names.values()]
         described = admin.describe_configs(resources, config_filter="all")["topic"]
         return counts, {
@@ -101,6 +122,19 @@ def faults(options: Mapping[str, str], replication: int) -> list[str]:
     return wrong
 
 
+def _replicas(admin: KafkaAdminClient, names: list[str]) -> dict[str, list[int]]:
+    """How many replicas each partition of each topic has. TopicMissing."""
+    found = {
+        str(topic["name"]): [len(partition["replica_nodes"]) for partition in topic["partitions"]]
+        for topic in admin.describe_topics(names)
+        if not topic["error_code"]
+    }
+    missing = sorted(set(names) - found.keys())
+    if missing:
+        raise TopicMissing(f"no topic {', '.join(missing)}: `fleetlog topics create` makes the topics of a log")
+    return found
+
+
 def administer(settings: KafkaSettings, work: Callable[[KafkaAdminClient], T]) -> T:
     """`work` with an administration client; again on a new one when that fails, up to `connect_seconds`.
 
@@ -109,19 +143,14 @@ def administer(settings: KafkaSettings, work: Callable[[KafkaAdminClient], T]) -
     deadline = time.monotonic() + settings.connect_seconds
     while True:
         try:
-            admin = KafkaAdminClient(**settings.connection())
+            admin = opened(KafkaAdminClient, settings)
             try:
                 return work(admin)
             finally:
                 admin.close()
         except TopicAuthorizationFailedError as error:
-            raise TopicRefused(f"not allowed to look at the topics {settings.prefix}.*: {error}") from error
+            raise TopicRefused(f"not allowed to look at the topics {settings.prefix}.*: {named(error)}") from error
         except (KafkaError, OSError) as error:
             if time.monotonic() + RETRY_SECONDS > deadline:
                 raise LogUnavailable(f"Kafka at {','.join(settings.bootstrap)}: {named(error)}") from error
             time.sleep(RETRY_SECONDS)
-
-
-def named(error: BaseException) -> str:
-    """An error of the driver in a few words."""
-    return f"{type(error).__name__}: {str(error)[:200]}"

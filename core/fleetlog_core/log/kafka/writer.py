@@ -15,8 +15,8 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 from kafka.producer.future import RecordMetadata
 
+from fleetlog_core.log.kafka.clients import named, opened
 from fleetlog_core.log.kafka.settings import RECORD_BYTES, KafkaSettings
-from fleetlog_core.log.kafka.topics import named
 from fleetlog_core.log.port import LogUnavailable, Partition, Record, RecordTooLarge
 
 OVERHEAD_BYTES = 500
@@ -42,25 +42,27 @@ class Writer:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
+        self._producer = opened(
+            KafkaProducer,
+            settings,
+            acks="all",
+            # Said, because other settings switch it off in silence when it is not.
+            enable_idempotence=True,
+            compression_type=None if settings.compression == "none" else settings.compression,
+            linger_ms=settings.linger_millis,
+            batch_size=PRODUCER_BATCH_BYTES,
+            max_request_size=REQUEST_BYTES,
+            delivery_timeout_ms=int(settings.delivery_seconds * 1000),
+            max_block_ms=int(settings.request_seconds * 1000),
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+        )
         try:
-            self._producer = KafkaProducer(
-                **settings.connection(),
-                acks="all",
-                # Said, because other settings switch it off in silence when it is not.
-                enable_idempotence=True,
-                compression_type=None if settings.compression == "none" else settings.compression,
-                linger_ms=settings.linger_millis,
-                batch_size=PRODUCER_BATCH_BYTES,
-                max_request_size=REQUEST_BYTES,
-                delivery_timeout_ms=int(settings.delivery_seconds * 1000),
-                max_block_ms=int(settings.request_seconds * 1000),
-                allow_auto_create_topics=False,
-                metrics_enabled=False,
-            )
             for topic in settings.counts():
                 # From here on the metadata are known, and a send does not wait for them.
                 self._producer.partitions_for(settings.topic(topic))
         except (KafkaError, OSError) as error:
+            self._producer.close(timeout=0)
             raise LogUnavailable(f"Kafka at {','.join(settings.bootstrap)}: {named(error)}") from error
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._lock = threading.Lock()

@@ -9,6 +9,8 @@ from dataclasses import replace
 from fleetlog_core.log.kafka.settings import KafkaSettings
 from fleetlog_core.log.kafka.topics import administer, create_topics
 from fleetlog_core.log.port import TOPICS
+from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from tests.servers import unique
 
@@ -39,3 +41,13 @@ def remove_topics(settings: KafkaSettings) -> None:
     names = [settings.topic(topic) for topic in TOPICS]
     # What a client in the test waits for must not take the removal's time.
     administer(replace(settings, connect_seconds=30.0), lambda admin: admin.delete_topics(names, raise_errors=False))
+
+
+def alter(settings: KafkaSettings, topic: str, **options: str) -> None:
+    """Set options of one of the topics, `_` for their dots."""
+    changes = {key.replace("_", "."): value for key, value in options.items()}
+
+    def change(admin: KafkaAdminClient) -> None:
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, settings.topic(topic), changes)])
+
+    administer(settings, change)

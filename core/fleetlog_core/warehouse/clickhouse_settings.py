@@ -52,7 +52,7 @@ class ClickHouseSettings:
             raise ValueError("ca_path: there is no TLS to trust it for; use secure, or clickhouses://")
 
     @classmethod
-    def of_url(cls, url: str) -> ClickHouseSettings:
+    def from_url(cls, url: str) -> ClickHouseSettings:
         """`clickhouse://user:password@host:port/database`; `clickhouses://` with TLS, and then `?ca=/path`.
 
         What stands in user and password as %40 and the like is decoded. ValueError never repeats the password.
@@ -64,9 +64,13 @@ class ClickHouseSettings:
         if unknown := sorted(options.keys() - {"ca", "compress"}):
             raise ValueError(f"the URL's option {unknown[0][:20]!r} is not known; there are ca and compress")
         secure = _SCHEMES[parts.scheme]
+        try:
+            port = parts.port
+        except ValueError:
+            raise ValueError("port: it is not a number in 1..65535") from None
         return cls(
             host=parts.hostname or "",
-            port=parts.port or (SECURE_PORT if secure else PORT),
+            port=port or (SECURE_PORT if secure else PORT),
             database=parts.path.strip("/") or "fleetlog",
             user=unquote(parts.username or "default"),
             password=unquote(parts.password or ""),

@@ -88,6 +88,7 @@ class Memory:
         texts, self._position = _read_texts(self._data, self._position, count)
         return texts
 
+
 _SHORT = [bytes((size,)) for size in range(0x80)]
 """Lengths below 128 as varints."""
 

@@ -27,7 +27,6 @@ from fleetlog_core.warehouse.native import Block, decode_block, encode_parts, jo
 from fleetlog_core.warehouse.port import Answer, Bind, Column, TimedOut, WarehouseRefused, WarehouseUnavailable
 
 UNKNOWN_DATABASE = 81
-LONGEST_PING_SECONDS = 5.0
 GRACE_SECONDS = 2.0
 """How much longer than its own limit a statement may take here: the server ends it first, and says so."""
 _CLIENT = {
@@ -117,6 +116,8 @@ class Wire:
     def _query(self, sql: str, binds: Mapping[str, Bind], settings: Mapping[str, str], silence: float) -> None:
         connection = self._connection
         connection.context.settings = {**_ALWAYS, **settings}
+        connection.sync_request_timeout = min(silence, self._settings.connect_timeout_seconds)
+        connection.connect_timeout = connection.send_receive_timeout = connection.sync_request_timeout
         # A ping for one that was idle: a server that restarted costs a reconnect, not an error.
         connection.force_connect()
         if connection.server_info.used_revision < defines.DBMS_MIN_PROTOCOL_VERSION_WITH_PARAMETERS:
@@ -250,9 +251,6 @@ def _connection(settings: ClickHouseSettings, database: str) -> _Connection:
         settings.user,
         settings.password,
         client_name="fleetlog",
-        connect_timeout=settings.connect_timeout_seconds,
-        send_receive_timeout=settings.connect_timeout_seconds,
-        sync_request_timeout=LONGEST_PING_SECONDS,
         compression="lz4" if settings.compress else False,
         secure=settings.secure,
         ca_certs=None if settings.ca_path is None else str(settings.ca_path),

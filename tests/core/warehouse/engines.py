@@ -38,8 +38,8 @@ def chdb(path: Path) -> Iterator[Warehouse]:
 def clickhouse(url: str, **settings: int | float | bool) -> Iterator[Warehouse]:
     """In a database that is there for the test alone."""
     database = unique("test").replace("-", "_")
-    warehouse = ClickHouseWarehouse(replace(ClickHouseSettings.of_url(url), database=database, **settings))  # type: ignore[arg-type]
-    dropping = ClickHouseWarehouse(replace(ClickHouseSettings.of_url(url), database="default"))
+    warehouse = ClickHouseWarehouse(replace(ClickHouseSettings.from_url(url), database=database, **settings))  # type: ignore[arg-type]
+    dropping = ClickHouseWarehouse(replace(ClickHouseSettings.from_url(url), database="default"))
     try:
         # As a migration does: it makes the database.
         warehouse.execute(Statement("SELECT 1"))

@@ -333,6 +333,15 @@ def test_a_statement_may_say_how_much_it_reads(warehouse: Warehouse) -> None:
     assert warehouse.select(Statement(f"SELECT sum(x) AS s FROM {name}", wide=True)).array("s").tolist() == [49995000]
 
 
+def test_one_thread_unless_the_statement_is_wide(warehouse: Warehouse) -> None:
+    sql = "SELECT toUInt64(getSetting('max_threads')) AS n"
+    cores = "SELECT value FROM system.settings WHERE name = 'max_threads'"
+    assert warehouse.select(Statement(sql)).array("n").tolist() == [1]
+    every = warehouse.select(Statement(cores, wide=True)).texts("value")[0]
+    assert every != "1"
+    assert warehouse.select(Statement(cores)).texts("value") == ["1"]
+
+
 def test_readers_see_whole_inserts_at_once(warehouse: Warehouse) -> None:
     name, done = table(warehouse, "batch UInt32, x Int64"), threading.Event()
     wrong: list[object] = []

@@ -11,12 +11,12 @@ from typing import Self
 
 
 class Proxy:
-    """Forwards to (host, port). Counters and switches may be used while it runs."""
+    """Forwards to (host, port), from port `at` or a free one. Counters and switches may be used while it runs."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None, *, at: int = 0) -> None:
         self._target = (host, port)
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", at))
         self.port: int = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
         self._flowing = threading.Event()

@@ -56,6 +56,12 @@ def test_a_server_that_is_away_is_unavailable_until_it_is_back(clickhouse_server
         assert "secret-word" not in str(caught.value)
     assert time.monotonic() - begun < 2
     away.close()
+    back = ClickHouseWarehouse(replace(settings, port=port))
+    with pytest.raises(WarehouseUnavailable):
+        back.select(ONE)
+    with Proxy(settings.host, settings.port, at=port):
+        assert back.select(ONE).array("x").tolist() == [1]
+    back.close()
 
 
 def test_a_connection_that_broke_while_idle_costs_nothing(through: Warehouse, proxy: Proxy) -> None:

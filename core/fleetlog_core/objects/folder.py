@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from fleetlog_core.objects.port import DigestMismatch, ObjectName, ObjectStoreUnavailable
+from fleetlog_core.objects.orphans import Listed
+from fleetlog_core.objects.port import ObjectName, ObjectStoreUnavailable
+from fleetlog_core.objects.verifying import verified
 
 
 class FolderStore:
-    """See ObjectStore."""
+    """See ObjectStore and Sweepable. One process a folder."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -24,53 +26,79 @@ class FolderStore:
 
     def put(self, name: ObjectName, size_bytes: int, chunks: Iterable[bytes]) -> None:
         """See ObjectStore."""
-        try:
-            with tempfile.NamedTemporaryFile(dir=self._uploads, delete=False) as file:
-                scratch = Path(file.name)
-                try:
-                    digest, size = hashlib.sha256(), 0
-                    for chunk in chunks:
-                        size += len(chunk)
-                        if size > size_bytes:
-                            raise DigestMismatch(f"more than the declared {size_bytes:,} bytes")
-                        digest.update(chunk)
-                        file.write(chunk)
-                    if size != size_bytes:
-                        raise DigestMismatch(f"{size:,} bytes; {size_bytes:,} were declared")
-                    if digest.digest() != name.sha256:
-                        raise DigestMismatch("the SHA-256 of the bytes is not the declared one")
-                    file.flush()
-                    os.fsync(file.fileno())
-                    target = self._path / name.key()
-                    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                    scratch.replace(target)
-                    _sync(target.parent)
-                finally:
-                    scratch.unlink(missing_ok=True)
-        except OSError as error:
-            raise ObjectStoreUnavailable(f"the folder can't be written: {error.strerror}") from error
+        with _told("written"), tempfile.NamedTemporaryFile(dir=self._uploads, delete=False) as file:
+            scratch = Path(file.name)
+            try:
+                for chunk in verified(name, size_bytes, chunks):
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+                target = self._path / name.key()
+                target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                scratch.replace(target)
+                _sync(target.parent)
+            finally:
+                scratch.unlink(missing_ok=True)
 
     def size(self, name: ObjectName) -> int | None:
         """See ObjectStore."""
-        try:
-            return (self._path / name.key()).stat().st_size
-        except FileNotFoundError:
-            return None
+        with _told("read"):
+            try:
+                return (self._path / name.key()).stat().st_size
+            except FileNotFoundError:
+                return None
 
     def read(self, name: ObjectName, offset_bytes: int = 0, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         """See ObjectStore."""
-        try:
-            file = (self._path / name.key()).open("rb")
-        except FileNotFoundError:
-            raise KeyError(name.key()) from None
+        with _told("read"):
+            try:
+                file = (self._path / name.key()).open("rb")
+            except FileNotFoundError:
+                raise KeyError(name.key()) from None
         return _chunks(file, offset_bytes, chunk_bytes)
+
+    def listed(self) -> Iterator[Listed]:
+        """See Sweepable."""
+        with _told("read"):
+            for path in self._path.glob("*/*/*"):
+                name = ObjectName.of_key(path.relative_to(self._path).as_posix())
+                try:
+                    stat = path.stat()
+                except FileNotFoundError:
+                    continue
+                if name is not None:
+                    yield Listed(name, stat.st_size, stat.st_mtime_ns // 1_000_000)
+
+    def remove(self, name: ObjectName, stored_before_millis: int) -> bool:
+        """See Sweepable."""
+        path = self._path / name.key()
+        with _told("written"):
+            try:
+                if path.stat().st_mtime_ns // 1_000_000 >= stored_before_millis:
+                    return False
+                path.unlink()
+            except FileNotFoundError:
+                return False
+        return True
+
+    def drop_uploads(self, begun_before_millis: int) -> int:
+        """See Sweepable. There are none: what a crash left was removed when the folder was opened."""
+        return 0
 
     def close(self) -> None:
         """See ObjectStore."""
 
 
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ObjectStoreUnavailable(f"the folder can't be {what}: {error.strerror}") from error
+
+
 def _chunks(file: BinaryIO, offset_bytes: int, chunk_bytes: int) -> Iterator[bytes]:
-    with file:
+    with file, _told("read"):
         file.seek(offset_bytes)
         while chunk := file.read(chunk_bytes):
             yield chunk

@@ -6,9 +6,12 @@ safe, and nothing a user typed becomes part of a path or of a bucket key.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
+
+_KEY = re.compile(r"([a-z0-9][a-z0-9_-]*)/([0-9a-f]{32})/([0-9a-f]{64})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,12 @@ class ObjectName:
         """The name as a path of safe parts: `namespace/<run id>/<digest>`, in hexadecimal."""
         return f"{self.namespace}/{self.run_id.hex()}/{self.sha256.hex()}"
 
+    @classmethod
+    def of_key(cls, key: str) -> ObjectName | None:
+        """The name whose key this is; None when it is no key."""
+        match = _KEY.fullmatch(key)
+        return cls(match[1], bytes.fromhex(match[2]), bytes.fromhex(match[3])) if match else None
+
 
 class ObjectStoreUnavailable(Exception):
     """The store does not answer; do it again."""
@@ -33,7 +42,7 @@ class DigestMismatch(Exception):
 
 
 class ObjectStore(Protocol):
-    """Bytes by digest. Thread-safe; calls block. An object shows whole or not at all."""
+    """Bytes by digest. Thread-safe; calls block; ObjectStoreUnavailable from each. An object shows whole or not."""
 
     def put(self, name: ObjectName, size_bytes: int, chunks: Iterable[bytes]) -> None:
         """Store the bytes durably. DigestMismatch when size or digest differ. Already there: nothing changes."""
@@ -44,7 +53,7 @@ class ObjectStore(Protocol):
         ...
 
     def read(self, name: ObjectName, offset_bytes: int = 0, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
-        """The bytes from an offset on, in chunks. KeyError when it is not there."""
+        """The bytes from an offset on, in chunks; none from the end on. KeyError when it is not there."""
         ...
 
     def close(self) -> None:

@@ -10,34 +10,29 @@ from __future__ import annotations
 import os
 import queue
 import re
+import sys
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from chdb.session import Session
 
 from fleetlog_core.holder import take
-from fleetlog_core.warehouse.native import decode_blocks, encode_block, rows_of
+from fleetlog_core.warehouse.engine import INSERT_ROWS, error_of, insert_settings, select_settings
+from fleetlog_core.warehouse.native import decode_blocks, encode_parts, rows_of
 from fleetlog_core.warehouse.port import (
     Answer,
     Bind,
     Column,
     Statement,
-    TimedOut,
-    TooMuchToRead,
     WarehouseRefused,
     WarehouseUnavailable,
 )
 
 READERS = 4
-SELECT_SETTINGS = "use_index_for_in_with_subqueries_max_values = 2000"
-"""A set of more ids costs more to look up in an index than the rows that it spares."""
-INSERT_ROWS = 1_000_000
 _CODE = re.compile(r"Code: (\d+)")
-_TIMEOUTS = {"159", "160"}
-_TOO_MUCH = {"158"}
-_UNAVAILABLE = {"202", "209", "210", "241", "243", "252", "425"}
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})
 _QUOTED = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
@@ -61,11 +56,7 @@ class ChdbWarehouse:
 
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
         """See Warehouse."""
-        # Whole seconds are too coarse for deadlines; ClickHouse takes fractions.
-        settings = f"max_execution_time = {max(timeout_seconds, 0.001):.3f}, {SELECT_SETTINGS}"
-        if not statement.wide:
-            settings += ", max_threads = 1"
-        sql = f"{statement.sql}\nSETTINGS {settings}"
+        sql = f"{statement.sql}\nSETTINGS {_listed(select_settings(statement, timeout_seconds))}"
         with self._reader() as session, _told():
             result = session.query(sql, "Native", params=_params(statement.binds))
             columns, rows = decode_blocks(result.bytes())
@@ -79,21 +70,17 @@ class ChdbWarehouse:
         if rows > INSERT_ROWS:
             raise WarehouseRefused(f"{rows:,} rows in one insert; at most {INSERT_ROWS:,}")
         try:
-            block = encode_block(columns, self._types_of(table))
+            block = encode_parts(columns, self._types_of(table))
         except (KeyError, ValueError) as error:
             raise WarehouseRefused(f"rows for {table}: {error}") from error
-        sql = (
-            f"INSERT INTO {table} ({', '.join(columns)}) SETTINGS insert_deduplication_token = {_literal(token)},"
-            # One block, one part: atomic, and one place for the token.
-            " max_insert_block_size = 2000000, min_insert_block_size_rows = 2000000,"
-            " min_insert_block_size_bytes = 0, input_format_parallel_parsing = 0, async_insert = 0,"
-            " deduplicate_blocks_in_dependent_materialized_views = 1"
-        )
-        with self._writing, _told():
+        # send_insert would be the natural call, but it says "done" when the rows were refused at the end: a
+        # constraint, a full disk, too many parts. A statement that reads the block from a file tells.
+        with self._writing, _told(), _file_of(block) as path:
             self._check()
-            with self._writer.send_insert(sql, "Native") as insert:
-                insert.append(block)
-                insert.finish()
+            self._writer.query(
+                f"INSERT INTO {table} ({', '.join(columns)}) FROM INFILE {_literal(path)}"
+                f" SETTINGS {_listed(insert_settings(token))}, input_format_parallel_parsing = 0 FORMAT Native"
+            )
 
     def execute(self, statement: Statement) -> None:
         """See Warehouse."""
@@ -160,14 +147,28 @@ def _told() -> Iterator[None]:
         yield
     except RuntimeError as error:
         match = _CODE.search(str(error))
-        code = match[1] if match else ""
-        if code in _TIMEOUTS:
-            raise TimedOut(str(error)) from error
-        if code in _UNAVAILABLE:
-            raise WarehouseUnavailable(str(error)) from error
-        if code in _TOO_MUCH:
-            raise TooMuchToRead(str(error)) from error
+        raise error_of(int(match[1]) if match else 0, str(error)) from error
+    except ValueError as error:
         raise WarehouseRefused(str(error)) from error
+
+
+@contextmanager
+def _file_of(parts: Sequence[bytes]) -> Iterator[str]:
+    """The path of a file with the bytes, in memory where the system can."""
+    if sys.platform == "linux":
+        with os.fdopen(os.memfd_create("insert"), "wb") as file:
+            file.writelines(parts)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        with tempfile.NamedTemporaryFile() as scratch:
+            scratch.writelines(parts)
+            scratch.flush()
+            yield scratch.name
+
+
+def _listed(settings: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} = {_literal(value)}" for name, value in settings.items())
 
 
 def _params(binds: Mapping[str, Bind]) -> dict[str, str] | None:

@@ -4,6 +4,9 @@ A block is: number of columns and of rows (varints); for each column its name, i
 bytes) and its data. Numbers are little-endian arrays, FixedString(N) is N bytes a row, String is length and
 bytes a row. LowCardinality(String) is a dictionary and indexes: u64 version 1, u64 flags (index width in the low
 byte, 0x200 = has its own dictionary), u64 dictionary size, the dictionary, u64 rows, the indexes.
+
+Over a connection (`flagged`) a byte follows each type: 0, or 1 and the kind of serialization. Of these only sparse
+(1) is sent to a client: gaps between the values that are not the default, then these values alone.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -26,6 +31,63 @@ _AGGREGATE = re.compile(r"SimpleAggregateFunction\(\w+, (.+)\)")
 _DICTIONARY = 0x200
 _UINT32_INDEX = 2
 _INDEX_TYPES = ("u1", "<u2", "<u4", "<u8")
+_SPARSE = 1
+_END_OF_GRANULE = 1 << 62
+Decoded = Array | list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Columns of one length, and their types, by name."""
+
+    columns: dict[str, Decoded]
+    types: dict[str, str]
+    rows: int
+
+
+class Source(Protocol):
+    """Where blocks are read from, front to back."""
+
+    def read(self, size_bytes: int) -> bytes | memoryview:
+        """Exactly so many bytes."""
+        ...
+
+    def varint(self) -> int:
+        """A number of seven bits a byte, lowest first."""
+        ...
+
+    def texts(self, count: int) -> list[str]:
+        """Texts, each behind its length in bytes; what is not UTF-8 as surrogate escapes."""
+        ...
+
+
+class Memory:
+    """A Source of bytes that are all there."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._view = memoryview(data)
+        self._position = 0
+
+    def __bool__(self) -> bool:
+        """Whether there is more."""
+        return self._position < len(self._data)
+
+    def read(self, size_bytes: int) -> memoryview:
+        """See Source."""
+        self._position += size_bytes
+        return self._view[self._position - size_bytes : self._position]
+
+    def varint(self) -> int:
+        """See Source."""
+        value, self._position = _read_varint(self._data, self._position)
+        return value
+
+    def texts(self, count: int) -> list[str]:
+        """See Source."""
+        texts, self._position = _read_texts(self._data, self._position, count)
+        return texts
+
 
 _SHORT = [bytes((size,)) for size in range(0x80)]
 """Lengths below 128 as varints."""
@@ -44,14 +106,20 @@ def dtype_of(type_name: str) -> np.dtype[np.generic] | None:
 
 def encode_block(columns: Mapping[str, Column], types: Mapping[str, str]) -> bytes:
     """One block. ValueError when a column is of another length or type than its table's."""
+    return b"".join(encode_parts(columns, types))
+
+
+def encode_parts(columns: Mapping[str, Column], types: Mapping[str, str], *, flagged: bool = False) -> list[bytes]:
+    """One block in pieces, which are not joined because they may be large. Errors as of `encode_block`."""
     lengths = {name: len(column.codes if isinstance(column, Coded) else column) for name, column in columns.items()}
     rows = next(iter(lengths.values()), 0)
     if set(lengths.values()) - {rows}:
         raise ValueError(f"columns of different lengths: {lengths}")
     parts = [_varint(len(columns)), _varint(rows)]
     for name, column in columns.items():
-        parts += [_text(name), _text(types[name]), _encode_column(name, column, types[name])]
-    return b"".join(parts)
+        parts += [_text(name), _text(types[name]), b"\0" if flagged else b""]
+        parts.append(_encode_column(name, column, types[name]))
+    return parts
 
 
 def _encode_column(name: str, column: Column, type_name: str) -> bytes:
@@ -82,49 +150,82 @@ def _encode_column(name: str, column: Column, type_name: str) -> bytes:
     raise ValueError(f"column {name}: the type {type_name} is not written here")
 
 
-def decode_blocks(data: bytes) -> tuple[dict[str, Array | list[str]], int]:
+def decode_blocks(data: bytes) -> tuple[dict[str, Decoded], int]:
     """The columns of all blocks, one after another, and the number of rows."""
-    parts: dict[str, list[Array | list[str]]] = {}
-    position, total = 0, 0
-    while position < len(data):
-        count, position = _read_varint(data, position)
-        rows, position = _read_varint(data, position)
-        total += rows
-        for _ in range(count):
-            name, position = _read_text(data, position)
-            type_name, position = _read_text(data, position)
-            column, position = _decode_column(data, position, type_name, rows)
-            parts.setdefault(name, []).append(column)
-    return {name: _joined(columns) for name, columns in parts.items()}, total
+    source, blocks = Memory(data), []
+    while source:
+        blocks.append(decode_block(source))
+    return joined(blocks)
 
 
-def _joined(columns: list[Array | list[str]]) -> Array | list[str]:
+def decode_block(source: Source, *, flagged: bool = False) -> Block:
+    """The next block. ValueError for a type that is not read here."""
+    count, rows = source.varint(), source.varint()
+    columns: dict[str, Decoded] = {}
+    types: dict[str, str] = {}
+    for _ in range(count):
+        name, type_name = source.texts(2)
+        types[name] = type_name
+        sparse = flagged and source.read(1)[0] != 0
+        if sparse and (kind := source.read(1)[0]) != _SPARSE:
+            raise ValueError(f"column {name}: serialization {kind} is not read here")
+        decode = _decode_sparse if sparse else _decode_column
+        columns[name] = decode(source, type_name, rows)
+    return Block(columns, types, rows)
+
+
+def joined(blocks: Sequence[Block]) -> tuple[dict[str, Decoded], int]:
+    """The blocks as one: its columns and the number of rows. Without rows there are no columns."""
+    full = [block for block in blocks if block.rows]
+    names = full[0].columns if full else ()
+    return {name: _joined([block.columns[name] for block in full]) for name in names}, sum(b.rows for b in full)
+
+
+def _joined(columns: list[Decoded]) -> Decoded:
     if len(columns) == 1:
         return columns[0]
-    first = columns[0]
-    if isinstance(first, list):
+    if isinstance(columns[0], list):
         return [text for column in columns for text in column]
     return np.concatenate([column for column in columns if not isinstance(column, list)])
 
 
-def _decode_column(data: bytes, position: int, type_name: str, rows: int) -> tuple[Array | list[str], int]:
+def _decode_column(source: Source, type_name: str, rows: int) -> Decoded:
     dtype = dtype_of(type_name)
     if dtype is not None:
-        end = position + rows * dtype.itemsize
-        return np.frombuffer(data, dtype, rows, position), end
+        return np.frombuffer(source.read(rows * dtype.itemsize), dtype, rows)
     plain = _AGGREGATE.sub(r"\1", type_name)
     if plain == "String":
-        return _read_texts(data, position, rows)
+        return source.texts(rows)
     if plain == "LowCardinality(String)":
         if rows == 0:
-            return [], position
-        flags, size = struct.unpack_from("<QQ", data, position + 8)
-        texts, position = _read_texts(data, position + 24, size)
-        position += 8
+            return []
+        _, flags, size = struct.unpack("<QQQ", source.read(24))
+        texts = source.texts(size)
+        source.read(8)
         index = np.dtype(_INDEX_TYPES[flags & 0xFF])
-        codes = np.frombuffer(data, index, rows, position)
-        return [texts[code] for code in codes.tolist()], position + rows * index.itemsize
+        codes = np.frombuffer(source.read(rows * index.itemsize), index, rows)
+        return [texts[code] for code in codes.tolist()]
     raise ValueError(f"the type {type_name} is not read here")
+
+
+def _decode_sparse(source: Source, type_name: str, rows: int) -> Decoded:
+    """Each gap counts the defaults before a value; the last one, marked, those after all."""
+    places, place, gap = [], 0, 0 if rows else _END_OF_GRANULE
+    while not gap & _END_OF_GRANULE:
+        gap = source.varint()
+        place += gap & ~_END_OF_GRANULE
+        if not gap & _END_OF_GRANULE:
+            places.append(place)
+            place += 1
+    values = _decode_column(source, type_name, len(places))
+    if isinstance(values, list):
+        texts = [""] * rows
+        for at, text in zip(places, values, strict=True):
+            texts[at] = text
+        return texts
+    full = np.zeros(rows, values.dtype)
+    full[places] = values
+    return full
 
 
 def _read_texts(data: bytes, position: int, count: int) -> tuple[list[str], int]:
@@ -138,11 +239,6 @@ def _read_texts(data: bytes, position: int, count: int) -> tuple[list[str], int]
         texts.append(str(data[position:end], "utf-8", "surrogateescape"))
         position = end
     return texts, position
-
-
-def _read_text(data: bytes, position: int) -> tuple[str, int]:
-    texts, position = _read_texts(data, position, 1)
-    return texts[0], position
 
 
 def _read_varint(data: bytes, position: int) -> tuple[int, int]:

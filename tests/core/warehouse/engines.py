@@ -1,0 +1,50 @@
+"""The warehouses of the contract: chDB in a process of its own, and a database of a ClickHouse server."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.managers import BaseManager
+from pathlib import Path
+from typing import cast
+
+from fleetlog_core.warehouse.chdb import ChdbWarehouse
+from fleetlog_core.warehouse.clickhouse import ClickHouseWarehouse
+from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
+from fleetlog_core.warehouse.port import Statement, Warehouse
+
+from tests.servers import unique
+
+
+class _Process(BaseManager):
+    """Calls go to a process; each thread here has a thread there."""
+
+
+_Process.register("warehouse", ChdbWarehouse)
+
+
+@contextmanager
+def chdb(path: Path) -> Iterator[Warehouse]:
+    """chDB opens one directory a process, and the tests' own has the one of the embedded server."""
+    with _Process(ctx=multiprocessing.get_context("spawn")) as process:
+        warehouse = cast(Warehouse, getattr(process, "warehouse")(path / "warehouse"))  # noqa: B009
+        yield warehouse
+        warehouse.close()
+
+
+@contextmanager
+def clickhouse(url: str, **settings: int | float | bool) -> Iterator[Warehouse]:
+    """In a database that is there for the test alone."""
+    database = unique("test").replace("-", "_")
+    warehouse = ClickHouseWarehouse(replace(ClickHouseSettings.from_url(url), database=database, **settings))  # type: ignore[arg-type]
+    dropping = ClickHouseWarehouse(replace(ClickHouseSettings.from_url(url), database="default"))
+    try:
+        # As a migration does: it makes the database.
+        warehouse.execute(Statement("SELECT 1"))
+        yield warehouse
+    finally:
+        warehouse.close()
+        dropping.execute(Statement(f"DROP DATABASE IF EXISTS {database} SYNC"))
+        dropping.close()

@@ -50,6 +50,9 @@ FILTER_WINDOWS = 10
 FILTER_POINTS = 100_000_000
 """Points that the windows of a filter may read."""
 ORDER_BY_KEYS = 8
+READ_MASK_ITEMS = 1_000
+EXPERIMENTS_PER_SEARCH = 1_000
+"""Numbers, and as many names."""
 PAGE_SIZE = 1_000
 RUNS_PER_READ = 1_000
 KEYS_PER_READ = 100

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
 
 from fleetlog_query.filter.fields import KIND_NUMBERS
@@ -26,7 +27,13 @@ class ReadMask:
 
 
 def parse_read_mask(items: Sequence[str]) -> ReadMask:
-    """READ_MASK_INVALID. Nothing given means everything."""
+    """READ_MASK_INVALID, OVER_LIMIT. Nothing given means everything."""
+    if len(items) > limits.READ_MASK_ITEMS:
+        raise InvalidArgument.of_field(
+            "OVER_LIMIT",
+            "read_mask",
+            f"{len(items):,} items, at most {limits.READ_MASK_ITEMS:,}; name a kind as a whole, such as metrics",
+        )
     if not items:
         return ReadMask(dict.fromkeys(KIND_NUMBERS))
     kinds: dict[str, frozenset[str] | None] = {}

@@ -91,6 +91,8 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         """See the proto."""
         namespace = check_namespace(request.namespace)
         mask = parse_read_mask(request.read_mask)
+        _check_count("experiment_ids", len(request.experiment_ids), 0, limits.EXPERIMENTS_PER_SEARCH)
+        _check_count("experiment_names", len(request.experiment_names), 0, limits.EXPERIMENTS_PER_SEARCH)
         await self._wait(request.at_least, context)
         return await self._do(self._search, namespace, request, mask, _remaining(context))
 
@@ -123,7 +125,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     ) -> tuple[int, ...]:
         ids = set(request.experiment_ids)
         if request.experiment_names:
-            for name in request.experiment_names:
+            for name in dict.fromkeys(request.experiment_names):
                 ids.add(self._experiments.by_name(namespace, name, timeout_seconds).experiment_id)
         elif not ids:
             ids.update(e.experiment_id for e in self._experiments.all(namespace, timeout_seconds) if not e.deleted)

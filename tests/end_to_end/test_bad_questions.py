@@ -167,6 +167,11 @@ def test_fields_of_questions_name_what_is_wrong(query: query_pb2_grpc.QueryServi
         (of(query.ReadMetric, read(run_ids=[run], keys=[])), "OVER_LIMIT"),
         (of(query.ReadMetric, read(run_ids=[run], keys=["x"] * 101)), "OVER_LIMIT"),
         (of(query.ReadMetric, read(run_ids=[run], keys=["x"], buckets=2**32 - 1)), "OVER_LIMIT"),
+        (of(query.SearchRuns, Search(experiment_ids=range(1_001))), "OVER_LIMIT"),
+        (of(query.SearchRuns, Search(experiment_names=["x"] * 1_001)), "OVER_LIMIT"),
+        (of(query.SearchRuns, Search(read_mask=["metrics.x"] * 1_001)), "OVER_LIMIT"),
+        (of(query.GetRun, query_pb2.GetRunRequest(run_id=run, read_mask=[f"metrics.{n}" for n in range(200_000)])),
+         "OVER_LIMIT"),
         (of(query.ListArtifacts, listed(run_id=run, page_size=-1)), "PAGE_SIZE_NEGATIVE"),
         (of(query.ListArtifacts, listed(run_id=run, path="../..")), "ARTIFACT_PATH_INVALID"),
         (of(query.DownloadArtifact, query_pb2.DownloadArtifactRequest(run_id=run, path="/etc/passwd")),
@@ -174,6 +179,19 @@ def test_fields_of_questions_name_what_is_wrong(query: query_pb2_grpc.QueryServi
     ):  # fmt: skip
         assert (answer.code, answer.reason) == ("INVALID_ARGUMENT", reason)
         assert answer.fields
+
+
+def test_names_of_a_megabyte_are_not_there(query: query_pb2_grpc.QueryServiceStub, runs: list[str]) -> None:
+    large = "x" * 1_000_000
+    for call, request in (
+        (query.GetExperiment, query_pb2.GetExperimentRequest(namespace="asked", name=large)),
+        (query.GetExperiment, query_pb2.GetExperimentRequest(namespace="asked", name="' OR 1=1 --")),
+        (query.SearchRuns, Search(namespace="asked", experiment_names=["e", large])),
+    ):
+        answer = refused(lambda call=call, request=request: call(request, timeout=SECONDS))  # type: ignore[misc]
+        assert (answer.code, answer.reason) == ("NOT_FOUND", "EXPERIMENT_NOT_FOUND")
+        assert len(answer.message) < 200
+    assert len(search(query, read_mask=[f"metrics.{large}", "metrics.x"]).runs) == len(runs)
 
 
 def test_steps_and_keys_at_their_ends_answer(query: query_pb2_grpc.QueryServiceStub, runs: list[str]) -> None:

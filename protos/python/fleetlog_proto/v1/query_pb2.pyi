@@ -240,12 +240,12 @@ class SearchRunsRequest(_message.Message):
     @_builtins.property
     def experiment_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Experiments to look in, by number. With `experiment_names`, the union; both empty = every experiment
-        that is not deleted.
+        that is not deleted. At most 1,000.
         """
 
     @_builtins.property
     def experiment_names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Experiments to look in, by name. NOT_FOUND when one is not there."""
+        """Experiments to look in, by name, at most 1,000. NOT_FOUND when one is not there."""
 
     @_builtins.property
     def order_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -256,7 +256,7 @@ class SearchRunsRequest(_message.Message):
     @_builtins.property
     def read_mask(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Columns to fill: "attributes", "params", "tags", "metrics", or single ones such as "metrics.val_loss" and
-        "params.`learning rate`". Empty = all. The run id always comes.
+        "params.`learning rate`", at most 1,000. Empty = all. The run id always comes.
         """
 
     @_builtins.property

@@ -17,6 +17,8 @@ POINTS_PER_EVENT = 1_000_000
 EVENTS_PER_FRAME = 10_000
 FRAME_BYTES = 4 * 1024 * 1024
 """Encoded size of a frame. Kafka's limit is set to this and a little more."""
+INTENT_BYTES = 256 * 1024
+"""Encoded size of what is asked of an experiment: its tags travel with every answer about it."""
 MESSAGE_BYTES = 8 * 1024 * 1024
 """gRPC's limit of a message; what is above it never reaches the gateway's code."""
 METRICS_PER_RUN = 100_000

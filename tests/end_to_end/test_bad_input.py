@@ -256,7 +256,7 @@ def test_writes_to_a_run_that_ended_or_was_deleted(channel: grpc.Channel, embedd
 def test_requests_that_write_name_what_is_wrong(ingest: ingest_pb2_grpc.IngestServiceStub) -> None:
     update, create = ingest_pb2.UpdateRunRequest, ingest_pb2.CreateExperimentRequest
     change = ingest_pb2.UpdateExperimentRequest
-    run = "0" * 32
+    run, many = "0" * 32, {f"k{number}": "v" for number in range(2_001)}
 
     def of(call: object, request: object) -> Refusal:
         return refused(lambda: call(request, timeout=SECONDS))  # type: ignore[operator]
@@ -276,10 +276,22 @@ def test_requests_that_write_name_what_is_wrong(ingest: ingest_pb2_grpc.IngestSe
         (of(ingest.CreateExperiment, create(name="x", tags={"": "v"})), "KEY_EMPTY", "tags"),
         (of(ingest.CreateExperiment, create(name="x", tags={"t": "v" * 20_000})), "TEXT_TOO_LONG", "16,384"),
         (of(ingest.UpdateExperiment, change(experiment_id=0, name="x" * 501)), "NAME_TOO_LONG", "500"),
+        (of(ingest.UpdateExperiment, change(deleted_tags=["k" * 1_000_000])), "KEY_TOO_LONG", "deleted_tags[0]"),
+        (of(ingest.UpdateExperiment, change(deleted_tags=["k"] * 2_001)), "OVER_LIMIT", "2,000"),
+        (of(ingest.CreateExperiment, create(name="x", tags=many)), "OVER_LIMIT", "2,000"),
+        (of(ingest.UpdateRun, update(run_id=run, tags=many)), "OVER_LIMIT", "2,000"),
+        (of(ingest.UpdateRun, update(run_id=run, state=99)), "STATE_INVALID", "99"),  # type: ignore[arg-type]
     ]
     for answer, reason, named in found:
         assert (answer.code, answer.reason) == ("INVALID_ARGUMENT", reason)
         assert named in answer.message
+    heavy = {f"k{number}": "v" * 16_000 for number in range(400)}
+    for answer, reason in (
+        (of(ingest.UpdateRun, update(run_id=run, tags=heavy)), "FRAME_TOO_LARGE"),
+        (of(ingest.CreateExperiment, create(name="x", tags=heavy)), "REQUEST_TOO_LARGE"),
+        (of(ingest.UpdateExperiment, change(tags=heavy)), "REQUEST_TOO_LARGE"),
+    ):
+        assert (answer.code, answer.reason) == ("RESOURCE_EXHAUSTED", reason)
 
 
 # -- artifacts --------------------------------------------------------------------------------------------------

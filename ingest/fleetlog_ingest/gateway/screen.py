@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+from fleetlog_core import limits
 from fleetlog_core.errors import FleetlogError, InvalidArgument, ResourceExhausted
 from fleetlog_core.rules.events import check_event, extent
 from fleetlog_core.rules.frames import check_frame
@@ -56,6 +57,16 @@ def screen(frame: frame_pb2.Frame, ingest_time_millis: int, keys: StreamKeys | N
             screened.refused.append((event.sequence, error))
             frame.events[place].CopyFrom(in_place_of(event, error))
     return screened
+
+
+def encoded(frame: frame_pb2.Frame) -> bytes:
+    """The frame as the log keeps it. ResourceExhausted FRAME_TOO_LARGE."""
+    value = frame.SerializeToString()
+    if len(value) > limits.FRAME_BYTES:
+        raise ResourceExhausted(
+            "FRAME_TOO_LARGE", f"the frame has {len(value):,} bytes, at most {limits.FRAME_BYTES:,}; split it"
+        )
+    return value
 
 
 def in_place_of(event: event_pb2.Event, error: FleetlogError) -> event_pb2.Event:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from fleetlog_core import limits
 from fleetlog_core.applied import AppliedWatch
-from fleetlog_core.errors import InvalidArgument
+from fleetlog_core.errors import InvalidArgument, ResourceExhausted
 from fleetlog_core.ids import parse_id
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import EVENTS, EventLog, Partition
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.position import after, to_proto
 from fleetlog_core.rules.events import check_tags
-from fleetlog_core.rules.names import check_experiment_name, check_namespace
+from fleetlog_core.rules.names import check_experiment_name, check_key, check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import Warehouse
@@ -23,7 +24,7 @@ from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, 
 
 from fleetlog_ingest.gateway.control import Control, check_request_id
 from fleetlog_ingest.gateway.runs import run_not_found, run_status
-from fleetlog_ingest.gateway.screen import screen
+from fleetlog_ingest.gateway.screen import encoded, screen
 from fleetlog_ingest.gateway.stream import AppendStream
 from fleetlog_ingest.gateway.uploads import upload
 
@@ -89,11 +90,12 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         screened = screen(frame, time.time_ns() // 1_000_000)
         for _, error in screened.refused:
             raise error
+        value = encoded(frame)
         loop = asyncio.get_running_loop()
         status = await loop.run_in_executor(self._executor, run_status, self._warehouse, namespace, run_id)
         if status is None:
             raise run_not_found(run_id)
-        record = await asyncio.wrap_future(self._log.append(EVENTS, run_id, frame.SerializeToString()))
+        record = await asyncio.wrap_future(self._log.append(EVENTS, run_id, value))
         return ingest_pb2.UpdateRunResponse(position=to_proto(after(record)))
 
     async def CreateExperiment(  # noqa: N802
@@ -101,7 +103,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     ) -> ingest_pb2.CreateExperimentResponse:
         """See the proto."""
         check_experiment_name(request.name)
-        check_tags(request.tags.items(), "tags")
+        _check_experiment_tags(request.tags)
         intent = frame_pb2.ExperimentCreated(name=request.name, tags=request.tags, exist_ok=request.exist_ok)
         record = _intent(request.namespace, request.request_id, experiment_created=intent)
         experiment, position = await self._decide(record, context)
@@ -114,7 +116,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         name = request.name if request.HasField("name") else None
         if name is not None:
             check_experiment_name(name)
-        check_tags(request.tags.items(), "tags")
+        _check_experiment_tags(request.tags, request.deleted_tags)
         intent = frame_pb2.ExperimentUpdated(
             experiment_id=request.experiment_id, name=name, tags=request.tags, deleted_tags=request.deleted_tags
         )
@@ -162,7 +164,7 @@ def _intent(
     experiment_deleted: frame_pb2.ExperimentDeleted | None = None,
     experiment_restored: frame_pb2.ExperimentRestored | None = None,
 ) -> frame_pb2.ControlRecord:
-    return frame_pb2.ControlRecord(
+    record = frame_pb2.ControlRecord(
         namespace=check_namespace(namespace),
         request_id=check_request_id(request_id),
         experiment_created=experiment_created,
@@ -170,6 +172,23 @@ def _intent(
         experiment_deleted=experiment_deleted,
         experiment_restored=experiment_restored,
     )
+    if record.ByteSize() > limits.INTENT_BYTES:
+        raise ResourceExhausted(
+            "REQUEST_TOO_LARGE",
+            f"the request has {record.ByteSize():,} bytes, at most {limits.INTENT_BYTES:,}; set fewer or shorter tags",
+        )
+    return record
+
+
+def _check_experiment_tags(tags: Mapping[str, str], deleted: Sequence[str] = ()) -> None:
+    for field, count in (("tags", len(tags)), ("deleted_tags", len(deleted))):
+        if count > limits.TAGS_PER_EVENT:
+            raise InvalidArgument.of_field(
+                "OVER_LIMIT", field, f"{count:,}, at most {limits.TAGS_PER_EVENT:,}; send several requests"
+            )
+    check_tags(tags.items(), "tags")
+    for place, key in enumerate(deleted):
+        check_key(key, f"deleted_tags[{place}]")
 
 
 def _changes(request: ingest_pb2.UpdateRunRequest, now_millis: int) -> list[event_pb2.Event]:

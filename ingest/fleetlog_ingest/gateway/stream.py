@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from fleetlog_core import limits
 from fleetlog_core.errors import FleetlogError, InvalidArgument, ResourceExhausted, Unavailable
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import EVENTS, EventLog, Record, RecordTooLarge
@@ -21,7 +20,7 @@ from fleetlog_proto.v1 import ingest_pb2
 
 from fleetlog_ingest.gateway.keys import StreamKeys
 from fleetlog_ingest.gateway.runs import check_open, needs_look
-from fleetlog_ingest.gateway.screen import Screened, screen
+from fleetlog_ingest.gateway.screen import Screened, encoded, screen
 
 FRAMES_IN_FLIGHT = 64
 """Frames of one stream that wait for the log: enough for one commit to take many, few enough to bound memory."""
@@ -110,11 +109,7 @@ class AppendStream:
         try:
             self._inherit(request)
             screened = screen(frame, time.time_ns() // 1_000_000, self._keys)
-            value = frame.SerializeToString()
-            if len(value) > limits.FRAME_BYTES:
-                raise ResourceExhausted(
-                    "FRAME_TOO_LARGE", f"the frame has {len(value):,} bytes, at most {limits.FRAME_BYTES:,}; split it"
-                )
+            value = encoded(frame)
             await self._check_open(request)
         except FleetlogError as error:
             self._telemetry.refused.labels(error.reason).inc()

@@ -112,7 +112,8 @@ def decide(
         taken = _by_name(experiments, name)
         if taken is not None and taken.number != old.number:
             return _taken(taken), None
-        tags = {key: text for key, text in old.tags.items() if key not in set(update.deleted_tags)}
+        gone = set(update.deleted_tags)
+        tags = {key: text for key, text in old.tags.items() if key not in gone}
         tags.update(update.tags)
         return Outcome(True, old.number), replace(old, name=name, tags=tags, update_time=time, ver=offset)
     deleted = kind == "experiment_deleted"

@@ -93,6 +93,7 @@ class IngestServiceServicer:
         """Sets or removes tags, renames, finishes, deletes or restores one run from outside its training code.
         Durable when it returns; retry freely with the same request_id.
         INVALID_ARGUMENT: a field is out of its limits. NOT_FOUND: no such run in the namespace.
+        RESOURCE_EXHAUSTED: the changes have more than 4 MiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +102,7 @@ class IngestServiceServicer:
     def CreateExperiment(self, request, context):
         """Makes an experiment. Returns when the outcome is visible. Idempotent by request_id.
         ALREADY_EXISTS: the name is taken (by a deleted experiment, too). INVALID_ARGUMENT: the name is out of limits.
+        RESOURCE_EXHAUSTED: the tags have more than 256 KiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,7 +110,7 @@ class IngestServiceServicer:
 
     def UpdateExperiment(self, request, context):
         """Renames an experiment or changes its tags. Idempotent by request_id.
-        NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT.
+        NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT, RESOURCE_EXHAUSTED as CreateExperiment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

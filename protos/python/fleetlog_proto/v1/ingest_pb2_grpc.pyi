@@ -46,14 +46,16 @@ class IngestServiceStub:
     """Sets or removes tags, renames, finishes, deletes or restores one run from outside its training code.
     Durable when it returns; retry freely with the same request_id.
     INVALID_ARGUMENT: a field is out of its limits. NOT_FOUND: no such run in the namespace.
+    RESOURCE_EXHAUSTED: the changes have more than 4 MiB.
     """
     CreateExperiment: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.CreateExperimentRequest, _ingest_pb2.CreateExperimentResponse]
     """Makes an experiment. Returns when the outcome is visible. Idempotent by request_id.
     ALREADY_EXISTS: the name is taken (by a deleted experiment, too). INVALID_ARGUMENT: the name is out of limits.
+    RESOURCE_EXHAUSTED: the tags have more than 256 KiB.
     """
     UpdateExperiment: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.UpdateExperimentRequest, _ingest_pb2.UpdateExperimentResponse]
     """Renames an experiment or changes its tags. Idempotent by request_id.
-    NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT.
+    NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT, RESOURCE_EXHAUSTED as CreateExperiment.
     """
     DeleteExperiment: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.DeleteExperimentRequest, _ingest_pb2.DeleteExperimentResponse]
     """Hides an experiment and its runs from searches; its data stays. Idempotent by request_id.
@@ -85,14 +87,16 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """Sets or removes tags, renames, finishes, deletes or restores one run from outside its training code.
     Durable when it returns; retry freely with the same request_id.
     INVALID_ARGUMENT: a field is out of its limits. NOT_FOUND: no such run in the namespace.
+    RESOURCE_EXHAUSTED: the changes have more than 4 MiB.
     """
     CreateExperiment: _aio.UnaryUnaryMultiCallable[_ingest_pb2.CreateExperimentRequest, _ingest_pb2.CreateExperimentResponse]  # type: ignore[assignment]
     """Makes an experiment. Returns when the outcome is visible. Idempotent by request_id.
     ALREADY_EXISTS: the name is taken (by a deleted experiment, too). INVALID_ARGUMENT: the name is out of limits.
+    RESOURCE_EXHAUSTED: the tags have more than 256 KiB.
     """
     UpdateExperiment: _aio.UnaryUnaryMultiCallable[_ingest_pb2.UpdateExperimentRequest, _ingest_pb2.UpdateExperimentResponse]  # type: ignore[assignment]
     """Renames an experiment or changes its tags. Idempotent by request_id.
-    NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT.
+    NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT, RESOURCE_EXHAUSTED as CreateExperiment.
     """
     DeleteExperiment: _aio.UnaryUnaryMultiCallable[_ingest_pb2.DeleteExperimentRequest, _ingest_pb2.DeleteExperimentResponse]  # type: ignore[assignment]
     """Hides an experiment and its runs from searches; its data stays. Idempotent by request_id.
@@ -133,6 +137,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets or removes tags, renames, finishes, deletes or restores one run from outside its training code.
         Durable when it returns; retry freely with the same request_id.
         INVALID_ARGUMENT: a field is out of its limits. NOT_FOUND: no such run in the namespace.
+        RESOURCE_EXHAUSTED: the changes have more than 4 MiB.
         """
 
     @_abc_1.abstractmethod
@@ -143,6 +148,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_ingest_pb2.CreateExperimentResponse, _abc.Awaitable[_ingest_pb2.CreateExperimentResponse]]:
         """Makes an experiment. Returns when the outcome is visible. Idempotent by request_id.
         ALREADY_EXISTS: the name is taken (by a deleted experiment, too). INVALID_ARGUMENT: the name is out of limits.
+        RESOURCE_EXHAUSTED: the tags have more than 256 KiB.
         """
 
     @_abc_1.abstractmethod
@@ -152,7 +158,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.UpdateExperimentResponse, _abc.Awaitable[_ingest_pb2.UpdateExperimentResponse]]:
         """Renames an experiment or changes its tags. Idempotent by request_id.
-        NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT.
+        NOT_FOUND, ALREADY_EXISTS, INVALID_ARGUMENT, RESOURCE_EXHAUSTED as CreateExperiment.
         """
 
     @_abc_1.abstractmethod

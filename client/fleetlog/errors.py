@@ -77,7 +77,9 @@ def from_call(error: grpc.RpcError, target: str) -> FleetlogError:
     code = call.code()
     if code is grpc.StatusCode.UNAVAILABLE:
         return Unavailable(
-            "SERVER_UNAVAILABLE", f"no server answers at {target}: start one with `fleetlog up`, or give its address"
+            "SERVER_UNAVAILABLE",
+            f"no server answers at {target}: start one with `fleetlog up`,"
+            " or give the address of one in FLEETLOG_TARGET",
         )
     known = _BY_CODE.get(code.name, FleetlogError)(code.name, call.details() or code.name)
     known.code = code.name

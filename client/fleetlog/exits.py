@@ -1,7 +1,7 @@
 """How runs end when nobody ends them: the process's exit, SIGTERM, and the exit of a forked child.
 
 In the process that opened a run, the run ends with it: FINISHED, FAILED after an exception that nobody caught,
-KILLED by SIGTERM. A forked child delivers what it logged, and leaves the run to its parent. Both take at most
+KILLED by SIGTERM or Ctrl-C. A forked child delivers what it logged, and leaves the run to its parent. Both take at most
 EXIT_SECONDS and say what was not delivered.
 """
 
@@ -56,7 +56,10 @@ def child_writes() -> None:
 def _state() -> str:
     # Where code is typed in, an exception that was shown ended nothing.
     interactive = hasattr(sys, "ps1") or sys.flags.interactive
-    return "FAILED" if getattr(sys, "last_value", None) is not None and not interactive else "FINISHED"
+    error = None if interactive else getattr(sys, "last_value", None)
+    if error is None:
+        return "FINISHED"
+    return "FAILED" if isinstance(error, Exception) else "KILLED"
 
 
 def _deliver() -> None:

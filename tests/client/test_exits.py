@@ -29,6 +29,7 @@ BARE = "run = fleetlog.start_run('exits', tags={'case': CASE})\nrun.log({'x': 1.
         ("exception in a block", "with run: raise RuntimeError('x')", 1, "FAILED"),
         ("sys.exit(3) in a block", "with run: sys.exit(3)", 3, "FAILED"),
         ("Ctrl-C in a block", "with run: raise KeyboardInterrupt", -signal.SIGINT, "KILLED"),
+        ("Ctrl-C", "os.kill(os.getpid(), signal.SIGINT)\ntime.sleep(60)", -signal.SIGINT, "KILLED"),
         ("SIGTERM", "os.kill(os.getpid(), signal.SIGTERM)\ntime.sleep(60)", -signal.SIGTERM, "KILLED"),
     ],
 )

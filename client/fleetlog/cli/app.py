@@ -1,4 +1,4 @@
-"""The Typer app and its exit codes: 0 done, 1 an error in one line, 2 usage, 3 not found, 130 Ctrl-C."""
+"""The Typer app and its exit codes: 0 done, 1 not found or another error, in one line, 2 usage, 130 Ctrl-C."""
 
 from __future__ import annotations
 
@@ -41,9 +41,6 @@ def run_app() -> int:
     """Run the command line; the exit code."""
     try:
         code = app(standalone_mode=False)
-    except fleetlog.NotFound as error:
-        print(f"fleetlog: {error}", file=sys.stderr)
-        return 3
     except fleetlog.FleetlogError as error:
         print(f"fleetlog: {error}", file=sys.stderr)
         return 1

@@ -23,7 +23,10 @@ def list_(target: Target = None, namespace: Namespace = None, as_json: AsJson = 
     if as_json:
         print_json([{**vars(one)} for one in found])
         return
-    print_rows(["id", "name", "created"], [(one.id, one.name, one.create_time) for one in found])
+    print_rows(
+        ["id", "name", "created"],
+        [(one.id, one.name, one.create_time if one.create_time.timestamp() else None) for one in found],
+    )
 
 
 @app.command()

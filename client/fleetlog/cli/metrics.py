@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from typing import Annotated
 
 import typer
 
 from fleetlog.cli.chart import chart
 from fleetlog.cli.context import AsJson, Namespace, Target
-from fleetlog.cli.output import print_json, print_rows
+from fleetlog.cli.output import print_json, print_rows, width
 from fleetlog.client import Client
 from fleetlog.errors import NotFound
 
@@ -55,9 +53,9 @@ def show(
         else:
             print_rows(["key", "step", "time_millis", "value"], rows)
         return
-    width = shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
+    wide = width()
     for key in keys:
-        buckets = run.buckets(key, 2 * width)
+        buckets = run.buckets(key, 2 * wide)
         one = run.summary(key)
         title = f"{key}   last {one.last:.6g} at step {one.last_step:,}   min {one.min:.6g}   {one.count:,} points"
-        print(chart(title, buckets.steps.tolist(), buckets.mins.tolist(), buckets.maxs.tolist(), width))
+        print(chart(title, buckets.steps.tolist(), buckets.mins.tolist(), buckets.maxs.tolist(), wide))

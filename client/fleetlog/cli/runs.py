@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import math
+from datetime import datetime
+from typing import Annotated
 
 import typer
 
+from fleetlog.cli.columns import asked, document, unasked, value_of
 from fleetlog.cli.context import AsJson, Namespace, Target
-from fleetlog.cli.output import plain, print_json, print_rows
+from fleetlog.cli.output import on_terminal, print_json, print_rows, say
 from fleetlog.client import Client
-from fleetlog.views import RunView
+from fleetlog.errors import NotFound
 
 app = typer.Typer(no_args_is_help=True, help="Find runs, look at them, compare them.")
-
-
-def document(run: RunView) -> dict[str, Any]:
-    """A run for JSON."""
-    return {
-        "run_id": run.id, "name": run.name, "state": run.state, "user": run.user,
-        "experiment_id": run.experiment_id, "start_time": run.start_time, "end_time": run.end_time,
-        "parent_run_id": run.parent_id, "params": run.params, "tags": run.tags, "metrics": run.metrics,
-    }  # fmt: skip
-
-
-def value_of(run: RunView, column: str) -> object:
-    """A column such as metrics.val_loss, params.lr, tags.team or name."""
-    group, _, key = column.partition(".")
-    if group == "metrics":
-        return run.metrics.get(key)
-    if group == "params":
-        return run.params.get(key)
-    if group == "tags":
-        return run.tags.get(key)
-    return document(run).get(column)
 
 
 @app.command()
@@ -41,7 +23,7 @@ def search(
     experiment: Annotated[list[str] | None, typer.Option("--experiment", "-e", help="Name; may be repeated.")] = None,
     order_by: Annotated[list[str] | None, typer.Option(help="Such as 'metrics.val_loss ASC'; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 20,
-    columns: Annotated[str, typer.Option(help="Columns, by comma.")] = "",
+    columns: Annotated[str, typer.Option(help="By comma, such as name,params.lr,metrics.val_loss,duration.")] = "",
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -50,16 +32,38 @@ def search(
 
     Example: fleetlog runs search "metrics.val_loss <= 3.28" -e speedrun --order-by "metrics.train_time ASC"
     """
+    names = asked(columns)
     client = Client(target, namespace)
-    found = client.search_runs(filter, experiments=experiment or (), order_by=order_by or (), limit=limit)
+    try:
+        found = client.search_runs(filter, experiments=experiment or (), order_by=order_by or (), limit=limit)
+    except NotFound as error:
+        raise NotFound(error.reason, f"{error}: {_experiments_there_are(client)}") from None
     if as_json:
         print_json([document(run) for run in found])
         return
-    names = [name.strip() for name in columns.split(",") if name.strip()]
-    if not names:
-        shown = [key for run in found[:1] for key in sorted(run.metrics)[:4]]
-        names = ["name", "state", "start_time", *[f"metrics.{key}" for key in shown]]
-    print_rows(["run_id", *names], [[run.id, *[value_of(run, name) for name in names]] for run in found])
+    default = not names
+    if default:
+        head = ["name", "state", "start_time", "duration"]
+        if len(experiment or ()) != 1:
+            head.insert(1, "experiment")
+        # What was asked about comes before what every run has: it is the last to be left out.
+        names = ["name", *unasked(found, [filter, *(order_by or ())]), *head[1:]]
+    by_id = {one.id: one.name for one in client.experiments(deleted="all")} if "experiment" in names else {}
+    if "run_id" not in names:
+        names.insert(0, "run_id")
+    if not found and on_terminal():
+        say("no run matches")
+        return
+    short = {"start_time": "started", "end_time": "ended", "duration": "took"}
+    titles = [short.get(name, name.removeprefix("metrics.") if default else name) for name in names]
+    print_rows(names, [[value_of(run, name, by_id) for name in names] for run in found], titles=titles)
+    if len(found) == limit and on_terminal():
+        say(f"the first {limit}: --limit shows more")
+
+
+def _experiments_there_are(client: Client) -> str:
+    names = [one.name for one in client.experiments()]
+    return "there are " + ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 @app.command()
@@ -73,28 +77,41 @@ def get(
 
     Example: fleetlog runs get 0190a3b4c5d67e8f9a0b1c2d3e4f5061
     """
-    run = Client(target, namespace).get_run(run_id)
+    client = Client(target, namespace)
+    run = client.get_run(run_id)
+    names = {one.id: one.name for one in client.experiments(deleted="all")}
+    about = document(run, names)
     problems = [{"reason": one.reason, "message": one.message, "points": one.points} for one in run.problems]
     if as_json:
-        summaries = {key: vars(run.summary(key)) for key in run.metrics}
-        print_json({**document(run), "summaries": summaries, "problems": problems})
+        whole = {key: vars(run.summary(key)) for key in run.metrics}
+        print_json({**about, "summaries": whole, "problems": problems})
         return
-    rows: list[tuple[object, ...]] = [
-        (name, value) for name, value in document(run).items() if name not in ("params", "tags", "metrics")
+    rows: list[tuple[str, object]] = [
+        (name, value)
+        for name, value in about.items()
+        if name not in ("params", "tags", "metrics") and value not in (None, "")
     ]
+    rows.append(("duration", run.duration))
     rows += [(f"params.{key}", value) for key, value in sorted(run.params.items())]
     rows += [(f"tags.{key}", value) for key, value in sorted(run.tags.items())]
-    for key in sorted(run.metrics):
-        one = run.summary(key)
-        rows.append(
-            (
-                f"metrics.{key}",
-                f"{plain(one.last)} at step {one.last_step:,}; min {plain(one.min)}, max {plain(one.max)},"
-                f" mean {plain(one.mean)}; {one.count:,} points",
-            )
+    rows += [(f"problem {one['reason']}", f"{one['message']} ({one['points']} points)") for one in problems]
+    summaries = [(key, run.summary(key)) for key in sorted(run.metrics)]
+    if not on_terminal():
+        for key, one in summaries:
+            rows += [(f"metrics.{key}", one.last)]
+            rows += [(f"metrics.{key}.{name}", getattr(one, name)) for name in ("last_step", "min", "max", "mean")]
+            rows += [(f"metrics.{key}.count", one.count)]
+        print_rows(["what", "value"], rows)
+        return
+    # A document shows moments, not how long ago they were.
+    shown = [(what, f"{value:%F %T} UTC" if isinstance(value, datetime) else value) for what, value in rows]
+    print_rows(["what", "value"], [row for row in shown if row[1] is not None], fold=True, titles=["", ""])
+    if summaries:
+        print()
+        print_rows(
+            ["metric", "last", "step", "min", "max", "mean", "points"],
+            [(key, one.last, one.last_step, one.min, one.max, one.mean, one.count) for key, one in summaries],
         )
-    rows += [(f"problem {one['reason']}", one["message"]) for one in problems]
-    print_rows(["what", "value"], rows)
 
 
 @app.command()
@@ -107,7 +124,7 @@ def diff(
 ) -> None:
     """Show in which params, tags and metrics two runs differ.
 
-    Example: fleetlog runs diff RUN_ID RUN_ID
+    Example: fleetlog runs diff 0190a3b4c5d67e8f9a0b1c2d3e4f5061 0190a3b4c5d67e8f9a0b1c2d3e4f5062
     """
     client = Client(target, namespace)
     left, right = client.get_run(one), client.get_run(other)
@@ -120,4 +137,19 @@ def diff(
     if as_json:
         print_json([{"what": what, "one": a, "other": b} for what, a, b in rows])
         return
-    print_rows(["what", left.name or left.id, right.name or right.id], rows)
+    if not rows and on_terminal():
+        say("they have the same params, tags and last values of metrics")
+        return
+    heads = [left.name, right.name] if left.name and right.name and left.name != right.name else [left.id, right.id]
+    changes = [(what, a, b, _change(a, b)) for what, a, b in rows]
+    print_rows(["what", "one", "other", "change"], changes, fold=True, titles=["", *heads, "change"])
+
+
+def _change(before: object, after: object) -> str | None:
+    """By how much a number differs, in percent."""
+    if isinstance(before, bool) or isinstance(after, bool):
+        return None
+    if not isinstance(before, (int, float)) or not isinstance(after, (int, float)) or not before:
+        return None
+    percent = 100 * (after - before) / abs(before)
+    return f"{percent:+.3g} %" if math.isfinite(percent) else None

@@ -1,0 +1,68 @@
+"""Values as texts: exact for programs, short for people. Pure."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+
+def exact(value: object) -> str:
+    """For a pipe: nothing rounded, times as ISO 8601 in UTC, one line, no tabs."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return repr(value.total_seconds())
+    return " ".join(str(value).splitlines()).replace("\t", " ")
+
+
+def human(value: object, now: datetime) -> str:
+    """For a terminal: six digits, times as distances, nothing that a terminal would obey."""
+    if isinstance(value, float):
+        return number(value)
+    if isinstance(value, datetime):
+        return when(value, now)
+    if isinstance(value, timedelta):
+        return lasting(value)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in exact(value))
+
+
+def number(value: float) -> str:
+    """Six digits; whole and large ones with commas."""
+    if not math.isfinite(value):
+        return str(value)
+    if abs(value) < 1e15 and (value == int(value) or abs(value) >= 1e5):
+        return f"{value:,.0f}"
+    return f"{value:.6g}"
+
+
+def when(moment: datetime, now: datetime) -> str:
+    """ "5 min ago", for a fortnight; then the day."""
+    seconds = (now - moment).total_seconds()
+    if not -1 <= seconds < 14 * 86400:
+        return f"{moment:%Y-%m-%d}"
+    for limit, unit, word in ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h")):
+        if seconds < limit:
+            return f"{max(0, int(seconds / unit))} {word} ago"
+    days = int(seconds / 86400)
+    return "1 day ago" if days == 1 else f"{days} days ago"
+
+
+def lasting(span: timedelta) -> str:
+    """ "58.9 s", "4 min 25 s", "1 h 12 min", "2 d 3 h"."""
+    seconds = span.total_seconds()
+    if abs(seconds) < 59.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if abs(whole) < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = round(seconds / 60)
+    if minutes < 1440:
+        return f"{minutes // 60} h {minutes % 60} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24} h"

@@ -1,0 +1,59 @@
+"""The command line as a person sees it, and as a script does."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from dataclasses import dataclass
+
+COMMAND = [sys.executable, "-c", "from fleetlog_deploy.cli import main; main()"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+def _environment(target: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("FLEETLOG_", "COLUMNS", "LINES"))}
+    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "FLEETLOG_TARGET": target, "NO_COLOR": "1"}
+
+
+def piped(target: str, *arguments: str) -> Answer:
+    """The command with its output in a pipe."""
+    done = subprocess.run(
+        [*COMMAND, *arguments], env=_environment(target), capture_output=True, text=True, timeout=60, check=False
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def on_terminal(target: str, columns: int, *arguments: str) -> Answer:
+    """The command on a terminal so many characters wide, without colours."""
+    reading, writing = pty.openpty()
+    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {**_environment(target), "TERM": "dumb"}
+    process = subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    out = b""
+    try:
+        # Linux says EIO when the last writer of a terminal has gone.
+        while chunk := os.read(reading, 65536):
+            out += chunk
+    except OSError:
+        pass
+    os.close(reading)
+    _, err = process.communicate(timeout=60)
+    return Answer(process.returncode, out.decode().replace("\r\n", "\n"), err.decode())

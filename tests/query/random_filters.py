@@ -34,8 +34,9 @@ def key(group: str) -> Texts:
 NUMBER = st.sampled_from([*NUMBERS, 0.25, 1024.0]).map(repr)
 TEXT = st.sampled_from(TEXTS).map(quoted)
 PATTERN = st.sampled_from(
-    ["%", "a%", "_", "%b", "100\\%", "under\\_%", "back\\\\%", "A_", "%☃", "", "\\a", "%\\", "\\", "α_", "%\n%", "%S%"]
-).map(quoted)
+    ["%", "a%", "_", "%b", "100\\%", "under\\_%", "back\\\\%", "A_", "%☃", "", "\\a", "%\\", "\\", "α_", "%\n%", "%S%",
+     "k", "I", "%%", "a%b", "%a%"]
+).map(quoted)  # fmt: skip
 EXPRESSION = st.sampled_from(["a", "^a$", ".", "^.$", "(?i)^A", "[0-9]+", "\\\\", "a|é", "", "^$", "t.h", "\\PL"]).map(
     quoted
 )

@@ -12,7 +12,7 @@ from fleetlog_query.filter.fields import STATES
 START = 1_700_000_000_000
 TEXTS = [
     "", "a", "A", "ab", "it's", 'q"uote', "back\\slash", "\\", "100%", "under_score", "é☃", "tab\there", "line\nend",
-    "3", "1e-4", "nan", "ΑΣ", "straße", "😀", "a+b(c)",
+    "3", "1e-4", "nan", "ΑΣ", "straße", "😀", "a+b(c)", "\N{KELVIN SIGN}", "ſ", "İ",
 ]  # fmt: skip
 NAMES = [text for text in TEXTS if text and text.isprintable()]
 NUMBERS = [0.0, -0.0, 1.0, -1.5, 1e-4, 3.0, 1e300, math.inf, -math.inf, math.nan]

@@ -65,6 +65,7 @@ def _log_run(rng: random.Random, place: int, target: str, experiment: str, rows:
     attributes: dict[str, float | str | None] = {
         "run_id": run.id, "name": name, "user": user, "state": float(STATES[state]), "start_time": float(start),
         "end_time": None if state == "RUNNING" else float(end), "parent_run_id": parent,
+        "experiment_id": 1.0,
     }  # fmt: skip
     latest = {key: max(series, key=order).value for key, series in points.items()}
     return run.id, Row(attributes, {key: typed(value) for key, value in params.items()}, tags, latest, points)

@@ -4,6 +4,7 @@ import pytest
 from fleetlog_query.filter.conditions import reads_points
 from fleetlog_query.filter.explain import explain, tables
 from fleetlog_query.filter.plan import plan_of
+from fleetlog_query.order import parse_order
 
 
 def test_a_plan_in_words() -> None:
@@ -58,3 +59,17 @@ def test_what_is_read_is_known_before(text: str, read: list[str]) -> None:
 
 def test_odd_keys_are_shown_safely() -> None:
     assert explain(plan_of("tags.`a\n'b` = '\x07'"))[0] == "tags.`a\\n'b` = '\\x07'"
+
+
+def test_an_order_in_words() -> None:
+    keys = parse_order(["min(metrics.x WHERE step > 3) - metrics.y DESC", "tags.a"])
+    assert explain(None, keys) == [
+        "every run",
+        "ordered by (min(metrics.x WHERE step >= 4) - metrics.y) DESC",
+        "then by tags.a ASC",
+        "reads runs: attributes of runs",
+        "reads attrs: the latest value of each param, tag and metric",
+        "reads series: what is known of each metric over all its points",
+        "reads rollup: metrics in buckets of 128 steps",
+        "reads points: the points themselves, 100,000,000 at most",
+    ]

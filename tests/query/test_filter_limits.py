@@ -9,6 +9,7 @@ from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.plan import plan_of
+from fleetlog_query.order import parse_order
 from fleetlog_query.scope import Scope
 from fleetlog_query.statement import condition
 
@@ -95,3 +96,17 @@ def test_a_statement_stays_small() -> None:
         plan = plan_of(text)
         assert plan is not None
         assert len(condition(plan, SCOPE, Binds())) < 200_000
+
+
+@pytest.mark.parametrize(
+    ("items", "said"),
+    [
+        (["metrics.x"] * (limits.ORDER_BY_KEYS + 1), "9 keys, at most 8"),
+        ([" + ".join(f"metrics.x{place}" for place in range(17))], "a calculation with 17 names, at most 16"),
+        ([" + ".join(f"metrics.x{key}_{place}" for place in range(16)) for key in range(8)], "128 names, at most 100"),
+        ([" + ".join(f"at(metrics.x, {place})" for place in range(11))], "11 windows, at most 10"),
+    ],
+)
+def test_orders_have_limits(items: list[str], said: str) -> None:
+    with pytest.raises(InvalidArgument, match=said):
+        parse_order(items)

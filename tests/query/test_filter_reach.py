@@ -9,12 +9,13 @@ import pytest
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.plan import plan_of
+from fleetlog_query.order import joins, parse_order, sort_columns
 from fleetlog_query.scope import Scope
 from fleetlog_query.statement import condition
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from tests.query.random_filters import FILTER
+from tests.query.random_filters import FILTER, ORDER
 
 HOSTILE = [
     "') UNION ALL SELECT * FROM system.tables --", "{p0:String}", "x' OR 1=1 /*", "url('http://127.0.0.1')",
@@ -65,6 +66,16 @@ def test_statements_are_made_of_known_words(text: str) -> None:
         namespace = re.match(r"FROM \w+ (?:FINAL )?WHERE namespace = \{(p[0-9]+):String\} AND ", read)
         assert namespace
         assert binds.values[namespace[1]] == "mine"
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(order=ORDER)
+def test_orders_are_made_of_known_words(order: list[str]) -> None:
+    keys, binds = parse_order(order, 0.0), Binds()
+    columns = sort_columns(keys)
+    sql = joins(keys, Scope("mine", (1, 2)), binds) + "\n" + "\n".join(column.sql for column in columns)
+    words = {word for word in words_of(sql) if not re.fullmatch(r"k[0-9](?:_\w+)?", word)}
+    assert words <= WORDS | {"LEFT", "ANY", "JOIN", "ON", "toUInt8"}
 
 
 @settings(max_examples=200, deadline=None)

@@ -103,11 +103,14 @@ class Client:
         maximize: str | None = None,
         filter: str = "",  # noqa: A002
     ) -> RunView | None:
-        """The run with the lowest or highest value of "metrics.x" (or "params.x"); None when no run has a number."""
+        """The run with the lowest or highest number, None when no run has one.
+
+        Of "metrics.x", "params.x", "min(metrics.x)", "metrics.x - metrics.y", …: what order_by of a search may say.
+        """
         if (minimize is None) == (maximize is None):
             raise ValueError("give one of minimize and maximize, for example minimize='metrics.val_loss'")
         key = minimize or maximize or ""
-        there = f"{key} IS NOT NULL AND {key} != NaN"
+        there = f"{key} != NaN"
         runs = self.search_runs(
             f"({filter}) AND {there}" if filter else there,
             experiments=[experiment],

@@ -6,30 +6,17 @@ texts go the key's way. Ties fall to start_time DESC, then run id.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fleetlog_core import limits
-from fleetlog_core.errors import InvalidArgument, shown
+from fleetlog_core.errors import InvalidArgument
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.filter.fields import Kind, resolve
+from fleetlog_query.filter.order_key import OrderKey, parse_order_key
+from fleetlog_query.filter.values import Computed, Key, Series
 from fleetlog_query.scope import Scope, attribute_sql, attrs_of
-
-_ITEM = re.compile(
-    r"\s*([A-Za-z_]\w*)(?:\s*\.\s*(`(?:[^`]|``)+`|\"(?:[^\"]|\"\")+\"|\w[\w./:-]*))?\s*(?:\s(ASC|DESC))?\s*",
-    re.IGNORECASE,
-)
-
-
-@dataclass(frozen=True)
-class OrderKey:
-    """One key of an order."""
-
-    kind: Kind
-    key: str
-    descending: bool
+from fleetlog_query.value_rows import computed_rows, expression, value_rows
 
 
 @dataclass(frozen=True)
@@ -41,29 +28,22 @@ class SortColumn:
     type: str
 
 
-def parse_order(items: Sequence[str]) -> list[OrderKey]:
-    """The keys. ORDER_BY_INVALID."""
+def parse_order(items: Sequence[str], now_millis: float | None = None) -> list[OrderKey]:
+    """The keys; `now_millis` is what now() is. ORDER_BY_INVALID, and the reasons of parse_order_key."""
     if len(items) > limits.ORDER_BY_KEYS:
-        raise _invalid(0, f"{len(items)} keys, at most {limits.ORDER_BY_KEYS}")
-    keys = []
-    for place, item in enumerate(items):
-        match = _ITEM.fullmatch(item) if len(item) <= 1000 else None
-        if match is None:
-            raise _invalid(place, f"{shown(item)} is not of the form 'metrics.val_loss ASC'")
-        group, key, way = match.groups()
-        if key is None:
-            group, key = "", group
-        elif key[0] in '`"':
-            key = key[1:-1].replace(key[0] * 2, key[0])
-        resolved = resolve(group.lower(), key)
-        if isinstance(resolved, str):
-            raise _invalid(place, resolved)
-        keys.append(OrderKey(*resolved, (way or "ASC").upper() == "DESC"))
+        raise _invalid(f"{len(items)} keys, at most {limits.ORDER_BY_KEYS}")
+    keys = [parse_order_key(item, f"order_by[{place}]", now_millis) for place, item in enumerate(items)]
+    sources = {source for key in keys for source in key.sources}
+    if len(sources) > limits.FILTER_LOOKUPS:
+        raise _invalid(f"{len(sources)} names, at most {limits.FILTER_LOOKUPS}")
+    found = sum(isinstance(source, Series) and source.window is not None for source in sources)
+    if found > limits.FILTER_WINDOWS:
+        raise _invalid(f"{found} windows, at most {limits.FILTER_WINDOWS}; each reads points")
     return keys
 
 
-def _invalid(place: int, what: str) -> InvalidArgument:
-    return InvalidArgument.of_field("ORDER_BY_INVALID", f"order_by[{place}]", what)
+def _invalid(what: str) -> InvalidArgument:
+    return InvalidArgument.of_field("ORDER_BY_INVALID", "order_by", what)
 
 
 def sort_columns(keys: Sequence[OrderKey]) -> list[SortColumn]:
@@ -81,33 +61,57 @@ def sort_columns(keys: Sequence[OrderKey]) -> list[SortColumn]:
 
 def _expressions(place: int, key: OrderKey) -> tuple[str, str, str]:
     """(number, text, class) of a key."""
-    if key.kind == "attributes":
-        sql, present, numeric = attribute_sql(key.key)
+    value = key.value
+    if isinstance(value, Key) and value.kind == "attributes":
+        sql, present, numeric = attribute_sql(value.key)
         if numeric:
             return f"if({present}, {sql}, 0.)", "''", f"if({present}, 0, 3)"
         return "0.", f"if({present}, {sql}, '')", f"if({present}, 2, 3)"
-    found, number, text, type_ = f"k{place}_there", f"k{place}_num", f"k{place}_str", f"k{place}_type"
-    value = f"if({found} = 1 AND NOT isNaN({number}), {number}, 0.)"
-    if key.kind == "metrics":
-        return value, "''", f"multiIf({found} = 0, 3, isNaN({number}), 1, 0)"
-    if key.kind == "tags":
-        return "0.", f"if({found} = 1, {text}, '')", f"if({found} = 0, 3, 2)"
-    class_ = f"multiIf({found} = 0, 3, NOT isNaN({number}), 0, {type_} = 4, 1, 2)"
-    return value, f"if({class_} = 2, {text}, '')", class_
+    if key.of_attributes:
+        parts = {source: attribute_sql(source.key) for source in key.sources}
+        there = " AND ".join(dict.fromkeys(part[1] for part in parts.values()))
+        number = expression(value, lambda source: parts[source][0], repr)
+        return _numbers(f"({there})", number)
+    found, number, text, type_ = f"k{place}_there = 1", f"k{place}_num", f"k{place}_str", f"k{place}_type"
+    if not isinstance(value, Key) or value.kind == "metrics":
+        return _numbers(found, number)
+    if value.kind == "tags":
+        return "0.", f"if({found}, {text}, '')", f"if({found}, 2, 3)"
+    class_ = f"multiIf(NOT {found}, 3, NOT isNaN({number}), 0, {type_} = 4, 1, 2)"
+    return _numbers(found, number)[0], f"if({class_} = 2, {text}, '')", class_
 
 
-def joins(keys: Sequence[OrderKey], scope: Scope, binds: Binds, known: int = 0) -> str:
-    """The joins that bring the keys' values to rows of `runs`; not those of the first `known` keys."""
+def _numbers(found: str, number: str) -> tuple[str, str, str]:
+    value = f"if({found} AND NOT isNaN({number}), {number}, 0.)"
+    return value, "''", f"multiIf(NOT {found}, 3, isNaN({number}), 1, 0)"
+
+
+def joins(keys: Sequence[OrderKey], scope: Scope, binds: Binds, known: int = 0, among: str = "") -> str:
+    """The joins that bring the keys' values to rows of `runs`; not those of the first `known` keys.
+
+    `among`: a condition on run_id that windows, which read points, are kept to.
+    """
     parts = []
     for place, key in enumerate(keys):
-        if place < known or key.kind == "attributes":
+        if place < known or key.of_attributes:
             continue
-        rows = attrs_of(key.kind, key.key, scope, binds)
+        if isinstance(key.value, Key):
+            columns, rows = ("num", "str", "type"), attrs_of(key.value.kind, key.value.key, scope, binds)
+        else:
+            columns, rows = ("v", "''", "0"), f"FROM ({number_rows(key.value, scope, binds, among)})"
+        number, text, type_ = columns
         parts.append(
-            f"LEFT ANY JOIN (SELECT run_id AS k{place}_run, num AS k{place}_num, str AS k{place}_str,"
-            f" type AS k{place}_type, toUInt8(1) AS k{place}_there {rows}) AS k{place} ON k{place}_run = run_id"
+            f"LEFT ANY JOIN (SELECT run_id AS k{place}_run, {number} AS k{place}_num, {text} AS k{place}_str,"
+            f" {type_} AS k{place}_type, toUInt8(1) AS k{place}_there {rows}) AS k{place} ON k{place}_run = run_id"
         )
     return "\n".join(parts)
+
+
+def number_rows(value: Series | Computed, scope: Scope, binds: Binds, among: str = "") -> str:
+    """What a key that is calculated is, of each run: `SELECT run_id, … AS v`."""
+    if isinstance(value, Computed):
+        return computed_rows(value, scope, binds, among)
+    return value_rows(value, scope, binds, among)
 
 
 def known_columns(key: OrderKey, numbers: Mapping[bytes, float]) -> list[SortColumn]:

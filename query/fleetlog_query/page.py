@@ -11,11 +11,12 @@ from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.conditions import Plan, leaves, reads
+from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.values import Key
-from fleetlog_query.order import OrderKey, SortColumn, after, joins, known_columns
+from fleetlog_query.order import SortColumn, after, joins, known_columns, number_rows
 from fleetlog_query.run_rows import RUN_COLUMNS
 from fleetlog_query.scope import Scope, attrs_of
-from fleetlog_query.statement import condition
+from fleetlog_query.statement import condition, kept_runs
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def page_statement(query: PageQuery, *, wide: bool, foremost: Mapping[bytes, flo
     if query.plan is not None:
         where.append(condition(query.plan, query.scope, binds))
     selected = ", ".join(f"{column.sql} AS s{place}" for place, column in enumerate(query.columns))
-    joined = joins(query.keys, query.scope, binds, known)
+    among = kept_runs(query.plan, query.scope, binds) if any(key.reads_windows for key in query.keys[known:]) else ""
+    joined = joins(query.keys, query.scope, binds, known, among)
     behind = "" if query.last is None else after(query.columns, query.last, binds)
     if joined:
         runs = (
@@ -68,12 +70,16 @@ def page_statement(query: PageQuery, *, wide: bool, foremost: Mapping[bytes, flo
 
 
 def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement:
-    """Runs whose first key, a metric, is among the `count` foremost numbers, in that order; deleted ones too."""
+    """Runs whose first key is among the `count` foremost numbers, as num, in that order; deleted ones too."""
     binds = Binds()
     key = query.keys[0]
-    rows = attrs_of(key.kind, key.key, query.scope, binds)
+    if isinstance(key.value, Key):
+        number, rows = "num", attrs_of(key.value.kind, key.value.key, query.scope, binds)
+    else:
+        among = kept_runs(query.plan, query.scope, binds) if key.reads_windows else ""
+        number, rows = "v", f"FROM ({number_rows(key.value, query.scope, binds, among)}) WHERE 1"
     if query.last is not None:
-        rows += f" AND num {'<=' if key.descending else '>='} {binds.number(query.last[1])}"
+        rows += f" AND {number} {'<=' if key.descending else '>='} {binds.number(query.last[1])}"
     if query.plan is not None:
         plan = condition(query.plan, query.scope, binds)
         if _only_keys(query.plan):
@@ -81,7 +87,7 @@ def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement
         else:
             rows += f" AND run_id IN (SELECT run_id FROM runs FINAL WHERE {query.scope.sql(binds)} AND {plan})"
     way = "DESC" if key.descending else "ASC"
-    sql = f"SELECT run_id, num {rows} AND NOT isNaN(num) ORDER BY num {way} LIMIT {count}"
+    sql = f"SELECT run_id, {number} AS num {rows} AND NOT isNaN({number}) ORDER BY {number} {way} LIMIT {count}"
     return Statement(sql, binds.values, wide)
 
 

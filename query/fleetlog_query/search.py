@@ -2,7 +2,7 @@
 
 Three ways to the same page, the first that applies:
 
-    foremost   by a metric: only runs whose value is among the foremost are joined and sorted
+    foremost   by a number of metrics: only runs whose value is among the foremost are joined and sorted
     latest     by start_time DESC: only the latest runs are looked at
     whole      all runs of the scope
 """
@@ -20,8 +20,10 @@ from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.warehouse.port import Answer, Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2
 
+from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.order import OrderKey, parse_order, sort_columns
+from fleetlog_query.filter.values import Key
+from fleetlog_query.order import parse_order, sort_columns
 from fleetlog_query.page import PageQuery, foremost_statement, page_statement, values_of
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.run_rows import runs_of
@@ -73,22 +75,24 @@ class Searcher:
         """One page. InvalidArgument for a filter, order or token that is wrong; TimedOut."""
         size = check_page_size(search.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
         purpose = _purpose(search)
-        keys = parse_order(search.order_by)
-        last = self._tokens.read(purpose, search.page_token) if search.page_token else None
+        # The first page says what now() is: a later one of the same search goes on in the same order.
+        begun, *values = self._tokens.read(purpose, search.page_token) if search.page_token else [self._clock() * 1000]
+        keys, plan = parse_order(search.order_by, begun), plan_of(search.filter, begun)
+        last, columns = values or None, sort_columns(keys)
         scope = Scope(search.namespace, search.experiments)
-        plan, columns = plan_of(search.filter, self._clock() * 1000), sort_columns(keys)
         if not search.experiments:
             return SearchPage([], "")
         query = PageQuery(scope, plan, keys, columns, last, size, search.deleted_view)
         answer = self._page(query, timeout_seconds)
         more = answer.rows > size
-        token = self._tokens.make(purpose, values_of(answer, columns, size - 1)) if more else ""
+        token = self._tokens.make(purpose, [begun, *values_of(answer, columns, size - 1)]) if more else ""
         return SearchPage(runs_of(answer)[:size], token)
 
     def _page(self, query: PageQuery, timeout_seconds: float) -> Answer:
         """The page and one row more."""
-        if query.keys and query.keys[0].kind == "metrics":
-            for spare in SPARES:
+        if query.keys and query.keys[0].of_metrics:
+            # Points are not read twice if once will do.
+            for spare in SPARES[-1:] if query.keys[0].reads_windows else SPARES:
                 answer = self._foremost(query, query.size + 1 + spare, timeout_seconds)
                 if answer is not None:
                     return answer
@@ -131,7 +135,7 @@ def _start_of(answer: Answer, row: int) -> int:
 
 def _by_start(keys: Sequence[OrderKey]) -> bool:
     """Whether the latest start is first. Other orders look at all runs."""
-    return not keys or (keys[0].kind == "attributes" and keys[0].key == "start_time" and keys[0].descending)
+    return not keys or (keys[0].value == Key("attributes", "start_time") and keys[0].descending)
 
 
 def _purpose(search: Search) -> str:

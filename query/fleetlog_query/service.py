@@ -25,9 +25,9 @@ from fleetlog_query.artifacts import Artifacts
 from fleetlog_query.cancelling import CancellableWarehouse, Work
 from fleetlog_query.documents import Documents
 from fleetlog_query.experiments import Experiments, shown_in
-from fleetlog_query.filter.conditions import reads_points
-from fleetlog_query.filter.explain import explain
+from fleetlog_query.filter.explain import explain, tables
 from fleetlog_query.filter.plan import plan_of
+from fleetlog_query.order import parse_order
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.read_mask import ReadMask, parse_read_mask
 from fleetlog_query.search import Search, Searcher
@@ -117,8 +117,10 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     ) -> query_pb2.ExplainSearchResponse:
         """See the proto."""
         check_namespace(request.search.namespace)
-        plan = plan_of(request.search.filter, time.time() * 1000)
-        return query_pb2.ExplainSearchResponse(lines=explain(plan), reads_points=reads_points(plan))
+        now_millis = time.time() * 1000
+        plan = plan_of(request.search.filter, now_millis)
+        keys = parse_order(request.search.order_by, now_millis)
+        return query_pb2.ExplainSearchResponse(lines=explain(plan, keys), reads_points="points" in tables(plan, keys))
 
     def _experiment_ids(
         self, namespace: str, request: query_pb2.SearchRunsRequest, timeout_seconds: float

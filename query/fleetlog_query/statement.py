@@ -17,9 +17,9 @@ from fleetlog_core.errors import InvalidArgument
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_nan, is_simple, leaves, reads, windows
 from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS, STATES
-from fleetlog_query.filter.values import Computed, Key, Series, Value
+from fleetlog_query.filter.values import Key, Series, Value
 from fleetlog_query.scope import Scope, attribute_sql
-from fleetlog_query.value_rows import value_rows
+from fleetlog_query.value_rows import expression, united_rows, value_rows
 
 _COUNTED_KEYS = 8
 """From more keys than this in one AND their matches are counted in one pass instead of met as sets; in a window, where
@@ -44,6 +44,12 @@ def condition(plan: Plan, scope: Scope, binds: Binds) -> str:
         )
         raise InvalidArgument.of_field("FILTER_TOO_LARGE", "filter", what)
     return f"({sql})"
+
+
+def kept_runs(plan: Plan | None, scope: Scope, binds: Binds) -> str:
+    """A condition on run_id that holds of every run of the plan, and reads no points; "" = none is known."""
+    among = tuple(part for part in _flat([plan], AllOf) if not windows(part)) if plan is not None else ()
+    return _Compiler(scope, binds).kept(among)
 
 
 class _Compiler:
@@ -118,18 +124,21 @@ class _Compiler:
             present = " AND ".join(dict.fromkeys(part[1] for part in parts.values()))
             return f"({present} AND {self._test(leaf, None, lambda source: parts[source][0])})"
         self.lookups += len(sources)
-        rows = [value_rows(source, self._scope, self._binds, self._kept_to(source, among)) for source in sources]
-        if leaf.operator == "null":
-            return f"run_id {'IN' if leaf.negated else 'NOT IN'} (SELECT run_id FROM ({rows[0]}))"
-        if len(rows) == 1:
-            return f"run_id IN (SELECT run_id FROM ({rows[0]}) WHERE {self._test(leaf, None, lambda _: 'v')})"
-        united = " UNION ALL ".join(f"SELECT run_id, {place} AS i, v FROM ({row})" for place, row in enumerate(rows))
+        kept = [self._kept_to(source, among) for source in sources]
+        if len(sources) == 1:
+            rows = value_rows(sources[0], self._scope, self._binds, kept[0])
+            if leaf.operator == "null":
+                return f"run_id {'IN' if leaf.negated else 'NOT IN'} (SELECT run_id FROM ({rows}))"
+            return f"run_id IN (SELECT run_id FROM ({rows}) WHERE {self._test(leaf, None, lambda _: 'v')})"
+        rows = united_rows(sources, self._scope, self._binds, kept)
         test = self._test(leaf, None, lambda source: f"anyIf(v, i = {sources.index(source)})")
-        return f"run_id IN (SELECT run_id FROM ({united}) GROUP BY run_id HAVING count() = {len(rows)} AND {test})"
+        return f"run_id IN (SELECT run_id FROM ({rows}) GROUP BY run_id HAVING count() = {len(sources)} AND {test})"
 
     def _kept_to(self, source: Key | Series, among: tuple[Plan, ...]) -> str:
-        if not among or isinstance(source, Key) or source.window is None:
-            return ""
+        return self.kept(among) if isinstance(source, Series) and source.window is not None else ""
+
+    def kept(self, among: tuple[Plan, ...]) -> str:
+        """A condition on run_id: of the runs that these conditions leave; "" = all."""
         # Some of them will do: the statement is not to grow with the square of the filter.
         sizes = itertools.accumulate(sum(1 for _ in leaves(part)) for part in among)
         few = [part for part, size in zip(among, sizes, strict=True) if size <= _KEPT_LEAVES]
@@ -170,10 +179,7 @@ class _Compiler:
     def _expression(self, value: Value | str, sql_of: Callable[[Key | Series], str]) -> str:
         if isinstance(value, str):
             return self._binds.text(value)
-        if isinstance(value, Computed):
-            left, right = self._expression(value.left, sql_of), self._expression(value.right, sql_of)
-            return f"({left} {value.sign} {right})"
-        return self._binds.number(value) if isinstance(value, float) else sql_of(value)
+        return expression(value, sql_of, self._binds.number)
 
 
 def _flat(parts: Sequence[Plan], joined: type[AllOf] | type[AnyOf]) -> list[Plan]:

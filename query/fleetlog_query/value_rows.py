@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from fleetlog_core import limits
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.filter.values import EVERY, Key, Series, Window
+from fleetlog_query.filter.values import EVERY, Computed, Key, Series, Value, Window, read_by
 from fleetlog_query.scope import Scope, attribute_sql, attrs_of
 
 _WORD = 18446744073709551615
@@ -41,6 +43,28 @@ def value_rows(value: Key | Series, scope: Scope, binds: Binds, among: str = "")
         return f"SELECT run_id, {sql} AS v FROM runs FINAL WHERE {scope.sql(binds)} AND {present}"
     number = " AND (NOT isNaN(num) OR type = 4)" if value.kind == "params" else ""
     return f"SELECT run_id, num AS v {attrs_of(value.kind, value.key, scope, binds)}{number}"
+
+
+def computed_rows(value: Computed, scope: Scope, binds: Binds, among: str = "") -> str:
+    """The rows of a calculation, of the runs that have all its parts."""
+    sources = list(dict.fromkeys(read_by(value)))
+    rows = united_rows(sources, scope, binds, [among] * len(sources))
+    sql = expression(value, lambda source: f"anyIf(v, i = {sources.index(source)})", binds.number)
+    return f"SELECT run_id, {sql} AS v FROM ({rows}) GROUP BY run_id HAVING count() = {len(sources)}"
+
+
+def united_rows(sources: Sequence[Key | Series], scope: Scope, binds: Binds, among: Sequence[str]) -> str:
+    """The rows of several values, `i` telling which; `among` for each of them."""
+    rows = [value_rows(source, scope, binds, kept) for source, kept in zip(sources, among, strict=True)]
+    return " UNION ALL ".join(f"SELECT run_id, {place} AS i, v FROM ({row})" for place, row in enumerate(rows))
+
+
+def expression(value: Value, sql_of: Callable[[Key | Series], str], constant: Callable[[float], str]) -> str:
+    """A value as SQL, over what `sql_of` says each thing that is read is."""
+    if isinstance(value, Computed):
+        left, right = expression(value.left, sql_of, constant), expression(value.right, sql_of, constant)
+        return f"({left} {value.sign} {right})"
+    return constant(value) if isinstance(value, float) else sql_of(value)
 
 
 def series_of(key: str, scope: Scope, binds: Binds) -> str:

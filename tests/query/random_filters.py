@@ -34,8 +34,9 @@ def key(group: str) -> Texts:
 NUMBER = st.sampled_from([*NUMBERS, 0.25, 1024.0]).map(repr)
 TEXT = st.sampled_from(TEXTS).map(quoted)
 PATTERN = st.sampled_from(
-    ["%", "a%", "_", "%b", "100\\%", "under\\_%", "back\\\\%", "A_", "%☃", "", "\\a", "%\\", "\\", "α_", "%\n%", "%S%"]
-).map(quoted)
+    ["%", "a%", "_", "%b", "100\\%", "under\\_%", "back\\\\%", "A_", "%☃", "", "\\a", "%\\", "\\", "α_", "%\n%", "%S%",
+     "k", "I", "%%", "a%b", "%a%"]
+).map(quoted)  # fmt: skip
 EXPRESSION = st.sampled_from(["a", "^a$", ".", "^.$", "(?i)^A", "[0-9]+", "\\\\", "a|é", "", "^$", "t.h", "\\PL"]).map(
     quoted
 )
@@ -116,6 +117,17 @@ LEAF = st.one_of(
     build("parent_run_id IS {}NULL", NOT),
     build("parent_run_id {} {}", COMPARISON, one_of("'0'", "'zz'", "''")),
 )
+ORDERED = st.one_of(
+    key("metrics"),
+    key("params"),
+    key("tags"),
+    SERIES,
+    COMPUTED,
+    one_of("start_time", "end_time", "name", "user", "state", "run_id", "parent_run_id", "experiment_id"),
+    one_of("end_time - start_time", "(end_time - start_time) / 0", "now() - end_time"),
+    build("{} * (end_time - start_time)", READ),
+)  # fmt: skip
+ORDER = st.lists(build("{} {}", ORDERED, one_of("", "ASC", "desc")), min_size=1, max_size=3)
 FILTER = st.recursive(
     LEAF,
     lambda inner: st.one_of(

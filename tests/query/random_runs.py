@@ -12,7 +12,7 @@ from fleetlog_query.filter.fields import STATES
 START = 1_700_000_000_000
 TEXTS = [
     "", "a", "A", "ab", "it's", 'q"uote', "back\\slash", "\\", "100%", "under_score", "é☃", "tab\there", "line\nend",
-    "3", "1e-4", "nan", "ΑΣ", "straße", "😀", "a+b(c)",
+    "3", "1e-4", "nan", "ΑΣ", "straße", "😀", "a+b(c)", "\N{KELVIN SIGN}", "ſ", "İ",
 ]  # fmt: skip
 NAMES = [text for text in TEXTS if text and text.isprintable()]
 NUMBERS = [0.0, -0.0, 1.0, -1.5, 1e-4, 3.0, 1e300, math.inf, -math.inf, math.nan]
@@ -65,6 +65,7 @@ def _log_run(rng: random.Random, place: int, target: str, experiment: str, rows:
     attributes: dict[str, float | str | None] = {
         "run_id": run.id, "name": name, "user": user, "state": float(STATES[state]), "start_time": float(start),
         "end_time": None if state == "RUNNING" else float(end), "parent_run_id": parent,
+        "experiment_id": 1.0,
     }  # fmt: skip
     latest = {key: max(series, key=order).value for key, series in points.items()}
     return run.id, Row(attributes, {key: typed(value) for key, value in params.items()}, tags, latest, points)

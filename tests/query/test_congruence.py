@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 import fleetlog
 import pytest
+from fleetlog.connection import connection_to
 from fleetlog_core.errors import InvalidArgument
+from fleetlog_proto.v1 import query_pb2
 from fleetlog_query.filter.evaluate import Row, matches
 from fleetlog_query.filter.plan import plan_of
+from fleetlog_query.filter.ranking import ranked
+from fleetlog_query.order import parse_order
 from hypothesis import HealthCheck, given, note, reject, settings
 from hypothesis import strategies as st
 
-from tests.query.random_filters import FILTER, key
+from tests.query.random_filters import FILTER, ORDER
 from tests.query.random_runs import log_fleet
 
 EXPERIMENT = "congruence"
@@ -42,53 +45,47 @@ def test_filters_find_the_same_runs(embedded_target: str, fleet: Fleet, text: st
     assert {run.id for run in found} == {run_id for run_id, row in fleet.items() if matches(plan, row)}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(field=key("metrics"), way=st.sampled_from(["ASC", "DESC"]), size=st.integers(1, 70))
-def test_metrics_order_numbers_then_nan_then_missing(
-    embedded_target: str, fleet: Fleet, field: str, way: str, size: int
-) -> None:
-    client = fleetlog.Client(embedded_target)
-    runs = client.search_runs(experiments=[EXPERIMENT], order_by=[f"{field} {way}"], limit=size)
-    name = field.partition(".")[2].strip("`").replace("``", "`")
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(order=ORDER, text=st.just("") | FILTER, size=st.integers(8, 70))
+def test_orders_are_the_same(embedded_target: str, fleet: Fleet, order: list[str], text: str, size: int) -> None:
+    note(f"{text} ORDER BY {order}")
+    now_millis = time.time() * 1000
+    try:
+        plan, keys = plan_of(text, now_millis), parse_order(order, now_millis)
+    except InvalidArgument as error:
+        if error.reason != "FILTER_TOO_LARGE":
+            raise
+        reject()
+    rows = {run_id: row for run_id, row in fleet.items() if matches(plan, row)}
+    found = pages(embedded_target, query_pb2.SearchRunsRequest(filter=text, order_by=order, page_size=size))
+    assert found == ranked(rows, keys)
 
-    def rank(run_id: str) -> tuple[int, float, float, str]:
-        value = fleet[run_id].metrics.get(name)
-        start = fleet[run_id].attributes["start_time"]
-        assert isinstance(start, float)
-        tie = (-start, run_id)
-        if value is None:
-            return 2, 0.0, *tie
-        if math.isnan(value):
-            return 1, 0.0, *tie
-        return 0, (-value if way == "DESC" else value), *tie
 
-    assert [run.id for run in runs] == sorted(fleet, key=rank)[:size]
+def pages(target: str, request: query_pb2.SearchRunsRequest) -> list[str]:
+    connection = connection_to(target)
+    request.experiment_names.append(EXPERIMENT)
+    request.read_mask.append("attributes")
+    found: list[str] = []
+    while True:
+        response = connection.call(connection.query.SearchRuns, request)
+        found += [run.run_id for run in response.runs]
+        request.page_token = response.next_page_token
+        if not request.page_token:
+            return found
 
 
 def test_pages_together_are_the_whole(embedded_target: str, fleet: Fleet) -> None:
-    client = fleetlog.Client(embedded_target)
-    from fleetlog.connection import connection_to
-    from fleetlog_proto.v1 import query_pb2
-
-    for order in ("metrics.x DESC", "params.x ASC", "tags.y", "start_time DESC", "params.`a b` DESC"):
+    for order in (
+        "metrics.x DESC", "params.x ASC", "tags.y", "start_time DESC", "params.`a b` DESC", "min(metrics.x)",
+        "metrics.x - metrics.y DESC", "last(metrics.x WHERE rank = 1) * params.x", "end_time - start_time",
+    ):  # fmt: skip
+        client = fleetlog.Client(embedded_target)
         whole = [run.id for run in client.search_runs(experiments=[EXPERIMENT], order_by=[order], limit=None)]
-        pages: list[str] = []
-        request = query_pb2.SearchRunsRequest(experiment_names=[EXPERIMENT], order_by=[order], page_size=7)
-        connection = connection_to(embedded_target)
-        while True:
-            response = connection.call(connection.query.SearchRuns, request)
-            pages += [run.run_id for run in response.runs]
-            request.page_token = response.next_page_token
-            if not request.page_token:
-                break
-        assert pages == whole
-        assert set(pages) == set(fleet)
+        assert pages(embedded_target, query_pb2.SearchRunsRequest(order_by=[order], page_size=7)) == whole
+        assert set(whole) == set(fleet)
 
 
 def test_a_forged_token_is_refused(embedded_target: str, fleet: Fleet) -> None:
-    from fleetlog.connection import connection_to
-    from fleetlog_proto.v1 import query_pb2
-
     connection = connection_to(embedded_target)
     request = query_pb2.SearchRunsRequest(experiment_names=[EXPERIMENT], page_size=5)
     token = connection.call(connection.query.SearchRuns, request).next_page_token

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_query.filter.evaluate import Row, matches
@@ -80,13 +78,3 @@ def test_errors_point_at_the_column(text: str, reason: str, column: int) -> None
         plan_of(text)
     assert caught.value.reason == reason
     assert caught.value.metadata["column"] == str(column)
-
-
-@pytest.mark.parametrize("text", ["(" * 2000, "NOT " * 2000 + "metrics.x < 1", " OR ".join(["tags.x='a'"] * 5000)])
-def test_too_much_is_refused_at_once(text: str) -> None:
-    plan_of("metrics.x < 1")
-    begun = time.perf_counter()
-    with pytest.raises(InvalidArgument) as caught:
-        plan_of(text)
-    assert caught.value.reason == "FILTER_TOO_LARGE"
-    assert time.perf_counter() - begun < 5

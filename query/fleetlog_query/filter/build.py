@@ -25,8 +25,7 @@ class Builder(Transformer[Token, Any]):
 
     def order_key(self, parts: list[Any]) -> tree.OrderKey:
         """A key of order_by."""
-        operand = cast("tree.Field | tree.Series", operand_of(parts[0]))
-        return tree.OrderKey(operand, len(parts) > 1 and parts[1].type == "DESC")
+        return tree.OrderKey(operand_of(parts[0]), len(parts) > 1 and parts[1].type == "DESC")
 
     def disjunction(self, parts: list[tree.Node]) -> tree.Node:
         """A OR b."""

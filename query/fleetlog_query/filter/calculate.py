@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
@@ -13,7 +15,7 @@ from fleetlog_query.filter.complaint import filter_error
 from fleetlog_query.filter.fields import ATTRIBUTES, resolve
 from fleetlog_query.filter.moments import EXAMPLE, moment_of
 from fleetlog_query.filter.tree import Operand, Operator, Sign, Span
-from fleetlog_query.filter.values import EVERY, NONE, Computed, Key, Series, Value, Window, combine, name_of
+from fleetlog_query.filter.values import EVERY, NONE, Computed, Key, Reduction, Series, Value, Window, combine, name_of
 
 Unit = Literal["number", "plain", "time", "span"]
 """Of a run's numbers; of numbers as such, which go with everything; Unix milliseconds; milliseconds."""
@@ -33,6 +35,7 @@ _UNITS: dict[Sign, _Pairs] = {
     "*": _SCALED | {("plain", "span"): "span", ("number", "span"): "span"},
     "/": _SCALED | {("span", "span"): "plain"},
 }
+_CALCULATION = re.compile(r"[-/](?:metrics?|params?|attributes?|attr|run)\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,11 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Calculator:
-    """`field` is the request's field, for errors; `now_millis` what now() is."""
+    """`field` is the request's field, for errors; `now_millis` what now() is. `windows` were asked for so far."""
 
     field: str
     now_millis: float | None
+    windows: set[Series] = dataclasses.field(default_factory=set)
 
     def number(self, operand: Operand) -> Number:
         """The operand as a number. FILTER_TYPE, FILTER_UNKNOWN_FIELD."""
@@ -75,7 +79,7 @@ class Calculator:
         resolved = resolve(field.group, field.key)
         if isinstance(resolved, str):
             raise filter_error("FILTER_UNKNOWN_FIELD", field.span.start, resolved, self.field)
-        if not field.quoted and any(sign + group in field.key for sign in "-/" for group in _GROUPS):
+        if not field.quoted and _CALCULATION.search(field.key):
             self.refuse(
                 field.span, "a calculation needs spaces around - and /; a key with them is clearer in backticks"
             )
@@ -90,10 +94,15 @@ class Calculator:
             step = series.step
             if step is None or step.whole is None:
                 self.refuse(step.span if step else series.span, "a step is a whole number of at most 18 digits")
-            return Series("last", key.key, Window((step.whole, step.whole)))
+            return self._windowed("last", key.key, Window((step.whole, step.whole)))
         if not series.window:
             return key if series.function == "last" else Series(series.function, key.key)
-        return Series(series.function, key.key, self._window(series.window))
+        return self._windowed(series.function, key.key, self._window(series.window))
+
+    def _windowed(self, function: Reduction, key: str, window: Window) -> Series:
+        series = Series(function, key, window)
+        self.windows.add(series)
+        return series
 
     def moment(self, text: str, span: Span) -> float:
         """A text as a time. FILTER_TYPE."""
@@ -169,6 +178,3 @@ class Calculator:
         if math.isnan(number.value):
             self.refuse(operand.span, "NaN is no end of a window")
         return number.value
-
-
-_GROUPS = ("metrics.", "metric.", "params.", "param.", "attributes.", "attribute.", "attr.", "run.")

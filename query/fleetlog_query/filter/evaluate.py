@@ -56,7 +56,7 @@ def _leaf(leaf: Leaf, row: Row) -> bool:
     if leaf.operator == "null":
         return _present(leaf.value, row) is leaf.negated
     if not leaf.numeric:
-        text = _text(leaf.value, row)
+        text = text_of(leaf.value, row)
         return text is not None and _texts(leaf, text) != leaf.negated
     value = number_of(leaf.value, row)
     others = [number_of(other, row) for other in leaf.values if not isinstance(other, str)]
@@ -70,11 +70,12 @@ def _present(value: Value, row: Row) -> bool:
     if isinstance(value, Key) and value.kind == "params":
         return value.key in row.params
     if isinstance(value, Key) and value.kind in ("tags", "attributes"):
-        return _text(value, row) is not None
+        return text_of(value, row) is not None
     return number_of(value, row) is not None
 
 
-def _text(value: Value, row: Row) -> str | None:
+def text_of(value: Value, row: Row) -> str | None:
+    """The text of a key; None when the run lacks it."""
     if not isinstance(value, Key):
         return None
     if value.kind == "params":

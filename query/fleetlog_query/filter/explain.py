@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fleetlog_core import limits
 
 from fleetlog_query.filter.conditions import AllOf, Leaf, Plan, leaves, reads
 from fleetlog_query.filter.fields import ATTRIBUTES, STATES
 from fleetlog_query.filter.moments import shown_moment
+from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.values import Key, Series, Value, name_of
 
 _TABLES = {
@@ -22,18 +23,19 @@ _STATE_NAMES = {float(number): name for name, number in STATES.items()}
 _VALUES_SHOWN = 5
 
 
-def explain(plan: Plan | None) -> list[str]:
-    """Lines: the conditions, indented as they are joined, then a line for each table that is read and why."""
+def explain(plan: Plan | None, keys: Sequence[OrderKey] = ()) -> list[str]:
+    """Lines: the conditions, indented as they are joined, and the order; a line for each table that is read and why."""
     said = ["every run"] if plan is None else list(_lines(plan, ""))
-    return [*said, *(f"reads {table}: {_TABLES[table]}" for table in tables(plan))]
+    said += [f"{'then' if place else 'ordered'} by {key}" for place, key in enumerate(keys)]
+    return [*said, *(f"reads {table}: {_TABLES[table]}" for table in tables(plan, keys))]
 
 
-def tables(plan: Plan | None) -> list[str]:
-    """The tables that a plan reads."""
+def tables(plan: Plan | None, keys: Sequence[OrderKey] = ()) -> list[str]:
+    """The tables that a search reads."""
     found = {"runs"}
-    for leaf in leaves(plan):
-        for source in reads(leaf):
-            found |= _tables_of(source)
+    sources = [source for leaf in leaves(plan) for source in reads(leaf)]
+    for source in [*sources, *(source for key in keys for source in key.sources)]:
+        found |= _tables_of(source)
     return [table for table in _TABLES if table in found]
 
 

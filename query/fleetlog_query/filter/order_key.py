@@ -4,29 +4,61 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fleetlog_core import limits
+
 from fleetlog_query.filter import tree
 from fleetlog_query.filter.calculate import Calculator
+from fleetlog_query.filter.complaint import filter_error
 from fleetlog_query.filter.parse import parse_key
-from fleetlog_query.filter.values import Key, Series
+from fleetlog_query.filter.values import Computed, Key, Series, name_of, read_by
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedKey:
-    """An attribute, the latest value of a key, or a function of a metric's points; and the way it goes."""
+class OrderKey:
+    """An attribute, the latest value of a key, a function of a metric's points or a calculation; and its way."""
 
-    value: Key | Series
+    value: Key | Series | Computed
     descending: bool
 
+    def __str__(self) -> str:
+        return f"{name_of(self.value)} {'DESC' if self.descending else 'ASC'}"
 
-def parse_order_key(text: str, field: str = "order_by", now_millis: float | None = None) -> ParsedKey:
-    """One key, such as `metrics.val_loss DESC` or `min(metrics.val_loss WHERE step > 1000)`; ASC when it says no way.
+    @property
+    def sources(self) -> list[Key | Series]:
+        """What is read for it, each thing once."""
+        return list(dict.fromkeys(read_by(self.value)))
 
-    `field` is the request's field, for errors; `now_millis` what now() is in a window.
+    @property
+    def reads_windows(self) -> bool:
+        """Whether some of a metric's points are looked at, rather than all or the last."""
+        return any(isinstance(source, Series) and source.window is not None for source in self.sources)
+
+    @property
+    def of_attributes(self) -> bool:
+        """Whether attributes of runs are all that is read."""
+        return all(isinstance(source, Key) and source.kind == "attributes" for source in self.sources)
+
+    @property
+    def of_metrics(self) -> bool:
+        """Whether it is a number of each run that has one: a metric, a function or a calculation."""
+        return self.value.kind == "metrics" if isinstance(self.value, Key) else not self.of_attributes
+
+
+def parse_order_key(text: str, field: str = "order_by", now_millis: float | None = None) -> OrderKey:
+    """One key, such as `metrics.val_loss DESC` or `min(metrics.val_loss) - metrics.goal`; ASC when it says no way.
+
+    `field` is the request's field, for errors; `now_millis` what now() is.
     FILTER_SYNTAX, FILTER_TYPE, FILTER_UNKNOWN_FIELD, FILTER_TOO_LARGE, with the column in metadata.
     """
     parsed = parse_key(text, field)
-    calculator = Calculator(field, now_millis)
-    operand = parsed.operand
+    operand, calculator = parsed.operand, Calculator(field, now_millis)
     if isinstance(operand, tree.Field):
-        return ParsedKey(calculator.key(operand), parsed.descending)
-    return ParsedKey(calculator.series(operand), parsed.descending)
+        return OrderKey(calculator.key(operand), parsed.descending)
+    value = 0.0 if isinstance(operand, tree.Text) else calculator.number(operand).value
+    if isinstance(value, float):
+        calculator.refuse(operand.span, "expected something of a run to sort by, such as metrics.val_loss")
+    key = OrderKey(value, parsed.descending)
+    if len(key.sources) > limits.FILTER_TERMS:
+        what = f"a calculation with {len(key.sources)} names, at most {limits.FILTER_TERMS}"
+        raise filter_error("FILTER_TOO_LARGE", operand.span.start, what, field)
+    return key

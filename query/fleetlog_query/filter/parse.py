@@ -36,6 +36,7 @@ def parse(text: str, field: str = "filter") -> Node | None:
     return cast(Node, _parsed(text, "start", field))
 
 
+@lru_cache(maxsize=64)
 def parse_key(text: str, field: str) -> OrderKey:
     """A key of order_by. FILTER_SYNTAX, FILTER_TOO_LARGE."""
     return cast(OrderKey, _parsed(text, "order_key", field))

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import re2
 from fleetlog_core import limits
+from fleetlog_core.errors import shown
 
 _PIECE = re.compile(r"\\[%_\\]|.", re.DOTALL)
 PROGRAM_BYTES = 1 << 20
@@ -26,8 +27,17 @@ def like_pattern(pattern: str) -> str:
 
 def ilike_expression(pattern: str) -> str:
     """The expression of RE2 that matches what a LIKE pattern does, whatever the case."""
-    parts = [_expression_of(piece) for piece in _PIECE.findall(pattern)]
-    return f"(?is)\\A(?:{''.join(parts)})\\z"
+    pieces = _PIECE.findall(pattern)
+    first, last = 0, len(pieces)
+    while first < last and pieces[first] == "%":
+        first += 1
+    while last > first and pieces[last - 1] == "%":
+        last -= 1
+    # Without an anchor rather than with .* there: a search can stop early.
+    start, end = "" if first else "\\A", "" if last < len(pieces) else "\\z"
+    if first == len(pieces) > 0:
+        start = end = ""
+    return f"(?is){start}{''.join(map(_expression_of, pieces[first:last]))}{end}"
 
 
 def _expression_of(piece: str) -> str:
@@ -47,7 +57,7 @@ def complaint(expression: str) -> str | None:
     except re2.error as error:
         what = error.args[0]
         said = what.decode("utf-8", "replace") if isinstance(what, bytes) else str(what)
-        return f"not a regular expression of RE2: {said}"
+        return f"not a regular expression of RE2: {shown(said)[1:-1]}"
     return None
 
 

@@ -11,7 +11,7 @@ from fleetlog_core.errors import shown
 from fleetlog_query.filter import patterns, tree
 from fleetlog_query.filter.calculate import Calculator, Number, Unit
 from fleetlog_query.filter.complaint import filter_error
-from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, reads, reads_points, windows
+from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_simple, reads, reads_points
 from fleetlog_query.filter.fields import ATTRIBUTES, STATES
 from fleetlog_query.filter.parse import parse
 from fleetlog_query.filter.tree import And, Condition, Node, Not, Operand, Operator, Span
@@ -49,7 +49,7 @@ class _Planner:
         if node is None:
             return None
         plan = self._plan(node, negated=False)
-        found = len(windows(plan))
+        found = len(self._calculator.windows)
         if found > limits.FILTER_WINDOWS:
             self._too_large(Span(0, 0), f"{found:,} windows, at most {limits.FILTER_WINDOWS}; each reads points")
         return plan
@@ -143,9 +143,9 @@ class _Planner:
             if operator in ("in", "between") and not isinstance(right.value, float):
                 self._refuse(other.span, f"{operator.upper()} takes fixed values; use < and > for others")
         leaf = Leaf(left.value, operator, tuple([right.value for right in rights]), True, negated)
-        terms = len(reads(leaf))
-        if terms > limits.FILTER_TERMS:
-            self._too_large(operand.span, f"a calculation with {terms} names, at most {limits.FILTER_TERMS}")
+        if not is_simple(leaf) and len(reads(leaf)) > limits.FILTER_TERMS:
+            what = f"a calculation with {len(reads(leaf))} names, at most {limits.FILTER_TERMS}"
+            self._too_large(operand.span, what)
         return leaf
 
     def _other(self, left: Number, other: Operand) -> Number:

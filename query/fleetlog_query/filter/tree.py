@@ -132,5 +132,5 @@ Node = Condition | Not | And | Or
 class OrderKey:
     """A key of order_by."""
 
-    operand: Field | Series
+    operand: Operand
     descending: bool

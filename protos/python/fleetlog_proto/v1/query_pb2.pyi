@@ -249,8 +249,9 @@ class SearchRunsRequest(_message.Message):
 
     @_builtins.property
     def order_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """"metrics.val_loss ASC", "params.lr DESC", "attributes.start_time", …; at most 8. Ties fall to start_time
-        DESC, then run_id. Within a key: numbers, then NaN, then missing, in both directions.
+        """"metrics.val_loss ASC", "params.lr DESC", "min(metrics.loss)", "metrics.a - metrics.b DESC", …; at most 8;
+        see docs/filter.md. Ties fall to start_time DESC, then run_id. Within a key: numbers, then NaN, then texts,
+        then missing, in both directions.
         """
 
     @_builtins.property

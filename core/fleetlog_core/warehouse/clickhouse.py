@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from fleetlog_core.warehouse import cluster
 from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
 from fleetlog_core.warehouse.engine import INSERT_ROWS, insert_settings, select_settings
 from fleetlog_core.warehouse.native import rows_of
@@ -44,6 +45,8 @@ class ClickHouseWarehouse:
         deadline = time.monotonic() + timeout_seconds
         with self._wire(timeout_seconds) as wire:
             settings = select_settings(statement, deadline - time.monotonic())
+            if self._settings.cluster:
+                settings |= cluster.SELECT_SETTINGS
             return wire.select(statement.sql, statement.binds, deadline, settings)
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
@@ -56,9 +59,12 @@ class ClickHouseWarehouse:
         if not all(_IDENTIFIER.fullmatch(name) for name in (table, *columns)):
             raise WarehouseRefused("not the name of a table or of columns")
         sql = f"INSERT INTO {table} ({', '.join(columns)})"
+        settings = insert_settings(token)
+        if self._settings.cluster:
+            settings |= cluster.INSERT_SETTINGS
         with self._wire(self._settings.insert_timeout_seconds) as wire:
             try:
-                wire.insert(sql, columns, insert_settings(token))
+                wire.insert(sql, columns, settings)
             except TimedOut as error:
                 # Ended from outside. Whether it happened is not known: the token makes a repeat safe.
                 raise WarehouseUnavailable(str(error)) from error
@@ -67,12 +73,21 @@ class ClickHouseWarehouse:
 
     def execute(self, statement: Statement) -> None:
         """See Warehouse. Makes the database when it is not there: only migrations come here first."""
-        with self._wire(self._settings.insert_timeout_seconds) as wire:
-            try:
-                wire.execute(statement.sql, statement.binds, {})
-            except DatabaseMissing:
-                wire.create_database()
-                wire.execute(statement.sql, statement.binds, {})
+        for sql in self._rendered(statement.sql):
+            with self._wire(self._settings.insert_timeout_seconds) as wire:
+                try:
+                    wire.execute(sql, statement.binds, {})
+                except DatabaseMissing:
+                    wire.create_database()
+                    wire.execute(sql, statement.binds, {})
+
+    def _rendered(self, sql: str) -> list[str]:
+        if self._settings.cluster is None:
+            return [sql]
+        try:
+            return cluster.rendered(sql, self._settings.cluster, self._settings.database)
+        except ValueError as error:
+            raise WarehouseRefused(str(error)) from error
 
     def close(self) -> None:
         """See Warehouse. Calls under way end as they would; their connections close then."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 PORT, SECURE_PORT = 9000, 9440
+_CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _SCHEMES = {"clickhouse": False, "clickhouses": True}
 
@@ -32,6 +33,10 @@ class ClickHouseSettings:
     """Certificates to trust; None: the system's."""
     compress: bool = False
     """LZ4 between here and the server: worth it over a network slower than 10 Gbit/s, 20 % lost on loopback."""
+    cluster: str | None = None
+    """The cluster's name in the servers' configuration (system.clusters): tables are sharded and replicated over it.
+
+    None: one server. To be decided before the first migration."""
     connections: int = 8
     """The most that are open at one time; calls beyond wait for one."""
     connect_timeout_seconds: float = 5.0
@@ -46,6 +51,8 @@ class ClickHouseSettings:
             raise ValueError(f"port: {self.port} is not in 1..65535")
         if not _DATABASE.fullmatch(self.database):
             raise ValueError(f"database: {self.database[:100]!r} is not of letters, digits and _, at most 64")
+        if self.cluster is not None and not _CLUSTER.fullmatch(self.cluster):
+            raise ValueError(f"cluster: {self.cluster[:100]!r} is not of letters, digits, _ and -, at most 64")
         if self.connections < 1:
             raise ValueError(f"connections: {self.connections} is less than 1")
         if self.ca_path is not None and not self.secure:
@@ -55,14 +62,15 @@ class ClickHouseSettings:
     def from_url(cls, url: str) -> ClickHouseSettings:
         """`clickhouse://user:password@host:port/database`; `clickhouses://` with TLS, and then `?ca=/path`.
 
+        Other options: `compress=1`, `cluster=name`.
         What stands in user and password as %40 and the like is decoded. ValueError never repeats the password.
         """
         parts = urlsplit(url)
         if parts.scheme not in _SCHEMES:
             raise ValueError(f"the URL's scheme is {parts.scheme[:20]!r}; it must be clickhouse:// or clickhouses://")
         options = dict(parse_qsl(parts.query))
-        if unknown := sorted(options.keys() - {"ca", "compress"}):
-            raise ValueError(f"the URL's option {unknown[0][:20]!r} is not known; there are ca and compress")
+        if unknown := sorted(options.keys() - {"ca", "cluster", "compress"}):
+            raise ValueError(f"the URL's option {unknown[0][:20]!r} is not known; there are ca, cluster and compress")
         secure = _SCHEMES[parts.scheme]
         try:
             port = parts.port
@@ -76,5 +84,6 @@ class ClickHouseSettings:
             password=unquote(parts.password or ""),
             secure=secure,
             ca_path=Path(options["ca"]) if "ca" in options else None,
+            cluster=options.get("cluster"),
             compress=options.get("compress", "0") in ("1", "true"),
         )

@@ -105,7 +105,8 @@ class Wire:
         other = Wire(self._settings)
         other._connection = _connection(self._settings, "")
         try:
-            other.execute(f"CREATE DATABASE IF NOT EXISTS `{self._settings.database}`", {}, {})
+            everywhere = f" ON CLUSTER '{self._settings.cluster}'" if self._settings.cluster else ""
+            other.execute(f"CREATE DATABASE IF NOT EXISTS `{self._settings.database}`{everywhere}", {}, {})
         finally:
             other.disconnect()
 

@@ -144,7 +144,7 @@ def test_calls_beyond_the_connections_wait_their_time(clickhouse_server: str) ->
             except TimedOut as error:
                 said.add(str(error))
         holder.join()
-        assert said == {"all 1 connections were busy for that long"}
+        assert "all 1 connections were busy for that long" in said
         assert len(ended) == 1
         assert warehouse.select(ONE).rows == 1
 

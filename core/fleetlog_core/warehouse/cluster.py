@@ -1,0 +1,76 @@
+"""The migrations for a cluster of ClickHouse servers: shards by run, and replicas of each.
+
+A table `points` becomes `points_local`, replicated, on every server, and `points` over all shards of them. All that is
+about a run is on one shard: tables with a run id are cut by it, the others by what they are ordered by first. So what
+a statement looks up about runs (IN, JOIN) is looked up on each shard alone. Views are between local tables.
+"""
+
+from __future__ import annotations
+
+import re
+
+DEDUPLICATION_SECONDS = 30 * 86_400
+"""How long a replicated table remembers tokens: longer than a materializer may be down between insert and commit."""
+
+SELECT_SETTINGS = {
+    # Everything about a run is on one shard.
+    "distributed_product_mode": "local",
+    # Each shard's first replica that is up, whichever server was asked: another may not have the last insert yet.
+    "load_balancing": "in_order",
+    "prefer_localhost_replica": "0",
+}
+INSERT_SETTINGS = {
+    # Returns when the shards have it.
+    "distributed_foreground_insert": "1",
+    # More than half of the replicas: with two both, with three one may be down.
+    "insert_quorum": "auto",
+    "load_balancing": "in_order",
+    "prefer_localhost_replica": "0",
+}
+
+_TABLE = re.compile(
+    r"CREATE TABLE IF NOT EXISTS (?P<name>\w+) \((?P<columns>.*)\)\s+ENGINE = (?P<engine>\w*MergeTree)"
+    r"(?P<arguments>\([^)]*\))?\s+ORDER BY (?P<order>\w+|\([^)]*\))\s+SETTINGS (?P<settings>.*)",
+    re.DOTALL,
+)
+_VIEW = re.compile(
+    r"CREATE MATERIALIZED VIEW IF NOT EXISTS (?P<name>\w+) TO (?P<to>\w+) AS\s+(?P<select>.*)", re.DOTALL
+)
+_FROM = re.compile(r"\bFROM (\w+)")
+_WINDOW = re.compile(r"\bnon_replicated_deduplication_window = (\d+)")
+_DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|ATTACH|DETACH)\b", re.IGNORECASE)
+
+
+def rendered(sql: str, cluster: str, database: str) -> list[str]:
+    """A statement of a migration as statements for the cluster; what changes no schema as it is.
+
+    `cluster` and `database` are names that settings have checked. ValueError for a change that is not known here.
+    """
+    if table := _TABLE.fullmatch(sql):
+        return _table(table, cluster, database)
+    if view := _VIEW.fullmatch(sql):
+        select = _FROM.sub(rf"FROM {database}.\1_local", view["select"])
+        return [
+            f"CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.{view['name']} ON CLUSTER '{cluster}'"
+            f" TO {database}.{view['to']}_local AS\n{select}"
+        ]
+    if _DDL.match(sql):
+        raise ValueError(f"this change is not known for a cluster; teach it to cluster.py: {sql[:100]}")
+    return [sql]
+
+
+def _table(table: re.Match[str], cluster: str, database: str) -> list[str]:
+    name, local = f"{database}.{table['name']}", f"{table['name']}_local"
+    window = rf"replicated_deduplication_window = \1, replicated_deduplication_window_seconds = {DEDUPLICATION_SECONDS}"
+    settings, windows = _WINDOW.subn(window, table["settings"])
+    if windows != 1:
+        raise ValueError(f"{table['name']} has no deduplication window: an insert that is repeated would count twice")
+    order = re.findall(r"\w+", table["order"])
+    shard = "run_id" if "run_id" in order else order[0]
+    return [
+        f"CREATE TABLE IF NOT EXISTS {database}.{local} ON CLUSTER '{cluster}' ({table['columns']})"
+        f" ENGINE = Replicated{table['engine']}{table['arguments'] or ''}"
+        f" ORDER BY {table['order']} SETTINGS {settings}",
+        f"CREATE TABLE IF NOT EXISTS {name} ON CLUSTER '{cluster}' AS {database}.{local}"
+        f" ENGINE = Distributed('{cluster}', '{database}', '{local}', cityHash64({shard}))",
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fleetlog_core.ids import new_random_id
@@ -13,6 +13,7 @@ from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2, scope_pb2
 from fleetlog.connection import Connection, connection_to, resolve_namespace
 from fleetlog.deliveries import flush, wait_applied
 from fleetlog.errors import FleetlogError
+from fleetlog.searches import RunSearch, search
 from fleetlog.series import Buckets, Series, gather, joined
 from fleetlog.views import Experiment, RunList, RunView
 
@@ -20,6 +21,11 @@ _VIEWS = {
     "active": scope_pb2.DELETED_VIEW_ACTIVE,
     "deleted": scope_pb2.DELETED_VIEW_DELETED,
     "all": scope_pb2.DELETED_VIEW_ALL,
+}
+_TOTALS = {
+    None: query_pb2.TOTAL_COUNT_NONE,
+    "at_least": query_pb2.TOTAL_COUNT_AT_LEAST,
+    "exact": query_pb2.TOTAL_COUNT_EXACT,
 }
 PAGE = 1000
 READ_SECONDS = 60.0
@@ -49,32 +55,51 @@ class Client:
         read_mask: Sequence[str] = (),
         summaries: bool = False,
         deleted: str = "active",
+        total: str | None = None,
     ) -> RunList:
-        """Runs that match a filter; see docs/filter.md. `limit=None` is all of them.
+        """Runs that match a filter; see docs/filter.md. `limit=None` is all of them, read when they are looked at.
 
         `experiments` are names or numbers, none = all; `order_by` has items such as "metrics.val_loss ASC"; `read_mask`
-        names what to fill ("attributes", "params", "metrics.val_loss", …), empty = everything.
+        names what to fill ("attributes", "params", "metrics.val_loss", …), empty = everything. `total` counts what
+        matches without the limit: "exact", or "at_least", which stops at 10,000.
         """
-        request = query_pb2.SearchRunsRequest(
+        request = self._search_request(filter, experiments, order_by, read_mask, summaries, deleted)
+        request.total_count = _TOTALS[total]
+        return search(RunSearch(self.target, request, self), limit)
+
+    def stream_runs(
+        self,
+        filter: str = "",  # noqa: A002
+        *,
+        experiments: Sequence[str | int] = (),
+        order_by: Sequence[str] = (),
+        read_mask: Sequence[str] = (),
+        summaries: bool = False,
+        deleted: str = "active",
+    ) -> Iterator[RunView]:
+        """All runs that match, one after another, however many: only some are at hand at a time. See search_runs.
+
+        Which runs and in which order is as of the beginning: a run that changes meanwhile comes once. Goes on by itself
+        when the connection breaks; runs that changed places meanwhile may then come twice or not.
+        """
+        request = self._search_request(filter, experiments, order_by, read_mask, summaries, deleted)
+        return RunSearch(self.target, request, self).runs()
+
+    def _search_request(
+        self, filter_: str, experiments: Sequence[str | int], order_by: Sequence[str], read_mask: Sequence[str],
+        summaries: bool, deleted: str,
+    ) -> query_pb2.SearchRunsRequest:  # fmt: skip
+        return query_pb2.SearchRunsRequest(
             namespace=self.namespace,
             experiment_ids=[one for one in experiments if isinstance(one, int)],
             experiment_names=[one for one in experiments if isinstance(one, str)],
-            filter=filter,
+            filter=filter_,
             order_by=order_by,
             read_mask=read_mask,
             summaries=summaries,
             deleted_view=_VIEWS[deleted],
             at_least=self._connection.position(),
         )
-        runs: list[RunView] = []
-        while limit is None or len(runs) < limit:
-            request.page_size = PAGE if limit is None else min(PAGE, limit - len(runs))
-            response = self._connection.call(self._connection.query.SearchRuns, request, READ_SECONDS)
-            runs += [RunView(run, self) for run in response.runs]
-            request.page_token = response.next_page_token
-            if not response.next_page_token:
-                break
-        return RunList(runs)
 
     def get_run(self, run_id: str) -> RunView:
         """One run with summaries and problems. NotFound."""

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Protocol, overload
 
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
 
+from fleetlog import frames
 from fleetlog.params import Value, from_param
 from fleetlog.series import Buckets, Series
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
 
 class Reader(Protocol):
@@ -150,8 +153,18 @@ class RunView:
 class RunList(Sequence[RunView]):
     """The runs that a search found, in its order."""
 
-    def __init__(self, runs: Sequence[RunView]) -> None:
-        self._runs = runs
+    total: int | None
+    """How many runs match, without the limit; None when that was not asked for."""
+    total_is_lower_bound: bool
+    """Whether there are more than `total`."""
+
+    def __init__(self, runs: Sequence[RunView], total: int | None = None, total_is_lower_bound: bool = False) -> None:
+        self._found = runs
+        self.total, self.total_is_lower_bound = total, total_is_lower_bound
+
+    @property
+    def _runs(self) -> Sequence[RunView]:
+        return self._found
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -169,22 +182,18 @@ class RunList(Sequence[RunView]):
     def __repr__(self) -> str:
         return f"<fleetlog.RunList of {len(self)}>"
 
+    def to_arrow(self) -> pa.Table:
+        """A row a run, columns as fleetlog.frames says. ImportError without pyarrow: fleetlog[arrow]."""
+        return frames.table_of_runs(self._runs)
+
     def to_pandas(self) -> pd.DataFrame:
-        """A row a run: run_id, name, state, start_time, end_time, params.x, metrics.y, tags.z."""
+        """The same as pandas. Works without pyarrow too, a run at a time."""
+        if frames.has_pyarrow():
+            return frames.pandas_of(self.to_arrow())
         import pandas
 
-        rows = [
-            {
-                "run_id": run.id,
-                "name": run.name,
-                "state": run.state,
-                "user": run.user,
-                "start_time": run.start_time,
-                "end_time": run.end_time,
-                **{f"params.{key}": value for key, value in run.params.items()},
-                **{f"metrics.{key}": value for key, value in run.metrics.items()},
-                **{f"tags.{key}": value for key, value in run.tags.items()},
-            }
-            for run in self._runs
-        ]
-        return pandas.DataFrame(rows)
+        return pandas.DataFrame([frames.row_of(run) for run in self._runs])
+
+    def to_polars(self) -> pl.DataFrame:
+        """The same as polars. ImportError without it: fleetlog[polars]."""
+        return frames.polars_of(self.to_arrow())

@@ -46,6 +46,14 @@ class Binds:
         place = self.texts([value.hex() for value in values])
         return f"(SELECT toFixedString(unhex(arrayJoin({place})), 16))"
 
+    def packed_ids(self, values: bytes) -> str:
+        """Thousands of ids, one after another, for `run_id IN …`: one text is read quicker than an array of them."""
+        text = self.text(values.hex())
+        return (
+            f"(SELECT toFixedString(unhex(substring({text}, number * 32 + 1, 32)), 16)"
+            f" FROM numbers({len(values) // 16}))"
+        )
+
     def _place(self, value: Bind, type_name: str) -> str:
         name = f"p{len(self.values)}"
         self.values[name] = value

@@ -11,7 +11,6 @@ from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import event_pb2, run_pb2
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.filter.fields import KIND_NUMBERS
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_rows import RUN_COLUMNS, runs_of
 
@@ -59,11 +58,7 @@ class Documents:
         binds = Binds()
         where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))} AND removed = 0"
         if not mask.whole:
-            kinds = []
-            for kind, keys in mask.kinds.items():
-                some = f" AND key IN {binds.texts(sorted(keys))}" if keys is not None else ""
-                kinds.append(f"(kind = {KIND_NUMBERS[kind]}{some})")
-            where += f" AND ({' OR '.join(kinds)})"
+            where += f" AND ({mask.sql(binds)})"
         answer = self._warehouse.select(
             Statement(
                 f"SELECT run_id, kind, key, num, str, type, ver FROM run_attrs FINAL WHERE {where}"

@@ -27,6 +27,11 @@ class SortColumn:
     descending: bool
     type: str
 
+    @property
+    def constant(self) -> bool:
+        """Whether it is the same for every run."""
+        return self.sql in ("''", "0.", "0")
+
 
 def parse_order(items: Sequence[str], now_millis: float | None = None) -> list[OrderKey]:
     """The keys; `now_millis` is what now() is. ORDER_BY_INVALID, and the reasons of parse_order_key."""

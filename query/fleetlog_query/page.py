@@ -41,6 +41,45 @@ def page_statement(query: PageQuery, *, wide: bool, foremost: Mapping[bytes, flo
     if foremost is not None:
         columns = [*known_columns(query.keys[0], foremost), *query.columns[3:]]
         query, known = replace(query, columns=columns, scope=replace(query.scope, run_ids=tuple(foremost))), 1
+    where = _where(query, binds)
+    selected = ", ".join(f"{column.sql} AS s{place}" for place, column in enumerate(query.columns))
+    order = ", ".join(f"s{place} {_way(column)}" for place, column in enumerate(query.columns))
+    rows = _rows(query, where, known, binds)
+    sql = f"SELECT {RUN_COLUMNS}, {selected}\n{rows}\nORDER BY {order}\nLIMIT {query.size + 1}"
+    return Statement(sql, binds.values, wide)
+
+
+def order_statement(query: PageQuery) -> Statement:
+    """The ids of all runs behind the last one, in order, with the values of the order that are not the same for all.
+
+    They are s0, s1, …; the last column, which is the id, is left out.
+    """
+    binds = Binds()
+    columns = query.columns[:-1]
+    values = "".join(
+        f", {f'toLowCardinality({column.sql})' if column.type == 'text' else column.sql} AS s{place}"
+        for place, column in enumerate(columns)
+        if not column.constant
+    )
+    order = ", ".join(f"{column.sql} {_way(column)}" for column in columns if not column.constant)
+    rows = _rows(query, _where(query, binds), 0, binds)
+    return Statement(f"SELECT run_id{values}\n{rows}\nORDER BY {order}, run_id", binds.values, wide=True)
+
+
+def count_statement(query: PageQuery, most: int | None, *, wide: bool) -> Statement:
+    """How many runs match, on all pages, as n; with `most`, no more are counted."""
+    binds = Binds()
+    rows = f"FROM runs FINAL WHERE {' AND '.join(_where(query, binds))}"
+    if most is not None:
+        rows = f"FROM (SELECT run_id {rows} LIMIT {most})"
+    return Statement(f"SELECT count() AS n {rows}", binds.values, wide)
+
+
+def _way(column: SortColumn) -> str:
+    return "DESC" if column.descending else "ASC"
+
+
+def _where(query: PageQuery, binds: Binds) -> list[str]:
     where = [query.scope.sql(binds)]
     if query.deleted_view in (scope_pb2.DELETED_VIEW_UNSPECIFIED, scope_pb2.DELETED_VIEW_ACTIVE):
         where.append("deleted = 0")
@@ -48,25 +87,22 @@ def page_statement(query: PageQuery, *, wide: bool, foremost: Mapping[bytes, flo
         where.append("deleted = 1")
     if query.plan is not None:
         where.append(condition(query.plan, query.scope, binds))
-    selected = ", ".join(f"{column.sql} AS s{place}" for place, column in enumerate(query.columns))
+    return where
+
+
+def _rows(query: PageQuery, where: Sequence[str], known: int, binds: Binds) -> str:
+    """FROM and WHERE: runs behind the last one, with what they are sorted by; the first `known` keys are at hand."""
     among = kept_runs(query.plan, query.scope, binds) if any(key.reads_windows for key in query.keys[known:]) else ""
     joined = joins(query.keys, query.scope, binds, known, among)
-    behind = "" if query.last is None else after(query.columns, query.last, binds)
-    if joined:
-        runs = (
-            "SELECT run_id, experiment, name, user, state, start_time, end_time, parent_run_id, deleted"
-            f" FROM runs FINAL WHERE {' AND '.join(where)}"
-        )
-        sql = f"SELECT {RUN_COLUMNS}, {selected}\nFROM ({runs}) AS r\n{joined}"
-        sql += f"\nWHERE {behind}" if behind else ""
-    else:
+    behind = [] if query.last is None else [after(query.columns, query.last, binds)]
+    if not joined:
         # Analysis is most of what a small statement costs, and a query in a query is analysed twice.
-        where += [behind] if behind else []
-        sql = f"SELECT {RUN_COLUMNS}, {selected}\nFROM runs FINAL WHERE {' AND '.join(where)}"
-    order = ", ".join(
-        f"s{place} {'DESC' if column.descending else 'ASC'}" for place, column in enumerate(query.columns)
+        return f"FROM runs FINAL WHERE {' AND '.join([*where, *behind])}"
+    runs = (
+        "SELECT run_id, experiment, name, user, state, start_time, end_time, parent_run_id, deleted"
+        f" FROM runs FINAL WHERE {' AND '.join(where)}"
     )
-    return Statement(f"{sql}\nORDER BY {order}\nLIMIT {query.size + 1}", binds.values, wide)
+    return f"FROM ({runs}) AS r\n{joined}" + "".join(f"\nWHERE {one}" for one in behind)
 
 
 def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
 
+from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import KIND_NUMBERS
 
 _ITEM = re.compile(r"(attributes|params|tags|metrics)(?:\.(`(?:[^`]|``)+`|.+))?", re.DOTALL)
@@ -24,6 +25,14 @@ class ReadMask:
     def whole(self) -> bool:
         """Whether all kinds are filled with all keys."""
         return all(kind in self.kinds and self.kinds[kind] is None for kind in KIND_NUMBERS)
+
+    def sql(self, binds: Binds) -> str:
+        """As a condition on rows of `attrs` or `run_attrs`. Not for a mask without kinds."""
+        clauses = []
+        for kind, keys in self.kinds.items():
+            some = f" AND key IN {binds.texts(sorted(keys))}" if keys is not None else ""
+            clauses.append(f"(kind = {KIND_NUMBERS[kind]}{some})")
+        return " OR ".join(clauses)
 
 
 def parse_read_mask(items: Sequence[str]) -> ReadMask:

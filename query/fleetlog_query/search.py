@@ -14,23 +14,26 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fleetlog_core import limits
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.warehouse.port import Answer, Warehouse
-from fleetlog_proto.v1 import run_pb2, scope_pb2
+from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
 
 from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.filter.values import Key
 from fleetlog_query.order import parse_order, sort_columns
-from fleetlog_query.page import PageQuery, foremost_statement, page_statement, values_of
+from fleetlog_query.page import PageQuery, count_statement, foremost_statement, page_statement, values_of
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.run_rows import runs_of
 from fleetlog_query.scope import Scope
 from fleetlog_query.window import Windows
 
 DEFAULT_PAGE = 100
+TOTAL_AT_LEAST = 10_000
+"""Up to here an "at least" count is the count."""
 SPARES = (3, 200)
 """Foremost runs that are looked at beyond the page, at first and then: deleted ones may be among them."""
 
@@ -46,6 +49,10 @@ class Search:
     page_size: int = 0
     page_token: str = ""
     deleted_view: int = scope_pb2.DELETED_VIEW_ACTIVE
+    total_count: int = query_pb2.TOTAL_COUNT_NONE
+    asked: tuple[int | str, ...] | None = None
+    """What the request said of experiments. Tokens belong to that, and not to what it came to: an experiment that is
+    made between two pages is no reason to refuse the second."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,27 @@ class SearchPage:
 
     runs: list[run_pb2.Run]
     next_page_token: str
+    total: Total | None = None
+
+
+@dataclass(frozen=True)
+class Total:
+    """How many runs match, or that there are more than so many."""
+
+    count: int
+    is_lower_bound: bool = False
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A search as it runs: the query of what comes behind its token; and what its own tokens hold beside the last row.
+
+    `moment` is what now() means, on all pages the same.
+    """
+
+    query: PageQuery
+    purpose: str
+    moment: float
 
 
 class Searcher:
@@ -73,20 +101,43 @@ class Searcher:
 
     def search(self, search: Search, timeout_seconds: float) -> SearchPage:
         """One page. InvalidArgument for a filter, order or token that is wrong; TimedOut."""
+        compiled = self.compile(search)
+        query = compiled.query
+        counted = search.total_count not in (query_pb2.TOTAL_COUNT_UNSPECIFIED, query_pb2.TOTAL_COUNT_NONE)
+        if not search.experiments:
+            return SearchPage([], "", Total(0) if counted else None)
+        answer = self._page(query, timeout_seconds)
+        more = answer.rows > query.size
+        token = self.token(compiled, values_of(answer, query.columns, query.size - 1)) if more else ""
+        runs = runs_of(answer)[: query.size]
+        if not counted:
+            return SearchPage(runs, token)
+        if query.last is None and not more:
+            return SearchPage(runs, token, Total(len(runs)))
+        exact = search.total_count == query_pb2.TOTAL_COUNT_EXACT
+        return SearchPage(runs, token, self._total(query, exact, timeout_seconds))
+
+    def compile(self, search: Search) -> Compiled:
+        """The search, not yet run. InvalidArgument as `search`."""
         size = check_page_size(search.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
         purpose = _purpose(search)
         # The first page says what now() is: a later one of the same search goes on in the same order.
         begun, *values = self._tokens.read(purpose, search.page_token) if search.page_token else [self._clock() * 1000]
         keys, plan = parse_order(search.order_by, begun), plan_of(search.filter, begun)
-        last, columns = values or None, sort_columns(keys)
         scope = Scope(search.namespace, search.experiments)
-        if not search.experiments:
-            return SearchPage([], "")
-        query = PageQuery(scope, plan, keys, columns, last, size, search.deleted_view)
-        answer = self._page(query, timeout_seconds)
-        more = answer.rows > size
-        token = self._tokens.make(purpose, [begun, *values_of(answer, columns, size - 1)]) if more else ""
-        return SearchPage(runs_of(answer)[:size], token)
+        query = PageQuery(scope, plan, keys, sort_columns(keys), values or None, size, search.deleted_view)
+        return Compiled(query, purpose, begun)
+
+    def token(self, compiled: Compiled, values: list[Any]) -> str:
+        """The token of what comes behind a row with these values of the order."""
+        return self._tokens.make(compiled.purpose, [compiled.moment, *values])
+
+    def _total(self, query: PageQuery, exact: bool, timeout_seconds: float) -> Total:
+        wide = self._windows.wide(query.scope, timeout_seconds)
+        statement = count_statement(query, None if exact else TOTAL_AT_LEAST + 1, wide=wide)
+        count = int(self._warehouse.select(statement, timeout_seconds=timeout_seconds).array("n")[0])
+        bounded = not exact and count > TOTAL_AT_LEAST
+        return Total(TOTAL_AT_LEAST if bounded else count, bounded)
 
     def _page(self, query: PageQuery, timeout_seconds: float) -> Answer:
         """The page and one row more."""
@@ -140,5 +191,6 @@ def _by_start(keys: Sequence[OrderKey]) -> bool:
 
 def _purpose(search: Search) -> str:
     """What a token belongs to: everything of the search but the page."""
-    what = [search.namespace, search.experiments, search.filter, search.order_by, search.deleted_view]
-    return "search:" + hashlib.sha256(json.dumps(what).encode()).hexdigest()
+    where = search.experiments if search.asked is None else search.asked
+    what = [search.namespace, where, search.filter, search.order_by, search.deleted_view]
+    return "runs:" + hashlib.sha256(json.dumps(what).encode()).hexdigest()

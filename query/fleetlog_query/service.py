@@ -21,6 +21,7 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc
 
+from fleetlog_query.ahead import ahead
 from fleetlog_query.artifacts import Artifacts
 from fleetlog_query.cancelling import CancellableWarehouse, Work
 from fleetlog_query.documents import Documents
@@ -30,10 +31,12 @@ from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.order import parse_order
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.read_mask import ReadMask, parse_read_mask
+from fleetlog_query.run_stream import RunStream, RunStreams
 from fleetlog_query.search import Search, Searcher
 from fleetlog_query.series import SeriesRange, SeriesReader
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
+STREAM_THREADS = 2
 Result = TypeVar("Result")
 
 
@@ -50,6 +53,8 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._experiments = Experiments(warehouse, applied)
         self._series = SeriesReader(warehouse)
         self._artifacts = Artifacts(warehouse)
+        self._streams = RunStreams(warehouse, self._searcher, self._documents)
+        self._streaming = asyncio.Semaphore(STREAM_THREADS)
         self._executor = ThreadPoolExecutor(8, "query")
 
     def close(self) -> None:
@@ -99,7 +104,16 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     def _search(
         self, namespace: str, request: query_pb2.SearchRunsRequest, mask: ReadMask, timeout_seconds: float
     ) -> query_pb2.SearchRunsResponse:
-        search = Search(
+        page = self._searcher.search(self._search_of(namespace, request, timeout_seconds), timeout_seconds)
+        self._documents.fill(namespace, page.runs, mask, request.summaries, timeout_seconds)
+        response = query_pb2.SearchRunsResponse(runs=page.runs, next_page_token=page.next_page_token)
+        if page.total is not None:
+            response.total_count = page.total.count
+            response.total_count_is_lower_bound = page.total.is_lower_bound
+        return response
+
+    def _search_of(self, namespace: str, request: query_pb2.SearchRunsRequest, timeout_seconds: float) -> Search:
+        return Search(
             namespace,
             self._experiment_ids(namespace, request, timeout_seconds),
             request.filter,
@@ -107,10 +121,27 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
             request.page_size,
             request.page_token,
             request.deleted_view,
+            request.total_count,
+            (*request.experiment_ids, *request.experiment_names),
         )
-        page = self._searcher.search(search, timeout_seconds)
-        self._documents.fill(namespace, page.runs, mask, request.summaries, timeout_seconds)
-        return query_pb2.SearchRunsResponse(runs=page.runs, next_page_token=page.next_page_token)
+
+    async def StreamRuns(  # noqa: N802
+        self, request: query_pb2.StreamRunsRequest, context: Context
+    ) -> AsyncIterator[query_pb2.StreamRunsResponse]:
+        """See the proto."""
+        search = request.search
+        namespace, mask = check_namespace(search.namespace), parse_read_mask(search.read_mask)
+        await self._wait(search.at_least, context)
+        found = await self._do(self._search_of, namespace, search, _remaining(context))
+        arrow = request.format == query_pb2.RUN_FORMAT_ARROW
+        responses = self._streams.responses(RunStream(found, mask, search.summaries, arrow))
+        async for response in ahead(responses, self._next_of_stream):
+            yield response
+
+    async def _next_of_stream(self, responses: Iterator[Result]) -> Result | None:
+        # Streams are patient: they leave the other threads to searches.
+        async with self._streaming:
+            return await self._do(_next, responses)
 
     async def ExplainSearch(  # noqa: N802
         self, request: query_pb2.ExplainSearchRequest, context: Context

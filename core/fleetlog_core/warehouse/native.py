@@ -19,7 +19,7 @@ from typing import Protocol
 
 import numpy as np
 
-from fleetlog_core.warehouse.port import Array, Coded, Column
+from fleetlog_core.warehouse.port import Array, Coded, Column, Read
 
 _NUMBERS = {
     "UInt8": "u1", "UInt16": "<u2", "UInt32": "<u4", "UInt64": "<u8", "Bool": "u1",
@@ -33,14 +33,13 @@ _UINT32_INDEX = 2
 _INDEX_TYPES = ("u1", "<u2", "<u4", "<u8")
 _SPARSE = 1
 _END_OF_GRANULE = 1 << 62
-Decoded = Array | list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """Columns of one length, and their types, by name."""
 
-    columns: dict[str, Decoded]
+    columns: dict[str, Read]
     types: dict[str, str]
     rows: int
 
@@ -150,7 +149,7 @@ def _encode_column(name: str, column: Column, type_name: str) -> bytes:
     raise ValueError(f"column {name}: the type {type_name} is not written here")
 
 
-def decode_blocks(data: bytes) -> tuple[dict[str, Decoded], int]:
+def decode_blocks(data: bytes) -> tuple[dict[str, Read], int]:
     """The columns of all blocks, one after another, and the number of rows."""
     source, blocks = Memory(data), []
     while source:
@@ -161,7 +160,7 @@ def decode_blocks(data: bytes) -> tuple[dict[str, Decoded], int]:
 def decode_block(source: Source, *, flagged: bool = False) -> Block:
     """The next block. ValueError for a type that is not read here."""
     count, rows = source.varint(), source.varint()
-    columns: dict[str, Decoded] = {}
+    columns: dict[str, Read] = {}
     types: dict[str, str] = {}
     for _ in range(count):
         name, type_name = source.texts(2)
@@ -174,22 +173,35 @@ def decode_block(source: Source, *, flagged: bool = False) -> Block:
     return Block(columns, types, rows)
 
 
-def joined(blocks: Sequence[Block]) -> tuple[dict[str, Decoded], int]:
+def joined(blocks: Sequence[Block]) -> tuple[dict[str, Read], int]:
     """The blocks as one: its columns and the number of rows. Without rows there are no columns."""
     full = [block for block in blocks if block.rows]
     names = full[0].columns if full else ()
     return {name: _joined([block.columns[name] for block in full]) for name in names}, sum(b.rows for b in full)
 
 
-def _joined(columns: list[Decoded]) -> Decoded:
+def _joined(columns: list[Read]) -> Read:
     if len(columns) == 1:
         return columns[0]
-    if isinstance(columns[0], list):
-        return [text for column in columns for text in column]
-    return np.concatenate([column for column in columns if not isinstance(column, list)])
+    first = columns[0]
+    if isinstance(first, list):
+        return [text for column in columns if isinstance(column, list) for text in column]
+    if isinstance(first, Coded):
+        return _joined_codes([column for column in columns if isinstance(column, Coded)])
+    return np.concatenate([column for column in columns if isinstance(column, np.ndarray)])
 
 
-def _decode_column(source: Source, type_name: str, rows: int) -> Decoded:
+def _joined_codes(columns: list[Coded]) -> Coded:
+    """Each block has a dictionary of its own: texts get one code for all."""
+    known: dict[str, int] = {}
+    parts = []
+    for column in columns:
+        codes = [known.setdefault(text, len(known)) for text in column.texts]
+        parts.append(np.array(codes, np.uint32)[column.codes])
+    return Coded(np.concatenate(parts), list(known))
+
+
+def _decode_column(source: Source, type_name: str, rows: int) -> Read:
     dtype = dtype_of(type_name)
     if dtype is not None:
         return np.frombuffer(source.read(rows * dtype.itemsize), dtype, rows)
@@ -198,17 +210,17 @@ def _decode_column(source: Source, type_name: str, rows: int) -> Decoded:
         return source.texts(rows)
     if plain == "LowCardinality(String)":
         if rows == 0:
-            return []
+            return Coded(np.empty(0, np.uint32), [])
         _, flags, size = struct.unpack("<QQQ", source.read(24))
         texts = source.texts(size)
         source.read(8)
         index = np.dtype(_INDEX_TYPES[flags & 0xFF])
         codes = np.frombuffer(source.read(rows * index.itemsize), index, rows)
-        return [texts[code] for code in codes.tolist()]
+        return Coded(codes.astype(np.uint32), texts)
     raise ValueError(f"the type {type_name} is not read here")
 
 
-def _decode_sparse(source: Source, type_name: str, rows: int) -> Decoded:
+def _decode_sparse(source: Source, type_name: str, rows: int) -> Read:
     """Each gap counts the defaults before a value; the last one, marked, those after all."""
     places, place, gap = [], 0, 0 if rows else _END_OF_GRANULE
     while not gap & _END_OF_GRANULE:
@@ -218,6 +230,8 @@ def _decode_sparse(source: Source, type_name: str, rows: int) -> Decoded:
             places.append(place)
             place += 1
     values = _decode_column(source, type_name, len(places))
+    if isinstance(values, Coded):
+        values = [values.texts[code] for code in values.codes.tolist()]
     if isinstance(values, list):
         texts = [""] * rows
         for at, text in zip(places, values, strict=True):

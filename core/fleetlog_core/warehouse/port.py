@@ -8,7 +8,7 @@ Columns, by the ClickHouse type of the table's column:
     DateTime64(3)                            numpy int64, Unix milliseconds
     FixedString(16), UInt128                 numpy V16 (raw bytes; UInt128 is little-endian)
     UInt256                                  numpy V32, little-endian
-    LowCardinality(String)                   Coded on insert, list[str] on select
+    LowCardinality(String)                   Coded on insert; list[str] or Coded on select, as the adapter has it
     String                                   list[str], list[bytes] on insert; list[str] on select
 """
 
@@ -32,6 +32,8 @@ class Coded:
     texts: Sequence[str]
 
 
+Read = Array | Coded | list[str]
+"""A column of an answer."""
 Column = Array | Coded | Sequence[str] | Sequence[bytes]
 Bind = str | int | float | Sequence[str] | Sequence[int] | Sequence[float]
 
@@ -53,10 +55,10 @@ class Statement:
 class Answer:
     """What a select returned: columns by name, all of one length; and what it read.
 
-    An answer without rows has no columns either: the format says nothing of them. Both accessors know that.
+    An answer without rows has no columns either: the format says nothing of them. The accessors know that.
     """
 
-    columns: Mapping[str, Array | list[str]]
+    columns: Mapping[str, Read]
     rows: int
     rows_read: int
     bytes_read: int
@@ -64,16 +66,30 @@ class Answer:
     def array(self, name: str) -> Array:
         """A column of numbers or of fixed bytes."""
         column = self.columns[name] if self.rows else np.empty(0)
-        if isinstance(column, list):
+        if isinstance(column, (list, Coded)):
             raise TypeError(f"column {name} is text")
         return column
 
     def texts(self, name: str) -> list[str]:
         """A column of text."""
         column = self.columns[name] if self.rows else []
+        if isinstance(column, Coded):
+            texts = column.texts
+            return [texts[code] for code in column.codes.tolist()]
         if not isinstance(column, list):
             raise TypeError(f"column {name} is not text")
         return column
+
+    def coded(self, name: str) -> Coded:
+        """A column of text in which few are distinct, without an object for each row."""
+        column = self.columns[name] if self.rows else []
+        if isinstance(column, Coded):
+            return column
+        if not isinstance(column, list):
+            raise TypeError(f"column {name} is not text")
+        known: dict[str, int] = {}
+        codes = [known.setdefault(text, len(known)) for text in column]
+        return Coded(np.array(codes, np.uint32), list(known))
 
 
 class WarehouseUnavailable(Exception):

@@ -52,6 +52,11 @@ class QueryServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_query__pb2.SearchRunsRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_query__pb2.SearchRunsResponse.FromString,
                 _registered_method=True)
+        self.StreamRuns = channel.unary_stream(
+                '/fleetlog.v1.QueryService/StreamRuns',
+                request_serializer=fleetlog_dot_v1_dot_query__pb2.StreamRunsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_query__pb2.StreamRunsResponse.FromString,
+                _registered_method=True)
         self.ExplainSearch = channel.unary_unary(
                 '/fleetlog.v1.QueryService/ExplainSearch',
                 request_serializer=fleetlog_dot_v1_dot_query__pb2.ExplainSearchRequest.SerializeToString,
@@ -111,6 +116,14 @@ class QueryServiceServicer:
 
     def SearchRuns(self, request, context):
         """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamRuns(self, request, context):
+        """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
+        fast as the client takes; a stream that broke off goes on from the last token that came.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -184,6 +197,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.SearchRuns,
                     request_deserializer=fleetlog_dot_v1_dot_query__pb2.SearchRunsRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_query__pb2.SearchRunsResponse.SerializeToString,
+            ),
+            'StreamRuns': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamRuns,
+                    request_deserializer=fleetlog_dot_v1_dot_query__pb2.StreamRunsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_query__pb2.StreamRunsResponse.SerializeToString,
             ),
             'ExplainSearch': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainSearch,
@@ -305,6 +323,33 @@ class QueryService:
             '/fleetlog.v1.QueryService/SearchRuns',
             fleetlog_dot_v1_dot_query__pb2.SearchRunsRequest.SerializeToString,
             fleetlog_dot_v1_dot_query__pb2.SearchRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/StreamRuns',
+            fleetlog_dot_v1_dot_query__pb2.StreamRunsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_query__pb2.StreamRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

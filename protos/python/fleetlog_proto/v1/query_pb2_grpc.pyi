@@ -42,6 +42,10 @@ class QueryServiceStub:
     """Many runs by id, in the order asked for; ids that are not there are left out."""
     SearchRuns: _grpc.UnaryUnaryMultiCallable[_query_pb2.SearchRunsRequest, _query_pb2.SearchRunsResponse]
     """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong."""
+    StreamRuns: _grpc.UnaryStreamMultiCallable[_query_pb2.StreamRunsRequest, _query_pb2.StreamRunsResponse]
+    """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
+    fast as the client takes; a stream that broke off goes on from the last token that came.
+    """
     ExplainSearch: _grpc.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]
     """What a search would read, in words, without doing it."""
     GetExperiment: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]
@@ -75,6 +79,10 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """Many runs by id, in the order asked for; ids that are not there are left out."""
     SearchRuns: _aio.UnaryUnaryMultiCallable[_query_pb2.SearchRunsRequest, _query_pb2.SearchRunsResponse]  # type: ignore[assignment]
     """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong."""
+    StreamRuns: _aio.UnaryStreamMultiCallable[_query_pb2.StreamRunsRequest, _query_pb2.StreamRunsResponse]  # type: ignore[assignment]
+    """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
+    fast as the client takes; a stream that broke off goes on from the last token that came.
+    """
     ExplainSearch: _aio.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]  # type: ignore[assignment]
     """What a search would read, in words, without doing it."""
     GetExperiment: _aio.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]  # type: ignore[assignment]
@@ -123,6 +131,16 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.SearchRunsResponse, _abc.Awaitable[_query_pb2.SearchRunsResponse]]:
         """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong."""
+
+    @_abc_1.abstractmethod
+    def StreamRuns(
+        self,
+        request: _query_pb2.StreamRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_query_pb2.StreamRunsResponse], _abc.AsyncIterator[_query_pb2.StreamRunsResponse]]:
+        """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
+        fast as the client takes; a stream that broke off goes on from the last token that came.
+        """
 
     @_abc_1.abstractmethod
     def ExplainSearch(

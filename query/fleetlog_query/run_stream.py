@@ -1,0 +1,112 @@
+"""StreamRuns' core: all runs of a search, a response at a time, read no faster than they are taken.
+
+The order is read once (`run_order`); then its runs are read a block at a time. Which runs come and in which order is as
+of the beginning; what they hold is as of when their block is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fleetlog_core import limits
+from fleetlog_core.ids import ID_BYTES
+from fleetlog_core.warehouse.port import Warehouse
+from fleetlog_proto.v1 import query_pb2, run_pb2
+
+from fleetlog_query.documents import Documents
+from fleetlog_query.page import PageQuery
+from fleetlog_query.page_token import check_page_size
+from fleetlog_query.read_mask import ReadMask
+from fleetlog_query.run_columns import RunColumns
+from fleetlog_query.run_order import RunOrder, read_order
+from fleetlog_query.search import Search, Searcher
+
+READ_SECONDS = 60.0
+"""Of one statement: a stream as a whole takes as long as its reader."""
+DENSE_BLOCK = 5_000
+SCATTERED_BLOCK = 20_000
+"""Runs whose ids are all over the table are read many at a time: whatever they are, most of it is read."""
+FIRST_BLOCK = 1_000
+MESSAGE_BYTES = limits.MESSAGE_BYTES // 2
+"""Of the runs in one response."""
+
+
+@dataclass(frozen=True)
+class RunStream:
+    """A stream that is asked for."""
+
+    search: Search
+    mask: ReadMask
+    summaries: bool
+    arrow: bool
+
+
+class RunStreams:
+    """Makes the responses of streams."""
+
+    def __init__(self, warehouse: Warehouse, searcher: Searcher, documents: Documents) -> None:
+        self._warehouse = warehouse
+        self._searcher = searcher
+        self._documents = documents
+        self._columns = RunColumns(warehouse)
+
+    def responses(self, stream: RunStream) -> Iterator[query_pb2.StreamRunsResponse]:
+        """All of them; none for no runs. InvalidArgument as Searcher.search, TimedOut, ResourceExhausted."""
+        size = check_page_size(stream.search.page_size, limits.PAGE_SIZE, limits.PAGE_SIZE)
+        compiled = self._searcher.compile(stream.search)
+        if not stream.search.experiments:
+            return
+        order = read_order(self._warehouse, compiled.query, READ_SECONDS)
+        parts = (
+            self._arrow(compiled.query, order, stream, size) if stream.arrow else self._messages(order, stream, size)
+        )
+        for response, upto in parts:
+            if upto < len(order):
+                response.resume_token = self._searcher.token(compiled, order.values(upto - 1))
+            yield response
+
+    def _messages(
+        self, order: RunOrder, stream: RunStream, size: int
+    ) -> Iterator[tuple[query_pb2.StreamRunsResponse, int]]:
+        for first in range(0, len(order), size):
+            data = order.part(first, size)
+            run_ids = [data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES)]
+            places = {run_id.hex(): first + place for place, run_id in enumerate(run_ids)}
+            runs = self._documents.read(stream.search.namespace, run_ids, stream.mask, stream.summaries, READ_SECONDS)
+            for some in _by_size(runs):
+                yield query_pb2.StreamRunsResponse(runs=some, count=len(some)), places[some[-1].run_id] + 1
+
+    def _arrow(
+        self, query: PageQuery, order: RunOrder, stream: RunStream, size: int
+    ) -> Iterator[tuple[query_pb2.StreamRunsResponse, int]]:
+        # Only here: whoever asks for no Arrow needs none.
+        from fleetlog_query.arrow import streams
+
+        first, count, scope = 0, FIRST_BLOCK, query.scope
+        while first < len(order):
+            data = order.part(first, count)
+            blocks = self._columns.read(scope.namespace, scope.experiments, data, stream.mask, READ_SECONDS)
+            for block in blocks:
+                row = 0
+                for arrow, rows in streams(block, size):
+                    row += rows
+                    upto = first + int(block.places[row - 1]) + 1
+                    yield query_pb2.StreamRunsResponse(arrow=arrow, count=rows), upto
+            first += count
+            count = SCATTERED_BLOCK if order.scattered(first, DENSE_BLOCK) else DENSE_BLOCK
+
+
+def _by_size(runs: list[run_pb2.Run]) -> Iterator[list[run_pb2.Run]]:
+    """In parts that fit a response."""
+    some: list[run_pb2.Run] = []
+    total = 0
+    for run in runs:
+        size = run.ByteSize()
+        if some and total + size > MESSAGE_BYTES:
+            yield some
+            some, total = [], 0
+        some.append(run)
+        total += size
+    if some:
+        yield some

@@ -1,7 +1,8 @@
 """How far the warehouse has come, and waiting for it.
 
 The table `applied` is written last in every batch: what it says is there is there. It is looked at every few
-milliseconds while somebody waits, once for all that wait, and not at all otherwise.
+milliseconds while somebody waits for a position, now and then while somebody waits for anything new, once for all that
+wait, and not at all otherwise.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, Warehou
 
 diagnostics = logging.getLogger(__name__)
 POLL_SECONDS = 0.004
+PATIENT_SECONDS = 0.05
+"""Between looks for those who wait for anything new, which may take hours."""
+TOLD_SECONDS = 1.0
+"""The same, where `poke` tells of every batch."""
 _STATEMENT = Statement("SELECT topic, part, max(next_offset) AS upto FROM applied GROUP BY topic, part")
 
 
@@ -29,6 +34,7 @@ class AppliedWatch:
         self._warehouse = warehouse
         self._known: dict[Partition, int] = {}
         self._waiting = 0
+        self._patient = 0
         self._poller: asyncio.Task[None] | None = None
         self._changed = asyncio.Condition()
         self._poked: asyncio.Event | None = None
@@ -62,6 +68,25 @@ class AppliedWatch:
         finally:
             self._waiting -= 1
 
+    async def now(self) -> dict[Partition, int]:
+        """A position that reads see everything before. WarehouseUnavailable, TimedOut."""
+        known = await asyncio.get_running_loop().run_in_executor(self._executor, self._look)
+        await self._know(known)
+        return self._known
+
+    async def moved(self, beyond: Mapping[Partition, int], timeout_seconds: float | None) -> dict[Partition, int]:
+        """A position that reads see everything before, once it is beyond another or when the time ran out."""
+        self._patient += 1
+        try:
+            self._start()
+            async with asyncio.timeout(timeout_seconds), self._changed:
+                await self._changed.wait_for(lambda: not covers(beyond, self._known))
+        except TimeoutError:
+            return self._known
+        finally:
+            self._patient -= 1
+        return self._known
+
     def poke(self) -> None:
         """Look now: something was applied."""
         self._signs += 1
@@ -81,13 +106,16 @@ class AppliedWatch:
             self._loop = asyncio.get_running_loop()
             self._poked = self._poked or asyncio.Event()
             self._poller = asyncio.create_task(self._poll())
+        elif self._waiting == 1 and self._poked is not None:
+            # The pause between two looks may be a long one, for the patient.
+            self._poked.set()
 
     async def _poll(self) -> None:
         loop, poked = asyncio.get_running_loop(), self._poked
         if poked is None:
             return
         failing = False
-        while self._waiting:
+        while self._waiting or self._patient:
             poked.clear()
             begun = time.monotonic()
             try:
@@ -98,19 +126,24 @@ class AppliedWatch:
                 if not failing:
                     diagnostics.warning("how far the warehouse has come can't be read, asking on: %s", error)
                 known, failing = self._known, True
-            if known != self._known:
-                # First, so that what was kept before is not given to whoever waited for this.
-                self._signs += bool(self._signs)
-                self._known = merge(self._known, known)
-                async with self._changed:
-                    self._changed.notify_all()
+            await self._know(known)
             # As long a pause as the look took, at least: waiting must not eat the machine it waits for.
-            pause = max(POLL_SECONDS, time.monotonic() - begun)
+            patience = TOLD_SECONDS if self._signs else PATIENT_SECONDS
+            pause = max(POLL_SECONDS if self._waiting else patience, time.monotonic() - begun)
             try:
                 async with asyncio.timeout(pause):
                     await poked.wait()
             except TimeoutError:
                 continue
+
+    async def _know(self, known: Mapping[Partition, int]) -> None:
+        if covers(self._known, known):
+            return
+        # First, so that what was kept before is not given to whoever waited for this.
+        self._signs += bool(self._signs)
+        self._known = merge(self._known, known)
+        async with self._changed:
+            self._changed.notify_all()
 
     def _look(self) -> dict[Partition, int]:
         answer = self._warehouse.select(_STATEMENT)

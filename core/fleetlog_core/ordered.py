@@ -71,6 +71,12 @@ def unpack_point(packed: bytes) -> tuple[int, int, float]:
     return step_of(step), step_of(time), value_of(value)
 
 
+def unpack_moments(packed: npt.NDArray[np.void]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(steps, times) of a column of UInt256, V32; what unpack_point tells of each."""
+    words = np.ascontiguousarray(packed).view("<u8").reshape(-1, 4)
+    return (words[:, 2] ^ np.uint64(_SIGN)).view(np.int64), (words[:, 1] ^ np.uint64(_SIGN)).view(np.int64)
+
+
 def unpack_low(packed: bytes) -> tuple[float, int]:
     """(value, step) of `series.low`: 16 little-endian bytes."""
     step, value = struct.unpack("<2Q", packed)

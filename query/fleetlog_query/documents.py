@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fleetlog_core.ordered import unpack_high, unpack_low, unpack_point
+from fleetlog_core.ordered import unpack_high, unpack_low, unpack_moments, unpack_point
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import event_pb2, run_pb2
 
@@ -67,20 +67,24 @@ class Documents:
             ),
             timeout_seconds=timeout_seconds,
         )
+        if not answer.rows:
+            return
+        steps, times = unpack_moments(answer.array("ver"))
         rows = zip(
             answer.array("run_id").tolist(), answer.array("kind").tolist(), answer.array("type").tolist(),
-            answer.array("num").tolist(), answer.array("ver").tolist(), answer.texts("key"), answer.texts("str"),
+            answer.array("num").tolist(), steps.tolist(), times.tolist(), answer.texts("key"), answer.texts("str"),
             strict=True,
         )  # fmt: skip
-        for run_id, kind, type_, number, version, key, text in rows:
-            run = runs[bytes(run_id)]
+        last = b""
+        for run_id, kind, type_, number, step, time, key, text in rows:
+            if run_id != last:
+                run, last = runs[bytes(run_id)], run_id
             if kind == 1:
                 run.params.append(param_of(key, text, type_))
             elif kind == 2:
                 run.tags[key] = text
             else:
-                step, time, _ = unpack_point(bytes(version))
-                run.metrics.append(run_pb2.MetricSummary(key=key, last=number, last_step=step, last_time_millis=time))
+                run.metrics.add(key=key, last=number, last_step=step, last_time_millis=time)
 
     def _summaries(self, namespace: str, runs: dict[bytes, run_pb2.Run], timeout_seconds: float) -> None:
         binds = Binds()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
+from fleetlog_core import applied
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition
@@ -181,6 +182,40 @@ def test_a_caller_who_leaves_and_a_close_leave_nothing_behind() -> None:
         waiting.cancel()
         await asyncio.wait([waiting])
         await reached(lambda: len(asyncio.all_tasks()) == 1)
+        await watch.close()
+
+    asyncio.run(scenario())
+
+
+def test_whoever_waits_for_anything_new_is_told_of_it_and_looks_seldom() -> None:
+    async def scenario() -> None:
+        warehouse = Applied()
+        warehouse.offsets[ONE] = 3
+        watch = AppliedWatch(warehouse)
+        assert await watch.now() == {ONE: 3}
+        assert await watch.moved({}, None) == {ONE: 3}
+        assert await watch.moved({ONE: 3}, 0.0) == {ONE: 3}, "time ran out"
+        waiting = asyncio.create_task(watch.moved({ONE: 3}, None))
+        looks = warehouse.looks
+        await reached(lambda: warehouse.looks > looks)
+        warehouse.offsets[TWO] = 1
+        assert await waiting == {ONE: 3, TWO: 1}
+        await watch.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_wait_for_a_position_does_not_wait_with_the_patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(applied, "PATIENT_SECONDS", 3_600.0)
+
+    async def scenario() -> None:
+        warehouse = Applied()
+        watch = AppliedWatch(warehouse)
+        waiting = asyncio.create_task(watch.moved({}, None))
+        await reached(lambda: warehouse.looks == 1)
+        warehouse.offsets[ONE] = 1
+        await watch.wait({ONE: 1}, 30)
+        assert await waiting == {ONE: 1}
         await watch.close()
 
     asyncio.run(scenario())

@@ -41,3 +41,12 @@ def test_points_come_back(step: int, time: int, value: float) -> None:
     assert ordered.unpack_point(ordered.pack192(*words)[0].tobytes()) == (step, time, value)
     assert ordered.unpack_low(ordered.pack128(words[2], words[0])[0].tobytes()) == (value, step)
     assert ordered.unpack_high(ordered.pack128(words[2], ~words[0])[0].tobytes()) == (value, step)
+
+
+def test_moments_of_a_column_are_those_of_its_points() -> None:
+    steps = np.array([0, -3, (1 << 63) - 1, -(1 << 63)], np.int64)
+    times = np.array([1_700_000_000_000, 0, -1, 5], np.int64)
+    values = ordered.order_values(np.array([1.0, -1.0, math.nan, 0.0]))
+    packed = ordered.pack192(ordered.order_steps(steps), ordered.order_steps(times), values)
+    found_steps, found_times = ordered.unpack_moments(packed)
+    assert (found_steps.tolist(), found_times.tolist()) == (steps.tolist(), times.tolist())

@@ -21,6 +21,7 @@ from fleetlog.run import Run
 from fleetlog.series import Series
 from fleetlog.starting import start_run
 from fleetlog.views import Experiment, MetricSummary, RunList, RunView
+from fleetlog.watching import RunChanges
 
 __version__ = "0.1.0"
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "NotFound",
     "ResourceExhausted",
     "Run",
+    "RunChanges",
     "RunList",
     "RunView",
     "Series",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.paths import check_artifact_path
-from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2, scope_pb2
+from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2, scope_pb2, watch_pb2
 
 from fleetlog.connection import Connection, connection_to, resolve_namespace
 from fleetlog.deliveries import flush, wait_applied
@@ -16,6 +16,7 @@ from fleetlog.errors import FleetlogError
 from fleetlog.searches import RunSearch, search
 from fleetlog.series import Buckets, Series, gather, joined
 from fleetlog.views import Experiment, RunList, RunView
+from fleetlog.watching import RunChanges, RunWatch
 
 _VIEWS = {
     "active": scope_pb2.DELETED_VIEW_ACTIVE,
@@ -84,6 +85,32 @@ class Client:
         """
         request = self._search_request(filter, experiments, order_by, read_mask, summaries, deleted)
         return RunSearch(self.target, request, self).runs()
+
+    def watch_runs(
+        self,
+        filter: str = "",  # noqa: A002
+        *,
+        experiments: Sequence[str | int] = (),
+        order_by: Sequence[str] = (),
+        limit: int = 100,
+        read_mask: Sequence[str] = (),
+        deleted: str = "active",
+    ) -> Iterator[RunChanges]:
+        """The first runs of a search, and again whenever they change: what is new is told within a third of a second.
+
+        The first item has all of them; it comes at once. Goes on by itself when the server is away for a while, and
+        misses nothing. `limit` is at most 1,000; the rest as in search_runs.
+        """
+        scope = scope_pb2.RunScope(
+            namespace=self.namespace,
+            experiment_ids=[one for one in experiments if isinstance(one, int)],
+            experiment_names=[one for one in experiments if isinstance(one, str)],
+            filter=filter,
+            deleted_view=_VIEWS[deleted],
+            at_least=self._connection.position(),
+        )
+        request = watch_pb2.WatchRunsRequest(scope=scope, order_by=order_by, limit=limit, read_mask=read_mask)
+        return RunWatch(self.target, request, self).changes()
 
     def _search_request(
         self, filter_: str, experiments: Sequence[str | int], order_by: Sequence[str], read_mask: Sequence[str],

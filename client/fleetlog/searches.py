@@ -52,7 +52,7 @@ class RunSearch:
 
     def _responses(self, format_: query_pb2.RunFormat.ValueType) -> Iterator[query_pb2.StreamRunsResponse]:
         request = query_pb2.StreamRunsRequest(search=self._request, format=format_)
-        responses = resumed(self._target, lambda stub: stub.StreamRuns(request), RETRIES)
+        responses = resumed(self._target, lambda stub: stub.StreamRuns(request), lambda: RETRIES)
         with closing(responses):
             for response in responses:
                 yield response

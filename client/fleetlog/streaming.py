@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import threading
@@ -41,11 +42,11 @@ _may_begin.set()
 
 
 def resumed(
-    target: str, start: Callable[[Stub], Call[Response]], retries: int | None
+    target: str, start: Callable[[Stub], Call[Response]], retries: Callable[[], int | None]
 ) -> Generator[Response, None, None]:
     """The responses of a call. When it breaks, `start` is asked for what comes behind the last response that was taken.
 
-    `retries` is how often in a row it may bring nothing, None = no end. Errors of this package.
+    `retries` says how often in a row it may bring nothing, None = no end. Errors of this package.
     """
     failures = 0
     while True:
@@ -59,12 +60,16 @@ def resumed(
             return
         except grpc.RpcError as error:
             failures += 1
-            if error.code() not in _BROKEN or (retries is not None and failures > retries):
+            if error.code() not in _BROKEN or failures > _most(retries()):
                 raise from_call(error, target) from None
         finally:
             call.cancel()
         if failures > 1:
             time.sleep(random.uniform(0.5, 1.0) * min(LONGEST_PAUSE_SECONDS, 0.1 * 2**failures))  # noqa: S311
+
+
+def _most(retries: int | None) -> float:
+    return math.inf if retries is None else retries
 
 
 def _end() -> None:

@@ -68,6 +68,11 @@ class AppliedWatch:
         finally:
             self._waiting -= 1
 
+    @property
+    def known(self) -> dict[Partition, int]:
+        """A position that reads see everything before, without a look."""
+        return self._known
+
     async def now(self) -> dict[Partition, int]:
         """A position that reads see everything before. WarehouseUnavailable, TimedOut."""
         known = await asyncio.get_running_loop().run_in_executor(self._executor, self._look)

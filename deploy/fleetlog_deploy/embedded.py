@@ -88,6 +88,7 @@ class Embedded:
     async def stop(self, grace_seconds: float = 5.0) -> None:
         """Drain and close. Everything that was acknowledged is in the log; what is not applied yet is next time."""
         self._ingest.drain()
+        self._query.drain()
         await self._server.drain(grace_seconds)
         await self._applied.close()
         self._materializer.stop()

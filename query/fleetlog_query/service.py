@@ -7,6 +7,7 @@ import functools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import TypeVar
 
 from fleetlog_core import limits
@@ -14,12 +15,12 @@ from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import DeadlineExceeded, InvalidArgument, NotFound
 from fleetlog_core.ids import parse_id
 from fleetlog_core.objects.port import ObjectName, ObjectStore
-from fleetlog_core.position import from_proto
+from fleetlog_core.position import from_proto, merge
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
-from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc
+from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc, run_pb2, scope_pb2, watch_pb2
 
 from fleetlog_query.ahead import ahead
 from fleetlog_query.artifacts import Artifacts
@@ -31,7 +32,10 @@ from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.order import parse_order
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.read_mask import ReadMask, parse_read_mask
+from fleetlog_query.run_changes import pieces
 from fleetlog_query.run_stream import RunStream, RunStreams
+from fleetlog_query.run_watches import SEARCH_SECONDS, RunWatches, Watched
+from fleetlog_query.run_watching import held_by, limit_of, resumed_of
 from fleetlog_query.search import Search, Searcher
 from fleetlog_query.series import SeriesRange, SeriesReader
 
@@ -44,6 +48,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     """See protos/fleetlog/v1/query.proto."""
 
     def __init__(self, warehouse: Warehouse, objects: ObjectStore, applied: AppliedWatch, token_key: bytes) -> None:
+        self._warehouse = warehouse
         self._objects = objects
         self._applied = applied
         warehouse = self._warehouse = CancellableWarehouse(warehouse)
@@ -54,8 +59,13 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._series = SeriesReader(warehouse)
         self._artifacts = Artifacts(warehouse)
         self._streams = RunStreams(warehouse, self._searcher, self._documents)
+        self._watches = RunWatches(applied)
         self._streaming = asyncio.Semaphore(STREAM_THREADS)
         self._executor = ThreadPoolExecutor(8, "query")
+
+    def drain(self) -> None:
+        """End watches, which would never end by themselves. From the event loop."""
+        self._watches.close()
 
     def close(self) -> None:
         """Let the threads go."""
@@ -143,6 +153,40 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         async with self._streaming:
             return await self._do(_next, responses)
 
+    async def WatchRuns(  # noqa: N802
+        self, request: watch_pb2.WatchRunsRequest, context: Context
+    ) -> AsyncIterator[watch_pb2.WatchRunsResponse]:
+        """See the proto."""
+        scope = request.scope
+        namespace, mask = check_namespace(scope.namespace), parse_read_mask(request.read_mask)
+        limit, resumed = limit_of(request), resumed_of(request)
+        at_least = merge(from_proto(scope.at_least), {} if resumed is None else resumed.position)
+        if at_least:
+            await self._applied.wait(at_least, _remaining(context))
+
+        def search() -> list[run_pb2.Run]:
+            experiments = self._experiment_ids(namespace, scope, SEARCH_SECONDS)
+            asked = Search(namespace, experiments, scope.filter, tuple(request.order_by), limit, "", scope.deleted_view)
+            runs = self._searcher.search(asked, SEARCH_SECONDS).runs
+            self._documents.fill(namespace, runs, mask, False, SEARCH_SECONDS)
+            return runs
+
+        same = watch_pb2.WatchRunsRequest()
+        same.CopyFrom(request)
+        for field in ("resume_from", "known"):
+            same.ClearField(field)
+        same.scope.ClearField("at_least")
+        watched = Watched(
+            same.SerializeToString(deterministic=True), lambda: self._do(search), "now" in scope.filter.lower()
+        )
+        changes = self._watches.changes(
+            watched, lambda: self._do(held_by, self._warehouse, namespace, resumed, SEARCH_SECONDS), at_least
+        )
+        async with aclosing(changes):
+            async for change in changes:
+                for piece in pieces(change):
+                    yield piece
+
     async def ExplainSearch(  # noqa: N802
         self, request: query_pb2.ExplainSearchRequest, context: Context
     ) -> query_pb2.ExplainSearchResponse:
@@ -154,7 +198,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         return query_pb2.ExplainSearchResponse(lines=explain(plan, keys), reads_points="points" in tables(plan, keys))
 
     def _experiment_ids(
-        self, namespace: str, request: query_pb2.SearchRunsRequest, timeout_seconds: float
+        self, namespace: str, request: query_pb2.SearchRunsRequest | scope_pb2.RunScope, timeout_seconds: float
     ) -> tuple[int, ...]:
         ids = set(request.experiment_ids)
         if request.experiment_names:

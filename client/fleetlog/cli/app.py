@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import typer
 
 import fleetlog
-from fleetlog.cli import experiments, metrics, runs
+from fleetlog.cli import experiments, metrics, runs, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,6 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Experiment tracking that never loses a point. `fleetlog up` starts a server on this machine.",
 )
+runs.app.command("watch")(watch.watch)
 app.add_typer(runs.app, name="runs", rich_help_panel="Client")
 app.add_typer(metrics.app, name="metrics", rich_help_panel="Client")
 app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")

@@ -1,4 +1,4 @@
-"""fleetlog runs: search, get, diff."""
+"""fleetlog runs: search, get, diff; watch is beside it."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from fleetlog_proto.v1 import query_pb2 as fleetlog_dot_v1_dot_query__pb2
+from fleetlog_proto.v1 import watch_pb2 as fleetlog_dot_v1_dot_watch__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -56,6 +57,11 @@ class QueryServiceStub:
                 '/fleetlog.v1.QueryService/StreamRuns',
                 request_serializer=fleetlog_dot_v1_dot_query__pb2.StreamRunsRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_query__pb2.StreamRunsResponse.FromString,
+                _registered_method=True)
+        self.WatchRuns = channel.unary_stream(
+                '/fleetlog.v1.QueryService/WatchRuns',
+                request_serializer=fleetlog_dot_v1_dot_watch__pb2.WatchRunsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_watch__pb2.WatchRunsResponse.FromString,
                 _registered_method=True)
         self.ExplainSearch = channel.unary_unary(
                 '/fleetlog.v1.QueryService/ExplainSearch',
@@ -124,6 +130,13 @@ class QueryServiceServicer:
     def StreamRuns(self, request, context):
         """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
         fast as the client takes; a stream that broke off goes on from the last token that came.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchRuns(self, request, context):
+        """A search that stays live: first the runs that match, then who entered, who left and what changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,6 +215,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.StreamRuns,
                     request_deserializer=fleetlog_dot_v1_dot_query__pb2.StreamRunsRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_query__pb2.StreamRunsResponse.SerializeToString,
+            ),
+            'WatchRuns': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchRuns,
+                    request_deserializer=fleetlog_dot_v1_dot_watch__pb2.WatchRunsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_watch__pb2.WatchRunsResponse.SerializeToString,
             ),
             'ExplainSearch': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainSearch,
@@ -350,6 +368,33 @@ class QueryService:
             '/fleetlog.v1.QueryService/StreamRuns',
             fleetlog_dot_v1_dot_query__pb2.StreamRunsRequest.SerializeToString,
             fleetlog_dot_v1_dot_query__pb2.StreamRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/WatchRuns',
+            fleetlog_dot_v1_dot_watch__pb2.WatchRunsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_watch__pb2.WatchRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ Everything that reads."""
 
 from collections import abc as _abc
 from fleetlog_proto.v1 import query_pb2 as _query_pb2
+from fleetlog_proto.v1 import watch_pb2 as _watch_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -46,6 +47,8 @@ class QueryServiceStub:
     """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
     fast as the client takes; a stream that broke off goes on from the last token that came.
     """
+    WatchRuns: _grpc.UnaryStreamMultiCallable[_watch_pb2.WatchRunsRequest, _watch_pb2.WatchRunsResponse]
+    """A search that stays live: first the runs that match, then who entered, who left and what changed."""
     ExplainSearch: _grpc.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]
     """What a search would read, in words, without doing it."""
     GetExperiment: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]
@@ -83,6 +86,8 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
     fast as the client takes; a stream that broke off goes on from the last token that came.
     """
+    WatchRuns: _aio.UnaryStreamMultiCallable[_watch_pb2.WatchRunsRequest, _watch_pb2.WatchRunsResponse]  # type: ignore[assignment]
+    """A search that stays live: first the runs that match, then who entered, who left and what changed."""
     ExplainSearch: _aio.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]  # type: ignore[assignment]
     """What a search would read, in words, without doing it."""
     GetExperiment: _aio.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]  # type: ignore[assignment]
@@ -141,6 +146,14 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
         fast as the client takes; a stream that broke off goes on from the last token that came.
         """
+
+    @_abc_1.abstractmethod
+    def WatchRuns(
+        self,
+        request: _watch_pb2.WatchRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_watch_pb2.WatchRunsResponse], _abc.AsyncIterator[_watch_pb2.WatchRunsResponse]]:
+        """A search that stays live: first the runs that match, then who entered, who left and what changed."""
 
     @_abc_1.abstractmethod
     def ExplainSearch(

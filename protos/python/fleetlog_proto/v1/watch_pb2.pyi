@@ -50,12 +50,12 @@ class WatchRunsRequest(_message.Message):
     @_builtins.property
     def resume_from(self) -> _position_pb2.Position:
         """From the last response of a watch that broke off, with the same request: only what became different since is sent,
-        and `known` names what the client has.
+        and `known` names what the client has. A run may be told of as changed although it is the same.
         """
 
     @_builtins.property
     def known(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """With resume_from: the ids that the client holds."""
+        """With resume_from: the ids that the client holds, in order."""
 
     def __init__(
         self,
@@ -107,7 +107,9 @@ class WatchRunsResponse(_message.Message):
 
     @_builtins.property
     def position(self) -> _position_pb2.Position:
-        """What this holds: give it back to resume."""
+        """What this holds: give it back to resume. Absent: the next response goes on with what this one tells, because all
+        of it would be too large.
+        """
 
     def __init__(
         self,

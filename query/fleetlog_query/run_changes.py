@@ -1,0 +1,83 @@
+"""What became different between what somebody has of a watched search and what it is now. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fleetlog_core import limits
+from fleetlog_core.log.port import Partition
+from fleetlog_core.position import to_proto
+from fleetlog_proto.v1 import run_pb2, watch_pb2
+
+RESPONSE_BYTES = limits.MESSAGE_BYTES // 2
+"""Of the runs in one response: what is more goes in several."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The foremost runs of a search, in order; everything before the position is in it.
+
+    `digests` stand for what each run holds.
+    """
+
+    position: Mapping[Partition, int]
+    runs: Mapping[str, run_pb2.Run]
+    digests: Mapping[str, int]
+    number: int
+    """Higher than that of the snapshot before."""
+
+    @classmethod
+    def of(cls, position: Mapping[Partition, int], runs: Sequence[run_pb2.Run], number: int) -> Snapshot:
+        """Of runs in order."""
+        digests = {run.run_id: hash(run.SerializeToString(deterministic=True)) for run in runs}
+        return cls(position, {run.run_id: run for run in runs}, digests, number)
+
+
+@dataclass
+class Held:
+    """What a client has: which runs, in which order, what they hold. None: the same as now, unless it is `stale`."""
+
+    digests: dict[str, int | None] = field(default_factory=dict)
+    stale: frozenset[str] = frozenset()
+    begun: bool = False
+    """Whether it has anything to go on from."""
+
+    def advance(self, now: Snapshot) -> watch_pb2.WatchRunsResponse | None:
+        """What is to be told so that it has what there is now; None when nothing is. Counts as told."""
+        left = [run_id for run_id in self.digests if run_id not in now.runs]
+        entered = [run for run_id, run in now.runs.items() if run_id not in self.digests]
+        changed = [run for run_id, run in now.runs.items() if self._differs(run_id, now.digests[run_id])]
+        ordered = list(self.digests) != list(now.runs)
+        begun = self.begun
+        self.digests, self.stale, self.begun = dict(now.digests), frozenset(), True
+        if begun and not (left or entered or changed or ordered):
+            return None
+        return watch_pb2.WatchRunsResponse(
+            entered=entered, left=left, changed=changed, order=list(now.runs) if ordered else (),
+            position=to_proto(now.position), snapshot=not begun,
+        )  # fmt: skip
+
+    def _differs(self, run_id: str, digest: int) -> bool:
+        if run_id not in self.digests:
+            return False
+        known = self.digests[run_id]
+        return run_id in self.stale if known is None else known != digest
+
+
+def pieces(response: watch_pb2.WatchRunsResponse) -> Iterator[watch_pb2.WatchRunsResponse]:
+    """A response, or several that are the same together: what has no position goes on with the next."""
+    if response.ByteSize() <= RESPONSE_BYTES:
+        yield response
+        return
+    piece, size = watch_pb2.WatchRunsResponse(snapshot=response.snapshot, left=response.left), 0
+    for runs, name in ((response.entered, "entered"), (response.changed, "changed")):
+        for run in runs:
+            if size and size + run.ByteSize() > RESPONSE_BYTES:
+                yield piece
+                piece, size = watch_pb2.WatchRunsResponse(), 0
+            (piece.entered if name == "entered" else piece.changed).append(run)
+            size += run.ByteSize()
+    piece.order.extend(response.order)
+    piece.position.CopyFrom(response.position)
+    yield piece

@@ -30,6 +30,8 @@ from fleetlog.turns import by_writer
 from fleetlog.uploads import Uploads
 
 diagnostics = logging.getLogger("fleetlog")
+_jitter = random.Random()  # noqa: S311
+"""Not the module's own numbers: a training that is seeded has to get the same ones on every day."""
 
 FRAMES_IN_FLIGHT = 32
 FRAME_INTERVAL_SECONDS = 0.02
@@ -234,7 +236,7 @@ class Delivery:
                 self._changed.notify_all()
             self.outbox.wake()
             low, high = self._backoff_seconds
-            delay = min(high, low * 2**attempt) * random.uniform(0.5, 1.0)  # noqa: S311
+            delay = min(high, low * 2**attempt) * _jitter.uniform(0.5, 1.0)
             attempt = min(attempt + 1, 10)
             until = time.monotonic() + max(delay, min(pause, MAX_PAUSE_SECONDS))
             with self._changed:

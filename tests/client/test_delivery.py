@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 import threading
 from collections import Counter
@@ -189,6 +190,17 @@ def test_what_was_not_answered_is_sent_again_in_order(place: House, fault: str) 
     delivery.close()
     assert not place.faults
     assert Story(place).steps[one.writer_id] == list(range(5_000))
+
+
+def test_the_random_numbers_of_a_training_stay_the_same(place: House) -> None:
+    before = random.getstate()
+    place.faults.extend([NOT_NOW] * 5)
+    delivery = Delivery(Connection(place.target), backoff_seconds=BACKOFF)
+    delivery.add(writer())
+    assert delivery.flush(30.0)
+    delivery.close()
+    assert not place.faults
+    assert random.getstate() == before
 
 
 def test_a_server_that_goes_silent_is_dialled_anew(place: House) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import EVENTS, Partition
 from fleetlog_core.objects.folder import FolderStore
+from fleetlog_core.objects.s3 import S3Store
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Statement
 from fleetlog_ingest import replay
 from fleetlog_proto.v1 import event_pb2
 
-from tests.core.objects.stores import name_of, s3
+from tests.core.objects.stores import bucket, direct, name_of, s3
 from tests.core.warehouse.engines import clickhouse
 from tests.ingest.materializer.builders import frame, in_own_process, start
 from tests.ingest.materializer.history import write
@@ -60,3 +61,22 @@ def test_a_server_folds_the_log_into_the_tables_that_chdb_has(
         names = {one.name for one in objects.listed()}
         assert names == {one.name for one in FolderStore(tmp_path / "objects").listed()}
         assert names
+
+
+def test_a_folder_that_was_copied_into_a_bucket_is_its_objects(tmp_path: Path, s3_server: str) -> None:
+    folder = FolderStore(tmp_path)
+    contents = [b"weights", b"", b"x" * 100_000]
+    for data in contents:
+        folder.put(name_of(data), len(data), [data])
+    with bucket(s3_server) as settings:
+        objects = S3Store(settings)
+        assert list(objects.listed()) == []
+        client = direct(settings)
+        for file in tmp_path.rglob("*"):
+            if file.is_file():
+                key = f"objects/{file.relative_to(tmp_path).as_posix()}"
+                client.fput_object(settings.bucket, key, str(file))
+        assert {one.name for one in objects.listed()} == {one.name for one in folder.listed()}
+        for data in contents:
+            assert b"".join(objects.read(name_of(data))) == data
+        objects.close()

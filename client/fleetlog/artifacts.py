@@ -11,6 +11,7 @@ from fleetlog_core import limits
 from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from fleetlog.connection import Connection
+from fleetlog.direct import uploaded_by_parts
 from fleetlog.outbox import Writer
 
 UPLOAD_SECONDS = 3600.0
@@ -48,20 +49,25 @@ def artifact_event(connection: Connection, writer: Writer, path: Path, name: str
             )
             return event_pb2.Event(observe_time_millis=now_millis, artifact_logged=artifact)
     digest = digest_of(path)
-    with connection.calling():
-        connection.ingest.UploadArtifact(_parts(writer, path, name, digest), timeout=UPLOAD_SECONDS)
+    header = _header(writer, name, digest)
+    if not uploaded_by_parts(connection, header, path):
+        with connection.calling():
+            connection.ingest.UploadArtifact(_requests(header, path), timeout=UPLOAD_SECONDS)
     artifact = event_pb2.ArtifactLogged(path=name, size_bytes=digest.size_bytes, sha256=digest.sha256)
     return event_pb2.Event(observe_time_millis=now_millis, artifact_logged=artifact)
 
 
-def _parts(writer: Writer, path: Path, name: str, digest: Digest) -> Iterator[ingest_pb2.UploadArtifactRequest]:
-    header = ingest_pb2.UploadHeader(
+def _header(writer: Writer, name: str, digest: Digest) -> ingest_pb2.UploadHeader:
+    return ingest_pb2.UploadHeader(
         namespace=writer.namespace,
         run_id=writer.run_id.hex(),
         path=name,
         size_bytes=digest.size_bytes,
         sha256=digest.sha256,
     )
+
+
+def _requests(header: ingest_pb2.UploadHeader, path: Path) -> Iterator[ingest_pb2.UploadArtifactRequest]:
     yield ingest_pb2.UploadArtifactRequest(header=header)
     with path.open("rb") as file:
         while chunk := file.read(limits.CHUNK_BYTES):

@@ -59,6 +59,8 @@ class Connection:
         self.renew()
         self.offsets: dict[tuple[str, int], int] = {}
         """Next offset by topic and partition: everything of this process before it is durable."""
+        self.uploads: dict[bytes, str] = {}
+        """Tokens of uploads that were begun and not completed, by their headers."""
 
     def renew(self) -> None:
         """Dial anew for every call from now on; those under way end on the channel that they began on."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fleetlog_core.objects.port import ObjectName
 
@@ -79,4 +79,14 @@ class DirectUploads(Protocol):
 
     def abort(self, name: ObjectName, token: str) -> None:
         """Remove what was uploaded. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class TakesUploads(Protocol):
+    """An object store that clients can write to."""
+
+    @property
+    def uploads(self) -> DirectUploads:
+        """Theirs."""
         ...

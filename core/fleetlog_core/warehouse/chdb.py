@@ -20,6 +20,7 @@ from pathlib import Path
 from chdb.session import Session
 
 from fleetlog_core.holder import take
+from fleetlog_core.warehouse.directory import name_database
 from fleetlog_core.warehouse.engine import INSERT_ROWS, error_of, insert_settings, select_settings
 from fleetlog_core.warehouse.native import decode_blocks, encode_parts, rows_of
 from fleetlog_core.warehouse.port import (
@@ -45,6 +46,7 @@ class ChdbWarehouse:
         path.mkdir(parents=True, exist_ok=True)
         self._lock_file = take(path.parent / f"{path.name}.lock", "the warehouse", WarehouseUnavailable)
         self._pid = os.getpid()
+        self._path = path
         self._writer = Session(str(path))
         self._writing = threading.Lock()
         self._readers: queue.LifoQueue[Session] = queue.LifoQueue()
@@ -87,6 +89,7 @@ class ChdbWarehouse:
         with self._writing, _told():
             self._check()
             self._writer.query(statement.sql, params=_params(statement.binds))
+            name_database(self._path)
         self._types.clear()
 
     def close(self) -> None:
@@ -150,6 +153,8 @@ def _told() -> Iterator[None]:
         raise error_of(int(match[1]) if match else 0, str(error)) from error
     except ValueError as error:
         raise WarehouseRefused(str(error)) from error
+    except OSError as error:
+        raise WarehouseUnavailable(f"the warehouse's directory can't be written: {error.strerror}") from error
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
 
 from fleetlog_ingest.gateway.control import Control, check_request_id
+from fleetlog_ingest.gateway.direct_uploads import PartUploads
 from fleetlog_ingest.gateway.runs import run_not_found, run_status
 from fleetlog_ingest.gateway.screen import encoded, screen
 from fleetlog_ingest.gateway.stream import AppendStream
@@ -48,6 +49,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._log = log
         self._warehouse = warehouse
         self._objects = objects
+        self._parts = PartUploads(objects)
         self._telemetry = telemetry or Telemetry()
         self._run_limits = run_limits
         self._draining = asyncio.Event()
@@ -148,6 +150,25 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         """See the proto."""
         await upload(request_iterator, self._objects, self._uploading)
         return ingest_pb2.UploadArtifactResponse()
+
+    async def BeginUpload(  # noqa: N802
+        self, request: ingest_pb2.BeginUploadRequest, context: Context
+    ) -> ingest_pb2.BeginUploadResponse:
+        """See the proto."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._parts.begin, request)
+
+    async def GetUploadParts(  # noqa: N802
+        self, request: ingest_pb2.GetUploadPartsRequest, context: Context
+    ) -> ingest_pb2.GetUploadPartsResponse:
+        """See the proto."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._parts.parts, request)
+
+    async def CompleteUpload(  # noqa: N802
+        self, request: ingest_pb2.CompleteUploadRequest, context: Context
+    ) -> ingest_pb2.CompleteUploadResponse:
+        """See the proto."""
+        # Reads all the bytes: beside the uploads that do.
+        return await asyncio.get_running_loop().run_in_executor(self._uploading, self._parts.complete, request)
 
     async def _decide(self, record: frame_pb2.ControlRecord, context: Context) -> Decided:
         remaining = context.time_remaining()

@@ -54,11 +54,7 @@ async def upload(
             "UPLOAD_WITHOUT_HEADER", "header", "the first request of an upload is its header"
         )
     header = first.header
-    check_artifact_path(header.path, "header.path")
-    check_size_and_digest(header.size_bytes, header.sha256, "header")
-    name = ObjectName(
-        check_namespace(header.namespace, "header.namespace"), parse_id(header.run_id, "header.run_id"), header.sha256
-    )
+    name = checked_name(header)
     waiting: queue.Queue[bytes | _Broken | None] = queue.Queue(CHUNKS_WAITING)
     loop = asyncio.get_running_loop()
     stored = loop.run_in_executor(executor, objects.put, name, header.size_bytes, _chunks(waiting))
@@ -75,11 +71,24 @@ async def upload(
         await _put(waiting, None, stored)
         await stored
     except DigestMismatch as error:
-        raise FailedPrecondition("DIGEST_MISMATCH", f"header: {error}; send the file as it is now") from error
+        raise mismatch(error) from error
     finally:
         if not stored.done():
             await _put(waiting, _Broken(), stored)
             await asyncio.gather(stored, return_exceptions=True)
+
+
+def mismatch(error: DigestMismatch) -> FailedPrecondition:
+    """What the client is told of bytes that are not the declared ones."""
+    return FailedPrecondition("DIGEST_MISMATCH", f"header: {error}; send the file as it is now")
+
+
+def checked_name(header: ingest_pb2.UploadHeader) -> ObjectName:
+    """The name of the object that a header announces. INVALID_ARGUMENT."""
+    check_artifact_path(header.path, "header.path")
+    check_size_and_digest(header.size_bytes, header.sha256, "header")
+    namespace = check_namespace(header.namespace, "header.namespace")
+    return ObjectName(namespace, parse_id(header.run_id, "header.run_id"), header.sha256)
 
 
 async def _next(

@@ -14,6 +14,7 @@ from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import EVENTS, EventLog, Partition
 from fleetlog_core.objects.folder import FolderStore
+from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.warehouse.port import Answer, Column, Statement, Warehouse, WarehouseUnavailable
 from fleetlog_ingest.gateway.service import IngestServicer
@@ -45,6 +46,7 @@ class NoWarehouse:
 class Served:
     """A gateway that serves."""
 
+    target: str
     ingest: ingest_pb2_grpc.IngestServiceStub
     _loop: asyncio.AbstractEventLoop
     _servicer: IngestServicer
@@ -62,9 +64,13 @@ class Served:
 
 @contextmanager
 def serving(
-    log: EventLog, path: Path, warehouse: Warehouse | None = None, limits: RunLimits | None = None
+    log: EventLog,
+    path: Path,
+    warehouse: Warehouse | None = None,
+    limits: RunLimits | None = None,
+    objects: ObjectStore | None = None,
 ) -> Iterator[Served]:
-    """Serve over the log, and `path` for objects."""
+    """Serve over the log, and `path` for objects when no store is given."""
     loop, ready = asyncio.new_event_loop(), threading.Event()
     made: list[tuple[int, IngestServicer]] = []
     ended = asyncio.Event()
@@ -72,7 +78,8 @@ def serving(
 
     async def serve() -> None:
         applied = AppliedWatch(used)
-        servicer = IngestServicer(log, used, FolderStore(path / "objects"), applied, run_limits=limits)
+        store = objects or FolderStore(path / "objects")
+        servicer = IngestServicer(log, used, store, applied, run_limits=limits)
         server = GrpcServer("127.0.0.1", 0)
         server.add(
             lambda inner: ingest_pb2_grpc.add_IngestServiceServicer_to_server(servicer, inner),
@@ -92,7 +99,7 @@ def serving(
         assert ready.wait(SECONDS)
         port, servicer = made[0]
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield Served(ingest_pb2_grpc.IngestServiceStub(channel), loop, servicer)
+            yield Served(f"127.0.0.1:{port}", ingest_pb2_grpc.IngestServiceStub(channel), loop, servicer)
     finally:
         loop.call_soon_threadsafe(ended.set)
         thread.join(60)

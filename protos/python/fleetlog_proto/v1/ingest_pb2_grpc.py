@@ -70,6 +70,21 @@ class IngestServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.UploadArtifactRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.UploadArtifactResponse.FromString,
                 _registered_method=True)
+        self.BeginUpload = channel.unary_unary(
+                '/fleetlog.v1.IngestService/BeginUpload',
+                request_serializer=fleetlog_dot_v1_dot_ingest__pb2.BeginUploadRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.BeginUploadResponse.FromString,
+                _registered_method=True)
+        self.GetUploadParts = channel.unary_unary(
+                '/fleetlog.v1.IngestService/GetUploadParts',
+                request_serializer=fleetlog_dot_v1_dot_ingest__pb2.GetUploadPartsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.GetUploadPartsResponse.FromString,
+                _registered_method=True)
+        self.CompleteUpload = channel.unary_unary(
+                '/fleetlog.v1.IngestService/CompleteUpload',
+                request_serializer=fleetlog_dot_v1_dot_ingest__pb2.CompleteUploadRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.CompleteUploadResponse.FromString,
+                _registered_method=True)
 
 
 class IngestServiceServicer:
@@ -140,6 +155,32 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BeginUpload(self, request, context):
+        """Begins the upload of one artifact by its parts, straight into the object store: for large ones, where the store
+        takes them. Again begins another; what is never completed is removed after days.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUploadParts(self, request, context):
+        """The next parts that are missing, and where to PUT each of them. Ask again when they are sent, and when some
+        could not be sent. NOT_FOUND UPLOAD_GONE: begin again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteUpload(self, request, context):
+        """Puts the parts together, and verifies their size and digest; then the bytes are stored as by UploadArtifact.
+        It reads them all: give it a long deadline. Idempotent.
+        FAILED_PRECONDITION UPLOAD_INCOMPLETE: ask for the parts. FAILED_PRECONDITION DIGEST_MISMATCH: they are other
+        bytes, and are removed. NOT_FOUND UPLOAD_GONE: begin again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IngestServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -177,6 +218,21 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.UploadArtifact,
                     request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.UploadArtifactRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_ingest__pb2.UploadArtifactResponse.SerializeToString,
+            ),
+            'BeginUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginUpload,
+                    request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.BeginUploadRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_ingest__pb2.BeginUploadResponse.SerializeToString,
+            ),
+            'GetUploadParts': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUploadParts,
+                    request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.GetUploadPartsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_ingest__pb2.GetUploadPartsResponse.SerializeToString,
+            ),
+            'CompleteUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteUpload,
+                    request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.CompleteUploadRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_ingest__pb2.CompleteUploadResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -369,6 +425,87 @@ class IngestService:
             '/fleetlog.v1.IngestService/UploadArtifact',
             fleetlog_dot_v1_dot_ingest__pb2.UploadArtifactRequest.SerializeToString,
             fleetlog_dot_v1_dot_ingest__pb2.UploadArtifactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BeginUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.IngestService/BeginUpload',
+            fleetlog_dot_v1_dot_ingest__pb2.BeginUploadRequest.SerializeToString,
+            fleetlog_dot_v1_dot_ingest__pb2.BeginUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUploadParts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.IngestService/GetUploadParts',
+            fleetlog_dot_v1_dot_ingest__pb2.GetUploadPartsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_ingest__pb2.GetUploadPartsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.IngestService/CompleteUpload',
+            fleetlog_dot_v1_dot_ingest__pb2.CompleteUploadRequest.SerializeToString,
+            fleetlog_dot_v1_dot_ingest__pb2.CompleteUploadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,20 @@ class IngestServiceStub:
     the others have chunks. Nothing shows before the event is in the log and the digest was verified.
     FAILED_PRECONDITION: size or digest differ from the header. Retry from the beginning.
     """
+    BeginUpload: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.BeginUploadRequest, _ingest_pb2.BeginUploadResponse]
+    """Begins the upload of one artifact by its parts, straight into the object store: for large ones, where the store
+    takes them. Again begins another; what is never completed is removed after days.
+    """
+    GetUploadParts: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.GetUploadPartsRequest, _ingest_pb2.GetUploadPartsResponse]
+    """The next parts that are missing, and where to PUT each of them. Ask again when they are sent, and when some
+    could not be sent. NOT_FOUND UPLOAD_GONE: begin again.
+    """
+    CompleteUpload: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.CompleteUploadRequest, _ingest_pb2.CompleteUploadResponse]
+    """Puts the parts together, and verifies their size and digest; then the bytes are stored as by UploadArtifact.
+    It reads them all: give it a long deadline. Idempotent.
+    FAILED_PRECONDITION UPLOAD_INCOMPLETE: ask for the parts. FAILED_PRECONDITION DIGEST_MISMATCH: they are other
+    bytes, and are removed. NOT_FOUND UPLOAD_GONE: begin again.
+    """
 
 @_typing.type_check_only
 class IngestServiceAsyncStub(IngestServiceStub):
@@ -108,6 +122,20 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """Stores the bytes of one artifact ahead of its ArtifactLogged event. The first request has the header,
     the others have chunks. Nothing shows before the event is in the log and the digest was verified.
     FAILED_PRECONDITION: size or digest differ from the header. Retry from the beginning.
+    """
+    BeginUpload: _aio.UnaryUnaryMultiCallable[_ingest_pb2.BeginUploadRequest, _ingest_pb2.BeginUploadResponse]  # type: ignore[assignment]
+    """Begins the upload of one artifact by its parts, straight into the object store: for large ones, where the store
+    takes them. Again begins another; what is never completed is removed after days.
+    """
+    GetUploadParts: _aio.UnaryUnaryMultiCallable[_ingest_pb2.GetUploadPartsRequest, _ingest_pb2.GetUploadPartsResponse]  # type: ignore[assignment]
+    """The next parts that are missing, and where to PUT each of them. Ask again when they are sent, and when some
+    could not be sent. NOT_FOUND UPLOAD_GONE: begin again.
+    """
+    CompleteUpload: _aio.UnaryUnaryMultiCallable[_ingest_pb2.CompleteUploadRequest, _ingest_pb2.CompleteUploadResponse]  # type: ignore[assignment]
+    """Puts the parts together, and verifies their size and digest; then the bytes are stored as by UploadArtifact.
+    It reads them all: give it a long deadline. Idempotent.
+    FAILED_PRECONDITION UPLOAD_INCOMPLETE: ask for the parts. FAILED_PRECONDITION DIGEST_MISMATCH: they are other
+    bytes, and are removed. NOT_FOUND UPLOAD_GONE: begin again.
     """
 
 class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -188,6 +216,38 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores the bytes of one artifact ahead of its ArtifactLogged event. The first request has the header,
         the others have chunks. Nothing shows before the event is in the log and the digest was verified.
         FAILED_PRECONDITION: size or digest differ from the header. Retry from the beginning.
+        """
+
+    @_abc_1.abstractmethod
+    def BeginUpload(
+        self,
+        request: _ingest_pb2.BeginUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_pb2.BeginUploadResponse, _abc.Awaitable[_ingest_pb2.BeginUploadResponse]]:
+        """Begins the upload of one artifact by its parts, straight into the object store: for large ones, where the store
+        takes them. Again begins another; what is never completed is removed after days.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUploadParts(
+        self,
+        request: _ingest_pb2.GetUploadPartsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_pb2.GetUploadPartsResponse, _abc.Awaitable[_ingest_pb2.GetUploadPartsResponse]]:
+        """The next parts that are missing, and where to PUT each of them. Ask again when they are sent, and when some
+        could not be sent. NOT_FOUND UPLOAD_GONE: begin again.
+        """
+
+    @_abc_1.abstractmethod
+    def CompleteUpload(
+        self,
+        request: _ingest_pb2.CompleteUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_pb2.CompleteUploadResponse, _abc.Awaitable[_ingest_pb2.CompleteUploadResponse]]:
+        """Puts the parts together, and verifies their size and digest; then the bytes are stored as by UploadArtifact.
+        It reads them all: give it a long deadline. Idempotent.
+        FAILED_PRECONDITION UPLOAD_INCOMPLETE: ask for the parts. FAILED_PRECONDITION DIGEST_MISMATCH: they are other
+        bytes, and are removed. NOT_FOUND UPLOAD_GONE: begin again.
         """
 
 def add_IngestServiceServicer_to_server(servicer: IngestServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

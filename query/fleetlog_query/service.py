@@ -7,6 +7,7 @@ import functools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 from fleetlog_core import limits
@@ -30,6 +31,7 @@ from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.order import parse_order
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.read_mask import ReadMask, parse_read_mask
+from fleetlog_query.response_size import PROBE_RUNS, checked, runs_that_fit
 from fleetlog_query.search import Search, Searcher
 from fleetlog_query.series import SeriesRange, SeriesReader
 
@@ -71,7 +73,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         if not runs:
             raise _run_not_found(run_id)
         runs[0].problems.extend(await self._do(self._documents.problems, namespace, run_id, timeout))
-        return query_pb2.GetRunResponse(run=runs[0])
+        return checked(query_pb2.GetRunResponse(run=runs[0]))
 
     async def GetRuns(  # noqa: N802
         self, request: query_pb2.GetRunsRequest, context: Context
@@ -83,7 +85,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         mask = parse_read_mask(request.read_mask)
         await self._wait(request.at_least, context)
         runs = await self._do(self._documents.read, namespace, run_ids, mask, request.summaries, _remaining(context))
-        return query_pb2.GetRunsResponse(runs=runs)
+        return checked(query_pb2.GetRunsResponse(runs=runs))
 
     async def SearchRuns(  # noqa: N802
         self, request: query_pb2.SearchRunsRequest, context: Context
@@ -109,8 +111,14 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
             request.deleted_view,
         )
         page = self._searcher.search(search, timeout_seconds)
-        self._documents.fill(namespace, page.runs, mask, request.summaries, timeout_seconds)
-        return query_pb2.SearchRunsResponse(runs=page.runs, next_page_token=page.next_page_token)
+        first, others = page.runs[:PROBE_RUNS], page.runs[PROBE_RUNS:]
+        self._documents.fill(namespace, first, mask, request.summaries, timeout_seconds)
+        fit = runs_that_fit(first)
+        if fit < len(page.runs):
+            page = self._searcher.search(replace(search, page_size=fit), timeout_seconds)
+            others = page.runs
+        self._documents.fill(namespace, others, mask, request.summaries, timeout_seconds)
+        return checked(query_pb2.SearchRunsResponse(runs=page.runs, next_page_token=page.next_page_token))
 
     async def ExplainSearch(  # noqa: N802
         self, request: query_pb2.ExplainSearchRequest, context: Context

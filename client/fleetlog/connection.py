@@ -19,7 +19,7 @@ DEFAULT_TARGET = "localhost:7460"
 FORK_SECONDS = 1.0
 """A fork waits so long for calls to end, usually a few milliseconds; it happens anyway then."""
 _OPTIONS = (
-    ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", limits.RESPONSE_BYTES),
     ("grpc.max_send_message_length", limits.MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),

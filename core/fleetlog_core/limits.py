@@ -26,6 +26,10 @@ METRICS_PER_RUN = 100_000
 PARAMS_PER_RUN = 10_000
 TAGS_PER_RUN = 10_000
 """Distinct tags that a run ever had: one that is deleted is not given back."""
+RESPONSE_BYTES = 64 * 1024 * 1024
+"""Encoded size of an answer."""
+PAGE_BYTES = 4_000_000
+"""About the most that a page of runs has, so that a client of gRPC's own defaults (4 MiB) can read it."""
 ARTIFACT_PATH_BYTES = 1_024
 INLINE_ARTIFACT_BYTES = 1024 * 1024
 """Artifacts up to this size travel as events."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TypeVar
 
 from fleetlog_core import limits
@@ -32,6 +33,7 @@ from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.order import parse_order
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.read_mask import ReadMask, parse_read_mask
+from fleetlog_query.response_size import PROBE_RUNS, checked, runs_that_fit
 from fleetlog_query.run_changes import pieces
 from fleetlog_query.run_stream import RunStream, RunStreams
 from fleetlog_query.run_watches import SEARCH_SECONDS, RunWatches, Watched
@@ -48,7 +50,6 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     """See protos/fleetlog/v1/query.proto."""
 
     def __init__(self, warehouse: Warehouse, objects: ObjectStore, applied: AppliedWatch, token_key: bytes) -> None:
-        self._warehouse = warehouse
         self._objects = objects
         self._applied = applied
         warehouse = self._warehouse = CancellableWarehouse(warehouse)
@@ -86,7 +87,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         if not runs:
             raise _run_not_found(run_id)
         runs[0].problems.extend(await self._do(self._documents.problems, namespace, run_id, timeout))
-        return query_pb2.GetRunResponse(run=runs[0])
+        return checked(query_pb2.GetRunResponse(run=runs[0]))
 
     async def GetRuns(  # noqa: N802
         self, request: query_pb2.GetRunsRequest, context: Context
@@ -98,7 +99,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         mask = parse_read_mask(request.read_mask)
         await self._wait(request.at_least, context)
         runs = await self._do(self._documents.read, namespace, run_ids, mask, request.summaries, _remaining(context))
-        return query_pb2.GetRunsResponse(runs=runs)
+        return checked(query_pb2.GetRunsResponse(runs=runs))
 
     async def SearchRuns(  # noqa: N802
         self, request: query_pb2.SearchRunsRequest, context: Context
@@ -114,13 +115,20 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     def _search(
         self, namespace: str, request: query_pb2.SearchRunsRequest, mask: ReadMask, timeout_seconds: float
     ) -> query_pb2.SearchRunsResponse:
-        page = self._searcher.search(self._search_of(namespace, request, timeout_seconds), timeout_seconds)
-        self._documents.fill(namespace, page.runs, mask, request.summaries, timeout_seconds)
+        search = self._search_of(namespace, request, timeout_seconds)
+        page = self._searcher.search(search, timeout_seconds)
+        first, others = page.runs[:PROBE_RUNS], page.runs[PROBE_RUNS:]
+        self._documents.fill(namespace, first, mask, request.summaries, timeout_seconds)
+        fit = runs_that_fit(first)
+        if fit < len(page.runs):
+            page = self._searcher.search(replace(search, page_size=fit), timeout_seconds)
+            others = page.runs
+        self._documents.fill(namespace, others, mask, request.summaries, timeout_seconds)
         response = query_pb2.SearchRunsResponse(runs=page.runs, next_page_token=page.next_page_token)
         if page.total is not None:
             response.total_count = page.total.count
             response.total_count_is_lower_bound = page.total.is_lower_bound
-        return response
+        return checked(response)
 
     def _search_of(self, namespace: str, request: query_pb2.SearchRunsRequest, timeout_seconds: float) -> Search:
         return Search(

@@ -16,7 +16,7 @@ from fleetlog_core.serving.errors import ErrorInterceptor
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
-    ("grpc.max_send_message_length", limits.MESSAGE_BYTES),
+    ("grpc.max_send_message_length", limits.RESPONSE_BYTES),
     ("grpc.max_concurrent_streams", 4096),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.so_reuseport", 0),

@@ -81,7 +81,8 @@ def back(warehouse: Warehouse, type_name: str, column: Column) -> Array | list[s
     answer = warehouse.select(Statement(f"SELECT x FROM {name} ORDER BY place"))
     assert answer.rows == size
     warehouse.execute(Statement(f"DROP TABLE {name}"))
-    return answer.columns["x"]
+    found = answer.columns["x"]
+    return answer.texts("x") if isinstance(found, Coded) else found
 
 
 def same_bytes(found: Array | list[str], sent: Array) -> None:

@@ -228,7 +228,7 @@ class SearchRunsRequest(_message.Message):
     filter: _builtins.str
     """A filter of the language described in docs/filter.md. Empty = all."""
     page_size: _builtins.int
-    """0 = 100; more than 1,000 means 1,000; negative is refused."""
+    """0 = 100; more than 1,000 means 1,000; negative is refused. A page of large runs ends at about 4 MB."""
     page_token: _builtins.str
     """From the response before; the other fields must be the same as there."""
     summaries: _builtins.bool

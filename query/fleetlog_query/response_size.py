@@ -1,0 +1,33 @@
+"""How much an answer may hold: pages end early when their runs are large, and nothing is sent that can't be taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from fleetlog_core import limits
+from fleetlog_core.errors import ResourceExhausted
+from fleetlog_proto.v1 import query_pb2, run_pb2
+
+PROBE_RUNS = 100
+"""Runs that tell how large those of a page are."""
+
+Response = TypeVar("Response", query_pb2.GetRunResponse, query_pb2.GetRunsResponse, query_pb2.SearchRunsResponse)
+
+
+def runs_that_fit(probe: Sequence[run_pb2.Run]) -> int:
+    """How many runs like these make a page, at least 1."""
+    size = sum(run.ByteSize() for run in probe)
+    return max(1, limits.PAGE_BYTES * len(probe) // max(1, size)) if probe else 1
+
+
+def checked(response: Response) -> Response:
+    """The response. ResourceExhausted ANSWER_TOO_LARGE when it is more than gRPC may send."""
+    size = response.ByteSize()
+    if size > limits.RESPONSE_BYTES - 1024:
+        raise ResourceExhausted(
+            "ANSWER_TOO_LARGE",
+            f"the answer has {size:,} bytes, at most {limits.RESPONSE_BYTES:,}; ask for fewer runs, or name in"
+            " read_mask what is wanted of them",
+        )
+    return response

@@ -59,8 +59,7 @@ def collect_orphans(
 ) -> Swept:
     """Remove what nothing refers to and is older than ORPHAN_AGE_DAYS.
 
-    `referred` answers which of some names an artifact refers to. It must see every event that was in the log
-    ORPHAN_AGE_DAYS ago: a warehouse that is being rebuilt must not be asked.
+    `referred` answers which of some names an event in the log refers to.
     """
     before = now_millis - ORPHAN_AGE_DAYS * _DAY_MILLIS
     objects = removed = removed_bytes = 0

@@ -1,0 +1,56 @@
+"""Which objects the log refers to; what it does not may be removed from the object store.
+
+The log is asked and not the tables: they show the last artifact of a path alone, and a rebuild folds every one again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleetlog_core.log.port import EVENTS, EventLog, Partition
+from fleetlog_core.objects.orphans import Sweepable, Swept, collect_orphans
+from fleetlog_core.objects.port import ObjectName
+
+from fleetlog_ingest.materializer.decoding import Decoded, decode
+
+READ_BYTES = 16 * 1024 * 1024
+
+
+def collect(log: EventLog, objects: Sweepable, now_millis: int) -> Swept:
+    """Remove the old objects that nothing in the log refers to; see `collect_orphans`. Reads the whole log once.
+
+    Safe beside running services: what is written meanwhile is too young. LogUnavailable, ObjectStoreUnavailable.
+    """
+    referred = Referred()
+    for number in range(log.partitions(EVENTS)):
+        partition = Partition(EVENTS, number)
+        offset, end = 0, log.next_offset(partition)
+        while offset < end and (records := log.read(partition, offset, max_bytes=READ_BYTES)):
+            for record in records:
+                referred.add(decode(record))
+            offset = records[-1].offset + 1
+    return collect_orphans(objects, referred.among, now_millis)
+
+
+class Referred:
+    """The objects that records refer to; of a run with events that only a newer fleetlog can read, all."""
+
+    def __init__(self) -> None:
+        self._names: set[ObjectName] = set()
+        self._runs: set[tuple[str, bytes]] = set()
+
+    def add(self, decoded: Decoded) -> None:
+        """Take in a record. What is no frame refers to nothing."""
+        if decoded.frame is None:
+            return
+        run_id = decoded.frame.run_id
+        for event in decoded.frame.events:
+            kind = event.WhichOneof("payload")
+            if kind == "artifact_logged":
+                self._names.add(ObjectName(decoded.namespace, run_id, event.artifact_logged.sha256))
+            elif kind is None:
+                self._runs.add((decoded.namespace, run_id))
+
+    def among(self, names: Sequence[ObjectName]) -> set[ObjectName]:
+        """Those of the names that are referred to."""
+        return {name for name in names if name in self._names or (name.namespace, name.run_id) in self._runs}

@@ -15,11 +15,12 @@ async def ahead(
     """The items, never more than one beyond what was taken. `next_of` takes the next in a thread, None at the end."""
     making = asyncio.ensure_future(next_of(items))
     try:
-        while (item := await asyncio.shield(making)) is not None:
+        while (item := await making) is not None:
             making = asyncio.ensure_future(next_of(items))
             yield item
     finally:
-        # A thread can't be told to stop: whoever waits here would wait for a read that nobody wants.
+        # What nobody takes any more need not be read to its end.
+        making.cancel()
         making.add_done_callback(_seen)
 
 

@@ -144,7 +144,7 @@ def test_a_run_too_large_for_a_message_says_so(
     ("fields", "reason"),
     [
         ({"filter": "metrics.x <"}, "FILTER_SYNTAX"),
-        ({"order_by": ["nothing at all"]}, "ORDER_BY_INVALID"),
+        ({"order_by": ["nothing"]}, "FILTER_UNKNOWN_FIELD"),
         ({"page_token": "x"}, "PAGE_TOKEN_INVALID"),
         ({"page_size": -1}, "PAGE_SIZE_NEGATIVE"),
         ({"read_mask": ["x"]}, "READ_MASK_INVALID"),

@@ -71,8 +71,20 @@ def print_rows(
         for row in rows:
             print("\t".join(map(exact, row)))
         return
-    now = datetime.now(UTC)
     heads = list(titles or columns)
+    table, shown = table_of(columns, rows, heads, fold=fold)
+    # Without a height, rich takes 80 columns for granted where TERM is dumb.
+    Console(width=width(), height=25, highlight=False).print(table)
+    if shown < len(heads):
+        say(f"no room for {', '.join(heads[shown:])}: a wider terminal shows them, or --json")
+
+
+def table_of(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], heads: Sequence[str], *, fold: bool = False,
+    styles: Sequence[str] = (),
+) -> tuple[Table, int]:  # fmt: skip
+    """The table of print_rows, and how many of its columns found room. `styles` are of its rows."""
+    now = datetime.now(UTC)
     cells = [[human(value, now) for value in row] for row in rows]
     kinds = [{type(row[place]) for row in rows} - {type(None)} for place in range(len(heads))]
     right = [bool(kind) and kind <= {float, int, timedelta} for kind in kinds]
@@ -90,9 +102,6 @@ def print_rows(
         for place, wide in enumerate(fitting):
             table.add_column(Text(heads[place]), width=wide, no_wrap=True, overflow="ellipsis")
             table.columns[-1].justify = "right" if right[place] else "left"
-    for row in cells:
-        table.add_row(*[Text(cell) for cell in row[:shown]])
-    # Without a height, rich takes 80 columns for granted where TERM is dumb.
-    Console(width=width(), height=25, highlight=False).print(table)
-    if shown < len(heads):
-        say(f"no room for {', '.join(heads[shown:])}: a wider terminal shows them, or --json")
+    for row, style in zip(cells, styles or [""] * len(cells), strict=True):
+        table.add_row(*[Text(cell) for cell in row[:shown]], style=style)
+    return table, shown

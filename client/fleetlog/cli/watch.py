@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
+from rich.text import Text
 
+from fleetlog.cli.columns import asked, document, unasked, value_of
 from fleetlog.cli.context import AsJson, Namespace, Target
-from fleetlog.cli.output import jsonable, plain
-from fleetlog.cli.runs import document, value_of
+from fleetlog.cli.output import jsonable, on_terminal, table_of, width
+from fleetlog.cli.words import exact
 from fleetlog.client import Client
 from fleetlog.views import RunView
 from fleetlog.watching import RunChanges
+
+Shown = Callable[[RunView, Sequence[str]], list[object]]
+"""The cells of a run, by column."""
 
 
 def watch(
@@ -27,7 +30,7 @@ def watch(
     experiment: Annotated[list[str] | None, typer.Option("--experiment", "-e", help="Name; may be repeated.")] = None,
     order_by: Annotated[list[str] | None, typer.Option(help="Such as 'metrics.val_loss ASC'; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many of the first.")] = 20,
-    columns: Annotated[str, typer.Option(help="Columns, by comma.")] = "",
+    columns: Annotated[str, typer.Option(help="By comma, such as name,params.lr,metrics.val_loss,duration.")] = "",
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -36,17 +39,24 @@ def watch(
 
     Example: fleetlog runs watch "attributes.state = 'RUNNING'" -e speedrun --order-by "metrics.val_loss ASC"
     """
+    names, mentioned = asked(columns), [filter, *(order_by or ())]
+    if names and "run_id" not in names:
+        names.insert(0, "run_id")
     client = Client(target, namespace)
+    by_id = {one.id: one.name for one in client.experiments(deleted="all")} if "experiment" in names else {}
     changes = client.watch_runs(filter, experiments=experiment or (), order_by=order_by or (), limit=limit)
-    names = [name.strip() for name in columns.split(",") if name.strip()]
+
+    def shown(run: RunView, names: Sequence[str]) -> list[object]:
+        return [value_of(run, name, by_id) for name in names]
+
     # To stop looking is how this ends: no error.
     with suppress(KeyboardInterrupt):
         if as_json:
             _print_json(changes)
-        elif sys.stdout.isatty():
-            _draw(changes, names)
+        elif on_terminal():
+            _draw(changes, names, mentioned, shown)
         else:
-            _print_lines(changes, names)
+            _print_lines(changes, names, mentioned, shown)
 
 
 def told(change: RunChanges) -> Iterable[tuple[str, RunView]]:
@@ -56,10 +66,9 @@ def told(change: RunChanges) -> Iterable[tuple[str, RunView]]:
             yield what, run
 
 
-def shown(change: RunChanges) -> list[str]:
+def columns_of(change: RunChanges, mentioned: Sequence[str]) -> list[str]:
     """Columns for runs like these."""
-    keys = [key for run in change.runs[:1] for key in sorted(run.metrics)[:4]]
-    return ["name", "state", "start_time", *[f"metrics.{key}" for key in keys]]
+    return ["run_id", "name", *unasked(change.runs, mentioned), "state", "start_time"]
 
 
 def _print_json(changes: Iterable[RunChanges]) -> None:
@@ -68,34 +77,29 @@ def _print_json(changes: Iterable[RunChanges]) -> None:
             print(json.dumps(jsonable({"change": what, **document(run)}), ensure_ascii=False), flush=True)
 
 
-def _print_lines(changes: Iterable[RunChanges], names: Sequence[str]) -> None:
+def _print_lines(changes: Iterable[RunChanges], names: Sequence[str], mentioned: Sequence[str], shown: Shown) -> None:
     begun = False
     for change in changes:
         for what, run in told(change):
             if not begun:
-                names, begun = names or shown(change), True
-                print("\t".join(["change", "run_id", *names]), flush=True)
-            values = [plain(value_of(run, name)).replace("\t", " ").replace("\n", " ") for name in names]
-            print("\t".join([what, run.id, *values]), flush=True)
+                names, begun = names or columns_of(change, mentioned), True
+                print("\t".join(["change", *names]), flush=True)
+            print("\t".join([what, *map(exact, shown(run, names))]), flush=True)
 
 
-def _draw(changes: Iterable[RunChanges], names: Sequence[str]) -> None:
-    console = Console()
-    with Live(console=console, auto_refresh=False) as live:
+def _draw(changes: Iterable[RunChanges], names: Sequence[str], mentioned: Sequence[str], shown: Shown) -> None:
+    with Live(console=Console(width=width(), highlight=False), auto_refresh=False) as live:
         for change in changes:
-            live.update(drawn(change, names or shown(change), datetime.now()), refresh=True)
+            live.update(drawn(change, names or columns_of(change, mentioned), shown, datetime.now()), refresh=True)
 
 
-def drawn(change: RunChanges, names: Sequence[str], moment: datetime) -> Table:
+def drawn(change: RunChanges, names: Sequence[str], shown: Shown, moment: datetime) -> Group:
     """The runs as they are; those that are new or changed stand out."""
-    table = Table("run_id", *names, box=None, header_style="bold", pad_edge=False, caption_justify="left")
     fresh = set() if change.snapshot else {run.id for run in change.entered}
     changed = {run.id for run in change.changed}
-    for run in change.runs:
-        style = "green" if run.id in fresh else "bold" if run.id in changed else None
-        table.add_row(run.id, *[plain(value_of(run, name)) for name in names], style=style)
+    styles = ["green" if run.id in fresh else "bold" if run.id in changed else "" for run in change.runs]
+    table, _ = table_of(names, [shown(run, names) for run in change.runs], names, styles=styles)
     counts = [f"{len(change.runs)} runs"]
     for what, some in (("new", fresh), ("changed", changed), ("left", change.left)):
         counts += [f"{len(some)} {what}"] if some else []
-    table.caption = f"{', '.join(counts)}, {moment:%H:%M:%S}; Ctrl-C ends"
-    return table
+    return Group(table, Text(f"{', '.join(counts)}, {moment:%H:%M:%S}; Ctrl-C ends", style="dim"))

@@ -155,7 +155,7 @@ def test_experiments_are_made_and_listed(runs: Runs) -> None:
             "there is no experiment 'nowhere' in this namespace: there are Default",
         ),
         (["runs", "search", "metrics.x <"], 1, "filter: column 12: expected a value"),
-        (["runs", "search", "--order-by", "foo"], 1, "order_by[0]: 'foo' is no attribute"),
+        (["runs", "search", "--order-by", "foo"], 1, "order_by[0]: column 1: 'foo' is no attribute"),
         (["runs", "get", "0" * 32], 1, f"there is no run {'0' * 32}"),
         (["runs", "get", "123"], 1, "'123' is not 32 hexadecimal digits"),
         (["runs", "search", "--columns", "foo"], 2, "'foo' is no column: there are run_id, name"),

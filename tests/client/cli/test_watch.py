@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
@@ -59,7 +60,7 @@ def run(embedded_target: str, experiment: str) -> Iterator[fleetlog.Run]:
 def test_in_a_pipe_each_change_is_a_line(embedded_target: str, experiment: str, run: fleetlog.Run) -> None:
     with watching(embedded_target, "metrics.loss < 5", "-e", experiment, "--columns", "name,metrics.loss") as process:
         assert line_of(process.stdout) == "change\trun_id\tname\tmetrics.loss"
-        assert line_of(process.stdout) == f"entered\t{run.id}\tfirst\t3"
+        assert line_of(process.stdout) == f"entered\t{run.id}\tfirst\t3.0"
         run.log({"loss": 2.5}, step=1)
         assert line_of(process.stdout) == f"changed\t{run.id}\tfirst\t2.5"
         run.log({"loss": 7.0}, step=2)
@@ -94,13 +95,13 @@ def test_what_is_new_is_told_below_the_table(embedded_target: str, experiment: s
     next(changes)
     with fleetlog.start_run(experiment, "second", target=embedded_target):
         change = next(changes)
-    console = Console(width=150, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
-    console.print(drawn(change, ["name", "state"], datetime(2026, 1, 2, 3, 4, 5)))
-    text = console.export_text()
+    with io.StringIO() as out:
+        table = drawn(change, ["name", "state"], lambda run, _: [run.name, run.state], datetime(2026, 1, 2, 3, 4, 5))
+        Console(width=150, file=out).print(table)
+        text = out.getvalue()
     assert text.index("second") < text.index("first")
     assert "2 runs, 1 new" in text
     assert "03:04:05; Ctrl-C ends" in text
-    console.file.close()
 
 
 def test_a_wrong_filter_is_an_error(embedded_target: str) -> None:

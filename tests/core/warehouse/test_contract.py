@@ -141,6 +141,21 @@ def test_bytes_that_are_not_utf8_come_back_as_surrogates(warehouse: Warehouse) -
     assert [text.encode("utf-8", "surrogateescape") for text in found] == sent
 
 
+def test_texts_of_which_few_are_distinct_come_back_as_codes(warehouse: Warehouse) -> None:
+    """Over several blocks, each with a dictionary of its own."""
+    values = [f"text {place // 50_000 * 2 + place % 2}" for place in range(200_000)]
+    sql = "SELECT toLowCardinality(concat('text ', toString(intDiv(number, 50000) * 2 + number % 2))) AS x"
+    answer = warehouse.select(Statement(f"{sql} FROM numbers(200000)"))
+    assert answer.texts("x") == values
+    coded = answer.coded("x")
+    assert [coded.texts[code] for code in coded.codes.tolist()] == values
+    assert len(coded.texts) < 100
+    plain = warehouse.select(Statement("SELECT toString(number % 3) AS x FROM numbers(9)")).coded("x")
+    assert [plain.texts[code] for code in plain.codes.tolist()] == list("012" * 3)
+    with pytest.raises(TypeError, match="not text"):
+        warehouse.select(Statement("SELECT 1 AS x")).coded("x")
+
+
 def test_wide_dictionaries(warehouse: Warehouse) -> None:
     texts = [f"key/{n}" for n in range(70_000)]
     found = back(warehouse, "LowCardinality(String)", Coded(np.arange(70_000, dtype=np.uint32), texts))

@@ -20,6 +20,7 @@ AXES = {
     "time": query_pb2.METRIC_AXIS_TIME,
     "relative": query_pb2.METRIC_AXIS_RELATIVE_TIME,
 }
+Axis = Literal["step", "time", "relative"]
 Time = datetime | timedelta | int
 
 
@@ -30,7 +31,7 @@ class Which(TypedDict, total=False):
     of the run. `ranks` are those of writers, -1 for one without.
     """
 
-    axis: Literal["step", "time", "relative"]
+    axis: Axis
     min_step: int | None
     max_step: int | None
     min_time: Time | None

@@ -120,7 +120,7 @@ def _statement(query: SeriesQuery, run_ids: Sequence[bytes], grid: Grid, starts:
         source += ")"
     sql = (
         f"SELECT run_id, {place_sql(query.keys, binds)} AS named{rank}, {_place(axis, grid, binds)} AS place, {values}"
-        f" FROM {source} GROUP BY run_id, key{rank}, place ORDER BY run_id, key{rank}, place"
+        f" FROM {source} GROUP BY run_id, named{rank}, place ORDER BY run_id, named{rank}, place"
     )
     return Statement(sql, binds.values, wide=True)
 

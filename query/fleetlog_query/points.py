@@ -22,7 +22,7 @@ from fleetlog_query.series_rows import Select, extents, place_sql, scope_sql, sl
 BATCH_POINTS = 1_000_000
 BATCH_SERIES = 100
 CHUNK_POINTS = 100_000
-LONG_POINTS = 20_000
+LONG_POINTS = 2_000
 """In a series with so many points more than are wanted, the last ones are looked for."""
 Name = tuple[bytes, str]
 

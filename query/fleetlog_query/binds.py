@@ -33,6 +33,10 @@ class Binds:
         """An Array(UInt32)."""
         return self._place(list(values), "Array(UInt32)")
 
+    def wholes(self, values: Sequence[int]) -> str:
+        """An Array(Int64)."""
+        return self._place(list(values), "Array(Int64)")
+
     def reals(self, values: Sequence[float]) -> str:
         """An Array(Float64)."""
         return self._place(list(values), "Array(Float64)")
@@ -53,6 +57,10 @@ class Binds:
             f"(SELECT toFixedString(unhex(substring({text}, number * 32 + 1, 32)), 16)"
             f" FROM numbers({len(values) // 16}))"
         )
+
+    def run_id_array(self, values: Sequence[bytes]) -> str:
+        """Ids as an Array(FixedString(16))."""
+        return f"arrayMap(hex_id -> toFixedString(unhex(hex_id), 16), {self.texts([value.hex() for value in values])})"
 
     def _place(self, value: Bind, type_name: str) -> str:
         name = f"p{len(self.values)}"

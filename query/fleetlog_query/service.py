@@ -39,7 +39,8 @@ from fleetlog_query.run_stream import RunStream, RunStreams
 from fleetlog_query.run_watches import SEARCH_SECONDS, RunWatches, Watched
 from fleetlog_query.run_watching import held_by, limit_of, resumed_of
 from fleetlog_query.search import Search, Searcher
-from fleetlog_query.series import SeriesRange, SeriesReader
+from fleetlog_query.series import SeriesReader
+from fleetlog_query.series_query import series_query_of
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 STREAM_THREADS = 2
@@ -251,31 +252,11 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self, request: query_pb2.ReadMetricRequest, context: Context
     ) -> AsyncIterator[query_pb2.ReadMetricResponse]:
         """See the proto."""
-        namespace = check_namespace(request.namespace)
-        _check_count("run_ids", len(request.run_ids), 1, limits.RUNS_PER_READ)
-        _check_count("keys", len(request.keys), 1, limits.KEYS_PER_READ)
-        _check_count("buckets", request.buckets, 0, limits.BUCKETS_PER_SERIES)
-        run_ids = [parse_id(text, f"run_ids[{place}]") for place, text in enumerate(request.run_ids)]
-        low = request.min_step if request.HasField("min_step") else -(1 << 63)
-        high = request.max_step if request.HasField("max_step") else (1 << 63) - 1
+        query = series_query_of(request)
         await self._wait(request.at_least, context)
-        if request.buckets:
-            found = await self._do(
-                self._series.buckets, namespace, run_ids, list(request.keys), low, high, request.buckets,
-                _remaining(context),
-            )  # fmt: skip
-            for run_id in run_ids:
-                for key in request.keys:
-                    chunk = found.get((run_id, key))
-                    if chunk is not None:
-                        yield query_pb2.ReadMetricResponse(run_id=run_id.hex(), key=key, buckets=chunk)
-            return
-        for run_id in run_ids:
-            for key in request.keys:
-                wanted = SeriesRange(namespace, run_id, key, low, high)
-                chunks = self._series.points(wanted, _remaining(context))
-                while (chunk_of := await self._do(_next, chunks)) is not None:
-                    yield query_pb2.ReadMetricResponse(run_id=run_id.hex(), key=key, points=chunk_of)
+        responses = self._series.read(query, _remaining(context))
+        while (response := await self._do(_next, responses)) is not None:
+            yield response
 
     # -- artifacts --------------------------------------------------------------------------------------------
 

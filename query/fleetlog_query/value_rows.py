@@ -19,12 +19,12 @@ _REDUCED = {
     "count": "toFloat64(sum(c))",
 }
 """Over lows, highs, counts, counts of NaN and totals. + 0. makes one zero of two."""
-_KEPT = "minv AS lo, maxv AS hi, n AS c, nans AS k, total AS t"
-_POINT = (
+KEPT_SQL = "minv AS lo, maxv AS hi, n AS c, nans AS k, total AS t"
+POINT_SQL = (
     "if(isNaN(value), inf, value) AS lo, if(isNaN(value), -inf, value) AS hi, toUInt64(1) AS c,"
     " toUInt64(isNaN(value)) AS k, if(isNaN(value), 0., value) AS t"
 )
-_NO_POINT = "inf AS lo, -inf AS hi, toUInt64(0) AS c, toUInt64(0) AS k, 0. AS t"
+NO_POINT_SQL = "inf AS lo, -inf AS hi, toUInt64(0) AS c, toUInt64(0) AS k, 0. AS t"
 # As fleetlog_core.ordered packs them: step << 128 | time << 64 | value, each as a word of the same order.
 _PACKED = (
     f"bitOr(bitOr(bitShiftLeft(toUInt256(bitXor(reinterpretAsUInt64(step), {_SIGN})), 128),"
@@ -77,7 +77,7 @@ def _whole(series: Series, scope: Scope, binds: Binds) -> str:
     if series.function in ("first", "last"):
         extreme = "min(first)" if series.function == "first" else "max(last)"
         return _unpacked(f"SELECT run_id, {extreme} AS p {rows} GROUP BY run_id")
-    return f"SELECT run_id, {_REDUCED[series.function]} AS v FROM (SELECT run_id, {_KEPT} {rows}) GROUP BY run_id"
+    return f"SELECT run_id, {_REDUCED[series.function]} AS v FROM (SELECT run_id, {KEPT_SQL} {rows}) GROUP BY run_id"
 
 
 def _unpacked(packed: str) -> str:
@@ -96,16 +96,16 @@ def _windowed(series: Series, window: Window, scope: Scope, binds: Binds, among:
         return _unpacked(f"SELECT run_id, {extreme}({_PACKED}) AS p {points} GROUP BY run_id{bound}")
     buckets, edges = window.split()
     if buckets is None:
-        parts = [f"SELECT run_id, {_POINT} {points}"]
+        parts = [f"SELECT run_id, {POINT_SQL} {points}"]
     else:
         low, high = binds.whole(buckets[0]), binds.whole(buckets[1])
-        parts = [f"SELECT run_id, {_KEPT} FROM rollup {rows} AND b >= {low} AND b <= {high}"]
+        parts = [f"SELECT run_id, {KEPT_SQL} FROM rollup {rows} AND b >= {low} AND b <= {high}"]
         if edges:
             steps = " OR ".join(f"step BETWEEN {binds.whole(one)} AND {binds.whole(two)}" for one, two in edges)
-            parts.append(f"SELECT run_id, {_POINT} FROM points {rows} AND ({steps})")
+            parts.append(f"SELECT run_id, {POINT_SQL} FROM points {rows} AND ({steps})")
     if series.function == "count":
         # A run that has the metric and no point in the window counts 0.
-        parts.append(f"SELECT run_id, {_NO_POINT} {series_of(series.key, scope, binds)}{among and f' AND {among}'}")
+        parts.append(f"SELECT run_id, {NO_POINT_SQL} {series_of(series.key, scope, binds)}{among and f' AND {among}'}")
     return f"SELECT run_id, {_REDUCED[series.function]} AS v FROM ({' UNION ALL '.join(parts)}) GROUP BY run_id{bound}"
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
 
 def chart(
-    title: str, steps: Sequence[float], lows: Sequence[float], highs: Sequence[float], width: int = 80, height: int = 16
-) -> str:
+    title: str, steps: Sequence[float], lows: Sequence[float], highs: Sequence[float], width: int = 80,
+    height: int = 16, said: Callable[[float], str] = lambda step: f"{step:,.0f}", unit: str = "step ",
+) -> str:  # fmt: skip
     """Draw one series, a vertical stroke from low to high at each step; what is not finite leaves a gap.
 
-    `width` and `height` are characters, axes included.
+    `width` and `height` are characters, axes included. `said` writes a place on the axis, behind its `unit`.
     """
     points = [
         (x, low, high)
@@ -43,7 +44,7 @@ def chart(
         label = {0: labels[0], rows // 2: labels[1], rows - 1: labels[2]}.get(place, "")
         lines.append(f"{label:>{margin}}│{''.join(chr(0x2800 + cell) for cell in row)}".rstrip())
     lines.append(" " * margin + "└" + "─" * columns)
-    ends = f"{left:,.0f}", f"step {right:,.0f}"
+    ends = said(left), f"{unit}{said(right)}"
     lines.append(" " * (margin + 1) + ends[0] + ends[1].rjust(columns - len(ends[0])))
     return "\n".join(lines)
 

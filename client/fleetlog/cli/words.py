@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 
 
@@ -66,3 +67,15 @@ def lasting(span: timedelta) -> str:
         return f"{minutes // 60} h {minutes % 60} min"
     hours = round(seconds / 3600)
     return f"{hours // 24} d {hours % 24} h"
+
+
+_PIECE = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def span(text: str) -> timedelta:
+    """The time that "1h30m", "250ms" or "7d" is, as filters write it. ValueError."""
+    pieces = _PIECE.findall(text)
+    if not pieces or "".join(size + unit for size, unit in pieces) != text:
+        raise ValueError(text)
+    return sum((timedelta(**{_UNITS[unit]: float(size)}) for size, unit in pieces), timedelta())

@@ -133,6 +133,35 @@ def test_a_chart_fits_the_terminal(runs: Runs) -> None:
     assert max(len(line.rstrip()) for line in answer.lines[1:]) <= 60
 
 
+def show(runs: Runs, *options: str) -> list[list[str]]:
+    return [line.split("\t") for line in piped(runs.target, "metrics", "show", runs.best, "loss", *options).lines]
+
+
+def test_points_in_a_pipe_are_the_ones_asked_for(runs: Runs) -> None:
+    head, *rows = show(runs, "--last", "2")
+    assert head == ["key", "step", "time_millis", "value"]
+    assert [(row[0], row[1]) for row in rows] == [("loss", "98"), ("loss", "99")]
+    assert [row[1] for row in show(runs, "--points", "--from-step", "5", "--to-step", "7")[1:]] == ["5", "6", "7"]
+    assert show(runs, "--points", "--until", "2023-11-14") == [head]
+    assert show(runs, "--points", "--rank", "3") == [head]
+    assert len(show(runs, "--points", "--x", "relative", "--since", "1h30m")) == 101
+
+
+def test_buckets_and_several_runs_in_a_pipe(runs: Runs) -> None:
+    head, *rows = show(runs, "--buckets", "4", "--run", runs.second, "--per-rank")
+    assert head == ["run_id", "key", "rank", "step", "count", "nans", "min", "max", "mean"]
+    assert [row[0] for row in rows] == [runs.best] * 4 + [runs.second] * 4
+    assert rows[3][1:7] == ["loss", "-1", "75", "25", "0", "3.123456789"]
+
+
+@pytest.mark.parametrize(("axis", "end"), [("step", "step 99"), ("time", ":"), ("relative", " h")])
+def test_charts_along_an_axis(runs: Runs, axis: str, end: str) -> None:
+    answer = on_terminal(runs.target, 60, "metrics", "show", runs.best, "loss", "--x", axis, "--run", runs.second)
+    assert answer.code == 0
+    assert end in answer.lines[-1]
+    assert ["best: loss" in answer.out, "second: loss" in answer.out] == [True, True]
+
+
 def test_experiments_are_made_and_listed(runs: Runs) -> None:
     with suppress(fleetlog.AlreadyExists):
         fleetlog.Client(runs.target).create_experiment("cli made")
@@ -162,6 +191,8 @@ def test_experiments_are_made_and_listed(runs: Runs) -> None:
         (["runs", "search", "--limit", "0"], 2, "--limit"),
         (["runs", "frob"], 2, "No such command 'frob'"),
         (["metrics", "show"], 2, "Missing argument"),
+        (["metrics", "show", "0" * 32, "x", "--last", "3", "--buckets", "4"], 2, "one of --last and --buckets"),
+        (["metrics", "show", "0" * 32, "x", "--since", "soon"], 1, "there is no run"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(embedded_target: str, arguments: list[str], code: int, says: str) -> None:

@@ -75,6 +75,34 @@ RUN_FORMAT_ARROW: RunFormat.ValueType  # 2
 """As an Arrow IPC stream in pieces: one row a run, one column a key ("params.lr", "metrics.val_loss", …)."""
 Global___RunFormat: _TypeAlias = RunFormat  # noqa: Y015
 
+class _MetricAxis:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MetricAxisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MetricAxis.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    METRIC_AXIS_UNSPECIFIED: _MetricAxis.ValueType  # 0
+    """Same as METRIC_AXIS_STEP."""
+    METRIC_AXIS_STEP: _MetricAxis.ValueType  # 1
+    """The user's steps. Points of one step are by time."""
+    METRIC_AXIS_TIME: _MetricAxis.ValueType  # 2
+    """Observe times, Unix milliseconds. Points of one time are by step."""
+    METRIC_AXIS_RELATIVE_TIME: _MetricAxis.ValueType  # 3
+    """As METRIC_AXIS_TIME, but in milliseconds since the start of the point's run."""
+
+class MetricAxis(_MetricAxis, metaclass=_MetricAxisEnumTypeWrapper):
+    """What a metric is read along."""
+
+METRIC_AXIS_UNSPECIFIED: MetricAxis.ValueType  # 0
+"""Same as METRIC_AXIS_STEP."""
+METRIC_AXIS_STEP: MetricAxis.ValueType  # 1
+"""The user's steps. Points of one step are by time."""
+METRIC_AXIS_TIME: MetricAxis.ValueType  # 2
+"""Observe times, Unix milliseconds. Points of one time are by step."""
+METRIC_AXIS_RELATIVE_TIME: MetricAxis.ValueType  # 3
+"""As METRIC_AXIS_TIME, but in milliseconds since the start of the point's run."""
+Global___MetricAxis: _TypeAlias = MetricAxis  # noqa: Y015
+
 @_typing.final
 class GetRunRequest(_message.Message):
     """Which run."""
@@ -585,14 +613,32 @@ class ReadMetricRequest(_message.Message):
     MIN_STEP_FIELD_NUMBER: _builtins.int
     MAX_STEP_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    MIN_TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    MAX_TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    AXIS_FIELD_NUMBER: _builtins.int
+    LAST_POINTS_FIELD_NUMBER: _builtins.int
+    RANKS_FIELD_NUMBER: _builtins.int
+    PER_RANK_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     buckets: _builtins.int
-    """0 = raw points; otherwise at most this many buckets of equal width in steps for each series, up to 10,000."""
+    """0 = raw points; otherwise at most this many buckets for each series, up to 10,000. Buckets are of equal width
+    along the axis over all the series together: curves of many runs line up.
+    """
     min_step: _builtins.int
     """First step to read; absent = from the lowest."""
     max_step: _builtins.int
     """Last step to read; absent = to the highest."""
+    min_time_millis: _builtins.int
+    """First time to read, milliseconds as `axis` has them; absent = from the earliest."""
+    max_time_millis: _builtins.int
+    """Last time to read, milliseconds as `axis` has them; absent = to the latest."""
+    axis: Global___MetricAxis.ValueType
+    """What points are ordered by and buckets are of."""
+    last_points: _builtins.int
+    """Of each series only so many points, its last along the axis; 0 = all. Not together with `buckets`."""
+    per_rank: _builtins.bool
+    """Whether the points of each rank are a series of their own. Otherwise those of all writers are one."""
     @_builtins.property
     def run_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 1,000 ids of 32 hexadecimal digits."""
@@ -605,6 +651,10 @@ class ReadMetricRequest(_message.Message):
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
 
+    @_builtins.property
+    def ranks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Only points of writers with these ranks, up to 1,000; -1 is a writer without one. Empty = of every writer."""
+
     def __init__(
         self,
         *,
@@ -615,19 +665,33 @@ class ReadMetricRequest(_message.Message):
         min_step: _builtins.int | None = ...,
         max_step: _builtins.int | None = ...,
         at_least: _position_pb2.Position | None = ...,
+        min_time_millis: _builtins.int | None = ...,
+        max_time_millis: _builtins.int | None = ...,
+        axis: Global___MetricAxis.ValueType = ...,
+        last_points: _builtins.int = ...,
+        ranks: _abc.Iterable[_builtins.int] | None = ...,
+        per_rank: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_step", b"_max_step", "_min_step", b"_min_step", "at_least", b"at_least", "max_step", b"max_step", "min_step", b"min_step"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_step", b"_max_step", "_max_time_millis", b"_max_time_millis", "_min_step", b"_min_step", "_min_time_millis", b"_min_time_millis", "at_least", b"at_least", "max_step", b"max_step", "max_time_millis", b"max_time_millis", "min_step", b"min_step", "min_time_millis", b"min_time_millis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_step", b"_max_step", "_min_step", b"_min_step", "at_least", b"at_least", "buckets", b"buckets", "keys", b"keys", "max_step", b"max_step", "min_step", b"min_step", "namespace", b"namespace", "run_ids", b"run_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_step", b"_max_step", "_max_time_millis", b"_max_time_millis", "_min_step", b"_min_step", "_min_time_millis", b"_min_time_millis", "at_least", b"at_least", "axis", b"axis", "buckets", b"buckets", "keys", b"keys", "last_points", b"last_points", "max_step", b"max_step", "max_time_millis", b"max_time_millis", "min_step", b"min_step", "min_time_millis", b"min_time_millis", "namespace", b"namespace", "per_rank", b"per_rank", "ranks", b"ranks", "run_ids", b"run_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_step: _TypeAlias = _typing.Literal["max_step"]  # noqa: Y015
     _WhichOneofArgType__max_step: _TypeAlias = _typing.Literal["_max_step", b"_max_step"]  # noqa: Y015
+    _WhichOneofReturnType__max_time_millis: _TypeAlias = _typing.Literal["max_time_millis"]  # noqa: Y015
+    _WhichOneofArgType__max_time_millis: _TypeAlias = _typing.Literal["_max_time_millis", b"_max_time_millis"]  # noqa: Y015
     _WhichOneofReturnType__min_step: _TypeAlias = _typing.Literal["min_step"]  # noqa: Y015
     _WhichOneofArgType__min_step: _TypeAlias = _typing.Literal["_min_step", b"_min_step"]  # noqa: Y015
+    _WhichOneofReturnType__min_time_millis: _TypeAlias = _typing.Literal["min_time_millis"]  # noqa: Y015
+    _WhichOneofArgType__min_time_millis: _TypeAlias = _typing.Literal["_min_time_millis", b"_min_time_millis"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_step) -> _WhichOneofReturnType__max_step | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_time_millis) -> _WhichOneofReturnType__max_time_millis | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__min_step) -> _WhichOneofReturnType__min_step | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_time_millis) -> _WhichOneofReturnType__min_time_millis | None: ...
 
 Global___ReadMetricRequest: _TypeAlias = ReadMetricRequest  # noqa: Y015
 
@@ -641,10 +705,13 @@ class ReadMetricResponse(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     POINTS_FIELD_NUMBER: _builtins.int
     BUCKETS_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """32 hexadecimal digits."""
     key: _builtins.str
     """Name of the metric."""
+    rank: _builtins.int
+    """Of the writers whose points these are, -1 = none; absent unless per_rank was asked for."""
     @_builtins.property
     def points(self) -> Global___PointChunk:
         """Raw points."""
@@ -660,20 +727,26 @@ class ReadMetricResponse(_message.Message):
         key: _builtins.str = ...,
         points: Global___PointChunk | None = ...,
         buckets: Global___BucketChunk | None = ...,
+        rank: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["buckets", b"buckets", "data", b"data", "points", b"points"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "buckets", b"buckets", "data", b"data", "points", b"points", "rank", b"rank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["buckets", b"buckets", "data", b"data", "key", b"key", "points", b"points", "run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "buckets", b"buckets", "data", b"data", "key", b"key", "points", b"points", "rank", b"rank", "run_id", b"run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
+    _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
     _WhichOneofReturnType_data: _TypeAlias = _typing.Literal["points", "buckets"]  # noqa: Y015
     _WhichOneofArgType_data: _TypeAlias = _typing.Literal["data", b"data"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_data) -> _WhichOneofReturnType_data | None: ...
 
 Global___ReadMetricResponse: _TypeAlias = ReadMetricResponse  # noqa: Y015
 
 @_typing.final
 class PointChunk(_message.Message):
-    """Points in columns, by (step, time, log order). Columns are little-endian arrays of 8-byte elements: byte
+    """Points in columns, by (step, time, log order) or (time, step, log order). Columns are little-endian arrays of 8-byte elements: byte
     for byte what packed sfixed64 and double fields hold, so that a client maps them without a copy.
     """
 
@@ -685,7 +758,7 @@ class PointChunk(_message.Message):
     steps: _builtins.bytes
     """int64 steps."""
     times_millis: _builtins.bytes
-    """int64 Unix milliseconds."""
+    """int64 milliseconds: Unix time, or since the start of the run with METRIC_AXIS_RELATIVE_TIME."""
     values: _builtins.bytes
     """float64 values."""
     def __init__(
@@ -705,8 +778,8 @@ Global___PointChunk: _TypeAlias = PointChunk  # noqa: Y015
 
 @_typing.final
 class BucketChunk(_message.Message):
-    """Buckets in columns, like PointChunk, by step. Empty buckets are left out. Min, max and mean are over the
-    values that are numbers; NaN when a bucket has none.
+    """Buckets in columns, like PointChunk, along the axis. Empty buckets are left out. Min, max and mean are over the
+    values that are numbers; NaN when a bucket has none. Every point is in one bucket: no extreme is lost.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -716,8 +789,9 @@ class BucketChunk(_message.Message):
     MINS_FIELD_NUMBER: _builtins.int
     MAXS_FIELD_NUMBER: _builtins.int
     MEANS_FIELD_NUMBER: _builtins.int
+    NANS_FIELD_NUMBER: _builtins.int
     steps: _builtins.bytes
-    """int64: lowest step the bucket covers."""
+    """int64: the lowest step the bucket covers, or the lowest time in milliseconds."""
     counts: _builtins.bytes
     """uint64: points, NaN included."""
     mins: _builtins.bytes
@@ -726,6 +800,8 @@ class BucketChunk(_message.Message):
     """float64 highest values."""
     means: _builtins.bytes
     """float64 mean values."""
+    nans: _builtins.bytes
+    """uint64: points whose value is NaN."""
     def __init__(
         self,
         *,
@@ -734,10 +810,11 @@ class BucketChunk(_message.Message):
         mins: _builtins.bytes = ...,
         maxs: _builtins.bytes = ...,
         means: _builtins.bytes = ...,
+        nans: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "maxs", b"maxs", "means", b"means", "mins", b"mins", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "maxs", b"maxs", "means", b"means", "mins", b"mins", "nans", b"nans", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

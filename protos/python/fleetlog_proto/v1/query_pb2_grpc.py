@@ -164,8 +164,9 @@ class QueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReadMetric(self, request, context):
-        """Points or buckets of metrics of one or many runs. Series come one after another, by run (in the order
-        asked for) and key; within a series chunks are in order of step. A series without points sends nothing.
+        """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
+        order asked for, each once) and rank; within a series chunks are in order. A series without points sends
+        nothing. INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

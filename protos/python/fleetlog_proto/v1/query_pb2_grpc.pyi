@@ -56,8 +56,9 @@ class QueryServiceStub:
     ListExperiments: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListExperimentsRequest, _query_pb2.ListExperimentsResponse]
     """Experiments by number, a page at a time."""
     ReadMetric: _grpc.UnaryStreamMultiCallable[_query_pb2.ReadMetricRequest, _query_pb2.ReadMetricResponse]
-    """Points or buckets of metrics of one or many runs. Series come one after another, by run (in the order
-    asked for) and key; within a series chunks are in order of step. A series without points sends nothing.
+    """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
+    order asked for, each once) and rank; within a series chunks are in order. A series without points sends
+    nothing. INVALID_ARGUMENT.
     """
     ListArtifacts: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListArtifactsRequest, _query_pb2.ListArtifactsResponse]
     """Artifacts of a run by path, a page at a time. NOT_FOUND: no such run."""
@@ -95,8 +96,9 @@ class QueryServiceAsyncStub(QueryServiceStub):
     ListExperiments: _aio.UnaryUnaryMultiCallable[_query_pb2.ListExperimentsRequest, _query_pb2.ListExperimentsResponse]  # type: ignore[assignment]
     """Experiments by number, a page at a time."""
     ReadMetric: _aio.UnaryStreamMultiCallable[_query_pb2.ReadMetricRequest, _query_pb2.ReadMetricResponse]  # type: ignore[assignment]
-    """Points or buckets of metrics of one or many runs. Series come one after another, by run (in the order
-    asked for) and key; within a series chunks are in order of step. A series without points sends nothing.
+    """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
+    order asked for, each once) and rank; within a series chunks are in order. A series without points sends
+    nothing. INVALID_ARGUMENT.
     """
     ListArtifacts: _aio.UnaryUnaryMultiCallable[_query_pb2.ListArtifactsRequest, _query_pb2.ListArtifactsResponse]  # type: ignore[assignment]
     """Artifacts of a run by path, a page at a time. NOT_FOUND: no such run."""
@@ -185,8 +187,9 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.ReadMetricRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_query_pb2.ReadMetricResponse], _abc.AsyncIterator[_query_pb2.ReadMetricResponse]]:
-        """Points or buckets of metrics of one or many runs. Series come one after another, by run (in the order
-        asked for) and key; within a series chunks are in order of step. A series without points sends nothing.
+        """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
+        order asked for, each once) and rank; within a series chunks are in order. A series without points sends
+        nothing. INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,170 @@
+"""Raw points of series.
+
+Series that are short are read together, up to BATCH_POINTS in a statement; a long one alone. Points come from the
+warehouse in its own order, (step, time, log): times and ranks are sorted out here. The last points of long series are
+found by `rollup`, which says behind which step there are enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from fleetlog_core.warehouse.port import Answer, Array, Statement
+from fleetlog_proto.v1 import query_pb2
+
+from fleetlog_query.binds import Binds
+from fleetlog_query.filter.values import EVERY, ROLLUP_STEPS
+from fleetlog_query.series_query import TIME, SeriesQuery
+from fleetlog_query.series_rows import Select, extents, place_sql, scope_sql, slices
+
+BATCH_POINTS = 1_000_000
+BATCH_SERIES = 100
+CHUNK_POINTS = 100_000
+LONG_POINTS = 2_000
+"""In a series with so many points more than are wanted, the last ones are looked for."""
+Name = tuple[bytes, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Every one of the keys of every one of the runs; and the steps from which on some of them are read."""
+
+    run_ids: tuple[bytes, ...]
+    keys: tuple[str, ...]
+    floors: Mapping[Name, int]
+
+    @property
+    def single(self) -> bool:
+        return len(self.run_ids) == len(self.keys) == 1
+
+
+def read_points(
+    select: Select, query: SeriesQuery, starts: Mapping[bytes, int]
+) -> Iterator[query_pb2.ReadMetricResponse]:
+    """The series in order, in chunks. `starts`: of the runs, for times since then."""
+    for batch in _batches(select, query):
+        statement = _statement(query, batch, starts)
+        answer = select(statement)
+        found = dict(_columns(answer, query, batch))
+        for run_id in batch.run_ids:
+            for key in batch.keys:
+                if (run_id, key) in found:
+                    yield from _responses(query, (run_id, key), found[(run_id, key)], starts.get(run_id, 0))
+
+
+def _batches(select: Select, query: SeriesQuery) -> Iterator[_Batch]:
+    if len(query.run_ids) == len(query.keys) == 1:
+        floors = _floors(select, query, query.run_ids) if query.last and query.of_steps_alone else {}
+        yield _Batch(query.run_ids, query.keys, floors)
+        return
+    known = extents(select, query.namespace, query.run_ids, query.keys)
+    sizes = {name: extent.points for name, extent in known.items()}
+    floors = {}
+    if query.last and query.of_steps_alone:
+        long = {run_id: None for (run_id, _), size in sizes.items() if size > query.last + LONG_POINTS}
+        floors = _floors(select, query, tuple(long)) if long else {}
+        sizes.update(dict.fromkeys(floors, query.last + LONG_POINTS))
+    run_ids: list[bytes] = []
+    total = 0
+    for run_id in query.run_ids:
+        keys = [key for key in query.keys if (run_id, key) in sizes]
+        size = sum(sizes[(run_id, key)] for key in keys)
+        if run_ids and (total + size > BATCH_POINTS or (len(run_ids) + 1) * len(query.keys) > BATCH_SERIES):
+            yield _Batch(tuple(run_ids), query.keys, floors)
+            run_ids, total = [], 0
+        if size > BATCH_POINTS:
+            for key in keys:
+                yield _Batch((run_id,), (key,), floors)
+        elif keys:
+            run_ids.append(run_id)
+            total += size
+    if run_ids:
+        yield _Batch(tuple(run_ids), query.keys, floors)
+
+
+def _floors(select: Select, query: SeriesQuery, run_ids: Sequence[bytes]) -> dict[Name, int]:
+    """For each series of more points than wanted: a step from which on there are enough."""
+    binds = Binds()
+    where = scope_sql(query.namespace, run_ids, query.keys, binds)
+    if query.steps[1] != EVERY[1]:
+        # Of a bucket that is cut some points may not count.
+        where += f" AND b < {binds.whole((query.steps[1] + 1) // ROLLUP_STEPS)}"
+    buckets = f"SELECT run_id, key, b, sum(n) AS c FROM rollup WHERE {where} GROUP BY run_id, key, b"
+    behind = f"SELECT run_id, key, b, sum(c) OVER (PARTITION BY run_id, key ORDER BY b DESC) AS s FROM ({buckets})"
+    sql = (
+        f"SELECT run_id, {place_sql(query.keys, binds)} AS named, max(b) AS floor FROM ({behind})"
+        f" WHERE s >= {binds.whole(query.last)} GROUP BY run_id, key ORDER BY run_id, key"
+    )
+    answer = select(Statement(sql, binds.values))
+    floors = answer.array("floor")
+    return {(run_id, key): int(floors[rows][0]) * ROLLUP_STEPS for run_id, key, rows in slices(answer, query.keys, ())}
+
+
+def _statement(query: SeriesQuery, batch: _Batch, starts: Mapping[bytes, int]) -> Statement:
+    binds = Binds()
+    columns = ["step", f"{TIME} AS time", "value"]
+    if not batch.single:
+        columns += ["run_id", f"{place_sql(batch.keys, binds)} AS named"]
+    if query.per_rank:
+        columns.append("rank")
+    where = scope_sql(query.namespace, batch.run_ids, batch.keys, binds)
+    if any((run_id, key) in batch.floors for run_id in batch.run_ids for key in batch.keys):
+        where += f" AND ({_floors_sql(batch, binds)})"
+    where += query.where(query.time_sql(starts, binds) if query.times != EVERY else "", binds)
+    sql = f"SELECT {', '.join(columns)} FROM points WHERE {where} ORDER BY namespace, run_id, key, step, ts, part, off"
+    return Statement(sql, binds.values, wide=True)
+
+
+def _floors_sql(batch: _Batch, binds: Binds) -> str:
+    parts = []
+    for run_id in batch.run_ids:
+        for key in batch.keys:
+            part = f"run_id = {binds.run_id(run_id)} AND key = {binds.text(key)}"
+            floor = batch.floors.get((run_id, key))
+            parts.append(f"({part})" if floor is None else f"({part} AND step >= {binds.whole(floor)})")
+    return " OR ".join(parts)
+
+
+def _columns(answer: Answer, query: SeriesQuery, batch: _Batch) -> Iterator[tuple[Name, tuple[Array, ...]]]:
+    """(steps, times, values, ranks) of each series; ranks are there when they are needed."""
+    if answer.rows == 0:
+        return
+    columns = [answer.array(name) for name in ("step", "time", "value")]
+    columns += [answer.array("rank")] if query.per_rank else []
+    if batch.single:
+        yield (batch.run_ids[0], batch.keys[0]), tuple(columns)
+        return
+    for run_id, key, rows in slices(answer, batch.keys, ()):
+        yield (run_id, key), tuple([column[rows] for column in columns])
+
+
+def _responses(
+    query: SeriesQuery, name: Name, columns: tuple[Array, ...], start: int
+) -> Iterator[query_pb2.ReadMetricResponse]:
+    if not query.per_rank:
+        yield from _chunks(query, name, columns[:3], start, None)
+        return
+    for rank in np.unique(columns[3]).tolist():
+        of_rank = columns[3] == rank
+        yield from _chunks(query, name, tuple([column[of_rank] for column in columns[:3]]), start, rank)
+
+
+def _chunks(
+    query: SeriesQuery, name: Name, columns: tuple[Array, ...], start: int, rank: int | None
+) -> Iterator[query_pb2.ReadMetricResponse]:
+    steps, times, values = columns
+    if query.axis != "step":
+        # Stable: points of one time stay in the order of their steps.
+        order = np.argsort(times, kind="stable")
+        steps, times, values = steps[order], times[order], values[order]
+    if query.axis == "relative":
+        times = times - start
+    begin = max(0, len(steps) - query.last) if query.last else 0
+    for first in range(begin, len(steps), CHUNK_POINTS):
+        rows = slice(first, first + CHUNK_POINTS)
+        chunk = query_pb2.PointChunk(
+            steps=steps[rows].tobytes(), times_millis=times[rows].tobytes(), values=values[rows].tobytes()
+        )
+        yield query_pb2.ReadMetricResponse(run_id=name[0].hex(), key=name[1], points=chunk, rank=rank)

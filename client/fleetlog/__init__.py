@@ -17,6 +17,7 @@ from fleetlog.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from fleetlog.facets import KeyInfo, ValueCount
 from fleetlog.run import Run
 from fleetlog.series import Series
 from fleetlog.starting import start_run
@@ -32,6 +33,7 @@ __all__ = [
     "FailedPrecondition",
     "FleetlogError",
     "InvalidArgument",
+    "KeyInfo",
     "MetricSummary",
     "NotFound",
     "ResourceExhausted",
@@ -41,6 +43,7 @@ __all__ = [
     "RunView",
     "Series",
     "Unavailable",
+    "ValueCount",
     "flush",
     "start_run",
 ]

@@ -13,6 +13,7 @@ from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2, scope_pb2, watch
 from fleetlog.connection import Connection, connection_to, resolve_namespace
 from fleetlog.deliveries import flush, wait_applied
 from fleetlog.errors import FleetlogError
+from fleetlog.facets import KeyInfo, ValueCount, list_keys, list_values
 from fleetlog.searches import RunSearch, search
 from fleetlog.series import Buckets, Series, gather, joined
 from fleetlog.views import Experiment, RunList, RunView
@@ -203,6 +204,43 @@ class Client:
     def restore_run(self, run_id: str) -> None:
         """Bring a deleted run back."""
         self.update_run(run_id, deleted=False)
+
+    # -- facets -----------------------------------------------------------------------------------------------
+
+    def keys(
+        self,
+        filter: str = "",  # noqa: A002
+        *,
+        experiments: Sequence[str | int] = (),
+        kind: str = "",
+        contains: str = "",
+        deleted: str = "active",
+    ) -> list[KeyInfo]:
+        """The metrics, params and tags that runs have, with counts and ranges; `kind` is one of these three words."""
+        return list_keys(self._connection, self._scope(filter, experiments, deleted), kind, contains)
+
+    def values(
+        self,
+        key: str,
+        filter: str = "",  # noqa: A002
+        *,
+        experiments: Sequence[str | int] = (),
+        contains: str = "",
+        limit: int | None = 100,
+        deleted: str = "active",
+    ) -> list[ValueCount]:
+        """The values of "params.model", "tags.team" or an attribute such as "user", the most frequent first."""
+        return list_values(self._connection, self._scope(filter, experiments, deleted), key, contains, limit)
+
+    def _scope(self, where: str, experiments: Sequence[str | int], deleted: str) -> scope_pb2.RunScope:
+        return scope_pb2.RunScope(
+            namespace=self.namespace,
+            experiment_ids=[one for one in experiments if isinstance(one, int)],
+            experiment_names=[one for one in experiments if isinstance(one, str)],
+            filter=where,
+            deleted_view=_VIEWS[deleted],
+            at_least=self._connection.position(),
+        )
 
     # -- metrics ----------------------------------------------------------------------------------------------
 

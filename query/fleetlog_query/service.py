@@ -21,13 +21,14 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
-from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc, run_pb2, scope_pb2, watch_pb2
+from fleetlog_proto.v1 import facets_pb2, position_pb2, query_pb2, query_pb2_grpc, run_pb2, scope_pb2, watch_pb2
 
 from fleetlog_query.ahead import ahead
 from fleetlog_query.artifacts import Artifacts
 from fleetlog_query.cancelling import CancellableWarehouse, Work
 from fleetlog_query.documents import Documents
 from fleetlog_query.experiments import Experiments, shown_in
+from fleetlog_query.facets.answer import Facets
 from fleetlog_query.filter.explain import explain, tables
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.order import parse_order
@@ -38,6 +39,7 @@ from fleetlog_query.run_changes import pieces
 from fleetlog_query.run_stream import RunStream, RunStreams
 from fleetlog_query.run_watches import SEARCH_SECONDS, RunWatches, Watched
 from fleetlog_query.run_watching import held_by, limit_of, resumed_of
+from fleetlog_query.scope import Scope
 from fleetlog_query.search import Search, Searcher
 from fleetlog_query.series import SeriesRange, SeriesReader
 
@@ -62,6 +64,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._streams = RunStreams(warehouse, self._searcher, self._documents)
         self._watches = RunWatches(applied)
         self._streaming = asyncio.Semaphore(STREAM_THREADS)
+        self._facets = Facets(warehouse, self._tokens)
         self._executor = ThreadPoolExecutor(8, "query")
 
     def drain(self) -> None:
@@ -71,6 +74,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     def close(self) -> None:
         """Let the threads go."""
         self._executor.shutdown()
+        self._facets.close()
         self._warehouse.close()
 
     # -- runs -------------------------------------------------------------------------------------------------
@@ -215,6 +219,28 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         elif not ids:
             ids.update(e.experiment_id for e in self._experiments.all(namespace, timeout_seconds) if not e.deleted)
         return tuple(sorted(ids))
+
+    # -- facets and selection ---------------------------------------------------------------------------------
+
+    async def ListKeys(  # noqa: N802
+        self, request: facets_pb2.ListKeysRequest, context: Context
+    ) -> facets_pb2.ListKeysResponse:
+        """See the proto."""
+        scope = await self._scoped(request.scope, context)
+        return await self._do(self._facets.keys, request, scope, _remaining(context))
+
+    async def ListValues(  # noqa: N802
+        self, request: facets_pb2.ListValuesRequest, context: Context
+    ) -> facets_pb2.ListValuesResponse:
+        """See the proto."""
+        scope = await self._scoped(request.scope, context)
+        return await self._do(self._facets.values, request, scope, _remaining(context))
+
+    async def _scoped(self, scope: scope_pb2.RunScope, context: Context) -> Scope:
+        """Where it looks, once what it must hold is there."""
+        namespace = check_namespace(scope.namespace)
+        await self._wait(scope.at_least, context)
+        return Scope(namespace, await self._do(self._experiment_ids, namespace, scope, _remaining(context)))
 
     # -- experiments ------------------------------------------------------------------------------------------
 

@@ -16,9 +16,9 @@ from fleetlog_core.errors import InvalidArgument
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_nan, is_simple, leaves, reads, windows
-from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS, STATES
+from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS
 from fleetlog_query.filter.values import Key, Series, Value
-from fleetlog_query.scope import Scope, attribute_sql
+from fleetlog_query.scope import STATE_NAME_SQL, Scope, attribute_sql
 from fleetlog_query.value_rows import expression, united_rows, value_rows
 
 _COUNTED_KEYS = 8
@@ -27,9 +27,6 @@ analysis is most of the work, from more than one."""
 _KEPT_LEAVES = 20
 """So many conditions of an AND, the first, choose the runs that its windows look at."""
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
-_STATE_NAMES = (
-    f"transform(state, [{', '.join(str(one) for one in STATES.values())}], [{', '.join(map(repr, STATES))}], '')"
-)
 _NAMED = {"like": "{} LIKE {}", "ilike": "match({}, {})", "matches": "match({}, {})"}
 
 
@@ -114,7 +111,7 @@ class _Compiler:
             ids = self._binds.run_ids([bytes.fromhex(value) for value in plain])
             inside = leaf.negated == (leaf.operator == "!=")
             return f"({present} AND {key} {'IN' if inside else 'NOT IN'} {ids})"
-        return f"({present} AND {self._test(leaf, _STATE_NAMES if numeric and not leaf.numeric else sql)})"
+        return f"({present} AND {self._test(leaf, STATE_NAME_SQL if numeric and not leaf.numeric else sql)})"
 
     def _computed(self, leaf: Leaf, among: tuple[Plan, ...]) -> str:
         """Of more than one thing, or of a function."""

@@ -4,6 +4,7 @@ isort:skip_file
 Everything that reads."""
 
 from collections import abc as _abc
+from fleetlog_proto.v1 import facets_pb2 as _facets_pb2
 from fleetlog_proto.v1 import query_pb2 as _query_pb2
 from fleetlog_proto.v1 import watch_pb2 as _watch_pb2
 from grpc import aio as _aio
@@ -49,6 +50,10 @@ class QueryServiceStub:
     """
     WatchRuns: _grpc.UnaryStreamMultiCallable[_watch_pb2.WatchRunsRequest, _watch_pb2.WatchRunsResponse]
     """A search that stays live: first the runs that match, then who entered, who left and what changed."""
+    ListKeys: _grpc.UnaryUnaryMultiCallable[_facets_pb2.ListKeysRequest, _facets_pb2.ListKeysResponse]
+    """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
+    ListValues: _grpc.UnaryUnaryMultiCallable[_facets_pb2.ListValuesRequest, _facets_pb2.ListValuesResponse]
+    """The values of one param, tag or attribute, with how many runs have each."""
     ExplainSearch: _grpc.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]
     """What a search would read, in words, without doing it."""
     GetExperiment: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]
@@ -88,6 +93,10 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """
     WatchRuns: _aio.UnaryStreamMultiCallable[_watch_pb2.WatchRunsRequest, _watch_pb2.WatchRunsResponse]  # type: ignore[assignment]
     """A search that stays live: first the runs that match, then who entered, who left and what changed."""
+    ListKeys: _aio.UnaryUnaryMultiCallable[_facets_pb2.ListKeysRequest, _facets_pb2.ListKeysResponse]  # type: ignore[assignment]
+    """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
+    ListValues: _aio.UnaryUnaryMultiCallable[_facets_pb2.ListValuesRequest, _facets_pb2.ListValuesResponse]  # type: ignore[assignment]
+    """The values of one param, tag or attribute, with how many runs have each."""
     ExplainSearch: _aio.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]  # type: ignore[assignment]
     """What a search would read, in words, without doing it."""
     GetExperiment: _aio.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]  # type: ignore[assignment]
@@ -154,6 +163,22 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_watch_pb2.WatchRunsResponse], _abc.AsyncIterator[_watch_pb2.WatchRunsResponse]]:
         """A search that stays live: first the runs that match, then who entered, who left and what changed."""
+
+    @_abc_1.abstractmethod
+    def ListKeys(
+        self,
+        request: _facets_pb2.ListKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_facets_pb2.ListKeysResponse, _abc.Awaitable[_facets_pb2.ListKeysResponse]]:
+        """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
+
+    @_abc_1.abstractmethod
+    def ListValues(
+        self,
+        request: _facets_pb2.ListValuesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_facets_pb2.ListValuesResponse, _abc.Awaitable[_facets_pb2.ListValuesResponse]]:
+        """The values of one param, tag or attribute, with how many runs have each."""
 
     @_abc_1.abstractmethod
     def ExplainSearch(

@@ -16,12 +16,21 @@ from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import DeadlineExceeded, InvalidArgument, NotFound
 from fleetlog_core.ids import parse_id
 from fleetlog_core.objects.port import ObjectName, ObjectStore
-from fleetlog_core.position import from_proto, merge
+from fleetlog_core.position import from_proto, merge, to_proto
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
-from fleetlog_proto.v1 import facets_pb2, position_pb2, query_pb2, query_pb2_grpc, run_pb2, scope_pb2, watch_pb2
+from fleetlog_proto.v1 import (
+    facets_pb2,
+    position_pb2,
+    query_pb2,
+    query_pb2_grpc,
+    run_pb2,
+    scope_pb2,
+    selection_pb2,
+    watch_pb2,
+)
 
 from fleetlog_query.ahead import ahead
 from fleetlog_query.artifacts import Artifacts
@@ -41,6 +50,7 @@ from fleetlog_query.run_watches import SEARCH_SECONDS, RunWatches, Watched
 from fleetlog_query.run_watching import held_by, limit_of, resumed_of
 from fleetlog_query.scope import Scope
 from fleetlog_query.search import Search, Searcher
+from fleetlog_query.selection.answer import Selector
 from fleetlog_query.series import SeriesRange, SeriesReader
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
@@ -65,6 +75,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._watches = RunWatches(applied)
         self._streaming = asyncio.Semaphore(STREAM_THREADS)
         self._facets = Facets(warehouse, self._tokens)
+        self._selector = Selector(warehouse, self._documents)
         self._executor = ThreadPoolExecutor(8, "query")
 
     def drain(self) -> None:
@@ -235,6 +246,17 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         """See the proto."""
         scope = await self._scoped(request.scope, context)
         return await self._do(self._facets.values, request, scope, _remaining(context))
+
+    async def SelectRuns(  # noqa: N802
+        self, request: selection_pb2.SelectRunsRequest, context: Context
+    ) -> selection_pb2.SelectRunsResponse:
+        """See the proto."""
+        scope = await self._scoped(request.scope, context)
+        # Before anything is read: the answer holds that, and maybe more.
+        position = await self._applied.position()
+        response = await self._do(self._selector.select, request, scope, _remaining(context))
+        response.position.CopyFrom(to_proto(position))
+        return response
 
     async def _scoped(self, scope: scope_pb2.RunScope, context: Context) -> Scope:
         """Where it looks, once what it must hold is there."""

@@ -32,15 +32,23 @@ _NAMED = {"like": "{} LIKE {}", "ilike": "match({}, {})", "matches": "match({}, 
 
 def condition(plan: Plan, scope: Scope, binds: Binds) -> str:
     """A plan as a condition on rows of `runs`. FILTER_TOO_LARGE for more than FILTER_LOOKUPS look-ups."""
+    return conditions([plan], scope, binds)[0]
+
+
+def conditions(plans: Sequence[Plan], scope: Scope, binds: Binds) -> list[str]:
+    """Each plan as a condition; windows of one look only at runs that those before it leave. FILTER_TOO_LARGE."""
     compiler = _Compiler(scope, binds)
-    sql = compiler.group([plan], together=True, among=())
+    found: list[str] = []
+    for place, plan in enumerate(plans):
+        before = tuple([one for one in plans[:place] if not windows(one)])
+        found.append(f"({compiler.group([plan], together=True, among=before)})")
     if compiler.lookups > limits.FILTER_LOOKUPS:
         what = (
             f"takes {compiler.lookups:,} look-ups, at most {limits.FILTER_LOOKUPS}; keys that are joined by OR take one"
             " together: write (a OR b) AND c rather than (a AND c) OR (b AND c)"
         )
         raise InvalidArgument.of_field("FILTER_TOO_LARGE", "filter", what)
-    return f"({sql})"
+    return found
 
 
 def kept_runs(plan: Plan | None, scope: Scope, binds: Binds) -> str:

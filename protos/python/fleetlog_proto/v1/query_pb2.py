@@ -28,69 +28,70 @@ from fleetlog_proto.v1 import position_pb2 as fleetlog_dot_v1_dot_position__pb2
 from fleetlog_proto.v1 import run_pb2 as fleetlog_dot_v1_dot_run__pb2
 from fleetlog_proto.v1 import scope_pb2 as fleetlog_dot_v1_dot_scope__pb2
 from fleetlog_proto.v1 import watch_pb2 as fleetlog_dot_v1_dot_watch__pb2
+from fleetlog_proto.v1 import selection_pb2 as fleetlog_dot_v1_dot_selection__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66leetlog/v1/query.proto\x12\x0b\x66leetlog.v1\x1a\x1c\x66leetlog/v1/experiment.proto\x1a\x18\x66leetlog/v1/facets.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x15\x66leetlog/v1/run.proto\x1a\x17\x66leetlog/v1/scope.proto\x1a\x17\x66leetlog/v1/watch.proto\"n\n\rGetRunRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x11\n\tread_mask\x18\x03 \x03(\t\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.Position\"/\n\x0eGetRunResponse\x12\x1d\n\x03run\x18\x01 \x01(\x0b\x32\x10.fleetlog.v1.Run\"\x83\x01\n\x0eGetRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\x11\n\tread_mask\x18\x03 \x03(\t\x12\x11\n\tsummaries\x18\x04 \x01(\x08\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\"1\n\x0fGetRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\"\xce\x02\n\x11SearchRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x16\n\x0e\x65xperiment_ids\x18\x02 \x03(\r\x12\x18\n\x10\x65xperiment_names\x18\x03 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x11\n\tread_mask\x18\x08 \x03(\t\x12\x11\n\tsummaries\x18\t \x01(\x08\x12.\n\x0c\x64\x65leted_view\x18\n \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x0b \x01(\x0b\x32\x15.fleetlog.v1.Position\x12,\n\x0btotal_count\x18\x0c \x01(\x0e\x32\x17.fleetlog.v1.TotalCount\"\x9b\x01\n\x12SearchRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x18\n\x0btotal_count\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\"\n\x1atotal_count_is_lower_bound\x18\x04 \x01(\x08\x42\x0e\n\x0c_total_count\"k\n\x11StreamRunsRequest\x12.\n\x06search\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SearchRunsRequest\x12&\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x16.fleetlog.v1.RunFormat\"h\n\x12StreamRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\x12\r\n\x05\x61rrow\x18\x02 \x01(\x0c\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\r\"F\n\x14\x45xplainSearchRequest\x12.\n\x06search\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SearchRunsRequest\"<\n\x15\x45xplainSearchResponse\x12\r\n\x05lines\x18\x01 \x03(\t\x12\x14\n\x0creads_points\x18\x02 \x01(\x08\"\x84\x01\n\x14GetExperimentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x17\n\rexperiment_id\x18\x02 \x01(\rH\x00\x12\x0e\n\x04name\x18\x03 \x01(\tH\x00\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.PositionB\x07\n\x05which\"D\n\x15GetExperimentResponse\x12+\n\nexperiment\x18\x01 \x01(\x0b\x32\x17.fleetlog.v1.Experiment\"\xab\x01\n\x16ListExperimentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x0c\x64\x65leted_view\x18\x04 \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\"`\n\x17ListExperimentsResponse\x12,\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x17.fleetlog.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc7\x01\n\x11ReadMetricRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\x0c\n\x04keys\x18\x03 \x03(\t\x12\x0f\n\x07\x62uckets\x18\x04 \x01(\r\x12\x15\n\x08min_step\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\x08max_step\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12\'\n\x08\x61t_least\x18\x07 \x01(\x0b\x32\x15.fleetlog.v1.PositionB\x0b\n\t_min_stepB\x0b\n\t_max_step\"\x91\x01\n\x12ReadMetricResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12)\n\x06points\x18\x03 \x01(\x0b\x32\x17.fleetlog.v1.PointChunkH\x00\x12+\n\x07\x62uckets\x18\x04 \x01(\x0b\x32\x18.fleetlog.v1.BucketChunkH\x00\x42\x06\n\x04\x64\x61ta\"A\n\nPointChunk\x12\r\n\x05steps\x18\x01 \x01(\x0c\x12\x14\n\x0ctimes_millis\x18\x02 \x01(\x0c\x12\x0e\n\x06values\x18\x03 \x01(\x0c\"W\n\x0b\x42ucketChunk\x12\r\n\x05steps\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63ounts\x18\x02 \x01(\x0c\x12\x0c\n\x04mins\x18\x03 \x01(\x0c\x12\x0c\n\x04maxs\x18\x04 \x01(\x0c\x12\r\n\x05means\x18\x05 \x01(\x0c\"\x97\x01\n\x14ListArtifactsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\'\n\x08\x61t_least\x18\x06 \x01(\x0b\x32\x15.fleetlog.v1.Position\"Z\n\x15ListArtifactsResponse\x12(\n\tartifacts\x18\x01 \x03(\x0b\x32\x15.fleetlog.v1.Artifact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x08\x41rtifact\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x12\x1a\n\x12ingest_time_millis\x18\x04 \x01(\x03\"\x89\x01\n\x17\x44ownloadArtifactRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x04 \x01(\x03\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\"R\n\x18\x44ownloadArtifactResponse\x12\'\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Artifact\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"A\n\x16WaitForPositionRequest\x12\'\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\x19\n\x17WaitForPositionResponse*p\n\nTotalCount\x12\x1b\n\x17TOTAL_COUNT_UNSPECIFIED\x10\x00\x12\x14\n\x10TOTAL_COUNT_NONE\x10\x01\x12\x18\n\x14TOTAL_COUNT_AT_LEAST\x10\x02\x12\x15\n\x11TOTAL_COUNT_EXACT\x10\x03*V\n\tRunFormat\x12\x1a\n\x16RUN_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13RUN_FORMAT_MESSAGES\x10\x01\x12\x14\n\x10RUN_FORMAT_ARROW\x10\x02\x32\x95\t\n\x0cQueryService\x12\x41\n\x06GetRun\x12\x1a.fleetlog.v1.GetRunRequest\x1a\x1b.fleetlog.v1.GetRunResponse\x12\x44\n\x07GetRuns\x12\x1b.fleetlog.v1.GetRunsRequest\x1a\x1c.fleetlog.v1.GetRunsResponse\x12M\n\nSearchRuns\x12\x1e.fleetlog.v1.SearchRunsRequest\x1a\x1f.fleetlog.v1.SearchRunsResponse\x12O\n\nStreamRuns\x12\x1e.fleetlog.v1.StreamRunsRequest\x1a\x1f.fleetlog.v1.StreamRunsResponse0\x01\x12L\n\tWatchRuns\x12\x1d.fleetlog.v1.WatchRunsRequest\x1a\x1e.fleetlog.v1.WatchRunsResponse0\x01\x12G\n\x08ListKeys\x12\x1c.fleetlog.v1.ListKeysRequest\x1a\x1d.fleetlog.v1.ListKeysResponse\x12M\n\nListValues\x12\x1e.fleetlog.v1.ListValuesRequest\x1a\x1f.fleetlog.v1.ListValuesResponse\x12V\n\rExplainSearch\x12!.fleetlog.v1.ExplainSearchRequest\x1a\".fleetlog.v1.ExplainSearchResponse\x12V\n\rGetExperiment\x12!.fleetlog.v1.GetExperimentRequest\x1a\".fleetlog.v1.GetExperimentResponse\x12\\\n\x0fListExperiments\x12#.fleetlog.v1.ListExperimentsRequest\x1a$.fleetlog.v1.ListExperimentsResponse\x12O\n\nReadMetric\x12\x1e.fleetlog.v1.ReadMetricRequest\x1a\x1f.fleetlog.v1.ReadMetricResponse0\x01\x12V\n\rListArtifacts\x12!.fleetlog.v1.ListArtifactsRequest\x1a\".fleetlog.v1.ListArtifactsResponse\x12\x61\n\x10\x44ownloadArtifact\x12$.fleetlog.v1.DownloadArtifactRequest\x1a%.fleetlog.v1.DownloadArtifactResponse0\x01\x12\\\n\x0fWaitForPosition\x12#.fleetlog.v1.WaitForPositionRequest\x1a$.fleetlog.v1.WaitForPositionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66leetlog/v1/query.proto\x12\x0b\x66leetlog.v1\x1a\x1c\x66leetlog/v1/experiment.proto\x1a\x18\x66leetlog/v1/facets.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x15\x66leetlog/v1/run.proto\x1a\x17\x66leetlog/v1/scope.proto\x1a\x17\x66leetlog/v1/watch.proto\x1a\x1b\x66leetlog/v1/selection.proto\"n\n\rGetRunRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x11\n\tread_mask\x18\x03 \x03(\t\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.Position\"/\n\x0eGetRunResponse\x12\x1d\n\x03run\x18\x01 \x01(\x0b\x32\x10.fleetlog.v1.Run\"\x83\x01\n\x0eGetRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\x11\n\tread_mask\x18\x03 \x03(\t\x12\x11\n\tsummaries\x18\x04 \x01(\x08\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\"1\n\x0fGetRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\"\xce\x02\n\x11SearchRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x16\n\x0e\x65xperiment_ids\x18\x02 \x03(\r\x12\x18\n\x10\x65xperiment_names\x18\x03 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x11\n\tread_mask\x18\x08 \x03(\t\x12\x11\n\tsummaries\x18\t \x01(\x08\x12.\n\x0c\x64\x65leted_view\x18\n \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x0b \x01(\x0b\x32\x15.fleetlog.v1.Position\x12,\n\x0btotal_count\x18\x0c \x01(\x0e\x32\x17.fleetlog.v1.TotalCount\"\x9b\x01\n\x12SearchRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x18\n\x0btotal_count\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\"\n\x1atotal_count_is_lower_bound\x18\x04 \x01(\x08\x42\x0e\n\x0c_total_count\"k\n\x11StreamRunsRequest\x12.\n\x06search\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SearchRunsRequest\x12&\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x16.fleetlog.v1.RunFormat\"h\n\x12StreamRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\x12\r\n\x05\x61rrow\x18\x02 \x01(\x0c\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\r\"F\n\x14\x45xplainSearchRequest\x12.\n\x06search\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SearchRunsRequest\"<\n\x15\x45xplainSearchResponse\x12\r\n\x05lines\x18\x01 \x03(\t\x12\x14\n\x0creads_points\x18\x02 \x01(\x08\"\x84\x01\n\x14GetExperimentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x17\n\rexperiment_id\x18\x02 \x01(\rH\x00\x12\x0e\n\x04name\x18\x03 \x01(\tH\x00\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.PositionB\x07\n\x05which\"D\n\x15GetExperimentResponse\x12+\n\nexperiment\x18\x01 \x01(\x0b\x32\x17.fleetlog.v1.Experiment\"\xab\x01\n\x16ListExperimentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x0c\x64\x65leted_view\x18\x04 \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\"`\n\x17ListExperimentsResponse\x12,\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x17.fleetlog.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc7\x01\n\x11ReadMetricRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\x0c\n\x04keys\x18\x03 \x03(\t\x12\x0f\n\x07\x62uckets\x18\x04 \x01(\r\x12\x15\n\x08min_step\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\x08max_step\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12\'\n\x08\x61t_least\x18\x07 \x01(\x0b\x32\x15.fleetlog.v1.PositionB\x0b\n\t_min_stepB\x0b\n\t_max_step\"\x91\x01\n\x12ReadMetricResponse\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12)\n\x06points\x18\x03 \x01(\x0b\x32\x17.fleetlog.v1.PointChunkH\x00\x12+\n\x07\x62uckets\x18\x04 \x01(\x0b\x32\x18.fleetlog.v1.BucketChunkH\x00\x42\x06\n\x04\x64\x61ta\"A\n\nPointChunk\x12\r\n\x05steps\x18\x01 \x01(\x0c\x12\x14\n\x0ctimes_millis\x18\x02 \x01(\x0c\x12\x0e\n\x06values\x18\x03 \x01(\x0c\"W\n\x0b\x42ucketChunk\x12\r\n\x05steps\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63ounts\x18\x02 \x01(\x0c\x12\x0c\n\x04mins\x18\x03 \x01(\x0c\x12\x0c\n\x04maxs\x18\x04 \x01(\x0c\x12\r\n\x05means\x18\x05 \x01(\x0c\"\x97\x01\n\x14ListArtifactsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\'\n\x08\x61t_least\x18\x06 \x01(\x0b\x32\x15.fleetlog.v1.Position\"Z\n\x15ListArtifactsResponse\x12(\n\tartifacts\x18\x01 \x03(\x0b\x32\x15.fleetlog.v1.Artifact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x08\x41rtifact\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x12\x1a\n\x12ingest_time_millis\x18\x04 \x01(\x03\"\x89\x01\n\x17\x44ownloadArtifactRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x04 \x01(\x03\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\"R\n\x18\x44ownloadArtifactResponse\x12\'\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Artifact\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\"A\n\x16WaitForPositionRequest\x12\'\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\x19\n\x17WaitForPositionResponse*p\n\nTotalCount\x12\x1b\n\x17TOTAL_COUNT_UNSPECIFIED\x10\x00\x12\x14\n\x10TOTAL_COUNT_NONE\x10\x01\x12\x18\n\x14TOTAL_COUNT_AT_LEAST\x10\x02\x12\x15\n\x11TOTAL_COUNT_EXACT\x10\x03*V\n\tRunFormat\x12\x1a\n\x16RUN_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13RUN_FORMAT_MESSAGES\x10\x01\x12\x14\n\x10RUN_FORMAT_ARROW\x10\x02\x32\xe4\t\n\x0cQueryService\x12\x41\n\x06GetRun\x12\x1a.fleetlog.v1.GetRunRequest\x1a\x1b.fleetlog.v1.GetRunResponse\x12\x44\n\x07GetRuns\x12\x1b.fleetlog.v1.GetRunsRequest\x1a\x1c.fleetlog.v1.GetRunsResponse\x12M\n\nSearchRuns\x12\x1e.fleetlog.v1.SearchRunsRequest\x1a\x1f.fleetlog.v1.SearchRunsResponse\x12O\n\nStreamRuns\x12\x1e.fleetlog.v1.StreamRunsRequest\x1a\x1f.fleetlog.v1.StreamRunsResponse0\x01\x12L\n\tWatchRuns\x12\x1d.fleetlog.v1.WatchRunsRequest\x1a\x1e.fleetlog.v1.WatchRunsResponse0\x01\x12G\n\x08ListKeys\x12\x1c.fleetlog.v1.ListKeysRequest\x1a\x1d.fleetlog.v1.ListKeysResponse\x12M\n\nListValues\x12\x1e.fleetlog.v1.ListValuesRequest\x1a\x1f.fleetlog.v1.ListValuesResponse\x12M\n\nSelectRuns\x12\x1e.fleetlog.v1.SelectRunsRequest\x1a\x1f.fleetlog.v1.SelectRunsResponse\x12V\n\rExplainSearch\x12!.fleetlog.v1.ExplainSearchRequest\x1a\".fleetlog.v1.ExplainSearchResponse\x12V\n\rGetExperiment\x12!.fleetlog.v1.GetExperimentRequest\x1a\".fleetlog.v1.GetExperimentResponse\x12\\\n\x0fListExperiments\x12#.fleetlog.v1.ListExperimentsRequest\x1a$.fleetlog.v1.ListExperimentsResponse\x12O\n\nReadMetric\x12\x1e.fleetlog.v1.ReadMetricRequest\x1a\x1f.fleetlog.v1.ReadMetricResponse0\x01\x12V\n\rListArtifacts\x12!.fleetlog.v1.ListArtifactsRequest\x1a\".fleetlog.v1.ListArtifactsResponse\x12\x61\n\x10\x44ownloadArtifact\x12$.fleetlog.v1.DownloadArtifactRequest\x1a%.fleetlog.v1.DownloadArtifactResponse0\x01\x12\\\n\x0fWaitForPosition\x12#.fleetlog.v1.WaitForPositionRequest\x1a$.fleetlog.v1.WaitForPositionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fleetlog.v1.query_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TOTALCOUNT']._serialized_start=3024
-  _globals['_TOTALCOUNT']._serialized_end=3136
-  _globals['_RUNFORMAT']._serialized_start=3138
-  _globals['_RUNFORMAT']._serialized_end=3224
-  _globals['_GETRUNREQUEST']._serialized_start=197
-  _globals['_GETRUNREQUEST']._serialized_end=307
-  _globals['_GETRUNRESPONSE']._serialized_start=309
-  _globals['_GETRUNRESPONSE']._serialized_end=356
-  _globals['_GETRUNSREQUEST']._serialized_start=359
-  _globals['_GETRUNSREQUEST']._serialized_end=490
-  _globals['_GETRUNSRESPONSE']._serialized_start=492
-  _globals['_GETRUNSRESPONSE']._serialized_end=541
-  _globals['_SEARCHRUNSREQUEST']._serialized_start=544
-  _globals['_SEARCHRUNSREQUEST']._serialized_end=878
-  _globals['_SEARCHRUNSRESPONSE']._serialized_start=881
-  _globals['_SEARCHRUNSRESPONSE']._serialized_end=1036
-  _globals['_STREAMRUNSREQUEST']._serialized_start=1038
-  _globals['_STREAMRUNSREQUEST']._serialized_end=1145
-  _globals['_STREAMRUNSRESPONSE']._serialized_start=1147
-  _globals['_STREAMRUNSRESPONSE']._serialized_end=1251
-  _globals['_EXPLAINSEARCHREQUEST']._serialized_start=1253
-  _globals['_EXPLAINSEARCHREQUEST']._serialized_end=1323
-  _globals['_EXPLAINSEARCHRESPONSE']._serialized_start=1325
-  _globals['_EXPLAINSEARCHRESPONSE']._serialized_end=1385
-  _globals['_GETEXPERIMENTREQUEST']._serialized_start=1388
-  _globals['_GETEXPERIMENTREQUEST']._serialized_end=1520
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=1522
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1590
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=1593
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=1764
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=1766
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=1862
-  _globals['_READMETRICREQUEST']._serialized_start=1865
-  _globals['_READMETRICREQUEST']._serialized_end=2064
-  _globals['_READMETRICRESPONSE']._serialized_start=2067
-  _globals['_READMETRICRESPONSE']._serialized_end=2212
-  _globals['_POINTCHUNK']._serialized_start=2214
-  _globals['_POINTCHUNK']._serialized_end=2279
-  _globals['_BUCKETCHUNK']._serialized_start=2281
-  _globals['_BUCKETCHUNK']._serialized_end=2368
-  _globals['_LISTARTIFACTSREQUEST']._serialized_start=2371
-  _globals['_LISTARTIFACTSREQUEST']._serialized_end=2522
-  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=2524
-  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=2614
-  _globals['_ARTIFACT']._serialized_start=2616
-  _globals['_ARTIFACT']._serialized_end=2704
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=2707
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=2844
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=2846
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=2928
-  _globals['_WAITFORPOSITIONREQUEST']._serialized_start=2930
-  _globals['_WAITFORPOSITIONREQUEST']._serialized_end=2995
-  _globals['_WAITFORPOSITIONRESPONSE']._serialized_start=2997
-  _globals['_WAITFORPOSITIONRESPONSE']._serialized_end=3022
-  _globals['_QUERYSERVICE']._serialized_start=3227
-  _globals['_QUERYSERVICE']._serialized_end=4400
+  _globals['_TOTALCOUNT']._serialized_start=3053
+  _globals['_TOTALCOUNT']._serialized_end=3165
+  _globals['_RUNFORMAT']._serialized_start=3167
+  _globals['_RUNFORMAT']._serialized_end=3253
+  _globals['_GETRUNREQUEST']._serialized_start=226
+  _globals['_GETRUNREQUEST']._serialized_end=336
+  _globals['_GETRUNRESPONSE']._serialized_start=338
+  _globals['_GETRUNRESPONSE']._serialized_end=385
+  _globals['_GETRUNSREQUEST']._serialized_start=388
+  _globals['_GETRUNSREQUEST']._serialized_end=519
+  _globals['_GETRUNSRESPONSE']._serialized_start=521
+  _globals['_GETRUNSRESPONSE']._serialized_end=570
+  _globals['_SEARCHRUNSREQUEST']._serialized_start=573
+  _globals['_SEARCHRUNSREQUEST']._serialized_end=907
+  _globals['_SEARCHRUNSRESPONSE']._serialized_start=910
+  _globals['_SEARCHRUNSRESPONSE']._serialized_end=1065
+  _globals['_STREAMRUNSREQUEST']._serialized_start=1067
+  _globals['_STREAMRUNSREQUEST']._serialized_end=1174
+  _globals['_STREAMRUNSRESPONSE']._serialized_start=1176
+  _globals['_STREAMRUNSRESPONSE']._serialized_end=1280
+  _globals['_EXPLAINSEARCHREQUEST']._serialized_start=1282
+  _globals['_EXPLAINSEARCHREQUEST']._serialized_end=1352
+  _globals['_EXPLAINSEARCHRESPONSE']._serialized_start=1354
+  _globals['_EXPLAINSEARCHRESPONSE']._serialized_end=1414
+  _globals['_GETEXPERIMENTREQUEST']._serialized_start=1417
+  _globals['_GETEXPERIMENTREQUEST']._serialized_end=1549
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=1551
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1619
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=1622
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=1793
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=1795
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=1891
+  _globals['_READMETRICREQUEST']._serialized_start=1894
+  _globals['_READMETRICREQUEST']._serialized_end=2093
+  _globals['_READMETRICRESPONSE']._serialized_start=2096
+  _globals['_READMETRICRESPONSE']._serialized_end=2241
+  _globals['_POINTCHUNK']._serialized_start=2243
+  _globals['_POINTCHUNK']._serialized_end=2308
+  _globals['_BUCKETCHUNK']._serialized_start=2310
+  _globals['_BUCKETCHUNK']._serialized_end=2397
+  _globals['_LISTARTIFACTSREQUEST']._serialized_start=2400
+  _globals['_LISTARTIFACTSREQUEST']._serialized_end=2551
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_start=2553
+  _globals['_LISTARTIFACTSRESPONSE']._serialized_end=2643
+  _globals['_ARTIFACT']._serialized_start=2645
+  _globals['_ARTIFACT']._serialized_end=2733
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=2736
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=2873
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=2875
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=2957
+  _globals['_WAITFORPOSITIONREQUEST']._serialized_start=2959
+  _globals['_WAITFORPOSITIONREQUEST']._serialized_end=3024
+  _globals['_WAITFORPOSITIONRESPONSE']._serialized_start=3026
+  _globals['_WAITFORPOSITIONRESPONSE']._serialized_end=3051
+  _globals['_QUERYSERVICE']._serialized_start=3256
+  _globals['_QUERYSERVICE']._serialized_end=4508
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ import warnings
 
 from fleetlog_proto.v1 import facets_pb2 as fleetlog_dot_v1_dot_facets__pb2
 from fleetlog_proto.v1 import query_pb2 as fleetlog_dot_v1_dot_query__pb2
+from fleetlog_proto.v1 import selection_pb2 as fleetlog_dot_v1_dot_selection__pb2
 from fleetlog_proto.v1 import watch_pb2 as fleetlog_dot_v1_dot_watch__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -73,6 +74,11 @@ class QueryServiceStub:
                 '/fleetlog.v1.QueryService/ListValues',
                 request_serializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.FromString,
+                _registered_method=True)
+        self.SelectRuns = channel.unary_unary(
+                '/fleetlog.v1.QueryService/SelectRuns',
+                request_serializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsResponse.FromString,
                 _registered_method=True)
         self.ExplainSearch = channel.unary_unary(
                 '/fleetlog.v1.QueryService/ExplainSearch',
@@ -167,6 +173,13 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SelectRuns(self, request, context):
+        """The best runs, or the best groups of runs, by one objective or several, and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExplainSearch(self, request, context):
         """What a search would read, in words, without doing it.
         """
@@ -255,6 +268,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.ListValues,
                     request_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.SerializeToString,
+            ),
+            'SelectRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.SelectRuns,
+                    request_deserializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsResponse.SerializeToString,
             ),
             'ExplainSearch': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainSearch,
@@ -484,6 +502,33 @@ class QueryService:
             '/fleetlog.v1.QueryService/ListValues',
             fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.SerializeToString,
             fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SelectRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/SelectRuns',
+            fleetlog_dot_v1_dot_selection__pb2.SelectRunsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_selection__pb2.SelectRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

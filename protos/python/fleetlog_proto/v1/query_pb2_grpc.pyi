@@ -6,6 +6,7 @@ Everything that reads."""
 from collections import abc as _abc
 from fleetlog_proto.v1 import facets_pb2 as _facets_pb2
 from fleetlog_proto.v1 import query_pb2 as _query_pb2
+from fleetlog_proto.v1 import selection_pb2 as _selection_pb2
 from fleetlog_proto.v1 import watch_pb2 as _watch_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -54,6 +55,8 @@ class QueryServiceStub:
     """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
     ListValues: _grpc.UnaryUnaryMultiCallable[_facets_pb2.ListValuesRequest, _facets_pb2.ListValuesResponse]
     """The values of one param, tag or attribute, with how many runs have each."""
+    SelectRuns: _grpc.UnaryUnaryMultiCallable[_selection_pb2.SelectRunsRequest, _selection_pb2.SelectRunsResponse]
+    """The best runs, or the best groups of runs, by one objective or several, and why."""
     ExplainSearch: _grpc.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]
     """What a search would read, in words, without doing it."""
     GetExperiment: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]
@@ -97,6 +100,8 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
     ListValues: _aio.UnaryUnaryMultiCallable[_facets_pb2.ListValuesRequest, _facets_pb2.ListValuesResponse]  # type: ignore[assignment]
     """The values of one param, tag or attribute, with how many runs have each."""
+    SelectRuns: _aio.UnaryUnaryMultiCallable[_selection_pb2.SelectRunsRequest, _selection_pb2.SelectRunsResponse]  # type: ignore[assignment]
+    """The best runs, or the best groups of runs, by one objective or several, and why."""
     ExplainSearch: _aio.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]  # type: ignore[assignment]
     """What a search would read, in words, without doing it."""
     GetExperiment: _aio.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]  # type: ignore[assignment]
@@ -179,6 +184,14 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_facets_pb2.ListValuesResponse, _abc.Awaitable[_facets_pb2.ListValuesResponse]]:
         """The values of one param, tag or attribute, with how many runs have each."""
+
+    @_abc_1.abstractmethod
+    def SelectRuns(
+        self,
+        request: _selection_pb2.SelectRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_selection_pb2.SelectRunsResponse, _abc.Awaitable[_selection_pb2.SelectRunsResponse]]:
+        """The best runs, or the best groups of runs, by one objective or several, and why."""
 
     @_abc_1.abstractmethod
     def ExplainSearch(

@@ -261,6 +261,9 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     async def _scoped(self, scope: scope_pb2.RunScope, context: Context) -> Scope:
         """Where it looks, once what it must hold is there."""
         namespace = check_namespace(scope.namespace)
+        most = limits.EXPERIMENTS_PER_SEARCH
+        _check_count("scope.experiment_ids", len(scope.experiment_ids), 0, most)
+        _check_count("scope.experiment_names", len(scope.experiment_names), 0, most)
         await self._wait(scope.at_least, context)
         return Scope(namespace, await self._do(self._experiment_ids, namespace, scope, _remaining(context)))
 

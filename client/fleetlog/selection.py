@@ -138,8 +138,9 @@ class Selection(Sequence[Group]):
     def why(self) -> str:
         """Line by line: how many runs there were, what put how many aside, and why each group is where it is."""
         lines = [f"{self.candidates:,} runs"]
-        lines += [f"  {one.put_aside:,} of {one.asked:,} put aside: not {one.constraint}" for one in self.verdicts]
-        lines.append(f"{self.compared:,} runs in {self.groups_compared:,} groups compared")
+        lines += [f"  {one.constraint}: {one.put_aside:,} of {one.asked:,} put aside" for one in self.verdicts]
+        grouped = f" in {self.groups_compared:,} groups" if any(group.values for group in self) else ""
+        lines.append(f"{self.compared:,} runs{grouped} compared")
         lines += [f"  {group.reason}" for group in self]
         return "\n".join(lines)
 

@@ -164,7 +164,7 @@ def test_ties_fall_to_more_runs_then_the_earlier_start_then_the_lower_id(embedde
     found = client.select(experiments=[experiment], minimize="metrics.loss", group_by="params.group")
     assert [group.values["params.group"] for group in found] == ["many", "early", "few", "late"]
     reasons = [group.reason for group in found]
-    assert reasons[0] == "the best of 4 groups: lowest mean of metrics.loss 1"
+    assert reasons[0] == "the best of 4 groups by lowest mean of metrics.loss (1)"
     assert "level with number 1 and behind it by fewer runs" in reasons[1]
     assert "level with number 2 and behind it by a later start" in reasons[2]
     alone = client.select(experiments=[experiment], maximize="metrics.loss")
@@ -186,7 +186,9 @@ def test_pareto_fronts(embedded_target: str, cars: str) -> None:
     client = fleetlog.Client(embedded_target)
     found = client.select(experiments=[cars], minimize=["metrics.loss", "metrics.seconds"], mode="pareto")
     assert [(group.run.name, group.front) for group in found] == [("a", 1), ("b", 1), ("c", 1), ("d", 2), ("e", 3)]
-    assert found[3].reason.startswith("number 4 of 5 runs: front 2, beaten by front 1: lowest metrics.loss 3 and")
+    assert found[3].reason.startswith(
+        "number 4 of 5 runs by front 2, beaten by front 1, in lowest metrics.loss (3) and"
+    )
 
 
 def test_weights(embedded_target: str, cars: str) -> None:
@@ -225,8 +227,8 @@ def test_why_tells_everything(embedded_target: str, cars: str) -> None:
         "  name != 'a': 1 of 5 put aside",
         "  metrics.seconds is a number: 1 of 4 put aside",
         "3 runs compared",
-        "  the best of 3 runs: lowest metrics.seconds 1",
-        "  number 2 of 3 runs: lowest metrics.seconds 5 (number 1: 1)",
+        "  the best of 3 runs by lowest metrics.seconds (1)",
+        "  number 2 of 3 runs by lowest metrics.seconds (5); number 1 has 1",
     ]
     assert repr(found).splitlines()[0] == "<fleetlog.Selection: 2 of 3, from 6 runs>"
     frame = found.to_pandas()

@@ -25,7 +25,7 @@ def keys(
 ) -> None:
     """List the metrics, params and tags that runs have: how many runs, how many numbers, and their range.
 
-    Examples:
+    For example:
 
     fleetlog keys -e speedrun --kind metrics
 
@@ -54,7 +54,7 @@ def values(
 ) -> None:
     """List the values of a param, a tag or an attribute, those that most runs have first.
 
-    Examples:
+    For example:
 
     fleetlog values params.num_iterations -e speedrun
 

@@ -41,7 +41,7 @@ def select(
 ) -> None:
     """Choose the best runs, or the best groups of runs such as the seeds of one setting, and say why.
 
-    Examples:
+    For example:
 
     fleetlog select "metrics.val_loss <= 3.28" -e speedrun --minimize metrics.train_time
 

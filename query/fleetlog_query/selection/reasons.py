@@ -22,23 +22,20 @@ def reason_of(
 ) -> str:  # fmt: skip
     """The sentence. `values` by objective, `before` those of the rank before; `tie`: by what it comes behind that."""
     what = "groups" if question.groups else "runs"
-    said = [
-        f"{_way(question, place)} {value:.6g}" for place, value in enumerate(values)
-    ]  # fmt: skip
+    said = [f"{_way(question, place)} ({value:.6g})" for place, value in enumerate(values)]
     if score is not None:
         by = f"score {score:.4g}, the weighted mean of {_joined(said)}, each from 0 (best) to 1 (worst)"
     elif front is not None:
         beaten = "nothing is better in one and as good in the rest" if front == 1 else f"beaten by front {front - 1}"
-        by = f"front {front}, {beaten}: {_joined(said)}"
+        by = f"front {front}, {beaten}, in {_joined(said)}"
     else:
-        by = said[0] if len(said) == 1 else f"{said[0]}, then {_joined(said[1:])}"
+        by = ", then ".join(said)
     place = "the best" if rank == 1 else f"number {rank}"
     if tie:
         return f"{place} of {compared:,} {what}, level with number {rank - 1} and behind it by {tie}: {by}"
-    if before is not None and score is None and front is None:
-        ahead = next((place for place in range(len(values)) if values[place] != before[place]), 0)
-        by += f" (number {rank - 1}: {before[ahead]:.6g})" if ahead == 0 else ""
-    return f"{place} of {compared:,} {what}: {by}"
+    if before is not None and score is None and front is None and values[0] != before[0]:
+        by += f"; number {rank - 1} has {before[0]:.6g}"
+    return f"{place} of {compared:,} {what} by {by}"
 
 
 def _way(question: Question, place: int) -> str:

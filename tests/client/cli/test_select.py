@@ -51,8 +51,8 @@ def test_a_terminal_shows_why(target: str) -> None:
         "  metrics.loss is a number: 1 of 7 put aside",
         "  groups of at least 2 runs: 0 of 6 put aside",
         "6 runs in 2 groups compared",
-        "  the best of 2 groups: lowest best value of metrics.loss 1",
-        "  number 2 of 2 groups: lowest best value of metrics.loss 1.5 (number 1: 1)",
+        "  the best of 2 groups by lowest best value of metrics.loss (1)",
+        "  number 2 of 2 groups by lowest best value of metrics.loss (1.5); number 1 has 1",
     ]
 
 
@@ -122,4 +122,4 @@ def test_keys_and_values(target: str) -> None:
 def test_help_has_examples(target: str, command: str) -> None:
     answer = on_terminal(target, 120, command, "--help")
     assert answer.code == 0
-    assert f"fleetlog {command} " in answer.out.split("Examples:")[1]
+    assert f"fleetlog {command} " in answer.out.split("For example:")[1]

@@ -90,9 +90,6 @@ class AppliedWatch:
             return self._known
         finally:
             self._patient -= 1
-    async def position(self) -> dict[Partition, int]:
-        """What reads see from now on, and maybe more."""
-        self._known = merge(self._known, await asyncio.get_running_loop().run_in_executor(self._executor, self._look))
         return self._known
 
     def poke(self) -> None:

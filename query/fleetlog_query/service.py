@@ -253,10 +253,10 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         """See the proto."""
         scope = await self._scoped(request.scope, context)
         # Before anything is read: the answer holds that, and maybe more.
-        position = await self._applied.position()
+        position = await self._applied.now()
         response = await self._do(self._selector.select, request, scope, _remaining(context))
         response.position.CopyFrom(to_proto(position))
-        return response
+        return checked(response)
 
     async def _scoped(self, scope: scope_pb2.RunScope, context: Context) -> Scope:
         """Where it looks, once what it must hold is there."""

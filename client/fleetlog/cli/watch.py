@@ -6,17 +6,19 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
+from fleetlog.cli.columns import document, value_of
 from fleetlog.cli.context import AsJson, Namespace, Target
-from fleetlog.cli.output import jsonable, plain
-from fleetlog.cli.runs import document, value_of
+from fleetlog.cli.output import jsonable
+from fleetlog.cli.words import exact, human
 from fleetlog.client import Client
 from fleetlog.views import RunView
 from fleetlog.watching import RunChanges
@@ -75,7 +77,7 @@ def _print_lines(changes: Iterable[RunChanges], names: Sequence[str]) -> None:
             if not begun:
                 names, begun = names or shown(change), True
                 print("\t".join(["change", "run_id", *names]), flush=True)
-            values = [plain(value_of(run, name)).replace("\t", " ").replace("\n", " ") for name in names]
+            values = [exact(value_of(run, name, {})) for name in names]
             print("\t".join([what, run.id, *values]), flush=True)
 
 
@@ -83,7 +85,7 @@ def _draw(changes: Iterable[RunChanges], names: Sequence[str]) -> None:
     console = Console()
     with Live(console=console, auto_refresh=False) as live:
         for change in changes:
-            live.update(drawn(change, names or shown(change), datetime.now()), refresh=True)
+            live.update(drawn(change, names or shown(change), datetime.now(UTC)), refresh=True)
 
 
 def drawn(change: RunChanges, names: Sequence[str], moment: datetime) -> Table:
@@ -93,7 +95,7 @@ def drawn(change: RunChanges, names: Sequence[str], moment: datetime) -> Table:
     changed = {run.id for run in change.changed}
     for run in change.runs:
         style = "green" if run.id in fresh else "bold" if run.id in changed else None
-        table.add_row(run.id, *[plain(value_of(run, name)) for name in names], style=style)
+        table.add_row(run.id, *[Text(human(value_of(run, name, {}), moment)) for name in names], style=style)
     counts = [f"{len(change.runs)} runs"]
     for what, some in (("new", fresh), ("changed", changed), ("left", change.left)):
         counts += [f"{len(some)} {what}"] if some else []

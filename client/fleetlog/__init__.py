@@ -17,7 +17,9 @@ from fleetlog.errors import (
     ResourceExhausted,
     Unavailable,
 )
+from fleetlog.facets import KeyInfo, ValueCount
 from fleetlog.run import Run
+from fleetlog.selection import Group, Objective, ObjectiveStats, Selection, Verdict
 from fleetlog.series import Buckets, Series
 from fleetlog.starting import start_run
 from fleetlog.views import Experiment, MetricSummary, RunList, RunView
@@ -32,16 +34,23 @@ __all__ = [
     "Experiment",
     "FailedPrecondition",
     "FleetlogError",
+    "Group",
     "InvalidArgument",
+    "KeyInfo",
     "MetricSummary",
     "NotFound",
+    "Objective",
+    "ObjectiveStats",
     "ResourceExhausted",
     "Run",
     "RunChanges",
     "RunList",
     "RunView",
+    "Selection",
     "Series",
     "Unavailable",
+    "ValueCount",
+    "Verdict",
     "flush",
     "start_run",
 ]

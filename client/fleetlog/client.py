@@ -9,12 +9,14 @@ from typing import Unpack
 
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.paths import check_artifact_path
-from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2, scope_pb2, watch_pb2
+from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2, scope_pb2, selection_pb2, watch_pb2
 
 from fleetlog.connection import Connection, connection_to, resolve_namespace
 from fleetlog.deliveries import flush, wait_applied
 from fleetlog.errors import FleetlogError
+from fleetlog.facets import KeyInfo, ValueCount, list_keys, list_values
 from fleetlog.searches import RunSearch, search
+from fleetlog.selection import Objective, Selection, mode_of, objectives_of, statistic_of
 from fleetlog.series import Buckets, Series, Which, gather, metric_request
 from fleetlog.views import Experiment, RunList, RunView
 from fleetlog.watching import RunChanges, RunWatch
@@ -172,6 +174,54 @@ class Client:
         )
         return runs[0] if runs else None
 
+    def select(
+        self,
+        where: str = "",
+        *,
+        experiments: Sequence[str | int] = (),
+        minimize: str | Sequence[str] | None = None,
+        maximize: str | Sequence[str] | None = None,
+        objectives: Sequence[str | Objective] = (),
+        mode: str = "lexicographic",
+        group_by: str | Sequence[str] = (),
+        min_count: int = 1,
+        statistic: str = "mean",
+        confidence: float = 0.95,
+        artifact: str = "",
+        limit: int = 10,
+        runs_per_group: int = 1,
+        read_mask: Sequence[str] = (),
+        deleted: str = "active",
+    ) -> Selection:
+        """The best runs, or with `group_by` the best groups of runs (such as the seeds of one setting), and why.
+
+        client.select(experiments=["speedrun"], minimize="metrics.train_time", where="metrics.val_loss <= 3.28")
+        client.select(minimize="min(metrics.val_loss)", group_by=["params.lr", "params.layers"], min_count=3)
+        client.select(objectives=["metrics.val_loss ASC", "metrics.accuracy DESC"], mode="pareto")
+
+        `where` is a filter; each of its parts that AND joins is asked one after another, and `why()` of the answer
+        says how many runs each put aside. Several objectives (in the order `objectives`, `minimize`, `maximize`)
+        become one order by `mode`: lexicographic, weighted or pareto. `statistic` (mean, median, best or worst) stands
+        for a group. `artifact`: only runs with an artifact of this path or below it. `read_mask` as in search_runs;
+        empty = attributes and what objectives and groups name. InvalidArgument.
+        """
+        wanted = objectives_of(minimize, maximize, objectives)
+        request = selection_pb2.SelectRunsRequest(
+            scope=self._scope(where, experiments, deleted),
+            objectives=[one.message() for one in wanted],
+            mode=mode_of(mode),
+            group_by=[group_by] if isinstance(group_by, str) else group_by,
+            min_count=min_count,
+            statistic=statistic_of(statistic),
+            confidence=confidence,
+            limit=limit,
+            runs_per_group=runs_per_group,
+            artifact_path=artifact,
+            read_mask=read_mask,
+        )
+        response = self._connection.call(self._connection.query.SelectRuns, request, READ_SECONDS)
+        return Selection.of(response, [one.value for one in wanted], self)
+
     def update_run(
         self,
         run_id: str,
@@ -204,6 +254,43 @@ class Client:
     def restore_run(self, run_id: str) -> None:
         """Bring a deleted run back."""
         self.update_run(run_id, deleted=False)
+
+    # -- facets -----------------------------------------------------------------------------------------------
+
+    def keys(
+        self,
+        filter: str = "",  # noqa: A002
+        *,
+        experiments: Sequence[str | int] = (),
+        kind: str = "",
+        contains: str = "",
+        deleted: str = "active",
+    ) -> list[KeyInfo]:
+        """The metrics, params and tags that runs have, with counts and ranges; `kind` is one of these three words."""
+        return list_keys(self._connection, self._scope(filter, experiments, deleted), kind, contains)
+
+    def values(
+        self,
+        key: str,
+        filter: str = "",  # noqa: A002
+        *,
+        experiments: Sequence[str | int] = (),
+        contains: str = "",
+        limit: int | None = 100,
+        deleted: str = "active",
+    ) -> list[ValueCount]:
+        """The values of "params.model", "tags.team" or an attribute such as "user", the most frequent first."""
+        return list_values(self._connection, self._scope(filter, experiments, deleted), key, contains, limit)
+
+    def _scope(self, where: str, experiments: Sequence[str | int], deleted: str) -> scope_pb2.RunScope:
+        return scope_pb2.RunScope(
+            namespace=self.namespace,
+            experiment_ids=[one for one in experiments if isinstance(one, int)],
+            experiment_names=[one for one in experiments if isinstance(one, str)],
+            filter=where,
+            deleted_view=_VIEWS[deleted],
+            at_least=self._connection.position(),
+        )
 
     # -- metrics ----------------------------------------------------------------------------------------------
 

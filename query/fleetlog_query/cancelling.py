@@ -10,6 +10,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 from fleetlog_core.warehouse.port import (
@@ -73,7 +74,7 @@ class CancellableWarehouse:
             return self._warehouse.select(statement, timeout_seconds=timeout_seconds)
         if work.cancelled.is_set():
             raise Cancelled
-        marked = Statement(f"{statement.sql}\n-- {work.mark}", statement.binds)
+        marked = replace(statement, sql=f"{statement.sql}\n-- {work.mark}")
         return self._warehouse.select(marked, timeout_seconds=timeout_seconds)
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:

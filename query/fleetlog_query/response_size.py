@@ -7,12 +7,15 @@ from typing import TypeVar
 
 from fleetlog_core import limits
 from fleetlog_core.errors import ResourceExhausted
-from fleetlog_proto.v1 import query_pb2, run_pb2
+from fleetlog_proto.v1 import query_pb2, run_pb2, selection_pb2
 
 PROBE_RUNS = 100
 """Runs that tell how large those of a page are."""
 
-Response = TypeVar("Response", query_pb2.GetRunResponse, query_pb2.GetRunsResponse, query_pb2.SearchRunsResponse)
+Response = TypeVar(
+    "Response", query_pb2.GetRunResponse, query_pb2.GetRunsResponse, query_pb2.SearchRunsResponse,
+    selection_pb2.SelectRunsResponse,
+)  # fmt: skip
 
 
 def runs_that_fit(probe: Sequence[run_pb2.Run]) -> int:

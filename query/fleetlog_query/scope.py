@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fleetlog_proto.v1 import scope_pb2
+
 from fleetlog_query.binds import Binds
-from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS, Kind
+from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS, STATES, Kind
 
 _NO_PARENT = "toFixedString('', 16)"
 _ATTRIBUTE_SQL = {
@@ -18,6 +20,14 @@ _ATTRIBUTE_SQL = {
     "experiment_id": "toFloat64(experiment)",
     "parent_run_id": "lower(hex(parent_run_id))",
 }
+STATE_NAME_SQL = (
+    f"transform(state, [{', '.join(str(one) for one in STATES.values())}], [{', '.join(map(repr, STATES))}], '')"
+)
+_ATTRIBUTE_TEXT = {
+    "state": STATE_NAME_SQL, "start_time": "toString(start_time)", "end_time": "toString(end_time)",
+    "experiment_id": "toString(experiment)",
+}  # fmt: skip
+_SHOWN: dict[int, str] = {scope_pb2.DELETED_VIEW_DELETED: " AND deleted = 1", scope_pb2.DELETED_VIEW_ALL: ""}
 _PRESENT = {"end_time": "toUnixTimestamp64Milli(end_time) != 0", "parent_run_id": f"parent_run_id != {_NO_PARENT}"}
 
 
@@ -55,3 +65,14 @@ def attribute_sql(key: str) -> tuple[str, str, bool]:
     """An attribute over rows of `runs`: its expression, the condition that it is there, and whether it is a number."""
     numeric = ATTRIBUTES[key] in ("time", "number", "state")
     return _ATTRIBUTE_SQL[key], _PRESENT.get(key, "1"), numeric
+
+
+def attribute_text_sql(key: str) -> tuple[str, str]:
+    """An attribute as text over rows of `runs`, and the condition that it is there. Times are such as filters take."""
+    sql, present, _ = attribute_sql(key)
+    return _ATTRIBUTE_TEXT.get(key, sql), present
+
+
+def shown_sql(deleted_view: int) -> str:
+    """What a DeletedView adds to a condition on rows of `runs`."""
+    return _SHOWN.get(deleted_view, " AND deleted = 0")

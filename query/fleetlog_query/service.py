@@ -16,18 +16,28 @@ from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import DeadlineExceeded, InvalidArgument, NotFound
 from fleetlog_core.ids import parse_id
 from fleetlog_core.objects.port import ObjectName, ObjectStore
-from fleetlog_core.position import from_proto, merge
+from fleetlog_core.position import from_proto, merge, to_proto
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
-from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc, run_pb2, scope_pb2, watch_pb2
+from fleetlog_proto.v1 import (
+    facets_pb2,
+    position_pb2,
+    query_pb2,
+    query_pb2_grpc,
+    run_pb2,
+    scope_pb2,
+    selection_pb2,
+    watch_pb2,
+)
 
 from fleetlog_query.ahead import ahead
 from fleetlog_query.artifacts import Artifacts
 from fleetlog_query.cancelling import CancellableWarehouse, Work
 from fleetlog_query.documents import Documents
 from fleetlog_query.experiments import Experiments, shown_in
+from fleetlog_query.facets.answer import Facets
 from fleetlog_query.filter.explain import explain, tables
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.order import parse_order
@@ -38,7 +48,9 @@ from fleetlog_query.run_changes import pieces
 from fleetlog_query.run_stream import RunStream, RunStreams
 from fleetlog_query.run_watches import SEARCH_SECONDS, RunWatches, Watched
 from fleetlog_query.run_watching import held_by, limit_of, resumed_of
+from fleetlog_query.scope import Scope
 from fleetlog_query.search import Search, Searcher
+from fleetlog_query.selection.answer import Selector
 from fleetlog_query.series import SeriesReader
 from fleetlog_query.series_query import series_query_of
 
@@ -63,6 +75,8 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._streams = RunStreams(warehouse, self._searcher, self._documents)
         self._watches = RunWatches(applied)
         self._streaming = asyncio.Semaphore(STREAM_THREADS)
+        self._facets = Facets(warehouse, self._tokens)
+        self._selector = Selector(warehouse, self._documents)
         self._executor = ThreadPoolExecutor(8, "query")
 
     def drain(self) -> None:
@@ -72,6 +86,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     def close(self) -> None:
         """Let the threads go."""
         self._executor.shutdown()
+        self._facets.close()
         self._warehouse.close()
 
     # -- runs -------------------------------------------------------------------------------------------------
@@ -216,6 +231,42 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         elif not ids:
             ids.update(e.experiment_id for e in self._experiments.all(namespace, timeout_seconds) if not e.deleted)
         return tuple(sorted(ids))
+
+    # -- facets and selection ---------------------------------------------------------------------------------
+
+    async def ListKeys(  # noqa: N802
+        self, request: facets_pb2.ListKeysRequest, context: Context
+    ) -> facets_pb2.ListKeysResponse:
+        """See the proto."""
+        scope = await self._scoped(request.scope, context)
+        return await self._do(self._facets.keys, request, scope, _remaining(context))
+
+    async def ListValues(  # noqa: N802
+        self, request: facets_pb2.ListValuesRequest, context: Context
+    ) -> facets_pb2.ListValuesResponse:
+        """See the proto."""
+        scope = await self._scoped(request.scope, context)
+        return await self._do(self._facets.values, request, scope, _remaining(context))
+
+    async def SelectRuns(  # noqa: N802
+        self, request: selection_pb2.SelectRunsRequest, context: Context
+    ) -> selection_pb2.SelectRunsResponse:
+        """See the proto."""
+        scope = await self._scoped(request.scope, context)
+        # Before anything is read: the answer holds that, and maybe more.
+        position = await self._applied.now()
+        response = await self._do(self._selector.select, request, scope, _remaining(context))
+        response.position.CopyFrom(to_proto(position))
+        return checked(response)
+
+    async def _scoped(self, scope: scope_pb2.RunScope, context: Context) -> Scope:
+        """Where it looks, once what it must hold is there."""
+        namespace = check_namespace(scope.namespace)
+        most = limits.EXPERIMENTS_PER_SEARCH
+        _check_count("scope.experiment_ids", len(scope.experiment_ids), 0, most)
+        _check_count("scope.experiment_names", len(scope.experiment_names), 0, most)
+        await self._wait(scope.at_least, context)
+        return Scope(namespace, await self._do(self._experiment_ids, namespace, scope, _remaining(context)))
 
     # -- experiments ------------------------------------------------------------------------------------------
 

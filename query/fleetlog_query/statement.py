@@ -16,9 +16,9 @@ from fleetlog_core.errors import InvalidArgument
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_nan, is_simple, leaves, reads, windows
-from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS, STATES
+from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS
 from fleetlog_query.filter.values import Key, Series, Value
-from fleetlog_query.scope import Scope, attribute_sql
+from fleetlog_query.scope import STATE_NAME_SQL, Scope, attribute_sql
 from fleetlog_query.value_rows import expression, united_rows, value_rows
 
 _COUNTED_KEYS = 8
@@ -27,23 +27,28 @@ analysis is most of the work, from more than one."""
 _KEPT_LEAVES = 20
 """So many conditions of an AND, the first, choose the runs that its windows look at."""
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
-_STATE_NAMES = (
-    f"transform(state, [{', '.join(str(one) for one in STATES.values())}], [{', '.join(map(repr, STATES))}], '')"
-)
 _NAMED = {"like": "{} LIKE {}", "ilike": "match({}, {})", "matches": "match({}, {})"}
 
 
 def condition(plan: Plan, scope: Scope, binds: Binds) -> str:
     """A plan as a condition on rows of `runs`. FILTER_TOO_LARGE for more than FILTER_LOOKUPS look-ups."""
+    return conditions([plan], scope, binds)[0]
+
+
+def conditions(plans: Sequence[Plan], scope: Scope, binds: Binds) -> list[str]:
+    """Each plan as a condition; windows of one look only at runs that those before it leave. FILTER_TOO_LARGE."""
     compiler = _Compiler(scope, binds)
-    sql = compiler.group([plan], together=True, among=())
+    found: list[str] = []
+    for place, plan in enumerate(plans):
+        before = tuple([one for one in plans[:place] if not windows(one)])
+        found.append(f"({compiler.group([plan], together=True, among=before)})")
     if compiler.lookups > limits.FILTER_LOOKUPS:
         what = (
             f"takes {compiler.lookups:,} look-ups, at most {limits.FILTER_LOOKUPS}; keys that are joined by OR take one"
             " together: write (a OR b) AND c rather than (a AND c) OR (b AND c)"
         )
         raise InvalidArgument.of_field("FILTER_TOO_LARGE", "filter", what)
-    return f"({sql})"
+    return found
 
 
 def kept_runs(plan: Plan | None, scope: Scope, binds: Binds) -> str:
@@ -114,7 +119,7 @@ class _Compiler:
             ids = self._binds.run_ids([bytes.fromhex(value) for value in plain])
             inside = leaf.negated == (leaf.operator == "!=")
             return f"({present} AND {key} {'IN' if inside else 'NOT IN'} {ids})"
-        return f"({present} AND {self._test(leaf, _STATE_NAMES if numeric and not leaf.numeric else sql)})"
+        return f"({present} AND {self._test(leaf, STATE_NAME_SQL if numeric and not leaf.numeric else sql)})"
 
     def _computed(self, leaf: Leaf, among: tuple[Plan, ...]) -> str:
         """Of more than one thing, or of a function."""

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import typer
 
 import fleetlog
-from fleetlog.cli import experiments, metrics, runs, watch
+from fleetlog.cli import experiments, facets, metrics, runs, select, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -20,6 +20,8 @@ runs.app.command("watch")(watch.watch)
 app.add_typer(runs.app, name="runs", rich_help_panel="Client")
 app.add_typer(metrics.app, name="metrics", rich_help_panel="Client")
 app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")
+for command in (select.select, facets.keys, facets.values):
+    app.command(rich_help_panel="Client")(command)
 
 
 @runtime_checkable

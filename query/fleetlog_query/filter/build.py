@@ -27,6 +27,10 @@ class Builder(Transformer[Token, Any]):
         """A key of order_by."""
         return tree.OrderKey(operand_of(parts[0]), len(parts) > 1 and parts[1].type == "DESC")
 
+    def quantity(self, parts: list[Any]) -> Operand:
+        """A value by itself."""
+        return operand_of(parts[0])
+
     def disjunction(self, parts: list[tree.Node]) -> tree.Node:
         """A OR b."""
         return tree.Or(tuple(parts))

@@ -16,7 +16,7 @@ from lark.exceptions import VisitError
 from fleetlog_query.filter.build import Builder
 from fleetlog_query.filter.complaint import filter_error
 from fleetlog_query.filter.expected import syntax_error
-from fleetlog_query.filter.tree import Node, OrderKey
+from fleetlog_query.filter.tree import Node, Operand, OrderKey
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 _WORDS = re.compile(r"\b(?:AND|OR)\b", re.IGNORECASE)
@@ -40,6 +40,11 @@ def parse(text: str, field: str = "filter") -> Node | None:
 def parse_key(text: str, field: str) -> OrderKey:
     """A key of order_by. FILTER_SYNTAX, FILTER_TOO_LARGE."""
     return cast(OrderKey, _parsed(text, "order_key", field))
+
+
+def parse_quantity(text: str, field: str) -> Operand:
+    """A value by itself. FILTER_SYNTAX, FILTER_TOO_LARGE."""
+    return cast(Operand, _parsed(text, "quantity", field))
 
 
 def _parsed(text: str, start: str, field: str) -> object:
@@ -104,7 +109,7 @@ def _too_many_clauses() -> str:
 def _parser() -> Lark:
     grammar = (files("fleetlog_query.filter") / "grammar.lark").read_text(encoding="utf-8")
     return Lark(
-        grammar, parser="lalr", lexer="contextual", start=["start", "order_key"], transformer=Builder(),
+        grammar, parser="lalr", lexer="contextual", start=["start", "order_key", "quantity"], transformer=Builder(),
         maybe_placeholders=False, postlex=_Limits(),
     )  # fmt: skip
 

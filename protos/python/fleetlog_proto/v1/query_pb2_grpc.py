@@ -3,7 +3,9 @@
 import grpc
 import warnings
 
+from fleetlog_proto.v1 import facets_pb2 as fleetlog_dot_v1_dot_facets__pb2
 from fleetlog_proto.v1 import query_pb2 as fleetlog_dot_v1_dot_query__pb2
+from fleetlog_proto.v1 import selection_pb2 as fleetlog_dot_v1_dot_selection__pb2
 from fleetlog_proto.v1 import watch_pb2 as fleetlog_dot_v1_dot_watch__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -62,6 +64,21 @@ class QueryServiceStub:
                 '/fleetlog.v1.QueryService/WatchRuns',
                 request_serializer=fleetlog_dot_v1_dot_watch__pb2.WatchRunsRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_watch__pb2.WatchRunsResponse.FromString,
+                _registered_method=True)
+        self.ListKeys = channel.unary_unary(
+                '/fleetlog.v1.QueryService/ListKeys',
+                request_serializer=fleetlog_dot_v1_dot_facets__pb2.ListKeysRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListKeysResponse.FromString,
+                _registered_method=True)
+        self.ListValues = channel.unary_unary(
+                '/fleetlog.v1.QueryService/ListValues',
+                request_serializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.FromString,
+                _registered_method=True)
+        self.SelectRuns = channel.unary_unary(
+                '/fleetlog.v1.QueryService/SelectRuns',
+                request_serializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsResponse.FromString,
                 _registered_method=True)
         self.ExplainSearch = channel.unary_unary(
                 '/fleetlog.v1.QueryService/ExplainSearch',
@@ -137,6 +154,27 @@ class QueryServiceServicer:
 
     def WatchRuns(self, request, context):
         """A search that stays live: first the runs that match, then who entered, who left and what changed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListKeys(self, request, context):
+        """The keys that runs have: metrics, params and tags, with types and how many runs have each.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListValues(self, request, context):
+        """The values of one param, tag or attribute, with how many runs have each.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SelectRuns(self, request, context):
+        """The best runs, or the best groups of runs, by one objective or several, and why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -221,6 +259,21 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.WatchRuns,
                     request_deserializer=fleetlog_dot_v1_dot_watch__pb2.WatchRunsRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_watch__pb2.WatchRunsResponse.SerializeToString,
+            ),
+            'ListKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKeys,
+                    request_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListKeysRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_facets__pb2.ListKeysResponse.SerializeToString,
+            ),
+            'ListValues': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListValues,
+                    request_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.SerializeToString,
+            ),
+            'SelectRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.SelectRuns,
+                    request_deserializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsResponse.SerializeToString,
             ),
             'ExplainSearch': grpc.unary_unary_rpc_method_handler(
                     servicer.ExplainSearch,
@@ -396,6 +449,87 @@ class QueryService:
             '/fleetlog.v1.QueryService/WatchRuns',
             fleetlog_dot_v1_dot_watch__pb2.WatchRunsRequest.SerializeToString,
             fleetlog_dot_v1_dot_watch__pb2.WatchRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/ListKeys',
+            fleetlog_dot_v1_dot_facets__pb2.ListKeysRequest.SerializeToString,
+            fleetlog_dot_v1_dot_facets__pb2.ListKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListValues(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/ListValues',
+            fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.SerializeToString,
+            fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SelectRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/SelectRuns',
+            fleetlog_dot_v1_dot_selection__pb2.SelectRunsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_selection__pb2.SelectRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

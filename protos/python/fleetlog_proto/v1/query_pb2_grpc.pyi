@@ -4,7 +4,9 @@ isort:skip_file
 Everything that reads."""
 
 from collections import abc as _abc
+from fleetlog_proto.v1 import facets_pb2 as _facets_pb2
 from fleetlog_proto.v1 import query_pb2 as _query_pb2
+from fleetlog_proto.v1 import selection_pb2 as _selection_pb2
 from fleetlog_proto.v1 import watch_pb2 as _watch_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -49,6 +51,12 @@ class QueryServiceStub:
     """
     WatchRuns: _grpc.UnaryStreamMultiCallable[_watch_pb2.WatchRunsRequest, _watch_pb2.WatchRunsResponse]
     """A search that stays live: first the runs that match, then who entered, who left and what changed."""
+    ListKeys: _grpc.UnaryUnaryMultiCallable[_facets_pb2.ListKeysRequest, _facets_pb2.ListKeysResponse]
+    """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
+    ListValues: _grpc.UnaryUnaryMultiCallable[_facets_pb2.ListValuesRequest, _facets_pb2.ListValuesResponse]
+    """The values of one param, tag or attribute, with how many runs have each."""
+    SelectRuns: _grpc.UnaryUnaryMultiCallable[_selection_pb2.SelectRunsRequest, _selection_pb2.SelectRunsResponse]
+    """The best runs, or the best groups of runs, by one objective or several, and why."""
     ExplainSearch: _grpc.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]
     """What a search would read, in words, without doing it."""
     GetExperiment: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]
@@ -89,6 +97,12 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """
     WatchRuns: _aio.UnaryStreamMultiCallable[_watch_pb2.WatchRunsRequest, _watch_pb2.WatchRunsResponse]  # type: ignore[assignment]
     """A search that stays live: first the runs that match, then who entered, who left and what changed."""
+    ListKeys: _aio.UnaryUnaryMultiCallable[_facets_pb2.ListKeysRequest, _facets_pb2.ListKeysResponse]  # type: ignore[assignment]
+    """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
+    ListValues: _aio.UnaryUnaryMultiCallable[_facets_pb2.ListValuesRequest, _facets_pb2.ListValuesResponse]  # type: ignore[assignment]
+    """The values of one param, tag or attribute, with how many runs have each."""
+    SelectRuns: _aio.UnaryUnaryMultiCallable[_selection_pb2.SelectRunsRequest, _selection_pb2.SelectRunsResponse]  # type: ignore[assignment]
+    """The best runs, or the best groups of runs, by one objective or several, and why."""
     ExplainSearch: _aio.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]  # type: ignore[assignment]
     """What a search would read, in words, without doing it."""
     GetExperiment: _aio.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]  # type: ignore[assignment]
@@ -156,6 +170,30 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_watch_pb2.WatchRunsResponse], _abc.AsyncIterator[_watch_pb2.WatchRunsResponse]]:
         """A search that stays live: first the runs that match, then who entered, who left and what changed."""
+
+    @_abc_1.abstractmethod
+    def ListKeys(
+        self,
+        request: _facets_pb2.ListKeysRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_facets_pb2.ListKeysResponse, _abc.Awaitable[_facets_pb2.ListKeysResponse]]:
+        """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
+
+    @_abc_1.abstractmethod
+    def ListValues(
+        self,
+        request: _facets_pb2.ListValuesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_facets_pb2.ListValuesResponse, _abc.Awaitable[_facets_pb2.ListValuesResponse]]:
+        """The values of one param, tag or attribute, with how many runs have each."""
+
+    @_abc_1.abstractmethod
+    def SelectRuns(
+        self,
+        request: _selection_pb2.SelectRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_selection_pb2.SelectRunsResponse, _abc.Awaitable[_selection_pb2.SelectRunsResponse]]:
+        """The best runs, or the best groups of runs, by one objective or several, and why."""
 
     @_abc_1.abstractmethod
     def ExplainSearch(

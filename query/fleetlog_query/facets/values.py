@@ -1,0 +1,85 @@
+"""The values of one param, tag or attribute, the most frequent first: its own narrow range of the index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleetlog_core.errors import InvalidArgument, shown
+from fleetlog_core.warehouse.port import Answer, Statement
+from fleetlog_proto.v1 import facets_pb2, scope_pb2
+
+from fleetlog_query.binds import Binds
+from fleetlog_query.filter.fields import ATTRIBUTES, Kind, resolve
+from fleetlog_query.filter.plan import Plan
+from fleetlog_query.scope import Scope, attribute_text_sql, attrs_of, shown_sql
+from fleetlog_query.statement import condition
+
+_KINDS: dict[int, Kind] = {
+    facets_pb2.KEY_KIND_PARAM: "params",
+    facets_pb2.KEY_KIND_TAG: "tags",
+    facets_pb2.KEY_KIND_ATTRIBUTE: "attributes",
+}
+
+
+@dataclass(frozen=True)
+class ValuesQuery:
+    """Values of one key of the runs of a scope: with a text in them, behind (runs, value), how many."""
+
+    scope: Scope
+    plan: Plan | None
+    deleted_view: int
+    kind: Kind
+    key: str
+    contains: str
+    after: tuple[int, str] | None
+    size: int
+
+
+def kind_of(number: int, key: str) -> tuple[Kind, str]:
+    """The kind and the key of a request. KEY_KIND_INVALID, KEY_UNKNOWN."""
+    kind = _KINDS.get(number)
+    if kind is None:
+        what = "values are listed of a param, a tag or an attribute; metrics have numbers: ListKeys gives their range"
+        raise InvalidArgument.of_field("KEY_KIND_INVALID", "kind", what)
+    if not key:
+        raise InvalidArgument.of_field("KEY_UNKNOWN", "key", "it is empty; name a key, such as lr")
+    if kind != "attributes":
+        return kind, key
+    resolved = resolve("", key)
+    if isinstance(resolved, str):
+        raise InvalidArgument.of_field("KEY_UNKNOWN", "key", f"{shown(key)}: {resolved}; {', '.join(ATTRIBUTES)}")
+    return resolved
+
+
+def values_statement(query: ValuesQuery) -> Statement:
+    """The page and one row more, as `value` and `runs`, in order."""
+    binds, scope = Binds(), query.scope
+    if query.kind == "attributes":
+        text, present = attribute_text_sql(query.key)
+        matching = f" AND {condition(query.plan, scope, binds)}" if query.plan is not None else ""
+        shown_runs = f"{scope.sql(binds)}{shown_sql(query.deleted_view)}"
+        rows = f"SELECT {text} AS value FROM runs FINAL WHERE {shown_runs} AND {present}{matching}"
+    else:
+        rows = f"SELECT str AS value {attrs_of(query.kind, query.key, scope, binds)}"
+        if query.plan is not None:
+            ids = f"{scope.sql(binds)}{shown_sql(query.deleted_view)} AND {condition(query.plan, scope, binds)}"
+            rows += f" AND run_id IN (SELECT run_id FROM runs FINAL WHERE {ids})"
+        elif query.deleted_view != scope_pb2.DELETED_VIEW_ALL:
+            # Few runs are deleted: a set of those is small, whichever are asked for.
+            inside = "IN" if query.deleted_view == scope_pb2.DELETED_VIEW_DELETED else "NOT IN"
+            rows += f" AND run_id {inside} (SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)} AND deleted = 1)"
+    where = f" WHERE positionCaseInsensitiveUTF8(value, {binds.text(query.contains)}) > 0" if query.contains else ""
+    having = ""
+    if query.after is not None:
+        runs, value = binds.whole(query.after[0]), binds.text(query.after[1])
+        having = f" HAVING runs < {runs} OR (runs = {runs} AND value > {value})"
+    sql = f"SELECT value, count() AS runs FROM ({rows}){where} GROUP BY value{having}"
+    return Statement(f"{sql} ORDER BY runs DESC, value LIMIT {query.size + 1}", binds.values, wide=True)
+
+
+def facets_of(answer: Answer) -> list[facets_pb2.ValueFacet]:
+    """The rows of a page."""
+    return [
+        facets_pb2.ValueFacet(value=value, runs=runs)
+        for value, runs in zip(answer.texts("value"), answer.array("runs").tolist(), strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""Programmatic model selection: constraints, objectives, groups, and why."""

@@ -1,0 +1,29 @@
+"""Ids of two reads meet as sets do."""
+
+from __future__ import annotations
+
+import numpy as np
+from fleetlog_query.selection.meet import Ids
+from hypothesis import given
+from hypothesis import strategies as st
+
+ID = st.builds(
+    lambda head, tail: head + tail,
+    st.sampled_from([bytes(8), bytes(7) + b"\x01", b"\xff" * 8]) | st.binary(min_size=8, max_size=8),
+    st.sampled_from([bytes(8), b"\0" * 7 + b"\x01"]) | st.binary(min_size=8, max_size=8),
+)
+
+
+def ids(given_ids: set[bytes]) -> Ids:
+    return Ids(np.frombuffer(b"".join(sorted(given_ids)), "V16"))
+
+
+@given(one=st.sets(ID, max_size=60), other=st.sets(ID, max_size=60), alike=st.booleans())
+def test_they_meet_where_they_are_the_same(one: set[bytes], other: set[bytes], alike: bool) -> None:
+    other |= set(list(one)[::2])
+    if alike:
+        one |= {bytes(8) + number.to_bytes(8, "big") for number in range(40)}
+    mine, theirs = ids(one), ids(other)
+    rows, places = mine.meet(theirs)
+    assert [theirs.at(row) for row in rows.tolist()] == sorted(one & other)
+    assert [mine.at(place) for place in places.tolist()] == sorted(one & other)

@@ -41,6 +41,7 @@ from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.dead_letters import write_dead_letters
 from fleetlog_ingest.materializer.decoding import Decoded, decode
 from fleetlog_ingest.materializer.fold import DeadLetter
+from fleetlog_ingest.materializer.progress import Progress
 
 diagnostics = logging.getLogger(__name__)
 POLL_BYTES = 16 * 1024 * 1024
@@ -94,6 +95,8 @@ class Materializer:
         self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits)
         self._open: dict[Partition, _Open] = {}
         self._consumer: Consumer | None = None
+        self._progress = Progress(log)
+        self._telemetry.watch_lag(self._progress.lags)
 
     def run(self) -> None:
         """Work until `stop`. WarehouseBehind, TooManyBad and WarehouseRefused end it: these need a person."""
@@ -165,9 +168,11 @@ class Materializer:
             except Fenced:
                 continue
             self._open[partition] = _Open(start)
+            self._progress.reached(partition, start)
 
     def _drop(self, partition: Partition) -> None:
         self._open.pop(partition, None)
+        self._progress.gone(partition)
         self._applier.forget(partition)
 
     def _recover(self, consumer: Consumer, partition: Partition) -> int:
@@ -251,7 +256,7 @@ class Materializer:
         told.duplicates.inc(counts.duplicates)
         told.batch_rows.observe(counts.points)
         told.batch_seconds.observe(self._clock() - began)
-        told.lag.labels(str(batch.partition)).set(self._log.next_offset(batch.partition) - batch.last - 1)
+        self._progress.reached(batch.partition, batch.last + 1)
         if self._on_applied is not None:
             self._on_applied()
 

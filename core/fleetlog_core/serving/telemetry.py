@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from fleetlog_core.log.port import LogUnavailable, Partition
+from fleetlog_core.log.lag import Lag
+from fleetlog_core.log.port import LogUnavailable, Partition, RecordsGone
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _ROWS = (1, 10, 100, 1_000, 10_000, 100_000, 300_000, 1_000_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far a partition is behind: records that are not applied, and the age of the oldest of them in seconds.
-
-    Without such records both are 0. `seconds` is None when the record can't be read.
-    """
-
-    partition: Partition
-    records: int
-    seconds: float | None
 
 
 class Telemetry:
@@ -60,8 +48,8 @@ class Telemetry:
         self._lags = _Lags()
         self.registry.register(self._lags)
 
-    def watch_lag(self, source: Callable[[], Iterable[Lag]]) -> None:
-        """Ask `source` for the lag whenever the numbers are read. It may raise LogUnavailable: there is none then."""
+    def watch_lag(self, source: Callable[[], Mapping[Partition, Lag]]) -> None:
+        """Ask `source` for the lags whenever the numbers are read. It may raise LogUnavailable, RecordsGone."""
         self._lags.source = source
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -79,7 +67,7 @@ class _Lags(Collector):
     """Read when asked for: a materializer that hangs has a lag too, and it grows."""
 
     def __init__(self) -> None:
-        self.source: Callable[[], Iterable[Lag]] = tuple
+        self.source: Callable[[], Mapping[Partition, Lag]] = dict
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """See Collector."""
@@ -91,14 +79,13 @@ class _Lags(Collector):
         )
         known = GaugeMetricFamily("fleetlog_lag_known", "1: the log said how far it is; 0: it did not answer")
         try:
-            lags = list(self.source())
-        except LogUnavailable:
-            lags = []
+            lags = self.source()
+        except (LogUnavailable, RecordsGone):
+            lags = {}
             known.add_metric([], 0)
         else:
             known.add_metric([], 1)
-        for lag in lags:
-            records.add_metric([str(lag.partition)], lag.records)
-            if lag.seconds is not None:
-                seconds.add_metric([str(lag.partition)], lag.seconds)
+        for partition, lag in lags.items():
+            records.add_metric([str(partition)], lag.records)
+            seconds.add_metric([str(partition)], lag.seconds)
         yield from (records, seconds, known)

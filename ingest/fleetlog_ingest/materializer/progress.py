@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from fleetlog_core.log.port import EventLog, Partition, RecordsGone
-from fleetlog_core.serving.telemetry import Lag
+from fleetlog_core.log.lag import Lag, lag_of
+from fleetlog_core.log.port import EventLog, Partition
 
 
 class Progress:
@@ -32,19 +32,9 @@ class Progress:
         with self._lock:
             self._next.pop(partition, None)
 
-    def lags(self) -> list[Lag]:
-        """The lag of each partition. LogUnavailable."""
+    def lags(self) -> dict[Partition, Lag]:
+        """The lag of each partition. LogUnavailable, RecordsGone."""
         with self._lock:
             reached = sorted(self._next.items())
-        return [self._lag(partition, next_offset) for partition, next_offset in reached]
-
-    def _lag(self, partition: Partition, next_offset: int) -> Lag:
-        records = max(0, self._log.next_offset(partition) - next_offset)
-        if records == 0:
-            return Lag(partition, 0, 0.0)
-        try:
-            oldest = self._log.read(partition, next_offset, max_bytes=1)
-        except RecordsGone:
-            return Lag(partition, records, None)
-        # Writers' clocks may be ahead of ours.
-        return Lag(partition, records, max(0.0, self._now() - oldest[0].time_millis / 1000) if oldest else None)
+        now_millis = int(self._now() * 1000)
+        return {partition: lag_of(self._log, partition, offset, now_millis) for partition, offset in reached}

@@ -25,8 +25,9 @@ _STATEMENT = Statement("SELECT topic, part, max(next_offset) AS upto FROM applie
 class AppliedWatch:
     """Waits for positions. Used from one event loop; `poke` from any thread."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, poll_seconds: float = POLL_SECONDS) -> None:
         self._warehouse = warehouse
+        self._poll_seconds = poll_seconds
         self._known: dict[Partition, int] = {}
         self._waiting = 0
         self._poller: asyncio.Task[None] | None = None
@@ -105,7 +106,7 @@ class AppliedWatch:
                 async with self._changed:
                     self._changed.notify_all()
             # As long a pause as the look took, at least: waiting must not eat the machine it waits for.
-            pause = max(POLL_SECONDS, time.monotonic() - begun)
+            pause = max(self._poll_seconds, time.monotonic() - begun)
             try:
                 async with asyncio.timeout(pause):
                     await poked.wait()

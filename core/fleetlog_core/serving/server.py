@@ -68,6 +68,11 @@ class GrpcServer:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return port
 
+    async def tell(self, service_full_name: str, *, serving: bool) -> None:
+        """Whether the service can do its job, for those who ask the health service. A drain is the last word."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._health.set(service_full_name, status)
+
     async def drain(self, grace_seconds: float) -> None:
         """Say NOT_SERVING, let calls end for `grace_seconds`, then end them."""
         await self._health.enter_graceful_shutdown()

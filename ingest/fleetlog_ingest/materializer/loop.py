@@ -95,6 +95,7 @@ class Materializer:
         self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits)
         self._open: dict[Partition, _Open] = {}
         self._consumer: Consumer | None = None
+        self._turned = clock()
         self._progress = Progress(log)
         self._telemetry.watch_lag(self._progress.lags)
 
@@ -128,6 +129,10 @@ class Materializer:
                 return self._consumer
         return None
 
+    def idle_seconds(self) -> float:
+        """How long ago it last asked the log for records. From any thread."""
+        return self._clock() - self._turned
+
     def stop(self) -> None:
         """End `run` soon. From any thread; idempotent."""
         self._stopped.set()
@@ -136,6 +141,7 @@ class Materializer:
             consumer.wake()
 
     def _turn(self, consumer: Consumer) -> None:
+        self._turned = self._clock()
         busy = any(opened.weight or not opened.confirmed for opened in self._open.values())
         records = consumer.poll(self._pause() if busy else IDLE_SECONDS, max_bytes=POLL_BYTES)
         assigned = consumer.assignment()

@@ -77,7 +77,7 @@ class PartName(enum.StrEnum):
 
 @app.command(rich_help_panel="Server")
 def serve(
-    part: Annotated[PartName, typer.Argument(help="Which of the three; any number of each.")],
+    parts: Annotated[list[PartName], typer.Argument(help="Which of the three; any number of processes of each.")],
     config: ConfigOption = None,
     host: HostOption = None,
     port: Annotated[
@@ -89,20 +89,22 @@ def serve(
     log_format: LogFormatOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run one part of fleetlog in a process of its own, over Kafka, ClickHouse and S3.
+    """Run parts of fleetlog in a process of their own, over Kafka, ClickHouse and S3.
 
     Where these are stands in the file or in the environment: FLEETLOG_LOG_URL, FLEETLOG_WAREHOUSE_URL,
     FLEETLOG_OBJECTS_URL; `fleetlog config show` tells what it would use. Exit codes: 0 stopped as it was told, 1 it
     could not start or go on, 2 settings that can't be meant.
 
-    Example: fleetlog serve gateway --config fleetlog.toml --host 0.0.0.0
+    Clients know one address: gateway and query stand in one process, or behind a proxy that knows gRPC's services.
+
+    Example: fleetlog serve gateway query --config fleetlog.toml --host 0.0.0.0
     """
     settings = _settings(config, host, port, metrics_host, metrics_port, log_format)
     try:
-        from fleetlog_deploy.serve import serve as serve_part
+        from fleetlog_deploy.serve import serve as serve_parts
     except ImportError as error:
         raise SystemExit(f"fleetlog: {MISSING} ({error})") from None
-    raise typer.Exit(serve_part(part.value, settings, as_json))
+    raise typer.Exit(serve_parts(list(dict.fromkeys(part.value for part in parts)), settings, as_json))
 
 
 @config_app.command()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from fleetlog_core.log.port import EventLog
+from fleetlog_core.log.port import EventLog, LogUnavailable
+from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.serving.measured import MeasuredWarehouse
 from fleetlog_core.serving.telemetry import Telemetry
@@ -16,6 +19,10 @@ from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import KEYS, Settings
 from fleetlog_deploy.settings.shown import shown_value
 
+if TYPE_CHECKING:
+    from fleetlog_core.log.kafka.settings import KafkaSettings
+
+T = TypeVar("T")
 ONE_PROCESS = ("sqlite:", "chdb:")
 """Engines that one process has to itself."""
 
@@ -23,32 +30,35 @@ ONE_PROCESS = ("sqlite:", "chdb:")
 class Engines:
     """Log, warehouse and object store of one process. Not to be used after a fork.
 
-    Opening raises SettingsRefused for what can't be meant, and LogUnavailable, WarehouseUnavailable.
+    SettingsRefused for a URL that can't be meant; opening raises LogUnavailable, WarehouseUnavailable.
     """
 
     def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
-        self._settings = settings
+        # All are read before the first is opened: what is wrong with one does not wait for another to answer.
+        self._open_log = _checked("log.url", settings, _log)
+        self._open_warehouse = _checked("warehouse.url", settings, _warehouse)
+        self._open_objects = _checked("objects.url", settings, _objects)
         self._telemetry = telemetry
         self._opened: list[EventLog | Warehouse | ObjectStore] = []
 
     @cached_property
     def log(self) -> EventLog:
         """The event log."""
-        log = _open_log(self._settings)
+        log = self._open_log()
         self._opened.append(log)
         return log
 
     @cached_property
     def warehouse(self) -> Warehouse:
         """The warehouse, measured."""
-        warehouse = MeasuredWarehouse(_open_warehouse(self._settings), self._telemetry)
+        warehouse = MeasuredWarehouse(self._open_warehouse(), self._telemetry)
         self._opened.append(warehouse)
         return warehouse
 
     @cached_property
     def objects(self) -> ObjectStore:
         """The object store."""
-        objects = _open_objects(self._settings)
+        objects = self._open_objects()
         self._opened.append(objects)
         return objects
 
@@ -80,66 +90,76 @@ def need_shared(settings: Settings) -> None:
         raise SettingsRefused(alone)
 
 
-def _open_log(settings: Settings) -> EventLog:
+def _log(settings: Settings) -> Callable[[], EventLog]:
     url = settings.log.url
-    if url.startswith("sqlite:"):
-        from fleetlog_core.log.sqlite import SqliteLog
-
-        return SqliteLog(_directory(url) / "events.sqlite")
-    from fleetlog_core.log.kafka.log import KafkaLog
-    from fleetlog_core.log.kafka.topics import TopicRefused, found_topics
+    if not url.startswith("kafka:"):
+        return lambda: _sqlite(_directory(url))
     from fleetlog_core.log.kafka.url import settings_of
 
     said = settings.kafka
     variables = {key.variable: str(getattr(said, key.name)) for key in KEYS.values() if key.section == "kafka"}
+    made = replace(
+        settings_of(url, variables),
+        delivery_seconds=settings.log.delivery_seconds,
+        request_seconds=min(10.0, settings.log.delivery_seconds),
+        session_seconds=settings.log.session_seconds,
+    )
+    return lambda: _kafka(made)
+
+
+def _sqlite(directory: Path) -> EventLog:
+    from fleetlog_core.log.sqlite import SqliteLog
+
+    return SqliteLog(directory / "events.sqlite")
+
+
+def _kafka(settings: KafkaSettings) -> EventLog:
+    from fleetlog_core.log.kafka.log import KafkaLog
+    from fleetlog_core.log.kafka.topics import TopicRefused, found_topics
+
     try:
-        made = replace(
-            settings_of(url, variables),
-            delivery_seconds=settings.log.delivery_seconds,
-            request_seconds=min(10.0, settings.log.delivery_seconds),
-            session_seconds=settings.log.session_seconds,
-        )
-        return KafkaLog(found_topics(made))
-    except TopicRefused:
-        raise
-    except ValueError as error:
-        raise _refused("log.url", url, error) from None
+        return KafkaLog(found_topics(settings))
+    except TopicRefused as error:
+        # Mended without a change here: started again, it goes on.
+        raise LogUnavailable(str(error)) from error
 
 
-def _open_warehouse(settings: Settings) -> Warehouse:
+def _warehouse(settings: Settings) -> Callable[[], Warehouse]:
     url = settings.warehouse.url
-    if url.startswith("chdb:"):
-        from fleetlog_core.warehouse.chdb import ChdbWarehouse
-
-        return ChdbWarehouse(_directory(url))
+    if not url.startswith("clickhouse"):
+        return lambda: _chdb(_directory(url))
     from fleetlog_core.warehouse.clickhouse import ClickHouseWarehouse
     from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
 
-    try:
-        made = replace(ClickHouseSettings.from_url(url), connections=settings.warehouse.connections)
-    except ValueError as error:
-        raise _refused("warehouse.url", url, error) from None
-    return ClickHouseWarehouse(made)
+    made = replace(ClickHouseSettings.from_url(url), connections=settings.warehouse.connections)
+    return lambda: ClickHouseWarehouse(made)
 
 
-def _open_objects(settings: Settings) -> ObjectStore:
+def _chdb(directory: Path) -> Warehouse:
+    from fleetlog_core.warehouse.chdb import ChdbWarehouse
+
+    return ChdbWarehouse(directory)
+
+
+def _objects(settings: Settings) -> Callable[[], ObjectStore]:
     url = settings.objects.url
-    if url.startswith("folder:"):
-        from fleetlog_core.objects.folder import FolderStore
-
-        return FolderStore(_directory(url))
+    if not url.startswith("http"):
+        return lambda: FolderStore(_directory(url))
     from fleetlog_core.objects.s3 import S3Store
     from fleetlog_core.objects.s3_settings import S3Settings
 
+    made = S3Settings.from_url(url)
+    return lambda: S3Store(made)
+
+
+def _checked(name: str, settings: Settings, read: Callable[[Settings], Callable[[], T]]) -> Callable[[], T]:
     try:
-        return S3Store(S3Settings.from_url(url))
+        return read(settings)
     except ValueError as error:
-        raise _refused("objects.url", url, error) from None
+        key = KEYS[name]
+        url = getattr(getattr(settings, key.section), key.name)
+        raise SettingsRefused([f"{name} = {shown_value(key, url)}: {error}"]) from None
 
 
 def _directory(url: str) -> Path:
     return Path(url.partition(":")[2]).expanduser().absolute()
-
-
-def _refused(name: str, url: str, error: ValueError) -> SettingsRefused:
-    return SettingsRefused([f"{name} = {shown_value(KEYS[name], url)}: {error}"])

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
-NOISY = ("kafka",)
-"""Loggers that tell each step of theirs at the level `info`."""
+QUIETER = {"kafka": logging.WARNING, "clickhouse_driver": logging.ERROR}
+"""Drivers that tell each step of theirs, or an error that is told by who called them too; and what is left of that."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -38,5 +38,5 @@ def configure(process: str, form: str, level: str, file: Path | None = None) -> 
     handler = logging.StreamHandler() if file is None else logging.FileHandler(file, encoding="utf-8")
     handler.setFormatter(JsonFormatter(process) if form == "json" else logging.Formatter(TEXT))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for name in NOISY:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    for name, least in QUIETER.items():
+        logging.getLogger(name).setLevel(max(least, logging.getLogger().level))

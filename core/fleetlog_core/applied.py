@@ -30,8 +30,9 @@ _STATEMENT = Statement("SELECT topic, part, max(next_offset) AS upto FROM applie
 class AppliedWatch:
     """Waits for positions. Used from one event loop; `poke` from any thread."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, poll_seconds: float = POLL_SECONDS) -> None:
         self._warehouse = warehouse
+        self._poll_seconds = poll_seconds
         self._known: dict[Partition, int] = {}
         self._waiting = 0
         self._patient = 0
@@ -133,8 +134,8 @@ class AppliedWatch:
                 known, failing = self._known, True
             await self._know(known)
             # As long a pause as the look took, at least: waiting must not eat the machine it waits for.
-            patience = TOLD_SECONDS if self._signs else PATIENT_SECONDS
-            pause = max(POLL_SECONDS if self._waiting else patience, time.monotonic() - begun)
+            patience = TOLD_SECONDS if self._signs else max(PATIENT_SECONDS, self._poll_seconds)
+            pause = max(self._poll_seconds if self._waiting else patience, time.monotonic() - begun)
             try:
                 async with asyncio.timeout(pause):
                     await poked.wait()

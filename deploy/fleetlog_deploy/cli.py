@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,29 +13,135 @@ from fleetlog.cli.app import app, run_app
 
 from fleetlog_deploy import topics
 from fleetlog_deploy.doctor import default_data, examine
+from fleetlog_deploy.settings.load import Loaded, SettingsRefused, load
+from fleetlog_deploy.settings.model import Settings
+from fleetlog_deploy.settings.shown import lines
 
 MISSING = "this needs the server's packages: pip install 'fleetlog[server]'"
 log = typer.Typer(no_args_is_help=True, help="The event log.")
 app.add_typer(topics.app, name="topics", rich_help_panel="Server")
 app.add_typer(log, name="log", rich_help_panel="Server")
+config_app = typer.Typer(no_args_is_help=True, help="Settings of servers.")
+app.add_typer(config_app, name="config", rich_help_panel="Server")
+
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", envvar="FLEETLOG_CONFIG", help="A TOML file of settings.", show_default=False)
+]
+HostOption = Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1", show_default=False)]
+MetricsHostOption = Annotated[
+    str | None, typer.Option(help="Address of the HTTP port. Default: 127.0.0.1", show_default=False)
+]
+MetricsPortOption = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="HTTP port with /metrics, /healthz and /readyz; 0 takes a free one."),
+]
+LogFormatOption = Annotated[
+    str | None, typer.Option(help="text, or json: an object a line. Default: text", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Say where things are as one line of JSON.")]
 
 
 @app.command(rich_help_panel="Server")
 def up(
     data: Annotated[Path | None, typer.Option(help="Data directory. Default: ~/.local/share/fleetlog")] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 7460,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    as_json: Annotated[bool, typer.Option("--json", help="Say where things are as one line of JSON.")] = False,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port; 0 takes a free one. Default: 7460", show_default=False)
+    ] = None,
+    host: HostOption = None,
+    config: ConfigOption = None,
+    metrics_port: MetricsPortOption = None,
+    metrics_host: MetricsHostOption = None,
+    log_format: LogFormatOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Run fleetlog on this machine, in one process.
 
     Example: fleetlog up --data ./tracking --port 7460
     """
+    settings = _settings(config, host, port, metrics_host, metrics_port, log_format)
     try:
-        from fleetlog_deploy.up import up as serve
+        from fleetlog_deploy.up import up as serve_all
     except ImportError as error:
         raise SystemExit(f"fleetlog: {MISSING} ({error})") from None
-    raise typer.Exit(serve((data or default_data()).absolute(), host, port, as_json))
+    raise typer.Exit(serve_all((data or default_data()).absolute(), settings, as_json))
+
+
+class PartName(enum.StrEnum):
+    """What `fleetlog serve` serves."""
+
+    GATEWAY = "gateway"
+    MATERIALIZER = "materializer"
+    QUERY = "query"
+
+
+@app.command(rich_help_panel="Server")
+def serve(
+    parts: Annotated[list[PartName], typer.Argument(help="Which of the three; any number of processes of each.")],
+    config: ConfigOption = None,
+    host: HostOption = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="gRPC port; 0 takes a free one. Default: 7460", show_default=False),
+    ] = None,
+    metrics_port: MetricsPortOption = None,
+    metrics_host: MetricsHostOption = None,
+    log_format: LogFormatOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run parts of fleetlog in a process of their own, over Kafka, ClickHouse and S3.
+
+    Where these are stands in the file or in the environment: FLEETLOG_LOG_URL, FLEETLOG_WAREHOUSE_URL,
+    FLEETLOG_OBJECTS_URL; `fleetlog config show` tells what it would use. Exit codes: 0 stopped as it was told, 1 it
+    could not start or go on, 2 settings that can't be meant.
+
+    Clients know one address: gateway and query stand in one process, or behind a proxy that knows gRPC's services.
+
+    Example: fleetlog serve gateway query --config fleetlog.toml --host 0.0.0.0
+    """
+    settings = _settings(config, host, port, metrics_host, metrics_port, log_format)
+    try:
+        from fleetlog_deploy.serve import serve as serve_parts
+    except ImportError as error:
+        raise SystemExit(f"fleetlog: {MISSING} ({error})") from None
+    raise typer.Exit(serve_parts(list(dict.fromkeys(part.value for part in parts)), settings, as_json))
+
+
+@config_app.command()
+def show(config: ConfigOption = None) -> None:
+    """Print every setting, and where it comes from, without secrets: as a TOML file.
+
+    Example: fleetlog config show --config fleetlog.toml
+    """
+    for line in lines(_loaded(config, {})):
+        print(line)
+
+
+def _settings(
+    config: Path | None,
+    host: str | None,
+    port: int | None,
+    metrics_host: str | None,
+    metrics_port: int | None,
+    log_format: str | None,
+) -> Settings:
+    given: dict[str, object] = {
+        "server.host": host,
+        "server.port": port,
+        "metrics.host": metrics_host,
+        "metrics.port": metrics_port,
+        "diagnostics.format": log_format,
+    }
+    return _loaded(config, given).settings
+
+
+def _loaded(config: Path | None, given: Mapping[str, object]) -> Loaded:
+    try:
+        return load(config, given=given)
+    except SettingsRefused as error:
+        for complaint in error.complaints:
+            print(f"fleetlog: {complaint}", file=sys.stderr)
+        raise typer.Exit(2) from None
 
 
 @app.command(rich_help_panel="Server")

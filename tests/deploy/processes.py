@@ -8,10 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 COMMAND = (sys.executable, "-c", "from fleetlog_deploy.cli import main; main()")
 WITHOUT_SERVER = (
@@ -31,7 +32,11 @@ class Ended:
     err: str
 
 
-def fleetlog(*commands: tuple[str | Path, ...], command: tuple[str, ...] = COMMAND) -> list[Ended]:
+def fleetlog(
+    *commands: tuple[str | Path, ...],
+    command: tuple[str, ...] = COMMAND,
+    environment: Mapping[str, str] | None = None,
+) -> list[Ended]:
     """Run the commands side by side."""
     started = [
         subprocess.Popen(
@@ -39,7 +44,7 @@ def fleetlog(*commands: tuple[str | Path, ...], command: tuple[str, ...] = COMMA
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=_environment(),
+            env={**_environment(), **(environment or {})},
         )
         for arguments in commands
     ]
@@ -69,7 +74,8 @@ class Up:
 
     def stop(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
-        out, self.err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=60)
+        self.err = err or ""
         assert out == "", "one line and no more"
         return self.process.returncode
 
@@ -77,20 +83,33 @@ class Up:
 @contextmanager
 def up(data: Path, *options: str) -> Iterator[Up]:
     """`fleetlog up --json` on the directory; killed at the end unless it was stopped."""
+    with running("up", "--data", str(data), *options) as server:
+        yield server
+
+
+@contextmanager
+def running(*arguments: str, environment: Mapping[str, str] | None = None, err: IO[str] | None = None) -> Iterator[Up]:
+    """A command that serves, with --json, and these FLEETLOG_* variables; killed at the end unless it was stopped.
+
+    What it says to stderr goes to the file `err`, when there is one.
+    """
     process = subprocess.Popen(
-        [*COMMAND, "up", "--data", str(data), "--json", *options],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment(),
+        [*COMMAND, *arguments, "--json"],
+        stdout=subprocess.PIPE, stderr=err or subprocess.PIPE, text=True, env={**_environment(), **(environment or {})},
     )  # fmt: skip
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
-            raise AssertionError(f"it did not start: {process.communicate()[1]}")
+            raise AssertionError(f"it did not start: {process.communicate()[1] or err}")
         yield Up(process, json.loads(line))
     finally:
         if process.poll() is None:
             process.kill()
-            process.communicate()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        process.wait()
 
 
 def free_port() -> int:

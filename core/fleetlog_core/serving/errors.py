@@ -14,13 +14,15 @@ from fleetlog_core import limits
 from fleetlog_core.errors import FleetlogError, InvalidArgument, ResourceExhausted, Unavailable
 from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.objects.port import ObjectStoreUnavailable
+from fleetlog_core.serving.calls import Calls, Context
 from fleetlog_core.serving.status import DETAILS_KEY, code_of, cut, to_status
+from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import TimedOut, TooMuchToRead, WarehouseUnavailable
 
 diagnostics = logging.getLogger(__name__)
 INTERNAL = "an internal error; the server's log has more"
 
-Context = grpc.aio.ServicerContext[Any, Any]
+__all__ = ["Context", "ErrorInterceptor", "Undecodable", "fail", "refuse_undecodable", "told"]
 
 
 class Undecodable:
@@ -45,9 +47,10 @@ def told(error: BaseException) -> FleetlogError | None:
     return None
 
 
-async def fail(context: Context, error: BaseException) -> None:
+async def fail(context: Context, error: BaseException, calls: Calls) -> None:
     """End the call with the error."""
     known = told(error)
+    calls.failed(known.reason if known is not None else "INTERNAL")
     if known is not None:
         trailing = ((DETAILS_KEY, to_status(known).SerializeToString()),)
         await context.abort(code_of(known), cut(known.message), trailing)
@@ -56,7 +59,10 @@ async def fail(context: Context, error: BaseException) -> None:
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps every handler."""
+    """Wraps every handler, and counts how its calls end."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
 
     async def intercept_service(
         self,
@@ -67,14 +73,15 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
+        calls = Calls(self._telemetry, handler_call_details.method)
         if handler.request_streaming and handler.response_streaming:
-            make, behaviour = grpc.stream_stream_rpc_method_handler, _stream(handler.stream_stream)
+            make, behaviour = grpc.stream_stream_rpc_method_handler, _stream(handler.stream_stream, calls)
         elif handler.request_streaming:
-            make, behaviour = grpc.stream_unary_rpc_method_handler, _unary(handler.stream_unary)
+            make, behaviour = grpc.stream_unary_rpc_method_handler, _unary(handler.stream_unary, calls)
         elif handler.response_streaming:
-            make, behaviour = grpc.unary_stream_rpc_method_handler, _stream(handler.unary_stream)
+            make, behaviour = grpc.unary_stream_rpc_method_handler, _stream(handler.unary_stream, calls)
         else:
-            make, behaviour = grpc.unary_unary_rpc_method_handler, _unary(handler.unary_unary)
+            make, behaviour = grpc.unary_unary_rpc_method_handler, _unary(handler.unary_unary, calls)
         return make(behaviour, _tolerant(handler.request_deserializer), handler.response_serializer)
 
 
@@ -95,33 +102,35 @@ def refuse_undecodable(request: object) -> None:
         raise InvalidArgument("UNDECODABLE", "the bytes are not the message of this call; send fleetlog.v1 protobuf")
 
 
-def _unary(behaviour: Callable[..., Any]) -> Callable[..., Any]:
+def _unary(behaviour: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
     async def handle(request: Any, context: Context) -> Any:
-        try:
-            refuse_undecodable(request)
-            return await behaviour(request, context)
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:  # the last place that can keep a stack trace from a client
-            await fail(context, error)
+        with calls.counted(context):
+            try:
+                refuse_undecodable(request)
+                return await behaviour(request, context)
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:  # the last place that can keep a stack trace from a client
+                await fail(context, error, calls)
 
     return handle
 
 
-def _stream(behaviour: Callable[..., AsyncIterator[Any] | Awaitable[None]]) -> Callable[..., Any]:
+def _stream(behaviour: Callable[..., AsyncIterator[Any] | Awaitable[None]], calls: Calls) -> Callable[..., Any]:
     async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
-        try:
-            refuse_undecodable(request)
-            answers = behaviour(request, context)
-            if inspect.isawaitable(answers):
-                # A handler that writes to the context itself, as Watch of the health service does.
-                await answers
-                return
-            async for response in answers:
-                yield response
-        except grpc.aio.AbortError:
-            raise
-        except Exception as error:  # the last place that can keep a stack trace from a client
-            await fail(context, error)
+        with calls.counted(context):
+            try:
+                refuse_undecodable(request)
+                answers = behaviour(request, context)
+                if inspect.isawaitable(answers):
+                    # A handler that writes to the context itself, as Watch of the health service does.
+                    await answers
+                    return
+                async for response in answers:
+                    yield response
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:  # the last place that can keep a stack trace from a client
+                await fail(context, error, calls)
 
     return handle

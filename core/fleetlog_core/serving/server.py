@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from fleetlog_core import limits
 from fleetlog_core.serving.errors import ErrorInterceptor
+from fleetlog_core.serving.telemetry import Telemetry
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
@@ -40,9 +41,9 @@ def joined(host: str, port: int) -> str:
 class GrpcServer:
     """One listening address and the services behind it."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, telemetry: Telemetry | None = None) -> None:
         self._host, self._port = host, port
-        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(),), options=_OPTIONS)
+        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(telemetry or Telemetry()),), options=_OPTIONS)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._names = [health.SERVICE_NAME, reflection.SERVICE_NAME]
@@ -55,7 +56,7 @@ class GrpcServer:
     async def start(self) -> int:
         """Listen; the port that was bound. PortTaken."""
         reflection.enable_server_reflection(self._names, self._server)
-        _check_address(self._host, self._port)
+        check_address(self._host, self._port)
         try:
             port = self._server.add_insecure_port(joined(self._host, self._port))
         except RuntimeError as error:
@@ -67,6 +68,11 @@ class GrpcServer:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return port
 
+    async def tell(self, service_full_name: str, *, serving: bool) -> None:
+        """Whether the service can do its job, for those who ask the health service. A drain is the last word."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._health.set(service_full_name, status)
+
     async def drain(self, grace_seconds: float) -> None:
         """Say NOT_SERVING, let calls end for `grace_seconds`, then end them."""
         await self._health.enter_graceful_shutdown()
@@ -77,10 +83,13 @@ class GrpcServer:
             return
 
 
-def _check_address(host: str, port: int) -> None:
-    """PortTaken with the reason: gRPC gives none, and prints lines of its own when it can't bind."""
+def check_address(host: str, port: int, option: str = "--port") -> int:
+    """The family of an address that can be listened on. PortTaken with the reason, and the option that mends it.
+
+    gRPC gives no reason, and prints lines of its own when it can't bind.
+    """
     if not 0 <= port <= 0xFFFF:
-        raise PortTaken(f"port {port} is not 0 to 65535: give another --port")
+        raise PortTaken(f"port {port} is not 0 to 65535: give another {option}")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -91,11 +100,12 @@ def _check_address(host: str, port: int) -> None:
         raise PortTaken(f"{host} is no address of this machine: give another --host") from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise _taken(host, port) from error
+            raise _taken(host, port, option) from error
         if error.errno == errno.EADDRNOTAVAIL:
             raise PortTaken(f"{host} is no address of this machine: give another --host") from error
-        raise PortTaken(f"{joined(host, port)} can't be used: {error.strerror}: give another --port") from error
+        raise PortTaken(f"{joined(host, port)} can't be used: {error.strerror}: give another {option}") from error
+    return family
 
 
-def _taken(host: str, port: int) -> PortTaken:
-    return PortTaken(f"{joined(host, port)} is taken: give another --port, or stop what listens there")
+def _taken(host: str, port: int, option: str = "--port") -> PortTaken:
+    return PortTaken(f"{joined(host, port)} is taken: give another {option}, or stop what listens there")

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from fleetlog_core.log.lag import Lag
+from fleetlog_core.log.port import LogUnavailable, Partition, RecordsGone
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _ROWS = (1, 10, 100, 1_000, 10_000, 100_000, 300_000, 1_000_000)
@@ -23,16 +30,62 @@ class Telemetry:
         self.ack_seconds = self._histogram("ack_seconds", "From taking a frame to its being durable", _SECONDS)
         self.batch_rows = self._histogram("batch_rows", "Points in a batch", _ROWS)
         self.batch_seconds = self._histogram("batch_seconds", "From choosing a batch to its being visible", _SECONDS)
-        self.lag = Gauge(
-            "fleetlog_lag", "Records in the log that are not applied", ["partition"], registry=self.registry
+        self.rpc_seconds = self._histogram(
+            "rpc_seconds", "From the begin of a call to its end, by rpc and status", _SECONDS, "rpc", "status"
         )
+        self.rpc_failures = self._counter(
+            "rpc_failures", "Calls that ended with an error, by its reason", "rpc", "reason"
+        )
+        self.rpcs_open = Gauge(
+            "fleetlog_rpcs_open", "Calls under way; a writer's stream is one", ["rpc"], registry=self.registry
+        )
+        self.statement_seconds = self._histogram(
+            "statement_seconds", "Statements to the warehouse, by kind and outcome", _SECONDS, "kind", "outcome"
+        )
+        self.statement_rows_read = self._counter("statement_rows_read", "Rows that the warehouse read for selects")
+        self.statement_bytes_read = self._counter("statement_bytes_read", "Bytes that the warehouse read for selects")
+        self.rows_inserted = self._counter("rows_inserted", "Rows that were sent to the warehouse, by table", "table")
+        self._lags = _Lags()
+        self.registry.register(self._lags)
+
+    def watch_lag(self, source: Callable[[], Mapping[Partition, Lag]]) -> None:
+        """Ask `source` for the lags whenever the numbers are read. It may raise LogUnavailable, RecordsGone."""
+        self._lags.source = source
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"fleetlog_{name}", meaning, labels, registry=self.registry)
 
-    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(f"fleetlog_{name}", meaning, buckets=buckets, registry=self.registry)
+    def _histogram(self, name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"fleetlog_{name}", meaning, labels, buckets=buckets, registry=self.registry)
 
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _Lags(Collector):
+    """Read when asked for: a materializer that hangs has a lag too, and it grows."""
+
+    def __init__(self) -> None:
+        self.source: Callable[[], Mapping[Partition, Lag]] = dict
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """See Collector."""
+        records = GaugeMetricFamily(
+            "fleetlog_lag", "Records in the log that are not applied, by partition", labels=["partition"]
+        )
+        seconds = GaugeMetricFamily(
+            "fleetlog_staleness_seconds", "Age of the oldest record that is not applied", labels=["partition"]
+        )
+        known = GaugeMetricFamily("fleetlog_lag_known", "1: the log said how far it is; 0: it did not answer")
+        try:
+            lags = self.source()
+        except (LogUnavailable, RecordsGone):
+            lags = {}
+            known.add_metric([], 0)
+        else:
+            known.add_metric([], 1)
+        for partition, lag in lags.items():
+            records.add_metric([str(partition)], lag.records)
+            seconds.add_metric([str(partition)], lag.seconds)
+        yield from (records, seconds, known)

@@ -12,6 +12,7 @@ Batches never form anew over records whose rows may be in: tokens make a repeat 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -40,7 +41,9 @@ from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.dead_letters import write_dead_letters
 from fleetlog_ingest.materializer.decoding import Decoded, decode
 from fleetlog_ingest.materializer.fold import DeadLetter
+from fleetlog_ingest.materializer.progress import Progress
 
+diagnostics = logging.getLogger(__name__)
 POLL_BYTES = 16 * 1024 * 1024
 IDLE_SECONDS = 1.0
 RETRY_SECONDS = 0.5
@@ -92,21 +95,43 @@ class Materializer:
         self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits)
         self._open: dict[Partition, _Open] = {}
         self._consumer: Consumer | None = None
+        self._turned = clock()
+        self._progress = Progress(log)
+        self._telemetry.watch_lag(self._progress.lags)
 
     def run(self) -> None:
         """Work until `stop`. WarehouseBehind, TooManyBad and WarehouseRefused end it: these need a person."""
-        consumer = self._consumer = self._log.consumer(self._group, (EVENTS, CONTROL))
+        consumer = self._join()
+        if consumer is None:
+            return
         try:
             while not self._stopped.is_set():
                 try:
                     self._turn(consumer)
-                except LogUnavailable:
+                except LogUnavailable as error:
+                    diagnostics.warning("the log does not answer, asking on: %s", error)
                     self._stopped.wait(RETRY_SECONDS)
         except Stopped:
             # A batch is declared and not in; the next member does it again.
             pass
         finally:
             consumer.close()
+
+    def _join(self) -> Consumer | None:
+        """Become a member of the group; None when it was stopped before the log answered."""
+        while not self._stopped.is_set():
+            try:
+                self._consumer = self._log.consumer(self._group, (EVENTS, CONTROL))
+            except LogUnavailable as error:
+                diagnostics.warning("the log does not answer, asking on: %s", error)
+                self._stopped.wait(RETRY_SECONDS)
+            else:
+                return self._consumer
+        return None
+
+    def idle_seconds(self) -> float:
+        """How long ago it last asked the log for records. From any thread."""
+        return self._clock() - self._turned
 
     def stop(self) -> None:
         """End `run` soon. From any thread; idempotent."""
@@ -116,10 +141,15 @@ class Materializer:
             consumer.wake()
 
     def _turn(self, consumer: Consumer) -> None:
+        self._turned = self._clock()
         busy = any(opened.weight or not opened.confirmed for opened in self._open.values())
         records = consumer.poll(self._pause() if busy else IDLE_SECONDS, max_bytes=POLL_BYTES)
-        self._follow_assignment(consumer)
+        assigned = consumer.assignment()
+        for partition in self._open.keys() - assigned:
+            self._drop(partition)
+        # First of all, since none is handed out twice. Those of a partition that is not open are: it is sought below.
         self._take(records)
+        self._take_up(consumer, assigned)
         for partition in list(self._open):
             opened = self._open[partition]
             try:
@@ -136,10 +166,7 @@ class Materializer:
         ]
         return max(0.0, min(rests) - self._clock())
 
-    def _follow_assignment(self, consumer: Consumer) -> None:
-        assigned = consumer.assignment()
-        for partition in self._open.keys() - assigned:
-            self._drop(partition)
+    def _take_up(self, consumer: Consumer, assigned: frozenset[Partition]) -> None:
         for partition in sorted(assigned - self._open.keys()):
             try:
                 start = self._recover(consumer, partition)
@@ -147,9 +174,11 @@ class Materializer:
             except Fenced:
                 continue
             self._open[partition] = _Open(start)
+            self._progress.reached(partition, start)
 
     def _drop(self, partition: Partition) -> None:
         self._open.pop(partition, None)
+        self._progress.gone(partition)
         self._applier.forget(partition)
 
     def _recover(self, consumer: Consumer, partition: Partition) -> int:
@@ -174,7 +203,7 @@ class Materializer:
         if applied < confirmed and not (applied == 0 and self._applier.is_empty()):
             raise WarehouseBehind(
                 f"{partition}: the log's group {self._group!r} is at {confirmed}, the warehouse has {applied}. Rows"
-                " were lost: rebuild it from the log into an empty one"
+                " were lost: rebuild it from the log into an empty one, with a group of its own"
             )
 
     def _read(self, partition: Partition, first: int, last: int) -> list[Decoded]:
@@ -233,7 +262,7 @@ class Materializer:
         told.duplicates.inc(counts.duplicates)
         told.batch_rows.observe(counts.points)
         told.batch_seconds.observe(self._clock() - began)
-        told.lag.labels(str(batch.partition)).set(self._log.next_offset(batch.partition) - batch.last - 1)
+        self._progress.reached(batch.partition, batch.last + 1)
         if self._on_applied is not None:
             self._on_applied()
 

@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.server import GrpcServer
+from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_proto.v1 import ingest_pb2, query_pb2
 from google.protobuf.message import Message
 
@@ -89,8 +90,8 @@ async def nothing() -> None:
 
 
 @asynccontextmanager
-async def served(behave: Behaviour = nothing) -> AsyncIterator[Served]:
-    server, told = GrpcServer("127.0.0.1", 0), Told(behave)
+async def served(behave: Behaviour = nothing, telemetry: Telemetry | None = None) -> AsyncIterator[Served]:
+    server, told = GrpcServer("127.0.0.1", 0, telemetry), Told(behave)
     server.add(told.register, QUERY)
     server.add(lambda it: None, INGEST)
     port = await server.start()

@@ -1,0 +1,50 @@
+"""How the calls of one rpc go, counted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+
+from fleetlog_core.serving.telemetry import Telemetry
+
+Context = grpc.aio.ServicerContext[Any, Any]
+_NAMES: dict[object, str] = {code.value[0]: code.name for code in grpc.StatusCode} | {
+    code: code.name for code in grpc.StatusCode
+}
+
+
+class Calls:
+    """Of one rpc: `method` is its full name, as in "/fleetlog.v1.QueryService/GetRun"."""
+
+    def __init__(self, telemetry: Telemetry, method: str) -> None:
+        self._telemetry = telemetry
+        service, _, name = method.removeprefix("/").partition("/")
+        self._rpc = f"{service.rpartition('.')[2]}/{name}"
+
+    @contextmanager
+    def counted(self, context: Context) -> Iterator[None]:
+        """Around one call, whatever its end."""
+        begun, status = time.monotonic(), "OK"
+        self._telemetry.rpcs_open.labels(self._rpc).inc()
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
+            # Both when the caller goes away and when its time runs out.
+            remaining = context.time_remaining()
+            status = "CANCELLED" if remaining is None or remaining > 0 else "DEADLINE_EXCEEDED"
+            raise
+        except BaseException:
+            status = _NAMES.get(context.code(), "UNKNOWN")
+            raise
+        finally:
+            self._telemetry.rpcs_open.labels(self._rpc).dec()
+            self._telemetry.rpc_seconds.labels(self._rpc, status).observe(time.monotonic() - begun)
+
+    def failed(self, reason: str) -> None:
+        """A call ended with an error; `reason` is the ErrorInfo's."""
+        self._telemetry.rpc_failures.labels(self._rpc, reason).inc()

@@ -1,0 +1,165 @@
+"""The engines behind the ports, as their URLs say. Each is opened when it is first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from fleetlog_core.log.port import EventLog, LogUnavailable
+from fleetlog_core.objects.folder import FolderStore
+from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.serving.measured import MeasuredWarehouse
+from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.warehouse.port import Warehouse
+
+from fleetlog_deploy.settings.load import SettingsRefused
+from fleetlog_deploy.settings.model import KEYS, Settings
+from fleetlog_deploy.settings.shown import shown_value
+
+if TYPE_CHECKING:
+    from fleetlog_core.log.kafka.settings import KafkaSettings
+
+T = TypeVar("T")
+ONE_PROCESS = ("sqlite:", "chdb:")
+"""Engines that one process has to itself."""
+
+
+class Engines:
+    """Log, warehouse and object store of one process. Not to be used after a fork.
+
+    SettingsRefused for a URL that can't be meant; opening raises LogUnavailable, WarehouseUnavailable.
+    """
+
+    def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
+        # All are read before the first is opened: what is wrong with one does not wait for another to answer.
+        self._open_log = _checked("log.url", settings, _log)
+        self._open_warehouse = _checked("warehouse.url", settings, _warehouse)
+        self._open_objects = _checked("objects.url", settings, _objects)
+        self._telemetry = telemetry
+        self._opened: list[EventLog | Warehouse | ObjectStore] = []
+
+    @cached_property
+    def log(self) -> EventLog:
+        """The event log."""
+        log = self._open_log()
+        self._opened.append(log)
+        return log
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The warehouse, measured."""
+        warehouse = MeasuredWarehouse(self._open_warehouse(), self._telemetry)
+        self._opened.append(warehouse)
+        return warehouse
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """The object store."""
+        objects = self._open_objects()
+        self._opened.append(objects)
+        return objects
+
+    def close(self) -> None:
+        """Let go of what was opened; what was appended is durable first."""
+        while self._opened:
+            self._opened.pop().close()
+
+
+def need(settings: Settings, *names: str) -> None:
+    """SettingsRefused when one of the settings is not set."""
+    complaints = []
+    for name in names:
+        key = KEYS[name]
+        if not getattr(getattr(settings, key.section), key.name):
+            where = f"set {key.variable}, or `{key.name}` under [{key.section}] in the file of --config"
+            complaints.append(f"{key} is not set: {where}; it must be {key.limit.words() if key.limit else 'there'}")
+    if complaints:
+        raise SettingsRefused(complaints)
+
+
+def need_shared(settings: Settings) -> None:
+    """SettingsRefused when an engine is one that only one process can have."""
+    urls = {"log.url": settings.log.url, "warehouse.url": settings.warehouse.url}
+    alone = [f"{name} = {shown_value(KEYS[name], url)}: one process has it to itself; `fleetlog up` serves"
+             " everything from one process, `fleetlog serve` takes kafka:// and clickhouse://"
+             for name, url in urls.items() if url.startswith(ONE_PROCESS)]  # fmt: skip
+    if alone:
+        raise SettingsRefused(alone)
+
+
+def _log(settings: Settings) -> Callable[[], EventLog]:
+    url = settings.log.url
+    if not url.startswith("kafka:"):
+        return lambda: _sqlite(_directory(url))
+    from fleetlog_core.log.kafka.url import settings_of
+
+    said = settings.kafka
+    variables = {key.variable: str(getattr(said, key.name)) for key in KEYS.values() if key.section == "kafka"}
+    made = replace(
+        settings_of(url, variables),
+        delivery_seconds=settings.log.delivery_seconds,
+        request_seconds=min(10.0, settings.log.delivery_seconds),
+        session_seconds=settings.log.session_seconds,
+    )
+    return lambda: _kafka(made)
+
+
+def _sqlite(directory: Path) -> EventLog:
+    from fleetlog_core.log.sqlite import SqliteLog
+
+    return SqliteLog(directory / "events.sqlite")
+
+
+def _kafka(settings: KafkaSettings) -> EventLog:
+    from fleetlog_core.log.kafka.log import KafkaLog
+    from fleetlog_core.log.kafka.topics import TopicRefused, found_topics
+
+    try:
+        return KafkaLog(found_topics(settings))
+    except TopicRefused as error:
+        # Mended without a change here: started again, it goes on.
+        raise LogUnavailable(str(error)) from error
+
+
+def _warehouse(settings: Settings) -> Callable[[], Warehouse]:
+    url = settings.warehouse.url
+    if not url.startswith("clickhouse"):
+        return lambda: _chdb(_directory(url))
+    from fleetlog_core.warehouse.clickhouse import ClickHouseWarehouse
+    from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
+
+    made = replace(ClickHouseSettings.from_url(url), connections=settings.warehouse.connections)
+    return lambda: ClickHouseWarehouse(made)
+
+
+def _chdb(directory: Path) -> Warehouse:
+    from fleetlog_core.warehouse.chdb import ChdbWarehouse
+
+    return ChdbWarehouse(directory)
+
+
+def _objects(settings: Settings) -> Callable[[], ObjectStore]:
+    url = settings.objects.url
+    if not url.startswith("http"):
+        return lambda: FolderStore(_directory(url))
+    from fleetlog_core.objects.s3 import S3Store
+    from fleetlog_core.objects.s3_settings import S3Settings
+
+    made = S3Settings.from_url(url)
+    return lambda: S3Store(made)
+
+
+def _checked(name: str, settings: Settings, read: Callable[[Settings], Callable[[], T]]) -> Callable[[], T]:
+    try:
+        return read(settings)
+    except ValueError as error:
+        key = KEYS[name]
+        url = getattr(getattr(settings, key.section), key.name)
+        raise SettingsRefused([f"{name} = {shown_value(key, url)}: {error}"]) from None
+
+
+def _directory(url: str) -> Path:
+    return Path(url.partition(":")[2]).expanduser().absolute()

@@ -1,0 +1,114 @@
+"""One process of fleetlog: some parts behind one gRPC port, with health, readiness, numbers and a drain."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.serving.metrics_port import MetricsPort
+from fleetlog_core.serving.server import GrpcServer
+from fleetlog_core.serving.telemetry import Telemetry
+
+from fleetlog_deploy.engines import Engines
+from fleetlog_deploy.parts import LOOK_SECONDS, Part
+from fleetlog_deploy.settings.model import Settings
+
+diagnostics = logging.getLogger(__name__)
+LOOK_EVERY_SECONDS = 2.0
+STARTING, DRAINING = "starting", "draining"
+
+
+class Node:
+    """Parts over engines, which it closes at the end. Used from one event loop.
+
+    gRPC health: "" serves while the process does; a part's service while the part can do its job.
+    """
+
+    def __init__(
+        self, settings: Settings, telemetry: Telemetry, engines: Engines, parts: Sequence[Part], applied: AppliedWatch
+    ) -> None:
+        self.telemetry = telemetry
+        self.failure: BaseException | None = None
+        """What ended a part, when something did."""
+        self.failed = asyncio.Event()
+        self.metrics_port: int | None = None
+        """Where /metrics is, once it is started."""
+        self._engines = engines
+        self._parts = parts
+        self._applied = applied
+        self._drain_seconds = settings.server.drain_seconds
+        self._complaint = STARTING
+        self._server = GrpcServer(settings.server.host, settings.server.port, telemetry)
+        for part in parts:
+            part.register(self._server)
+        self._metrics: MetricsPort | None = None
+        if settings.metrics.port is not None:
+            self._metrics = MetricsPort(settings.metrics.host, settings.metrics.port, telemetry, self.complaint)
+        self._looking: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def complaint(self) -> str:
+        """Why the process can't do its job, by the last look; empty when it can. From any thread."""
+        return self._complaint
+
+    async def start(self) -> int:
+        """Serve; the port. PortTaken."""
+        self._loop = asyncio.get_running_loop()
+        if self._metrics is not None:
+            self.metrics_port = self._metrics.start()
+        port = await self._server.start()
+        for part in self._parts:
+            part.start(self._fail)
+        await self._look()
+        self._looking = asyncio.create_task(self._keep_looking())
+        return port
+
+    async def stop(self, grace_seconds: float | None = None) -> None:
+        """Drain and close. Everything that was acknowledged is in the log; what is not applied yet is next time."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+        self._complaint = DRAINING
+        for part in self._parts:
+            part.drain()
+        await self._server.drain(self._drain_seconds if grace_seconds is None else grace_seconds)
+        await self._applied.close()
+        for part in self._parts:
+            await part.stop()
+        await asyncio.to_thread(self._engines.close)
+        if self._metrics is not None:
+            self._metrics.stop()
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure = error
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.failed.set)
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            await self._look()
+
+    async def _look(self) -> None:
+        complaints = []
+        for part in self._parts:
+            complaint = await self._ask(part)
+            await self._server.tell(part.service, serving=not complaint)
+            if complaint:
+                complaints.append(complaint)
+        told = "; ".join(dict.fromkeys(complaints))
+        if told != self._complaint:
+            diagnostics.warning("not ready: %s", told) if told else diagnostics.info("ready")
+        self._complaint = told
+
+    async def _ask(self, part: Part) -> str:
+        try:
+            async with asyncio.timeout(2 * LOOK_SECONDS):
+                return await asyncio.to_thread(part.complaint)
+        except TimeoutError:
+            return f"no answer within {2 * LOOK_SECONDS:.0f} s"
+        except Exception as error:  # a look that fails in its own way is no reason to stop serving
+            diagnostics.exception("a look at %s failed", part.service)
+            return f"a look failed: {type(error).__name__}"

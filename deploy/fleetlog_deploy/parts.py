@@ -1,0 +1,199 @@
+"""What fleetlog is made of: the gateway, the materializer and the query service, each over its engines.
+
+`fleetlog up` runs all three in one process, `fleetlog serve` one of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.log.port import CONTROL, LogUnavailable, Partition
+from fleetlog_core.serving.server import GrpcServer
+from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.warehouse.migrate import migrations
+from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
+from fleetlog_ingest.gateway.service import IngestServicer
+from fleetlog_ingest.materializer.batching import BatchPolicy
+from fleetlog_ingest.materializer.loop import Materializer
+from fleetlog_proto.v1 import ingest_pb2_grpc, query_pb2_grpc
+from fleetlog_query.service import QueryServicer
+
+from fleetlog_deploy.engines import Engines
+from fleetlog_deploy.settings.model import MaterializerSettings
+
+LOOK_SECONDS = 5.0
+"""The longest that a look at an engine takes before the engine counts as silent."""
+TURN_SECONDS = 120.0
+"""A materializer's loop that does not come round for so long does not do its job."""
+
+
+class Part(Protocol):
+    """One of the three. All is called from the event loop, but for `complaint`."""
+
+    service: str
+    """Full name of its gRPC service; its health is told under this name."""
+
+    def register(self, server: GrpcServer) -> None:
+        """Add what it serves, before the server starts."""
+        ...
+
+    def start(self, failed: Callable[[BaseException], None]) -> None:
+        """Begin. `failed` is called, from any thread, when it can't go on and needs a person."""
+        ...
+
+    def complaint(self) -> str:
+        """Why it can't do its job; empty when it can. Blocks for as long as engines take to answer."""
+        ...
+
+    def drain(self) -> None:
+        """Take nothing new; end what would not end by itself."""
+        ...
+
+    async def stop(self) -> None:
+        """End, when the server has stopped."""
+        ...
+
+
+class GatewayPart:
+    """See Part."""
+
+    service = "fleetlog.v1.IngestService"
+
+    def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry) -> None:
+        self._log = engines.log
+        self._servicer = IngestServicer(engines.log, engines.warehouse, engines.objects, applied, telemetry=telemetry)
+
+    def register(self, server: GrpcServer) -> None:
+        """See Part."""
+        server.add(
+            lambda inner: ingest_pb2_grpc.add_IngestServiceServicer_to_server(self._servicer, inner), self.service
+        )
+
+    def start(self, failed: Callable[[BaseException], None]) -> None:
+        """See Part: nothing of it runs by itself."""
+
+    def complaint(self) -> str:
+        """See Part. Without the warehouse it still makes durable what new runs send, so that is not asked."""
+        return log_complaint(lambda: self._log.next_offset(Partition(CONTROL, 0)))
+
+    def drain(self) -> None:
+        """See Part."""
+        self._servicer.drain()
+
+    async def stop(self) -> None:
+        """See Part."""
+        self._servicer.close()
+
+
+class QueryPart:
+    """See Part."""
+
+    service = "fleetlog.v1.QueryService"
+
+    def __init__(self, engines: Engines, applied: AppliedWatch, token_key: bytes) -> None:
+        self._warehouse = engines.warehouse
+        self._servicer = QueryServicer(engines.warehouse, engines.objects, applied, token_key)
+
+    def register(self, server: GrpcServer) -> None:
+        """See Part."""
+        server.add(lambda inner: query_pb2_grpc.add_QueryServiceServicer_to_server(self._servicer, inner), self.service)
+
+    def start(self, failed: Callable[[BaseException], None]) -> None:
+        """See Part: nothing of it runs by itself."""
+
+    def complaint(self) -> str:
+        """See Part."""
+        return warehouse_complaint(self._warehouse)
+
+    def drain(self) -> None:
+        """See Part."""
+        self._servicer.drain()
+
+    async def stop(self) -> None:
+        """See Part."""
+        self._servicer.close()
+
+
+class MaterializerPart:
+    """See Part. It serves nothing but health."""
+
+    service = "fleetlog.v1.Materializer"
+
+    def __init__(
+        self,
+        engines: Engines,
+        telemetry: Telemetry,
+        settings: MaterializerSettings,
+        on_applied: Callable[[], None] | None = None,
+    ) -> None:
+        self._log, self._warehouse = engines.log, engines.warehouse
+        self._materializer = Materializer(
+            engines.log,
+            engines.warehouse,
+            engines.objects,
+            group=settings.group,
+            on_applied=on_applied,
+            telemetry=telemetry,
+            policy=BatchPolicy(target_weight=settings.batch_rows, max_wait_seconds=settings.batch_wait_seconds),
+        )
+        self._thread: threading.Thread | None = None
+
+    def register(self, server: GrpcServer) -> None:
+        """See Part."""
+        server.add(lambda inner: None, self.service)
+
+    def start(self, failed: Callable[[BaseException], None]) -> None:
+        """See Part."""
+
+        def work() -> None:
+            try:
+                self._materializer.run()
+            except BaseException as error:  # told by whoever runs the process
+                failed(error)
+
+        self._thread = threading.Thread(target=work, name="materializer", daemon=True)
+        self._thread.start()
+
+    def complaint(self) -> str:
+        """See Part."""
+        if self._thread is None or not self._thread.is_alive():
+            return "the materializer does not run"
+        if self._materializer.idle_seconds() > TURN_SECONDS:
+            return f"the materializer has not come round for {self._materializer.idle_seconds():.0f} s"
+        return warehouse_complaint(self._warehouse) or log_complaint(
+            lambda: self._log.next_offset(Partition(CONTROL, 0))
+        )
+
+    def drain(self) -> None:
+        """See Part: as long as others may write, it goes on."""
+
+    async def stop(self) -> None:
+        """See Part. A batch that is under way is finished, or done again by the next member."""
+        self._materializer.stop()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, 60.0)
+
+
+def log_complaint(look: Callable[[], object]) -> str:
+    """Why the log can't be used; empty when it can."""
+    try:
+        look()
+    except LogUnavailable as error:
+        return f"the log does not answer: {error}"
+    return ""
+
+
+def warehouse_complaint(warehouse: Warehouse) -> str:
+    """Why the warehouse can't be used; empty when it can."""
+    try:
+        done = warehouse.select(Statement("SELECT name FROM migrations"), timeout_seconds=LOOK_SECONDS)
+    except (WarehouseUnavailable, TimedOut) as error:
+        return f"the warehouse does not answer: {error}"
+    except WarehouseRefused:
+        return "the warehouse has no tables yet; a materializer makes them"
+    missing = sorted(migrations().keys() - set(done.texts("name")))
+    return f"the warehouse lacks {missing[0]}; a materializer of this version makes it" if missing else ""

@@ -1,0 +1,99 @@
+"""A node in the foreground: until a signal, or until it can't go on."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+from fleetlog_core.log.port import LogUnavailable
+from fleetlog_core.serving.server import PortTaken, joined
+from fleetlog_core.warehouse.port import WarehouseUnavailable
+
+from fleetlog_deploy.node import Node
+from fleetlog_deploy.settings.load import SettingsRefused
+from fleetlog_deploy.settings.model import Settings
+
+diagnostics = logging.getLogger(__name__)
+STOPPED, FAILED, REFUSED = 0, 1, 2
+"""Exit codes: stopped as it was told, could not start or go on, settings that can't be meant."""
+HARD_SECONDS = 75.0
+"""Beyond the drain: what has not ended by then is cut off. What was acknowledged is in the log already."""
+Announce = Callable[[str, Node], None]
+"""Told the target when it serves."""
+
+
+class Failed(Exception):
+    """A part ended and needs a person; the cause says why."""
+
+
+async def run_node(make: Callable[[], Node], settings: Settings, announce: Announce) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Failed, PortTaken, and what `make` raises."""
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    node = make()
+    try:
+        port = await node.start()
+    except PortTaken:
+        await node.stop()
+        raise
+    target = joined(settings.server.host, port)
+    if not _is_loopback(settings.server.host):
+        print(f"fleetlog: whoever reaches {target} can read and write everything", file=sys.stderr)
+    announce(target, node)
+    waits = [asyncio.create_task(stopping.wait()), asyncio.create_task(node.failed.wait())]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in waits:
+        task.cancel()
+    cut = threading.Timer(settings.server.drain_seconds + HARD_SECONDS, _cut)
+    cut.daemon = True
+    cut.start()
+    await node.stop()
+    cut.cancel()
+    if node.failure is not None:
+        raise Failed(str(node.failure)) from node.failure
+
+
+def exit_code(work: Callable[[], None], what: str, more: str, mend: str) -> int:
+    """The exit code of `work`, with what went wrong in a line on stderr.
+
+    `what` is being served, `more` says where to look, and `mend` what helps when the tables can't be folded on.
+    """
+    try:
+        work()
+    except SettingsRefused as error:
+        for complaint in error.complaints:
+            print(f"fleetlog: {complaint}", file=sys.stderr)
+        return REFUSED
+    except Failed as error:
+        diagnostics.error("the materializer ended", exc_info=error.__cause__)
+        print(f"fleetlog: stopped: {error}; {more}, and {mend}", file=sys.stderr)
+        return FAILED
+    except (LogUnavailable, WarehouseUnavailable, PortTaken) as error:
+        print(f"fleetlog: {error}", file=sys.stderr)
+        return FAILED
+    except Exception as error:
+        diagnostics.exception("fleetlog did not start")
+        print(f"fleetlog: {what} can't be served: {error}; {more}", file=sys.stderr)
+        return FAILED
+    return STOPPED
+
+
+def _cut() -> None:
+    diagnostics.error("the drain did not end; cut off")
+    logging.shutdown()
+    os._exit(FAILED)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,69 @@
+"""`fleetlog serve`: one part or some in a process, beside any number of others over the same engines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Sequence
+
+from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.serving import diagnostics
+from fleetlog_core.serving.server import joined
+from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.warehouse.migrate import migrate
+
+from fleetlog_deploy.engines import Engines, need, need_shared
+from fleetlog_deploy.node import Node
+from fleetlog_deploy.parts import GatewayPart, MaterializerPart, Part, QueryPart
+from fleetlog_deploy.running import exit_code, run_node
+from fleetlog_deploy.settings.model import Settings
+
+NEEDS = {
+    "gateway": ("log.url", "warehouse.url", "objects.url"),
+    "materializer": ("log.url", "warehouse.url", "objects.url"),
+    "query": ("warehouse.url", "objects.url", "query.token_key"),
+}
+"""The parts, and the settings without which each can't be."""
+
+
+def serve(names: Sequence[str], settings: Settings, as_json: bool) -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit code. Diagnostics go to stderr."""
+    what = "+".join(names)
+    diagnostics.configure(what, settings.diagnostics.format, settings.diagnostics.level)
+
+    def announce(target: str, node: Node) -> None:
+        metrics = None if node.metrics_port is None else joined(settings.metrics.host, node.metrics_port)
+        logging.getLogger(__name__).info("serving on %s, metrics on %s", target, metrics or "no port")
+        if as_json:
+            told: dict[str, object] = {"parts": names, "target": target, "pid": os.getpid()}
+            print(json.dumps(told | ({"metrics": metrics} if metrics else {})), flush=True)
+
+    def work() -> None:
+        asyncio.run(run_node(lambda: node_of(names, settings), settings, announce))
+
+    mend = "an empty database with a materializer.group of its own makes the tables anew from the log"
+    return exit_code(work, what, "the lines above have more", mend)
+
+
+def node_of(names: Sequence[str], settings: Settings) -> Node:
+    """The process of the parts."""
+    need(settings, *dict.fromkeys(setting for name in names for setting in NEEDS[name]))
+    need_shared(settings)
+    telemetry = Telemetry()
+    engines = Engines(settings, telemetry)
+    try:
+        applied = AppliedWatch(engines.warehouse, settings.warehouse.applied_poll_millis / 1000)
+        parts: list[Part] = []
+        if "gateway" in names:
+            parts.append(GatewayPart(engines, applied, telemetry))
+        if "query" in names:
+            parts.append(QueryPart(engines, applied, bytes.fromhex(settings.query.token_key)))
+        if "materializer" in names:
+            migrate(engines.warehouse)
+            parts.append(MaterializerPart(engines, telemetry, settings.materializer, applied.poke))
+        return Node(settings, telemetry, engines, parts, applied)
+    except BaseException:
+        engines.close()
+        raise

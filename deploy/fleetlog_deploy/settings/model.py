@@ -1,0 +1,171 @@
+"""Every setting, with its unit in its name, its default and its limits.
+
+In a TOML file `[warehouse] url`, in the environment FLEETLOG_WAREHOUSE_URL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from fleetlog_deploy.settings.limit import Limit, Range, choices, matches, url_of
+
+KAFKA_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+
+
+def setting(default: Any, limit: Limit | None = None, *, secret: bool = False) -> Any:
+    """A field with its limit. `secret`: it is never shown; of a URL, its user and password are not."""
+    return field(default=default, metadata={"limit": limit, "secret": secret}, repr=not secret)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """The event log."""
+
+    url: str = setting("", url_of("sqlite:DIRECTORY", "kafka://host:port,host:port/prefix"))
+    """sqlite: for one process, kafka:// for any number."""
+    delivery_seconds: float = setting(30.0, Range(1, 3_600))
+    """An append to Kafka that is not durable by then fails, and the client sends it again."""
+    session_seconds: float = setting(10.0, Range(6, 300))
+    """A materializer that is silent for so long loses its partitions to the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSettings:
+    """Who we are to Kafka's brokers, and what we trust."""
+
+    protocol: str = setting("PLAINTEXT", choices(*KAFKA_PROTOCOLS))
+    mechanism: str = setting("", choices("", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"))
+    username: str = ""
+    password: str = setting("", secret=True)
+    ca_file: str = ""
+    """PEM of what signs the brokers' certificates; empty: what the system trusts."""
+    certificate_file: str = ""
+    key_file: str = ""
+    key_password: str = setting("", secret=True)
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseSettings:
+    """The tables."""
+
+    url: str = setting(
+        "", url_of("chdb:DIRECTORY", "clickhouse://user:password@host:port/database", "clickhouses://…"), secret=True
+    )
+    """chdb: for one process, clickhouse:// (clickhouses:// with TLS) for any number."""
+    connections: int = setting(8, Range(1, 1_000))
+    """To a ClickHouse server, of each process."""
+    applied_poll_millis: int = setting(10, Range(1, 10_000))
+    """How often a process looks at how far the tables are, while somebody waits for what was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsSettings:
+    """The bytes of artifacts."""
+
+    url: str = setting("", url_of("folder:DIRECTORY", "https://key:secret@host:port/bucket", "http://…"), secret=True)
+    """folder: on one machine, http:// and https:// an S3 store, for any number of machines."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """The gRPC port."""
+
+    host: str = "127.0.0.1"
+    """Beyond loopback, whoever reaches the port can read and write everything."""
+    port: int = setting(7460, Range(0, 65_535))
+    """0: a free one."""
+    drain_seconds: float = setting(10.0, Range(0, 600))
+    """How long calls may go on after SIGTERM."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSettings:
+    """The HTTP port with /metrics, /healthz and /readyz."""
+
+    host: str = "127.0.0.1"
+    port: int | None = setting(None, Range(0, 65_535))
+    """Not set: none; 0: a free one."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosticsSettings:
+    """What a process writes about its work."""
+
+    format: str = setting("text", choices("text", "json"))
+    level: str = setting("info", choices("debug", "info", "warning", "error"))
+
+
+@dataclass(frozen=True, slots=True)
+class MaterializerSettings:
+    """How the log becomes tables."""
+
+    group: str = setting("materializer", matches("[A-Za-z0-9._-]{1,100}", "letters, digits, '.', '_' and '-'"))
+    """Materializers of one group share the log. Tables that are folded anew need a group of their own."""
+    batch_rows: int = setting(400_000, Range(1, 1_000_000))
+    """Rows that are enough for an insert."""
+    batch_wait_seconds: float = setting(1.0, Range(0, 60))
+    """The longest that a record waits for others under load."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySettings:
+    """The query service."""
+
+    token_key: str = setting("", matches("([0-9a-f]{64})?", "64 hexadecimal digits: openssl rand -hex 32"), secret=True)
+    """What page tokens are signed with: the same in every query process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of them, by section."""
+
+    log: LogSettings = LogSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    objects: ObjectsSettings = ObjectsSettings()
+    server: ServerSettings = ServerSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    diagnostics: DiagnosticsSettings = DiagnosticsSettings()
+    materializer: MaterializerSettings = MaterializerSettings()
+    query: QuerySettings = QuerySettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting: where it stands, what it may be."""
+
+    section: str
+    name: str
+    kind: type
+    default: object
+    limit: Limit | None
+    secret: bool
+
+    def __str__(self) -> str:
+        return f"{self.section}.{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return f"FLEETLOG_{self.section}_{self.name}".upper()
+
+
+def sections() -> dict[str, Any]:
+    """The class of each section."""
+    return {one.name: type(one.default) for one in fields(Settings)}
+
+
+def _kind(annotation: str) -> type:
+    return {"str": str, "int": int, "int | None": int, "float": float, "bool": bool}[annotation]
+
+
+KEYS: dict[str, Key] = {
+    f"{section}.{one.name}": Key(
+        section, one.name, _kind(str(one.type)), one.default, one.metadata.get("limit"),
+        bool(one.metadata.get("secret")),
+    )
+    for section, settings in sections().items()
+    for one in fields(settings)
+}  # fmt: skip
+"""Every setting by "section.name"."""

@@ -23,16 +23,29 @@ class Server:
     data: Path
     ready_seconds: float
     pid: int
+    metrics: str
+    """host:port of its numbers."""
 
 
 @contextmanager
-def running(*, keep: bool = False) -> Iterator[Server]:
-    """Start one; stop it with everything durable. `keep` leaves its data to the caller."""
-    data = Path(tempfile.mkdtemp(prefix="fleetlog-bench-"))
+def running(*, keep: bool = False, data: Path | None = None) -> Iterator[Server]:
+    """Start one; stop it with everything durable. `keep` leaves its data to the caller; `data` is kept anyway."""
+    keep = keep or data is not None
+    data = data or Path(tempfile.mkdtemp(prefix="fleetlog-bench-"))
     try:
         begun = time.monotonic()
         process = subprocess.Popen(
-            [Path(sys.executable).parent / "fleetlog", "up", "--data", data, "--port", "0", "--json"],
+            [
+                Path(sys.executable).parent / "fleetlog",
+                "up",
+                "--data",
+                data,
+                "--port",
+                "0",
+                "--json",
+                "--metrics-port",
+                "0",
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -42,7 +55,8 @@ def running(*, keep: bool = False) -> Iterator[Server]:
             line = process.stdout.readline()
             if not line:
                 raise RuntimeError(f"the server did not start: exit code {process.wait()}")
-            yield Server(json.loads(line)["target"], data, time.monotonic() - begun, process.pid)
+            told = json.loads(line)
+            yield Server(told["target"], data, time.monotonic() - begun, process.pid, told["metrics"])
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=120)

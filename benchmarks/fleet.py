@@ -1,0 +1,250 @@
+"""A fleet of 1,000,000 runs of 20 params, 20 metrics and 5 tags: searches, facets, selection, streams and watches.
+
+    python -m benchmarks fleet                                        all; the load alone takes most of an hour
+    FLEETLOG_BENCH_RUNS=100000 python -m benchmarks fleet             a smaller fleet, and its own marks don't hold
+    FLEETLOG_BENCH_DATA=DIR python -m benchmarks fleet                on a data directory with a loaded fleet; kept
+
+Every number is with the client: text in, objects out. What a search reads is told by ClickHouse's own counters, which
+the server shows on its metrics port.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import resource
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import fleetlog
+from fleetlog.connection import connection_to
+from fleetlog.searches import RunSearch
+from fleetlog_proto.v1 import query_pb2
+
+from benchmarks.figure import Figure, quantile
+from benchmarks.searches import EXPERIMENT, load, ordered, two_conditions
+from benchmarks.server import Server, running
+
+RUNS = int(os.environ.get("FLEETLOG_BENCH_RUNS", "1000000"))
+DATA = os.environ.get("FLEETLOG_BENCH_DATA")
+TIMES = 60
+BATCHES_A_SECOND = 20
+SELECTED = 100_000
+CURVES, CURVE_POINTS, BUCKETS = 100, 100_000, 1_000
+
+
+def measure(runs: int = RUNS) -> Iterator[Figure]:
+    """Load, search in quiet, search while updates land, then what is read in bulk."""
+    with running(data=Path(DATA) if DATA else None) as server:
+        client = fleetlog.Client(server.target)
+        if DATA is None:
+            client.create_experiment(EXPERIMENT, exist_ok=True)
+            begun = time.perf_counter()
+            load(client, server.target, runs)
+            yield Figure("runs loaded", runs / (time.perf_counter() - begun), "runs/s", 15_000, False, f"{runs:,} runs")
+        fleet = Fleet(server, client)
+        for name, search, mark in fleet.searches():
+            yield fleet.timed(name, search, mark)
+        with fleet.updates():
+            for name, search, mark in fleet.searches():
+                yield fleet.timed(f"{name}, {BATCHES_A_SECOND} batches/s landing", search, 2 * mark)
+        yield fleet.at_once()
+        yield from fleet.streamed()
+        yield fleet.watched()
+        yield fleet.curves()
+
+
+class Fleet:
+    """The loaded fleet, and what is asked of it."""
+
+    def __init__(self, server: Server, client: fleetlog.Client) -> None:
+        self._server = server
+        self._client = client
+        self._rng = random.Random(5)
+        # The first ones: a filter by start time keeps so many for the selection.
+        some = client.search_runs(experiments=[EXPERIMENT], limit=1000, read_mask=["attributes"])
+        self._some = [run.id for run in some]
+
+    def searches(self) -> list[tuple[str, Callable[[], object], float]]:
+        """(name, call, mark of its p95 in ms)."""
+        client = self._client
+        first = f"params.param_0 < {SELECTED / RUNS:.4f}" if RUNS > SELECTED else ""
+
+        def three() -> object:
+            number = self._rng.uniform(0.9, 0.99)
+            text = f"(metrics.metric_1 > {number:.4f} OR params.model = 'mamba') AND min(metrics.metric_2) < 0.01"
+            return client.search_runs(text, experiments=[EXPERIMENT], limit=10)
+
+        def pages() -> Callable[[], object]:
+            connection = connection_to(self._server.target)
+            request = query_pb2.SearchRunsRequest(
+                experiment_names=[EXPERIMENT], filter="metrics.metric_3 > 0.5", page_size=10
+            )
+
+            def page() -> object:
+                response = connection.call(connection.query.SearchRuns, request)
+                request.page_token = response.next_page_token
+                return response.runs
+
+            return page
+
+        def select() -> object:
+            chosen = client.select(
+                first, experiments=[EXPERIMENT], minimize="metrics.metric_5", group_by=["params.model", "params.batch"],
+                min_count=2, limit=5,
+            )  # fmt: skip
+            return list(chosen)
+
+        return [
+            ("two conditions, top 10", lambda: two_conditions(client), 60),
+            ("order by a metric, no filter, top 10", lambda: ordered(client), 60),
+            ("three conditions with OR and a series function", three, 150),
+            ("next page of 10", pages(), 60),
+            ("facets: all keys", lambda: client.keys(experiments=[EXPERIMENT]), 150),
+            ("facets: values of a param", lambda: client.values("params.model", experiments=[EXPERIMENT]), 150),
+            (f"select by two objectives' groups over {SELECTED:,} runs", select, 300),
+        ]
+
+    def timed(self, name: str, search: Callable[[], object], mark: float) -> Figure:
+        """The p95 in ms, and what one search reads."""
+        for _ in range(3):
+            search()
+        rows, size = self._read()
+        millis = []
+        for _ in range(TIMES):
+            begun = time.perf_counter()
+            if not search():
+                raise AssertionError(f"{name}: nothing found")
+            millis.append((time.perf_counter() - begun) * 1e3)
+        rows_after, size_after = self._read()
+        reads = f"{(rows_after - rows) / TIMES:,.0f} rows, {(size_after - size) / TIMES / 1e6:,.1f} MB read"
+        detail = f"p50 {quantile(millis, 0.5):.1f} ms; {reads}"
+        return Figure(f"{name}, p95", quantile(millis, 0.95), "ms", mark, True, detail)
+
+    def _read(self) -> tuple[float, float]:
+        """Rows and bytes that the warehouse has read for selects, by its own count."""
+        with urllib.request.urlopen(f"http://{self._server.metrics}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+        found = dict(re.findall(r"^fleetlog_statement_(rows|bytes)_read_total (\S+)$", text, re.MULTILINE))
+        return float(found["rows"]), float(found["bytes"])
+
+    @contextmanager
+    def updates(self) -> Iterator[None]:
+        """So many batches a second of new values for runs of the fleet, while it lasts."""
+        stop = threading.Event()
+        runs = [
+            fleetlog.start_run(EXPERIMENT, run_id=run_id, resume=True, target=self._server.target)
+            for run_id in self._rng.sample(self._some, 50)
+        ]
+
+        def write() -> None:
+            step = 1_000
+            while not stop.wait(1 / BATCHES_A_SECOND):
+                step += 1
+                for run in runs[step % 5 :: 5]:
+                    run.log({f"metric_{i}": self._rng.random() for i in range(20)}, step=step)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            writer.join()
+            for run in runs:
+                run.finish()
+
+    def at_once(self, clients: int = 16) -> Figure:
+        """Searches a second when so many clients search side by side, and how long each waits."""
+        millis: list[float] = []
+
+        def one() -> None:
+            for _ in range(TIMES // 4):
+                begun = time.perf_counter()
+                two_conditions(self._client)
+                millis.append((time.perf_counter() - begun) * 1e3)
+
+        begun = time.perf_counter()
+        with ThreadPoolExecutor(clients) as pool:
+            for done in [pool.submit(one) for _ in range(clients)]:
+                done.result()
+        rate = len(millis) / (time.perf_counter() - begun)
+        detail = f"p50 {quantile(millis, 0.5):.0f} ms, p95 {quantile(millis, 0.95):.0f} ms"
+        return Figure(f"{clients} clients at once, two conditions", rate, "searches/s", 0, False, detail)
+
+    def streamed(self) -> Iterator[Figure]:
+        """The whole fleet to the client as Arrow, and how much memory that takes on both sides."""
+        for mask, name in (
+            (["attributes"], "attributes"),
+            (["attributes", "metrics.metric_1"], "and a metric"),
+            ([], "whole"),
+        ):
+            mine, its = _peak_here(), _resident(self._server.pid)
+            begun, rows = time.perf_counter(), 0
+            request = query_pb2.SearchRunsRequest(experiment_names=[EXPERIMENT], read_mask=mask)
+            for batch in RunSearch(self._server.target, request, self._client).batches():
+                rows += batch.num_rows
+            seconds = time.perf_counter() - begun
+            here, there = _peak_here() - mine, _resident(self._server.pid) - its
+            grown = f"{here / 1e6:.0f} MB more here, {there / 1e6:.0f} MB there"
+            yield Figure(f"runs streamed, {name}", rows / seconds, "runs/s", 50_000, False, f"{rows:,} runs; {grown}")
+
+    def watched(self) -> Figure:
+        """From durable to told, for a watch of a search over the whole fleet."""
+        client = self._client
+        changes = client.watch_runs(experiments=[EXPERIMENT], limit=20)
+        next(changes)
+        millis = []
+        for place in range(20):
+            run = fleetlog.start_run(EXPERIMENT, name=f"watched {place}", target=self._server.target)
+            run.flush()
+            begun = time.perf_counter()
+            while not any(one.id == run.id for one in next(changes).entered):
+                pass
+            millis.append((time.perf_counter() - begun) * 1e3)
+            run.finish()
+        return Figure(
+            "a watch tells of a new run, p95",
+            quantile(millis, 0.95),
+            "ms",
+            300,
+            True,
+            f"p50 {quantile(millis, 0.5):.0f} ms",
+        )
+
+    def curves(self) -> Figure:
+        """Buckets of many long series in one read."""
+        ids = []
+        for place in range(CURVES):
+            run = fleetlog.start_run("curves", name=f"curve {place}", target=self._server.target)
+            steps = range(CURVE_POINTS)
+            run.log_series("loss", steps=list(steps), values=[1 / (1 + step) for step in steps])
+            run.finish(wait=False)
+            ids.append(run.id)
+        self._client.flush(timeout=600, level="applied")
+        millis = []
+        for _ in range(TIMES // 3):
+            begun = time.perf_counter()
+            found = self._client.read_curves(ids, ["loss"], BUCKETS)
+            millis.append((time.perf_counter() - begun) * 1e3)
+            if len(found) != CURVES:
+                raise AssertionError(f"{len(found)} curves of {CURVES}")
+        detail = f"{CURVES} series of {CURVE_POINTS:,} points; p50 {quantile(millis, 0.5):.0f} ms"
+        return Figure(f"{CURVES} runs × {BUCKETS:,} buckets, p95", quantile(millis, 0.95), "ms", 60, True, detail)
+
+
+def _peak_here() -> float:
+    """Bytes of memory that this process has had at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+
+
+def _resident(pid: int) -> float:
+    """Bytes of memory that a process has."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return float(re.findall(r"VmHWM:\s+(\d+)", status)[0]) * 1024

@@ -6,6 +6,7 @@ fleetlog.Client().search_runs("metrics.train_loss < 3", experiments=["speedrun"]
 """
 
 from fleetlog.client import Client
+from fleetlog.comparing import Comparison
 from fleetlog.deliveries import flush
 from fleetlog.errors import (
     AlreadyExists,
@@ -30,6 +31,7 @@ __all__ = [
     "AlreadyExists",
     "Buckets",
     "Client",
+    "Comparison",
     "DeadlineExceeded",
     "Experiment",
     "FailedPrecondition",

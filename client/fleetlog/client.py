@@ -11,9 +11,10 @@ from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2, scope_pb2, selection_pb2, watch_pb2
 
+from fleetlog.comparing import Comparison, Of
 from fleetlog.connection import Connection, connection_to, resolve_namespace
 from fleetlog.deliveries import flush, wait_applied
-from fleetlog.errors import FleetlogError
+from fleetlog.errors import FleetlogError, NotFound
 from fleetlog.facets import KeyInfo, ValueCount, list_keys, list_values
 from fleetlog.searches import RunSearch, search
 from fleetlog.selection import Objective, Selection, mode_of, objectives_of, statistic_of
@@ -149,6 +150,18 @@ class Client:
             response = self._connection.call(self._connection.query.GetRuns, request, READ_SECONDS)
             runs += [RunView(run, self) for run in response.runs]
         return RunList(runs)
+
+    def compare(self, run_ids: Sequence[str], *, of: Of = "last") -> Comparison:
+        """Runs side by side: params and tags that differ, and all metrics. NotFound when one of them is not there.
+
+        `of`: which number of each metric, "last", "min", "max", "mean" or "first".
+        """
+        runs = self.get_runs(run_ids, summaries=of != "last")
+        if len(runs) < len(run_ids):
+            there = {run.id for run in runs}
+            missing = [one for one in run_ids if one.lower().replace("-", "") not in there]
+            raise NotFound("RUN_NOT_FOUND", f"there is no run {missing[0]} in this namespace")
+        return Comparison(runs, of)
 
     def best_run(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -13,7 +14,10 @@ from fleetlog.cli.context import AsJson, Namespace, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
 from fleetlog.client import Client
 from fleetlog.errors import NotFound
+from fleetlog.params import Value
 
+SIDE_BY_SIDE = 4
+"""More runs than this are lines of a terminal rather than columns."""
 app = typer.Typer(no_args_is_help=True, help="Find runs, look at them, compare them.")
 
 
@@ -114,35 +118,53 @@ def get(
         )
 
 
+class Number(StrEnum):
+    """Which number of a metric."""
+
+    last = "last"
+    min = "min"
+    max = "max"
+    mean = "mean"
+    first = "first"
+
+
 @app.command()
 def diff(
-    one: Annotated[str, typer.Argument(help="A run's id.")],
-    other: Annotated[str, typer.Argument(help="Another's.")],
+    run_ids: Annotated[list[str], typer.Argument(help="Ids of runs, two or more.")],
+    of: Annotated[Number, typer.Option(help="Which number of each metric.")] = Number.last,
+    everything: Annotated[bool, typer.Option("--all", help="Metrics that are the same as well.")] = False,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show in which params, tags and metrics two runs differ.
+    """Show in which params, tags and metrics runs differ.
 
     Example: fleetlog runs diff 0190a3b4c5d67e8f9a0b1c2d3e4f5061 0190a3b4c5d67e8f9a0b1c2d3e4f5062
     """
-    client = Client(target, namespace)
-    left, right = client.get_run(one), client.get_run(other)
-    rows = []
-    for group in ("params", "tags", "metrics"):
-        mine, theirs = getattr(left, group), getattr(right, group)
-        for key in sorted({*mine, *theirs}):
-            if repr(mine.get(key)) != repr(theirs.get(key)):
-                rows.append((f"{group}.{key}", mine.get(key), theirs.get(key)))
+    if len(run_ids) < 2:
+        raise typer.BadParameter("give two runs or more", param_hint="RUN_IDS")
+    found = Client(target, namespace).compare(run_ids, of=of.value)
+    rows: dict[str, list[Value | None]] = found.differences
+    if everything:
+        rows |= {f"metrics.{key}": list(values) for key, values in found.metrics.items()}
+    ids = [run.id for run in found.runs]
     if as_json:
-        print_json([{"what": what, "one": a, "other": b} for what, a, b in rows])
+        print_json([{"what": what, "values": dict(zip(ids, values, strict=True))} for what, values in rows.items()])
         return
     if not rows and on_terminal():
-        say("they have the same params, tags and last values of metrics")
+        say(f"they have the same params, tags and {of.value} values of metrics")
         return
-    heads = [left.name, right.name] if left.name and right.name and left.name != right.name else [left.id, right.id]
-    changes = [(what, a, b, _change(a, b)) for what, a, b in rows]
-    print_rows(["what", "one", "other", "change"], changes, fold=True, titles=["", *heads, "change"])
+    names = [run.name for run in found.runs]
+    heads = names if all(names) and len(set(names)) == len(names) else ids
+    if len(ids) > SIDE_BY_SIDE and on_terminal():
+        # A line for each run.
+        columns = [[run.id, *[values[place] for values in rows.values()]] for place, run in enumerate(found.runs)]
+        print_rows(["run_id", *rows], columns)
+    elif len(ids) > 2:
+        print_rows(["what", *ids], [(what, *values) for what, values in rows.items()], fold=True, titles=["", *heads])
+    else:
+        changes = [(what, a, b, _change(a, b)) for what, (a, b) in rows.items()]
+        print_rows(["what", *ids, "change"], changes, fold=True, titles=["", *heads, "change"])
 
 
 def _change(before: object, after: object) -> str | None:

@@ -105,7 +105,7 @@ def test_json_has_everything(runs: Runs) -> None:
     one = json.loads(piped(runs.target, "runs", "get", runs.best, "--json").out)
     assert (one["experiment"], one["summaries"]["loss"]["count"], one["problems"]) == ("cli", 100, [])
     (seed,) = json.loads(piped(runs.target, "runs", "diff", runs.best, runs.second, "--json").out)[:1]
-    assert seed == {"what": "params.seed", "one": 0, "other": 1}
+    assert seed == {"what": "params.seed", "values": {runs.best: 0, runs.second: 1}}
     points = json.loads(piped(runs.target, "metrics", "show", runs.best, "loss", "--json").out)
     assert points[-1] == {"key": "loss", "step": 99, "time_millis": points[-1]["time_millis"], "value": 3.123456789}
     assert "cli" in [one["name"] for one in json.loads(piped(runs.target, "experiments", "ls", "--json").out)]
@@ -131,6 +131,18 @@ def test_a_chart_fits_the_terminal(runs: Runs) -> None:
     answer = on_terminal(runs.target, 60, "metrics", "show", runs.best, "loss")
     assert "last 3.12346 at step 99" in answer.lines[0]
     assert max(len(line.rstrip()) for line in answer.lines[1:]) <= 60
+
+
+def test_differences_of_many_runs(runs: Runs) -> None:
+    ids = [runs.best, runs.second, runs.odd]
+    head, *rows = [line.split("\t") for line in piped(runs.target, "runs", "diff", *ids, "--of", "min").lines]
+    assert head == ["what", *ids]
+    assert [row[0] for row in rows] == ["params.seed", "metrics.loss"]
+    assert rows[1][1:3] == ["3.123456789", "3.25"]
+    every = piped(runs.target, "runs", "diff", *ids, "--all").lines
+    assert "metrics.acc\t0.5\t0.5\t0.5" in every
+    answer = on_terminal(runs.target, 120, "runs", "diff", *ids, runs.best, runs.second)
+    assert [line.split()[0] for line in answer.lines] == ["run_id", *ids, runs.best, runs.second]
 
 
 def show(runs: Runs, *options: str) -> list[list[str]]:
@@ -190,6 +202,8 @@ def test_experiments_are_made_and_listed(runs: Runs) -> None:
         (["runs", "search", "--columns", "foo"], 2, "'foo' is no column: there are run_id, name"),
         (["runs", "search", "--limit", "0"], 2, "--limit"),
         (["runs", "frob"], 2, "No such command 'frob'"),
+        (["runs", "diff", "0" * 32], 2, "give two runs or more"),
+        (["runs", "diff", "0" * 32, "1" * 32], 1, f"there is no run {'0' * 32}"),
         (["metrics", "show"], 2, "Missing argument"),
         (["metrics", "show", "0" * 32, "x", "--last", "3", "--buckets", "4"], 2, "one of --last and --buckets"),
         (["metrics", "show", "0" * 32, "x", "--since", "soon"], 1, "there is no run"),

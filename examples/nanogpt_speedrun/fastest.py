@@ -56,13 +56,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"fastest: {error}", file=sys.stderr)
         return 1
     console = Console(soft_wrap=True)
-    bound = f"at most (p < {options.p:g})"
-    table = Table("record", "runs", "mean time", "mean val_loss", "std", bound, f"≤ {options.loss:g}")
+    table = Table("record", "runs", "seconds", "val_loss", "std", f"p<{options.p:g}", "", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
     for record in records[:SHOWN]:
         time, loss = record.objectives[TIME], record.objectives[LOSS]
         table.add_row(
-            record.values["tags.record"], str(record.count), f"{time.mean / 1e3:.2f} s", f"{loss.mean:.4f}",
-            f"{loss.std:.4f}", f"{loss.confidence_high:.4f}", "holds" if holds(record, options.loss) else "may be luck",
+            record.values["tags.record"], str(record.count), f"{time.mean / 1e3:.2f}", f"{loss.mean:.4f}",
+            f"{loss.std:.4f}", f"{loss.confidence_high:.4f}", "holds" if holds(record, options.loss) else "luck?",
         )  # fmt: skip
     console.print(table)
     for verdict in records.verdicts:

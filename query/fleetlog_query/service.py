@@ -239,7 +239,8 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     ) -> facets_pb2.ListKeysResponse:
         """See the proto."""
         scope = await self._scoped(request.scope, context)
-        return await self._do(self._facets.keys, request, scope, _remaining(context))
+        hidden = await self._do(self._hidden_experiments, scope.namespace, _remaining(context))
+        return await self._do(self._facets.keys, request, scope, hidden, _remaining(context))
 
     async def ListValues(  # noqa: N802
         self, request: facets_pb2.ListValuesRequest, context: Context
@@ -258,6 +259,9 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         response = await self._do(self._selector.select, request, scope, _remaining(context))
         response.position.CopyFrom(to_proto(position))
         return checked(response)
+
+    def _hidden_experiments(self, namespace: str, timeout_seconds: float) -> tuple[int, ...]:
+        return tuple(sorted(e.experiment_id for e in self._experiments.all(namespace, timeout_seconds) if e.deleted))
 
     async def _scoped(self, scope: scope_pb2.RunScope, context: Context) -> Scope:
         """Where it looks, once what it must hold is there."""

@@ -164,6 +164,23 @@ def test_counts_follow_every_change(embedded_target: str, experiment: str, segme
             assert {one.value: one.runs for one in values} == Counter(row.params["lr"][1] for row in shown)
 
 
+def test_without_experiments_it_is_all_that_are_not_deleted(embedded_target: str, segment_runs: int) -> None:
+    client = fleetlog.Client(embedded_target, f"facets-{segment_runs}")
+    expected: dict[str, int] = {}
+    for number in range(6):
+        name = f"e{number}"
+        for key in ("a", f"b{number % 2}"):
+            with fleetlog.start_run(name, params={key: 1}, target=embedded_target, namespace=client.namespace):
+                expected[key] = expected.get(key, 0) + 1
+        assert {one.key: one.runs for one in client.keys(kind="params")} == expected
+    experiment = client.get_experiment("e0").id
+    client.delete_experiment(experiment)
+    assert {one.key: one.runs for one in client.keys(kind="params")} == {"a": 5, "b0": 2, "b1": 3}
+    assert {one.key: one.runs for one in client.keys(kind="params", experiments=["e0"])} == {"a": 1, "b0": 1}
+    client.restore_experiment(experiment)
+    assert {one.key: one.runs for one in client.keys(kind="params")} == expected
+
+
 def counted_tags_as_numbers(rows: list[Row]) -> list[KeyInfo]:
     """As counted, where the tag t is the number 1."""
     found = []

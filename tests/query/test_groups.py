@@ -7,6 +7,7 @@ import statistics as plain
 
 import numpy as np
 import pytest
+from fleetlog_core.warehouse.port import Coded
 from fleetlog_query.selection.groups import Candidates, Labels, kept, numbered, statistics
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,7 +70,11 @@ def test_the_same_texts_are_one_group(rows: list[tuple[str | None, str | None]],
         given_rows = data.draw(st.permutations(range(len(there))))
         texts = [str(column[there[row]]) for row in range(len(there))]
         places = np.array([there[row] for row in given_rows], np.intp)
-        labels.append(Labels.of(texts, np.array(given_rows, np.intp), places, len(rows)))
+        # Every text twice, as blocks of an answer may have it.
+        distinct = sorted(set(texts))
+        codes = [distinct.index(text) + len(distinct) * (row % 2) for row, text in enumerate(texts)]
+        coded = Coded(np.array(codes, np.uint32), distinct * 2)
+        labels.append(Labels.of(coded, np.array(given_rows, np.intp), places, len(rows)))
         assert [labels[-1].at(place) for place in range(len(rows))] == list(column)
     some = data.draw(st.lists(st.sampled_from(range(len(rows))), unique=True).map(sorted)) if rows else []
     groups = numbered(labels, np.array(some, np.intp)).tolist()

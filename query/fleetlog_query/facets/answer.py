@@ -10,7 +10,7 @@ from fleetlog_core import limits
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import facets_pb2
 
-from fleetlog_query.facets.keys import KeyFacet, Keys, page_of
+from fleetlog_query.facets.keys import Homes, KeyFacet, Keys, page_of
 from fleetlog_query.facets.values import ValuesQuery, facets_of, kind_of, values_statement
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.page_token import PageTokens, check_page_size
@@ -33,14 +33,20 @@ class Facets:
         self._keys.close()
 
     def keys(
-        self, request: facets_pb2.ListKeysRequest, scope: Scope, timeout_seconds: float
+        self, request: facets_pb2.ListKeysRequest, scope: Scope, hidden: tuple[int, ...], timeout_seconds: float
     ) -> facets_pb2.ListKeysResponse:
-        """See the proto."""
+        """See the proto. `hidden`: the experiments that are left out when the request names none."""
         size = check_page_size(request.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
         purpose = _purpose("keys", request, scope)
         last = self._tokens.read(purpose, request.page_token) if request.page_token else None
         plan = plan_of(request.scope.filter, self._clock() * 1000)
-        found = self._keys.all(scope, plan, request.scope.deleted_view, timeout_seconds)
+        found: list[KeyFacet] = []
+        if plan is None:
+            named = request.scope.experiment_ids or request.scope.experiment_names
+            homes = Homes(scope.namespace, scope.experiments if named else hidden, bool(named))
+            found = self._keys.all(homes, request.scope.deleted_view, timeout_seconds)
+        elif scope.experiments:
+            found = self._keys.matching(scope, plan, request.scope.deleted_view, timeout_seconds)
         after = None if last is None else (int(last[0]), str(last[1]))
         left = page_of(found, after, request.kind, request.contains)
         end = left[size - 1] if len(left) > size else None
@@ -79,5 +85,5 @@ def _purpose(what: str, request: facets_pb2.ListKeysRequest | facets_pb2.ListVal
     asked.ClearField("page_token")
     asked.ClearField("page_size")
     asked.scope.ClearField("at_least")
-    data = asked.SerializeToString(deterministic=True) + repr(scope).encode()
+    data = scope.namespace.encode() + b"\0" + asked.SerializeToString(deterministic=True)
     return f"{what}:{hashlib.sha256(data).hexdigest()}"

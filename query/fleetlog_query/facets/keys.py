@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse
@@ -57,6 +57,22 @@ class KeyFacet:
     high: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """Which experiments: some, or (`inside` is False) all but some. All but some stays the same when new ones come."""
+
+    namespace: str
+    experiments: tuple[int, ...]
+    inside: bool = True
+
+    def sql(self, span: Span, binds: Binds) -> str:
+        """The runs of them in a span, as a condition on `runs`."""
+        clauses = [f"namespace = {binds.text(self.namespace)}"]
+        if self.inside or self.experiments:
+            clauses.append(f"experiment {'IN' if self.inside else 'NOT IN'} {binds.numbers(self.experiments)}")
+        return " AND ".join([*clauses, *_ids(span, binds)])
+
+
 @dataclass
 class _Kept:
     """What is known of one scope. Keys are numbered in the order in which they were met."""
@@ -98,43 +114,43 @@ class Keys:
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[Scope, int], _Kept] = OrderedDict()
+        self._kept: OrderedDict[tuple[Homes, int], _Kept] = OrderedDict()
         self._executor = ThreadPoolExecutor(THREADS, "facets")
 
     def close(self) -> None:
         """Let the threads go."""
         self._executor.shutdown()
 
-    def all(self, scope: Scope, plan: Plan | None, deleted_view: int, timeout_seconds: float) -> list[KeyFacet]:
-        """By kind, then key. TimedOut: what was counted by then is kept, the next call goes on."""
-        if not scope.experiments:
-            return []
-        if plan is not None:
-            kept, statement = _Kept(), matching_statement(scope, plan, deleted_view)
-            answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
-            return kept.facets(kept.counts(answer))
+    def all(self, homes: Homes, deleted_view: int, timeout_seconds: float) -> list[KeyFacet]:
+        """Of all runs, by kind, then key. TimedOut: what was counted by then is kept, the next call goes on."""
         until = time.monotonic() + timeout_seconds
-        kept = self._of(scope, deleted_view)
+        kept = self._of(homes, deleted_view)
         if not kept.lock.acquire(timeout=timeout_seconds):
             raise TimedOut("another question counts the same runs")
         try:
-            self._refresh(kept, scope, deleted_view, until)
+            self._refresh(kept, homes, deleted_view, until)
             return kept.facets(total([segment.counts for segment in kept.segments]))
         finally:
             kept.lock.release()
 
-    def _of(self, scope: Scope, deleted_view: int) -> _Kept:
+    def matching(self, scope: Scope, plan: Plan, deleted_view: int, timeout_seconds: float) -> list[KeyFacet]:
+        """Of the runs that match, by kind, then key. TimedOut."""
+        kept, statement = _Kept(), matching_statement(scope, plan, deleted_view)
+        answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        return kept.facets(kept.counts(answer))
+
+    def _of(self, homes: Homes, deleted_view: int) -> _Kept:
         with self._lock:
-            kept = self._kept.setdefault((scope, deleted_view), _Kept())
-            self._kept.move_to_end((scope, deleted_view))
+            kept = self._kept.setdefault((homes, deleted_view), _Kept())
+            self._kept.move_to_end((homes, deleted_view))
             while len(self._kept) > KEPT_SCOPES:
                 self._kept.popitem(last=False)
             return kept
 
-    def _refresh(self, kept: _Kept, scope: Scope, deleted_view: int, until: float) -> None:
+    def _refresh(self, kept: _Kept, homes: Homes, deleted_view: int, until: float) -> None:
         # Read before anything is counted: a change in between is counted, and found to be a change once more.
         binds = Binds()
-        sql = f"SELECT slot, sum(changes) AS c FROM run_changes WHERE namespace = {binds.text(scope.namespace)}"
+        sql = f"SELECT slot, sum(changes) AS c FROM run_changes WHERE namespace = {binds.text(homes.namespace)}"
         statement = Statement(f"{sql} GROUP BY slot ORDER BY slot", binds.values)
         answer = self._warehouse.select(statement, timeout_seconds=_left(until))
         slots, changes = answer.array("slot").astype(np.uint64), answer.array("c").astype(np.uint64)
@@ -144,13 +160,13 @@ class Keys:
         for span, sum_of in zip(before, changes_of(before, slots, changes), strict=True):
             segment = known.get(span)
             if segment is None or (segment.changes != sum_of and segment.at_least > 2 * SEGMENT_RUNS):
-                spans += self._split(span, scope, until)
+                spans += self._split(span, homes, until)
             else:
                 spans.append(span)
         counting: dict[Span, Future[Segment]] = {}
         for span, sum_of in zip(spans, changes_of(spans, slots, changes), strict=True):
             if span not in known or known[span].changes != sum_of:
-                counting[span] = self._executor.submit(self._count, kept, scope, span, deleted_view, sum_of, until)
+                counting[span] = self._executor.submit(self._count, kept, homes, span, deleted_view, sum_of, until)
         failed: Exception | None = None
         for span, future in counting.items():
             try:
@@ -163,30 +179,26 @@ class Keys:
         if failed is not None:
             raise failed
 
-    def _split(self, span: Span, scope: Scope, until: float) -> list[Span]:
+    def _split(self, span: Span, homes: Homes, until: float) -> list[Span]:
         binds = Binds()
-        where = _within(scope, span).sql(binds)
-        sql = f"SELECT {_SLOT} AS slot, count() AS runs FROM runs WHERE {where} GROUP BY slot ORDER BY slot"
-        answer = self._warehouse.select(Statement(sql, binds.values, wide=True), timeout_seconds=_left(until))
+        sql = f"SELECT {_SLOT} AS slot, count() AS runs FROM runs WHERE {homes.sql(span, binds)}"
+        statement = Statement(f"{sql} GROUP BY slot ORDER BY slot", binds.values, wide=True)
+        answer = self._warehouse.select(statement, timeout_seconds=_left(until))
         slots, runs = answer.array("slot").astype(np.uint64), answer.array("runs").astype(np.uint64)
         return split(span, slots, runs, SEGMENT_RUNS)
 
-    def _count(self, kept: _Kept, scope: Scope, span: Span, deleted_view: int, changes: int, until: float) -> Segment:
-        statement = segment_statement(_within(scope, span), deleted_view)
+    def _count(self, kept: _Kept, homes: Homes, span: Span, deleted_view: int, changes: int, until: float) -> Segment:
+        statement = segment_statement(homes, span, deleted_view)
         answer = self._warehouse.select(statement, timeout_seconds=_left(until))
         with self._lock:
             return Segment(span, changes, kept.counts(answer))
 
 
-def segment_statement(scope: Scope, deleted_view: int) -> Statement:
-    """All keys of the runs of a narrow scope."""
+def segment_statement(homes: Homes, span: Span, deleted_view: int) -> Statement:
+    """All keys of the runs of a span."""
     binds = Binds()
-    ids = f"namespace = {binds.text(scope.namespace)}"
-    if scope.since:
-        ids += f" AND run_id >= {binds.run_id(scope.since)}"
-    if scope.until:
-        ids += f" AND run_id < {binds.run_id(scope.until)}"
-    runs = f"SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)}{shown_sql(deleted_view)}"
+    ids = " AND ".join([f"namespace = {binds.text(homes.namespace)}", *_ids(span, binds)])
+    runs = f"SELECT run_id FROM runs FINAL WHERE {homes.sql(span, binds)}{shown_sql(deleted_view)}"
     sql = (
         f"SELECT {_COUNTED} FROM run_attrs FINAL WHERE {ids} AND removed = 0 AND run_id IN ({runs}) GROUP BY kind, key"
     )
@@ -203,8 +215,10 @@ def matching_statement(scope: Scope, plan: Plan, deleted_view: int) -> Statement
     return Statement(sql, binds.values, wide=True)
 
 
-def _within(scope: Scope, span: Span) -> Scope:
-    return replace(scope, since=span.since_id, until=span.until_id)
+def _ids(span: Span, binds: Binds) -> list[str]:
+    """A span as conditions on run ids."""
+    since = [f"run_id >= {binds.run_id(span.since_id)}"] if span.since_id else []
+    return since + ([f"run_id < {binds.run_id(span.until_id)}"] if span.until_id else [])
 
 
 def _left(until: float) -> float:

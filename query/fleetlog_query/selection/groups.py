@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from fleetlog_core.warehouse.port import Coded
 
 Real = npt.NDArray[np.float64]
 Places = npt.NDArray[np.intp]
@@ -45,12 +46,13 @@ class Labels:
     texts: Sequence[str]
 
     @classmethod
-    def of(cls, given: Sequence[str], rows: Places, places: Places, length: int) -> Labels:
+    def of(cls, given: Coded, rows: Places, places: Places, length: int) -> Labels:
         """Row rows[i] of what is given is the label of place places[i]."""
-        numbers = {text: number for number, text in enumerate(dict.fromkeys(given))}
-        by_row = np.fromiter(map(numbers.__getitem__, given), np.intp, len(given))
+        numbers: dict[str, int] = {}
+        # A text may stand in what is given more than once.
+        of_code = np.array([numbers.setdefault(text, len(numbers)) for text in given.texts], np.intp)
         codes = np.full(length, -1, np.intp)
-        codes[places] = by_row[rows]
+        codes[places] = of_code[given.codes[rows]]
         return cls(codes, list(numbers))
 
     def at(self, place: int) -> str | None:

@@ -6,7 +6,7 @@ Every read comes in the order of run ids, which is the order of its table, so th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,8 @@ from fleetlog_query.selection.question import Question
 from fleetlog_query.statement import conditions
 from fleetlog_query.value_rows import value_rows
 
+FEW_RUNS = 1_000
+"""When the constraints leave no more, only their rows are read."""
 Real = npt.NDArray[np.float64]
 
 
@@ -40,18 +42,20 @@ def read_candidates(question: Question, scope: Scope, select: Callable[[Statemen
     """All runs of the scope; `select` asks the warehouse."""
     runs = select(runs_statement(question, scope))
     ids = Ids.of(runs)
-    found: dict[Key | Series, Real] = {}
-    for source in question.sources:
-        answer = select(source_statement(source, question, scope))
-        column = np.full(len(ids), np.nan)
-        rows, places = ids.meet(Ids.of(answer))
-        column[places] = answer.array("v")[rows]
-        found[source] = column
-    labels = []
-    for _, key in question.groups:
-        answer = select(label_statement(key, scope))
-        rows, places = ids.meet(Ids.of(answer))
-        labels.append(Labels.of(answer.texts("s"), rows, places, len(ids)))
+    left = np.flatnonzero(runs.array("stage") == 0)
+    if 0 < len(left) <= FEW_RUNS and len(left) < len(ids):
+        scope = replace(scope, run_ids=tuple(ids.at(place) for place in left.tolist()))
+    found = {source: np.full(len(ids), np.nan) for source in question.sources}
+    labels = [Labels(np.full(len(ids), -1, np.intp), [])] * len(question.groups)
+    if len(left):
+        for source, column in found.items():
+            answer = select(source_statement(source, question, scope))
+            rows, places = ids.meet(Ids.of(answer))
+            column[places] = answer.array("v")[rows]
+        for number, (_, key) in enumerate(question.groups):
+            answer = select(label_statement(key, scope))
+            rows, places = ids.meet(Ids.of(answer))
+            labels[number] = Labels.of(answer.coded("s"), rows, places, len(ids))
     values = np.empty((len(ids), len(question.objectives)))
     with np.errstate(all="ignore"):
         for place, objective in enumerate(question.objectives):

@@ -57,7 +57,9 @@ class _ObjectiveModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Objecti
     OBJECTIVE_MODE_LEXICOGRAPHIC: _ObjectiveMode.ValueType  # 1
     """The first decides, ties fall to the next."""
     OBJECTIVE_MODE_WEIGHTED: _ObjectiveMode.ValueType  # 2
-    """Each objective is scaled to 0 (best of the candidates) to 1 (worst), and the weighted mean decides."""
+    """Each objective is scaled to 0 (best of the candidates) to 1 (worst), and the weighted mean decides. The scale is
+    that of the finite values; infinite ones are 0 or 1.
+    """
     OBJECTIVE_MODE_PARETO: _ObjectiveMode.ValueType  # 3
     """Fronts of what no other candidate beats in everything; within a front as lexicographic."""
 
@@ -69,7 +71,9 @@ OBJECTIVE_MODE_UNSPECIFIED: ObjectiveMode.ValueType  # 0
 OBJECTIVE_MODE_LEXICOGRAPHIC: ObjectiveMode.ValueType  # 1
 """The first decides, ties fall to the next."""
 OBJECTIVE_MODE_WEIGHTED: ObjectiveMode.ValueType  # 2
-"""Each objective is scaled to 0 (best of the candidates) to 1 (worst), and the weighted mean decides."""
+"""Each objective is scaled to 0 (best of the candidates) to 1 (worst), and the weighted mean decides. The scale is
+that of the finite values; infinite ones are 0 or 1.
+"""
 OBJECTIVE_MODE_PARETO: ObjectiveMode.ValueType  # 3
 """Fronts of what no other candidate beats in everything; within a front as lexicographic."""
 Global___ObjectiveMode: _TypeAlias = ObjectiveMode  # noqa: Y015
@@ -134,7 +138,7 @@ class SelectRunsRequest(_message.Message):
     limit: _builtins.int
     """How many groups (or runs, without group_by) to keep. 0 = 1; at most 1,000."""
     runs_per_group: _builtins.int
-    """How many runs of each group to name, the best first. 0 = 1; at most 1,000."""
+    """How many runs of each group to name, the best first. 0 = 1; with `limit` groups at most 1,000 in all."""
     artifact_path: _builtins.str
     """Only runs that have an artifact of this path, or below it. Empty = any."""
     @_builtins.property

@@ -95,7 +95,7 @@ def search(search: RunSearch, limit: int | None) -> RunList:
     total = page.total_count if page.HasField("total_count") else None
     if page.next_page_token and limit is None:
         return AllRuns(search, total, page.total_count_is_lower_bound)
-    if page.next_page_token and limit is not None and limit > PAGE:
-        # Pages are by what runs are sorted by: one that moves meanwhile would come twice or not at all.
+    if page.next_page_token and limit is not None and len(page.runs) < limit:
+        # Not page by page: a run that moves from one to another meanwhile would come twice or not at all.
         return RunList(list(itertools.islice(search.runs(), limit)), total, page.total_count_is_lower_bound)
     return RunList([RunView(run, search.reader) for run in page.runs], total, page.total_count_is_lower_bound)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 async def ahead(
     items: Iterator[Item], next_of: Callable[[Iterator[Item]], Awaitable[Item | None]]
-) -> AsyncIterator[Item]:
+) -> AsyncGenerator[Item, None]:
     """The items, never more than one beyond what was taken. `next_of` takes the next in a thread, None at the end."""
     making = asyncio.ensure_future(next_of(items))
     try:

@@ -27,8 +27,10 @@ from fleetlog_proto.v1 import event_pb2
 from fleetlog_query.filter.fields import STATES
 from fleetlog_query.run_columns import KeyColumn, RunBlock
 
-MOST_BYTES = limits.MESSAGE_BYTES - 64 * 1024
-"""Of one stream: what gRPC lets through, less what else a response holds."""
+MOST_BYTES = limits.PAGE_BYTES
+"""Of one stream with more than one run."""
+LARGEST_BYTES = limits.RESPONSE_BYTES - 64 * 1024
+"""Of one stream with one run: what gRPC lets through, less what else a response holds."""
 _WHOLE, _REAL = event_pb2.Param.WHOLE_FIELD_NUMBER, event_pb2.Param.REAL_FIELD_NUMBER
 _TRUTH = event_pb2.Param.TRUTH_FIELD_NUMBER
 _STATE_NAMES = [""] * (max(STATES.values()) + 1)
@@ -47,11 +49,11 @@ def streams(block: RunBlock, size: int) -> Iterator[tuple[bytes, int]]:
         while len(data) > MOST_BYTES and count > 1:
             count = max(1, min(count // 2, int(count * MOST_BYTES / len(data))))
             data = _stream(batch.slice(first, count))
-        if len(data) > MOST_BYTES:
+        if len(data) > LARGEST_BYTES:
             raise ResourceExhausted(
                 "RUN_TOO_LARGE",
-                f"a run of {len(block.keys):,} keys takes {len(data):,} bytes as Arrow, at most {MOST_BYTES:,} can be"
-                " sent: name the keys you want in read_mask, or ask for messages",
+                f"a run of {len(block.keys):,} keys takes {len(data):,} bytes as Arrow, at most {LARGEST_BYTES:,} can"
+                " be sent: name the keys you want in read_mask, or ask for messages",
             )
         yield data, count
         first += count

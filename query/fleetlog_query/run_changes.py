@@ -10,7 +10,7 @@ from fleetlog_core.log.port import Partition
 from fleetlog_core.position import to_proto
 from fleetlog_proto.v1 import run_pb2, watch_pb2
 
-RESPONSE_BYTES = limits.MESSAGE_BYTES // 2
+RESPONSE_BYTES = limits.PAGE_BYTES
 """Of the runs in one response: what is more goes in several."""
 
 

@@ -18,6 +18,7 @@ from fleetlog_query.documents import Documents
 from fleetlog_query.page import PageQuery
 from fleetlog_query.page_token import check_page_size
 from fleetlog_query.read_mask import ReadMask
+from fleetlog_query.response_size import PROBE_RUNS, runs_that_fit
 from fleetlog_query.run_columns import RunColumns
 from fleetlog_query.run_order import RunOrder, read_order
 from fleetlog_query.search import Search, Searcher
@@ -27,8 +28,11 @@ READ_SECONDS = 60.0
 DENSE_BLOCK = 5_000
 SCATTERED_BLOCK = 20_000
 """Runs whose ids are all over the table are read many at a time: whatever they are, most of it is read."""
-FIRST_BLOCK = 1_000
-MESSAGE_BYTES = limits.MESSAGE_BYTES // 2
+FIRST_BLOCK = 100
+"""Tells how many keys such runs have."""
+BLOCK_CELLS = 1_000_000
+"""Values that are read at a time, if the runs of a block are like those of the one before."""
+MESSAGE_BYTES = limits.PAGE_BYTES
 """Of the runs in one response."""
 
 
@@ -69,13 +73,16 @@ class RunStreams:
     def _messages(
         self, order: RunOrder, stream: RunStream, size: int
     ) -> Iterator[tuple[query_pb2.StreamRunsResponse, int]]:
-        for first in range(0, len(order), size):
-            data = order.part(first, size)
+        first, count = 0, min(size, PROBE_RUNS)
+        while first < len(order):
+            data = order.part(first, count)
             run_ids = [data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES)]
             places = {run_id.hex(): first + place for place, run_id in enumerate(run_ids)}
             runs = self._documents.read(stream.search.namespace, run_ids, stream.mask, stream.summaries, READ_SECONDS)
             for some in _by_size(runs):
                 yield query_pb2.StreamRunsResponse(runs=some, count=len(some)), places[some[-1].run_id] + 1
+            first += count
+            count = min(size, runs_that_fit(runs))
 
     def _arrow(
         self, query: PageQuery, order: RunOrder, stream: RunStream, size: int
@@ -87,14 +94,17 @@ class RunStreams:
         while first < len(order):
             data = order.part(first, count)
             blocks = self._columns.read(scope.namespace, scope.experiments, data, stream.mask, READ_SECONDS)
+            cells = 0
             for block in blocks:
+                cells += sum(len(column.places) for column in block.keys)
                 row = 0
                 for arrow, rows in streams(block, size):
                     row += rows
                     upto = first + int(block.places[row - 1]) + 1
                     yield query_pb2.StreamRunsResponse(arrow=arrow, count=rows), upto
+            fitting = max(1, BLOCK_CELLS * count // max(1, cells))
             first += count
-            count = SCATTERED_BLOCK if order.scattered(first, DENSE_BLOCK) else DENSE_BLOCK
+            count = min(fitting, SCATTERED_BLOCK if order.scattered(first, DENSE_BLOCK) else DENSE_BLOCK)
 
 
 def _by_size(runs: list[run_pb2.Run]) -> Iterator[list[run_pb2.Run]]:

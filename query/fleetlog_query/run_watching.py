@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fleetlog_core import limits
-from fleetlog_core.errors import InvalidArgument
+from fleetlog_core.errors import InvalidArgument, ResourceExhausted
 from fleetlog_core.ids import parse_id
 from fleetlog_core.log.port import EVENTS, Partition
 from fleetlog_core.position import from_proto
 from fleetlog_core.warehouse.port import Statement, Warehouse
-from fleetlog_proto.v1 import watch_pb2
+from fleetlog_proto.v1 import run_pb2, watch_pb2
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.run_changes import Held
@@ -32,6 +32,18 @@ def limit_of(request: watch_pb2.WatchRunsRequest) -> int:
     if not 0 <= request.limit <= limits.PAGE_SIZE:
         raise InvalidArgument.of_field("OVER_LIMIT", "limit", f"{request.limit:,} is not 0 to {limits.PAGE_SIZE:,}")
     return request.limit or DEFAULT_LIMIT
+
+
+def held_size(size_bytes: int, runs: Sequence[run_pb2.Run]) -> int:
+    """The size of runs that are kept, with these. ANSWER_TOO_LARGE when it is more than an answer may hold."""
+    size_bytes += sum(run.ByteSize() for run in runs)
+    if size_bytes > limits.RESPONSE_BYTES:
+        raise ResourceExhausted(
+            "ANSWER_TOO_LARGE",
+            f"the runs have more than {limits.RESPONSE_BYTES:,} bytes; watch fewer, or name in read_mask what is wanted"
+            " of them",
+        )
+    return size_bytes
 
 
 def resumed_of(request: watch_pb2.WatchRunsRequest) -> Resumed | None:

@@ -47,7 +47,7 @@ from fleetlog_query.response_size import PROBE_RUNS, checked, runs_that_fit
 from fleetlog_query.run_changes import pieces
 from fleetlog_query.run_stream import RunStream, RunStreams
 from fleetlog_query.run_watches import SEARCH_SECONDS, RunWatches, Watched
-from fleetlog_query.run_watching import held_by, limit_of, resumed_of
+from fleetlog_query.run_watching import held_by, held_size, limit_of, resumed_of
 from fleetlog_query.scope import Scope
 from fleetlog_query.search import Search, Searcher
 from fleetlog_query.selection.answer import Selector
@@ -123,8 +123,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         """See the proto."""
         namespace = check_namespace(request.namespace)
         mask = parse_read_mask(request.read_mask)
-        _check_count("experiment_ids", len(request.experiment_ids), 0, limits.EXPERIMENTS_PER_SEARCH)
-        _check_count("experiment_names", len(request.experiment_names), 0, limits.EXPERIMENTS_PER_SEARCH)
+        _check_experiments("", request)
         await self._wait(request.at_least, context)
         return await self._do(self._search, namespace, request, mask, _remaining(context))
 
@@ -165,6 +164,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         """See the proto."""
         search = request.search
         namespace, mask = check_namespace(search.namespace), parse_read_mask(search.read_mask)
+        _check_experiments("search.", search)
         await self._wait(search.at_least, context)
         found = await self._do(self._search_of, namespace, search, _remaining(context))
         arrow = request.format == query_pb2.RUN_FORMAT_ARROW
@@ -183,6 +183,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         """See the proto."""
         scope = request.scope
         namespace, mask = check_namespace(scope.namespace), parse_read_mask(request.read_mask)
+        _check_experiments("scope.", scope)
         limit, resumed = limit_of(request), resumed_of(request)
         at_least = merge(from_proto(scope.at_least), {} if resumed is None else resumed.position)
         if at_least:
@@ -192,7 +193,12 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
             experiments = self._experiment_ids(namespace, scope, SEARCH_SECONDS)
             asked = Search(namespace, experiments, scope.filter, tuple(request.order_by), limit, "", scope.deleted_view)
             runs = self._searcher.search(asked, SEARCH_SECONDS).runs
-            self._documents.fill(namespace, runs, mask, False, SEARCH_SECONDS)
+            size = 0
+            for first in range(0, len(runs), PROBE_RUNS):
+                some = runs[first : first + PROBE_RUNS]
+                self._documents.fill(namespace, some, mask, False, SEARCH_SECONDS)
+                # All of them are kept while somebody watches.
+                size = held_size(size, some)
             return runs
 
         same = watch_pb2.WatchRunsRequest()
@@ -201,8 +207,9 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
             same.ClearField(field)
         same.scope.ClearField("at_least")
         watched = Watched(
-            same.SerializeToString(deterministic=True), lambda: self._do(search), "now" in scope.filter.lower()
-        )
+            same.SerializeToString(deterministic=True), lambda: self._do(search),
+            any("now" in text.lower() for text in (scope.filter, *request.order_by)),
+        )  # fmt: skip
         changes = self._watches.changes(
             watched, lambda: self._do(held_by, self._warehouse, namespace, resumed, SEARCH_SECONDS), at_least
         )
@@ -266,9 +273,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     async def _scoped(self, scope: scope_pb2.RunScope, context: Context) -> Scope:
         """Where it looks, once what it must hold is there."""
         namespace = check_namespace(scope.namespace)
-        most = limits.EXPERIMENTS_PER_SEARCH
-        _check_count("scope.experiment_ids", len(scope.experiment_ids), 0, most)
-        _check_count("scope.experiment_names", len(scope.experiment_names), 0, most)
+        _check_experiments("scope.", scope)
         await self._wait(scope.at_least, context)
         return Scope(namespace, await self._do(self._experiment_ids, namespace, scope, _remaining(context)))
 
@@ -397,6 +402,13 @@ def _remaining(context: Context) -> float:
 def _check_count(field: str, count: int, least: int, most: int) -> None:
     if not least <= count <= most:
         raise InvalidArgument.of_field("OVER_LIMIT", field, f"{count:,} is not {least} to {most:,}")
+
+
+def _check_experiments(path: str, request: query_pb2.SearchRunsRequest | scope_pb2.RunScope) -> None:
+    for field, count in (
+        ("experiment_ids", len(request.experiment_ids)), ("experiment_names", len(request.experiment_names)),
+    ):  # fmt: skip
+        _check_count(path + field, count, 0, limits.EXPERIMENTS_PER_SEARCH)
 
 
 def _run_not_found(run_id: bytes) -> NotFound:

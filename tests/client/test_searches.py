@@ -10,7 +10,8 @@ from pathlib import Path
 import fleetlog
 import polars
 import pytest
-from fleetlog import searches
+from fleetlog import searches, streaming
+from fleetlog_proto.v1 import query_pb2
 
 from tests.client.processes import environment, said, train
 
@@ -69,6 +70,17 @@ def test_a_stream_can_be_left_and_begun_again(embedded_target: str, experiment: 
     del stream
     again = client.stream_runs(experiments=[experiment], order_by=["metrics.loss DESC"])
     assert [run.id for run in again] == fleet[::-1]
+
+
+def test_a_stream_that_breaks_goes_on_where_it_was(embedded_target: str, experiment: str, fleet: list[str]) -> None:
+    client = fleetlog.Client(embedded_target)
+    request = query_pb2.SearchRunsRequest(experiment_names=[experiment], page_size=1)
+    found = []
+    for run in searches.RunSearch(client.target, request, client).runs():
+        found.append(run.id)
+        for call in list(streaming._live):
+            call.cancel()
+    assert found == fleet
 
 
 @pytest.mark.parametrize("streamed", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import fleetlog
 import pytest
 from fleetlog.streaming import _live
 
+from tests.client.gateway import free_port
 from tests.client.processes import said, train
+from tests.deploy.processes import up
 
 
 def ids(runs: object) -> list[str]:
@@ -117,3 +120,21 @@ def test_a_watch_outlives_a_fork(embedded_target: str, experiment: str, tmp_path
     done = train(script, tmp_path, embedded_target)
     assert done.returncode == 0, done.stderr
     assert said(done) == [False, 1]
+
+
+def test_a_watch_goes_on_when_the_server_is_back(tmp_path: Path) -> None:
+    """The server ends at once though it is watched; what was written to the next one is told, and nothing else."""
+    port = str(free_port())
+    with up(tmp_path / "data", "--port", port) as server:
+        with fleetlog.start_run("away", "one", target=server.target) as one:
+            one.log({"x": 1.0}, step=0)
+        changes = fleetlog.Client(server.target).watch_runs(experiments=["away"])
+        assert ids(next(changes).runs) == [one.id]
+        assert server.stop(signal.SIGTERM) == 0
+    with up(tmp_path / "data", "--port", port) as server:
+        with fleetlog.start_run("away", "two", target=server.target) as two:
+            two.log({"x": 2.0}, step=0)
+        seen = until(changes, lambda change: change.runs[0].state == "FINISHED")
+        assert not any(change.snapshot for change in seen)
+        assert {run.id for change in seen for run in (*change.entered, *change.changed)} == {two.id}
+        assert ids(seen[-1].runs) == [two.id, one.id]

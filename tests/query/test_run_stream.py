@@ -118,6 +118,8 @@ def test_runs_with_many_keys_go_in_smaller_blocks(
     embedded_target: str, fleet: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_columns, "MOST_CELLS", 100)
+    monkeypatch.setattr(run_stream, "FIRST_BLOCK", 10)
+    monkeypatch.setattr(run_stream, "BLOCK_CELLS", 50)
     monkeypatch.setattr(run_stream, "MESSAGE_BYTES", 500)
     expected = [run.run_id for run in searched(embedded_target, request(page_size=1_000))]
     for arrow in (False, True):
@@ -135,6 +137,8 @@ def test_a_run_too_large_for_a_message_says_so(
     from fleetlog_query import arrow
 
     monkeypatch.setattr(arrow, "MOST_BYTES", 2_000)
+    assert sum(one.count for one in stream(embedded_target, request(), arrow=True)) == fleet, "one by one they go"
+    monkeypatch.setattr(arrow, "LARGEST_BYTES", 2_000)
     with pytest.raises(fleetlog.ResourceExhausted, match="name the keys you want in read_mask") as caught:
         list(stream(embedded_target, request(), arrow=True))
     assert caught.value.reason == "RUN_TOO_LARGE"
@@ -148,6 +152,7 @@ def test_a_run_too_large_for_a_message_says_so(
         ({"page_token": "x"}, "PAGE_TOKEN_INVALID"),
         ({"page_size": -1}, "PAGE_SIZE_NEGATIVE"),
         ({"read_mask": ["x"]}, "READ_MASK_INVALID"),
+        ({"experiment_ids": range(2_000)}, "OVER_LIMIT"),
     ],
 )
 def test_what_is_wrong_is_refused_as_in_a_search(
@@ -157,7 +162,7 @@ def test_what_is_wrong_is_refused_as_in_a_search(
         searched(embedded_target, request(**fields))
     with pytest.raises(fleetlog.InvalidArgument) as streaming:
         list(stream(embedded_target, request(**fields)))
-    assert streaming.value.violations[0].field == searching.value.violations[0].field
+    assert streaming.value.violations[0].field.removeprefix("search.") == searching.value.violations[0].field
     assert streaming.value.reason == searching.value.reason == reason
 
 

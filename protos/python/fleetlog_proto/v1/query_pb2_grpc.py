@@ -139,6 +139,9 @@ class QueryServiceServicer:
 
     def SearchRuns(self, request, context):
         """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
+        A page begins behind the values that the last run of the page before had. Ordered by what does not change, such as
+        start_time, every run that matches all the while comes once, whatever is written between two pages; ordered by what
+        does, a run whose value crosses that place comes twice or not at all: StreamRuns has each once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -147,6 +150,8 @@ class QueryServiceServicer:
     def StreamRuns(self, request, context):
         """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
         fast as the client takes; a stream that broke off goes on from the last token that came.
+        Which runs come and in which order is as of the beginning: each comes once, with the values that it has when it is
+        read. Behind a token the order is a new one, as with pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

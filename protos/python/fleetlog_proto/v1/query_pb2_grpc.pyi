@@ -44,10 +44,16 @@ class QueryServiceStub:
     GetRuns: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetRunsRequest, _query_pb2.GetRunsResponse]
     """Many runs by id, in the order asked for; ids that are not there are left out."""
     SearchRuns: _grpc.UnaryUnaryMultiCallable[_query_pb2.SearchRunsRequest, _query_pb2.SearchRunsResponse]
-    """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong."""
+    """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
+    A page begins behind the values that the last run of the page before had. Ordered by what does not change, such as
+    start_time, every run that matches all the while comes once, whatever is written between two pages; ordered by what
+    does, a run whose value crosses that place comes twice or not at all: StreamRuns has each once.
+    """
     StreamRuns: _grpc.UnaryStreamMultiCallable[_query_pb2.StreamRunsRequest, _query_pb2.StreamRunsResponse]
     """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
     fast as the client takes; a stream that broke off goes on from the last token that came.
+    Which runs come and in which order is as of the beginning: each comes once, with the values that it has when it is
+    read. Behind a token the order is a new one, as with pages.
     """
     WatchRuns: _grpc.UnaryStreamMultiCallable[_watch_pb2.WatchRunsRequest, _watch_pb2.WatchRunsResponse]
     """A search that stays live: first the runs that match, then who entered, who left and what changed."""
@@ -90,10 +96,16 @@ class QueryServiceAsyncStub(QueryServiceStub):
     GetRuns: _aio.UnaryUnaryMultiCallable[_query_pb2.GetRunsRequest, _query_pb2.GetRunsResponse]  # type: ignore[assignment]
     """Many runs by id, in the order asked for; ids that are not there are left out."""
     SearchRuns: _aio.UnaryUnaryMultiCallable[_query_pb2.SearchRunsRequest, _query_pb2.SearchRunsResponse]  # type: ignore[assignment]
-    """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong."""
+    """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
+    A page begins behind the values that the last run of the page before had. Ordered by what does not change, such as
+    start_time, every run that matches all the while comes once, whatever is written between two pages; ordered by what
+    does, a run whose value crosses that place comes twice or not at all: StreamRuns has each once.
+    """
     StreamRuns: _aio.UnaryStreamMultiCallable[_query_pb2.StreamRunsRequest, _query_pb2.StreamRunsResponse]  # type: ignore[assignment]
     """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
     fast as the client takes; a stream that broke off goes on from the last token that came.
+    Which runs come and in which order is as of the beginning: each comes once, with the values that it has when it is
+    read. Behind a token the order is a new one, as with pages.
     """
     WatchRuns: _aio.UnaryStreamMultiCallable[_watch_pb2.WatchRunsRequest, _watch_pb2.WatchRunsResponse]  # type: ignore[assignment]
     """A search that stays live: first the runs that match, then who entered, who left and what changed."""
@@ -151,7 +163,11 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.SearchRunsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.SearchRunsResponse, _abc.Awaitable[_query_pb2.SearchRunsResponse]]:
-        """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong."""
+        """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
+        A page begins behind the values that the last run of the page before had. Ordered by what does not change, such as
+        start_time, every run that matches all the while comes once, whatever is written between two pages; ordered by what
+        does, a run whose value crosses that place comes twice or not at all: StreamRuns has each once.
+        """
 
     @_abc_1.abstractmethod
     def StreamRuns(
@@ -161,6 +177,8 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_query_pb2.StreamRunsResponse], _abc.AsyncIterator[_query_pb2.StreamRunsResponse]]:
         """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
         fast as the client takes; a stream that broke off goes on from the last token that came.
+        Which runs come and in which order is as of the beginning: each comes once, with the values that it has when it is
+        read. Behind a token the order is a new one, as with pages.
         """
 
     @_abc_1.abstractmethod

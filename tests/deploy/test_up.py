@@ -6,7 +6,7 @@ from pathlib import Path
 import fleetlog as client
 import pytest
 
-from tests.deploy.processes import WITHOUT_SERVER, fleetlog, free_port, up
+from tests.deploy.processes import WITHOUT_CHDB, WITHOUT_SERVER, fleetlog, free_port, up
 
 STEPS = 2_000
 
@@ -119,3 +119,11 @@ def test_without_the_servers_packages(command: str, tmp_path: Path) -> None:
     assert missing.err.count("\n") == 1
     assert (version.code, version.out.strip()) == (0, client.__version__)
     assert not (tmp_path / "data").exists()
+
+
+def test_without_chdb_alone(tmp_path: Path) -> None:
+    up_, serve = fleetlog(("up", "--data", tmp_path / "data", "--port", "0"), ("serve", "query"), command=WITHOUT_CHDB)
+    assert up_.code == 1
+    assert up_.err.startswith("fleetlog: this needs the server's packages: pip install 'fleetlog[server]'")
+    assert up_.err.count("\n") == 1
+    assert serve.code == 2, "it asks for settings, not for chDB"

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import signal
+import threading
+import time
 from pathlib import Path
 
 import fleetlog as client
 import pytest
 
-from tests.deploy.processes import WITHOUT_CHDB, WITHOUT_SERVER, fleetlog, free_port, up
+from tests.deploy.processes import WITHOUT_CHDB, WITHOUT_SERVER, fleetlog, free_port, running, up
 
 STEPS = 2_000
 
@@ -127,3 +129,18 @@ def test_without_chdb_alone(tmp_path: Path) -> None:
     assert up_.err.startswith("fleetlog: this needs the server's packages: pip install 'fleetlog[server]'")
     assert up_.err.count("\n") == 1
     assert serve.code == 2, "it asks for settings, not for chDB"
+
+
+def test_writers_whose_connections_grow_old_lose_nothing(tmp_path: Path) -> None:
+    aging = {"FLEETLOG_SERVER_CONNECTION_AGE_SECONDS": "2"}
+    with running("up", "--data", str(tmp_path / "data"), "--port", "0", environment=aging) as server:
+        run = client.start_run("aging", target=server.target)
+        begun, step = time.monotonic(), 0
+        while time.monotonic() < begun + 10:
+            run.log({"x": float(step)}, step=step)
+            step += 1
+            threading.Event().wait(0.001)
+        run.finish(timeout=60)
+        reader = client.Client(server.target)
+        assert reader.read_metric(run.id, "x").steps.tolist() == list(range(step))
+        assert server.stop(signal.SIGTERM) == 0

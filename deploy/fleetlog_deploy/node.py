@@ -40,7 +40,12 @@ class Node:
         self._applied = applied
         self._drain_seconds = settings.server.drain_seconds
         self._complaint = STARTING
-        self._server = GrpcServer(settings.server.host, settings.server.port, telemetry)
+        self._server = GrpcServer(
+            settings.server.host,
+            settings.server.port,
+            telemetry,
+            connection_age_seconds=settings.server.connection_age_seconds,
+        )
         for part in parts:
             part.register(self._server)
         self._metrics: MetricsPort | None = None

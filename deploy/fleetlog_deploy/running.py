@@ -79,6 +79,9 @@ def exit_code(work: Callable[[], None], what: str, more: str, mend: str) -> int:
     except (LogUnavailable, WarehouseUnavailable, PortTaken) as error:
         print(f"fleetlog: {error}", file=sys.stderr)
         return FAILED
+    except ImportError as error:
+        print(f"fleetlog: this needs the server's packages: pip install 'fleetlog[server]' ({error})", file=sys.stderr)
+        return FAILED
     except Exception as error:
         diagnostics.exception("fleetlog did not start")
         print(f"fleetlog: {what} can't be served: {error}; {more}", file=sys.stderr)

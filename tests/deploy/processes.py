@@ -22,6 +22,13 @@ WITHOUT_SERVER = (
 )
 """As it is where fleetlog was installed without its server's packages."""
 
+WITHOUT_CHDB = (
+    sys.executable,
+    "-c",
+    "import sys; sys.modules.update(chdb=None); from fleetlog_deploy.cli import main; main()",
+)
+"""As it is where fleetlog[cluster] was installed."""
+
 
 @dataclass(frozen=True)
 class Ended:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import signal
+import threading
+import time
 from pathlib import Path
 
 import fleetlog as client
 import pytest
 
-from tests.deploy.processes import WITHOUT_SERVER, fleetlog, free_port, up
+from tests.deploy.processes import WITHOUT_CHDB, WITHOUT_SERVER, fleetlog, free_port, running, up
 
 STEPS = 2_000
 
@@ -119,3 +121,26 @@ def test_without_the_servers_packages(command: str, tmp_path: Path) -> None:
     assert missing.err.count("\n") == 1
     assert (version.code, version.out.strip()) == (0, client.__version__)
     assert not (tmp_path / "data").exists()
+
+
+def test_without_chdb_alone(tmp_path: Path) -> None:
+    up_, serve = fleetlog(("up", "--data", tmp_path / "data", "--port", "0"), ("serve", "query"), command=WITHOUT_CHDB)
+    assert up_.code == 1
+    assert up_.err.startswith("fleetlog: this needs the server's packages: pip install 'fleetlog[server]'")
+    assert up_.err.count("\n") == 1
+    assert serve.code == 2, "it asks for settings, not for chDB"
+
+
+def test_writers_whose_connections_grow_old_lose_nothing(tmp_path: Path) -> None:
+    aging = {"FLEETLOG_SERVER_CONNECTION_AGE_SECONDS": "2"}
+    with running("up", "--data", str(tmp_path / "data"), "--port", "0", environment=aging) as server:
+        run = client.start_run("aging", target=server.target)
+        begun, step = time.monotonic(), 0
+        while time.monotonic() < begun + 10:
+            run.log({"x": float(step)}, step=step)
+            step += 1
+            threading.Event().wait(0.001)
+        run.finish(timeout=60)
+        reader = client.Client(server.target)
+        assert reader.read_metric(run.id, "x").steps.tolist() == list(range(step))
+        assert server.stop(signal.SIGTERM) == 0

@@ -27,6 +27,7 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 )
+AGED_MILLIS = 60_000
 
 
 class PortTaken(Exception):
@@ -41,9 +42,13 @@ def joined(host: str, port: int) -> str:
 class GrpcServer:
     """One listening address and the services behind it."""
 
-    def __init__(self, host: str, port: int, telemetry: Telemetry | None = None) -> None:
+    def __init__(
+        self, host: str, port: int, telemetry: Telemetry | None = None, *, connection_age_seconds: float = 0.0
+    ) -> None:
+        """`connection_age_seconds`: clients are asked to connect anew after about so long; 0 = never."""
         self._host, self._port = host, port
-        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(telemetry or Telemetry()),), options=_OPTIONS)
+        options = (*_OPTIONS, *_aging(connection_age_seconds))
+        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(telemetry or Telemetry()),), options=options)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._names = [health.SERVICE_NAME, reflection.SERVICE_NAME]
@@ -81,6 +86,17 @@ class GrpcServer:
             await asyncio.wait_for(self._server.stop(grace_seconds), grace_seconds + 5)
         except TimeoutError:
             return
+
+
+def _aging(seconds: float) -> tuple[tuple[str, int], ...]:
+    """Calls that are under way when a connection is too old have as long again, a minute at most."""
+    if seconds <= 0:
+        return ()
+    millis = int(seconds * 1000)
+    return (
+        ("grpc.max_connection_age_ms", millis),
+        ("grpc.max_connection_age_grace_ms", min(millis, AGED_MILLIS)),
+    )
 
 
 def check_address(host: str, port: int, option: str = "--port") -> int:

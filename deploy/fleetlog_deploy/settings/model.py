@@ -77,6 +77,8 @@ class ServerSettings:
     """0: a free one."""
     drain_seconds: float = setting(10.0, Range(0, 600))
     """How long calls may go on after SIGTERM."""
+    connection_age_seconds: float = setting(0.0, Range(0, 86_400))
+    """Clients connect anew after about so long, so that they spread over servers that came later; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)

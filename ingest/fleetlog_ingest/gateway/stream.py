@@ -161,6 +161,7 @@ class AppendStream:
             record = await taken.durable
         except RecordTooLarge as error:
             refused = ResourceExhausted("FRAME_TOO_LARGE", f"{error}; split it")
+            self._telemetry.refused.labels(refused.reason).inc()
             taken.response.durable_sequence = 0
             taken.response.status.CopyFrom(to_status(refused))
             return taken.response

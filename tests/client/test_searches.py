@@ -11,6 +11,7 @@ import fleetlog
 import polars
 import pytest
 from fleetlog import searches, streaming
+from fleetlog_core import limits
 from fleetlog_proto.v1 import query_pb2
 
 from tests.client.processes import environment, said, train
@@ -56,6 +57,15 @@ def test_all_runs_are_read_when_they_are_looked_at(
     assert repr(runs) == "<fleetlog.RunList of 4>"
     assert [run.id for run in client.search_runs(experiments=[experiment], limit=3)] == fleet[:3]
     assert len(client.search_runs(experiments=[experiment], limit=0)) == 0
+
+
+def test_a_page_that_ended_early_is_not_all_that_was_asked_for(
+    embedded_target: str, experiment: str, fleet: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PAGE_BYTES", 1)
+    client = fleetlog.Client(embedded_target)
+    assert [run.id for run in client.search_runs(experiments=[experiment], limit=3)] == fleet[:3]
+    assert [run.id for run in client.search_runs(experiments=[experiment], limit=None)] == fleet
 
 
 def test_a_wrong_filter_is_told_at_once(embedded_target: str, small_pages: None) -> None:

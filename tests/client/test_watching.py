@@ -138,3 +138,4 @@ def test_a_watch_goes_on_when_the_server_is_back(tmp_path: Path) -> None:
         assert not any(change.snapshot for change in seen)
         assert {run.id for change in seen for run in (*change.entered, *change.changed)} == {two.id}
         assert ids(seen[-1].runs) == [two.id, one.id]
+        fleetlog.flush(server.target)

@@ -6,6 +6,7 @@ not durable is bounded in bytes. A flush of the driver reports no failures, so n
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from concurrent.futures import Future
@@ -23,6 +24,7 @@ OVERHEAD_BYTES = 500
 """About what a waiting append takes in memory besides its bytes."""
 PRODUCER_BATCH_BYTES = 1024 * 1024
 REQUEST_BYTES = 16 * 1024 * 1024
+_diagnostics = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,28 +44,7 @@ class Writer:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
-        self._producer = opened(
-            KafkaProducer,
-            settings,
-            acks="all",
-            # Said, because other settings switch it off in silence when it is not.
-            enable_idempotence=True,
-            compression_type=None if settings.compression == "none" else settings.compression,
-            linger_ms=settings.linger_millis,
-            batch_size=PRODUCER_BATCH_BYTES,
-            max_request_size=REQUEST_BYTES,
-            delivery_timeout_ms=int(settings.delivery_seconds * 1000),
-            max_block_ms=int(settings.request_seconds * 1000),
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-        )
-        try:
-            for topic in settings.counts():
-                # From here on the metadata are known, and a send does not wait for them.
-                self._producer.partitions_for(settings.topic(topic))
-        except (KafkaError, OSError) as error:
-            self._producer.close(timeout=0)
-            raise LogUnavailable(f"Kafka at {','.join(settings.bootstrap)}: {named(error)}") from error
+        self._producer = _open_producer(settings)
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._open: set[_Append] = set()
@@ -112,6 +93,13 @@ class Writer:
         """The sending thread."""
         while (item := self._queue.get()) is not None:
             try:
+                self._replace_dead_producer()
+            except LogUnavailable as error:
+                # It took its time. Those that queued meanwhile don't wait as long each.
+                self._fail(item, error)
+                self._fail_queued(error)
+                continue
+            try:
                 sent = self._producer.send(
                     self._settings.topic(item.partition.topic),
                     key=item.key,
@@ -119,6 +107,9 @@ class Writer:
                     partition=item.partition.number,
                     timestamp_ms=item.time_millis,
                 )
+            except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
+                # Said of this record, before it was sent.
+                self._fail(item, RecordTooLarge(f"a record of {len(item.value):,} bytes: {named(error)}"))
             except Exception as error:
                 # Whatever it is, the caller of this append must hear of it and the next one must be tried.
                 self._failed(item, error)
@@ -126,6 +117,22 @@ class Writer:
                 # Called in the producer's own thread, per record and in order.
                 sent.add_callback(self._sent, item)
                 sent.add_errback(self._failed, item)
+
+    def _replace_dead_producer(self) -> None:
+        """The driver's producer takes nothing any more once a broker has refused a batch for good. LogUnavailable."""
+        if self._producer._transaction_manager.has_fatal_error():
+            _diagnostics.warning("the producer can't go on after an error; a new one takes its place")
+            fresh = _open_producer(self._settings)
+            self._producer.close(timeout=0)
+            self._producer = fresh
+
+    def _fail_queued(self, error: LogUnavailable) -> None:
+        for _ in range(self._queue.qsize()):
+            item = self._queue.get()
+            if item is None:
+                self._queue.put(None)
+                return
+            self._fail(item, error)
 
     def _sent(self, item: _Append, metadata: RecordMetadata) -> None:
         offset = int(metadata.offset)
@@ -136,10 +143,9 @@ class Writer:
             item.done.set_result(Record(item.partition, offset, item.key, item.value, int(metadata.timestamp)))
 
     def _failed(self, item: _Append, error: BaseException) -> None:
-        if isinstance(error, (MessageSizeTooLargeError, RecordListTooLargeError)):
-            self._fail(item, RecordTooLarge(f"Kafka refuses a record of {len(item.value):,} bytes: {named(error)}"))
-        else:
-            self._fail(item, LogUnavailable(f"Kafka did not take a record: {named(error)}"))
+        # Whatever the error is: what brokers say of one batch the driver says of all that are out, and some of those
+        # may be durable. So a record that a broker finds too large is one to try again, when its topic takes it.
+        self._fail(item, LogUnavailable(f"Kafka did not take a record of {len(item.value):,} bytes: {named(error)}"))
 
     def _fail(self, item: _Append, error: Exception) -> None:
         if self._settle(item):
@@ -153,3 +159,30 @@ class Writer:
             self._open.remove(item)
             self._bytes -= item.weight()
             return True
+
+
+def _open_producer(settings: KafkaSettings) -> KafkaProducer:
+    """A producer that knows the topics. LogUnavailable."""
+    producer = opened(
+        KafkaProducer,
+        settings,
+        acks="all",
+        # Said, because other settings switch it off in silence when it is not.
+        enable_idempotence=True,
+        compression_type=None if settings.compression == "none" else settings.compression,
+        linger_ms=settings.linger_millis,
+        batch_size=PRODUCER_BATCH_BYTES,
+        max_request_size=REQUEST_BYTES,
+        delivery_timeout_ms=int(settings.delivery_seconds * 1000),
+        max_block_ms=int(settings.request_seconds * 1000),
+        allow_auto_create_topics=False,
+        metrics_enabled=False,
+    )
+    try:
+        for topic in settings.counts():
+            # From here on the metadata are known, and a send does not wait for them.
+            producer.partitions_for(settings.topic(topic))
+    except (KafkaError, OSError) as error:
+        producer.close(timeout=0)
+        raise LogUnavailable(f"Kafka at {','.join(settings.bootstrap)}: {named(error)}") from error
+    return producer

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 from fleetlog_core.log.kafka.log import KafkaLog
-from fleetlog_core.log.kafka.settings import RECORD_BYTES, KafkaSettings
-from fleetlog_core.log.port import CONTROL, EVENTS, Partition, RecordTooLarge
+from fleetlog_core.log.kafka.settings import BATCH_BYTES, RECORD_BYTES, KafkaSettings
+from fleetlog_core.log.port import CONTROL, EVENTS, LogUnavailable, Partition, RecordTooLarge
 
 from tests.core.log.kafka.own_topics import alter, own_topics
 
@@ -33,25 +33,31 @@ def test_the_longest_frame_goes_through_and_a_longer_one_is_refused_at_once(sett
         log.close()
 
 
-def test_what_kafka_refuses_fails_alone(settings: KafkaSettings) -> None:
+def durable(log: KafkaLog, topic: str, value: bytes) -> None:
+    """Append until it is acknowledged, as a client does."""
+    deadline = time.monotonic() + 60
+    while isinstance(error := log.append(topic, b"run", value).exception(60), LogUnavailable):
+        assert time.monotonic() < deadline, error
+    assert error is None
+
+
+def test_what_a_broker_refuses_costs_nobody_a_record(settings: KafkaSettings) -> None:
     log = KafkaLog(settings)
+    big = os.urandom(5_000)
     try:
         alter(settings, EVENTS, max_message_bytes="1000")
-        taken = 0
+        outcomes: list[BaseException | None] = []
         deadline = time.monotonic() + 60
-        while True:
-            big = log.append(EVENTS, b"run", os.urandom(5_000))
-            others = [log.append(CONTROL, b"run", bytes([n])) for n in range(10)]
-            assert all(future.result(30) for future in others)
-            if big.exception(30):
-                break
-            # The brokers did not hear of the change yet.
-            taken += 1
+        while not any(outcomes):
+            # Until the brokers have heard of the change; then others are on their way beside the one they refuse.
             assert time.monotonic() < deadline
-        with pytest.raises(RecordTooLarge, match="Kafka refuses a record of 5,000 bytes"):
-            big.result(10)
-        assert log.next_offset(Partition(EVENTS, 0)) == taken
-        assert log.next_offset(Partition(CONTROL, 0)) == 10 * (taken + 1)
+            futures = [log.append(topic, b"run", value) for topic, value in [(EVENTS, big), *[(CONTROL, b"x")] * 10]]
+            outcomes = [future.exception(60) for future in futures]
+        # None is told that it can never be: that would be dropped for good, and it may be durable.
+        assert {type(outcome) for outcome in outcomes} <= {LogUnavailable, type(None)}
+        durable(log, CONTROL, b"others go on")
+        alter(settings, EVENTS, max_message_bytes=str(BATCH_BYTES))
+        durable(log, EVENTS, big)
     finally:
         log.close()
 

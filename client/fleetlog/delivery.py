@@ -88,7 +88,8 @@ class Delivery:
         self._generation = 0
         self._sent = 0
         """How many of those in flight the stream of this generation has sent."""
-        self._framing = threading.Lock()
+        # Reentrant: a signal may end the process amid a flush, by another one.
+        self._framing = threading.RLock()
         self._experiments: dict[tuple[str, str], int] = {}
         self._thread: threading.Thread | None = None
         self._start = threading.Lock()
@@ -140,6 +141,10 @@ class Delivery:
             return not self.pending()
         deadline = time.monotonic() + timeout_seconds
         uploaded = self.uploads.wait(timeout_seconds)
+        with self._framing, self._changed:
+            # Nobody needs to be there when there is nothing for them.
+            if not self._in_flight and self.outbox.empty:
+                return uploaded
         marker = Marker()
         self.outbox.put(marker)
         return marker.reached.wait(max(0.0, deadline - time.monotonic())) and uploaded
@@ -352,6 +357,9 @@ class Delivery:
             limit = error.code == "RESOURCE_EXHAUSTED" and error.retry_after_seconds is None
             if not limit:
                 raise _NotNow(error)
+        if error is None:
+            # Before it is forgotten: who sees that nothing is in flight may read at once.
+            self.connection.saw(response.position)
         item = self._pop()
         for refusal in response.refusals:
             self.refused_events += 1
@@ -360,7 +368,6 @@ class Delivery:
         if error is not None:
             self._set_aside(item, error)
             return
-        self.connection.saw(response.position)
         for marker in item.markers:
             marker.reached.set()
 

@@ -223,6 +223,11 @@ class Outbox:
         return self._points
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._items
+
+    @property
     def full(self) -> bool:
         """Whether rows and slices find no room now."""
         return self._weight > self._max_bytes

@@ -282,3 +282,14 @@ def test_flush_says_what_is_pending_and_close_returns_while_the_server_is_away(p
     delivery.close()
     left = set(threading.enumerate()) - others
     assert not [thread for thread in left if thread.name == "fleetlog-delivery"]
+
+
+def test_what_is_delivered_needs_no_server_any_more(place: House) -> None:
+    delivery = Delivery(Connection(place.target), backoff_seconds=BACKOFF)
+    one = writer()
+    delivery.add(one)
+    delivery.outbox.put(row(one, 1))
+    assert delivery.flush(30.0)
+    place.stop()
+    assert delivery.flush(0.0)
+    delivery.close()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import os
-import socket
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
@@ -24,6 +21,8 @@ from fleetlog_core.serving.status import to_status
 from fleetlog_core.warehouse.port import Answer, Column, Statement
 from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_proto.v1 import frame_pb2, ingest_pb2, ingest_pb2_grpc
+
+from tests.ports import free_port
 
 NOT_NOW = "an answer of UNAVAILABLE with RetryInfo, and the stream ends"
 TOO_MANY = "an answer of RESOURCE_EXHAUSTED with RetryInfo, and the stream ends"
@@ -94,21 +93,6 @@ class Gateway(IngestServicer):
 
 async def _one(request: ingest_pb2.AppendEventsRequest) -> AsyncIterator[ingest_pb2.AppendEventsRequest]:
     yield request
-
-
-_ports = itertools.count(15_000 + os.getpid() % 5_000)
-
-
-def free_port() -> int:
-    """Below the ports that the kernel gives to clients: who dials one of those while nobody listens meets itself."""
-    for port in _ports:
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no port is free")
 
 
 class House:

@@ -10,8 +10,8 @@ from pathlib import Path
 import fleetlog
 import pytest
 
-from tests.client.gateway import free_port
 from tests.client.processes import command, environment, train, wait_for
+from tests.ports import free_port
 
 BOUND_SECONDS = 40
 """10 s for the last deliveries, and what a busy machine takes to end a process."""

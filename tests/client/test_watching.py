@@ -10,9 +10,9 @@ import fleetlog
 import pytest
 from fleetlog.streaming import _live
 
-from tests.client.gateway import free_port
 from tests.client.processes import said, train
 from tests.deploy.processes import up
+from tests.ports import free_port
 
 
 def ids(runs: object) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -117,19 +116,6 @@ def running(*arguments: str, environment: Mapping[str, str] | None = None, err: 
             if pipe is not None:
                 pipe.close()
         process.wait()
-
-
-def free_port() -> int:
-    """Below the ports that the kernel gives to clients: a client that dials one of those may meet itself."""
-    for port in range(12_000 + os.getpid() % 6_000, 20_000):
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no port is free")
 
 
 def _environment() -> dict[str, str]:

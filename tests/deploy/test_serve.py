@@ -19,7 +19,8 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from tests.core.proxy import Proxy
 from tests.deploy.cluster import cluster
-from tests.deploy.processes import Up, fleetlog, free_port
+from tests.deploy.processes import Up, fleetlog
+from tests.ports import free_port
 
 ALONE = {"FLEETLOG_LOG_URL": "sqlite:/x", "FLEETLOG_WAREHOUSE_URL": "chdb:/y", "FLEETLOG_OBJECTS_URL": "folder:/z"}
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING

@@ -8,7 +8,8 @@ from pathlib import Path
 import fleetlog as client
 import pytest
 
-from tests.deploy.processes import WITHOUT_CHDB, WITHOUT_SERVER, fleetlog, free_port, running, up
+from tests.deploy.processes import WITHOUT_CHDB, WITHOUT_SERVER, fleetlog, running, up
+from tests.ports import free_port
 
 STEPS = 2_000
 

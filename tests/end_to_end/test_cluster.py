@@ -18,7 +18,8 @@ from fleetlog_ingest import replay
 
 from tests.core.serving.numbers import numbers
 from tests.deploy.cluster import cluster
-from tests.deploy.processes import Up, free_port
+from tests.deploy.processes import Up
+from tests.ports import free_port
 
 STEPS, ROUNDS = 2_000, 6
 LARGE = os.urandom(3 << 20)

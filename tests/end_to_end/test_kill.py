@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +11,8 @@ import time
 from pathlib import Path
 
 import fleetlog
+
+from tests.ports import free_port
 
 STEPS = 2000
 KILLS = 4
@@ -27,19 +27,6 @@ def start(data: Path, port: int) -> subprocess.Popen[str]:
     assert json.loads(process.stdout.readline())["target"] == f"127.0.0.1:{port}"
     process.stdout.close()
     return process
-
-
-def free_port() -> int:
-    """Below the ports that the kernel gives to clients: a client that dials one of those may meet itself."""
-    for port in range(20_000 + os.getpid() % 8_000, 30_000):
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise RuntimeError("no port is free")
 
 
 class Writers:

@@ -10,7 +10,7 @@ import fleetlog
 import pytest
 
 from tests.client.cli.terminal import on_terminal, piped
-from tests.client.gateway import free_port
+from tests.ports import free_port
 
 ODD = "[bold]odd" + "x" * 60
 NOTE = "[red]a\tb\nc\x1b[2J"

@@ -138,6 +138,8 @@ class Delivery:
     def pause(self, timeout_seconds: float) -> bool:
         """End the stream for a while, `resume` begins the next: whether no thread of it is in gRPC any more."""
         deadline = time.monotonic() + timeout_seconds
+        # gRPC has one thread for all streams of a channel: it ends with the last of them.
+        self.connection.end_streams()
         with self._changed:
             self._paused = True
             self._generation += 1

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import grpc
 from fleetlog_core import limits
@@ -35,6 +35,20 @@ _OPTIONS = (
 )
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+Covariant = TypeVar("Covariant", covariant=True)
+
+
+class Stream(Protocol[Covariant]):
+    """A call under way that answers in a stream."""
+
+    def __iter__(self) -> Iterator[Covariant]: ...
+    def cancel(self) -> bool:
+        """End it."""
+        ...
+
+    def add_callback(self, callback: Callable[[], None]) -> bool:
+        """Call it when this has ended; False when it has already."""
+        ...
 
 
 def resolve_target(target: str | None) -> str:
@@ -55,7 +69,9 @@ class Connection:
         self._lock = threading.Lock()
         self._calls = threading.Condition()
         self._under_way = 0
+        self._streams: list[Stream[object]] = []
         self._paused = False
+        self._streams_paused = False
         self.renew()
         self.offsets: dict[tuple[str, int], int] = {}
         """Next offset by topic and partition: everything of this process before it is durable."""
@@ -94,16 +110,44 @@ class Connection:
                 self._under_way -= 1
                 self._calls.notify_all()
 
+    @contextmanager
+    def streaming(self, start: Callable[[], Stream[Response]]) -> Iterator[Stream[Response]]:
+        """A call that may answer for hours: a fork ends it, CANCELLED, and waits until it has ended."""
+        with self._calls:
+            self._calls.wait_for(lambda: not self._streams_paused, FORK_SECONDS)
+            stream = start()
+            self._streams.append(stream)
+        if not stream.add_callback(lambda: self._ended(stream)):
+            self._ended(stream)
+        try:
+            yield stream
+        finally:
+            stream.cancel()
+
+    def _ended(self, stream: Stream[object]) -> None:
+        with self._calls:
+            self._streams.remove(stream)
+            self._calls.notify_all()
+
+    def end_streams(self) -> None:
+        """Let no stream go on, and none begin until `resume`."""
+        with self._calls:
+            self._streams_paused = True
+            streams = list(self._streams)
+        for stream in streams:
+            stream.cancel()
+
     def pause(self, timeout_seconds: float) -> bool:
-        """Let no call begin until `resume`: whether those under way ended in time."""
+        """Let no call begin until `resume`: whether those under way ended in time. Streams are told to end."""
+        self.end_streams()
         with self._calls:
             self._paused = True
-            return self._calls.wait_for(lambda: not self._under_way, timeout_seconds)
+            return self._calls.wait_for(lambda: not self._under_way and not self._streams, timeout_seconds)
 
     def resume(self) -> None:
         """Go on after `pause`."""
         with self._calls:
-            self._paused = False
+            self._paused = self._streams_paused = False
             self._calls.notify_all()
 
     def saw(self, position: position_pb2.Position) -> None:

@@ -15,16 +15,16 @@ import logging
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import grpc
-from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2
+from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from fleetlog.connection import Connection
 from fleetlog.errors import RETRY, FleetlogError, from_call, from_status
+from fleetlog.experiment_numbers import ExperimentNumbers
 from fleetlog.framing import FRAME_POINTS, Framer
+from fleetlog.in_flight import InFlight, Sent
 from fleetlog.outbox import Fact, Marker, Outbox, Writer
 from fleetlog.turns import by_writer
 from fleetlog.uploads import Uploads
@@ -45,15 +45,6 @@ SILENCE_SECONDS = 60.0
 """The server may take so long for an answer; then everything without one is sent again over a new connection."""
 WARNING_SECONDS = 60.0
 _WRONG = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "RESOURCE_EXHAUSTED")
-
-
-@dataclass
-class _InFlight:
-    request: ingest_pb2.AppendEventsRequest
-    writer: Writer
-    points: int
-    markers: list[Marker] = field(default_factory=list)
-    refused_streams: int = 0
 
 
 class _NotNow(Exception):
@@ -77,20 +68,16 @@ class Delivery:
         self.connection = connection
         self._backoff_seconds = backoff_seconds
         self._silence_seconds = silence_seconds
-        self._heard = 0.0
-        """When the stream last answered, or began to owe an answer (monotonic)."""
         self._ended = threading.Event()
         self.outbox = outbox or Outbox()
         self.uploads = Uploads(connection, self.outbox, self.warn)
         self._framer = Framer()
-        self._in_flight: deque[_InFlight] = deque()
         self._changed = threading.Condition()
+        self._in_flight = InFlight(self._changed)
         self._generation = 0
-        self._sent = 0
-        """How many of those in flight the stream of this generation has sent."""
         # Reentrant: a signal may end the process amid a flush, by another one.
         self._framing = threading.RLock()
-        self._experiments: dict[tuple[str, str], int] = {}
+        self._experiments = ExperimentNumbers(connection)
         self._thread: threading.Thread | None = None
         self._start = threading.Lock()
         self._closed = False
@@ -127,13 +114,7 @@ class Delivery:
 
     def resolve(self, namespace: str, name: str, timeout_seconds: float) -> int:
         """The number of an experiment, which is made when it is not there. FleetlogError."""
-        known = self._experiments.get((namespace, name))
-        if known is None:
-            request = ingest_pb2.CreateExperimentRequest(namespace=namespace, name=name, exist_ok=True)
-            response = self.connection.call(self.connection.ingest.CreateExperiment, request, timeout_seconds)
-            self.connection.saw(response.position)
-            known = self._experiments[(namespace, name)] = response.experiment.experiment_id
-        return known
+        return self._experiments.resolve(namespace, name, timeout_seconds)
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until all that was put is durable or set aside, and no file waits; False when the time ran out."""
@@ -157,6 +138,8 @@ class Delivery:
     def pause(self, timeout_seconds: float) -> bool:
         """End the stream for a while, `resume` begins the next: whether no thread of it is in gRPC any more."""
         deadline = time.monotonic() + timeout_seconds
+        # gRPC has one thread for all streams of a channel: it ends with the last of them.
+        self.connection.end_streams()
         with self._changed:
             self._paused = True
             self._generation += 1
@@ -197,7 +180,7 @@ class Delivery:
     def pending_points(self) -> int:
         """Points that are not durable yet."""
         with self._changed:
-            return self.outbox.points + sum(item.points for item in self._in_flight)
+            return self.outbox.points + self._in_flight.points
 
     def pending(self) -> str:
         """What is not durable yet, in words; "" when everything is."""
@@ -219,7 +202,7 @@ class Delivery:
                     if self._closed:
                         return
                     self._generation += 1
-                    self._sent = 0
+                    self._in_flight.begin()
                     self._streaming = True
                     others = set(threading.enumerate())
                     stream = self.connection.ingest.AppendEvents(self._requests(self._generation))
@@ -256,7 +239,7 @@ class Delivery:
         """Break a stream that owes answers and gives none: a connection can look alive with nobody behind it."""
         while not self._ended.wait(self._silence_seconds / 4):
             with self._changed:
-                silent = self._sent > 0 and time.monotonic() - self._heard > self._silence_seconds
+                silent = self._in_flight.silent_seconds() > self._silence_seconds
                 call = self._call
             if silent and call is not None:
                 self.connection.renew()
@@ -266,13 +249,12 @@ class Delivery:
         """A stream ended by an error. How long the server asks us to wait, in seconds."""
         if self._closed or self._paused:
             return 0.0
-        with self._changed:
-            head = self._in_flight[0] if self._in_flight and self._sent else None
+        head = self._in_flight.first_sent()
         if head is not None and error.code in _WRONG and error.retry_after_seconds is None:
             # Answers come in order: the first without one is what the server ended the stream at.
             head.refused_streams += 1
             if head.refused_streams >= REFUSED_STREAMS:
-                self._set_aside(self._pop(), error)
+                self._set_aside(self._in_flight.answered(), error)
         if self.pending_points or self._in_flight:
             self.warn("stream", f"not delivered yet, trying again: {error.message}")
         return error.retry_after_seconds or 0.0
@@ -284,20 +266,17 @@ class Delivery:
             with self._changed:
                 if generation != self._generation:
                     return
-                item = self._in_flight[self._sent] if self._sent < len(self._in_flight) else None
-                if item is not None:
-                    self._heard = time.monotonic() if self._sent == 0 else self._heard
-                    self._sent += 1
-                elif len(self._in_flight) >= FRAMES_IN_FLIGHT:
-                    self._changed.wait(1.0)
-                    continue
-                else:
+                item = self._in_flight.next()
+                if item is None:
+                    if len(self._in_flight) >= FRAMES_IN_FLIGHT:
+                        self._changed.wait(1.0)
+                        continue
                     pause = last + FRAME_INTERVAL_SECONDS - time.monotonic()
                     if pause > 0:
                         self._changed.wait(pause)
                         continue
             if item is not None:
-                if not self._ready(item):
+                if not self._experiments.fill_in(item.writer, item.request.frame.events[0]):
                     return
                 yield item.request
                 continue
@@ -314,42 +293,10 @@ class Delivery:
             items = self.outbox.take(FRAME_POINTS)
             for made in self._framer.frames(by_writer(items)):
                 if isinstance(made, Marker):
-                    self._mark(made)
+                    self._in_flight.mark(made)
                 else:
-                    self._keep(*made)
+                    self._in_flight.add(*made)
         return bool(items)
-
-    def _keep(self, writer: Writer, frame: frame_pb2.Frame) -> None:
-        points = sum(
-            len(event.metrics_logged.step_deltas) * len(event.metrics_logged.columns) for event in frame.events
-        )
-        item = _InFlight(ingest_pb2.AppendEventsRequest(frame=frame), writer, points)
-        with self._changed:
-            self._in_flight.append(item)
-
-    def _mark(self, marker: Marker) -> None:
-        with self._changed:
-            if self._in_flight:
-                self._in_flight[-1].markers.append(marker)
-            else:
-                marker.reached.set()
-
-    def _ready(self, item: _InFlight) -> bool:
-        """Fill in the experiment's number of a writer's first frame; False when there is no server to ask."""
-        event = item.request.frame.events[0]
-        if not event.HasField("run_started"):
-            return True
-        writer = item.writer
-        if writer.experiment_id is None:
-            try:
-                writer.experiment_id = self.resolve(writer.namespace, writer.experiment, 30.0)
-            except FleetlogError as error:
-                if error.code in RETRY:
-                    return False
-                diagnostics.warning("run %s goes to Default: %s", writer.run_id.hex(), error.message)
-                writer.experiment_id = 0
-        event.run_started.experiment_id = writer.experiment_id
-        return True
 
     def _answered(self, response: ingest_pb2.AppendEventsResponse) -> None:
         error = from_status(response.status) if response.HasField("status") else None
@@ -360,7 +307,7 @@ class Delivery:
         if error is None:
             # Before it is forgotten: who sees that nothing is in flight may read at once.
             self.connection.saw(response.position)
-        item = self._pop()
+        item = self._in_flight.answered()
         for refusal in response.refusals:
             self.refused_events += 1
             refused = from_status(refusal.status)
@@ -371,15 +318,7 @@ class Delivery:
         for marker in item.markers:
             marker.reached.set()
 
-    def _pop(self) -> _InFlight:
-        with self._changed:
-            item = self._in_flight.popleft()
-            self._sent -= 1
-            self._heard = time.monotonic()
-            self._changed.notify_all()
-        return item
-
-    def _set_aside(self, item: _InFlight, error: FleetlogError) -> None:
+    def _set_aside(self, item: Sent, error: FleetlogError) -> None:
         """A frame that the server will never take."""
         events = item.request.frame.events
         self.refused_events += len(events)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_proto.v1 import position_pb2, query_pb2_grpc, run_pb2, watch_pb2
 
-from fleetlog.streaming import Call, resumed
+from fleetlog.connection import Stream
+from fleetlog.streaming import resumed
 from fleetlog.views import Reader, RunList, RunView
 
 RETRIES = 8
@@ -58,7 +59,7 @@ class RunWatch:
                 # Not the log that this watch began with, or one that lost its end: begin anew.
                 self._position = None
 
-    def _start(self, stub: query_pb2_grpc.QueryServiceStub) -> Call[watch_pb2.WatchRunsResponse]:
+    def _start(self, stub: query_pb2_grpc.QueryServiceStub) -> Stream[watch_pb2.WatchRunsResponse]:
         self._parts = []
         request = watch_pb2.WatchRunsRequest()
         request.CopyFrom(self._request)

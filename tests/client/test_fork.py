@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import fleetlog
+
 from tests.client.processes import ended, said, train
 
 
@@ -153,6 +155,56 @@ def test_a_fork_amid_calls_waits_for_them_and_nothing_is_said(embedded_target: s
     run_id, statuses = said(done)
     assert statuses == [0] * 10
     assert ended(embedded_target, run_id).metric("child").steps.tolist() == list(range(200))
+
+
+def test_a_fork_amid_streams_and_watches_waits_for_them_and_nothing_is_said(
+    embedded_target: str, experiment: str, tmp_path: Path
+) -> None:
+    """A process that only reads: nobody else would wait for its streams."""
+    with fleetlog.start_run(experiment, target=embedded_target) as run:
+        run.log({"x": 1.0}, step=0)
+    fleetlog.flush(embedded_target, level="applied")
+    done = train(
+        f"""
+        import threading
+        client = fleetlog.Client()
+        over = threading.Event()
+        watching = threading.Barrier(3)
+        seen = []
+
+        def stream():
+            watching.wait()
+            while not over.is_set():
+                seen.append(len(list(client.stream_runs(experiments=[{experiment!r}]))))
+
+        def watch():
+            changes = client.watch_runs(experiments=[{experiment!r}])
+            next(changes)
+            watching.wait()
+            next(change for change in changes if change.runs[0].tags.get("over"))
+
+        threads = [threading.Thread(target=stream), threading.Thread(target=watch)]
+        for thread in threads:
+            thread.start()
+        watching.wait()
+        statuses = []
+        for number in range(10):
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0 if len(list(client.stream_runs(experiments=[{experiment!r}]))) == 1 else 1)
+            statuses.append(os.waitpid(pid, 0)[1])
+        over.set()
+        client.update_run({run.id!r}, tags={{"over": "yes"}})
+        for thread in threads:
+            thread.join()
+        print(json.dumps([statuses, sorted(set(seen))]))
+        """,
+        tmp_path,
+        embedded_target,
+    )
+    # gRPC would warn that it did not prepare itself for the fork.
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said(done) == [[0] * 10, [1]]
 
 
 def test_a_client_reads_in_the_child_what_the_parent_wrote(embedded_target: str, tmp_path: Path) -> None:

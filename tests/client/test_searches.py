@@ -10,7 +10,8 @@ from pathlib import Path
 import fleetlog
 import polars
 import pytest
-from fleetlog import searches, streaming
+from fleetlog import searches
+from fleetlog.connection import connection_to
 from fleetlog_core import limits
 from fleetlog_proto.v1 import query_pb2
 
@@ -88,8 +89,8 @@ def test_a_stream_that_breaks_goes_on_where_it_was(embedded_target: str, experim
     found = []
     for run in searches.RunSearch(client.target, request, client).runs():
         found.append(run.id)
-        for call in list(streaming._live):
-            call.cancel()
+        for stream in list(connection_to(client.target)._streams):
+            stream.cancel()
     assert found == fleet
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import fleetlog
 import pytest
-from fleetlog.streaming import _live
+from fleetlog.connection import connection_to
 
 from tests.client.processes import said, train
 from tests.deploy.processes import up
@@ -86,8 +86,8 @@ def test_a_watch_that_breaks_off_goes_on_without_a_gap(embedded_target: str, exp
     assert len(next(changes).runs) == 2
     seen = 0.0
     for step in range(1, 6):
-        for call in list(_live):
-            call.cancel()
+        for stream in list(connection_to(embedded_target)._streams):
+            stream.cancel()
         run.log({"x": float(step)}, step=step)
         while seen < step:
             change = next(changes)

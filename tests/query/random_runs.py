@@ -28,10 +28,18 @@ def run_start(place: int) -> int:
     return START + place // 3
 
 
-def log_fleet(target: str, experiment: str) -> dict[str, Row]:
-    """The rows by run id, once all of them are visible."""
+class Fleet(dict[str, Row]):
+    """The rows by run id."""
+
+    def __repr__(self) -> str:
+        # Shown with every example that fails: all the rows (1.8 MB) would hide what is wrong with it.
+        return f"<Fleet of {len(self)} runs>"
+
+
+def log_fleet(target: str, experiment: str) -> Fleet:
+    """The fleet, once all of it is visible."""
     rng = random.Random(5)
-    rows: dict[str, Row] = {}
+    rows = Fleet()
     for place in range(RUNS):
         run_id, row = _log_run(rng, place, target, experiment, rows)
         rows[run_id] = row

@@ -9,7 +9,7 @@ import pytest
 from fleetlog.connection import connection_to
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_proto.v1 import query_pb2
-from fleetlog_query.filter.evaluate import Row, matches
+from fleetlog_query.filter.evaluate import matches
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.filter.ranking import ranked
 from fleetlog_query.order import parse_order
@@ -17,10 +17,9 @@ from hypothesis import HealthCheck, given, note, reject, settings
 from hypothesis import strategies as st
 
 from tests.query.random_filters import FILTER, ORDER
-from tests.query.random_runs import log_fleet
+from tests.query.random_runs import Fleet, log_fleet
 
 EXPERIMENT = "congruence"
-Fleet = dict[str, Row]
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,9 @@ from fleetlog_query.selection.student import two_sided
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.query.random_runs import log_fleet
+from tests.query.random_runs import Fleet, log_fleet
 
 EXPERIMENT = "selection"
-Fleet = dict[str, Row]
 STATES = {1.0: "RUNNING", 2.0: "FINISHED", 3.0: "FAILED", 4.0: "KILLED"}
 OBJECTIVES = [
     "metrics.x", "params.y", "min(metrics.`a b`)", "metrics.x - 2 * metrics.y", "start_time", "end_time - start_time",

@@ -13,13 +13,12 @@ from fleetlog.connection import connection_to
 from fleetlog.series import Which
 from fleetlog_proto.v1 import query_pb2
 from fleetlog_query import points
-from fleetlog_query.filter.evaluate import Point, Row
+from fleetlog_query.filter.evaluate import Point
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.query.random_runs import KEYS, START, STEPS, log_fleet
+from tests.query.random_runs import KEYS, START, STEPS, Fleet, log_fleet
 
-Fleet = dict[str, Row]
 Name = tuple[str, str, int | None]
 
 

@@ -1,0 +1,58 @@
+"""The points of metrics, all of them or in buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Unpack
+
+from fleetlog_proto.v1 import query_pb2
+
+from fleetlog.calls.base import READ_SECONDS, Calls
+from fleetlog.series import Buckets, Series, Which, gather, metric_request
+
+
+class MetricCalls(Calls):
+    """Points. What reads runs has this too: a run that was read can be asked for its points."""
+
+    def read_metric(self, run_id: str, key: str, *, last: int | None = None, **which: Unpack[Which]) -> Series:
+        """The points of a metric, those of every writer; none at all when the run has no such metric.
+
+        `last`: only so many points, the last ones. See fleetlog.series.Which for the rest.
+        """
+        series = self.read_series([run_id], [key], last=last, **which)
+        return series[0] if series else Series(key, b"", b"", b"", run_id)
+
+    def read_series(
+        self, run_ids: Sequence[str], keys: Sequence[str], *, last: int | None = None, per_rank: bool = False,
+        **which: Unpack[Which],
+    ) -> list[Series]:  # fmt: skip
+        """Points of metrics of many runs (up to 1,000, of 100 metrics), by run, key and rank as asked for.
+
+        Series that are not there are left out. `last`: of each only so many points, the last; `per_rank`: the points
+        of each rank are a series by themselves.
+        """
+        return self._read(metric_request(run_ids, keys, which, last=last, per_rank=per_rank))[0]
+
+    def read_buckets(self, run_id: str, key: str, buckets: int, **which: Unpack[Which]) -> Buckets:
+        """A metric in at most `buckets` buckets."""
+        found = self.read_curves([run_id], [key], buckets, **which)
+        return found[0] if found else Buckets(key, [], run_id)
+
+    def read_curves(
+        self, run_ids: Sequence[str], keys: Sequence[str], buckets: int = 1000, *, per_rank: bool = False,
+        **which: Unpack[Which],
+    ) -> list[Buckets]:  # fmt: skip
+        """Metrics of many runs in at most so many buckets each, the same ones for all, so that their curves line up.
+
+        No extreme is lost: every point is in a bucket, and each has its lowest and highest value.
+        """
+        if buckets < 1:
+            raise ValueError(f"buckets is {buckets}, expected at least 1")
+        return self._read(metric_request(run_ids, keys, which, buckets=buckets, per_rank=per_rank))[1]
+
+    def _read(self, request: query_pb2.ReadMetricRequest) -> tuple[list[Series], list[Buckets]]:
+        connection = self._connection
+        request.namespace = self.namespace
+        request.at_least.CopyFrom(connection.position())
+        with connection.calling():
+            return gather(connection.query.ReadMetric(request, timeout=READ_SECONDS))

@@ -1,0 +1,83 @@
+"""Runs by their ids: read, compared, and changed from outside their training code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from fleetlog_core.ids import new_random_id
+from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
+
+from fleetlog.calls.base import PAGE, READ_SECONDS
+from fleetlog.calls.metrics import MetricCalls
+from fleetlog.comparing import Comparison, Of
+from fleetlog.deliveries import wait_applied
+from fleetlog.errors import NotFound
+from fleetlog.views import RunList, RunView
+
+
+class RunCalls(MetricCalls):
+    """Runs by their ids."""
+
+    def get_run(self, run_id: str) -> RunView:
+        """One run with summaries and problems. NotFound."""
+        request = query_pb2.GetRunRequest(namespace=self.namespace, run_id=run_id, at_least=self._connection.position())
+        return RunView(self._connection.call(self._connection.query.GetRun, request, READ_SECONDS).run, self)
+
+    def get_runs(self, run_ids: Sequence[str], *, summaries: bool = False) -> RunList:
+        """Runs by id, in the order asked for; those that are not there are left out."""
+        runs: list[RunView] = []
+        for first in range(0, len(run_ids), PAGE):
+            request = query_pb2.GetRunsRequest(
+                namespace=self.namespace,
+                run_ids=run_ids[first : first + PAGE],
+                summaries=summaries,
+                at_least=self._connection.position(),
+            )
+            response = self._connection.call(self._connection.query.GetRuns, request, READ_SECONDS)
+            runs += [RunView(run, self) for run in response.runs]
+        return RunList(runs)
+
+    def compare(self, run_ids: Sequence[str], *, of: Of = "last") -> Comparison:
+        """Runs side by side: params and tags that differ, and all metrics. NotFound when one of them is not there.
+
+        `of`: which number of each metric, "last", "min", "max", "mean" or "first".
+        """
+        runs = self.get_runs(run_ids, summaries=of != "last")
+        if len(runs) < len(run_ids):
+            there = {run.id for run in runs}
+            missing = [one for one in run_ids if one.lower().replace("-", "") not in there]
+            raise NotFound("RUN_NOT_FOUND", f"there is no run {missing[0]} in this namespace")
+        return Comparison(runs, of)
+
+    def update_run(
+        self,
+        run_id: str,
+        *,
+        name: str | None = None,
+        tags: Mapping[str, object] | None = None,
+        deleted_tags: Iterable[str] = (),
+        state: str | None = None,
+        deleted: bool | None = None,
+    ) -> None:
+        """Rename, tag, end, delete or restore a run from outside its training code. NotFound, InvalidArgument."""
+        request = ingest_pb2.UpdateRunRequest(
+            namespace=self.namespace,
+            run_id=run_id,
+            request_id=new_random_id(),
+            name=name,
+            tags={str(key): str(value) for key, value in (tags or {}).items()},
+            deleted_tags=deleted_tags,
+            state=event_pb2.RunState.Value(f"RUN_STATE_{(state or 'UNSPECIFIED').upper()}"),
+            deleted=deleted,
+        )
+        # The gateway looks the run up: what this process wrote of it must be there.
+        wait_applied(self._connection, READ_SECONDS)
+        self._connection.saw(self._connection.call(self._connection.ingest.UpdateRun, request).position)
+
+    def delete_run(self, run_id: str) -> None:
+        """Hide a run from searches; its data stays."""
+        self.update_run(run_id, deleted=True)
+
+    def restore_run(self, run_id: str) -> None:
+        """Bring a deleted run back."""
+        self.update_run(run_id, deleted=False)

@@ -1,0 +1,122 @@
+"""Searches: some runs, all of them, the best one, or those that stay live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fleetlog_proto.v1 import query_pb2, watch_pb2
+
+from fleetlog.calls.base import VIEWS
+from fleetlog.calls.metrics import MetricCalls
+from fleetlog.searches import RunSearch, search
+from fleetlog.views import RunList, RunView
+from fleetlog.watching import RunChanges, RunWatch
+
+_TOTALS = {
+    None: query_pb2.TOTAL_COUNT_NONE,
+    "at_least": query_pb2.TOTAL_COUNT_AT_LEAST,
+    "exact": query_pb2.TOTAL_COUNT_EXACT,
+}
+
+
+class SearchCalls(MetricCalls):
+    """Runs by what they are."""
+
+    def search_runs(
+        self,
+        filter: str = "",  # noqa: A002
+        *,
+        experiments: Sequence[str | int] = (),
+        order_by: Sequence[str] = (),
+        limit: int | None = 100,
+        read_mask: Sequence[str] = (),
+        summaries: bool = False,
+        deleted: str = "active",
+        total: str | None = None,
+    ) -> RunList:
+        """Runs that match a filter; see docs/filter.md. `limit=None` is all of them, read when they are looked at.
+
+        `experiments` are names or numbers, none = all; `order_by` has items such as "metrics.val_loss ASC"; `read_mask`
+        names what to fill ("attributes", "params", "metrics.val_loss", …), empty = everything. `total` counts what
+        matches without the limit: "exact", or "at_least", which stops at 10,000.
+        """
+        request = self._search_request(filter, experiments, order_by, read_mask, summaries, deleted)
+        request.total_count = _TOTALS[total]
+        return search(RunSearch(self.target, request, self), limit)
+
+    def stream_runs(
+        self,
+        filter: str = "",  # noqa: A002
+        *,
+        experiments: Sequence[str | int] = (),
+        order_by: Sequence[str] = (),
+        read_mask: Sequence[str] = (),
+        summaries: bool = False,
+        deleted: str = "active",
+    ) -> Iterator[RunView]:
+        """All runs that match, one after another, however many: only some are at hand at a time. See search_runs.
+
+        Which runs and in which order is as of the beginning: a run that changes meanwhile comes once. Goes on by itself
+        when the connection breaks; runs that changed places meanwhile may then come twice or not.
+        """
+        request = self._search_request(filter, experiments, order_by, read_mask, summaries, deleted)
+        return RunSearch(self.target, request, self).runs()
+
+    def watch_runs(
+        self,
+        filter: str = "",  # noqa: A002
+        *,
+        experiments: Sequence[str | int] = (),
+        order_by: Sequence[str] = (),
+        limit: int = 100,
+        read_mask: Sequence[str] = (),
+        deleted: str = "active",
+    ) -> Iterator[RunChanges]:
+        """The first runs of a search, and again whenever they change: what is new is told within a third of a second.
+
+        The first item has all of them; it comes at once. Goes on by itself when the server is away for a while, and
+        misses nothing. `limit` is at most 1,000; the rest as in search_runs.
+        """
+        scope = self._scope(filter, experiments, deleted)
+        request = watch_pb2.WatchRunsRequest(scope=scope, order_by=order_by, limit=limit, read_mask=read_mask)
+        return RunWatch(self.target, request, self).changes()
+
+    def best_run(
+        self,
+        experiment: str | int,
+        *,
+        minimize: str | None = None,
+        maximize: str | None = None,
+        filter: str = "",  # noqa: A002
+    ) -> RunView | None:
+        """The run with the lowest or highest number, None when no run has one.
+
+        Of "metrics.x", "params.x", "min(metrics.x)", "metrics.x - metrics.y", …: what order_by of a search may say.
+        """
+        if (minimize is None) == (maximize is None):
+            raise ValueError("give one of minimize and maximize, for example minimize='metrics.val_loss'")
+        key = minimize or maximize or ""
+        there = f"{key} != NaN"
+        runs = self.search_runs(
+            f"({filter}) AND {there}" if filter else there,
+            experiments=[experiment],
+            order_by=[f"{key} {'ASC' if minimize else 'DESC'}"],
+            limit=1,
+        )
+        return runs[0] if runs else None
+
+    def _search_request(
+        self, filter_: str, experiments: Sequence[str | int], order_by: Sequence[str], read_mask: Sequence[str],
+        summaries: bool, deleted: str,
+    ) -> query_pb2.SearchRunsRequest:  # fmt: skip
+        return query_pb2.SearchRunsRequest(
+            namespace=self.namespace,
+            experiment_ids=[one for one in experiments if isinstance(one, int)],
+            experiment_names=[one for one in experiments if isinstance(one, str)],
+            filter=filter_,
+            order_by=order_by,
+            read_mask=read_mask,
+            summaries=summaries,
+            deleted_view=VIEWS[deleted],
+            at_least=self._connection.position(),
+        )

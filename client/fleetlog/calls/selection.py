@@ -1,0 +1,63 @@
+"""The choice of a model: the best runs, or the best groups of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fleetlog_proto.v1 import selection_pb2
+
+from fleetlog.calls.base import READ_SECONDS
+from fleetlog.calls.metrics import MetricCalls
+from fleetlog.selection import Objective, Selection, mode_of, objectives_of, statistic_of
+
+
+class SelectionCalls(MetricCalls):
+    """The best runs, and why."""
+
+    def select(
+        self,
+        where: str = "",
+        *,
+        experiments: Sequence[str | int] = (),
+        minimize: str | Sequence[str] | None = None,
+        maximize: str | Sequence[str] | None = None,
+        objectives: Sequence[str | Objective] = (),
+        mode: str = "lexicographic",
+        group_by: str | Sequence[str] = (),
+        min_count: int = 1,
+        statistic: str = "mean",
+        confidence: float = 0.95,
+        artifact: str = "",
+        limit: int = 10,
+        runs_per_group: int = 1,
+        read_mask: Sequence[str] = (),
+        deleted: str = "active",
+    ) -> Selection:
+        """The best runs, or with `group_by` the best groups of runs (such as the seeds of one setting), and why.
+
+        client.select(experiments=["speedrun"], minimize="metrics.train_time", where="metrics.val_loss <= 3.28")
+        client.select(minimize="min(metrics.val_loss)", group_by=["params.lr", "params.layers"], min_count=3)
+        client.select(objectives=["metrics.val_loss ASC", "metrics.accuracy DESC"], mode="pareto")
+
+        `where` is a filter; each of its parts that AND joins is asked one after another, and `why()` of the answer
+        says how many runs each put aside. Several objectives (in the order `objectives`, `minimize`, `maximize`)
+        become one order by `mode`: lexicographic, weighted or pareto. `statistic` (mean, median, best or worst) stands
+        for a group. `artifact`: only runs with an artifact of this path or below it. `read_mask` as in search_runs;
+        empty = attributes and what objectives and groups name. InvalidArgument.
+        """
+        wanted = objectives_of(minimize, maximize, objectives)
+        request = selection_pb2.SelectRunsRequest(
+            scope=self._scope(where, experiments, deleted),
+            objectives=[one.message() for one in wanted],
+            mode=mode_of(mode),
+            group_by=[group_by] if isinstance(group_by, str) else group_by,
+            min_count=min_count,
+            statistic=statistic_of(statistic),
+            confidence=confidence,
+            limit=limit,
+            runs_per_group=runs_per_group,
+            artifact_path=artifact,
+            read_mask=read_mask,
+        )
+        response = self._connection.call(self._connection.query.SelectRuns, request, READ_SECONDS)
+        return Selection.of(response, [one.value for one in wanted], self)

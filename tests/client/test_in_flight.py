@@ -1,0 +1,68 @@
+"""Frames without an answer: in order, sent again by every new stream, and who waits for them."""
+
+from __future__ import annotations
+
+import threading
+
+from fleetlog.in_flight import InFlight
+from fleetlog.outbox import Marker, Writer
+from fleetlog_proto.v1 import event_pb2, frame_pb2
+
+WRITER = Writer("default", bytes(16), bytes(16), None, "one", event_pb2.RunStarted())
+
+
+def frame(sequence: int) -> frame_pb2.Frame:
+    """Two steps of two metrics."""
+    metrics = event_pb2.MetricsLogged(
+        step_deltas=[0, 1],
+        time_deltas_millis=[0, 1],
+        columns=[event_pb2.MetricColumn(key=key, values=[1.0, 2.0]) for key in "xy"],
+    )
+    return frame_pb2.Frame(events=[event_pb2.Event(sequence=sequence, metrics_logged=metrics)])
+
+
+def sent(frames: InFlight) -> list[int]:
+    """The sequences of what a stream sends until it has sent all."""
+    found = []
+    while (one := frames.next()) is not None:
+        found.append(one.request.frame.events[0].sequence)
+    return found
+
+
+def test_a_new_stream_sends_again_what_has_no_answer_and_in_order() -> None:
+    frames = InFlight(threading.Condition())
+    for sequence in (1, 2, 3):
+        frames.add(WRITER, frame(sequence))
+    assert frames.points == 12
+    assert sent(frames) == [1, 2, 3]
+    frames.answered()
+    frames.add(WRITER, frame(4))
+    assert sent(frames) == [4]
+    frames.begin()
+    assert sent(frames) == [2, 3, 4]
+    assert (len(frames), frames.points) == (3, 12)
+
+
+def test_the_one_whose_answer_is_next_was_sent() -> None:
+    frames = InFlight(threading.Condition())
+    frames.add(WRITER, frame(1))
+    assert frames.first_sent() is None
+    assert frames.silent_seconds() == 0
+    assert frames.next() is frames.first_sent()
+    assert frames.silent_seconds() >= 0
+    frames.answered()
+    assert frames.first_sent() is None
+    assert frames.silent_seconds() == 0
+
+
+def test_a_marker_waits_for_what_is_there_and_for_nothing_more() -> None:
+    frames = InFlight(threading.Condition())
+    at_once, later = Marker(), Marker()
+    frames.mark(at_once)
+    assert at_once.reached.is_set()
+    frames.add(WRITER, frame(1))
+    frames.mark(later)
+    frames.add(WRITER, frame(2))
+    assert not later.reached.is_set()
+    assert frames.answered().markers == [later]
+    assert len(frames) == 1

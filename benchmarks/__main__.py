@@ -1,7 +1,9 @@
 """Runs benchmarks and prints the table of the README.
 
-python -m benchmarks                all; the last one, fleet, takes an hour
+python -m benchmarks                all that need nothing else; the last one, fleet, takes an hour
 python -m benchmarks writes         those of one module: writes, searches, footprint, fleet
+python -m benchmarks cluster        over Kafka, ClickHouse and S3 servers
+python -m benchmarks against_mlflow beside MLflow, which is installed for it
 """
 
 from __future__ import annotations
@@ -10,13 +12,15 @@ import sys
 from importlib import import_module
 
 MODULES = ("writes", "searches", "footprint", "fleet")
+NAMED = ("cluster", "against_mlflow")
+"""These need servers or another program, and run when they are named."""
 
 
 def main(names: list[str]) -> int:
     """The command. The exit code says nothing about the numbers."""
-    unknown = [name for name in names if name not in MODULES]
+    unknown = [name for name in names if name not in MODULES + NAMED]
     if unknown:
-        print(f"benchmarks: no {unknown[0]}; there are {', '.join(MODULES)}", file=sys.stderr)
+        print(f"benchmarks: no {unknown[0]}; there are {', '.join(MODULES + NAMED)}", file=sys.stderr)
         return 2
     print("| what | measured | mark | met | |\n|---|---|---|---|---|")
     for name in names or MODULES:

@@ -8,27 +8,33 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """A number in a unit. `mark` is the goal; `at_most` tells on which side of it the number should be."""
+    """A number in a unit. `mark` is the goal; `at_most` tells on which side of it the number should be.
+
+    Without a mark it is told as it is.
+    """
 
     name: str
     value: float
     unit: str
-    mark: float
-    at_most: bool
+    mark: float | None = None
+    at_most: bool = True
     detail: str = ""
 
     @property
     def met(self) -> bool:
-        """Whether the mark was met."""
+        """Whether the mark was met, if there is one."""
+        if self.mark is None:
+            return True
         return self.value <= self.mark if self.at_most else self.value >= self.mark
 
     def row(self) -> str:
         """A row of the README's table."""
+        told = f"{number(self.value)} {self.unit}"
+        if self.mark is None:
+            return f"| {self.name} | {told} | – | – | {self.detail} |"
         sign = "≤" if self.at_most else "≥"
         met = "yes" if self.met else "no"
-        return (
-            f"| {self.name} | {number(self.value)} {self.unit} | {sign} {number(self.mark)} | {met} | {self.detail} |"
-        )
+        return f"| {self.name} | {told} | {sign} {number(self.mark)} | {met} | {self.detail} |"
 
 
 def number(value: float) -> str:

@@ -1,0 +1,130 @@
+"""fleetlog over Kafka, a ClickHouse server and S3, all on this machine; its searches beside the embedded engine's.
+
+    python -m benchmarks cluster                              FLEETLOG_TEST_KAFKA, _CLICKHOUSE, _S3 name the servers
+    FLEETLOG_BENCH_RUNS=20000 python -m benchmarks cluster    a smaller fleet to search; FLEETLOG_BENCH_POINTS in bulk
+
+One process is gateway and query service, another the materializer, as clients and `fleetlog serve` expect it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import fleetlog
+
+from benchmarks.engines import own_engines
+from benchmarks.figure import Figure, quantile
+from benchmarks.fleet import TIMES, Fleet, waited
+from benchmarks.searches import EXPERIMENT, load
+from benchmarks.server import Server, running, serving
+from benchmarks.writes import bulk
+
+RUNS = int(os.environ.get("FLEETLOG_BENCH_RUNS", "100000"))
+POINTS = int(os.environ.get("FLEETLOG_BENCH_POINTS", "5000000"))
+LONE_WRITES = 40
+IDLE_SECONDS = 0.6
+"""Between lone writes: longer than a materializer rests after a batch."""
+READY_SECONDS = 60.0
+
+
+def measure(runs: int = RUNS, points: int = POINTS) -> Iterator[Figure]:
+    """Writes on an empty cluster, then the searches on a fleet in both."""
+    with cluster() as server:
+        yield from bulk(server, points, mark=300_000)
+        yield visible(server)
+    with cluster() as server, running() as embedded:
+        here, there = loaded(server, runs), loaded(embedded, runs)
+        yield Figure(
+            "runs loaded, 45 values each", runs / here, "runs/s",
+            detail=f"{runs:,} runs; embedded {runs / there:,.0f} runs/s, {there / here:.2f}×",
+        )  # fmt: skip
+        yield from side_by_side(server, embedded, runs)
+
+
+@contextmanager
+def cluster() -> Iterator[Server]:
+    """The two processes over engines of their own, when both are ready; clients go to the one that is yielded."""
+    with (
+        own_engines() as environment,
+        serving("serve", "materializer", environment=environment) as folding,
+        serving("serve", "gateway", "query", environment=environment) as server,
+    ):
+        for one in (folding, server):
+            _until_ready(one)
+        yield server
+
+
+def visible(server: Server) -> Figure:
+    """A lone write in quiet: from the call that logs it to the answer of a read that has it."""
+    client = fleetlog.Client(server.target)
+    run = fleetlog.start_run(experiment="lone", target=server.target)
+    run.flush(timeout=60, level="applied")
+    millis = []
+    for step in range(LONE_WRITES):
+        time.sleep(IDLE_SECONDS)
+        begun = time.perf_counter()
+        run.log({"loss": float(step)}, step=step)
+        run.flush()
+        # Read your writes: the read waits for what was acknowledged.
+        last = client.read_metric(run.id, "loss", last=1)
+        millis.append((time.perf_counter() - begun) * 1e3)
+        if last.steps.tolist() != [step]:
+            raise AssertionError(f"step {step} was not there to read")
+    run.finish()
+    detail = f"{LONE_WRITES} writes; p95 {quantile(millis, 0.95):.0f} ms"
+    return Figure("a lone write can be read, p50", quantile(millis, 0.5), "ms", 150, True, detail)
+
+
+def loaded(server: Server, runs: int) -> float:
+    """Load the fleet: the seconds until all of it can be searched."""
+    client = fleetlog.Client(server.target)
+    client.create_experiment(EXPERIMENT, exist_ok=True)
+    begun = time.perf_counter()
+    load(client, server.target, runs)
+    seconds = time.perf_counter() - begun
+    there = sum(1 for _ in client.search_runs(experiments=[EXPERIMENT], read_mask=["attributes"], limit=None))
+    if there != runs:
+        raise AssertionError(f"{there} of {runs} runs are there")
+    return seconds
+
+
+def side_by_side(server: Server, embedded: Server, runs: int) -> Iterator[Figure]:
+    """Each search in turn here and there, the same questions, so that what else the machine does weighs on both."""
+    fleets = [Fleet(one, fleetlog.Client(one.target), runs) for one in (server, embedded)]
+    for (name, here, _), (_, there, _) in zip(*(fleet.searches() for fleet in fleets), strict=True):
+        for _ in range(3):
+            here()
+            there()
+        before = [fleet.read()[0] for fleet in fleets]
+        millis: list[tuple[float, float]] = []
+        for place in range(TIMES):
+            if place % 2:
+                second, first = waited(name, there), waited(name, here)
+            else:
+                first, second = waited(name, here), waited(name, there)
+            millis.append((first, second))
+        rows = [(fleet.read()[0] - then) / TIMES for fleet, then in zip(fleets, before, strict=True)]
+        p50, p95 = ([quantile(column, share) for column in zip(*millis, strict=True)] for share in (0.5, 0.95))
+        detail = (
+            f"{runs:,} runs; p50 {p50[0]:.1f} ms, embedded {p50[1]:.1f}; p95 {p95[0]:.1f} ms, embedded {p95[1]:.1f};"
+            f" {rows[0]:,.0f} rows read, embedded {rows[1]:,.0f}"
+        )
+        yield Figure(f"{name}: times the embedded engine's p50", p50[0] / p50[1], "×", detail=detail)
+
+
+def _until_ready(server: Server) -> None:
+    """Until it says that it can do its job. TimeoutError."""
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://{server.metrics}/readyz", timeout=10):
+                return
+        except urllib.error.HTTPError as error:
+            error.close()
+        time.sleep(0.05)
+    raise TimeoutError(f"a server is not ready after {READY_SECONDS:.0f} s; its diagnostics tell why")

@@ -250,6 +250,27 @@ def test_writes_to_a_run_that_ended_or_was_deleted(channel: grpc.Channel, embedd
     assert client.get_run(run.hex()).metrics == {}
 
 
+def test_a_run_of_another_namespace_can_be_neither_changed_nor_told_from_a_missing_one(
+    channel: grpc.Channel, ingest: ingest_pb2_grpc.IngestServiceStub, embedded_target: str
+) -> None:
+    run, missing = os.urandom(16), os.urandom(16)
+    answers = append(channel, [frame(run, opening(), points(2, 1), namespace="owner")])
+    answers += append(channel, [frame(run, opening(), points(2, 5, value=9.0), namespace="robber")])
+    owner = fleetlog.Client(embedded_target, "owner")
+    for answer in answers:
+        owner._connection.saw(answer.position)
+    view = owner.get_run(run.hex())
+    assert (view.metric("x").steps.tolist(), view.metric("x").values.tolist()) == ([1], [1.0])
+    told_ = []
+    for one in (run, missing):
+        update = ingest_pb2.UpdateRunRequest(namespace="thief", run_id=one.hex(), deleted=True)
+        answer_ = refused(lambda update=update: ingest.UpdateRun(update, timeout=SECONDS))  # type: ignore[misc]
+        assert (answer_.code, answer_.reason) == ("NOT_FOUND", "RUN_NOT_FOUND")
+        told_.append(answer_.message.replace(one.hex(), ""))
+    assert told_[0] == told_[1]
+    assert len(owner.search_runs()) == 1
+
+
 # -- one request ------------------------------------------------------------------------------------------------
 
 

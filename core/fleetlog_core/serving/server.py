@@ -18,7 +18,9 @@ from fleetlog_core.serving.telemetry import Telemetry
 _OPTIONS = (
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
     ("grpc.max_send_message_length", limits.RESPONSE_BYTES),
-    ("grpc.max_concurrent_streams", 4096),
+    # Of one connection. gRPC turns everybody's calls away once some thousands wait to be looked at, and a peer that
+    # begins and resets calls as fast as it can has as many waiting as it may have streams.
+    ("grpc.max_concurrent_streams", 256),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.so_reuseport", 0),
     # Clients ping every 30 s to notice half-open connections; the default would close them after two pings.

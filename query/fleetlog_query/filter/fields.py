@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Literal
 
+from fleetlog_core.errors import shown
 from fleetlog_proto.v1 import event_pb2
 
 Kind = Literal["params", "tags", "metrics", "attributes"]
@@ -56,7 +57,7 @@ def resolve(group: str, key: str) -> tuple[Kind, str] | str:
     if kind is None:
         near = get_close_matches(group, _GROUPS, 1)
         hint = f"; did you mean {_GROUPS[near[0]]}?" if near else ""
-        return f"there is no group {group!r}: metrics, params, tags or attributes{hint}"
+        return f"there is no group {shown(group)}: metrics, params, tags or attributes{hint}"
     if kind != "attributes":
         return kind, key
     name = _ALIASES.get(key.lower(), key.lower())
@@ -70,4 +71,4 @@ def resolve(group: str, key: str) -> tuple[Kind, str] | str:
         if near
         else f"there are {', '.join(ATTRIBUTES)}; keys go by metrics., params. or tags."
     )
-    return f"{key!r} is no attribute of a run: {hint}"
+    return f"{shown(key)} is no attribute of a run: {hint}"

@@ -15,7 +15,8 @@ import pytest
 from fleetlog_proto.v1 import query_pb2, query_pb2_grpc
 
 from tests.end_to_end.refusals import SECONDS, refused
-from tests.end_to_end.test_kill import free_port, start
+from tests.end_to_end.test_kill import start
+from tests.ports import free_port
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 SETTINGS, HEADERS, RST_STREAM, PING = 4, 1, 3, 6

@@ -121,6 +121,12 @@ def running(*arguments: str, environment: Mapping[str, str] | None = None, err: 
 
 def free_port() -> int:
     """Below the ports that the kernel gives to clients: a client that dials one of those may meet itself."""
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """So many, each another one."""
+    found: list[int] = []
     for port in range(12_000 + os.getpid() % 6_000, 20_000):
         with socket.socket() as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -128,7 +134,9 @@ def free_port() -> int:
                 listener.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+            found.append(port)
+        if len(found) == count:
+            return found
     raise AssertionError("no port is free")
 
 

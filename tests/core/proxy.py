@@ -23,6 +23,10 @@ class Proxy:
         self._flowing.set()
         self._closed = False
         self.accepted = 0
+        self.lost: bytearray | None = None
+        """While it is one, what the server says comes in here and goes nowhere. Cut before you set it back."""
+        self.is_down = False
+        """End every new connection at once."""
         self.cut_after_sent: int | None = None
         """Cut every connection once so many bytes went to the server in all; these bytes still arrive."""
         self.cut_answers = False
@@ -60,12 +64,17 @@ class Proxy:
 
     def _accept(self) -> None:
         while not self._closed:
+            client = None
             try:
                 client, _ = self._listener.accept()
+                if self.is_down:
+                    raise ConnectionRefusedError
                 if self._tls is not None:
                     client = self._tls.wrap_socket(client, server_side=True)
                 server = socket.create_connection(self._target)
             except OSError:
+                if client is not None:
+                    client.close()
                 continue
             self.accepted += 1
             self._open += [client, server]
@@ -74,8 +83,11 @@ class Proxy:
 
     def _forward(self, source: socket.socket, target: socket.socket, to_server: bool) -> None:
         try:
-            while data := source.recv(1 << 16):
+            while data := self._received(source, to_server):
                 self._flowing.wait()
+                if not to_server and self.lost is not None:
+                    self.lost += data
+                    continue
                 if to_server:
                     self._sent += len(data)
                 elif self.cut_answers:
@@ -95,6 +107,10 @@ class Proxy:
             return
         source.close()
         target.close()
+
+    def _received(self, source: socket.socket, to_server: bool) -> bytes:
+        """What to hand on next; empty at the end."""
+        return source.recv(1 << 16)
 
 
 def _over(count: int, limit: int | None) -> bool:

@@ -33,12 +33,15 @@ class Cluster:
     path: Path
     stack: ExitStack
 
-    def serve(self, *arguments: str) -> Up:
-        """`fleetlog serve`, killed at the end unless it was stopped. Its diagnostics go to a file."""
+    def serve(self, *arguments: str, **settings: str) -> Up:
+        """`fleetlog serve` with these FLEETLOG_* of its own. Killed at the end unless it was stopped.
+
+        Its diagnostics go to a file.
+        """
         number = len(list(self.path.glob("*.log")))
         err = self.stack.enter_context((self.path / f"{number:02}-{arguments[0]}.log").open("w"))
         return self.stack.enter_context(
-            running("serve", *arguments, "--metrics-port", "0", environment=self.environment, err=err)
+            running("serve", *arguments, "--metrics-port", "0", environment={**self.environment, **settings}, err=err)
         )
 
     def log(self) -> KafkaLog:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import signal
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,26 +17,11 @@ from grpc_reflection.v1alpha import reflection_pb2
 from tests.core.proxy import Proxy
 from tests.deploy.cluster import cluster
 from tests.deploy.processes import Up, fleetlog
+from tests.deploy.watching import get, reached
 from tests.ports import free_port
 
 ALONE = {"FLEETLOG_LOG_URL": "sqlite:/x", "FLEETLOG_WAREHOUSE_URL": "chdb:/y", "FLEETLOG_OBJECTS_URL": "folder:/z"}
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-def reached(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was not reached"
-        time.sleep(0.02)
-
-
-def get(server: Up, path: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://{server.ready['metrics']}/{path}", timeout=10) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
 
 
 def health(server: Up, service: str = "") -> int:

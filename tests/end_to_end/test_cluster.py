@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,39 +12,12 @@ import fleetlog
 import pytest
 from fleetlog_ingest import replay
 
-from tests.core.serving.numbers import numbers
 from tests.deploy.cluster import cluster
-from tests.deploy.processes import Up
+from tests.deploy.watching import partitions, reached, ready
 from tests.ports import free_port
 
 STEPS, ROUNDS = 2_000, 6
 LARGE = os.urandom(3 << 20)
-
-
-def reached(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was not reached"
-        time.sleep(0.02)
-
-
-def get(server: Up, path: str) -> tuple[int, bytes]:
-    try:
-        with urllib.request.urlopen(f"http://{server.ready['metrics']}/{path}", timeout=10) as answer:
-            return answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
-
-
-def ready(*servers: Up) -> None:
-    for server in servers:
-        reached(lambda server=server: get(server, "readyz")[0] == 200)  # type: ignore[misc]
-
-
-def partitions(server: Up) -> set[str]:
-    """What a materializer says it has."""
-    return {key[1] for key in numbers(get(server, "metrics")[1]) if key[0] == "fleetlog_lag"}
 
 
 @pytest.mark.timeout(300)

@@ -1,0 +1,97 @@
+"""What must hold when everything is whole again and nothing is on its way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import fleetlog
+from fleetlog_core.log.port import CONTROL, DEAD_LETTERS, EVENTS, EventLog, Partition, Record
+from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_ingest import replay
+from fleetlog_proto.v1 import frame_pb2
+
+from tests.deploy.cluster import Cluster
+from tests.deploy.watching import reached
+from tests.faults.ledger import Entry, Promises
+from tests.faults.writer import EXPERIMENT, KEY
+
+READ_BYTES = 1 << 24
+
+
+def judge(promises: Promises, reader: fleetlog.Client, own: Cluster, *, log: EventLog, live: Warehouse) -> None:
+    """Hold what can be read against the ledgers: AssertionError says which promise was broken by what."""
+    settled(log, live)
+    seen = Counter(_visible(reader))
+    _none({entry for entry in promises.durable if not seen[entry]}, "acknowledged and not there")
+    _none({entry for entry, times in seen.items() if times > 1}, "there more than once")
+    _none(seen.keys() - promises.sent, "there and never written")
+    _none(set(_out_of_order(live)), "not in its writer's order")
+    fresh = own.fresh_warehouse()
+    replay.rebuild(log, fresh, own.objects())
+    report = replay.verify(log, live, fresh)
+    assert report.same, report.differences
+
+
+def settled(log: EventLog, live: Warehouse, seconds: float = 120.0) -> None:
+    """Wait until everything in the log is in the tables."""
+    ends = {partition: log.next_offset(partition) for partition in partitions(log)}
+    reached(lambda: all(replay.applied(log, live)[partition] >= end for partition, end in ends.items()), seconds)
+
+
+def partitions(log: EventLog, *topics: str) -> list[Partition]:
+    """All that becomes tables, or those of some topics."""
+    return [Partition(topic, n) for topic in topics or (CONTROL, EVENTS) for n in range(log.partitions(topic))]
+
+
+def records(log: EventLog, topic: str) -> list[Record]:
+    """Everything in a topic."""
+    found: list[Record] = []
+    for partition in partitions(log, topic):
+        offset, end = 0, log.next_offset(partition)
+        while offset < end:
+            found += log.read(partition, offset, max_bytes=READ_BYTES)
+            offset = found[-1].offset + 1
+    return found
+
+
+def repeats(log: EventLog) -> int:
+    """How many events the log holds again. All of its records are frames."""
+    identities: Counter[tuple[bytes, bytes, int]] = Counter()
+    for record in records(log, EVENTS):
+        frame = frame_pb2.Frame.FromString(record.value)
+        identities.update((frame.run_id, frame.writer_id, event.sequence) for event in frame.events)
+    return sum(identities.values()) - len(identities)
+
+
+def dead_letters(log: EventLog) -> list[str]:
+    """The keys of the dead letters: where each was, and why it is one."""
+    return [record.key.decode() for record in records(log, DEAD_LETTERS)]
+
+
+def _visible(reader: fleetlog.Client) -> Iterator[Entry]:
+    runs = [run.id for run in reader.search_runs(experiments=[EXPERIMENT])]
+    for series in reader.read_series(runs, [KEY], per_rank=True):
+        for step, value in zip(series.steps.tolist(), series.values.tolist(), strict=True):
+            yield Entry(series.run_id, -1 if series.rank is None else series.rank, step, value)
+
+
+def _out_of_order(live: Warehouse) -> Iterator[tuple[str, int, int]]:
+    """Points that the log has before one of an earlier step of the same writer."""
+    rows = live.select(
+        Statement(
+            "SELECT lower(hex(run_id)) AS run, rank, step, off FROM points WHERE key = {key:String}"
+            " ORDER BY run, rank, step",
+            {"key": KEY},
+        )
+    )
+    last: tuple[str, int, int] = ("", 0, 0)
+    columns = (rows.texts("run"), rows.array("rank").tolist(), rows.array("step").tolist(), rows.array("off").tolist())
+    for run, rank, step, offset in zip(*columns, strict=True):
+        if (run, rank) == last[:2] and offset < last[2]:
+            yield run, rank, step
+        last = (run, rank, offset)
+
+
+def _none(found: set[Entry] | set[tuple[str, int, int]], what: str) -> None:
+    assert not found, f"{len(found)} points are {what}: {sorted(found)[:5]}"

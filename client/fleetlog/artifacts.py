@@ -13,6 +13,7 @@ from fleetlog_proto.v1 import event_pb2, ingest_pb2
 from fleetlog.connection import Connection
 from fleetlog.direct import uploaded_by_parts
 from fleetlog.outbox import Writer
+from fleetlog.traces import trace_metadata
 
 UPLOAD_SECONDS = 3600.0
 
@@ -52,7 +53,7 @@ def artifact_event(connection: Connection, writer: Writer, path: Path, name: str
     header = _header(writer, name, digest)
     if not uploaded_by_parts(connection, header, path):
         with connection.calling():
-            connection.ingest.UploadArtifact(_requests(header, path), timeout=UPLOAD_SECONDS)
+            connection.ingest.UploadArtifact(_requests(header, path), timeout=UPLOAD_SECONDS, metadata=trace_metadata())
     artifact = event_pb2.ArtifactLogged(path=name, size_bytes=digest.size_bytes, sha256=digest.sha256)
     return event_pb2.Event(observe_time_millis=now_millis, artifact_logged=artifact)
 

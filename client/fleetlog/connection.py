@@ -14,6 +14,7 @@ from fleetlog_core import limits
 from fleetlog_proto.v1 import ingest_pb2_grpc, position_pb2, query_pb2_grpc
 
 from fleetlog.errors import from_call
+from fleetlog.traces import trace_metadata
 
 DEFAULT_TARGET = "localhost:7460"
 FORK_SECONDS = 1.0
@@ -93,7 +94,7 @@ class Connection:
     ) -> Response:
         """One unary call; failures as errors of this package."""
         with self.calling():
-            return method(request, timeout=timeout_seconds)
+            return method(request, timeout=timeout_seconds, metadata=trace_metadata())
 
     @contextmanager
     def calling(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from fleetlog_proto.v1 import query_pb2
 from fleetlog.connection import connection_to
 from fleetlog.frames import batches_of, table_of_batches
 from fleetlog.streaming import resumed
+from fleetlog.traces import trace_metadata
 from fleetlog.views import Reader, RunList, RunView
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ class RunSearch:
 
     def _responses(self, format_: query_pb2.RunFormat.ValueType) -> Iterator[query_pb2.StreamRunsResponse]:
         request = query_pb2.StreamRunsRequest(search=self._request, format=format_)
-        responses = resumed(self._target, lambda stub: stub.StreamRuns(request), lambda: RETRIES)
+        responses = resumed(
+            self._target, lambda stub: stub.StreamRuns(request, metadata=trace_metadata()), lambda: RETRIES
+        )
         with closing(responses):
             for response in responses:
                 yield response

@@ -10,6 +10,7 @@ from fleetlog_proto.v1 import position_pb2, query_pb2_grpc, run_pb2, watch_pb2
 
 from fleetlog.connection import Stream
 from fleetlog.streaming import resumed
+from fleetlog.traces import trace_metadata
 from fleetlog.views import Reader, RunList, RunView
 
 RETRIES = 8
@@ -66,7 +67,7 @@ class RunWatch:
         if self._position is not None:
             request.resume_from.CopyFrom(self._position)
             request.known.extend(self._runs)
-        return stub.WatchRuns(request)
+        return stub.WatchRuns(request, metadata=trace_metadata())
 
     def _apply(self) -> RunChanges | None:
         """What the parts tell together; None when that is nothing new."""

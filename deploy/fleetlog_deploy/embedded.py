@@ -23,6 +23,7 @@ from fleetlog_deploy.engines import Engines
 from fleetlog_deploy.node import Node
 from fleetlog_deploy.parts import GatewayPart, MaterializerPart, QueryPart
 from fleetlog_deploy.settings.model import ServerSettings, Settings
+from fleetlog_deploy.tracing import traces_of
 
 SWITCH_SECONDS = 0.001
 """The interpreter's switch interval: at its default of 5 ms a search waits for a batch that is being folded."""
@@ -43,7 +44,7 @@ def embedded(data: Path, settings: Settings) -> Node:
         objects=replace(settings.objects, url=settings.objects.url or f"folder:{data / 'objects'}"),
     )
     sys.setswitchinterval(SWITCH_SECONDS)
-    telemetry = Telemetry()
+    telemetry = Telemetry(traces_of(settings, "up"))
     engines = Engines(settings, telemetry)
     try:
         # In this order: whoever else has the directory is named by its log.

@@ -13,6 +13,8 @@ from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.serving.measured import MeasuredWarehouse
 from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.serving.traced_log import TracedLog
+from fleetlog_core.serving.traces import NoTraces
 from fleetlog_core.warehouse.port import Warehouse
 
 from fleetlog_deploy.settings.load import SettingsRefused
@@ -46,7 +48,8 @@ class Engines:
         """The event log."""
         log = self._open_log()
         self._opened.append(log)
-        return log
+        traces = self._telemetry.traces
+        return log if isinstance(traces, NoTraces) else TracedLog(log, traces)
 
     @cached_property
     def warehouse(self) -> Warehouse:

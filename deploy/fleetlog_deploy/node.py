@@ -83,6 +83,7 @@ class Node:
         for part in self._parts:
             await part.stop()
         await asyncio.to_thread(self._engines.close)
+        await asyncio.to_thread(self.telemetry.traces.close)
         if self._metrics is not None:
             self._metrics.stop()
 

@@ -19,6 +19,7 @@ from fleetlog_deploy.node import Node
 from fleetlog_deploy.parts import GatewayPart, MaterializerPart, Part, QueryPart
 from fleetlog_deploy.running import exit_code, run_node
 from fleetlog_deploy.settings.model import Settings
+from fleetlog_deploy.tracing import traces_of
 
 NEEDS = {
     "gateway": ("log.url", "warehouse.url", "objects.url"),
@@ -51,7 +52,7 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
     """The process of the parts."""
     need(settings, *dict.fromkeys(setting for name in names for setting in NEEDS[name]))
     need_shared(settings)
-    telemetry = Telemetry()
+    telemetry = Telemetry(traces_of(settings, "+".join(names)))
     engines = Engines(settings, telemetry)
     try:
         applied = AppliedWatch(engines.warehouse, settings.warehouse.applied_poll_millis / 1000)

@@ -6,7 +6,6 @@ import asyncio
 import functools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
 from typing import TypeVar
@@ -20,6 +19,7 @@ from fleetlog_core.position import from_proto, merge, to_proto
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_core.serving.errors import Context
+from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import (
     facets_pb2,
@@ -77,7 +77,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._streaming = asyncio.Semaphore(STREAM_THREADS)
         self._facets = Facets(warehouse, self._tokens)
         self._selector = Selector(warehouse, self._documents)
-        self._executor = ThreadPoolExecutor(8, "query")
+        self._executor = ContextThreads(8, "query")
 
     def drain(self) -> None:
         """End watches, which would never end by themselves. From the event loop."""

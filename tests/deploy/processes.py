@@ -28,6 +28,13 @@ WITHOUT_CHDB = (
 )
 """As it is where fleetlog[cluster] was installed."""
 
+WITHOUT_OTEL = (
+    sys.executable,
+    "-c",
+    "import sys; sys.modules.update(opentelemetry=None); from fleetlog_deploy.cli import main; main()",
+)
+"""As it is where fleetlog[traces] was not installed."""
+
 
 @dataclass(frozen=True)
 class Ended:

@@ -10,6 +10,7 @@ from fleetlog_proto.v1 import query_pb2
 
 from fleetlog.calls.base import READ_SECONDS, Calls
 from fleetlog.errors import FleetlogError
+from fleetlog.traces import trace_metadata
 
 
 class ArtifactCalls(Calls):
@@ -49,7 +50,7 @@ class ArtifactCalls(Calls):
         try:
             connection = self._connection
             with part.open("ab") as file, connection.calling():
-                for response in connection.query.DownloadArtifact(request, timeout=3600.0):
+                for response in connection.query.DownloadArtifact(request, timeout=3600.0, metadata=trace_metadata()):
                     if response.HasField("artifact"):
                         expected = response.artifact.sha256
                     file.write(response.chunk)

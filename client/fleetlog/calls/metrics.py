@@ -9,6 +9,7 @@ from fleetlog_proto.v1 import query_pb2
 
 from fleetlog.calls.base import READ_SECONDS, Calls
 from fleetlog.series import Buckets, Series, Which, gather, metric_request
+from fleetlog.traces import trace_metadata
 
 
 class MetricCalls(Calls):
@@ -55,4 +56,4 @@ class MetricCalls(Calls):
         request.namespace = self.namespace
         request.at_least.CopyFrom(connection.position())
         with connection.calling():
-            return gather(connection.query.ReadMetric(request, timeout=READ_SECONDS))
+            return gather(connection.query.ReadMetric(request, timeout=READ_SECONDS, metadata=trace_metadata()))

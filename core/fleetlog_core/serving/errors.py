@@ -17,6 +17,7 @@ from fleetlog_core.objects.port import ObjectStoreUnavailable
 from fleetlog_core.serving.calls import Calls, Context
 from fleetlog_core.serving.status import DETAILS_KEY, code_of, cut, to_status
 from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.serving.traces import Span
 from fleetlog_core.warehouse.port import TimedOut, TooMuchToRead, WarehouseUnavailable
 
 diagnostics = logging.getLogger(__name__)
@@ -47,10 +48,10 @@ def told(error: BaseException) -> FleetlogError | None:
     return None
 
 
-async def fail(context: Context, error: BaseException, calls: Calls) -> None:
+async def fail(context: Context, error: BaseException, calls: Calls, span: Span) -> None:
     """End the call with the error."""
     known = told(error)
-    calls.failed(known.reason if known is not None else "INTERNAL")
+    calls.failed(known.reason if known is not None else "INTERNAL", span)
     if known is not None:
         trailing = ((DETAILS_KEY, to_status(known).SerializeToString()),)
         await context.abort(code_of(known), cut(known.message), trailing)
@@ -104,21 +105,21 @@ def refuse_undecodable(request: object) -> None:
 
 def _unary(behaviour: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
     async def handle(request: Any, context: Context) -> Any:
-        with calls.counted(context):
+        with calls.counted(context) as span:
             try:
                 refuse_undecodable(request)
                 return await behaviour(request, context)
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # the last place that can keep a stack trace from a client
-                await fail(context, error, calls)
+                await fail(context, error, calls, span)
 
     return handle
 
 
 def _stream(behaviour: Callable[..., AsyncIterator[Any] | Awaitable[None]], calls: Calls) -> Callable[..., Any]:
     async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
-        with calls.counted(context):
+        with calls.counted(context) as span:
             try:
                 refuse_undecodable(request)
                 answers = behaviour(request, context)
@@ -131,6 +132,6 @@ def _stream(behaviour: Callable[..., AsyncIterator[Any] | Awaitable[None]], call
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # the last place that can keep a stack trace from a client
-                await fail(context, error, calls)
+                await fail(context, error, calls, span)
 
     return handle

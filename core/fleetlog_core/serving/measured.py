@@ -1,4 +1,4 @@
-"""A warehouse that counts what is asked of it."""
+"""A warehouse that counts what is asked of it, and tells the traces."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.serving.traces import Attributes, Span
 from fleetlog_core.warehouse.native import rows_of
 from fleetlog_core.warehouse.port import (
     Answer,
@@ -18,9 +19,13 @@ from fleetlog_core.warehouse.port import (
     WarehouseUnavailable,
 )
 
+_NONE: Attributes = {}
+
 
 class MeasuredWarehouse:
-    """See Warehouse: the one that it is given, with seconds, rows and bytes of its statements in the telemetry."""
+    """See Warehouse: the one that it is given, with seconds, rows and bytes of its statements in the telemetry.
+
+    Traces have them where a call or a batch is under way, without their text."""
 
     def __init__(self, warehouse: Warehouse, telemetry: Telemetry) -> None:
         self._warehouse = warehouse
@@ -28,15 +33,16 @@ class MeasuredWarehouse:
 
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
         """See Warehouse."""
-        with self._measured("select"):
+        with self._measured("select") as span:
             answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+            span.tell({"fleetlog.rows_read": answer.rows_read, "fleetlog.bytes_read": answer.bytes_read})
         self._telemetry.statement_rows_read.inc(answer.rows_read)
         self._telemetry.statement_bytes_read.inc(answer.bytes_read)
         return answer
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
         """See Warehouse."""
-        with self._measured("insert"):
+        with self._measured("insert", {"db.collection.name": table, "fleetlog.rows": rows_of(columns)}):
             self._warehouse.insert(table, columns, token)
         self._telemetry.rows_inserted.labels(table).inc(rows_of(columns))
 
@@ -50,10 +56,12 @@ class MeasuredWarehouse:
         self._warehouse.close()
 
     @contextmanager
-    def _measured(self, kind: str) -> Iterator[None]:
+    def _measured(self, kind: str, attributes: Attributes = _NONE) -> Iterator[Span]:
         begun, outcome = time.monotonic(), "failed"
+        told = {"db.system.name": "clickhouse", "db.operation.name": kind, **attributes}
         try:
-            yield
+            with self._telemetry.traces.inner(f"warehouse {kind}", told) as span:
+                yield span
             outcome = "ok"
         except TimedOut:
             outcome = "timed_out"

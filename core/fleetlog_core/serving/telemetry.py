@@ -10,15 +10,17 @@ from prometheus_client.registry import Collector
 
 from fleetlog_core.log.lag import Lag
 from fleetlog_core.log.port import LogUnavailable, Partition, RecordsGone
+from fleetlog_core.serving.traces import NoTraces, Traces
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _ROWS = (1, 10, 100, 1_000, 10_000, 100_000, 300_000, 1_000_000)
 
 
 class Telemetry:
-    """The numbers of one process."""
+    """The numbers of one process, and where its traces go."""
 
-    def __init__(self) -> None:
+    def __init__(self, traces: Traces | None = None) -> None:
+        self.traces: Traces = traces or NoTraces()
         self.registry = CollectorRegistry()
         self.frames = self._counter("frames", "Frames that gateways made durable")
         self.events = self._counter("events", "Events in those frames")

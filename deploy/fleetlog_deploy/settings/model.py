@@ -91,6 +91,14 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TelemetrySettings:
+    """What is told to others of the work of a process."""
+
+    traces_endpoint: str = setting("", url_of("http://host:4317", "https://…"))
+    """Where OpenTelemetry traces go, by OTLP over gRPC. Empty: where OTEL_EXPORTER_OTLP_ENDPOINT says, or nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
 class DiagnosticsSettings:
     """What a process writes about its work."""
 
@@ -128,6 +136,7 @@ class Settings:
     objects: ObjectsSettings = ObjectsSettings()
     server: ServerSettings = ServerSettings()
     metrics: MetricsSettings = MetricsSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     diagnostics: DiagnosticsSettings = DiagnosticsSettings()
     materializer: MaterializerSettings = MaterializerSettings()
     query: QuerySettings = QuerySettings()

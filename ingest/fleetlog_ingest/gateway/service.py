@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from fleetlog_core import limits
 from fleetlog_core.applied import AppliedWatch
@@ -19,6 +18,7 @@ from fleetlog_core.rules.events import check_tags
 from fleetlog_core.rules.names import check_experiment_name, check_key, check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
 
@@ -53,9 +53,9 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._telemetry = telemetry or Telemetry()
         self._run_limits = run_limits
         self._draining = asyncio.Event()
-        self._executor = ThreadPoolExecutor(8, "gateway")
+        self._executor = ContextThreads(8, "gateway")
         # Uploads hold a thread as long as the client likes to take: nobody else may wait for theirs.
-        self._uploading = ThreadPoolExecutor(16, "uploads")
+        self._uploading = ContextThreads(16, "uploads")
         self._control = Control(log, warehouse, applied, self._executor)
 
     def drain(self) -> None:

@@ -34,6 +34,7 @@ from fleetlog_core.log.port import (
 )
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.serving.traces import Attributes
 from fleetlog_core.warehouse.port import Warehouse
 
 from fleetlog_ingest.materializer.apply import Applier, Batch, Stopped
@@ -256,8 +257,17 @@ class Materializer:
 
     def _apply(self, batch: Batch) -> None:
         began = self._clock()
-        counts = self._applier.apply(batch)
         told = self._telemetry
+        # By these, an append's place in the log finds its batch.
+        place: Attributes = {
+            "fleetlog.topic": batch.partition.topic,
+            "fleetlog.partition": batch.partition.number,
+            "fleetlog.first_offset": batch.first,
+            "fleetlog.last_offset": batch.last,
+        }
+        with told.traces.root("materialize", place) as span:
+            counts = self._applier.apply(batch)
+            span.tell({"fleetlog.points": counts.points, "fleetlog.duplicates": counts.duplicates})
         told.batches.inc()
         told.duplicates.inc(counts.duplicates)
         told.batch_rows.observe(counts.points)

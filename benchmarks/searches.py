@@ -9,6 +9,7 @@ from collections.abc import Callable
 import fleetlog
 
 from benchmarks.figure import Figure, quantile
+from benchmarks.fleet_runs import STEP, fleet_runs
 from benchmarks.server import running
 
 RUNS = 100_000
@@ -39,13 +40,9 @@ def measure(runs: int = RUNS) -> list[Figure]:
 
 def load(client: fleetlog.Client, target: str, runs: int) -> None:
     """Log the runs and wait until they can be searched."""
-    rng = random.Random(7)
-    for place in range(runs):
-        params: dict[str, object] = {f"param_{i}": rng.random() for i in range(18)}
-        params |= {"model": rng.choice(["gpt2", "llama", "mamba", "rwkv"]), "batch": rng.choice([8, 16, 32])}
-        tags = {f"tag_{i}": f"value {rng.randrange(20)}" for i in range(5)}
-        run = fleetlog.start_run(experiment=EXPERIMENT, name=f"run-{place}", params=params, tags=tags, target=target)
-        run.log({f"metric_{i}": rng.random() for i in range(20)}, step=100)
+    for one in fleet_runs(runs):
+        run = fleetlog.start_run(EXPERIMENT, one.name, params=one.params, tags=one.tags, target=target)
+        run.log(one.metrics, step=STEP)
         run.finish(wait=False)
     client.flush(timeout=600, level="applied")
 

@@ -103,7 +103,11 @@ def test_every_statement_can_be_run_twice() -> None:
     for name, text in migrations().items():
         assert re.fullmatch(r"\d{4}_[a-z_]+\.sql", name)
         for sql in statements(text):
-            assert re.match(r"(CREATE|ALTER|DROP) .*\bIF (NOT )?EXISTS\b", sql), f"{name}: {sql.splitlines()[0]}"
+            # Rows that a history has already are one with those that come again; a view has one query.
+            again = (
+                r"(CREATE|ALTER|DROP) .*\bIF (NOT )?EXISTS\b|INSERT INTO \w+_history\b|ALTER TABLE \w+ MODIFY QUERY\b"
+            )
+            assert re.match(again, sql), f"{name}: {sql.splitlines()[0]}"
             assert not sql.endswith(";")
             assert "--" not in sql
 

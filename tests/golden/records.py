@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from fleetlog_core.log.memory import MemoryLog
-from fleetlog_core.log.port import CONTROL, EVENTS
+from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 from tests.ingest.materializer.warehouses import rebuilt
@@ -118,6 +118,16 @@ def stored_records() -> list[tuple[str, bytes, bytes]]:
     return control + [(EVENTS, RUN, (FOLDER / f"{name}.bin").read_bytes()) for name in events()]
 
 
+def stored_log() -> MemoryLog:
+    """A log of the stored bytes, one record each second."""
+    log, ends = MemoryLog(), {EVENTS: 0, CONTROL: 0}
+    for place, (topic, key, value) in enumerate(stored_records()):
+        record = Record(Partition(topic, 0), ends[topic], key, value, NOW + place * 1_000)
+        log.append_copies([record])[0].result(timeout=30)
+        ends[topic] += 1
+    return log
+
+
 def main() -> None:
     """Write what is not there yet."""
     for name, message in _messages().items():
@@ -125,11 +135,8 @@ def main() -> None:
         if not path.exists():
             path.write_bytes(message.SerializeToString(deterministic=True))
     if not DIGESTS.exists():
-        log = MemoryLog()
-        for topic, key, value in stored_records():
-            log.append(topic, key, value).result(timeout=30)
         with tempfile.TemporaryDirectory() as folder:
-            digests = {table: found.digest for table, found in rebuilt(log, Path(folder)).items()}
+            digests = {table: found.digest for table, found in rebuilt(stored_log(), Path(folder)).items()}
         DIGESTS.write_text(json.dumps(digests, indent=1) + "\n")
 
 

@@ -12,7 +12,7 @@ from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.warehouse.port import Coded, Statement
 from fleetlog_ingest import replay
 
-from tests.golden.records import DIGESTS, shapes, stored_records
+from tests.golden.records import DIGESTS, shapes, stored_log
 from tests.ingest.materializer.builders import in_own_process
 from tests.ingest.materializer.history import write
 from tests.ingest.materializer.warehouses import drain, opened, rebuilt
@@ -25,10 +25,7 @@ def test_the_bytes_of_every_released_shape_still_mean_the_same() -> None:
 
 
 def _golden(path: Path) -> dict[str, int]:
-    log = MemoryLog()
-    for topic, key, data in stored_records():
-        log.append(topic, key, data).result(timeout=30)
-    return {table: found.digest for table, found in rebuilt(log, path).items()}
+    return {table: found.digest for table, found in rebuilt(stored_log(), path).items()}
 
 
 def test_the_stored_records_fold_into_the_stored_tables(tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ _TABLE = re.compile(
 _VIEW = re.compile(
     r"CREATE MATERIALIZED VIEW IF NOT EXISTS (?P<name>\w+) TO (?P<to>\w+) AS\s+(?P<select>.*)", re.DOTALL
 )
+_COLUMN = re.compile(r"ALTER TABLE (?P<name>\w+) ADD COLUMN IF NOT EXISTS (?P<column>.*)", re.DOTALL)
+_QUERY = re.compile(r"ALTER TABLE (?P<name>\w+) MODIFY QUERY\s+(?P<select>.*)", re.DOTALL)
 _FROM = re.compile(r"\bFROM (\w+)")
 _WINDOW = re.compile(r"\bnon_replicated_deduplication_window = (\d+)")
 _DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|ATTACH|DETACH)\b", re.IGNORECASE)
@@ -57,6 +59,14 @@ def rendered(sql: str, cluster: str, database: str) -> list[str]:
             f"CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.{view['name']} ON CLUSTER '{cluster}'"
             f" TO {database}.{view['to']}_local AS\n{select}"
         ]
+    if column := _COLUMN.fullmatch(sql):
+        return [
+            f"ALTER TABLE {database}.{table} ON CLUSTER '{cluster}' ADD COLUMN IF NOT EXISTS {column['column']}"
+            for table in (f"{column['name']}_local", column["name"])
+        ]
+    if query := _QUERY.fullmatch(sql):
+        select = _FROM.sub(rf"FROM {database}.\1_local", query["select"])
+        return [f"ALTER TABLE {database}.{query['name']} ON CLUSTER '{cluster}' MODIFY QUERY\n{select}"]
     if _DDL.match(sql):
         raise ValueError(f"this change is not known for a cluster; teach it to cluster.py: {sql[:100]}")
     return [sql]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fleetlog_core.limits import RunLimits
-from fleetlog_core.log.port import CONTROL, LogUnavailable, Partition
+from fleetlog_core.log.port import CONTROL, EVENTS, LogUnavailable, Partition
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.warehouse.port import (
     Statement,
@@ -24,6 +24,7 @@ from fleetlog_ingest.materializer.dead_letters import DeadLetterRate
 from fleetlog_ingest.materializer.decoding import Decoded
 from fleetlog_ingest.materializer.fold import DeadLetter, EventFold, Folded
 from fleetlog_ingest.materializer.loading import BatchIsIn, StateStore, load_control
+from fleetlog_ingest.materializer.log_times import time_rows
 from fleetlog_ingest.materializer.state import State
 from fleetlog_ingest.materializer.tables import ROWS_PER_INSERT, Columns, columns_of, piece, rows_in
 
@@ -70,7 +71,7 @@ class Applier:
     """Folds batches and inserts their rows. Used by one thread.
 
     `bury` takes dead letters and returns when they are durable. Everything that does not answer is tried again until
-    `stopped` is set.
+    `stopped` is set. `event_partitions` is how many partitions the topic EVENTS has.
     """
 
     def __init__(
@@ -81,8 +82,10 @@ class Applier:
         bury: Callable[[Sequence[DeadLetter]], None],
         stopped: threading.Event,
         limits: RunLimits | None = None,
+        event_partitions: int = 1,
     ) -> None:
         self._warehouse = warehouse
+        self._event_partitions = event_partitions
         self._artifacts = Artifacts(objects, self._wait)
         self._epoch = epoch
         self._bury = bury
@@ -118,6 +121,9 @@ class Applier:
             self.forget(batch.partition)
             counts = Counts(records=len(batch.records))
         partition = batch.partition
+        count = self._event_partitions if partition.topic == EVENTS else 1
+        times = time_rows(partition, [decoded.record for decoded in batch.records], count)
+        self._insert("log_times", columns_of("log_times", times), batch)
         row = (partition.topic, partition.number, batch.last + 1)
         self._insert("applied", columns_of("applied", [row]), batch)
         return counts

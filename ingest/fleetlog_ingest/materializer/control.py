@@ -65,7 +65,7 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
     out = ControlFolded()
     decided = set(state.decided)
     outcomes: list[Row] = []
-    changed: dict[tuple[str, int], Experiment] = {}
+    changed: dict[tuple[str, int, int], Experiment] = {}
     for decoded in records:
         record, control = decoded.record, decoded.control
         if control is None:
@@ -84,14 +84,15 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
         outcome, experiment = decide(control, experiments, record.offset)
         if experiment is not None:
             experiments[experiment.number] = experiment
-            changed[(namespace, experiment.number)] = experiment
+            # Each state is a row, for those who ask what was.
+            changed[(namespace, experiment.number, experiment.ver)] = experiment
         decided.add((namespace, control.request_id))
         told = (int(outcome.accepted), outcome.experiment, outcome.reason, outcome.message)
         outcomes.append((namespace, control.request_id, *told, record.offset))
     if outcomes:
         out.tables["outcomes"] = columns_of("outcomes", outcomes)
     if changed:
-        rows = [_row_of(namespace, experiment) for (namespace, _), experiment in changed.items()]
+        rows = [_row_of(namespace, experiment) for (namespace, _, _), experiment in changed.items()]
         out.tables["experiments"] = columns_of("experiments", rows)
     return out
 

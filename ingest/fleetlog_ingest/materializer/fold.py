@@ -75,6 +75,7 @@ class EventFold:
         self._limits = limits or RunLimits()
         self._out = Folded()
         self._sink = PointSink()
+        self._states: dict[tuple[RunKey, int], Run] = {}
         self._rows: dict[str, list[Row]] = {table: [] for table in EVENT_TABLES}
         self._attrs = AttrSink()
         self._ranks: dict[WriterKey, int] = {}
@@ -188,6 +189,8 @@ class EventFold:
         if self._known() is None:
             self._rows["run_homes"].append((*self._key, run.experiment))
         self._out.changes.runs[self._key] = run
+        # Each state is a row, for those who ask what was; within a record the last one counts.
+        self._states[(self._key, run.ver)] = run
 
     def _start(self, event: event_pb2.RunStarted) -> None:
         known = self._known()
@@ -310,7 +313,7 @@ class EventFold:
 
     def _finish(self) -> Folded:
         out, rows = self._out, self._rows
-        for key, run in out.changes.runs.items():
+        for (key, _), run in self._states.items():
             rows["runs"].append(_row_of(key, run))
         for (namespace, run_id, writer_id), applied in out.changes.writers.items():
             rank = self._ranks[(namespace, run_id, writer_id)]

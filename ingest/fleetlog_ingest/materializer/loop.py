@@ -93,7 +93,7 @@ class Materializer:
         self._policy = policy or BatchPolicy()
         self._clock = clock
         self._stopped = threading.Event()
-        self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits)
+        self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits, log.partitions(EVENTS))
         self._open: dict[Partition, _Open] = {}
         self._consumer: Consumer | None = None
         self._turned = clock()

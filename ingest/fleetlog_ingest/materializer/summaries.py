@@ -55,6 +55,7 @@ def _summarize(points: Points) -> tuple[Columns, Columns, Columns]:
         "last": ordered_last,
         "low": low,
         "high": high,
+        "until": np.maximum.reduceat(points.offsets, starts).astype(np.uint64) + np.uint64(1),
     }
     latest = values[last]
     latest[np.isnan(latest)] = np.nan

@@ -116,6 +116,15 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "message": _text,
         "off": _u64,
     },
+    "log_times": {
+        "topic": coded,
+        "part": _u16,
+        "span": _u32,
+        "begin": _i64,
+        "first": _u64,
+        "next_offset": _u64,
+        "partitions": _u32,
+    },
     "applied": {"topic": coded, "part": _u16, "next_offset": _u64},
 }
 """Columns of the tables that are filled row by row, in the order of a row."""

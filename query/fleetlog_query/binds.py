@@ -41,6 +41,10 @@ class Binds:
         """An Array(Float64)."""
         return self._place(list(values), "Array(Float64)")
 
+    def offsets(self, values: Sequence[int]) -> str:
+        """An Array(UInt64)."""
+        return self._place(list(values), "Array(UInt64)")
+
     def run_id(self, value: bytes) -> str:
         """An id as FixedString(16)."""
         return f"toFixedString(unhex({self.text(value.hex())}), 16)"

@@ -10,8 +10,9 @@ from fleetlog_core.ordered import unpack_high, unpack_low, unpack_moments, unpac
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import event_pb2, run_pb2
 
+from fleetlog_query.as_of import AsOf, runs_source, summary_source
 from fleetlog_query.binds import Binds
-from fleetlog_query.read_mask import ReadMask
+from fleetlog_query.read_mask import ReadMask, run_key_rows
 from fleetlog_query.run_rows import RUN_COLUMNS, runs_of
 
 PROBLEMS = 100
@@ -24,45 +25,62 @@ class Documents:
         self._warehouse = warehouse
 
     def read(
-        self, namespace: str, run_ids: Sequence[bytes], mask: ReadMask, summaries: bool, timeout_seconds: float
+        self,
+        namespace: str,
+        run_ids: Sequence[bytes],
+        mask: ReadMask,
+        summaries: bool,
+        timeout_seconds: float,
+        as_of: AsOf | None = None,
     ) -> list[run_pb2.Run]:
-        """The runs that are there, in the order asked for."""
+        """The runs that are there, or were, in the order asked for."""
         if not run_ids:
             return []
         binds = Binds()
         ids = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
+        where = f"{ids} AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})"
         answer = self._warehouse.select(
             Statement(
-                f"SELECT {RUN_COLUMNS} FROM runs FINAL"
-                f" WHERE {ids} AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})",
+                f"SELECT {RUN_COLUMNS} FROM {runs_source(where, as_of, binds)} WHERE {where}",
                 binds.values,
             ),
             timeout_seconds=timeout_seconds,
         )
         found = {run.run_id: run for run in runs_of(answer)}
         runs = [found[run_id.hex()] for run_id in run_ids if run_id.hex() in found]
-        self.fill(namespace, runs, mask, summaries, timeout_seconds)
+        self.fill(namespace, runs, mask, summaries, timeout_seconds, as_of)
         return runs
 
     def fill(
-        self, namespace: str, runs: Sequence[run_pb2.Run], mask: ReadMask, summaries: bool, timeout_seconds: float
+        self,
+        namespace: str,
+        runs: Sequence[run_pb2.Run],
+        mask: ReadMask,
+        summaries: bool,
+        timeout_seconds: float,
+        as_of: AsOf | None = None,
     ) -> None:
         """Put what the mask names of params, tags and metrics into runs that have their attributes."""
         by_id = {bytes.fromhex(run.run_id): run for run in runs}
         if by_id and mask.kinds:
-            self._keys(namespace, by_id, mask, timeout_seconds)
+            self._keys(namespace, by_id, mask, timeout_seconds, as_of)
         if by_id and summaries and "metrics" in mask.kinds:
-            self._summaries(namespace, by_id, timeout_seconds)
+            self._summaries(namespace, by_id, timeout_seconds, as_of)
 
-    def _keys(self, namespace: str, runs: dict[bytes, run_pb2.Run], mask: ReadMask, timeout_seconds: float) -> None:
+    def _keys(
+        self,
+        namespace: str,
+        runs: dict[bytes, run_pb2.Run],
+        mask: ReadMask,
+        timeout_seconds: float,
+        as_of: AsOf | None,
+    ) -> None:
         binds = Binds()
-        where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))} AND removed = 0"
-        if not mask.whole:
-            where += f" AND ({mask.sql(binds)})"
+        where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))}"
+        source = run_key_rows(where, namespace, mask, as_of, binds)
         answer = self._warehouse.select(
             Statement(
-                f"SELECT run_id, kind, key, num, str, type, ver FROM run_attrs FINAL WHERE {where}"
-                " ORDER BY run_id, kind, key",
+                f"SELECT run_id, kind, key, num, str, type, ver {source} ORDER BY run_id, kind, key",
                 binds.values,
             ),
             timeout_seconds=timeout_seconds,
@@ -86,14 +104,16 @@ class Documents:
             else:
                 run.metrics.add(key=key, last=number, last_step=step, last_time_millis=time)
 
-    def _summaries(self, namespace: str, runs: dict[bytes, run_pb2.Run], timeout_seconds: float) -> None:
+    def _summaries(
+        self, namespace: str, runs: dict[bytes, run_pb2.Run], timeout_seconds: float, as_of: AsOf | None
+    ) -> None:
         binds = Binds()
+        where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))}"
         answer = self._warehouse.select(
             Statement(
                 "SELECT run_id, key, min(minv) AS lowest, max(maxv) AS highest, sum(n) AS points, sum(nans) AS lacking,"
                 " sum(total) AS whole, sum(squares) AS squared, min(first) AS opening, min(low) AS lower,"
-                " max(high) AS upper FROM run_series"
-                f" WHERE namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))}"
+                f" max(high) AS upper FROM {summary_source(where, namespace, as_of, binds)} WHERE {where}"
                 " GROUP BY run_id, key",
                 binds.values,
                 wide=len(runs) > 100,
@@ -111,14 +131,17 @@ class Documents:
                 if values:
                     metric.range.CopyFrom(_range(*values))
 
-    def problems(self, namespace: str, run_id: bytes, timeout_seconds: float) -> list[run_pb2.Problem]:
+    def problems(
+        self, namespace: str, run_id: bytes, timeout_seconds: float, as_of: AsOf | None = None
+    ) -> list[run_pb2.Problem]:
         """What went wrong with events of a run, oldest first."""
         binds = Binds()
+        before = f" AND off < {as_of.bound(binds)}" if as_of is not None else ""
         answer = self._warehouse.select(
             Statement(
                 "SELECT writer_id, sequence, reason, message, points, toUnixTimestamp64Milli(ingest_time) AS at"
                 f" FROM problems FINAL WHERE namespace = {binds.text(namespace)}"
-                f" AND run_id IN {binds.run_ids([run_id])} ORDER BY part, off, place LIMIT {PROBLEMS}",
+                f" AND run_id IN {binds.run_ids([run_id])}{before} ORDER BY part, off, place LIMIT {PROBLEMS}",
                 binds.values,
             ),
             timeout_seconds=timeout_seconds,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import NotFound, shown
@@ -19,6 +20,11 @@ FROM experiments FINAL WHERE namespace = {namespace:String}"""
 _ALL = f"{_SELECT} ORDER BY experiment"
 _NAMED = f"{_SELECT} AND (name = {{name:String}} OR experiment = 0) ORDER BY experiment"
 """The default experiment too: only its row tells whether it still has its name."""
+
+_AS_OF = (
+    "SELECT experiment, argMax(name, ver) AS named, argMax(deleted, ver) AS gone FROM experiment_history"
+    " WHERE namespace = {namespace:String} AND ver < {control:UInt64} GROUP BY experiment ORDER BY experiment"
+)
 
 
 class Experiments:
@@ -51,9 +57,7 @@ class Experiments:
                 answer.texts("name"), answer.texts("tags"), strict=True,
             )
         ]  # fmt: skip
-        if not found or found[0].experiment_id != 0:
-            found.insert(0, experiment_pb2.Experiment(experiment_id=0, name=DEFAULT_NAME))
-        return found
+        return _with_default(found)
 
     def by_name(self, namespace: str, name: str, timeout_seconds: float) -> experiment_pb2.Experiment:
         """NotFound EXPERIMENT_NOT_FOUND."""
@@ -61,7 +65,19 @@ class Experiments:
         for experiment in self._named.get((namespace, name), lambda: self._read(named, timeout_seconds)):
             if experiment.name == name:
                 return experiment
-        raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {shown(name)} in this namespace")
+        raise not_found(name)
+
+    def as_of(self, namespace: str, control: int, timeout_seconds: float) -> list[experiment_pb2.Experiment]:
+        """As of a next offset of the control partition, by number: their names, and whether they are deleted."""
+        statement = Statement(_AS_OF, {"namespace": namespace, "control": control})
+        answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        found = [
+            experiment_pb2.Experiment(experiment_id=number, name=name, deleted=bool(deleted))
+            for number, deleted, name in zip(
+                answer.array("experiment").tolist(), answer.array("gone").tolist(), answer.texts("named"), strict=True
+            )
+        ]
+        return _with_default(found)
 
     def by_number(self, namespace: str, number: int, timeout_seconds: float) -> experiment_pb2.Experiment:
         """NotFound EXPERIMENT_NOT_FOUND."""
@@ -69,6 +85,27 @@ class Experiments:
             if experiment.experiment_id == number:
                 return experiment
         raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {number} in this namespace")
+
+
+def not_found(name: str) -> NotFound:
+    """EXPERIMENT_NOT_FOUND."""
+    return NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {shown(name)} in this namespace")
+
+
+def _with_default(found: list[experiment_pb2.Experiment]) -> list[experiment_pb2.Experiment]:
+    default = experiment_pb2.Experiment(experiment_id=0, name=DEFAULT_NAME)
+    return found if found and found[0].experiment_id == 0 else [default, *found]
+
+
+def chosen(experiments: Sequence[experiment_pb2.Experiment], names: Sequence[str]) -> list[int]:
+    """The numbers of those that are named; without names of all that are not deleted. EXPERIMENT_NOT_FOUND."""
+    if not names:
+        return [one.experiment_id for one in experiments if not one.deleted]
+    numbers = {one.name: one.experiment_id for one in experiments}
+    for name in names:
+        if name not in numbers:
+            raise not_found(name)
+    return [numbers[name] for name in names]
 
 
 def shown_in(experiment: experiment_pb2.Experiment, view: int) -> bool:

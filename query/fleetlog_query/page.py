@@ -69,7 +69,7 @@ def order_statement(query: PageQuery) -> Statement:
 def count_statement(query: PageQuery, most: int | None, *, wide: bool) -> Statement:
     """How many runs match, on all pages, as n; with `most`, no more are counted."""
     binds = Binds()
-    rows = f"FROM runs FINAL WHERE {' AND '.join(_where(query, binds))}"
+    rows = f"FROM {query.scope.runs(binds)} WHERE {' AND '.join(_where(query, binds))}"
     if most is not None:
         rows = f"FROM (SELECT run_id {rows} LIMIT {most})"
     return Statement(f"SELECT count() AS n {rows}", binds.values, wide)
@@ -94,13 +94,14 @@ def _rows(query: PageQuery, where: Sequence[str], known: int, binds: Binds) -> s
     """FROM and WHERE: runs behind the last one, with what they are sorted by; the first `known` keys are at hand."""
     among = kept_runs(query.plan, query.scope, binds) if any(key.reads_windows for key in query.keys[known:]) else ""
     joined = joins(query.keys, query.scope, binds, known, among)
+    source = query.scope.runs(binds)
     behind = [] if query.last is None else [after(query.columns, query.last, binds)]
     if not joined:
         # Analysis is most of what a small statement costs, and a query in a query is analysed twice.
-        return f"FROM runs FINAL WHERE {' AND '.join([*where, *behind])}"
+        return f"FROM {source} WHERE {' AND '.join([*where, *behind])}"
     runs = (
         "SELECT run_id, experiment, name, user, state, start_time, end_time, parent_run_id, deleted"
-        f" FROM runs FINAL WHERE {' AND '.join(where)}"
+        f" FROM {source} WHERE {' AND '.join(where)}"
     )
     return f"FROM ({runs}) AS r\n{joined}" + "".join(f"\nWHERE {one}" for one in behind)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
 
+from fleetlog_query.as_of import BY_RUN, AsOf, attr_rows, keys_of
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import KIND_NUMBERS
 
@@ -33,6 +34,18 @@ class ReadMask:
             some = f" AND key IN {binds.texts(sorted(keys))}" if keys is not None else ""
             clauses.append(f"(kind = {KIND_NUMBERS[kind]}{some})")
         return " OR ".join(clauses)
+
+
+def run_key_rows(where: str, namespace: str, mask: ReadMask, as_of: AsOf | None, binds: Binds) -> str:
+    """The rows of the keys that a mask names of some runs, latest each: FROM and WHERE.
+
+    `where`: a condition on namespace and run_id. Not for a mask without kinds.
+    """
+    if as_of is not None:
+        keys = keys_of(mask.kinds, binds)
+        return f"FROM ({attr_rows(BY_RUN, where, namespace, keys, as_of, binds)}) WHERE 1"
+    some = "" if mask.whole else f" AND ({mask.sql(binds)})"
+    return f"FROM run_attrs FINAL WHERE {where} AND removed = 0{some}"
 
 
 def parse_read_mask(items: Sequence[str]) -> ReadMask:

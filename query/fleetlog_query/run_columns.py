@@ -15,9 +15,10 @@ import numpy.typing as npt
 from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.warehouse.port import Array, Statement, Warehouse
 
+from fleetlog_query.as_of import AsOf, runs_source
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import KIND_NUMBERS
-from fleetlog_query.read_mask import ReadMask
+from fleetlog_query.read_mask import ReadMask, run_key_rows
 from fleetlog_query.run_rows import RUN_COLUMNS
 
 MOST_CELLS = 4_000_000
@@ -96,16 +97,22 @@ class RunColumns:
         self._warehouse = warehouse
 
     def read(
-        self, namespace: str, experiments: Sequence[int], run_ids: bytes, mask: ReadMask, timeout_seconds: float
+        self,
+        namespace: str,
+        experiments: Sequence[int],
+        run_ids: bytes,
+        mask: ReadMask,
+        timeout_seconds: float,
+        as_of: AsOf | None = None,
     ) -> Iterator[RunBlock]:
         """The runs of these ids, 16 bytes each, in that order; more than one block when they have many keys.
 
         Runs that are not there are left out. TimedOut.
         """
-        attributes, run_ids, places = self._attributes(namespace, experiments, run_ids, timeout_seconds)
+        attributes, run_ids, places = self._attributes(namespace, experiments, run_ids, timeout_seconds, as_of)
         if not run_ids:
             return
-        read = self._keys(namespace, run_ids, mask, timeout_seconds) if mask.kinds else None
+        read = self._keys(namespace, run_ids, mask, timeout_seconds, as_of) if mask.kinds else None
         if read is None:
             yield RunBlock(places, attributes, [], [])
             return
@@ -114,14 +121,20 @@ class RunColumns:
             yield RunBlock(places[first:last], some, list(_columns(cells, read.names)), read.texts)
 
     def _attributes(
-        self, namespace: str, experiments: Sequence[int], run_ids: bytes, timeout_seconds: float
+        self,
+        namespace: str,
+        experiments: Sequence[int],
+        run_ids: bytes,
+        timeout_seconds: float,
+        as_of: AsOf | None,
     ) -> tuple[dict[str, Array | list[str]], bytes, Places]:
         """In the order of the ids; the ids of those that are there, and their places."""
         binds = Binds()
-        sql = (
-            f"SELECT {RUN_COLUMNS} FROM runs FINAL WHERE namespace = {binds.text(namespace)}"
-            f" AND experiment IN {binds.numbers(list(experiments))} AND {_among(run_ids, binds)}"
+        where = (
+            f"namespace = {binds.text(namespace)} AND experiment IN {binds.numbers(list(experiments))}"
+            f" AND {_among(run_ids, binds)}"
         )
+        sql = f"SELECT {RUN_COLUMNS} FROM {runs_source(where, as_of, binds)} WHERE {where}"
         answer = self._warehouse.select(_indexed(sql, binds), timeout_seconds=timeout_seconds)
         if not answer.rows:
             return {}, b"", np.empty(0, np.intp)
@@ -135,14 +148,13 @@ class RunColumns:
             columns[name] = [texts[place] for place in order.tolist()]
         return columns, answer.array("run_id")[order].tobytes(), places[order]
 
-    def _keys(self, namespace: str, run_ids: bytes, mask: ReadMask, timeout_seconds: float) -> _Read | None:
+    def _keys(
+        self, namespace: str, run_ids: bytes, mask: ReadMask, timeout_seconds: float, as_of: AsOf | None
+    ) -> _Read | None:
         binds = Binds()
-        where = f"namespace = {binds.text(namespace)} AND {_among(run_ids, binds)} AND removed = 0"
-        if not mask.whole:
-            where += f" AND ({mask.sql(binds)})"
-        sql = (
-            f"SELECT run_id, kind, key, num, type, toLowCardinality({_TEXT}) AS text FROM run_attrs FINAL WHERE {where}"
-        )
+        where = f"namespace = {binds.text(namespace)} AND {_among(run_ids, binds)}"
+        rows = run_key_rows(where, namespace, mask, as_of, binds)
+        sql = f"SELECT run_id, kind, key, num, type, toLowCardinality({_TEXT}) AS text {rows}"
         answer = self._warehouse.select(_indexed(sql, binds), timeout_seconds=timeout_seconds)
         if not answer.rows:
             return None

@@ -78,7 +78,9 @@ class RunStreams:
             data = order.part(first, count)
             run_ids = [data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES)]
             places = {run_id.hex(): first + place for place, run_id in enumerate(run_ids)}
-            runs = self._documents.read(stream.search.namespace, run_ids, stream.mask, stream.summaries, READ_SECONDS)
+            runs = self._documents.read(
+                stream.search.namespace, run_ids, stream.mask, stream.summaries, READ_SECONDS, stream.search.as_of
+            )
             for some in _by_size(runs):
                 yield query_pb2.StreamRunsResponse(runs=some, count=len(some)), places[some[-1].run_id] + 1
             first += count
@@ -93,7 +95,9 @@ class RunStreams:
         first, count, scope = 0, FIRST_BLOCK, query.scope
         while first < len(order):
             data = order.part(first, count)
-            blocks = self._columns.read(scope.namespace, scope.experiments, data, stream.mask, READ_SECONDS)
+            blocks = self._columns.read(
+                scope.namespace, scope.experiments, data, stream.mask, READ_SECONDS, scope.as_of
+            )
             cells = 0
             for block in blocks:
                 cells += sum(len(column.places) for column in block.keys)

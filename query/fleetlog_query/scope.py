@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fleetlog_proto.v1 import scope_pb2
 
+from fleetlog_query.as_of import BY_KEY, AsOf, attr_rows, keys_of, runs_source
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS, STATES, Kind
+from fleetlog_query.filter.values import Key
 
 _NO_PARENT = "toFixedString('', 16)"
 _ATTRIBUTE_SQL = {
@@ -33,13 +36,17 @@ _PRESENT = {"end_time": "toUnixTimestamp64Milli(end_time) != 0", "parent_run_id"
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a search looks: one namespace, some experiments; ids from `since` on, before `until`, or only `run_ids`."""
+    """Where a search looks: one namespace, some experiments; ids from `since` on, before `until`, or only `run_ids`.
+
+    `as_of`: as everything was then; None = as it is.
+    """
 
     namespace: str
     experiments: tuple[int, ...]
     since: bytes = b""
     until: bytes = b""
     run_ids: tuple[bytes, ...] = ()
+    as_of: AsOf | None = None
 
     def sql(self, binds: Binds) -> str:
         """As a condition."""
@@ -52,13 +59,26 @@ class Scope:
             clauses.append(f"run_id IN {binds.run_ids(self.run_ids)}")
         return " AND ".join(clauses)
 
+    def runs(self, binds: Binds) -> str:
+        """The table of its runs, for FROM; others may be in it too."""
+        return runs_source(self.sql(binds) if self.as_of else "", self.as_of, binds)
+
+
+def key_rows(keys: Iterable[Key], scope: Scope, binds: Binds) -> str:
+    """The rows of some keys, latest each: FROM and WHERE. Rows of others may be among them."""
+    where = scope.sql(binds)
+    if scope.as_of is None:
+        return f"FROM attrs FINAL WHERE {where} AND removed = 0"
+    kinds: dict[str, frozenset[str] | None] = {}
+    for key in keys:
+        kinds[key.kind] = (kinds.get(key.kind) or frozenset()) | {key.key}
+    return f"FROM ({attr_rows(BY_KEY, where, scope.namespace, keys_of(kinds, binds), scope.as_of, binds)}) WHERE 1"
+
 
 def attrs_of(kind: Kind, key: str, scope: Scope, binds: Binds) -> str:
     """The rows of one key, latest each: FROM and WHERE."""
-    return (
-        f"FROM attrs FINAL WHERE {scope.sql(binds)} AND kind = {KIND_NUMBERS[kind]} AND key = {binds.text(key)}"
-        " AND removed = 0"
-    )
+    rows = key_rows([Key(kind, key)], scope, binds)
+    return f"{rows} AND kind = {KIND_NUMBERS[kind]} AND key = {binds.text(key)}"
 
 
 def attribute_sql(key: str) -> tuple[str, str, bool]:

@@ -4,7 +4,7 @@ Three ways to the same page, the first that applies:
 
     foremost   by a number of metrics: only runs whose value is among the foremost are joined and sorted
     latest     by start_time DESC: only the latest runs are looked at
-    whole      all runs of the scope
+    whole      all runs of the scope; searches as of a position always
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.warehouse.port import Answer, Warehouse
 from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
 
+from fleetlog_query.as_of import AsOf
 from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.filter.values import Key
@@ -53,6 +54,12 @@ class Search:
     asked: tuple[int | str, ...] | None = None
     """What the request said of experiments. Tokens belong to that, and not to what it came to: an experiment that is
     made between two pages is no reason to refuse the second."""
+    as_of: AsOf | None = None
+    """As everything was then; a later page has it from its token (`Searcher.pinned`)."""
+    asked_as_of: bytes = b""
+    """What the request said of it: tokens belong to that."""
+    now_millis: float | None = None
+    """What now() is; None = what the clock says."""
 
 
 @dataclass(frozen=True)
@@ -122,18 +129,28 @@ class Searcher:
         size = check_page_size(search.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
         purpose = _purpose(search)
         # The first page says what now() is: a later one of the same search goes on in the same order.
-        begun, *values = self._tokens.read(purpose, search.page_token) if search.page_token else [self._clock() * 1000]
+        now = self._clock() * 1000 if search.now_millis is None else search.now_millis
+        begun, *values = self._tokens.read(purpose, search.page_token) if search.page_token else [now]
+        if values and search.as_of is not None:
+            values = values[1:]
         keys, plan = parse_order(search.order_by, begun), plan_of(search.filter, begun)
-        scope = Scope(search.namespace, search.experiments)
+        scope = Scope(search.namespace, search.experiments, as_of=search.as_of)
         query = PageQuery(scope, plan, keys, sort_columns(keys), values or None, size, search.deleted_view)
         return Compiled(query, purpose, begun)
 
     def token(self, compiled: Compiled, values: list[Any]) -> str:
         """The token of what comes behind a row with these values of the order."""
-        return self._tokens.make(compiled.purpose, [compiled.moment, *values])
+        as_of = compiled.query.scope.as_of
+        pinned = [] if as_of is None else [[list(as_of.events), as_of.control]]
+        return self._tokens.make(compiled.purpose, [compiled.moment, *pinned, *values])
+
+    def pinned(self, search: Search) -> AsOf:
+        """The position of a search as of one that goes on behind its token. PAGE_TOKEN_INVALID."""
+        _, (events, control), *_ = self._tokens.read(_purpose(search), search.page_token)
+        return AsOf(tuple(events), control)
 
     def _total(self, query: PageQuery, exact: bool, timeout_seconds: float) -> Total:
-        wide = self._windows.wide(query.scope, timeout_seconds)
+        wide = query.scope.as_of is not None or self._windows.wide(query.scope, timeout_seconds)
         statement = count_statement(query, None if exact else TOTAL_AT_LEAST + 1, wide=wide)
         count = int(self._warehouse.select(statement, timeout_seconds=timeout_seconds).array("n")[0])
         bounded = not exact and count > TOTAL_AT_LEAST
@@ -141,6 +158,8 @@ class Searcher:
 
     def _page(self, query: PageQuery, timeout_seconds: float) -> Answer:
         """The page and one row more."""
+        if query.scope.as_of is not None:
+            return self._warehouse.select(page_statement(query, wide=True), timeout_seconds=timeout_seconds)
         if query.keys and query.keys[0].of_metrics:
             # Points are not read twice if once will do.
             for spare in SPARES[-1:] if query.keys[0].reads_windows else SPARES:
@@ -193,4 +212,5 @@ def _purpose(search: Search) -> str:
     """What a token belongs to: everything of the search but the page."""
     where = search.experiments if search.asked is None else search.asked
     what = [search.namespace, where, search.filter, search.order_by, search.deleted_view]
+    what += [search.asked_as_of.hex()] if search.asked_as_of else []
     return "runs:" + hashlib.sha256(json.dumps(what).encode()).hexdigest()

@@ -34,12 +34,14 @@ from fleetlog_proto.v1 import (
 
 from fleetlog_query.ahead import ahead
 from fleetlog_query.artifacts import Artifacts
+from fleetlog_query.as_of import AsOf
 from fleetlog_query.cancelling import CancellableWarehouse, Work
 from fleetlog_query.documents import Documents
-from fleetlog_query.experiments import Experiments, shown_in
+from fleetlog_query.experiments import Experiments, chosen, shown_in
 from fleetlog_query.facets.answer import Facets
 from fleetlog_query.filter.explain import explain, tables
 from fleetlog_query.filter.plan import plan_of
+from fleetlog_query.history import History, now_of, position_of, without_as_of
 from fleetlog_query.order import parse_order
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.read_mask import ReadMask, parse_read_mask
@@ -70,6 +72,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self._tokens = PageTokens(token_key)
         self._documents = Documents(warehouse)
         self._experiments = Experiments(warehouse, applied)
+        self._history = History(warehouse)
         self._series = SeriesReader(warehouse)
         self._artifacts = Artifacts(warehouse)
         self._streams = RunStreams(warehouse, self._searcher, self._documents)
@@ -99,11 +102,12 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         mask = parse_read_mask(request.read_mask)
         await self._wait(request.at_least, context)
         timeout = _remaining(context)
-        runs = await self._do(self._documents.read, namespace, [run_id], mask, True, timeout)
+        as_of = await self._as_of(request, context)
+        runs = await self._do(self._documents.read, namespace, [run_id], mask, True, timeout, as_of)
         if not runs:
             raise _run_not_found(run_id)
-        runs[0].problems.extend(await self._do(self._documents.problems, namespace, run_id, timeout))
-        return checked(query_pb2.GetRunResponse(run=runs[0]))
+        runs[0].problems.extend(await self._do(self._documents.problems, namespace, run_id, timeout, as_of))
+        return checked(query_pb2.GetRunResponse(run=runs[0], as_of=None if as_of is None else position_of(as_of)))
 
     async def GetRuns(  # noqa: N802
         self, request: query_pb2.GetRunsRequest, context: Context
@@ -114,7 +118,8 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         run_ids = [parse_id(text, f"run_ids[{place}]") for place, text in enumerate(request.run_ids)]
         mask = parse_read_mask(request.read_mask)
         await self._wait(request.at_least, context)
-        runs = await self._do(self._documents.read, namespace, run_ids, mask, request.summaries, _remaining(context))
+        as_of, timeout = await self._as_of(request, context), _remaining(context)
+        runs = await self._do(self._documents.read, namespace, run_ids, mask, request.summaries, timeout, as_of)
         return checked(query_pb2.GetRunsResponse(runs=runs))
 
     async def SearchRuns(  # noqa: N802
@@ -124,7 +129,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         namespace = check_namespace(request.namespace)
         mask = parse_read_mask(request.read_mask)
         _check_experiments("", request)
-        await self._wait(request.at_least, context)
+        await self._wait(request.at_least, context, request.as_of)
         return await self._do(self._search, namespace, request, mask, _remaining(context))
 
     def _search(
@@ -133,22 +138,24 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         search = self._search_of(namespace, request, timeout_seconds)
         page = self._searcher.search(search, timeout_seconds)
         first, others = page.runs[:PROBE_RUNS], page.runs[PROBE_RUNS:]
-        self._documents.fill(namespace, first, mask, request.summaries, timeout_seconds)
+        self._documents.fill(namespace, first, mask, request.summaries, timeout_seconds, search.as_of)
         fit = runs_that_fit(first)
         if fit < len(page.runs):
             page = self._searcher.search(replace(search, page_size=fit), timeout_seconds)
             others = page.runs
-        self._documents.fill(namespace, others, mask, request.summaries, timeout_seconds)
+        self._documents.fill(namespace, others, mask, request.summaries, timeout_seconds, search.as_of)
         response = query_pb2.SearchRunsResponse(runs=page.runs, next_page_token=page.next_page_token)
+        if search.as_of is not None:
+            response.as_of.CopyFrom(position_of(search.as_of))
         if page.total is not None:
             response.total_count = page.total.count
             response.total_count_is_lower_bound = page.total.is_lower_bound
         return checked(response)
 
     def _search_of(self, namespace: str, request: query_pb2.SearchRunsRequest, timeout_seconds: float) -> Search:
-        return Search(
+        search = Search(
             namespace,
-            self._experiment_ids(namespace, request, timeout_seconds),
+            (),
             request.filter,
             tuple(request.order_by),
             request.page_size,
@@ -157,6 +164,12 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
             request.total_count,
             (*request.experiment_ids, *request.experiment_names),
         )
+        if request.HasField("as_of"):
+            search = replace(search, asked_as_of=request.as_of.SerializeToString(deterministic=True))
+            pinned = bool(search.page_token)
+            as_of = self._searcher.pinned(search) if pinned else self._history.as_of(request.as_of, timeout_seconds)
+            search = replace(search, as_of=as_of, now_millis=now_of(request.as_of))
+        return replace(search, experiments=self._experiment_ids(namespace, request, timeout_seconds, search.as_of))
 
     async def StreamRuns(  # noqa: N802
         self, request: query_pb2.StreamRunsRequest, context: Context
@@ -165,7 +178,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         search = request.search
         namespace, mask = check_namespace(search.namespace), parse_read_mask(search.read_mask)
         _check_experiments("search.", search)
-        await self._wait(search.at_least, context)
+        await self._wait(search.at_least, context, search.as_of)
         found = await self._do(self._search_of, namespace, search, _remaining(context))
         arrow = request.format == query_pb2.RUN_FORMAT_ARROW
         responses = self._streams.responses(RunStream(found, mask, search.summaries, arrow))
@@ -182,6 +195,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
     ) -> AsyncIterator[watch_pb2.WatchRunsResponse]:
         """See the proto."""
         scope = request.scope
+        without_as_of(scope)
         namespace, mask = check_namespace(scope.namespace), parse_read_mask(request.read_mask)
         _check_experiments("scope.", scope)
         limit, resumed = limit_of(request), resumed_of(request)
@@ -229,10 +243,18 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         return query_pb2.ExplainSearchResponse(lines=explain(plan, keys), reads_points="points" in tables(plan, keys))
 
     def _experiment_ids(
-        self, namespace: str, request: query_pb2.SearchRunsRequest | scope_pb2.RunScope, timeout_seconds: float
+        self,
+        namespace: str,
+        request: query_pb2.SearchRunsRequest | scope_pb2.RunScope,
+        timeout_seconds: float,
+        as_of: AsOf | None = None,
     ) -> tuple[int, ...]:
         ids = set(request.experiment_ids)
-        if request.experiment_names:
+        if as_of is not None and as_of.control is not None:
+            if request.experiment_names or not ids:
+                then = self._experiments.as_of(namespace, as_of.control, timeout_seconds)
+                ids.update(chosen(then, request.experiment_names))
+        elif request.experiment_names:
             for name in dict.fromkeys(request.experiment_names):
                 ids.add(self._experiments.by_name(namespace, name, timeout_seconds).experiment_id)
         elif not ids:
@@ -245,6 +267,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self, request: facets_pb2.ListKeysRequest, context: Context
     ) -> facets_pb2.ListKeysResponse:
         """See the proto."""
+        without_as_of(request.scope)
         scope = await self._scoped(request.scope, context)
         hidden = await self._do(self._hidden_experiments, scope.namespace, _remaining(context))
         return await self._do(self._facets.keys, request, scope, hidden, _remaining(context))
@@ -253,6 +276,7 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         self, request: facets_pb2.ListValuesRequest, context: Context
     ) -> facets_pb2.ListValuesResponse:
         """See the proto."""
+        without_as_of(request.scope)
         scope = await self._scoped(request.scope, context)
         return await self._do(self._facets.values, request, scope, _remaining(context))
 
@@ -262,9 +286,9 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         """See the proto."""
         scope = await self._scoped(request.scope, context)
         # Before anything is read: the answer holds that, and maybe more.
-        position = await self._applied.now()
+        position = to_proto(await self._applied.now()) if scope.as_of is None else position_of(scope.as_of)
         response = await self._do(self._selector.select, request, scope, _remaining(context))
-        response.position.CopyFrom(to_proto(position))
+        response.position.CopyFrom(position)
         return checked(response)
 
     def _hidden_experiments(self, namespace: str, timeout_seconds: float) -> tuple[int, ...]:
@@ -275,7 +299,9 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         namespace = check_namespace(scope.namespace)
         _check_experiments("scope.", scope)
         await self._wait(scope.at_least, context)
-        return Scope(namespace, await self._do(self._experiment_ids, namespace, scope, _remaining(context)))
+        as_of = await self._as_of(scope, context)
+        experiments = await self._do(self._experiment_ids, namespace, scope, _remaining(context), as_of)
+        return Scope(namespace, experiments, as_of=as_of)
 
     # -- experiments ------------------------------------------------------------------------------------------
 
@@ -373,9 +399,23 @@ class QueryServicer(query_pb2_grpc.QueryServiceServicer):
         if not await self._do(self._documents.read, namespace, [run_id], mask, False, timeout_seconds):
             raise _run_not_found(run_id)
 
-    async def _wait(self, position: position_pb2.Position, context: Context) -> None:
-        if position.offsets:
-            await self._applied.wait(from_proto(position), _remaining(context))
+    async def _as_of(
+        self, request: query_pb2.GetRunRequest | query_pb2.GetRunsRequest | scope_pb2.RunScope, context: Context
+    ) -> AsOf | None:
+        """The position that is asked for, once everything before it is there."""
+        if not request.HasField("as_of"):
+            return None
+        await self._wait(position_pb2.Position(), context, request.as_of)
+        return await self._do(self._history.as_of, request.as_of, _remaining(context))
+
+    async def _wait(
+        self, position: position_pb2.Position, context: Context, as_of: scope_pb2.AsOf | None = None
+    ) -> None:
+        wanted = from_proto(position)
+        if as_of is not None and as_of.HasField("position"):
+            wanted = merge(wanted, from_proto(as_of.position, "as_of.position"))
+        if wanted:
+            await self._applied.wait(wanted, _remaining(context))
 
     async def _do(self, function: Callable[..., Result], *arguments: object) -> Result:
         """Blocking work in a thread. It ends in the warehouse too when the caller cancels or its deadline passes."""

@@ -18,7 +18,7 @@ from fleetlog_query.binds import Binds
 from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_nan, is_simple, leaves, reads, windows
 from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS
 from fleetlog_query.filter.values import Key, Series, Value
-from fleetlog_query.scope import STATE_NAME_SQL, Scope, attribute_sql
+from fleetlog_query.scope import STATE_NAME_SQL, Scope, attribute_sql, key_rows
 from fleetlog_query.value_rows import expression, united_rows, value_rows
 
 _COUNTED_KEYS = 8
@@ -78,18 +78,18 @@ class _Compiler:
             elif part.value.kind == "attributes":
                 tests.append(self._attribute(part, part.value.key))
             elif part.operator == "null" and not part.negated:
-                tests.append(f"run_id NOT IN ({self._looked_up(self._key(part.value))})")
+                tests.append(f"run_id NOT IN ({self._looked_up([part.value], self._key(part.value))})")
             else:
                 keyed.setdefault(part.value, []).append(self._row_test(part))
         return (" AND " if together else " OR ").join([*self._keyed(keyed, together), *tests])
 
     def _keyed(self, keyed: dict[Key, list[str]], together: bool) -> list[str]:
         joiner = " AND " if together else " OR "
-        rows = [f"{self._key(key)} AND ({joiner.join(tests)})" for key, tests in keyed.items()]
+        rows = {key: f"{self._key(key)} AND ({joiner.join(tests)})" for key, tests in keyed.items()}
         sets = (_COUNTED_KEYS if not self._scope.since else 1) if together else 1
         if len(rows) <= sets:
-            return [f"run_id IN ({self._looked_up(row)})" for row in rows]
-        either = self._looked_up(f"({' OR '.join(f'({row})' for row in rows)})")
+            return [f"run_id IN ({self._looked_up([key], row)})" for key, row in rows.items()]
+        either = self._looked_up(list(rows), f"({' OR '.join(f'({row})' for row in rows.values())})")
         # After FINAL there is one row for each run and key: a run with as many rows as there are keys has them all.
         counted = f" GROUP BY run_id HAVING count() = {len(rows)}" if together else ""
         return [f"run_id IN ({either}{counted})"]
@@ -97,9 +97,9 @@ class _Compiler:
     def _key(self, key: Key) -> str:
         return f"kind = {KIND_NUMBERS[key.kind]} AND key = {self._binds.text(key.key)}"
 
-    def _looked_up(self, row: str) -> str:
+    def _looked_up(self, keys: Sequence[Key], row: str) -> str:
         self.lookups += 1
-        return f"SELECT run_id FROM attrs FINAL WHERE {self._scope.sql(self._binds)} AND removed = 0 AND {row}"
+        return f"SELECT run_id {key_rows(keys, self._scope, self._binds)} AND {row}"
 
     def _row_test(self, leaf: Leaf) -> str:
         """On a row of `attrs`."""
@@ -150,7 +150,8 @@ class _Compiler:
         if not few:
             return ""
         kept = self.group(few, together=True, among=())
-        return f"run_id IN (SELECT run_id FROM runs FINAL WHERE {self._scope.sql(self._binds)} AND {kept})"
+        runs, where = self._scope.runs(self._binds), self._scope.sql(self._binds)
+        return f"run_id IN (SELECT run_id FROM {runs} WHERE {where} AND {kept})"
 
     def _test(self, leaf: Leaf, column: str | None, sql_of: Callable[[Key | Series], str] = lambda _: "") -> str:
         """The comparison, of a column or of an expression over what `sql_of` says each source is."""

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 from fleetlog_core import limits
 
+from fleetlog_query.as_of import BY_KEY, POINTS_BOUND, changed_series, points_before
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.values import EVERY, Computed, Key, Series, Value, Window, read_by
+from fleetlog_query.packed import POINT_ORDER_SQL, value_of
 from fleetlog_query.scope import Scope, attribute_sql, attrs_of
 
-_WORD = 18446744073709551615
-_SIGN = 9223372036854775808
 _REDUCED = {
     "min": "if(sum(c) = sum(k), nan, min(lo) + 0.)",
     "max": "if(sum(c) = sum(k), nan, max(hi) + 0.)",
@@ -25,13 +25,6 @@ POINT_SQL = (
     " toUInt64(isNaN(value)) AS k, if(isNaN(value), 0., value) AS t"
 )
 NO_POINT_SQL = "inf AS lo, -inf AS hi, toUInt64(0) AS c, toUInt64(0) AS k, 0. AS t"
-# As fleetlog_core.ordered packs them: step << 128 | time << 64 | value, each as a word of the same order.
-_PACKED = (
-    f"bitOr(bitOr(bitShiftLeft(toUInt256(bitXor(reinterpretAsUInt64(step), {_SIGN})), 128),"
-    f" bitShiftLeft(toUInt256(bitXor(reinterpretAsUInt64(toUnixTimestamp64Milli(ts)), {_SIGN})), 64)),"
-    f" toUInt256(multiIf(isNaN(value), 0, reinterpretAsUInt64(value) >= {_SIGN},"
-    f" bitNot(reinterpretAsUInt64(value)), bitOr(reinterpretAsUInt64(value), {_SIGN}))))"
-)
 
 
 def value_rows(value: Key | Series, scope: Scope, binds: Binds, among: str = "") -> str:
@@ -40,7 +33,7 @@ def value_rows(value: Key | Series, scope: Scope, binds: Binds, among: str = "")
         return _windowed(value, value.window, scope, binds, among) if value.window else _whole(value, scope, binds)
     if value.kind == "attributes":
         sql, present, _ = attribute_sql(value.key)
-        return f"SELECT run_id, {sql} AS v FROM runs FINAL WHERE {scope.sql(binds)} AND {present}"
+        return f"SELECT run_id, {sql} AS v FROM {scope.runs(binds)} WHERE {scope.sql(binds)} AND {present}"
     number = " AND (NOT isNaN(num) OR type = 4)" if value.kind == "params" else ""
     return f"SELECT run_id, num AS v {attrs_of(value.kind, value.key, scope, binds)}{number}"
 
@@ -73,28 +66,49 @@ def series_of(key: str, scope: Scope, binds: Binds) -> str:
 
 
 def _whole(series: Series, scope: Scope, binds: Binds) -> str:
-    rows = series_of(series.key, scope, binds)
+    kept = series_of(series.key, scope, binds)
     if series.function in ("first", "last"):
-        extreme = "min(first)" if series.function == "first" else "max(last)"
-        return _unpacked(f"SELECT run_id, {extreme} AS p {rows} GROUP BY run_id")
-    return f"SELECT run_id, {_REDUCED[series.function]} AS v FROM (SELECT run_id, {KEPT_SQL} {rows}) GROUP BY run_id"
+        extreme, column = ("min", "first") if series.function == "first" else ("max", "last")
+        parts, bound = _parts(f"{column} AS p", f"{POINT_ORDER_SQL} AS p", kept, series.key, scope, binds)
+        return _unpacked(f"SELECT run_id, {extreme}(p) AS p FROM ({parts}) GROUP BY run_id{bound}")
+    parts, bound = _parts(KEPT_SQL, POINT_SQL, kept, series.key, scope, binds)
+    return f"SELECT run_id, {_REDUCED[series.function]} AS v FROM ({parts}) GROUP BY run_id{bound}"
+
+
+def _parts(kept: str, point: str, rows: str, key: str, scope: Scope, binds: Binds) -> tuple[str, str]:
+    """Of rows of `series`; as of a position points stand in for series that went on. And the settings that takes."""
+    if scope.as_of is None:
+        return f"SELECT run_id, {kept} {rows}", ""
+    changed = changed_series(BY_KEY, _of_key(key, scope, binds), scope.as_of, binds)
+    points = (
+        f"FROM points WHERE namespace = {binds.text(scope.namespace)} AND key = {binds.text(key)}"
+        f" AND {points_before(changed, scope.as_of, binds)}"
+    )
+    parts = (
+        f"SELECT run_id, {kept} {rows} AND (run_id, key) NOT IN ({changed}) UNION ALL SELECT run_id, {point} {points}"
+    )
+    return parts, f" SETTINGS {POINTS_BOUND}"
+
+
+def _of_key(key: str, scope: Scope, binds: Binds) -> str:
+    return f"{scope.sql(binds)} AND key = {binds.text(key)}"
 
 
 def _unpacked(packed: str) -> str:
-    word = f"SELECT run_id, toUInt64(bitAnd(p, {_WORD})) AS w FROM ({packed})"
-    bits = f"if(w >= {_SIGN}, bitXor(w, {_SIGN}), bitNot(w))"
-    return f"SELECT run_id, if(w = 0, nan, reinterpretAsFloat64({bits})) AS v FROM ({word})"
+    return f"SELECT run_id, {value_of('p')} AS v FROM ({packed})"
 
 
 def _windowed(series: Series, window: Window, scope: Scope, binds: Binds, among: str) -> str:
     bound = f" SETTINGS max_rows_to_read = {limits.FILTER_POINTS}"
     runs = f"run_id IN (SELECT run_id {series_of(series.key, scope, binds)}{among and f' AND {among}'})"
-    rows = f"WHERE namespace = {binds.text(scope.namespace)} AND {runs} AND key = {binds.text(series.key)}"
+    before = f" AND off < {scope.as_of.bound(binds)}" if scope.as_of is not None else ""
+    rows = f"WHERE namespace = {binds.text(scope.namespace)} AND {runs} AND key = {binds.text(series.key)}{before}"
     points = f"FROM points {rows}{_ranges(window, binds)}"
     if series.function in ("first", "last"):
         extreme = "min" if series.function == "first" else "max"
-        return _unpacked(f"SELECT run_id, {extreme}({_PACKED}) AS p {points} GROUP BY run_id{bound}")
-    buckets, edges = window.split()
+        return _unpacked(f"SELECT run_id, {extreme}({POINT_ORDER_SQL}) AS p {points} GROUP BY run_id{bound}")
+    # What is kept of 128 steps does not tell when they came.
+    buckets, edges = window.split() if scope.as_of is None else (None, [])
     if buckets is None:
         parts = [f"SELECT run_id, {POINT_SQL} {points}"]
     else:
@@ -105,7 +119,8 @@ def _windowed(series: Series, window: Window, scope: Scope, binds: Binds, among:
             parts.append(f"SELECT run_id, {POINT_SQL} FROM points {rows} AND ({steps})")
     if series.function == "count":
         # A run that has the metric and no point in the window counts 0.
-        parts.append(f"SELECT run_id, {NO_POINT_SQL} {series_of(series.key, scope, binds)}{among and f' AND {among}'}")
+        kept = f"{series_of(series.key, scope, binds)}{among and f' AND {among}'}"
+        parts.append(_parts(NO_POINT_SQL, NO_POINT_SQL, kept, series.key, scope, binds)[0])
     return f"SELECT run_id, {_REDUCED[series.function]} AS v FROM ({' UNION ALL '.join(parts)}) GROUP BY run_id{bound}"
 
 

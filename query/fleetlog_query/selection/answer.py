@@ -6,10 +6,12 @@ import math
 import time
 from collections.abc import Callable
 
+from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import run_pb2, selection_pb2
 
 from fleetlog_query.documents import Documents
+from fleetlog_query.history import now_of
 from fleetlog_query.scope import Scope
 from fleetlog_query.selection.choice import Choice, Chosen, choose
 from fleetlog_query.selection.groups import Statistics
@@ -31,7 +33,12 @@ class Selector:
         self, request: selection_pb2.SelectRunsRequest, scope: Scope, timeout_seconds: float
     ) -> selection_pb2.SelectRunsResponse:
         """See the proto; without the position."""
-        question = question_of(request, self._clock() * 1000)
+        now = now_of(request.scope.as_of)
+        question = question_of(request, self._clock() * 1000 if now is None else now)
+        if question.artifact and scope.as_of is not None:
+            raise InvalidArgument.of_field(
+                "AS_OF_UNSUPPORTED", "artifact_path", "which artifacts a run had is only known as of now; leave one out"
+            )
         if not scope.experiments:
             return selection_pb2.SelectRunsResponse()
         until = time.monotonic() + timeout_seconds
@@ -42,7 +49,7 @@ class Selector:
         columns = read_candidates(question, scope, select)
         choice = choose(question, columns)
         named = [columns.ids.at(place) for chosen in choice.groups for place in chosen.runs]
-        runs = self._documents.read(scope.namespace, named, question.mask, False, timeout_seconds)
+        runs = self._documents.read(scope.namespace, named, question.mask, False, timeout_seconds, scope.as_of)
         return _response(question, columns, choice, {run.run_id: run for run in runs})
 
 

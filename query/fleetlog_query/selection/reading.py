@@ -72,7 +72,7 @@ def runs_statement(question: Question, scope: Scope) -> Statement:
     stage = f"multiIf({stages}, 0)" if stages else "0"
     sql = (
         f"SELECT run_id, toUnixTimestamp64Milli(start_time) AS start, {stage} AS stage"
-        f" FROM runs FINAL WHERE {scope.sql(binds)}{shown_sql(question.deleted_view)} ORDER BY run_id"
+        f" FROM {scope.runs(binds)} WHERE {scope.sql(binds)}{shown_sql(question.deleted_view)} ORDER BY run_id"
     )
     return Statement(sql, binds.values, wide=bool(tests))
 
@@ -83,7 +83,7 @@ def source_statement(source: Key | Series, question: Question, scope: Scope) -> 
     if isinstance(source, Series) and source.window is not None:
         runs = f"{scope.sql(binds)}{shown_sql(question.deleted_view)}"
         among = " AND ".join([runs, *_tests(question, scope, binds)])
-        among = f"run_id IN (SELECT run_id FROM runs FINAL WHERE {among})"
+        among = f"run_id IN (SELECT run_id FROM {scope.runs(binds)} WHERE {among})"
     sql = f"SELECT run_id, v FROM ({value_rows(source, scope, binds, among)}) ORDER BY run_id"
     return Statement(sql, binds.values, wide=isinstance(source, Series))
 
@@ -93,7 +93,7 @@ def label_statement(key: Key, scope: Scope) -> Statement:
     binds = Binds()
     if key.kind == "attributes":
         text, present = attribute_text_sql(key.key)
-        rows = f"FROM runs FINAL WHERE {scope.sql(binds)} AND {present}"
+        rows = f"FROM {scope.runs(binds)} WHERE {scope.sql(binds)} AND {present}"
     else:
         text, rows = "str", attrs_of(key.kind, key.key, scope, binds)
     return Statement(f"SELECT run_id, toLowCardinality({text}) AS s {rows} ORDER BY run_id", binds.values)

@@ -113,6 +113,7 @@ class GetRunRequest(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     READ_MASK_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     run_id: _builtins.str
@@ -125,6 +126,10 @@ class GetRunRequest(_message.Message):
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
 
+    @_builtins.property
+    def as_of(self) -> _scope_pb2.AsOf:
+        """As of when; absent = now. NOT_FOUND when the run was not there yet."""
+
     def __init__(
         self,
         *,
@@ -132,10 +137,11 @@ class GetRunRequest(_message.Message):
         run_id: _builtins.str = ...,
         read_mask: _abc.Iterable[_builtins.str] | None = ...,
         at_least: _position_pb2.Position | None = ...,
+        as_of: _scope_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "namespace", b"namespace", "read_mask", b"read_mask", "run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "namespace", b"namespace", "read_mask", b"read_mask", "run_id", b"run_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -148,18 +154,24 @@ class GetRunResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RUN_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
         """With summaries and problems."""
+
+    @_builtins.property
+    def as_of(self) -> _position_pb2.Position:
+        """The position that as_of came to; absent without it."""
 
     def __init__(
         self,
         *,
         run: _run_pb2.Run | None = ...,
+        as_of: _position_pb2.Position | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "run", b"run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "run", b"run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -176,6 +188,7 @@ class GetRunsRequest(_message.Message):
     READ_MASK_FIELD_NUMBER: _builtins.int
     SUMMARIES_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     summaries: _builtins.bool
@@ -192,6 +205,10 @@ class GetRunsRequest(_message.Message):
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
 
+    @_builtins.property
+    def as_of(self) -> _scope_pb2.AsOf:
+        """As of when; absent = now."""
+
     def __init__(
         self,
         *,
@@ -200,10 +217,11 @@ class GetRunsRequest(_message.Message):
         read_mask: _abc.Iterable[_builtins.str] | None = ...,
         summaries: _builtins.bool = ...,
         at_least: _position_pb2.Position | None = ...,
+        as_of: _scope_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "namespace", b"namespace", "read_mask", b"read_mask", "run_ids", b"run_ids", "summaries", b"summaries"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "namespace", b"namespace", "read_mask", b"read_mask", "run_ids", b"run_ids", "summaries", b"summaries"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -251,6 +269,7 @@ class SearchRunsRequest(_message.Message):
     DELETED_VIEW_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     TOTAL_COUNT_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     filter: _builtins.str
@@ -292,6 +311,10 @@ class SearchRunsRequest(_message.Message):
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
 
+    @_builtins.property
+    def as_of(self) -> _scope_pb2.AsOf:
+        """As of when; absent = now. A time becomes a position with the first page: the others are as of the same."""
+
     def __init__(
         self,
         *,
@@ -307,10 +330,11 @@ class SearchRunsRequest(_message.Message):
         deleted_view: _scope_pb2.DeletedView.ValueType = ...,
         at_least: _position_pb2.Position | None = ...,
         total_count: Global___TotalCount.ValueType = ...,
+        as_of: _scope_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "deleted_view", b"deleted_view", "experiment_ids", b"experiment_ids", "experiment_names", b"experiment_names", "filter", b"filter", "namespace", b"namespace", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "read_mask", b"read_mask", "summaries", b"summaries", "total_count", b"total_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "deleted_view", b"deleted_view", "experiment_ids", b"experiment_ids", "experiment_names", b"experiment_names", "filter", b"filter", "namespace", b"namespace", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token", "read_mask", b"read_mask", "summaries", b"summaries", "total_count", b"total_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -326,6 +350,7 @@ class SearchRunsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TOTAL_COUNT_FIELD_NUMBER: _builtins.int
     TOTAL_COUNT_IS_LOWER_BOUND_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty at the end."""
     total_count: _builtins.int
@@ -336,6 +361,10 @@ class SearchRunsResponse(_message.Message):
     def runs(self) -> _containers.RepeatedCompositeFieldContainer[_run_pb2.Run]:
         """In order."""
 
+    @_builtins.property
+    def as_of(self) -> _position_pb2.Position:
+        """The position that as_of came to: the same search as of it has the same answer for ever. Absent without as_of."""
+
     def __init__(
         self,
         *,
@@ -343,10 +372,11 @@ class SearchRunsResponse(_message.Message):
         next_page_token: _builtins.str = ...,
         total_count: _builtins.int | None = ...,
         total_count_is_lower_bound: _builtins.bool = ...,
+        as_of: _position_pb2.Position | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_total_count", b"_total_count", "total_count", b"total_count"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_total_count", b"_total_count", "as_of", b"as_of", "total_count", b"total_count"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total_count", b"_total_count", "next_page_token", b"next_page_token", "runs", b"runs", "total_count", b"total_count", "total_count_is_lower_bound", b"total_count_is_lower_bound"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_total_count", b"_total_count", "as_of", b"as_of", "next_page_token", b"next_page_token", "runs", b"runs", "total_count", b"total_count", "total_count_is_lower_bound", b"total_count_is_lower_bound"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__total_count: _TypeAlias = _typing.Literal["total_count"]  # noqa: Y015
     _WhichOneofArgType__total_count: _TypeAlias = _typing.Literal["_total_count", b"_total_count"]  # noqa: Y015

@@ -49,6 +49,44 @@ DELETED_VIEW_ALL: DeletedView.ValueType  # 3
 Global___DeletedView: _TypeAlias = DeletedView  # noqa: Y015
 
 @_typing.final
+class AsOf(_message.Message):
+    """As of when to read: the fleet as it was, by the order of the event log. Runs (but not their artifacts), params, tags
+    and metrics are those of the records before a position, and so are the experiments that are looked in.
+    FAILED_PRECONDITION, reason AS_OF_TOO_EARLY: the tables do not know that far back; they do once they are rebuilt.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    time_millis: _builtins.int
+    """What the log had taken by then, by the log's clock: Unix milliseconds. Before the first record there is nothing.
+    INVALID_ARGUMENT, reason AS_OF_IN_FUTURE, when it is more than a minute ahead of the server's clock. now() in a
+    filter means this time.
+    """
+    @_builtins.property
+    def position(self) -> _position_pb2.Position:
+        """Everything before this position, which the answer waits for as for `at_least`. Experiments are as they are now
+        when it names no partition of the topic "control".
+        """
+
+    def __init__(
+        self,
+        *,
+        position: _position_pb2.Position | None = ...,
+        time_millis: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "time_millis", b"time_millis", "when", b"when"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "time_millis", b"time_millis", "when", b"when"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_when: _TypeAlias = _typing.Literal["position", "time_millis"]  # noqa: Y015
+    _WhichOneofArgType_when: _TypeAlias = _typing.Literal["when", b"when"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_when) -> _WhichOneofReturnType_when | None: ...
+
+Global___AsOf: _TypeAlias = AsOf  # noqa: Y015
+
+@_typing.final
 class RunScope(_message.Message):
     """Some runs of a namespace: those of some experiments that match a filter."""
 
@@ -60,6 +98,7 @@ class RunScope(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     DELETED_VIEW_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     filter: _builtins.str
@@ -78,6 +117,10 @@ class RunScope(_message.Message):
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
 
+    @_builtins.property
+    def as_of(self) -> Global___AsOf:
+        """As of when; absent = now. SelectRuns takes it, other requests with a scope refuse it (AS_OF_UNSUPPORTED)."""
+
     def __init__(
         self,
         *,
@@ -87,10 +130,11 @@ class RunScope(_message.Message):
         filter: _builtins.str = ...,
         deleted_view: Global___DeletedView.ValueType = ...,
         at_least: _position_pb2.Position | None = ...,
+        as_of: Global___AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "deleted_view", b"deleted_view", "experiment_ids", b"experiment_ids", "experiment_names", b"experiment_names", "filter", b"filter", "namespace", b"namespace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "deleted_view", b"deleted_view", "experiment_ids", b"experiment_ids", "experiment_names", b"experiment_names", "filter", b"filter", "namespace", b"namespace"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,9 @@ with fleetlog.start_run(experiment="speedrun", params={"lr": 2e-5}) as run:
 fleetlog.Client().search_runs("metrics.train_loss < 3", experiments=["speedrun"])
 """
 
+from fleetlog_proto.v1.position_pb2 import Position
+
+from fleetlog.as_of import AsOf
 from fleetlog.client import Client
 from fleetlog.comparing import Comparison
 from fleetlog.deliveries import flush
@@ -29,6 +32,7 @@ from fleetlog.watching import RunChanges
 __version__ = "0.1.0"
 __all__ = [
     "AlreadyExists",
+    "AsOf",
     "Buckets",
     "Client",
     "Comparison",
@@ -43,6 +47,7 @@ __all__ = [
     "NotFound",
     "Objective",
     "ObjectiveStats",
+    "Position",
     "ResourceExhausted",
     "Run",
     "RunChanges",

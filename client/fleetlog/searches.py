@@ -95,6 +95,12 @@ def search(search: RunSearch, limit: int | None) -> RunList:
     if limit is not None and limit <= 0:
         return RunList(())
     page = search.first_page(PAGE if limit is None else min(PAGE, limit))
+    found = _found(search, page, limit)
+    found.position = page.as_of if page.HasField("as_of") else None
+    return found
+
+
+def _found(search: RunSearch, page: query_pb2.SearchRunsResponse, limit: int | None) -> RunList:
     total = page.total_count if page.HasField("total_count") else None
     if page.next_page_token and limit is None:
         return AllRuns(search, total, page.total_count_is_lower_bound)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, Unpack, overload
 
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
+from fleetlog_proto.v1.position_pb2 import Position
 
 from fleetlog import frames
 from fleetlog.params import Value, from_param
@@ -157,6 +158,8 @@ class RunList(Sequence[RunView]):
     """How many runs match, without the limit; None when that was not asked for."""
     total_is_lower_bound: bool
     """Whether there are more than `total`."""
+    position: Position | None = None
+    """Of a search with `as_of`: the place in the log that it came to. As of that it finds the same for ever."""
 
     def __init__(self, runs: Sequence[RunView], total: int | None = None, total_is_lower_bound: bool = False) -> None:
         self._found = runs

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fleetlog_proto.v1 import scope_pb2
 
+from fleetlog.as_of import AsOf, as_of_message
 from fleetlog.connection import Connection, connection_to, resolve_namespace
 
 VIEWS = {
@@ -29,7 +30,9 @@ class Calls:
         # Looked up each time: after a fork the parent's channel can't be used.
         return connection_to(self.target)
 
-    def _scope(self, where: str, experiments: Sequence[str | int], deleted: str) -> scope_pb2.RunScope:
+    def _scope(
+        self, where: str, experiments: Sequence[str | int], deleted: str, as_of: AsOf | None = None
+    ) -> scope_pb2.RunScope:
         return scope_pb2.RunScope(
             namespace=self.namespace,
             experiment_ids=[one for one in experiments if isinstance(one, int)],
@@ -37,4 +40,5 @@ class Calls:
             filter=where,
             deleted_view=VIEWS[deleted],
             at_least=self._connection.position(),
+            as_of=as_of_message(as_of),
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
 
+from fleetlog.as_of import AsOf, as_of_message
 from fleetlog.calls.base import PAGE, READ_SECONDS
 from fleetlog.calls.metrics import MetricCalls
 from fleetlog.comparing import Comparison, Of
@@ -18,13 +19,18 @@ from fleetlog.views import RunList, RunView
 class RunCalls(MetricCalls):
     """Runs by their ids."""
 
-    def get_run(self, run_id: str) -> RunView:
-        """One run with summaries and problems. NotFound."""
-        request = query_pb2.GetRunRequest(namespace=self.namespace, run_id=run_id, at_least=self._connection.position())
+    def get_run(self, run_id: str, *, as_of: AsOf | None = None) -> RunView:
+        """One run with summaries and problems; with `as_of` as it was then, see search_runs. NotFound."""
+        request = query_pb2.GetRunRequest(
+            namespace=self.namespace,
+            run_id=run_id,
+            at_least=self._connection.position(),
+            as_of=as_of_message(as_of),
+        )
         return RunView(self._connection.call(self._connection.query.GetRun, request, READ_SECONDS).run, self)
 
-    def get_runs(self, run_ids: Sequence[str], *, summaries: bool = False) -> RunList:
-        """Runs by id, in the order asked for; those that are not there are left out."""
+    def get_runs(self, run_ids: Sequence[str], *, summaries: bool = False, as_of: AsOf | None = None) -> RunList:
+        """Runs by id, in the order asked for; those that are not there are left out. `as_of` as in search_runs."""
         runs: list[RunView] = []
         for first in range(0, len(run_ids), PAGE):
             request = query_pb2.GetRunsRequest(
@@ -32,6 +38,7 @@ class RunCalls(MetricCalls):
                 run_ids=run_ids[first : first + PAGE],
                 summaries=summaries,
                 at_least=self._connection.position(),
+                as_of=as_of_message(as_of),
             )
             response = self._connection.call(self._connection.query.GetRuns, request, READ_SECONDS)
             runs += [RunView(run, self) for run in response.runs]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from fleetlog_proto.v1 import query_pb2, watch_pb2
 
+from fleetlog.as_of import AsOf, as_of_message
 from fleetlog.calls.base import VIEWS
 from fleetlog.calls.metrics import MetricCalls
 from fleetlog.searches import RunSearch, search
@@ -33,14 +34,16 @@ class SearchCalls(MetricCalls):
         summaries: bool = False,
         deleted: str = "active",
         total: str | None = None,
+        as_of: AsOf | None = None,
     ) -> RunList:
         """Runs that match a filter; see docs/filter.md. `limit=None` is all of them, read when they are looked at.
 
         `experiments` are names or numbers, none = all; `order_by` has items such as "metrics.val_loss ASC"; `read_mask`
         names what to fill ("attributes", "params", "metrics.val_loss", …), empty = everything. `total` counts what
-        matches without the limit: "exact", or "at_least", which stops at 10,000.
+        matches without the limit: "exact", or "at_least", which stops at 10,000. `as_of` reads everything as it was at
+        a time: a datetime, a text such as "2026-01-31T12:00:00Z" or "2h" (ago), or the `position` of a list before.
         """
-        request = self._search_request(filter, experiments, order_by, read_mask, summaries, deleted)
+        request = self._search_request(filter, experiments, order_by, read_mask, summaries, deleted, as_of)
         request.total_count = _TOTALS[total]
         return search(RunSearch(self.target, request, self), limit)
 
@@ -53,13 +56,14 @@ class SearchCalls(MetricCalls):
         read_mask: Sequence[str] = (),
         summaries: bool = False,
         deleted: str = "active",
+        as_of: AsOf | None = None,
     ) -> Iterator[RunView]:
         """All runs that match, one after another, however many: only some are at hand at a time. See search_runs.
 
         Which runs and in which order is as of the beginning: a run that changes meanwhile comes once. Goes on by itself
         when the connection breaks; runs that changed places meanwhile may then come twice or not.
         """
-        request = self._search_request(filter, experiments, order_by, read_mask, summaries, deleted)
+        request = self._search_request(filter, experiments, order_by, read_mask, summaries, deleted, as_of)
         return RunSearch(self.target, request, self).runs()
 
     def watch_runs(
@@ -107,7 +111,7 @@ class SearchCalls(MetricCalls):
 
     def _search_request(
         self, filter_: str, experiments: Sequence[str | int], order_by: Sequence[str], read_mask: Sequence[str],
-        summaries: bool, deleted: str,
+        summaries: bool, deleted: str, as_of: AsOf | None,
     ) -> query_pb2.SearchRunsRequest:  # fmt: skip
         return query_pb2.SearchRunsRequest(
             namespace=self.namespace,
@@ -119,4 +123,5 @@ class SearchCalls(MetricCalls):
             summaries=summaries,
             deleted_view=VIEWS[deleted],
             at_least=self._connection.position(),
+            as_of=as_of_message(as_of),
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fleetlog_proto.v1 import selection_pb2
 
+from fleetlog.as_of import AsOf
 from fleetlog.calls.base import READ_SECONDS
 from fleetlog.calls.metrics import MetricCalls
 from fleetlog.selection import Objective, Selection, mode_of, objectives_of, statistic_of
@@ -32,6 +33,7 @@ class SelectionCalls(MetricCalls):
         runs_per_group: int = 1,
         read_mask: Sequence[str] = (),
         deleted: str = "active",
+        as_of: AsOf | None = None,
     ) -> Selection:
         """The best runs, or with `group_by` the best groups of runs (such as the seeds of one setting), and why.
 
@@ -43,11 +45,12 @@ class SelectionCalls(MetricCalls):
         says how many runs each put aside. Several objectives (in the order `objectives`, `minimize`, `maximize`)
         become one order by `mode`: lexicographic, weighted or pareto. `statistic` (mean, median, best or worst) stands
         for a group. `artifact`: only runs with an artifact of this path or below it. `read_mask` as in search_runs;
-        empty = attributes and what objectives and groups name. InvalidArgument.
+        empty = attributes and what objectives and groups name. `as_of`, which can't be with `artifact`, as there.
+        InvalidArgument.
         """
         wanted = objectives_of(minimize, maximize, objectives)
         request = selection_pb2.SelectRunsRequest(
-            scope=self._scope(where, experiments, deleted),
+            scope=self._scope(where, experiments, deleted, as_of),
             objectives=[one.message() for one in wanted],
             mode=mode_of(mode),
             group_by=[group_by] if isinstance(group_by, str) else group_by,

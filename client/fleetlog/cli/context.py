@@ -8,4 +8,8 @@ import typer
 
 Target = Annotated[str | None, typer.Option(envvar="FLEETLOG_TARGET", help="host:port; default localhost:7460.")]
 Namespace = Annotated[str | None, typer.Option(envvar="FLEETLOG_NAMESPACE", help="Namespace; default 'default'.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", help="As it was then: 2026-01-31T12:00:00Z, or how long ago: 30m, 2h, 3d."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

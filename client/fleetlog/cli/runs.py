@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fleetlog.cli.columns import asked, document, unasked, value_of
-from fleetlog.cli.context import AsJson, Namespace, Target
+from fleetlog.cli.context import AsJson, AsOf, Namespace, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
 from fleetlog.client import Client
 from fleetlog.errors import NotFound
@@ -28,6 +28,7 @@ def search(
     order_by: Annotated[list[str] | None, typer.Option(help="Such as 'metrics.val_loss ASC'; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 20,
     columns: Annotated[str, typer.Option(help="By comma, such as name,params.lr,metrics.val_loss,duration.")] = "",
+    as_of: AsOf = None,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -39,7 +40,9 @@ def search(
     names = asked(columns)
     client = Client(target, namespace)
     try:
-        found = client.search_runs(filter, experiments=experiment or (), order_by=order_by or (), limit=limit)
+        found = client.search_runs(
+            filter, experiments=experiment or (), order_by=order_by or (), limit=limit, as_of=as_of
+        )
     except NotFound as error:
         raise NotFound(error.reason, f"{error}: {_experiments_there_are(client)}") from None
     if as_json:
@@ -73,6 +76,7 @@ def _experiments_there_are(client: Client) -> str:
 @app.command()
 def get(
     run_id: Annotated[str, typer.Argument(help="32 hexadecimal digits.")],
+    as_of: AsOf = None,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -82,7 +86,7 @@ def get(
     Example: fleetlog runs get 0190a3b4c5d67e8f9a0b1c2d3e4f5061
     """
     client = Client(target, namespace)
-    run = client.get_run(run_id)
+    run = client.get_run(run_id, as_of=as_of)
     names = {one.id: one.name for one in client.experiments(deleted="all")}
     about = document(run, names)
     problems = [{"reason": one.reason, "message": one.message, "points": one.points} for one in run.problems]

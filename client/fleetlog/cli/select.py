@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from fleetlog.cli.columns import document
-from fleetlog.cli.context import AsJson, Namespace, Target
+from fleetlog.cli.context import AsJson, AsOf, Namespace, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
 from fleetlog.client import Client
 from fleetlog.selection import Group, Selection, objectives_of
@@ -35,6 +35,7 @@ def select(
     artifact: Annotated[str, typer.Option(help="Only runs with an artifact of this path, or below it.")] = "",
     limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 10,
     runs: Annotated[int, typer.Option(min=1, help="How many runs of each group --json names.")] = 1,
+    as_of: AsOf = None,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -55,7 +56,7 @@ def select(
     found = Client(target, namespace).select(
         where, experiments=experiment or (), objectives=objectives, mode=mode, group_by=group_by or (),
         min_count=min_count, statistic=statistic, confidence=confidence, artifact=artifact, limit=limit,
-        runs_per_group=runs if as_json else 1,
+        runs_per_group=runs if as_json else 1, as_of=as_of,
     )  # fmt: skip
     if as_json:
         print_json(_document(found))

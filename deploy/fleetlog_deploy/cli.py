@@ -197,6 +197,26 @@ def copy(
     raise typer.Exit(copy_data(source, target, verify))
 
 
+@log.command()
+def redrive(
+    source: Annotated[
+        str, typer.Argument(help="Data directory of a server that is stopped, or kafka://host:port/prefix.")
+    ],
+) -> None:
+    """Send dead letters again, in their order, when what they failed at is mended.
+
+    What was applied already is passed over, so that it can be done any number of times. A tag that was set again
+    meanwhile becomes what the dead letter says.
+
+    Example: fleetlog log redrive kafka://broker-1:9092/fleetlog
+    """
+    try:
+        from fleetlog_deploy.redriving import redrive_data
+    except ImportError as error:
+        raise SystemExit(f"fleetlog: {MISSING} ({error})") from None
+    raise typer.Exit(redrive_data(source))
+
+
 def main() -> None:
     """The console script."""
     sys.exit(run_app())

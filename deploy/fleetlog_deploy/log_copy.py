@@ -23,7 +23,7 @@ FILE = Path("log") / "events.sqlite"
 """Where a data directory has its log."""
 
 
-class _Refused(Exception):
+class Refused(Exception):
     """A place that can't be copied from or to."""
 
 
@@ -31,13 +31,13 @@ def copy_data(source: str, target: str, verify: bool) -> int:
     """Copy, with a bar on stderr where that is a terminal. The exit code: 0 done, 1 otherwise."""
     try:
         if source == target or (SCHEME not in source + target and Path(source).resolve() == Path(target).resolve()):
-            raise _Refused(f"{source} can't be copied onto itself")
-        with _source(source) as logged:
+            raise Refused(f"{source} can't be copied onto itself")
+        with opened_log(source) as logged:
             counts = {topic: logged.partitions(topic) for topic in TOPICS}
             with _target(target, counts) as copy:
                 print(_copy(logged, copy, verify))
         return 0
-    except (_Refused, ValueError, LogUnavailable, RecordTooLarge, RecordsGone) as error:
+    except (Refused, ValueError, LogUnavailable, RecordTooLarge, RecordsGone) as error:
         print(f"fleetlog: {error}", file=sys.stderr)
         if isinstance(error, LogUnavailable):
             print("What was copied stays; the same command goes on from there.", file=sys.stderr)
@@ -84,7 +84,8 @@ def _bar(what: str, source: EventLog, partitions: list[Partition]) -> Iterator[_
 
 
 @contextmanager
-def _source(place: str) -> Iterator[EventLog]:
+def opened_log(place: str) -> Iterator[EventLog]:
+    """The log that is there: of a data directory, or in Kafka. Refused, ValueError, LogUnavailable."""
     if place.startswith(SCHEME):
         # What topics are left of a log that was lost may be all that there is to save.
         with closing(KafkaLog(replace(found_topics(settings_of(place, os.environ)), may_lose_events=True))) as log:
@@ -92,7 +93,7 @@ def _source(place: str) -> Iterator[EventLog]:
         return
     path = Path(place) / FILE
     if not path.is_file():
-        raise _Refused(f"there is no log in {place}: give the data directory of a server, or kafka://host:port/prefix")
+        raise Refused(f"there is no log in {place}: give the data directory of a server, or kafka://host:port/prefix")
     with closing(SqliteLog(path)) as file:
         yield file
 
@@ -116,9 +117,9 @@ def _made_for(url: str, counts: dict[str, int]) -> KafkaSettings:
     try:
         settings = found_topics(settings_of(url, os.environ))
     except TopicMissing as error:
-        raise _Refused(f"{error}. For this copy: {make}") from None
+        raise Refused(f"{error}. For this copy: {make}") from None
     if settings.partitions != counts[EVENTS]:
-        raise _Refused(
+        raise Refused(
             f"{settings.topic(EVENTS)} has {settings.partitions} partitions and the source {counts[EVENTS]}: make a log"
             f" under another prefix, with --partitions {counts[EVENTS]}"
         )

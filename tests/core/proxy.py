@@ -33,7 +33,7 @@ class Proxy:
         """Cut a connection instead of handing on what the server says next."""
         self.cut_after_answered: int | None = None
         """Cut every connection once so many bytes came from the server in all; these bytes still arrive."""
-        self._sent = self._answered = 0
+        self.sent = self._answered = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Self:
@@ -89,13 +89,13 @@ class Proxy:
                     self.lost += data
                     continue
                 if to_server:
-                    self._sent += len(data)
+                    self.sent += len(data)
                 elif self.cut_answers:
                     break
                 else:
                     self._answered += len(data)
                 target.sendall(data)
-                if _over(self._sent, self.cut_after_sent) or _over(self._answered, self.cut_after_answered):
+                if _over(self.sent, self.cut_after_sent) or _over(self._answered, self.cut_after_answered):
                     break
         except OSError:
             pass

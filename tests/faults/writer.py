@@ -23,7 +23,7 @@ KEY = "x"
 EXPERIMENT = "faults"
 STOP = "stop"
 LOT = 10
-LOTS_AHEAD = 8
+LOTS_AHEAD = 4
 PATIENCE_SECONDS = 180.0
 
 

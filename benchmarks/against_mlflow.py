@@ -2,6 +2,7 @@
 
     python -m benchmarks against_mlflow                               MLflow on SQLite, and on PostgreSQL if it is there
     FLEETLOG_BENCH_RUNS=500 python -m benchmarks against_mlflow       a smaller fleet: MLflow takes long to load one
+    FLEETLOG_BENCH_CALLS=100 …                                        fewer calls and steps than 500 of each kind
 
 fleetlog is `fleetlog up`, MLflow is `mlflow server` with its defaults; both write to the disk before they acknowledge.
 Each server is alone while it is measured. Ratios above 1 say that fleetlog does more in a second, or answers sooner.
@@ -34,7 +35,7 @@ FLUSH_SECONDS = 600.0
 
 def measure(sizes: Sizes | None = None) -> Iterator[Figure]:
     """fleetlog, then MLflow on each store."""
-    sizes = sizes or Sizes(runs=int(os.environ.get("FLEETLOG_BENCH_RUNS", "5000")))
+    sizes = sizes or asked()
     with running() as server:
         ours = results(make, server.target, sizes)
     python = mlflow_python()
@@ -47,6 +48,12 @@ def measure(sizes: Sizes | None = None) -> Iterator[Figure]:
     version = mlflow_version(python)
     for key, (name, unit, detail) in rows(sizes).items():
         yield compared(f"{name} (MLflow {version})", key, unit, detail, ours, others)
+
+
+def asked() -> Sizes:
+    """What the environment says."""
+    calls = int(os.environ.get("FLEETLOG_BENCH_CALLS", "500"))
+    return Sizes(calls=calls, steps=calls, runs=int(os.environ.get("FLEETLOG_BENCH_RUNS", "5000")))
 
 
 def rows(sizes: Sizes) -> dict[str, tuple[str, str, str]]:

@@ -27,9 +27,11 @@ class Sizes:
     """How much of each is done."""
 
     calls: int = 500
-    waited: int = 100
     steps: int = 500
+    waited: int = 100
+    """Calls and steps, each when the one before can be read."""
     requests: int = 100
+    """Of REQUEST_POINTS, in bulk."""
     writers: int = 8
     writer_steps: int = 100
     runs: int = 5_000

@@ -21,6 +21,8 @@ MISSING = "this needs the server's packages: pip install 'fleetlog[server]'"
 log = typer.Typer(no_args_is_help=True, help="The event log.")
 app.add_typer(topics.app, name="topics", rich_help_panel="Server")
 app.add_typer(log, name="log", rich_help_panel="Server")
+artifacts = typer.Typer(no_args_is_help=True, help="The files of runs, where they are stored.")
+app.add_typer(artifacts, name="artifacts", rich_help_panel="Server")
 config_app = typer.Typer(no_args_is_help=True, help="Settings of servers.")
 app.add_typer(config_app, name="config", rich_help_panel="Server")
 
@@ -215,6 +217,33 @@ def redrive(
     except ImportError as error:
         raise SystemExit(f"fleetlog: {MISSING} ({error})") from None
     raise typer.Exit(redrive_data(source))
+
+
+@artifacts.command("collect-orphans")
+def collect_orphans(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Data directory of a server that is stopped. Default: ~/.local/share/fleetlog"),
+    ] = None,
+    config: ConfigOption = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also when the log refers to nothing that is old in the store.")
+    ] = False,
+) -> None:
+    """Remove stored files that no run has: what was uploaded more than 14 days ago, and never logged.
+
+    The log says what runs have, and is read from its begin. In a cluster, with log.url and objects.url in the file or
+    in the environment, nothing has to be stopped.
+
+    Example: fleetlog artifacts collect-orphans --config fleetlog.toml --dry-run
+    """
+    settings = _loaded(config, {}).settings
+    try:
+        from fleetlog_deploy.collecting import collect_data
+    except ImportError as error:
+        raise SystemExit(f"fleetlog: {MISSING} ({error})") from None
+    raise typer.Exit(collect_data(data and data.absolute(), settings, dry_run=dry_run, force=force))
 
 
 def main() -> None:

@@ -16,10 +16,15 @@ from fleetlog_ingest.materializer.decoding import Decoded, decode
 READ_BYTES = 16 * 1024 * 1024
 
 
-def collect(log: EventLog, objects: Sweepable, now_millis: int) -> Swept:
+class AnotherLog(Exception):
+    """Of all that is old in the store, the log refers to nothing: most likely it is not the log of these objects."""
+
+
+def collect(log: EventLog, objects: Sweepable, now_millis: int, *, dry_run: bool = False, force: bool = False) -> Swept:
     """Remove the old objects that nothing in the log refers to; see `collect_orphans`. Reads the whole log once.
 
-    Safe beside running services: what is written meanwhile is too young. LogUnavailable, ObjectStoreUnavailable.
+    Safe beside running services: what is written meanwhile is too young. `dry_run` counts and removes nothing; `force`
+    removes also where nothing is referred to. LogUnavailable, RecordsGone, ObjectStoreUnavailable, AnotherLog.
     """
     referred = Referred()
     for number in range(log.partitions(EVENTS)):
@@ -29,7 +34,15 @@ def collect(log: EventLog, objects: Sweepable, now_millis: int) -> Swept:
             for record in records:
                 referred.add(decode(record))
             offset = records[-1].offset + 1
-    return collect_orphans(objects, referred.among, now_millis)
+    if not force:
+        looked = collect_orphans(objects, referred.among, now_millis, dry_run=True)
+        if looked.removed and not referred.found:
+            raise AnotherLog(
+                f"the log refers to none of the {looked.removed:,} old objects ({looked.removed_bytes:,} bytes)"
+            )
+        if dry_run:
+            return looked
+    return collect_orphans(objects, referred.among, now_millis, dry_run=dry_run)
 
 
 class Referred:
@@ -38,6 +51,8 @@ class Referred:
     def __init__(self) -> None:
         self._names: set[ObjectName] = set()
         self._runs: set[tuple[str, bytes]] = set()
+        self.found = 0
+        """How many of the names that were asked for are referred to."""
 
     def add(self, decoded: Decoded) -> None:
         """Take in a record. What is no frame refers to nothing."""
@@ -53,4 +68,6 @@ class Referred:
 
     def among(self, names: Sequence[ObjectName]) -> set[ObjectName]:
         """Those of the names that are referred to."""
-        return {name for name in names if name in self._names or (name.namespace, name.run_id) in self._runs}
+        found = {name for name in names if name in self._names or (name.namespace, name.run_id) in self._runs}
+        self.found += len(found)
+        return found

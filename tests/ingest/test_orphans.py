@@ -4,11 +4,12 @@ import hashlib
 import time
 from pathlib import Path
 
+import pytest
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import EVENTS
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.objects.port import ObjectName
-from fleetlog_ingest.orphans import collect
+from fleetlog_ingest.orphans import AnotherLog, collect
 from fleetlog_proto.v1 import event_pb2
 
 from tests.ingest.materializer.builders import frame, start
@@ -54,3 +55,25 @@ def test_a_run_with_events_of_a_newer_fleetlog_keeps_everything(tmp_path: Path) 
     assert collect(log, store, int(time.time() * 1000) + MONTH_MILLIS).removed == 1
     assert store.size(kept) is not None
     assert store.size(orphan) is None
+
+
+def test_a_dry_run_counts_and_removes_nothing(tmp_path: Path) -> None:
+    store, log = FolderStore(tmp_path), MemoryLog()
+    kept, orphan = stored(store, b"kept"), stored(store, b"orphan")
+    log.append(EVENTS, RUN, frame(start(1), artifact(2, kept), run=RUN).SerializeToString()).result(timeout=10)
+    later = int(time.time() * 1000) + MONTH_MILLIS
+    looked = collect(log, store, later, dry_run=True)
+    assert (looked.objects, looked.removed, looked.removed_bytes) == (2, 1, 6)
+    assert {one.name for one in store.listed()} == {kept, orphan}
+    assert collect(log, store, later) == looked
+
+
+def test_a_log_that_refers_to_nothing_there_is_most_likely_another_one(tmp_path: Path) -> None:
+    store, log = FolderStore(tmp_path), MemoryLog()
+    name = stored(store, b"another log's")
+    now = int(time.time() * 1000)
+    assert collect(log, store, now).removed == 0, "what is young is nobody's yet"
+    with pytest.raises(AnotherLog, match="none of the 1 old objects"):
+        collect(log, store, now + MONTH_MILLIS)
+    assert {one.name for one in store.listed()} == {name}
+    assert collect(log, store, now + MONTH_MILLIS, force=True).removed == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fleetlog_core.objects.port import ObjectName
 
@@ -27,6 +27,7 @@ class Listed:
     stored_millis: int
 
 
+@runtime_checkable
 class Sweepable(Protocol):
     """A store that can be looked through. ObjectStoreUnavailable from each call."""
 
@@ -55,11 +56,16 @@ class Swept:
 
 
 def collect_orphans(
-    store: Sweepable, referred: Callable[[Sequence[ObjectName]], Set[ObjectName]], now_millis: int
+    store: Sweepable,
+    referred: Callable[[Sequence[ObjectName]], Set[ObjectName]],
+    now_millis: int,
+    *,
+    dry_run: bool = False,
 ) -> Swept:
     """Remove what nothing refers to and is older than ORPHAN_AGE_DAYS.
 
-    `referred` answers which of some names an event in the log refers to.
+    `referred` answers which of some names an event in the log refers to. `dry_run`: only count what would be removed;
+    uploads are not looked at.
     """
     before = now_millis - ORPHAN_AGE_DAYS * _DAY_MILLIS
     objects = removed = removed_bytes = 0
@@ -68,10 +74,11 @@ def collect_orphans(
         old = [one for one in batch if one.stored_millis < before]
         kept = referred([one.name for one in old]) if old else frozenset[ObjectName]()
         for one in old:
-            if one.name not in kept and store.remove(one.name, before):
+            if one.name not in kept and (dry_run or store.remove(one.name, before)):
                 removed += 1
                 removed_bytes += one.size_bytes
-    return Swept(objects, removed, removed_bytes, store.drop_uploads(now_millis - UPLOAD_AGE_DAYS * _DAY_MILLIS))
+    dropped = 0 if dry_run else store.drop_uploads(now_millis - UPLOAD_AGE_DAYS * _DAY_MILLIS)
+    return Swept(objects, removed, removed_bytes, dropped)
 
 
 def _batches(listed: Iterator[Listed]) -> Iterator[list[Listed]]:

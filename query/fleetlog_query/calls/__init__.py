@@ -1,0 +1,1 @@
+"""The calls of QueryService, a file for each noun; `fleetlog_query.service.QueryServicer` has them all."""

@@ -1,0 +1,154 @@
+"""What all calls share: parts that read, threads to read in, and the waits for what was written before."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from fleetlog_core import limits
+from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.errors import DeadlineExceeded, InvalidArgument, NotFound
+from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.position import from_proto, merge
+from fleetlog_core.serving.errors import Context
+from fleetlog_core.serving.traces import ContextThreads
+from fleetlog_core.warehouse.port import TimedOut, Warehouse
+from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc, scope_pb2
+
+from fleetlog_query.as_of import AsOf
+from fleetlog_query.cancelling import CancellableWarehouse, Work
+from fleetlog_query.documents import Documents
+from fleetlog_query.experiments import Experiments, chosen
+from fleetlog_query.history import History
+from fleetlog_query.page_token import PageTokens
+from fleetlog_query.read_mask import parse_read_mask
+from fleetlog_query.search import Searcher
+
+DEFAULT_TIMEOUT_SECONDS = 30.0
+THREADS = 8
+Result = TypeVar("Result")
+
+
+class Parts:
+    """Made once, for the calls of all nouns."""
+
+    def __init__(self, warehouse: Warehouse, objects: ObjectStore, applied: AppliedWatch, token_key: bytes) -> None:
+        self.objects = objects
+        self.applied = applied
+        self.warehouse = CancellableWarehouse(warehouse)
+        self.tokens = PageTokens(token_key)
+        self.searcher = Searcher(self.warehouse, token_key, applied)
+        self.documents = Documents(self.warehouse)
+        self.experiments = Experiments(self.warehouse, applied)
+        self.history = History(self.warehouse)
+        self.threads = ContextThreads(THREADS, "query")
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self.threads.shutdown()
+        self.warehouse.close()
+
+
+class QueryCalls(query_pb2_grpc.QueryServiceServicer):
+    """Calls over the parts. Each noun is a class of its own below this one; its `__init__` takes the parts alone."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._applied = parts.applied
+        self._warehouse = parts.warehouse
+        self._documents = parts.documents
+        self._experiments = parts.experiments
+        self._tokens = parts.tokens
+
+    def drain(self) -> None:
+        """End what would not end by itself. From the event loop."""
+
+    def close(self) -> None:
+        """Let the threads go."""
+        self._parts.close()
+
+    def _experiment_ids(
+        self,
+        namespace: str,
+        request: query_pb2.SearchRunsRequest | scope_pb2.RunScope,
+        timeout_seconds: float,
+        as_of: AsOf | None = None,
+    ) -> tuple[int, ...]:
+        ids = set(request.experiment_ids)
+        if as_of is not None and as_of.control is not None:
+            if request.experiment_names or not ids:
+                then = self._experiments.as_of(namespace, as_of.control, timeout_seconds)
+                ids.update(chosen(then, request.experiment_names))
+        elif request.experiment_names:
+            for name in dict.fromkeys(request.experiment_names):
+                ids.add(self._experiments.by_name(namespace, name, timeout_seconds).experiment_id)
+        elif not ids:
+            ids.update(e.experiment_id for e in self._experiments.all(namespace, timeout_seconds) if not e.deleted)
+        return tuple(sorted(ids))
+
+    async def _check_run(self, namespace: str, run_id: bytes, timeout_seconds: float) -> None:
+        mask = parse_read_mask(["attributes"])
+        if not await self._do(self._documents.read, namespace, [run_id], mask, False, timeout_seconds):
+            raise run_not_found(run_id)
+
+    async def _as_of(
+        self, request: query_pb2.GetRunRequest | query_pb2.GetRunsRequest | scope_pb2.RunScope, context: Context
+    ) -> AsOf | None:
+        """The position that is asked for, once everything before it is there."""
+        if not request.HasField("as_of"):
+            return None
+        await self._wait(position_pb2.Position(), context, request.as_of)
+        return await self._do(self._parts.history.as_of, request.as_of, remaining(context))
+
+    async def _wait(
+        self, position: position_pb2.Position, context: Context, as_of: scope_pb2.AsOf | None = None
+    ) -> None:
+        wanted = from_proto(position)
+        if as_of is not None and as_of.HasField("position"):
+            wanted = merge(wanted, from_proto(as_of.position, "as_of.position"))
+        if wanted:
+            await self._applied.wait(wanted, remaining(context))
+
+    async def _do(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """Blocking work in a thread. It ends in the warehouse too when the caller cancels or its deadline passes."""
+        loop, work = asyncio.get_running_loop(), Work()
+        call = functools.partial(function, *arguments)
+        try:
+            return await loop.run_in_executor(self._parts.threads, self._warehouse.run, work, call)
+        except asyncio.CancelledError:
+            self._warehouse.cancel(work)
+            raise
+        except TimedOut:
+            raise DeadlineExceeded("READ_TIMED_OUT", "the read took longer than its deadline; ask for less") from None
+
+
+def next_of(items: Iterator[Result]) -> Result | None:
+    """The next one; None at the end, since a StopIteration can't be raised into a future."""
+    return next(items, None)
+
+
+def remaining(context: Context) -> float:
+    """Seconds that the caller waits on, or the default."""
+    remaining = context.time_remaining()
+    return DEFAULT_TIMEOUT_SECONDS if remaining is None else max(0.001, remaining)
+
+
+def check_count(field: str, count: int, least: int, most: int) -> None:
+    """InvalidArgument OVER_LIMIT, which names the field."""
+    if not least <= count <= most:
+        raise InvalidArgument.of_field("OVER_LIMIT", field, f"{count:,} is not {least} to {most:,}")
+
+
+def check_experiments(path: str, request: query_pb2.SearchRunsRequest | scope_pb2.RunScope) -> None:
+    """InvalidArgument for more experiments than a search may name; `path` is where they stand."""
+    for field, count in (
+        ("experiment_ids", len(request.experiment_ids)), ("experiment_names", len(request.experiment_names)),
+    ):  # fmt: skip
+        check_count(path + field, count, 0, limits.EXPERIMENTS_PER_SEARCH)
+
+
+def run_not_found(run_id: bytes) -> NotFound:
+    """The same for a run of another namespace."""
+    return NotFound("RUN_NOT_FOUND", f"there is no run {run_id.hex()} in this namespace")

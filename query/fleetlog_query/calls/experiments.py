@@ -1,0 +1,43 @@
+"""GetExperiment and ListExperiments."""
+
+from __future__ import annotations
+
+from fleetlog_core import limits
+from fleetlog_core.rules.names import check_namespace
+from fleetlog_core.serving.errors import Context
+from fleetlog_proto.v1 import query_pb2
+
+from fleetlog_query.calls.base import QueryCalls, remaining
+from fleetlog_query.experiments import shown_in
+from fleetlog_query.page_token import check_page_size
+
+
+class ExperimentCalls(QueryCalls):
+    """Experiments of a namespace."""
+
+    async def GetExperiment(  # noqa: N802
+        self, request: query_pb2.GetExperimentRequest, context: Context
+    ) -> query_pb2.GetExperimentResponse:
+        """See the proto."""
+        namespace = check_namespace(request.namespace)
+        await self._wait(request.at_least, context)
+        timeout = remaining(context)
+        if request.WhichOneof("which") == "name":
+            found = await self._do(self._experiments.by_name, namespace, request.name, timeout)
+        else:
+            found = await self._do(self._experiments.by_number, namespace, request.experiment_id, timeout)
+        return query_pb2.GetExperimentResponse(experiment=found)
+
+    async def ListExperiments(  # noqa: N802
+        self, request: query_pb2.ListExperimentsRequest, context: Context
+    ) -> query_pb2.ListExperimentsResponse:
+        """See the proto."""
+        namespace = check_namespace(request.namespace)
+        size = check_page_size(request.page_size, 100, limits.PAGE_SIZE)
+        purpose = f"experiments:{namespace}:{request.deleted_view}"
+        after = int(self._tokens.read(purpose, request.page_token)[0]) if request.page_token else -1
+        await self._wait(request.at_least, context)
+        found = await self._do(self._experiments.all, namespace, remaining(context))
+        left = [e for e in found if e.experiment_id > after and shown_in(e, request.deleted_view)]
+        token = self._tokens.make(purpose, [left[size - 1].experiment_id]) if len(left) > size else ""
+        return query_pb2.ListExperimentsResponse(experiments=left[:size], next_page_token=token)

@@ -1,0 +1,46 @@
+"""GetRun and GetRuns: runs by their ids."""
+
+from __future__ import annotations
+
+from fleetlog_core import limits
+from fleetlog_core.ids import parse_id
+from fleetlog_core.rules.names import check_namespace
+from fleetlog_core.serving.errors import Context
+from fleetlog_proto.v1 import query_pb2
+
+from fleetlog_query.calls.base import QueryCalls, check_count, remaining, run_not_found
+from fleetlog_query.history import position_of
+from fleetlog_query.read_mask import parse_read_mask
+from fleetlog_query.response_size import checked
+
+
+class RunCalls(QueryCalls):
+    """Runs by their ids."""
+
+    async def GetRun(  # noqa: N802
+        self, request: query_pb2.GetRunRequest, context: Context
+    ) -> query_pb2.GetRunResponse:
+        """See the proto."""
+        namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
+        mask = parse_read_mask(request.read_mask)
+        await self._wait(request.at_least, context)
+        timeout = remaining(context)
+        as_of = await self._as_of(request, context)
+        runs = await self._do(self._documents.read, namespace, [run_id], mask, True, timeout, as_of)
+        if not runs:
+            raise run_not_found(run_id)
+        runs[0].problems.extend(await self._do(self._documents.problems, namespace, run_id, timeout, as_of))
+        return checked(query_pb2.GetRunResponse(run=runs[0], as_of=None if as_of is None else position_of(as_of)))
+
+    async def GetRuns(  # noqa: N802
+        self, request: query_pb2.GetRunsRequest, context: Context
+    ) -> query_pb2.GetRunsResponse:
+        """See the proto."""
+        namespace = check_namespace(request.namespace)
+        check_count("run_ids", len(request.run_ids), 0, limits.RUNS_PER_READ)
+        run_ids = [parse_id(text, f"run_ids[{place}]") for place, text in enumerate(request.run_ids)]
+        mask = parse_read_mask(request.read_mask)
+        await self._wait(request.at_least, context)
+        as_of, timeout = await self._as_of(request, context), remaining(context)
+        runs = await self._do(self._documents.read, namespace, run_ids, mask, request.summaries, timeout, as_of)
+        return checked(query_pb2.GetRunsResponse(runs=runs))

@@ -1,0 +1,71 @@
+"""ListKeys, ListValues and SelectRuns: what is asked of all runs of a scope together."""
+
+from __future__ import annotations
+
+from fleetlog_core.position import to_proto
+from fleetlog_core.rules.names import check_namespace
+from fleetlog_core.serving.errors import Context
+from fleetlog_proto.v1 import facets_pb2, scope_pb2, selection_pb2
+
+from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, remaining
+from fleetlog_query.facets.answer import Facets
+from fleetlog_query.history import position_of, without_as_of
+from fleetlog_query.response_size import checked
+from fleetlog_query.scope import Scope
+from fleetlog_query.selection.answer import Selector
+
+
+class ScopeCalls(QueryCalls):
+    """Facets and the selection."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._facets = Facets(parts.warehouse, parts.tokens)
+        self._selector = Selector(parts.warehouse, parts.documents)
+
+    def close(self) -> None:
+        """Let the threads go."""
+        # Those that ask go first: they wait for these.
+        self._parts.threads.shutdown()
+        self._facets.close()
+        super().close()
+
+    async def ListKeys(  # noqa: N802
+        self, request: facets_pb2.ListKeysRequest, context: Context
+    ) -> facets_pb2.ListKeysResponse:
+        """See the proto."""
+        without_as_of(request.scope)
+        scope = await self._scoped(request.scope, context)
+        hidden = await self._do(self._hidden_experiments, scope.namespace, remaining(context))
+        return await self._do(self._facets.keys, request, scope, hidden, remaining(context))
+
+    async def ListValues(  # noqa: N802
+        self, request: facets_pb2.ListValuesRequest, context: Context
+    ) -> facets_pb2.ListValuesResponse:
+        """See the proto."""
+        without_as_of(request.scope)
+        scope = await self._scoped(request.scope, context)
+        return await self._do(self._facets.values, request, scope, remaining(context))
+
+    async def SelectRuns(  # noqa: N802
+        self, request: selection_pb2.SelectRunsRequest, context: Context
+    ) -> selection_pb2.SelectRunsResponse:
+        """See the proto."""
+        scope = await self._scoped(request.scope, context)
+        # Before anything is read: the answer holds that, and maybe more.
+        position = to_proto(await self._applied.now()) if scope.as_of is None else position_of(scope.as_of)
+        response = await self._do(self._selector.select, request, scope, remaining(context))
+        response.position.CopyFrom(position)
+        return checked(response)
+
+    def _hidden_experiments(self, namespace: str, timeout_seconds: float) -> tuple[int, ...]:
+        return tuple(sorted(e.experiment_id for e in self._experiments.all(namespace, timeout_seconds) if e.deleted))
+
+    async def _scoped(self, scope: scope_pb2.RunScope, context: Context) -> Scope:
+        """Where it looks, once what it must hold is there."""
+        namespace = check_namespace(scope.namespace)
+        check_experiments("scope.", scope)
+        await self._wait(scope.at_least, context)
+        as_of = await self._as_of(scope, context)
+        experiments = await self._do(self._experiment_ids, namespace, scope, remaining(context), as_of)
+        return Scope(namespace, experiments, as_of=as_of)

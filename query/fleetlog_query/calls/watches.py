@@ -1,0 +1,75 @@
+"""WatchRuns: a search that stays live."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+from fleetlog_core.position import from_proto, merge
+from fleetlog_core.rules.names import check_namespace
+from fleetlog_core.serving.errors import Context
+from fleetlog_proto.v1 import run_pb2, watch_pb2
+
+from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, remaining
+from fleetlog_query.history import without_as_of
+from fleetlog_query.read_mask import parse_read_mask
+from fleetlog_query.response_size import PROBE_RUNS
+from fleetlog_query.run_changes import pieces
+from fleetlog_query.run_watches import SEARCH_SECONDS, RunWatches, Watched
+from fleetlog_query.run_watching import held_by, held_size, limit_of, resumed_of
+from fleetlog_query.search import Search
+
+
+class WatchCalls(QueryCalls):
+    """Searches that stay live. Those that ask the same share one."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
+        self._watches = RunWatches(parts.applied)
+
+    def drain(self) -> None:
+        """End watches, which would never end by themselves. From the event loop."""
+        self._watches.close()
+        super().drain()
+
+    async def WatchRuns(  # noqa: N802
+        self, request: watch_pb2.WatchRunsRequest, context: Context
+    ) -> AsyncIterator[watch_pb2.WatchRunsResponse]:
+        """See the proto."""
+        scope = request.scope
+        without_as_of(scope)
+        namespace, mask = check_namespace(scope.namespace), parse_read_mask(request.read_mask)
+        check_experiments("scope.", scope)
+        limit, resumed = limit_of(request), resumed_of(request)
+        at_least = merge(from_proto(scope.at_least), {} if resumed is None else resumed.position)
+        if at_least:
+            await self._applied.wait(at_least, remaining(context))
+
+        def search() -> list[run_pb2.Run]:
+            experiments = self._experiment_ids(namespace, scope, SEARCH_SECONDS)
+            asked = Search(namespace, experiments, scope.filter, tuple(request.order_by), limit, "", scope.deleted_view)
+            runs = self._parts.searcher.search(asked, SEARCH_SECONDS).runs
+            size = 0
+            for first in range(0, len(runs), PROBE_RUNS):
+                some = runs[first : first + PROBE_RUNS]
+                self._documents.fill(namespace, some, mask, False, SEARCH_SECONDS)
+                # All of them are kept while somebody watches.
+                size = held_size(size, some)
+            return runs
+
+        same = watch_pb2.WatchRunsRequest()
+        same.CopyFrom(request)
+        for field in ("resume_from", "known"):
+            same.ClearField(field)
+        same.scope.ClearField("at_least")
+        watched = Watched(
+            same.SerializeToString(deterministic=True), lambda: self._do(search),
+            any("now" in text.lower() for text in (scope.filter, *request.order_by)),
+        )  # fmt: skip
+        changes = self._watches.changes(
+            watched, lambda: self._do(held_by, self._warehouse, namespace, resumed, SEARCH_SECONDS), at_least
+        )
+        async with aclosing(changes):
+            async for change in changes:
+                for piece in pieces(change):
+                    yield piece

@@ -12,8 +12,12 @@ def trace_metadata() -> Metadata | None:
     # Not imported by us: who has no trace has not imported it either.
     if "opentelemetry.trace" not in sys.modules:
         return None
-    from opentelemetry import propagate
-
     carrier: dict[str, str] = {}
-    propagate.inject(carrier)
-    return tuple((name.lower(), value) for name, value in carrier.items()) or None
+    try:
+        from opentelemetry import propagate
+
+        propagate.inject(carrier)
+    except Exception:  # propagators are the program's: no call fails for one
+        return None
+    # gRPC refuses a whole call for a name or a value that a header can't have.
+    return tuple((name.lower(), value) for name, value in carrier.items() if f"{name}{value}".isascii()) or None

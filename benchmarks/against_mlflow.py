@@ -37,14 +37,14 @@ def measure(sizes: Sizes | None = None) -> Iterator[Figure]:
     """fleetlog, then MLflow on each store."""
     sizes = sizes or asked()
     with running() as server:
-        ours = results(make, server.target, sizes)
+        ours = told("fleetlog", results(make, server.target, sizes))
     python = mlflow_python()
-    others = {"SQLite": on_sqlite(python, sizes)}
+    others = {"SQLite": told("MLflow on SQLite", on_sqlite(python, sizes))}
     binaries = postgres_binaries()
     if binaries is None:
         print("benchmarks: PostgreSQL IS NOT INSTALLED: MLflow on it is LEFT OUT of the table", file=sys.stderr)
     else:
-        others["PostgreSQL"] = on_postgres(python, binaries, sizes)
+        others["PostgreSQL"] = told("MLflow on PostgreSQL", on_postgres(python, binaries, sizes))
     version = mlflow_version(python)
     for key, (name, unit, detail) in rows(sizes).items():
         yield compared(f"{name} (MLflow {version})", key, unit, detail, ours, others)
@@ -54,6 +54,12 @@ def asked() -> Sizes:
     """What the environment says."""
     calls = int(os.environ.get("FLEETLOG_BENCH_CALLS", "500"))
     return Sizes(calls=calls, steps=calls, runs=int(os.environ.get("FLEETLOG_BENCH_RUNS", "5000")))
+
+
+def told(name: str, found: dict[str, float]) -> dict[str, float]:
+    """The results, and said at once: the next may take long."""
+    print(f"benchmarks: {name}: {', '.join(f'{key} {number(value)}' for key, value in found.items())}", file=sys.stderr)
+    return found
 
 
 def rows(sizes: Sizes) -> dict[str, tuple[str, str, str]]:
@@ -85,11 +91,11 @@ def compared(
     name: str, key: str, unit: str, detail: str, ours: dict[str, float], others: dict[str, dict[str, float]]
 ) -> Figure:
     """Our number, and of each store MLflow's with the ratio."""
-    told = []
+    beside = []
     for store, theirs in others.items():
         ratio = ours[key] / theirs[key] if key.endswith("rate") else theirs[key] / ours[key]
-        told.append(f"{store} {number(theirs[key])} {unit}, {number(ratio)}×")
-    return Figure(name, ours[key], unit, detail=f"{'; '.join(told)}; {detail}")
+        beside.append(f"{store} {number(theirs[key])} {unit}, {number(ratio)}×")
+    return Figure(name, ours[key], unit, detail=f"{'; '.join(beside)}; {detail}")
 
 
 def on_sqlite(python: Path, sizes: Sizes) -> dict[str, float]:

@@ -2,15 +2,23 @@
 
 `send` of the driver may block on metadata, so one thread calls it and appends only queue. What is queued and sent but
 not durable is bounded in bytes. A flush of the driver reports no failures, so nothing here asks it.
+
+The driver's own delivery timeout does not hold: while it asks for a new producer id, as it does after a batch that it
+sent more than once ran out of time, it looks at no batch; and brokers that were away may leave it so for ever, also
+when they are back. So the time of an append is watched here, and a producer that keeps one for twice that time is
+replaced. An append's bytes count for as long as the driver has them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import takewhile
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
@@ -24,6 +32,8 @@ OVERHEAD_BYTES = 500
 """About what a waiting append takes in memory besides its bytes."""
 PRODUCER_BATCH_BYTES = 1024 * 1024
 REQUEST_BYTES = 16 * 1024 * 1024
+LOOK_SECONDS = 0.25
+"""How often it is looked for appends whose time is over."""
 _diagnostics = logging.getLogger(__name__)
 
 
@@ -34,6 +44,8 @@ class _Append:
     value: bytes
     time_millis: int | None
     done: Future[Record]
+    until: float
+    """When its time is over (monotonic)."""
 
     def weight(self) -> int:
         return len(self.key) + len(self.value) + OVERHEAD_BYTES
@@ -47,11 +59,16 @@ class Writer:
         self._producer = _open_producer(settings)
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._open: set[_Append] = set()
+        self._open: dict[_Append, None] = {}
+        """Those whose callers wait, oldest first."""
+        self._held: dict[_Append, None] = {}
+        """Those that take memory: the open ones, and others that the driver did not let go of in time."""
         self._bytes = 0
         self._closed = False
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._send_all, name="log-writer", daemon=True)
         self._thread.start()
+        threading.Thread(target=self._watch, name="log-deadlines", daemon=True).start()
 
     def append(self, partition: Partition, key: bytes, value: bytes, time_millis: int | None = None) -> Future[Record]:
         """As EventLog.append, into a given partition, at the producer's time or a given one."""
@@ -63,14 +80,14 @@ class Writer:
                 RecordTooLarge(f"a record of {len(key) + len(value):,} bytes; Kafka's topics take {RECORD_BYTES:,}")
             )
             return done
-        item = _Append(partition, key, value, time_millis, done)
+        item = _Append(partition, key, value, time_millis, done, time.monotonic() + self._settings.delivery_seconds)
         with self._lock:
             if self._closed:
                 done.set_exception(LogUnavailable("the log is closed"))
             elif self._bytes + item.weight() > self._settings.buffer_bytes:
                 done.set_exception(LogUnavailable(f"{self._bytes:,} bytes wait for Kafka already; nothing was written"))
             else:
-                self._open.add(item)
+                self._open[item] = self._held[item] = None
                 self._bytes += item.weight()
                 self._queue.put(item)
         return done
@@ -84,6 +101,7 @@ class Writer:
             self._queue.put(None)
         self._thread.join(self._settings.delivery_seconds)
         self._producer.close(timeout=self._settings.delivery_seconds)
+        self._ended.set()
         with self._lock:
             left = list(self._open)
         for item in left:
@@ -91,7 +109,19 @@ class Writer:
 
     def _send_all(self) -> None:
         """The sending thread."""
-        while (item := self._queue.get()) is not None:
+        while True:
+            try:
+                item = self._queue.get(timeout=LOOK_SECONDS)
+            except queue.Empty:
+                with contextlib.suppress(LogUnavailable):
+                    self._replace_dead_producer()
+                continue
+            if item is None:
+                return
+            if item.done.done():
+                # Its caller was told already; it was never sent, so it takes nothing any more.
+                self._settle(item)
+                continue
             try:
                 self._replace_dead_producer()
             except LogUnavailable as error:
@@ -119,12 +149,33 @@ class Writer:
                 sent.add_errback(self._failed, item)
 
     def _replace_dead_producer(self) -> None:
-        """The driver's producer takes nothing any more once a broker has refused a batch for good. LogUnavailable."""
-        if self._producer._transaction_manager.has_fatal_error():
-            _diagnostics.warning("the producer can't go on after an error; a new one takes its place")
+        """The driver's producer takes nothing any more once a broker has refused a batch for good. LogUnavailable.
+
+        Nor does one that keeps what it should have given up long ago.
+        """
+        now, patience = time.monotonic(), self._settings.delivery_seconds
+        with self._lock:
+            kept = list(takewhile(lambda item: item.until + patience <= now, self._held))
+        if kept or self._producer._transaction_manager.has_fatal_error():
+            _diagnostics.warning("the producer can't go on; a new one takes its place")
             fresh = _open_producer(self._settings)
             self._producer.close(timeout=0)
             self._producer = fresh
+            for item in kept:
+                self._settle(item)
+
+    def _watch(self) -> None:
+        """Tell the callers whose time is over. What the driver has of theirs may still become durable."""
+        while not self._ended.wait(LOOK_SECONDS):
+            now = time.monotonic()
+            with self._lock:
+                late = list(takewhile(lambda item: item.until <= now, self._open))
+                for item in late:
+                    del self._open[item]
+            for item in late:
+                item.done.set_exception(
+                    LogUnavailable(f"Kafka did not take a record within {self._settings.delivery_seconds:g} s")
+                )
 
     def _fail_queued(self, error: LogUnavailable) -> None:
         for _ in range(self._queue.qsize()):
@@ -152,12 +203,14 @@ class Writer:
             item.done.set_exception(error)
 
     def _settle(self, item: _Append) -> bool:
-        """Whether the append was still open; it is not any more."""
+        """The driver is done with it. Whether its caller still waits to be told."""
         with self._lock:
+            if item in self._held:
+                del self._held[item]
+                self._bytes -= item.weight()
             if item not in self._open:
                 return False
-            self._open.remove(item)
-            self._bytes -= item.weight()
+            del self._open[item]
             return True
 
 

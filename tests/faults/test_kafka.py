@@ -1,0 +1,103 @@
+"""Kafka goes away, or is there and says nothing: nobody is told that anything is durable, and nothing grows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import fleetlog
+import grpc
+import psutil
+import pytest
+from fleetlog_core.ids import new_random_id, new_run_id
+from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
+from google.rpc import error_details_pb2, status_pb2
+
+from tests.core.log.kafka.own_topics import settings_for
+from tests.deploy.cluster import cluster
+from tests.deploy.watching import get, reached, ready
+from tests.end_to_end.refusals import points
+from tests.faults.fleet import Server, Writers, runs_everywhere
+from tests.faults.kafka_network import kafka_network
+from tests.faults.oracle import judge, partitions
+from tests.faults.sizes import sized
+
+PARTITIONS, WRITERS = 2, 2
+AWAY_SECONDS = sized(0, 300)
+DELIVERY_SECONDS = 3.0
+FRAME_POINTS = 50_000
+MOST_GROWTH_BYTES = 300 << 20
+
+
+def frames(run: bytes, writer: bytes) -> Iterator[ingest_pb2.AppendEventsRequest]:
+    """A stream that never ends: the beginning of a run, and then more than anybody can keep."""
+    started = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_CREATE)
+    events = [event_pb2.Event(sequence=1, run_started=started)]
+    sequence = 1
+    while True:
+        yield ingest_pb2.AppendEventsRequest(frame=frame_pb2.Frame(run_id=run, writer_id=writer, events=events))
+        sequence += 1
+        events = [points(sequence, *range(FRAME_POINTS), key="flood")]
+
+
+def refused(front: Server) -> tuple[int, grpc.StatusCode, float]:
+    """Write to it without end: how many answers came, how it ended, and when it asks to be asked again."""
+    answers = 0
+    with grpc.insecure_channel(front.target) as channel:
+        stub = ingest_pb2_grpc.IngestServiceStub(channel)
+        try:
+            for _ in stub.AppendEvents(frames(new_run_id(1_700_000_000_000), new_random_id()), timeout=60):
+                answers += 1
+        except grpc.RpcError as error:
+            return answers, error.code(), _retry_seconds(error)
+    raise AssertionError("the stream ended as if all were well")
+
+
+def _retry_seconds(error: grpc.RpcError) -> float:
+    for item in error.trailing_metadata() or ():
+        if item.key == "grpc-status-details-bin" and isinstance(item.value, bytes):
+            for detail in status_pb2.Status.FromString(item.value).details:
+                retry = error_details_pb2.RetryInfo()
+                if detail.Unpack(retry):
+                    return float(retry.retry_delay.ToTimedelta().total_seconds())
+    return 0.0
+
+
+@pytest.mark.timeout(sized(600, 3_600))
+def test_what_kafka_does_not_have_is_not_acknowledged(
+    kafka_server: str, clickhouse_server: str, s3_server: str, tmp_path: Path, writers: Writers
+) -> None:
+    with (
+        kafka_network(settings_for(kafka_server)) as network,
+        cluster(kafka_server, clickhouse_server, s3_server, tmp_path, PARTITIONS) as own,
+    ):
+        own.environment["FLEETLOG_LOG_URL"] = f"kafka://{network.bootstrap}/{own.kafka.prefix}"
+        own.environment["FLEETLOG_LOG_DELIVERY_SECONDS"] = str(DELIVERY_SECONDS)
+        folding, front = Server(own, ("materializer",)), Server(own, ("gateway", "query"))
+        ready(front.up, folding.up)
+        log, live = own.log(), own.warehouse()
+        for run in runs_everywhere(PARTITIONS, WRITERS):
+            writers.start(front.target, run, 0)
+        memory = psutil.Process(front.up.process.pid).memory_info
+        for begin in (network.stall, network.end):
+            writers.advance()
+            began, before = time.monotonic(), memory().rss
+            begin()
+            ends = [log.next_offset(partition) for partition in partitions(log)]
+            while True:
+                answers, code, retry_seconds = refused(front)
+                assert (answers, code) == (0, grpc.StatusCode.UNAVAILABLE)
+                assert retry_seconds > 0
+                assert memory().rss - before < MOST_GROWTH_BYTES
+                if time.monotonic() - began >= AWAY_SECONDS:
+                    break
+            reached(lambda: get(front.up, "readyz")[0] == 503)
+            assert get(front.up, "healthz")[0] == 200
+            # What is in the tables can be read all the same.
+            assert fleetlog.Client(front.target).search_runs(experiments=["faults"])
+            assert [log.next_offset(partition) for partition in partitions(log)] == ends
+            network.mend()
+            writers.advance()
+        promises = writers.finish()
+        judge(promises, fleetlog.Client(front.target), own, log=log, live=live)

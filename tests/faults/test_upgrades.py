@@ -15,11 +15,11 @@ from fleetlog_core.log.port import EVENTS
 from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
 
 from tests.deploy.cluster import cluster
-from tests.deploy.processes import free_ports
 from tests.deploy.watching import ready
 from tests.end_to_end.refusals import points
 from tests.faults.fleet import Server
 from tests.faults.oracle import records, settled
+from tests.ports import free_port
 
 STREAMS = 100
 MOST_SECONDS = 10.0
@@ -87,7 +87,7 @@ def test_a_hundred_streams_move_when_their_server_is_told_to_go(
     kafka_server: str, clickhouse_server: str, s3_server: str, tmp_path: Path
 ) -> None:
     with cluster(kafka_server, clickhouse_server, s3_server, tmp_path, 2) as own:
-        first, second = free_ports(2)
+        first, second = free_port(), free_port()
         old, new = Server(own, ("gateway",), first), Server(own, ("gateway", "query", "materializer"), second)
         ready(new.up)
         streams, seconds = asyncio.run(moved(old, new))

@@ -167,15 +167,17 @@ class Writer:
     def _watch(self) -> None:
         """Tell the callers whose time is over. What the driver has of theirs may still become durable."""
         while not self._ended.wait(LOOK_SECONDS):
-            now = time.monotonic()
-            with self._lock:
-                late = list(takewhile(lambda item: item.until <= now, self._open))
-                for item in late:
-                    del self._open[item]
-            for item in late:
+            for item in self._late(time.monotonic()):
                 item.done.set_exception(
                     LogUnavailable(f"Kafka did not take a record within {self._settings.delivery_seconds:g} s")
                 )
+
+    def _late(self, now: float) -> list[_Append]:
+        with self._lock:
+            late = list(takewhile(lambda item: item.until <= now, self._open))
+            for item in late:
+                del self._open[item]
+        return late
 
     def _fail_queued(self, error: LogUnavailable) -> None:
         for _ in range(self._queue.qsize()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from fleetlog_deploy.settings.model import KEYS, Settings
 from tests.deploy.manifests import DEPLOY, ROOT, compose
 
 OURS = ("materializer", "server")
+BIN = Path(sys.executable).parent
 
 
 def secrets() -> dict[str, str]:
@@ -40,13 +42,13 @@ def settings_of(service: str) -> Settings:
 
 def test_it_is_what_compose_takes() -> None:
     subprocess.run(
-        ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(DEPLOY / "compose.yaml")],
+        [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", str(DEPLOY / "compose.yaml")],
         check=True, capture_output=True, timeout=60,
     )  # fmt: skip
 
 
 def test_the_dockerfile_is_clean() -> None:
-    ended = subprocess.run(["hadolint", str(DEPLOY / "Dockerfile")], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([BIN / "hadolint", str(DEPLOY / "Dockerfile")], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stdout
 
 

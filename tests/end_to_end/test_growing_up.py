@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from fleetlog_core.log.memory import MemoryLog
@@ -26,7 +27,9 @@ SCHEMA = Statement(
 
 
 def _log() -> MemoryLog:
-    log = MemoryLog()
+    """The same each time, to the millisecond."""
+    moments = itertools.count(1_700_000_000)
+    log = MemoryLog(clock=lambda: float(next(moments)))
     write(log, 5, 200)
     content = b"weights"
     logged = event_pb2.ArtifactLogged(

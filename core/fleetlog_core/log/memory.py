@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
 from fleetlog_core.log.groups import GroupMember, Groups
@@ -15,7 +15,8 @@ from fleetlog_core.log.port import Commit, LogUnavailable, Partition, Record
 class MemoryLog:
     """See EventLog."""
 
-    def __init__(self, partitions: Mapping[str, int] | None = None) -> None:
+    def __init__(self, partitions: Mapping[str, int] | None = None, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._counts = partition_counts(partitions)
         self._records: dict[Partition, list[Record]] = {
             Partition(topic, number): [] for topic, count in self._counts.items() for number in range(count)
@@ -31,7 +32,7 @@ class MemoryLog:
 
     def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
         """See EventLog."""
-        now = time.time_ns() // 1_000_000
+        now = int(self._clock() * 1000)
         return self._append(Partition(topic, partition_of(key, self._counts[topic])), key, value, now)
 
     def append_copies(self, records: Sequence[Record]) -> list[Future[Record]]:

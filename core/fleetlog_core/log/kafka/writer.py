@@ -16,6 +16,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import takewhile
@@ -100,7 +101,7 @@ class Writer:
             self._closed = True
             self._queue.put(None)
         self._thread.join(self._settings.delivery_seconds)
-        self._producer.close(timeout=self._settings.delivery_seconds)
+        _close(self._producer, self._settings.delivery_seconds)
         self._ended.set()
         with self._lock:
             left = list(self._open)
@@ -153,13 +154,12 @@ class Writer:
 
         Nor does one that keeps what it should have given up long ago.
         """
-        now, patience = time.monotonic(), self._settings.delivery_seconds
         with self._lock:
-            kept = list(takewhile(lambda item: item.until + patience <= now, self._held))
+            kept = _until(self._held, time.monotonic() - self._settings.delivery_seconds)
         if kept or self._producer._transaction_manager.has_fatal_error():
             _diagnostics.warning("the producer can't go on; a new one takes its place")
             fresh = _open_producer(self._settings)
-            self._producer.close(timeout=0)
+            _close(self._producer, 0)
             self._producer = fresh
             for item in kept:
                 self._settle(item)
@@ -167,17 +167,14 @@ class Writer:
     def _watch(self) -> None:
         """Tell the callers whose time is over. What the driver has of theirs may still become durable."""
         while not self._ended.wait(LOOK_SECONDS):
-            for item in self._late(time.monotonic()):
+            with self._lock:
+                late = _until(self._open, time.monotonic())
+                for item in late:
+                    del self._open[item]
+            for item in late:
                 item.done.set_exception(
                     LogUnavailable(f"Kafka did not take a record within {self._settings.delivery_seconds:g} s")
                 )
-
-    def _late(self, now: float) -> list[_Append]:
-        with self._lock:
-            late = list(takewhile(lambda item: item.until <= now, self._open))
-            for item in late:
-                del self._open[item]
-        return late
 
     def _fail_queued(self, error: LogUnavailable) -> None:
         for _ in range(self._queue.qsize()):
@@ -214,6 +211,20 @@ class Writer:
                 return False
             del self._open[item]
             return True
+
+
+def _until(items: Iterable[_Append], when: float) -> list[_Append]:
+    """Those whose time is over then, of items in the order in which it ends."""
+    return list(takewhile(lambda item: item.until <= when, items))
+
+
+def _close(producer: KafkaProducer, timeout_seconds: float) -> None:
+    """Also when it keeps records: the driver's own close breaks off at those, and lets its thread run."""
+    try:
+        producer.close(timeout=timeout_seconds)
+    except KafkaError as error:
+        _diagnostics.warning("the producer ends with records that are not durable: %s", named(error))
+        producer._sender.force_close()
 
 
 def _open_producer(settings: KafkaSettings) -> KafkaProducer:

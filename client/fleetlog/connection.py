@@ -13,12 +13,14 @@ import grpc
 from fleetlog_core import limits
 from fleetlog_proto.v1 import ingest_pb2_grpc, position_pb2, query_pb2_grpc
 
-from fleetlog.errors import from_call
+from fleetlog.errors import Unavailable, from_call
 from fleetlog.traces import trace_metadata
 
 DEFAULT_TARGET = "localhost:7460"
 FORK_SECONDS = 1.0
 """A fork waits so long for calls to end, usually a few milliseconds; it happens anyway then."""
+RETRY_PAUSES = (0.05, 0.3)
+"""Seconds: a server that closed its end, or that is just replaced. One that is absent is told of soon."""
 _OPTIONS = (
     ("grpc.max_receive_message_length", limits.RESPONSE_BYTES),
     ("grpc.max_send_message_length", limits.MESSAGE_BYTES),
@@ -92,7 +94,16 @@ class Connection:
         request: Request,
         timeout_seconds: float = 30.0,
     ) -> Response:
-        """One unary call; failures as errors of this package."""
+        """One unary call, again when the connection was lost amid it; failures as errors of this package.
+
+        Doing it again is safe: a call reads, or has a request_id.
+        """
+        for pause in RETRY_PAUSES:
+            try:
+                with self.calling():
+                    return method(request, timeout=timeout_seconds, metadata=trace_metadata())
+            except Unavailable:
+                time.sleep(pause)
         with self.calling():
             return method(request, timeout=timeout_seconds, metadata=trace_metadata())
 

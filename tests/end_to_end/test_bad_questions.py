@@ -116,15 +116,15 @@ def test_what_is_not_a_number_has_its_place_in_every_order(
     query: query_pb2_grpc.QueryServiceStub, embedded_target: str
 ) -> None:
     for name, value in (("nan", math.nan), ("high", math.inf), ("one", 1.0), ("low", -math.inf), ("none", None)):
-        with fleetlog.start_run("e", name, namespace="numbers", target=embedded_target) as run:
+        with fleetlog.start_run("e", name, namespace="not-numbers", target=embedded_target) as run:
             if value is not None:
                 run.log({"x": value})
-    client = fleetlog.Client(embedded_target, "numbers")
+    client = fleetlog.Client(embedded_target, "not-numbers")
     for order, names in (("ASC", ["low", "one", "high"]), ("DESC", ["high", "one", "low"])):
         found = client.search_runs(order_by=[f"metrics.x {order}"])
         assert [run.name for run in found] == [*names, "nan", "none"]
         pages: list[str] = []
-        request = Search(namespace="numbers", order_by=[f"metrics.x {order}"], page_size=1)
+        request = Search(namespace="not-numbers", order_by=[f"metrics.x {order}"], page_size=1)
         while True:
             page = query.SearchRuns(request, timeout=SECONDS)
             pages += [run.name for run in page.runs]

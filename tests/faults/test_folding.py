@@ -23,7 +23,7 @@ from tests.faults.sizes import sized
 
 PARTITIONS = 4
 WRITERS = 4
-KILLS = sized(2, 100)
+KILLS = sized(1, 100)
 TURNS = sized(2, 60)
 SIZES = (
     {"FLEETLOG_MATERIALIZER_BATCH_ROWS": "2000"},

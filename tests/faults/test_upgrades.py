@@ -87,8 +87,10 @@ def test_a_hundred_streams_move_when_their_server_is_told_to_go(
     kafka_server: str, clickhouse_server: str, s3_server: str, tmp_path: Path
 ) -> None:
     with cluster(kafka_server, clickhouse_server, s3_server, tmp_path, 2) as own:
-        first, second = free_port(), free_port()
-        old, new = Server(own, ("gateway",), first), Server(own, ("gateway", "query", "materializer"), second)
+        old, new = (
+            Server(own, ("gateway",), free_port()),
+            Server(own, ("gateway", "query", "materializer"), free_port()),
+        )
         ready(new.up)
         streams, seconds = asyncio.run(moved(old, new))
         assert seconds <= MOST_SECONDS

@@ -326,6 +326,8 @@ class EventFold:
         if points is not None:
             tables["points"] = points.columns(self._partition)
             tables["series"], latest, tables["rollup"] = summarize(points)
+            # Inserted by itself: the sums of what a view inserts would count a batch twice that a crash cut short.
+            tables["run_series"] = {name: column for name, column in tables["series"].items() if name != "experiment"}
             tables["attrs"] = latest if attrs is None else stack(latest, attrs)
         out.tables = {table: tables[table] for table in EVENT_TABLES if table in tables}
         return out

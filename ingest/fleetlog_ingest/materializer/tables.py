@@ -17,6 +17,7 @@ EVENT_TABLES = (
     "run_homes",
     "points",
     "series",
+    "run_series",
     "rollup",
     "attrs",
     "artifacts",

@@ -14,6 +14,8 @@ from fleetlog_ingest.materializer.fold import DeadLetter
 from fleetlog_ingest.materializer.tables import Columns, Row, columns_of
 
 DEFAULT_NAME = "Default"
+EXPERIMENT_STATE = ("namespace", "experiment", "name", "deleted", "ver")
+"""What later events change of an experiment, as `experiment_history` keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,10 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
         out.tables["outcomes"] = columns_of("outcomes", outcomes)
     if changed:
         rows = [_row_of(namespace, experiment) for (namespace, _, _), experiment in changed.items()]
-        out.tables["experiments"] = columns_of("experiments", rows)
+        columns = columns_of("experiments", rows)
+        # First: a row in `experiments` says that all of the batch is in.
+        out.tables["experiment_history"] = {name: columns[name] for name in EXPERIMENT_STATE}
+        out.tables["experiments"] = columns
     return out
 
 

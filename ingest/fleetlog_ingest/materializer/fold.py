@@ -319,6 +319,8 @@ class EventFold:
             rank = self._ranks[(namespace, run_id, writer_id)]
             rows["writers"].append((namespace, run_id, writer_id, rank, applied.text(), self._next_offset))
         tables = {table: columns_of(table, found) for table, found in rows.items() if found}
+        if "runs" in tables:
+            tables["run_history"] = {name: column for name, column in tables["runs"].items() if name != "started"}
         attrs = self._attrs.finish()
         if attrs is not None:
             tables["attrs"] = attrs

@@ -22,6 +22,7 @@ EVENT_TABLES = (
     "attrs",
     "artifacts",
     "problems",
+    "run_history",
     "runs",
     "writers",
 )

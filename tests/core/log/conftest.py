@@ -11,7 +11,7 @@ _SOCKET = "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableEx
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """kafka-python 3.0.12: a client that is closed while it dials another broker leaves that socket to the collector."""
+    """kafka-python 3.0.12: a client closed while it dials another broker leaves that socket to the collector."""
     mark = pytest.mark.filterwarnings(
         "ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning"
     )

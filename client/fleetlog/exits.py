@@ -56,25 +56,26 @@ def unwatch(run: Ending) -> None:
 def child_writes() -> None:
     """A forked child became a writer. Children of multiprocessing skip atexit, so their own way out is used."""
     util.Finalize(None, _deliver, exitpriority=1)
-    if _listen():
-        _insist()
+    _listen()
 
 
-def _listen() -> bool:
-    """Hear SIGTERM, when nobody else does: whether it is heard here."""
+def _listen() -> None:
+    """Hear SIGTERM, when nobody else does."""
     if threading.current_thread() is not threading.main_thread():
-        return False
+        return
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _terminated)
-    return signal.getsignal(signal.SIGTERM) is _terminated
+    if signal.getsignal(signal.SIGTERM) is _terminated:
+        _insist()
 
 
 def _insist() -> None:
     """See to it that SIGTERM is heard.
 
-    Python hears a signal between two steps of the main thread: one that comes just before the thread begins to wait for
-    a semaphore is not heard until that wait ends. Pool.terminate() holds such a semaphore, and joins. So a thread
-    learns of the signal by itself, and sends it again until it is heard.
+    Python hears a signal between two steps of the main thread. The system may give it to any other thread, one of
+    gRPC's for instance, and then a main thread that sleeps sleeps on; one that comes just before the main thread begins
+    to wait for a semaphore is not heard until that wait ends, and Pool.terminate() holds such a semaphore, and joins.
+    So a thread learns of the signal by itself, and sends it to the main thread until it is heard.
     """
     if _left_open:
         return

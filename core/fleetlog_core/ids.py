@@ -12,6 +12,8 @@ import time
 from fleetlog_core.errors import InvalidArgument, shown
 
 ID_BYTES = 16
+SLOT_BITS = 10
+"""Runs whose ids were made in the same 1,024 ms are in one slot: what changed of a fleet is said by slot."""
 _HEX = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
@@ -22,6 +24,11 @@ def new_run_id(time_millis: int | None = None, randomness: bytes | None = None) 
     tail[0] = (tail[0] & 0x0F) | 0x70
     tail[2] = (tail[2] & 0x3F) | 0x80
     return (millis & 0xFFFFFFFFFFFF).to_bytes(6, "big") + bytes(tail)
+
+
+def milliseconds_of(run_id: bytes) -> int:
+    """When the id was made, in Unix milliseconds."""
+    return int.from_bytes(run_id[:6], "big")
 
 
 def new_random_id() -> bytes:

@@ -18,6 +18,7 @@ from fleetlog_ingest.materializer import params, runs
 from fleetlog_ingest.materializer.artifacts import Stored, problem_of
 from fleetlog_ingest.materializer.attrs import AttrSink
 from fleetlog_ingest.materializer.decoding import MALFORMED, Decoded
+from fleetlog_ingest.materializer.followers import follow, run_changes, run_skews
 from fleetlog_ingest.materializer.points import PointSink
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.sequences import SequenceSet
@@ -315,12 +316,12 @@ class EventFold:
         out, rows = self._out, self._rows
         for (key, _), run in self._states.items():
             rows["runs"].append(_row_of(key, run))
+        rows["run_skews"] = run_skews((key, run) for (key, _), run in self._states.items())
         for (namespace, run_id, writer_id), applied in out.changes.writers.items():
             rank = self._ranks[(namespace, run_id, writer_id)]
             rows["writers"].append((namespace, run_id, writer_id, rank, applied.text(), self._next_offset))
+        rows["run_changes"] = run_changes(rows["writers"])
         tables = {table: columns_of(table, found) for table, found in rows.items() if found}
-        if "runs" in tables:
-            tables["run_history"] = {name: column for name, column in tables["runs"].items() if name != "started"}
         attrs = self._attrs.finish()
         if attrs is not None:
             tables["attrs"] = attrs
@@ -328,9 +329,8 @@ class EventFold:
         if points is not None:
             tables["points"] = points.columns(self._partition)
             tables["series"], latest, tables["rollup"] = summarize(points)
-            # Inserted by itself: the sums of what a view inserts would count a batch twice that a crash cut short.
-            tables["run_series"] = {name: column for name, column in tables["series"].items() if name != "experiment"}
             tables["attrs"] = latest if attrs is None else stack(latest, attrs)
+        follow(tables)
         out.tables = {table: tables[table] for table in EVENT_TABLES if table in tables}
         return out
 

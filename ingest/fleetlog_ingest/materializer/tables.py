@@ -23,11 +23,14 @@ EVENT_TABLES = (
     "artifacts",
     "problems",
     "run_history",
+    "run_skews",
     "runs",
+    "run_changes",
     "writers",
 )
 """The order of a batch's inserts. A batch that broke off is folded again from the state before it, so what that state
-is read from comes last: a `runs` row of the batch says that everything above is in, a `writers` row that all is."""
+is read from comes last: a `runs` row of the batch says that everything above is in, a `writers` row that all is. What
+`run_changes` says has changed can be read."""
 
 CONTROL_TABLES = ("outcomes", "experiments")
 """As above: a row of the batch in `experiments` says that all is in."""
@@ -69,6 +72,8 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "started": _u8,
         "ver": _u64,
     },
+    "run_skews": {"namespace": coded, "experiment": _u32, "ahead": _i64, "behind": _i64},
+    "run_changes": {"namespace": coded, "slot": _u64, "changes": _u64},
     "artifacts": {
         "namespace": coded,
         "run_id": fixed16,

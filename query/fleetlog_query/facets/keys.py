@@ -16,12 +16,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
+from fleetlog_core.ids import SLOT_BITS
 from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.facets.segments import (
     NOTHING,
-    SLOT_BITS,
     WHOLE,
     KeyCounts,
     Segment,

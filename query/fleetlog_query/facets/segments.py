@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from fleetlog_core.ids import SLOT_BITS
 
-SLOT_BITS = 10
 SLOTS = 1 << (48 - SLOT_BITS)
 """Beyond every slot: the time in an id has 48 bits."""
 

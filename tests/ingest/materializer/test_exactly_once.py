@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fleetlog_core.ids import SLOT_BITS
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import DEAD_LETTERS, EVENTS, Commit, Partition
 from fleetlog_core.objects.folder import FolderStore
-from fleetlog_core.warehouse.port import Column, Statement, WarehouseRefused
+from fleetlog_core.warehouse.port import Column, Statement, Warehouse, WarehouseRefused
 from fleetlog_ingest import replay
 from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop import Materializer, WarehouseBehind
@@ -45,7 +46,7 @@ def _crash_at_every_insert(path: Path, after: bool) -> None:
     log = MemoryLog(PARTITIONS)
     live = opened(path)
     died = 0
-    for at in range(26):
+    for at in range(30):
         write(log, at % 7, 12 + at)
 
         def die(number: int, table: str, columns: Mapping[str, Column], is_after: bool, at: int = at) -> None:
@@ -60,9 +61,30 @@ def _crash_at_every_insert(path: Path, after: bool) -> None:
         drain(log, live, path)
     assert died > 15
     found = replay.checksums(live)
+    _followed(live)
     live.close()
     report = replay.compare(found, rebuilt(log, path / "again"))
     assert report.same, report.differences
+
+
+def _followed(live: Warehouse) -> None:
+    """Nothing that runs and writers are found by was lost."""
+    id_millis = "toInt64(reinterpretAsUInt64(reverse(substring(run_id, 1, 6))))"
+    outside = live.select(
+        Statement(
+            f"SELECT count() AS n FROM (SELECT experiment, toUnixTimestamp64Milli(start_time) - {id_millis} AS skew"
+            " FROM runs) AS r LEFT JOIN (SELECT experiment, max(ahead) AS a, max(behind) AS b FROM run_skews"
+            " GROUP BY experiment) AS s ON s.experiment = r.experiment WHERE skew > a OR -skew > b"
+        )
+    )
+    assert outside.array("n").tolist() == [0]
+    unsaid = live.select(
+        Statement(
+            f"SELECT count() AS n FROM writers WHERE bitShiftRight({id_millis}, {SLOT_BITS}) NOT IN"
+            " (SELECT slot FROM run_changes GROUP BY slot HAVING sum(changes) != 0)"
+        )
+    )
+    assert unsaid.array("n").tolist() == [0]
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

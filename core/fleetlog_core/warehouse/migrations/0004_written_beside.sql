@@ -6,3 +6,7 @@ DROP VIEW IF EXISTS run_series_of_series;
 DROP VIEW IF EXISTS run_history_of_runs;
 
 DROP VIEW IF EXISTS experiment_history_of_experiments;
+
+DROP VIEW IF EXISTS run_skews_of_runs;
+
+DROP VIEW IF EXISTS run_changes_of_writers;

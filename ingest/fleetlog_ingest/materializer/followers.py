@@ -1,0 +1,51 @@
+"""Tables that follow others of the batch: how runs were, bounds of their start times, which runs changed.
+
+They are inserted by themselves and before what they follow (tables.EVENT_TABLES). A view's insert can be cut off from
+its table's: the repeat is then either not known in the view's table, whose sums count the batch twice, or not made.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+
+from fleetlog_core.ids import SLOT_BITS, milliseconds_of
+
+from fleetlog_ingest.materializer.runs import Run
+from fleetlog_ingest.materializer.state import RunKey
+from fleetlog_ingest.materializer.tables import Columns, Row
+
+_WORD = 1 << 64
+
+
+def run_skews(states: Iterable[tuple[RunKey, Run]]) -> list[Row]:
+    """For each experiment: by how many ms a run began after its id was made at most, and before it at most."""
+    bounds: dict[tuple[str, int], tuple[int, int]] = {}
+    for (namespace, run_id), run in states:
+        place = namespace, run.experiment
+        ahead = run.start_time - milliseconds_of(run_id)
+        most_ahead, most_behind = bounds.get(place, (ahead, -ahead))
+        bounds[place] = max(most_ahead, ahead), max(most_behind, -ahead)
+    return [(*place, *bound) for place, bound in bounds.items()]
+
+
+def run_changes(writers: Sequence[Row]) -> list[Row]:
+    """For each slot with a run of these rows of `writers`: a number that no other batch has, by all likelihood."""
+    changes: Counter[tuple[str, int]] = Counter()
+    for namespace, run_id, writer_id, *_, next_offset in writers:
+        digest = blake2b(run_id + writer_id + next_offset.to_bytes(8, "big"), digest_size=8).digest()
+        changes[namespace, milliseconds_of(run_id) >> SLOT_BITS] += int.from_bytes(digest, "big")
+    return [(*place, change % _WORD) for place, change in changes.items()]
+
+
+def follow(tables: dict[str, Columns]) -> None:
+    """Add what has the rows of another table of the batch."""
+    if "runs" in tables:
+        tables["run_history"] = _without(tables["runs"], "started")
+    if "series" in tables:
+        tables["run_series"] = _without(tables["series"], "experiment")
+
+
+def _without(columns: Columns, left_out: str) -> Columns:
+    return {name: column for name, column in columns.items() if name != left_out}

@@ -41,16 +41,7 @@ class AppliedWatch:
         self._poked: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._executor = ThreadPoolExecutor(1, "applied")
-        self._signs = 0
-
-    @property
-    def generation(self) -> int | None:
-        """Another number after each batch that was applied; None when nobody pokes, so that nothing is known of it.
-
-        What was read before it was N holds while it is N: rows that are visible already and not counted yet are those
-        of a read some microseconds later.
-        """
-        return self._signs or None
+        self._told = False
 
     async def wait(self, position: Mapping[Partition, int], timeout_seconds: float) -> None:
         """Return when reads see everything before the position. DeadlineExceeded POSITION_NOT_REACHED."""
@@ -95,7 +86,7 @@ class AppliedWatch:
 
     def poke(self) -> None:
         """Look now: something was applied."""
-        self._signs += 1
+        self._told = True
         loop, poked = self._loop, self._poked
         if loop is not None and poked is not None and not loop.is_closed():
             loop.call_soon_threadsafe(poked.set)
@@ -134,7 +125,7 @@ class AppliedWatch:
                 known, failing = self._known, True
             await self._know(known)
             # As long a pause as the look took, at least: waiting must not eat the machine it waits for.
-            patience = TOLD_SECONDS if self._signs else max(PATIENT_SECONDS, self._poll_seconds)
+            patience = TOLD_SECONDS if self._told else max(PATIENT_SECONDS, self._poll_seconds)
             pause = max(self._poll_seconds if self._waiting else patience, time.monotonic() - begun)
             try:
                 async with asyncio.timeout(pause):
@@ -145,8 +136,6 @@ class AppliedWatch:
     async def _know(self, known: Mapping[Partition, int]) -> None:
         if covers(self._known, known):
             return
-        # First, so that what was kept before is not given to whoever waited for this.
-        self._signs += bool(self._signs)
         self._known = merge(self._known, known)
         async with self._changed:
             self._changed.notify_all()

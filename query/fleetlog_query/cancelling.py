@@ -85,6 +85,10 @@ class CancellableWarehouse:
         """See Warehouse."""
         self._warehouse.execute(statement)
 
+    def version(self, table: str) -> int | None:
+        """See Warehouse."""
+        return self._warehouse.version(table)
+
     def close(self) -> None:
         """Let the thread go; the warehouse stays open."""
         self._killer.shutdown()

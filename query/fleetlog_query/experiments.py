@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import NotFound, shown
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import experiment_pb2, scope_pb2
@@ -30,10 +29,10 @@ _AS_OF = (
 class Experiments:
     """Reads experiments: they are few, so all of a namespace at once."""
 
-    def __init__(self, warehouse: Warehouse, applied: AppliedWatch | None = None) -> None:
+    def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._all: Kept[str, list[experiment_pb2.Experiment]] = Kept(applied)
-        self._named: Kept[tuple[str, str], list[experiment_pb2.Experiment]] = Kept(applied)
+        self._all: Kept[str, list[experiment_pb2.Experiment]] = Kept(warehouse, "experiments")
+        self._named: Kept[tuple[str, str], list[experiment_pb2.Experiment]] = Kept(warehouse, "experiments")
 
     def all(self, namespace: str, timeout_seconds: float) -> list[experiment_pb2.Experiment]:
         """By number."""

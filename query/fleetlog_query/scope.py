@@ -50,7 +50,7 @@ class Scope:
 
     def sql(self, binds: Binds) -> str:
         """As a condition."""
-        clauses = [f"namespace = {binds.text(self.namespace)} AND experiment IN {binds.numbers(self.experiments)}"]
+        clauses = [f"namespace = {binds.text(self.namespace)} AND {self._experiments(binds)}"]
         if self.since:
             clauses.append(f"run_id >= {binds.run_id(self.since)}")
         if self.until:
@@ -58,6 +58,12 @@ class Scope:
         if self.run_ids:
             clauses.append(f"run_id IN {binds.run_ids(self.run_ids)}")
         return " AND ".join(clauses)
+
+    def _experiments(self, binds: Binds) -> str:
+        if len(self.experiments) == 1:
+            # With one for all, rows come in the order of the keys that follow it: the last ones are found at the end.
+            return f"experiment = {binds.whole(self.experiments[0])}"
+        return f"experiment IN {binds.numbers(self.experiments)}"
 
     def runs(self, binds: Binds) -> str:
         """The table of its runs, for FROM; others may be in it too."""

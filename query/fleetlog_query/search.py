@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fleetlog_core import limits
-from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.warehouse.port import Answer, Warehouse
 from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
 
@@ -98,13 +97,12 @@ class Searcher:
         self,
         warehouse: Warehouse,
         token_key: bytes,
-        applied: AppliedWatch | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
         self._warehouse = warehouse
         self._tokens = PageTokens(token_key)
-        self._windows = Windows(warehouse, applied)
+        self._windows = Windows(warehouse)
 
     def search(self, search: Search, timeout_seconds: float) -> SearchPage:
         """One page. InvalidArgument for a filter, order or token that is wrong; TimedOut."""

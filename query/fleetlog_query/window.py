@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.warehouse.port import Statement, Warehouse
 
 from fleetlog_query.binds import Binds
@@ -60,11 +59,9 @@ class Window:
 class Windows:
     """Finds windows. Where they begin is kept for some seconds: a boundary is never wrong, only less fitting."""
 
-    def __init__(
-        self, warehouse: Warehouse, applied: AppliedWatch | None = None, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, warehouse: Warehouse, clock: Callable[[], float] = time.monotonic) -> None:
         self._warehouse = warehouse
-        self._skews: Kept[Scope, Skew] = Kept(applied)
+        self._skews: Kept[Scope, Skew] = Kept(warehouse, "run_skews")
         self._clock = clock
         self._begins: OrderedDict[tuple[Scope, int], tuple[float, bytes]] = OrderedDict()
 

@@ -52,6 +52,9 @@ class EmptyWarehouse:
     def execute(self, statement: Statement) -> None:
         raise NotImplementedError
 
+    def version(self, table: str) -> int | None:
+        return None
+
     def close(self) -> None:
         pass
 

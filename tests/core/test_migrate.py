@@ -45,6 +45,9 @@ class Mortal:
         self._step()
         self._warehouse.execute(statement)
 
+    def version(self, table: str) -> int | None:
+        return None
+
     def close(self) -> None:
         self._warehouse.close()
 

@@ -1,10 +1,11 @@
-"""Small reads are kept until the next batch, and never where nobody tells of batches."""
+"""Small reads are kept until the table changes, and never where nobody can tell."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import fleetlog
-from fleetlog_core.applied import AppliedWatch
-from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_core.warehouse.port import Answer, Column, Statement
 from fleetlog_query.kept import KEPT, Kept
 
 
@@ -19,37 +20,44 @@ class Reads:
         return self.count
 
 
-class NoWarehouse:
-    """Nobody waits for a position here, so nothing is asked."""
+class Versions:
+    """A warehouse of which only the version of the table `named` is asked."""
 
-    def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> None:
+    def __init__(self, version: int | None) -> None:
+        self.now = version
+
+    def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
         raise AssertionError(statement)
 
+    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
+        raise AssertionError(table)
 
-def watch() -> AppliedWatch:
-    warehouse: Warehouse = NoWarehouse()  # type: ignore[assignment]
-    return AppliedWatch(warehouse)
+    def execute(self, statement: Statement) -> None:
+        raise AssertionError(statement)
+
+    def version(self, table: str) -> int | None:
+        assert table == "named"
+        return self.now
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
-def test_without_word_of_batches_all_is_read() -> None:
-    for applied in (None, watch()):
-        read, kept = Reads(), Kept[str, int](applied)
-        assert [kept.get("name", read) for _ in range(3)] == [1, 2, 3]
+def test_where_others_write_too_all_is_read() -> None:
+    read, kept = Reads(), Kept[str, int](Versions(None), "named")
+    assert [kept.get("name", read) for _ in range(3)] == [1, 2, 3]
 
 
-def test_it_holds_until_the_next_batch() -> None:
-    applied, read = watch(), Reads()
-    kept = Kept[str, int](applied)
-    applied.poke()
+def test_it_holds_until_the_next_insert() -> None:
+    warehouse, read = Versions(0), Reads()
+    kept = Kept[str, int](warehouse, "named")
     assert [kept.get("a", read), kept.get("a", read), kept.get("b", read)] == [1, 1, 2]
-    applied.poke()
+    warehouse.now = 1
     assert kept.get("a", read) == 3
 
 
 def test_it_keeps_so_many_at_most() -> None:
-    applied, read = watch(), Reads()
-    kept = Kept[int, int](applied)
-    applied.poke()
+    read, kept = Reads(), Kept[int, int](Versions(0), "named")
     for name in range(KEPT + 1):
         kept.get(name, read)
     assert kept.get(KEPT, read) == KEPT + 1

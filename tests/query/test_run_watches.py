@@ -37,6 +37,9 @@ class Applied:
     def execute(self, statement: Statement) -> None:
         raise NotImplementedError
 
+    def version(self, table: str) -> int | None:
+        return None
+
     def close(self) -> None:
         """Nothing is held."""
 

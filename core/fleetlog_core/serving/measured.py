@@ -51,6 +51,10 @@ class MeasuredWarehouse:
         with self._measured("execute"):
             self._warehouse.execute(statement)
 
+    def version(self, table: str) -> int | None:
+        """See Warehouse."""
+        return self._warehouse.version(table)
+
     def close(self) -> None:
         """See Warehouse."""
         self._warehouse.close()

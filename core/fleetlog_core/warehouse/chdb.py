@@ -13,6 +13,7 @@ import re
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,8 @@ class ChdbWarehouse:
         for session in self._sessions:
             self._readers.put(session)
         self._types: dict[str, dict[str, str]] = {}
+        self._inserts: Counter[str] = Counter()
+        self._changes = 0
         self._closed = False
 
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
@@ -79,18 +82,28 @@ class ChdbWarehouse:
         # constraint, a full disk, too many parts. A statement that reads the block from a file tells.
         with self._writing, _told(), _file_of(block) as path:
             self._check()
-            self._writer.query(
-                f"INSERT INTO {table} ({', '.join(columns)}) FROM INFILE {_literal(path)}"
-                f" SETTINGS {_listed(insert_settings(token))}, input_format_parallel_parsing = 0 FORMAT Native"
-            )
+            try:
+                self._writer.query(
+                    f"INSERT INTO {table} ({', '.join(columns)}) FROM INFILE {_literal(path)}"
+                    f" SETTINGS {_listed(insert_settings(token))}, input_format_parallel_parsing = 0 FORMAT Native"
+                )
+            finally:
+                self._inserts[table] += 1
 
     def execute(self, statement: Statement) -> None:
         """See Warehouse."""
         with self._writing, _told():
             self._check()
-            self._writer.query(statement.sql, params=_params(statement.binds))
+            try:
+                self._writer.query(statement.sql, params=_params(statement.binds))
+            finally:
+                self._changes += 1
             name_database(self._path)
         self._types.clear()
+
+    def version(self, table: str) -> int | None:
+        """See Warehouse: only this process writes here."""
+        return self._inserts[table] + self._changes
 
     def close(self) -> None:
         """See Warehouse."""

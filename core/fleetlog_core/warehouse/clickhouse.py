@@ -89,6 +89,10 @@ class ClickHouseWarehouse:
         except ValueError as error:
             raise WarehouseRefused(str(error)) from error
 
+    def version(self, table: str) -> int | None:
+        """See Warehouse: any number of processes write there."""
+        return None
+
     def close(self) -> None:
         """See Warehouse. Calls under way end as they would; their connections close then."""
         with self._closing:

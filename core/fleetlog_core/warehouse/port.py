@@ -127,6 +127,14 @@ class Warehouse(Protocol):
         """Run a statement without an answer: DDL."""
         ...
 
+    def version(self, table: str) -> int | None:
+        """Another number after each insert into the table; None when others may write too, so that nobody can tell.
+
+        What a select that began later than a version was asked for found is the table's while that is its version:
+        rows that are visible already and not counted yet are those of a read some microseconds later.
+        """
+        ...
+
     def close(self) -> None:
         """Let go. Idempotent."""
         ...

@@ -39,9 +39,9 @@ class Parts:
         self.applied = applied
         self.warehouse = CancellableWarehouse(warehouse)
         self.tokens = PageTokens(token_key)
-        self.searcher = Searcher(self.warehouse, token_key, applied)
+        self.searcher = Searcher(self.warehouse, token_key)
         self.documents = Documents(self.warehouse)
-        self.experiments = Experiments(self.warehouse, applied)
+        self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)
         self.threads = ContextThreads(THREADS, "query")
 

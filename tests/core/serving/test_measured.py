@@ -32,6 +32,9 @@ class Answering:
     def execute(self, statement: Statement) -> None:
         raise NotImplementedError
 
+    def version(self, table: str) -> int | None:
+        return None
+
     def close(self) -> None:
         """Nothing is held."""
 

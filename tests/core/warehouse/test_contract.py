@@ -217,6 +217,24 @@ def test_a_token_counts_once(warehouse: Warehouse) -> None:
     assert count(warehouse, other) == 5
 
 
+def test_a_version_is_another_after_each_insert_or_nobody_knows(warehouse: Warehouse) -> None:
+    name, other = table(warehouse, "n UInt64"), table(warehouse, "n UInt64")
+    versions, others = [warehouse.version(name)], [warehouse.version(other)]
+    for number in range(3):
+        warehouse.insert(name, {"n": np.array([number], np.uint64)}, token())
+        versions.append(warehouse.version(name))
+        others.append(warehouse.version(other))
+    with pytest.raises(WarehouseRefused):
+        warehouse.insert(name, {"no such column": np.array([1], np.uint64)}, token())
+    if None in versions:
+        assert set(versions) == set(others) == {None}
+    else:
+        assert len(set(versions)) == 4
+        assert len(set(others)) == 1
+        warehouse.execute(Statement(f"TRUNCATE TABLE {name}"))
+        assert warehouse.version(name) not in versions
+
+
 def test_views_inherit_the_token(warehouse: Warehouse) -> None:
     name, copy = table(warehouse, "x Int64"), table(warehouse, "x Int64")
     warehouse.execute(Statement(f"CREATE MATERIALIZED VIEW view_{name} TO {copy} AS SELECT x FROM {name}"))

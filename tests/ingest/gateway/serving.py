@@ -38,6 +38,9 @@ class NoWarehouse:
     def execute(self, statement: Statement) -> None:
         raise WarehouseUnavailable("it does not answer")
 
+    def version(self, table: str) -> int | None:
+        return None
+
     def close(self) -> None:
         pass
 

@@ -45,6 +45,9 @@ class Watched:
     def execute(self, statement: Statement) -> None:
         self._warehouse.execute(statement)
 
+    def version(self, table: str) -> int | None:
+        return None
+
     def close(self) -> None:
         self._warehouse.close()
 

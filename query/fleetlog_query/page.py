@@ -11,6 +11,7 @@ from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.conditions import Plan, leaves, reads
+from fleetlog_query.filter.fields import KIND_NUMBERS
 from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.values import Key
 from fleetlog_query.order import SortColumn, after, joins, known_columns, number_rows
@@ -107,11 +108,14 @@ def _rows(query: PageQuery, where: Sequence[str], known: int, binds: Binds) -> s
 
 
 def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement:
-    """Runs whose first key is among the `count` foremost numbers, as num, in that order; deleted ones too."""
+    """Runs whose first key is among the `count` foremost numbers, as num, in that order; deleted ones too.
+
+    Of a metric, numbers that it no longer has may be among them: telling them costs several times the rest.
+    """
     binds = Binds()
     key = query.keys[0]
     if isinstance(key.value, Key):
-        number, rows = "num", attrs_of(key.value.kind, key.value.key, query.scope, binds)
+        number, rows = "num", attrs_of(key.value.kind, key.value.key, query.scope, binds, superseded=True)
     else:
         among = kept_runs(query.plan, query.scope, binds) if key.reads_windows else ""
         number, rows = "v", f"FROM ({number_rows(key.value, query.scope, binds, among)}) WHERE 1"
@@ -126,6 +130,15 @@ def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement
     way = "DESC" if key.descending else "ASC"
     sql = f"SELECT run_id, {number} AS num {rows} AND NOT isNaN({number}) ORDER BY {number} {way} LIMIT {count}"
     return Statement(sql, binds.values, wide)
+
+
+def numbers_statement(key: Key, namespace: str, run_ids: Sequence[bytes]) -> Statement:
+    """The numbers that these runs have of a key, as num; not of runs that have none."""
+    binds = Binds()
+    where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
+    one = f"kind = {KIND_NUMBERS[key.kind]} AND key = {binds.text(key.key)}"
+    sql = f"SELECT run_id, num FROM run_attrs FINAL WHERE {where} AND {one} AND removed = 0 AND NOT isNaN(num)"
+    return Statement(sql, binds.values)
 
 
 def _only_keys(plan: Plan) -> bool:

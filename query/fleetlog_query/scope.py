@@ -70,20 +70,23 @@ class Scope:
         return runs_source(self.sql(binds) if self.as_of else "", self.as_of, binds)
 
 
-def key_rows(keys: Iterable[Key], scope: Scope, binds: Binds) -> str:
-    """The rows of some keys, latest each: FROM and WHERE. Rows of others may be among them."""
+def key_rows(keys: Iterable[Key], scope: Scope, binds: Binds, *, superseded: bool = False) -> str:
+    """The rows of some keys, latest each: FROM and WHERE. Rows of others may be among them.
+
+    `superseded`: the rows before the latest may be among them too, which reads much less.
+    """
     where = scope.sql(binds)
     if scope.as_of is None:
-        return f"FROM attrs FINAL WHERE {where} AND removed = 0"
+        return f"FROM attrs{'' if superseded else ' FINAL'} WHERE {where} AND removed = 0"
     kinds: dict[str, frozenset[str] | None] = {}
     for key in keys:
         kinds[key.kind] = (kinds.get(key.kind) or frozenset()) | {key.key}
     return f"FROM ({attr_rows(BY_KEY, where, scope.namespace, keys_of(kinds, binds), scope.as_of, binds)}) WHERE 1"
 
 
-def attrs_of(kind: Kind, key: str, scope: Scope, binds: Binds) -> str:
-    """The rows of one key, latest each: FROM and WHERE."""
-    rows = key_rows([Key(kind, key)], scope, binds)
+def attrs_of(kind: Kind, key: str, scope: Scope, binds: Binds, *, superseded: bool = False) -> str:
+    """The rows of one key, latest each: FROM and WHERE. `superseded`: see key_rows."""
+    rows = key_rows([Key(kind, key)], scope, binds, superseded=superseded)
     return f"{rows} AND kind = {KIND_NUMBERS[kind]} AND key = {binds.text(key)}"
 
 

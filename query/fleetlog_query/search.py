@@ -25,7 +25,14 @@ from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.filter.values import Key
 from fleetlog_query.order import parse_order, sort_columns
-from fleetlog_query.page import PageQuery, count_statement, foremost_statement, page_statement, values_of
+from fleetlog_query.page import (
+    PageQuery,
+    count_statement,
+    foremost_statement,
+    numbers_statement,
+    page_statement,
+    values_of,
+)
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.run_rows import runs_of
 from fleetlog_query.scope import Scope
@@ -174,17 +181,26 @@ class Searcher:
             return None
         statement = foremost_statement(query, count, wide=self._windows.wide(query.scope, timeout_seconds))
         found = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
-        run_ids = (run_id.tobytes() for run_id in found.array("run_id"))
-        foremost = dict(zip(run_ids, found.array("num").tolist(), strict=True))
+        foremost = self._numbers(query, found, timeout_seconds)
         if found.rows == count:
             # Others may have the number of the last one too, and come before it: that number is left out.
-            last = found.array("num")[-1]
-            foremost = {run_id: number for run_id, number in foremost.items() if number != last}
+            last, way = float(found.array("num")[-1]), -1 if query.keys[0].descending else 1
+            foremost = {run_id: number for run_id, number in foremost.items() if number * way < last * way}
         if len(foremost) <= query.size:
             return None
         page = page_statement(replace(query, plan=None), wide=False, foremost=foremost)
         answer = self._warehouse.select(page, timeout_seconds=timeout_seconds)
         return answer if answer.rows > query.size else None
+
+    def _numbers(self, query: PageQuery, found: Answer, timeout_seconds: float) -> dict[bytes, float]:
+        """The numbers of the first key that runs have now. Every number that is before all others now was found."""
+        key = query.keys[0].value
+        if isinstance(key, Key) and found.rows:
+            run_ids = {run_id.tobytes() for run_id in found.array("run_id")}
+            statement = numbers_statement(key, query.scope.namespace, sorted(run_ids))
+            found = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        ids = (run_id.tobytes() for run_id in found.array("run_id"))
+        return dict(zip(ids, found.array("num").tolist(), strict=True))
 
     def _latest(self, query: PageQuery, timeout_seconds: float) -> Answer:
         start = len(query.columns) - 2

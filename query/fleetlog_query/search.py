@@ -36,7 +36,7 @@ from fleetlog_query.page import (
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.run_rows import runs_of
 from fleetlog_query.scope import Scope
-from fleetlog_query.window import Windows
+from fleetlog_query.window import Missed, Windows
 
 DEFAULT_PAGE = 100
 TOTAL_AT_LEAST = 10_000
@@ -205,12 +205,14 @@ class Searcher:
     def _latest(self, query: PageQuery, timeout_seconds: float) -> Answer:
         start = len(query.columns) - 2
         last_start = None if query.last is None else int(query.last[start])
-        for window in self._windows.of(query.scope, last_start, timeout_seconds):
+        missed: Missed | None = None
+        while True:
+            window = self._windows.of(query.scope, last_start, missed, timeout_seconds)
             page = page_statement(replace(query, scope=window.scope), wide=window.wide)
             answer = self._warehouse.select(page, timeout_seconds=timeout_seconds)
             if window.whole or (answer.rows > query.size and window.holds(_start_of(answer, query.size))):
-                break
-        return answer
+                return answer
+            missed = Missed(window, answer.rows, query.size + 1)
 
 
 def _start_of(answer: Answer, row: int) -> int:

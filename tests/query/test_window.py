@@ -8,6 +8,7 @@ import fleetlog
 import pytest
 from fleetlog_core.ids import new_run_id
 from fleetlog_query import window
+from fleetlog_query.scope import Scope
 
 EXPERIMENT = "windows"
 
@@ -43,6 +44,17 @@ def test_a_narrow_window_finds_the_same(
     for limit in (1, 5, 100, None):
         found = client.search_runs(filter_text, experiments=[EXPERIMENT], limit=limit, read_mask=["attributes"])
         assert [run.id for run in found] == expected[:limit]
+
+
+@pytest.mark.parametrize(
+    ("rows", "needed", "size"),
+    [(10, 11, 16_384), (3, 11, 65_536), (1, 11, 262_144), (0, 11, 262_144), (0, 101, None), (5_000, 11, 16_384)],
+)
+def test_the_next_window_is_as_wide_as_the_last_one_was_poor(rows: int, needed: int, size: int | None) -> None:
+    first = window.Window(Scope("default", (1,)), 4_096, 0, wide=False)
+    assert window.wider(window.Missed(first, rows, needed)) == size
+    last = window.Window(Scope("default", (1,)), 262_144, 0, wide=True)
+    assert window.wider(window.Missed(last, rows, needed)) is None
 
 
 def test_pages_of_windows_together_are_the_whole(

@@ -9,10 +9,11 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
+from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import (
     Answer,
     Column,
@@ -24,6 +25,8 @@ from fleetlog_core.warehouse.port import (
 
 AGAIN_SECONDS = 0.05
 """Between two attempts to end a statement: the first may come before the warehouse has begun it."""
+HELPERS = 4
+"""Threads for what is selected while a caller's own thread goes on."""
 _KILL = "KILL QUERY WHERE position(query, {mark:String}) > 0 ASYNC"
 
 Result = TypeVar("Result")
@@ -50,6 +53,7 @@ class CancellableWarehouse:
         self._warehouse = warehouse
         self._local = threading.local()
         self._killer = ThreadPoolExecutor(1, "cancelling")
+        self._helpers = ContextThreads(HELPERS, "beside")
 
     def run(self, work: Work, function: Callable[[], Result]) -> Result:
         """Call the function in this thread. Cancelled, or whatever it raises."""
@@ -60,6 +64,19 @@ class CancellableWarehouse:
         finally:
             self._local.work = None
             work.ended.set()
+
+    def beside(self, function: Callable[[], Result]) -> Future[Result]:
+        """Call the function in another thread, for the work of this one."""
+        work: Work | None = getattr(self._local, "work", None)
+
+        def call() -> Result:
+            self._local.work = work
+            try:
+                return function()
+            finally:
+                self._local.work = None
+
+        return self._helpers.submit(call)
 
     def cancel(self, work: Work) -> None:
         """End the work soon. From any thread; does not wait."""
@@ -92,6 +109,7 @@ class CancellableWarehouse:
     def close(self) -> None:
         """Let the thread go; the warehouse stays open."""
         self._killer.shutdown()
+        self._helpers.shutdown()
 
     def _kill(self, work: Work) -> None:
         while not work.ended.is_set():

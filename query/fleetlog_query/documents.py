@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fleetlog_core.ordered import unpack_high, unpack_low, unpack_moments, unpack_point
+from fleetlog_core.ordered import unpack_high, unpack_low, unpack_point
 from fleetlog_core.warehouse.port import Statement, Warehouse
-from fleetlog_proto.v1 import event_pb2, run_pb2
+from fleetlog_proto.v1 import run_pb2
 
 from fleetlog_query.as_of import AsOf, runs_source, summary_source
 from fleetlog_query.binds import Binds
-from fleetlog_query.read_mask import ReadMask, run_key_rows
+from fleetlog_query.read_mask import ReadMask
+from fleetlog_query.run_keys import RunKeys, read_run_keys
 from fleetlog_query.run_rows import RUN_COLUMNS, runs_of
 
 PROBLEMS = 100
@@ -59,50 +60,18 @@ class Documents:
         summaries: bool,
         timeout_seconds: float,
         as_of: AsOf | None = None,
+        keys: RunKeys | None = None,
     ) -> None:
-        """Put what the mask names of params, tags and metrics into runs that have their attributes."""
+        """Put what the mask names of params, tags and metrics into runs that have their attributes.
+
+        `keys`: what was read of it already.
+        """
         by_id = {bytes.fromhex(run.run_id): run for run in runs}
         if by_id and mask.kinds:
-            self._keys(namespace, by_id, mask, timeout_seconds, as_of)
+            keys = keys or read_run_keys(self._warehouse, namespace, list(by_id), mask, timeout_seconds, as_of)
+            keys.put(by_id)
         if by_id and summaries and "metrics" in mask.kinds:
             self._summaries(namespace, by_id, timeout_seconds, as_of)
-
-    def _keys(
-        self,
-        namespace: str,
-        runs: dict[bytes, run_pb2.Run],
-        mask: ReadMask,
-        timeout_seconds: float,
-        as_of: AsOf | None,
-    ) -> None:
-        binds = Binds()
-        where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))}"
-        source = run_key_rows(where, namespace, mask, as_of, binds)
-        answer = self._warehouse.select(
-            Statement(
-                f"SELECT run_id, kind, key, num, str, type, ver {source} ORDER BY run_id, kind, key",
-                binds.values,
-            ),
-            timeout_seconds=timeout_seconds,
-        )
-        if not answer.rows:
-            return
-        steps, times = unpack_moments(answer.array("ver"))
-        rows = zip(
-            answer.array("run_id").tolist(), answer.array("kind").tolist(), answer.array("type").tolist(),
-            answer.array("num").tolist(), steps.tolist(), times.tolist(), answer.texts("key"), answer.texts("str"),
-            strict=True,
-        )  # fmt: skip
-        last = b""
-        for run_id, kind, type_, number, step, time, key, text in rows:
-            if run_id != last:
-                run, last = runs[bytes(run_id)], run_id
-            if kind == 1:
-                run.params.append(param_of(key, text, type_))
-            elif kind == 2:
-                run.tags[key] = text
-            else:
-                run.metrics.add(key=key, last=number, last_step=step, last_time_millis=time)
 
     def _summaries(
         self, namespace: str, runs: dict[bytes, run_pb2.Run], timeout_seconds: float, as_of: AsOf | None
@@ -174,14 +143,3 @@ def _range(
     message.std = math.sqrt(max(variance, 0.0)) if math.isfinite(variance) else math.nan
     message.min_step, message.max_step = unpack_low(bytes(low))[1], unpack_high(bytes(high))[1]
     return message
-
-
-def param_of(key: str, text: str, type_: int) -> event_pb2.Param:
-    """The typed param of its canonical text; `type_` is the field number of its value."""
-    if type_ == event_pb2.Param.WHOLE_FIELD_NUMBER:
-        return event_pb2.Param(key=key, whole=int(text))
-    if type_ == event_pb2.Param.REAL_FIELD_NUMBER:
-        return event_pb2.Param(key=key, real=float(text))
-    if type_ == event_pb2.Param.TRUTH_FIELD_NUMBER:
-        return event_pb2.Param(key=key, truth=text == "true")
-    return event_pb2.Param(key=key, text=text)

@@ -11,7 +11,6 @@ from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.conditions import Plan, leaves, reads
-from fleetlog_query.filter.fields import KIND_NUMBERS
 from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.values import Key
 from fleetlog_query.order import SortColumn, after, joins, known_columns, number_rows
@@ -130,15 +129,6 @@ def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement
     way = "DESC" if key.descending else "ASC"
     sql = f"SELECT run_id, {number} AS num {rows} AND NOT isNaN({number}) ORDER BY {number} {way} LIMIT {count}"
     return Statement(sql, binds.values, wide)
-
-
-def numbers_statement(key: Key, namespace: str, run_ids: Sequence[bytes]) -> Statement:
-    """The numbers that these runs have of a key, as num; not of runs that have none."""
-    binds = Binds()
-    where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
-    one = f"kind = {KIND_NUMBERS[key.kind]} AND key = {binds.text(key.key)}"
-    sql = f"SELECT run_id, num FROM run_attrs FINAL WHERE {where} AND {one} AND removed = 0 AND NOT isNaN(num)"
-    return Statement(sql, binds.values)
 
 
 def _only_keys(plan: Plan) -> bool:

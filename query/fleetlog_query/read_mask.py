@@ -12,6 +12,7 @@ from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_query.as_of import BY_RUN, AsOf, attr_rows, keys_of
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import KIND_NUMBERS
+from fleetlog_query.filter.values import Key
 
 _ITEM = re.compile(r"(attributes|params|tags|metrics)(?:\.(`(?:[^`]|``)+`|.+))?", re.DOTALL)
 
@@ -26,6 +27,11 @@ class ReadMask:
     def whole(self) -> bool:
         """Whether all kinds are filled with all keys."""
         return all(kind in self.kinds and self.kinds[kind] is None for kind in KIND_NUMBERS)
+
+    def with_key(self, key: Key) -> ReadMask:
+        """The same and one key more."""
+        keys = self.kinds.get(key.kind, frozenset())
+        return self if keys is None else ReadMask({**self.kinds, key.kind: keys | {key.key}})
 
     def sql(self, binds: Binds) -> str:
         """As a condition on rows of `attrs` or `run_attrs`. Not for a mask without kinds."""

@@ -17,23 +17,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fleetlog_core import limits
-from fleetlog_core.warehouse.port import Answer, Warehouse
+from fleetlog_core.warehouse.port import Answer
 from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
 
 from fleetlog_query.as_of import AsOf
+from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.filter.values import Key
+from fleetlog_query.foremost import Foremost, Found
 from fleetlog_query.order import parse_order, sort_columns
-from fleetlog_query.page import (
-    PageQuery,
-    count_statement,
-    foremost_statement,
-    numbers_statement,
-    page_statement,
-    values_of,
-)
+from fleetlog_query.page import PageQuery, count_statement, page_statement, values_of
 from fleetlog_query.page_token import PageTokens, check_page_size
+from fleetlog_query.read_mask import ReadMask
+from fleetlog_query.run_keys import RunKeys
 from fleetlog_query.run_rows import runs_of
 from fleetlog_query.scope import Scope
 from fleetlog_query.window import Missed, Windows
@@ -41,8 +38,6 @@ from fleetlog_query.window import Missed, Windows
 DEFAULT_PAGE = 100
 TOTAL_AT_LEAST = 10_000
 """Up to here an "at least" count is the count."""
-SPARES = (3, 200)
-"""Foremost runs that are looked at beyond the page, at first and then: deleted ones may be among them."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +70,8 @@ class SearchPage:
     runs: list[run_pb2.Run]
     next_page_token: str
     total: Total | None = None
+    keys: RunKeys | None = None
+    """What of their keys was read on the way."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ class Searcher:
 
     def __init__(
         self,
-        warehouse: Warehouse,
+        warehouse: CancellableWarehouse,
         token_key: bytes,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -110,24 +107,29 @@ class Searcher:
         self._warehouse = warehouse
         self._tokens = PageTokens(token_key)
         self._windows = Windows(warehouse)
+        self._foremost = Foremost(warehouse, self._windows)
 
-    def search(self, search: Search, timeout_seconds: float) -> SearchPage:
-        """One page. InvalidArgument for a filter, order or token that is wrong; TimedOut."""
+    def search(self, search: Search, timeout_seconds: float, mask: ReadMask | None = None) -> SearchPage:
+        """One page. InvalidArgument for a filter, order or token that is wrong; TimedOut.
+
+        `mask`: the keys that the runs are wanted with; they are read where they are on the way.
+        """
         compiled = self.compile(search)
         query = compiled.query
         counted = search.total_count not in (query_pb2.TOTAL_COUNT_UNSPECIFIED, query_pb2.TOTAL_COUNT_NONE)
         if not search.experiments:
             return SearchPage([], "", Total(0) if counted else None)
-        answer = self._page(query, timeout_seconds)
+        found = self._page(query, mask, timeout_seconds)
+        answer, keys = found.answer, found.keys
         more = answer.rows > query.size
         token = self.token(compiled, values_of(answer, query.columns, query.size - 1)) if more else ""
         runs = runs_of(answer)[: query.size]
         if not counted:
-            return SearchPage(runs, token)
+            return SearchPage(runs, token, keys=keys)
         if query.last is None and not more:
-            return SearchPage(runs, token, Total(len(runs)))
+            return SearchPage(runs, token, Total(len(runs)), keys)
         exact = search.total_count == query_pb2.TOTAL_COUNT_EXACT
-        return SearchPage(runs, token, self._total(query, exact, timeout_seconds))
+        return SearchPage(runs, token, self._total(query, exact, timeout_seconds), keys)
 
     def compile(self, search: Search) -> Compiled:
         """The search, not yet run. InvalidArgument as `search`."""
@@ -161,46 +163,17 @@ class Searcher:
         bounded = not exact and count > TOTAL_AT_LEAST
         return Total(TOTAL_AT_LEAST if bounded else count, bounded)
 
-    def _page(self, query: PageQuery, timeout_seconds: float) -> Answer:
+    def _page(self, query: PageQuery, mask: ReadMask | None, timeout_seconds: float) -> Found:
         """The page and one row more."""
         if query.scope.as_of is not None:
-            return self._warehouse.select(page_statement(query, wide=True), timeout_seconds=timeout_seconds)
+            return Found(self._warehouse.select(page_statement(query, wide=True), timeout_seconds=timeout_seconds))
         if query.keys and query.keys[0].of_metrics:
-            # Points are not read twice if once will do.
-            for spare in SPARES[-1:] if query.keys[0].reads_windows else SPARES:
-                answer = self._foremost(query, query.size + 1 + spare, timeout_seconds)
-                if answer is not None:
-                    return answer
+            found = self._foremost.page(query, mask, timeout_seconds)
+            if found is not None:
+                return found
         elif _by_start(query.keys):
-            return self._latest(query, timeout_seconds)
-        return self._warehouse.select(page_statement(query, wide=True), timeout_seconds=timeout_seconds)
-
-    def _foremost(self, query: PageQuery, count: int, timeout_seconds: float) -> Answer | None:
-        """None: too many of them were deleted, or the page goes on behind the numbers, to runs without one."""
-        if query.last is not None and query.last[0] != 0:
-            return None
-        statement = foremost_statement(query, count, wide=self._windows.wide(query.scope, timeout_seconds))
-        found = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
-        foremost = self._numbers(query, found, timeout_seconds)
-        if found.rows == count:
-            # Others may have the number of the last one too, and come before it: that number is left out.
-            last, way = float(found.array("num")[-1]), -1 if query.keys[0].descending else 1
-            foremost = {run_id: number for run_id, number in foremost.items() if number * way < last * way}
-        if len(foremost) <= query.size:
-            return None
-        page = page_statement(replace(query, plan=None), wide=False, foremost=foremost)
-        answer = self._warehouse.select(page, timeout_seconds=timeout_seconds)
-        return answer if answer.rows > query.size else None
-
-    def _numbers(self, query: PageQuery, found: Answer, timeout_seconds: float) -> dict[bytes, float]:
-        """The numbers of the first key that runs have now. Every number that is before all others now was found."""
-        key = query.keys[0].value
-        if isinstance(key, Key) and found.rows:
-            run_ids = {run_id.tobytes() for run_id in found.array("run_id")}
-            statement = numbers_statement(key, query.scope.namespace, sorted(run_ids))
-            found = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
-        ids = (run_id.tobytes() for run_id in found.array("run_id"))
-        return dict(zip(ids, found.array("num").tolist(), strict=True))
+            return Found(self._latest(query, timeout_seconds))
+        return Found(self._warehouse.select(page_statement(query, wide=True), timeout_seconds=timeout_seconds))
 
     def _latest(self, query: PageQuery, timeout_seconds: float) -> Answer:
         start = len(query.columns) - 2

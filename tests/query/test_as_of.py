@@ -16,6 +16,7 @@ from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import query_pb2, scope_pb2
 from fleetlog_query.as_of import AsOf
+from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.documents import Documents
 from fleetlog_query.experiments import Experiments
 from fleetlog_query.history import HOUR_MILLIS, History
@@ -38,7 +39,7 @@ class Reading:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._documents = Documents(warehouse)
-        self._searcher = Searcher(warehouse, b"key", clock=lambda: 1_700_000_000.0)
+        self._searcher = Searcher(CancellableWarehouse(warehouse), b"key", clock=lambda: 1_700_000_000.0)
         self._streams = RunStreams(warehouse, self._searcher, self._documents)
         self._experiments = Experiments(warehouse)
 

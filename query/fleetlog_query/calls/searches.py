@@ -72,9 +72,9 @@ class SearchCalls(QueryCalls):
         self, namespace: str, request: query_pb2.SearchRunsRequest, mask: ReadMask, timeout_seconds: float
     ) -> query_pb2.SearchRunsResponse:
         search = self._search_of(namespace, request, timeout_seconds)
-        page = self._searcher.search(search, timeout_seconds)
+        page = self._searcher.search(search, timeout_seconds, mask)
         first, others = page.runs[:PROBE_RUNS], page.runs[PROBE_RUNS:]
-        self._documents.fill(namespace, first, mask, request.summaries, timeout_seconds, search.as_of)
+        self._documents.fill(namespace, first, mask, request.summaries, timeout_seconds, search.as_of, page.keys)
         fit = runs_that_fit(first)
         if fit < len(page.runs):
             page = self._searcher.search(replace(search, page_size=fit), timeout_seconds)

@@ -41,6 +41,7 @@ _VIEW = re.compile(
 )
 _COLUMN = re.compile(r"ALTER TABLE (?P<name>\w+) ADD COLUMN IF NOT EXISTS (?P<column>.*)", re.DOTALL)
 _QUERY = re.compile(r"ALTER TABLE (?P<name>\w+) MODIFY QUERY\s+(?P<select>.*)", re.DOTALL)
+_SETTING = re.compile(r"ALTER TABLE (?P<name>\w+) MODIFY SETTING (?P<settings>[^;]*)", re.DOTALL)
 _DROP = re.compile(r"DROP VIEW IF EXISTS (?P<name>\w+)")
 _FROM = re.compile(r"\bFROM (\w+)")
 _WINDOW = re.compile(r"\bnon_replicated_deduplication_window = (\d+)")
@@ -68,6 +69,9 @@ def rendered(sql: str, cluster: str, database: str) -> list[str]:
     if query := _QUERY.fullmatch(sql):
         select = _FROM.sub(rf"FROM {database}.\1_local", query["select"])
         return [f"ALTER TABLE {database}.{query['name']} ON CLUSTER '{cluster}' MODIFY QUERY\n{select}"]
+    if setting := _SETTING.fullmatch(sql):
+        local = f"{database}.{setting['name']}_local"
+        return [f"ALTER TABLE {local} ON CLUSTER '{cluster}' MODIFY SETTING {setting['settings']}"]
     if drop := _DROP.fullmatch(sql):
         return [f"DROP VIEW IF EXISTS {database}.{drop['name']} ON CLUSTER '{cluster}'"]
     if _DDL.match(sql):

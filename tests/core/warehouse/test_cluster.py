@@ -83,6 +83,13 @@ def test_a_column_is_added_on_every_server_and_a_view_keeps_to_its_own() -> None
     assert changed.endswith("FROM fleetlog.series_local")
 
 
+def test_a_setting_is_one_of_the_tables_that_hold_rows() -> None:
+    changed = [sql for sql in RENDERED if "MODIFY SETTING" in sql]
+    assert [sql.split(" MODIFY")[0] for sql in changed] == [
+        f"ALTER TABLE fleetlog.{table}_local ON CLUSTER 'main'" for table in ("runs", "attrs", "run_attrs")
+    ]
+
+
 def test_names_are_names_also_in_a_database_of_ones_own() -> None:
     local, over = rendered(TABLES[0], "my-cluster", "metrics_2")
     assert "metrics_2.points_local ON CLUSTER 'my-cluster'" in local

@@ -24,6 +24,11 @@ class Extent:
     low: int
     high: int
 
+    def share(self, first: int, last: int) -> float:
+        """How much of it is between two steps, both included, if its points are evenly spread: 0 to 1."""
+        inside = min(self.high, last) - max(self.low, first) + 1
+        return max(inside, 0) / (self.high - self.low + 1)
+
 
 def scope_sql(namespace: str, run_ids: Sequence[bytes], keys: Sequence[str], binds: Binds) -> str:
     """The condition on rows of these series, in every table by run."""

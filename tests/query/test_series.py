@@ -12,7 +12,7 @@ import pytest
 from fleetlog.connection import connection_to
 from fleetlog.series import Which
 from fleetlog_proto.v1 import query_pb2
-from fleetlog_query import points
+from fleetlog_query import buckets, points
 from fleetlog_query.filter.evaluate import Point
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -108,13 +108,23 @@ def test_points_are_those_that_were_logged(
         assert values <= Counter(shown(one.value) for one in logged)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.fixture(scope="module", params=[(buckets.MANY_POINTS, buckets.FOLDED_ROWS), (0, buckets.FOLDED_ROWS), (0, 0)])
+def many(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Buckets as wide as they are asked for; as if points were many; and as if there were too many rows to hold."""
+    before = buckets.MANY_POINTS, buckets.FOLDED_ROWS
+    buckets.MANY_POINTS, buckets.FOLDED_ROWS = request.param
+    yield
+    buckets.MANY_POINTS, buckets.FOLDED_ROWS = before
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     runs=RUNS, keys=NAMES, which=which_points(), per_rank=st.booleans(), count=st.sampled_from([1, 2, 5, 7, 50, 10_000])
 )
 def test_every_point_is_in_one_bucket(
-    embedded_target: str, fleet: Fleet, runs: list[int], keys: list[str], which: Which, per_rank: bool, count: int
-) -> None:
+    embedded_target: str, fleet: Fleet, many: None, runs: list[int], keys: list[str], which: Which, per_rank: bool,
+    count: int,
+) -> None:  # fmt: skip
     run_ids = [list(fleet)[place] for place in runs]
     read = fleetlog.Client(embedded_target).read_curves(run_ids, keys, count, per_rank=per_rank, **which)
     wanted = expected(fleet, run_ids, keys, which, per_rank)
@@ -125,12 +135,12 @@ def test_every_point_is_in_one_bucket(
         begins = curve.steps.tolist()
         assert begins == sorted(set(begins))
         # A bucket ends where the next one of any series begins.
-        buckets: dict[int, list[float]] = {}
+        values_of: dict[int, list[float]] = {}
         for point in logged:
             x = point.step if which.get("axis") == "step" else point.time
-            buckets.setdefault(max(begin for begin in edges if begin <= x), []).append(point.value)
-        assert list(buckets) == begins
-        for place, values in enumerate(buckets.values()):
+            values_of.setdefault(max(begin for begin in edges if begin <= x), []).append(point.value)
+        assert list(values_of) == begins
+        for place, values in enumerate(values_of.values()):
             numbers = [value for value in values if not math.isnan(value)]
             assert (curve.counts[place], curve.nans[place]) == (len(values), len(values) - len(numbers))
             assert same(curve.mins[place], min(numbers, default=math.nan))
@@ -163,6 +173,25 @@ def test_a_spike_is_seen_however_wide_the_buckets(long_run: fleetlog.RunView) ->
         part = long_run.buckets("x", count, min_step=77_700, max_step=150_001)
         assert (max(part.maxs), sum(part.counts), part.steps[0]) == (1e9, 72_302, 77_700)
         assert max(long_run.buckets("x", count, min_step=77_778).maxs) == 99.0
+
+
+def test_many_points_come_in_at_least_half_the_buckets(embedded_target: str) -> None:
+    runs = [fleetlog.start_run("many points", target=embedded_target) for _ in range(2)]
+    for run in runs:
+        run.log_series("x", steps=range(200_000), values=[float(step == 77_777) for step in range(200_000)])
+        run.finish()
+    fleetlog.flush(embedded_target, level="applied")
+    client = fleetlog.Client(embedded_target)
+    for count in (1_563, 2_000, 3_076):
+        curves = client.read_curves([run.id for run in runs], ["x"], count)
+        assert [len(curve) for curve in curves] == [1_563, 1_563]
+        assert [(max(curve.maxs), sum(curve.counts), curve.steps[607]) for curve in curves] == [
+            (1, 200_000, 77_696)
+        ] * 2
+        assert [curve.maxs[607] for curve in curves] == [1.0, 1.0]
+    # Fewer points, and narrower buckets, come as they were asked for.
+    assert len(client.read_curves([runs[0].id], ["x"], 2_000)[0]) == 2_000
+    assert len(client.read_curves([run.id for run in runs], ["x"], 4_000)[0]) == 4_000
 
 
 def test_last_points_of_a_long_series(embedded_target: str, long_run: fleetlog.RunView) -> None:

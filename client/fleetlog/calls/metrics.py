@@ -45,7 +45,8 @@ class MetricCalls(Calls):
     ) -> list[Buckets]:  # fmt: skip
         """Metrics of many runs in at most so many buckets each, the same ones for all, so that their curves line up.
 
-        No extreme is lost: every point is in a bucket, and each has its lowest and highest value.
+        No extreme is lost: every point is in a bucket, and each has its lowest and highest value. Of more than 300,000
+        points, buckets that would be of 65 to 127 steps are of 128: at least half as many come, in a tenth of the time.
         """
         if buckets < 1:
             raise ValueError(f"buckets is {buckets}, expected at least 1")

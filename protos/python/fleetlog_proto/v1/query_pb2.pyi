@@ -653,7 +653,8 @@ class ReadMetricRequest(_message.Message):
     """As Frame.namespace."""
     buckets: _builtins.int
     """0 = raw points; otherwise at most this many buckets for each series, up to 10,000. Buckets are of equal width
-    along the axis over all the series together: curves of many runs line up.
+    along the axis over all the series together: curves of many runs line up. Of more than 300,000 points, buckets that
+    would be of 65 to 127 steps are of 128, which are kept: at least half as many buckets come.
     """
     min_step: _builtins.int
     """First step to read; absent = from the lowest."""

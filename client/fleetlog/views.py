@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, Unpack, overload
 
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
@@ -127,13 +128,14 @@ class RunView:
             for problem in self._message.problems
         ]
 
+    @cached_property
+    def _summaries(self) -> dict[str, run_pb2.MetricSummary]:
+        """By key: a run may have 100,000 metrics."""
+        return {metric.key: metric for metric in self._message.metrics}
+
     def summary(self, key: str) -> MetricSummary:
         """All that is known of a metric. KeyError; ValueError when the search did not ask for summaries."""
-        for metric in self._message.metrics:
-            if metric.key == key:
-                break
-        else:
-            raise KeyError(key)
+        metric = self._summaries[key]
         if not metric.HasField("range"):
             raise ValueError("the search did not ask for summaries: pass summaries=True")
         whole = metric.range

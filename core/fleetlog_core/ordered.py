@@ -34,6 +34,14 @@ def order_values(values: npt.NDArray[np.float64]) -> U64:
     return ordered
 
 
+def values_of(ordered: U64) -> npt.NDArray[np.float64]:
+    """The inverse of order_values; the quiet NaN for 0."""
+    negative = ordered >> np.uint64(63) == 0
+    values = np.where(negative, ~ordered, ordered ^ np.uint64(_SIGN)).view(np.float64)
+    values[ordered == 0] = np.nan
+    return values
+
+
 def pack128(high: U64, low: U64) -> npt.NDArray[np.void]:
     """High << 64 | low as V16, little-endian."""
     words = np.empty((len(high), 2), dtype="<u8")

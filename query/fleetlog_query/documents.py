@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from typing import Any
 
-from fleetlog_core.ordered import unpack_high, unpack_low, unpack_point
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import run_pb2
 
 from fleetlog_query.as_of import AsOf, runs_source, summary_source
 from fleetlog_query.binds import Binds
+from fleetlog_query.ranges import RANGE_COLUMNS, ranges_of
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_keys import RunKeys, read_run_keys
 from fleetlog_query.run_rows import RUN_COLUMNS, runs_of
@@ -80,25 +78,20 @@ class Documents:
         where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))}"
         answer = self._warehouse.select(
             Statement(
-                "SELECT run_id, key, min(minv) AS lowest, max(maxv) AS highest, sum(n) AS points, sum(nans) AS lacking,"
-                " sum(total) AS whole, sum(squares) AS squared, min(first) AS opening, min(low) AS lower,"
-                f" max(high) AS upper FROM {summary_source(where, namespace, as_of, binds)} WHERE {where}"
+                f"SELECT run_id, key, {RANGE_COLUMNS} FROM {summary_source(where, namespace, as_of, binds)} WHERE {where}"
                 " GROUP BY run_id, key",
                 binds.values,
                 wide=len(runs) > 100,
             ),
             timeout_seconds=timeout_seconds,
         )
-        ranges: dict[tuple[bytes, str], tuple[Any, ...]] = {}
-        names = ("lowest", "highest", "points", "lacking", "whole", "squared", "opening", "lower", "upper")
-        columns = [answer.array(name).tolist() for name in names]
-        for run_id, key, *values in zip(answer.array("run_id").tolist(), answer.texts("key"), *columns, strict=True):
-            ranges[(bytes(run_id), key)] = tuple(values)
+        ids = [bytes(run_id) for run_id in answer.array("run_id").tolist()]
+        ranges = dict(zip(zip(ids, answer.texts("key"), strict=True), ranges_of(answer), strict=True))
         for run_id, run in runs.items():
             for metric in run.metrics:
-                values = ranges.get((run_id, metric.key))  # type: ignore[assignment]
-                if values:
-                    metric.range.CopyFrom(_range(*values))
+                found = ranges.get((run_id, metric.key))
+                if found is not None:
+                    metric.range.CopyFrom(found)
 
     def problems(
         self, namespace: str, run_id: bytes, timeout_seconds: float, as_of: AsOf | None = None
@@ -126,20 +119,3 @@ class Documents:
             )
             for writer, sequence, points, at, reason, message in rows
         ]  # fmt: skip
-
-
-def _range(
-    lowest: float, highest: float, points: int, nans: int, total: float, squares: float,
-    first: bytes, low: bytes, high: bytes,
-) -> run_pb2.MetricRange:  # fmt: skip
-    step, _, value = unpack_point(bytes(first))
-    numbers = points - nans
-    message = run_pb2.MetricRange(first=value, first_step=step, count=points, nan_count=nans)
-    if numbers == 0:
-        message.min = message.max = message.mean = message.std = math.nan
-        return message
-    message.min, message.max, message.mean = lowest, highest, total / numbers
-    variance = squares / numbers - message.mean**2
-    message.std = math.sqrt(max(variance, 0.0)) if math.isfinite(variance) else math.nan
-    message.min_step, message.max_step = unpack_low(bytes(low))[1], unpack_high(bytes(high))[1]
-    return message

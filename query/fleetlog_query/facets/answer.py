@@ -11,8 +11,9 @@ from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import facets_pb2
 
 from fleetlog_query.facets.keys import Homes, KeyFacet, Keys, page_of
-from fleetlog_query.facets.values import ValuesQuery, facets_of, kind_of, values_statement
+from fleetlog_query.facets.values import Values, ValuesQuery, kind_of
 from fleetlog_query.filter.plan import plan_of
+from fleetlog_query.frames.frames import Frames
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.scope import Scope
 
@@ -22,9 +23,12 @@ DEFAULT_PAGE = 100
 class Facets:
     """Answers for the runs of a scope whose experiments are resolved."""
 
-    def __init__(self, warehouse: Warehouse, tokens: PageTokens, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, warehouse: Warehouse, tokens: PageTokens, frames: Frames, clock: Callable[[], float] = time.time
+    ) -> None:
         self._warehouse = warehouse
         self._tokens = tokens
+        self._values = Values(warehouse, frames)
         self._clock = clock
         self._keys = Keys(warehouse)
 
@@ -66,7 +70,7 @@ class Facets:
             return facets_pb2.ListValuesResponse()
         after = None if last is None else (int(last[0]), str(last[1]))
         query = ValuesQuery(scope, plan, request.scope.deleted_view, kind, key, request.contains, after, size)
-        found = facets_of(self._warehouse.select(values_statement(query), timeout_seconds=timeout_seconds))
+        found = self._values.page(query, timeout_seconds)
         token = self._tokens.make(purpose, [found[size - 1].runs, found[size - 1].value]) if len(found) > size else ""
         return facets_pb2.ListValuesResponse(values=found[:size], next_page_token=token)
 

@@ -1,19 +1,31 @@
-"""The values of one param, tag or attribute, the most frequent first: its own narrow range of the index."""
+"""The values of one param, tag or attribute, the most frequent first: its own narrow range of the index.
+
+When all its values were on one page, the key is one of few values: its column is held, and counted, from then on.
+"""
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import OrderedDict
 from dataclasses import dataclass
 
+import numpy as np
 from fleetlog_core.errors import InvalidArgument, shown
-from fleetlog_core.warehouse.port import Answer, Statement
+from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import facets_pb2, scope_pb2
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import ATTRIBUTES, Kind, resolve
 from fleetlog_query.filter.plan import Plan
+from fleetlog_query.filter.values import Key
+from fleetlog_query.frames.frame import shown_places
+from fleetlog_query.frames.frames import Frames
 from fleetlog_query.scope import Scope, attribute_text_sql, attrs_of, shown_sql
 from fleetlog_query.statement import condition
 
+FEW_VALUES = 1_000
+KEPT_KEYS = 1_000
 _KINDS: dict[int, Kind] = {
     facets_pb2.KEY_KIND_PARAM: "params",
     facets_pb2.KEY_KIND_TAG: "tags",
@@ -75,6 +87,46 @@ def values_statement(query: ValuesQuery) -> Statement:
         having = f" HAVING runs < {runs} OR (runs = {runs} AND value > {value})"
     sql = f"SELECT value, count() AS runs FROM ({rows}){where} GROUP BY value{having}"
     return Statement(f"{sql} ORDER BY runs DESC, value LIMIT {query.size + 1}", binds.values, wide=True)
+
+
+class Values:
+    """Pages of values. Thread-safe."""
+
+    def __init__(self, warehouse: Warehouse, frames: Frames) -> None:
+        self._warehouse = warehouse
+        self._frames = frames
+        self._lock = threading.Lock()
+        self._few: OrderedDict[tuple[Scope, Key], None] = OrderedDict()
+
+    def page(self, query: ValuesQuery, timeout_seconds: float) -> list[facets_pb2.ValueFacet]:
+        """The page and one more. TimedOut."""
+        plain = query.plan is None and not query.contains
+        name = query.scope, Key(query.kind, query.key)
+        if plain and name in self._few:
+            return self._counted(query, timeout_seconds)
+        found = facets_of(self._warehouse.select(values_statement(query), timeout_seconds=timeout_seconds))
+        if plain and query.after is None and len(found) <= min(query.size, FEW_VALUES):
+            with self._lock:
+                self._few[name] = None
+                while len(self._few) > KEPT_KEYS:
+                    self._few.popitem(last=False)
+        return found
+
+    def _counted(self, query: ValuesQuery, timeout_seconds: float) -> list[facets_pb2.ValueFacet]:
+        until = time.monotonic() + timeout_seconds
+
+        def select(statement: Statement) -> Answer:
+            return self._warehouse.select(statement, timeout_seconds=max(until - time.monotonic(), 0.001))
+
+        with self._frames.of(query.scope, timeout_seconds) as frame:
+            shown = shown_places(frame.runs(select), query.deleted_view)
+            labels = frame.texts(Key(query.kind, query.key), select)
+        codes = labels.codes if shown is None else labels.codes[shown]
+        counts = np.bincount(codes + 1, minlength=len(labels.texts) + 1)[1:].tolist()
+        found = sorted((-runs, text) for text, runs in zip(labels.texts, counts, strict=True) if runs)
+        if query.after is not None:
+            found = [one for one in found if one > (-query.after[0], query.after[1])]
+        return [facets_pb2.ValueFacet(value=text, runs=-runs) for runs, text in found[: query.size + 1]]
 
 
 def facets_of(answer: Answer) -> list[facets_pb2.ValueFacet]:

@@ -11,6 +11,7 @@ from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import run_pb2, selection_pb2
 
 from fleetlog_query.documents import Documents
+from fleetlog_query.frames.frames import Frames
 from fleetlog_query.history import now_of
 from fleetlog_query.scope import Scope
 from fleetlog_query.selection.choice import Choice, Chosen, choose
@@ -24,9 +25,12 @@ from fleetlog_query.selection.student import two_sided
 class Selector:
     """Answers for the runs of a scope whose experiments are resolved."""
 
-    def __init__(self, warehouse: Warehouse, documents: Documents, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, warehouse: Warehouse, documents: Documents, frames: Frames, clock: Callable[[], float] = time.time
+    ) -> None:
         self._warehouse = warehouse
         self._documents = documents
+        self._frames = frames
         self._clock = clock
 
     def select(
@@ -46,7 +50,8 @@ class Selector:
         def select(statement: Statement) -> Answer:
             return self._warehouse.select(statement, timeout_seconds=max(until - time.monotonic(), 0.001))
 
-        columns = read_candidates(question, scope, select)
+        with self._frames.of(scope, timeout_seconds) as frame:
+            columns = read_candidates(question, scope, frame, select)
         choice = choose(question, columns)
         named = [columns.ids.at(place) for chosen in choice.groups for place in chosen.runs]
         runs = self._documents.read(scope.namespace, named, question.mask, False, timeout_seconds, scope.as_of)

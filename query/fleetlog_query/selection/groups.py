@@ -42,7 +42,7 @@ class Statistics:
 class Labels:
     """A text for each of many runs, or none: its place among `texts` (each once), -1 for none."""
 
-    codes: Places
+    codes: npt.NDArray[np.int32]
     texts: Sequence[str]
 
     @classmethod
@@ -50,8 +50,8 @@ class Labels:
         """Row rows[i] of what is given is the label of place places[i]."""
         numbers: dict[str, int] = {}
         # A text may stand in what is given more than once.
-        of_code = np.array([numbers.setdefault(text, len(numbers)) for text in given.texts], np.intp)
-        codes = np.full(length, -1, np.intp)
+        of_code = np.array([numbers.setdefault(text, len(numbers)) for text in given.texts], np.int32)
+        codes = np.full(length, -1, np.int32)
         codes[places] = of_code[given.codes[rows]]
         return cls(codes, list(numbers))
 

@@ -1,29 +1,44 @@
-"""The candidates of a selection as columns: the runs, and what is asked of them, each a read of one narrow range.
+"""The candidates of a selection as columns: the runs, and what is asked of them.
 
-Every read comes in the order of run ids, which is the order of its table, so they meet without a join.
+What is held of the fleet's columns is taken from there, plain constraints on them included. All else is a read of one
+narrow range each, in the order of run ids, which is the order of its table, so they meet without a join.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from fleetlog_core.warehouse.port import Answer, Statement
+from fleetlog_core.warehouse.port import Statement
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.values import Computed, Key, Series, Value
-from fleetlog_query.scope import Scope, attribute_text_sql, attrs_of, shown_sql
+from fleetlog_query.frames.conditions import holds_of, is_of_column
+from fleetlog_query.frames.frame import Frame, shown_places, text_rows
+from fleetlog_query.scope import Scope, shown_sql
 from fleetlog_query.selection.groups import Labels
 from fleetlog_query.selection.meet import Ids
 from fleetlog_query.selection.question import Question
+from fleetlog_query.series_rows import Select
 from fleetlog_query.statement import conditions
 from fleetlog_query.value_rows import value_rows
 
 FEW_RUNS = 1_000
 """When the constraints leave no more, only their rows are read."""
 Real = npt.NDArray[np.float64]
+Stages = npt.NDArray[np.int64]
+Element = TypeVar("Element", bound=np.generic)
+
+
+class Taken(Protocol):
+    """Takes the runs that are shown out of a column of all."""
+
+    def __call__(self, column: npt.NDArray[Element], /) -> npt.NDArray[Element]:
+        """By place, or the column itself when all are shown."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,48 +48,79 @@ class Columns:
 
     ids: Ids
     starts: npt.NDArray[np.int64]
-    stages: npt.NDArray[np.int64]
+    stages: Stages
     values: Real
     labels: Sequence[Labels]
 
 
-def read_candidates(question: Question, scope: Scope, select: Callable[[Statement], Answer]) -> Columns:
-    """All runs of the scope; `select` asks the warehouse."""
-    runs = select(runs_statement(question, scope))
-    ids = Ids.of(runs)
-    left = np.flatnonzero(runs.array("stage") == 0)
+def read_candidates(question: Question, scope: Scope, frame: Frame, select: Select) -> Columns:
+    """All runs of the scope, whose frame is held; `select` asks the warehouse."""
+    runs = frame.runs(select)
+    shown = shown_places(runs, question.deleted_view)
+    ids = runs.ids if shown is None else Ids(runs.ids.raw[shown])
+
+    def taken(column: npt.NDArray[Element]) -> npt.NDArray[Element]:
+        return column if shown is None else column[shown]
+
+    stages = _stages(question, scope, frame, ids, taken, select)
+    left = np.flatnonzero(stages == 0)
+    few = scope
     if 0 < len(left) <= FEW_RUNS and len(left) < len(ids):
-        scope = replace(scope, run_ids=tuple(ids.at(place) for place in left.tolist()))
+        few = replace(scope, run_ids=tuple(ids.at(place) for place in left.tolist()))
     found = {source: np.full(len(ids), np.nan) for source in question.sources}
-    labels = [Labels(np.full(len(ids), -1, np.intp), [])] * len(question.groups)
+    labels = [Labels(np.full(len(ids), -1, np.int32), [])] * len(question.groups)
     if len(left):
-        for source, column in found.items():
-            answer = select(source_statement(source, question, scope))
-            rows, places = ids.meet(Ids.of(answer))
-            column[places] = answer.array("v")[rows]
+        for source in found:
+            windowed = isinstance(source, Series) and source.window is not None
+            if windowed or (few.run_ids and not frame.holds(source)):
+                answer = select(source_statement(source, question, few))
+                rows, places = ids.meet(Ids.of(answer))
+                found[source][places] = answer.array("v")[rows]
+            else:
+                found[source] = taken(frame.numbers(source, select))
         for number, (_, key) in enumerate(question.groups):
-            answer = select(label_statement(key, scope))
-            rows, places = ids.meet(Ids.of(answer))
-            labels[number] = Labels.of(answer.coded("s"), rows, places, len(ids))
+            if few.run_ids and not frame.holds_text(key):
+                binds = Binds()
+                answer = select(Statement(f"{text_rows(key, few, binds)} ORDER BY run_id", binds.values))
+                rows, places = ids.meet(Ids.of(answer))
+                labels[number] = Labels.of(answer.coded("s"), rows, places, len(ids))
+            else:
+                whole = frame.texts(key, select)
+                labels[number] = Labels(taken(whole.codes), whole.texts)
     values = np.empty((len(ids), len(question.objectives)))
     with np.errstate(all="ignore"):
         for place, objective in enumerate(question.objectives):
             values[:, place] = _calculated(objective.value, found)
-    starts, stages = runs.array("start").astype(np.int64), runs.array("stage").astype(np.int64)
-    return Columns(ids, starts, stages, values, labels)
+    return Columns(ids, taken(runs.starts), stages, values, labels)
 
 
-def runs_statement(question: Question, scope: Scope) -> Statement:
-    """run_id, start and stage."""
+def _stages(question: Question, scope: Scope, frame: Frame, ids: Ids, taken: Taken, select: Select) -> Stages:
+    """Which constraint puts each run aside, from 1 on; 0 = none."""
+    plans = [plan for _, plan in question.parts]
+    stages = np.zeros(len(ids), np.int64)
+    if not plans and not question.artifact:
+        return stages
+    if not question.artifact and all(is_of_column(plan) for plan in plans):
+        for place, plan in enumerate(plans, 1):
+            stages[(stages == 0) & ~taken(holds_of(plan, frame, select))] = place
+        return stages
+    answer = select(stages_statement(question, scope))
+    # A run that went out of sight in between fails the first.
+    stages[:] = 1
+    rows, places = ids.meet(Ids.of(answer))
+    stages[places] = answer.array("stage")[rows]
+    return stages
+
+
+def stages_statement(question: Question, scope: Scope) -> Statement:
+    """run_id and stage."""
     binds = Binds()
-    tests = _tests(question, scope, binds)
-    stages = ", ".join(f"NOT ({test}), {place}" for place, test in enumerate(tests, 1))
-    stage = f"multiIf({stages}, 0)" if stages else "0"
+    stages = ", ".join(f"NOT ({test}), {place}" for place, test in enumerate(_tests(question, scope, binds), 1))
     sql = (
-        f"SELECT run_id, toUnixTimestamp64Milli(start_time) AS start, {stage} AS stage"
+        f"SELECT run_id, multiIf({stages}, 0) AS stage"
         f" FROM {scope.runs(binds)} WHERE {scope.sql(binds)}{shown_sql(question.deleted_view)} ORDER BY run_id"
     )
-    return Statement(sql, binds.values, wide=bool(tests))
+    return Statement(sql, binds.values, wide=True)
 
 
 def source_statement(source: Key | Series, question: Question, scope: Scope) -> Statement:
@@ -86,17 +132,6 @@ def source_statement(source: Key | Series, question: Question, scope: Scope) -> 
         among = f"run_id IN (SELECT run_id FROM {scope.runs(binds)} WHERE {among})"
     sql = f"SELECT run_id, v FROM ({value_rows(source, scope, binds, among)}) ORDER BY run_id"
     return Statement(sql, binds.values, wide=isinstance(source, Series))
-
-
-def label_statement(key: Key, scope: Scope) -> Statement:
-    """run_id and s, of the runs that have one."""
-    binds = Binds()
-    if key.kind == "attributes":
-        text, present = attribute_text_sql(key.key)
-        rows = f"FROM {scope.runs(binds)} WHERE {scope.sql(binds)} AND {present}"
-    else:
-        text, rows = "str", attrs_of(key.kind, key.key, scope, binds)
-    return Statement(f"SELECT run_id, toLowCardinality({text}) AS s {rows} ORDER BY run_id", binds.values)
 
 
 def _tests(question: Question, scope: Scope, binds: Binds) -> list[str]:

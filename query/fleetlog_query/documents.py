@@ -76,10 +76,10 @@ class Documents:
     ) -> None:
         binds = Binds()
         where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))}"
+        source = summary_source(where, namespace, as_of, binds)
         answer = self._warehouse.select(
             Statement(
-                f"SELECT run_id, key, {RANGE_COLUMNS} FROM {summary_source(where, namespace, as_of, binds)} WHERE {where}"
-                " GROUP BY run_id, key",
+                f"SELECT run_id, key, {RANGE_COLUMNS} FROM {source} WHERE {where} GROUP BY run_id, key",
                 binds.values,
                 wide=len(runs) > 100,
             ),

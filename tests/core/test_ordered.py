@@ -50,3 +50,8 @@ def test_moments_of_a_column_are_those_of_its_points() -> None:
     packed = ordered.pack192(ordered.order_steps(steps), ordered.order_steps(times), values)
     found_steps, found_times = ordered.unpack_moments(packed)
     assert (found_steps.tolist(), found_times.tolist()) == (steps.tolist(), times.tolist())
+
+
+def test_a_column_of_values_comes_back() -> None:
+    values = np.array([math.nan, -math.inf, -1.5, -0.0, 0.0, 5e-324, 1e308, math.inf])
+    assert list(map(repr, ordered.values_of(ordered.order_values(values)).tolist())) == list(map(repr, values.tolist()))

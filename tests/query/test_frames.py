@@ -17,7 +17,7 @@ from fleetlog_query.frames import frames, marks
 from fleetlog_query.frames.marks import Marks
 from fleetlog_query.frames.splice import cuts_of, fits, met_inside, spliced, spliced_ids
 from fleetlog_query.selection.meet import Ids
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 START = 1_700_000_000_000
@@ -106,6 +106,7 @@ def test_every_change_is_seen(
 SLOT_NUMBERS = st.dictionaries(st.integers(0, 30), st.integers(1, 3), max_size=12)
 
 
+@settings(deadline=None)
 @given(before=SLOT_NUMBERS, now=SLOT_NUMBERS)
 def test_what_changed_is_in_a_span(before: dict[int, int], now: dict[int, int]) -> None:
     def of(numbers: dict[int, int]) -> Marks:
@@ -120,6 +121,7 @@ def test_what_changed_is_in_a_span(before: dict[int, int], now: dict[int, int]) 
     assert bool(spans) == bool(differ)
 
 
+@settings(deadline=None)
 @given(
     old=st.dictionaries(st.integers(0, 40), st.integers(0, 9)),
     came=st.dictionaries(st.integers(0, 40), st.integers(0, 9)),

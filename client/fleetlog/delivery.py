@@ -24,7 +24,7 @@ from fleetlog.connection import Connection
 from fleetlog.errors import RETRY, FleetlogError, from_call, from_status
 from fleetlog.experiment_numbers import ExperimentNumbers
 from fleetlog.framing import FRAME_POINTS, Framer
-from fleetlog.in_flight import InFlight, Sent
+from fleetlog.in_flight import InFlight, Sent, request_of
 from fleetlog.outbox import Fact, Marker, Outbox, Writer
 from fleetlog.turns import by_writer
 from fleetlog.uploads import Uploads
@@ -33,7 +33,6 @@ diagnostics = logging.getLogger("fleetlog")
 _jitter = random.Random()  # noqa: S311
 """Not the module's own numbers: a training that is seeded has to get the same ones on every day."""
 
-FRAMES_IN_FLIGHT = 32
 FRAME_INTERVAL_SECONDS = 0.02
 """Under load frames are this far apart, so that they are large; a lone event goes at once."""
 BACKOFF_SECONDS = (0.1, 5.0)
@@ -74,6 +73,8 @@ class Delivery:
         self._framer = Framer()
         self._changed = threading.Condition()
         self._in_flight = InFlight(self._changed)
+        self._singly = False
+        """A request was wrong as a whole: one frame a request, until it is known which one."""
         self._generation = 0
         # Reentrant: a signal may end the process amid a flush, by another one.
         self._framing = threading.RLock()
@@ -253,6 +254,7 @@ class Delivery:
         if head is not None and error.code in _WRONG and error.retry_after_seconds is None:
             # Answers come in order: the first without one is what the server ended the stream at.
             head.refused_streams += 1
+            self._singly = True
             if head.refused_streams >= REFUSED_STREAMS:
                 self._set_aside(self._in_flight.answered(), error)
         if self.pending_points or self._in_flight:
@@ -266,19 +268,19 @@ class Delivery:
             with self._changed:
                 if generation != self._generation:
                     return
-                item = self._in_flight.next()
-                if item is None:
-                    if len(self._in_flight) >= FRAMES_IN_FLIGHT:
+                sent = self._in_flight.next()
+                if not sent:
+                    if self._in_flight.full:
                         self._changed.wait(1.0)
                         continue
                     pause = last + FRAME_INTERVAL_SECONDS - time.monotonic()
                     if pause > 0:
                         self._changed.wait(pause)
                         continue
-            if item is not None:
-                if not self._experiments.fill_in(item.writer, item.request.frame.events[0]):
+            if sent:
+                if not all(self._experiments.fill_in(one.writer, one.frame.events[0]) for one in sent):
                     return
-                yield item.request
+                yield request_of(sent)
                 continue
             self.outbox.wait(1.0)
             if self._frame(generation):
@@ -299,14 +301,27 @@ class Delivery:
         return bool(items)
 
     def _answered(self, response: ingest_pb2.AppendEventsResponse) -> None:
+        """The answer to one request. _NotNow: from some frame on it is to be sent again."""
+        if self._in_flight.next_answer() != 1 + len(response.more_responses):
+            # It says nothing of any frame in particular.
+            self._singly = True
+            raise _NotNow(from_status(response.status))
+        # Before anything is forgotten: who sees that nothing is in flight may read at once.
+        self.connection.saw(response.position)
+        self._answered_one(response)
+        for other in response.more_responses:
+            self._answered_one(other)
+        if not self._in_flight:
+            self._singly = False
+        if not self._singly:
+            self._in_flight.allow(response.frames_per_request)
+
+    def _answered_one(self, response: ingest_pb2.AppendEventsResponse) -> None:
         error = from_status(response.status) if response.HasField("status") else None
         if error is not None and error.code in RETRY:
             limit = error.code == "RESOURCE_EXHAUSTED" and error.retry_after_seconds is None
             if not limit:
                 raise _NotNow(error)
-        if error is None:
-            # Before it is forgotten: who sees that nothing is in flight may read at once.
-            self.connection.saw(response.position)
         item = self._in_flight.answered()
         for refusal in response.refusals:
             self.refused_events += 1
@@ -320,7 +335,7 @@ class Delivery:
 
     def _set_aside(self, item: Sent, error: FleetlogError) -> None:
         """A frame that the server will never take."""
-        events = item.request.frame.events
+        events = item.frame.events
         self.refused_events += len(events)
         self.lost_points += item.points
         self.warn(error.reason, f"{item.points:,} points of run {item.writer.run_id.hex()} were refused: {error}")

@@ -5,23 +5,41 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from fleetlog_proto.v1 import frame_pb2, ingest_pb2
 
 from fleetlog.outbox import Marker, Writer
+
+FRAMES_IN_FLIGHT = 32
+SMALL_FRAMES_IN_FLIGHT = 4_096
+BYTES_IN_FLIGHT = 4_000_000
+"""Frames are small when so many of them have fewer bytes together."""
+REQUEST_BYTES = 500_000
+"""Frames that are small go together into requests of about this size, as far as the server takes several at once."""
 
 
 @dataclass
 class Sent:
     """One frame, and who waits for it."""
 
-    request: ingest_pb2.AppendEventsRequest
+    frame: frame_pb2.Frame
     writer: Writer
     points: int
+    size: int
+    """Bytes, encoded."""
     markers: list[Marker] = field(default_factory=list)
     refused_streams: int = 0
     """Streams that ended as wrong while this was the first without an answer."""
+
+
+def request_of(sent: Sequence[Sent]) -> ingest_pb2.AppendEventsRequest:
+    """One request of these frames, at least one."""
+    request = ingest_pb2.AppendEventsRequest(frame=sent[0].frame)
+    request.more_frames.extend(one.frame for one in sent[1:])
+    return request
 
 
 class InFlight:
@@ -35,6 +53,10 @@ class InFlight:
         self._changed = changed
         self._frames: deque[Sent] = deque()
         self._sent = 0
+        self._size = 0
+        self._together = 1
+        self._requests: deque[int] = deque()
+        """How many frames each request of the stream has that has no answer."""
         self._heard = 0.0
         """When the stream last answered, or began to owe an answer (monotonic)."""
 
@@ -47,13 +69,26 @@ class InFlight:
         with self._changed:
             return sum(frame.points for frame in self._frames)
 
+    @property
+    def full(self) -> bool:
+        """Whether enough of them are under way."""
+        frames = len(self._frames)
+        return frames >= SMALL_FRAMES_IN_FLIGHT or (frames >= FRAMES_IN_FLIGHT and self._size >= BYTES_IN_FLIGHT)
+
+    @property
+    def size(self) -> int:
+        """Bytes in them."""
+        return self._size
+
     def add(self, writer: Writer, frame: frame_pb2.Frame) -> None:
         """The next one to send."""
         points = sum(
             len(event.metrics_logged.step_deltas) * len(event.metrics_logged.columns) for event in frame.events
         )
+        size = frame.ByteSize()
         with self._changed:
-            self._frames.append(Sent(ingest_pb2.AppendEventsRequest(frame=frame), writer, points))
+            self._frames.append(Sent(frame, writer, points, size))
+            self._size += size
 
     def mark(self, marker: Marker) -> None:
         """The marker is reached when all that is here now has its answers."""
@@ -64,19 +99,39 @@ class InFlight:
                 marker.reached.set()
 
     def begin(self) -> None:
-        """A new stream: it sends all of them again."""
+        """A new stream: it sends all of them again, one by one until its server says that it takes several."""
         with self._changed:
             self._sent = 0
+            self._together = 1
+            self._requests.clear()
 
-    def next(self) -> Sent | None:
-        """What the stream sends now; None when it sent all."""
+    def allow(self, frames: int) -> None:
+        """The stream's server takes so many frames in one request."""
         with self._changed:
+            self._together = frames
+
+    def next(self) -> list[Sent]:
+        """What the stream sends now, in one request; none when it sent all."""
+        with self._changed:
+            found: list[Sent] = []
             if self._sent == len(self._frames):
-                return None
+                return found
             if self._sent == 0:
                 self._heard = time.monotonic()
-            self._sent += 1
-            return self._frames[self._sent - 1]
+            size = 0
+            for sent in islice(self._frames, self._sent, self._sent + max(self._together, 1)):
+                size += sent.size
+                if found and size > REQUEST_BYTES:
+                    break
+                found.append(sent)
+            self._sent += len(found)
+            self._requests.append(len(found))
+            return found
+
+    def next_answer(self) -> int:
+        """A request has its answer: how many frames, the first ones here, it speaks of."""
+        with self._changed:
+            return self._requests.popleft()
 
     def first_sent(self) -> Sent | None:
         """The one whose answer is next."""
@@ -88,6 +143,7 @@ class InFlight:
         with self._changed:
             frame = self._frames.popleft()
             self._sent -= 1
+            self._size -= frame.size
             self._heard = time.monotonic()
             self._changed.notify_all()
         return frame

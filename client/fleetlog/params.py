@@ -12,6 +12,10 @@ Value = str | int | float | bool
 
 def to_param(key: str, value: object) -> event_pb2.Param:
     """A typed param: bool, int (within int64) and float as such, everything else as text."""
+    if type(value) is float:
+        return event_pb2.Param(key=key, real=value)
+    if type(value) is str:
+        return event_pb2.Param(key=key, text=value)
     if isinstance(value, bool):
         return event_pb2.Param(key=key, truth=value)
     if isinstance(value, int) and -_INT64 <= value < _INT64:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.events import check_event
-from fleetlog_core.rules.names import check_key
+from fleetlog_core.rules.names import check_key, check_keys
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog import exits
@@ -108,17 +108,22 @@ class Run:
 
     def _check_keys(self, keys: tuple[str, ...]) -> tuple[str, ...]:
         """The keys that are valid; the others are warned about. Remembered, so that a step asks once."""
-        good = []
-        for key in keys:
-            try:
-                check_key(key, "metrics")
-                good.append(key)
-            except (FleetlogError, TypeError, AttributeError) as error:
-                self._delivery.warn("key", f"a metric was not logged: {error}")
-        valid = keys if len(good) == len(keys) else tuple(good)
+        try:
+            check_keys(keys, lambda place: "metrics")
+            valid = keys
+        except (FleetlogError, TypeError, AttributeError):
+            valid = tuple(key for key in keys if self._is_right(key))
         if len(self._keys) < 10_000:
             self._keys[keys] = valid
         return valid
+
+    def _is_right(self, key: str) -> bool:
+        try:
+            check_key(key, "metrics")
+        except (FleetlogError, TypeError, AttributeError) as error:
+            self._delivery.warn("key", f"a metric was not logged: {error}")
+            return False
+        return True
 
     def _numbers(self, metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[float]]:
         keys, values = [], []

@@ -17,6 +17,10 @@ POINTS_PER_EVENT = 1_000_000
 EVENTS_PER_FRAME = 10_000
 FRAME_BYTES = 4 * 1024 * 1024
 """Encoded size of a frame. Kafka's limit is set to this and a little more."""
+FRAMES_PER_REQUEST = 64
+"""Frames that travel in one request: the cost of a gRPC message is shared, and a gateway's others wait milliseconds."""
+REQUEST_BYTES = FRAME_BYTES
+"""Encoded size of a request of several frames."""
 INTENT_BYTES = 256 * 1024
 """Encoded size of what is asked of an experiment: its tags travel with every answer about it."""
 MESSAGE_BYTES = 8 * 1024 * 1024

@@ -124,7 +124,7 @@ def tags_of(source: Source, log: RunLog) -> dict[str, str]:
     tags.update(log.texts)
     for key, text in list(tags.items()):
         try:
-            check_tags([(key, text)], "tag")
+            check_tags({key: text}, "tag")
         except fleetlog.InvalidArgument as error:
             print(f"load: {source.name}: {error.message}", file=sys.stderr)
             del tags[key]

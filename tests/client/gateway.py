@@ -67,11 +67,16 @@ class Gateway(IngestServicer):
         super().__init__(log, warehouse, objects, AppliedWatch(warehouse))
         self._faults = faults
         self.refused: list[frame_pb2.Frame] = []
+        self.most_frames = 64
+        """A request of more is refused as a whole, whatever the answers say."""
 
     async def AppendEvents(  # noqa: N802
         self, request_iterator: AsyncIterator[ingest_pb2.AppendEventsRequest], context: Context
     ) -> AsyncIterator[ingest_pb2.AppendEventsResponse]:
         async for request in request_iterator:
+            if 1 + len(request.more_frames) > self.most_frames:
+                yield ingest_pb2.AppendEventsResponse(status=to_status(InvalidArgument("OVER_LIMIT", "fewer")))
+                continue
             fault = self._faults.popleft() if self._faults else None
             if fault == TOO_MANY_STREAMS:
                 raise ResourceExhausted("TOO_MANY", "slower", retry_after_seconds=0.01)
@@ -79,12 +84,15 @@ class Gateway(IngestServicer):
                 raise Unavailable("DROPPED", "broken")
             if fault is not None and fault in _STATUS:
                 status = to_status(_STATUS[fault])
-                yield ingest_pb2.AppendEventsResponse(
+                answer = ingest_pb2.AppendEventsResponse(
                     run_id=request.frame.run_id, writer_id=request.frame.writer_id, status=status
                 )
+                if fault == REFUSED:
+                    self.refused.append(request.frame)
+                    await self._append_others(request, answer, context)
+                yield answer
                 if fault != REFUSED:
                     return
-                self.refused.append(request.frame)
                 continue
             async for response in super().AppendEvents(_one(request), context):
                 if fault == ACK_LOST:
@@ -92,6 +100,18 @@ class Gateway(IngestServicer):
                 if fault == SILENT:
                     await asyncio.Event().wait()
                 yield response
+
+    async def _append_others(
+        self, request: ingest_pb2.AppendEventsRequest, answer: ingest_pb2.AppendEventsResponse, context: Context
+    ) -> None:
+        """All frames of the request but the first."""
+        others = request.more_frames
+        if others:
+            rest = ingest_pb2.AppendEventsRequest(frame=others[0], more_frames=others[1:])
+            async for response in super().AppendEvents(_one(rest), context):
+                answer.more_responses.append(response)
+                answer.more_responses.extend(response.more_responses)
+                answer.position.CopyFrom(response.position)
 
 
 async def _one(request: ingest_pb2.AppendEventsRequest) -> AsyncIterator[ingest_pb2.AppendEventsRequest]:
@@ -106,6 +126,7 @@ class House:
         self.objects = FolderStore(folder)
         self.faults: deque[str] = deque()
         self.refused: list[frame_pb2.Frame] = []
+        self.most_frames = 64
         self.port = free_port()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="gateway")
@@ -148,6 +169,7 @@ class House:
         server = GrpcServer("127.0.0.1", self.port)
         gateway = Gateway(self.log, self.objects, self.faults)
         gateway.refused = self.refused
+        gateway.most_frames = self.most_frames
         server.add(
             lambda one: ingest_pb2_grpc.add_IngestServiceServicer_to_server(gateway, one), "fleetlog.v1.IngestService"
         )

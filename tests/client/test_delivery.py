@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from fleetlog.connection import Connection
-from fleetlog.delivery import FRAMES_IN_FLIGHT, Delivery
+from fleetlog.delivery import Delivery
+from fleetlog.in_flight import BYTES_IN_FLIGHT, SMALL_FRAMES_IN_FLIGHT
 from fleetlog.outbox import Fact, Outbox, Row, Slice, Writer
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2, frame_pb2
@@ -131,7 +132,8 @@ class Wire(RuleBasedStateMachine):
     @invariant()
     def memory_is_bounded(self) -> None:
         assert self.delivery.outbox._weight <= 2 * ROOM + 1_000
-        assert len(self.delivery._in_flight) <= 2 * FRAMES_IN_FLIGHT
+        assert len(self.delivery._in_flight) <= 2 * SMALL_FRAMES_IN_FLIGHT
+        assert self.delivery._in_flight.size <= 2 * BYTES_IN_FLIGHT
 
     def teardown(self) -> None:
         try:
@@ -190,6 +192,45 @@ def test_what_was_not_answered_is_sent_again_in_order(place: House, fault: str) 
     delivery.close()
     assert not place.faults
     assert Story(place).steps[one.writer_id] == list(range(5_000))
+
+
+@pytest.mark.parametrize("fault", [None, NOT_NOW, ACK_LOST, DROPPED, REFUSED])
+def test_small_runs_go_together_and_each_frame_has_its_own_fate(place: House, fault: str | None) -> None:
+    delivery = Delivery(Connection(place.target), backoff_seconds=BACKOFF)
+    # The answer to this one says how many may go together.
+    delivery.add(writer())
+    assert delivery.flush(30.0)
+    if fault is not None:
+        place.faults.extend([fault] * 3)
+    many = [writer() for _ in range(500)]
+    for one in many:
+        delivery.add(one)
+        delivery.outbox.put(row(one, 7))
+    assert delivery.flush(30.0)
+    assert delivery.flush(30.0)
+    delivery.close()
+    assert not place.faults
+    refused = {frame.writer_id for frame in place.refused}
+    steps = Story(place).steps
+    assert [one for one in many if steps.get(one.writer_id, []) != ([] if one.writer_id in refused else [7])] == []
+    assert len(refused) == (3 if fault == REFUSED else 0)
+
+
+def test_a_server_that_refuses_several_at_once_has_them_one_by_one(place: House) -> None:
+    place.stop()
+    place.most_frames = 1
+    place.start()
+    delivery = Delivery(Connection(place.target), backoff_seconds=BACKOFF)
+    delivery.add(writer())
+    assert delivery.flush(30.0)
+    many = [writer() for _ in range(200)]
+    for one in many:
+        delivery.add(one)
+        delivery.outbox.put(row(one, 7))
+    assert delivery.flush(30.0)
+    delivery.close()
+    steps = Story(place).steps
+    assert all(steps[one.writer_id] == [7] for one in many)
 
 
 def test_the_random_numbers_of_a_training_stay_the_same(place: House) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from fleetlog.in_flight import InFlight
+from fleetlog.in_flight import REQUEST_BYTES, InFlight, Sent, request_of
 from fleetlog.outbox import Marker, Writer
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
@@ -24,8 +24,9 @@ def frame(sequence: int) -> frame_pb2.Frame:
 def sent(frames: InFlight) -> list[int]:
     """The sequences of what a stream sends until it has sent all."""
     found = []
-    while (one := frames.next()) is not None:
-        found.append(one.request.frame.events[0].sequence)
+    while request := frames.next():
+        assert len(request) == 1
+        found.append(request[0].frame.events[0].sequence)
     return found
 
 
@@ -48,11 +49,51 @@ def test_the_one_whose_answer_is_next_was_sent() -> None:
     frames.add(WRITER, frame(1))
     assert frames.first_sent() is None
     assert frames.silent_seconds() == 0
-    assert frames.next() is frames.first_sent()
+    assert frames.next() == [frames.first_sent()]
     assert frames.silent_seconds() >= 0
     frames.answered()
     assert frames.first_sent() is None
     assert frames.silent_seconds() == 0
+
+
+def test_several_go_together_once_the_stream_allows_it_and_a_new_stream_asks_anew() -> None:
+    frames = InFlight(threading.Condition())
+    for sequence in range(1, 7):
+        frames.add(WRITER, frame(sequence))
+    assert [len(frames.next()), len(frames.next())] == [1, 1]
+    frames.allow(3)
+    assert [one.frame.events[0].sequence for one in frames.next()] == [3, 4, 5]
+    assert [one.frame.events[0].sequence for one in frames.next()] == [6]
+    assert [frames.next_answer() for _ in range(4)] == [1, 1, 3, 1]
+    frames.begin()
+    assert [one.frame.events[0].sequence for one in frames.next()] == [1]
+
+
+def test_requests_of_several_frames_stay_small_and_a_large_frame_goes_alone() -> None:
+    frames = InFlight(threading.Condition())
+    for sequence in (1, 2, 3, 4):
+        frames.add(WRITER, frame(sequence))
+    small = frames.size // 4
+    large = frame(5)
+    large.events[0].metrics_logged.columns[0].key = "k" * (REQUEST_BYTES - small)
+    frames.add(WRITER, large)
+    frames.add(WRITER, frame(6))
+    frames.allow(100)
+    sizes = []
+    while request := frames.next():
+        sizes.append([one.frame.events[0].sequence for one in request])
+    assert sizes == [[1, 2, 3, 4], [5], [6]]
+    assert [one.events[0].sequence for one in (request_of(frames_of(frames)).more_frames)] == [2, 3, 4]
+    for _ in range(6):
+        frames.answered()
+    assert frames.size == 0
+
+
+def frames_of(frames: InFlight) -> list[Sent]:
+    """The first request of a new stream that is allowed four."""
+    frames.begin()
+    frames.allow(4)
+    return frames.next()
 
 
 def test_a_marker_waits_for_what_is_there_and_for_nothing_more() -> None:

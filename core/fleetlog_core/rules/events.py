@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 
 from fleetlog_proto.v1 import event_pb2
@@ -11,17 +11,19 @@ from fleetlog_proto.v1 import event_pb2
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.ids import ID_BYTES
-from fleetlog_core.rules.names import check_key, check_run_name, check_text, check_user
+from fleetlog_core.rules.names import check_key, check_keys, check_run_name, check_text, check_user, fits
 from fleetlog_core.rules.paths import check_artifact_path
 
 _INT64 = 1 << 63
 _ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
 
-Extent = Callable[[Iterable[int]], tuple[int, int]]
+Extent = Callable[[Sequence[int]], tuple[int, int]]
 
 
-def extent(deltas: Iterable[int]) -> tuple[int, int]:
+def extent(deltas: Sequence[int]) -> tuple[int, int]:
     """Lowest and highest running sum of differences (at least one)."""
+    if len(deltas) == 1:
+        return deltas[0], deltas[0]
     low = high = None
     for total in accumulate(deltas):
         low = total if low is None or total < low else low
@@ -68,21 +70,20 @@ def check_metrics(metrics: event_pb2.MetricsLogged, field: str, extent_of: Exten
         raise InvalidArgument.of_field(
             "COLUMN_LENGTH", f"{field}.time_deltas_millis", f"{times:,} times for {rows:,} rows; send as many, or none"
         )
-    keys: set[str] = set()
+    keys = [column.key for column in metrics.columns]
+    check_keys(keys, lambda place: f"{field}.columns[{place}].key")
     for place, column in enumerate(metrics.columns):
-        key = column.key
-        check_key(key, f"{field}.columns[{place}].key")
         if len(column.values) != rows:
             raise InvalidArgument.of_field(
                 "COLUMN_LENGTH",
                 f"{field}.columns[{place}].values",
-                f"{len(column.values):,} values of {shown(key)} for {rows:,} rows; send as many",
+                f"{len(column.values):,} values of {shown(column.key)} for {rows:,} rows; send as many",
             )
-        if key in keys:
-            raise InvalidArgument.of_field(
-                "KEY_REPEATED", f"{field}.columns[{place}].key", f"{shown(key)} stands twice; send it once"
-            )
-        keys.add(key)
+    if len(set(keys)) < len(keys):
+        place = next(place for place, key in enumerate(keys) if key in keys[:place])
+        raise InvalidArgument.of_field(
+            "KEY_REPEATED", f"{field}.columns[{place}].key", f"{shown(keys[place])} stands twice; send it once"
+        )
     low, high = extent_of(metrics.step_deltas)
     if low < -_INT64 or high >= _INT64:
         raise InvalidArgument.of_field(
@@ -99,22 +100,25 @@ def check_metrics(metrics: event_pb2.MetricsLogged, field: str, extent_of: Exten
 
 def check_params(params: Iterable[event_pb2.Param], field: str) -> None:
     """Keys, and that each has a value."""
-    for place, param in enumerate(params):
-        check_key(param.key, f"{field}[{place}].key")
+    given = list(params)
+    check_keys([param.key for param in given], lambda place: f"{field}[{place}].key")
+    for place, param in enumerate(given):
         kind = param.WhichOneof("value")
         if kind is None:
             raise InvalidArgument.of_field(
                 "PARAM_WITHOUT_VALUE", f"{field}[{place}]", f"{shown(param.key)} has no value; give it one"
             )
-        if kind == "text":
-            check_text(param.text, f"{field}[{place}].text")
+        if kind == "text" and not fits(text := param.text):
+            check_text(text, f"{field}[{place}].text")
 
 
-def check_tags(tags: Iterable[tuple[str, str]], field: str) -> None:
+def check_tags(tags: Mapping[str, str], field: str) -> None:
     """Keys and texts."""
-    for key, text in tags:
-        check_key(key, field)
-        check_text(text, f"{field}[{shown(key)}]")
+    keys = list(tags)
+    check_keys(keys, lambda place: field)
+    for key in keys:
+        if not fits(text := tags[key]):
+            check_text(text, f"{field}[{shown(key)}]")
 
 
 def _run_started(event: event_pb2.Event, field: str) -> None:
@@ -133,7 +137,7 @@ def _run_started(event: event_pb2.Event, field: str) -> None:
     if len(started.tags) > limits.TAGS_PER_EVENT:
         raise _too_many(f"{field}.tags", len(started.tags), limits.TAGS_PER_EVENT)
     check_params(started.params, f"{field}.params")
-    check_tags(started.tags.items(), f"{field}.tags")
+    check_tags(started.tags, f"{field}.tags")
 
 
 def _run_updated(event: event_pb2.Event, field: str) -> None:
@@ -166,7 +170,7 @@ def _tags_set(event: event_pb2.Event, field: str) -> None:
         raise _empty(f"{field}.tags")
     if len(tags) > limits.TAGS_PER_EVENT:
         raise _too_many(f"{field}.tags", len(tags), limits.TAGS_PER_EVENT)
-    check_tags(tags.items(), f"{field}.tags")
+    check_tags(tags, f"{field}.tags")
 
 
 def _tags_deleted(event: event_pb2.Event, field: str) -> None:

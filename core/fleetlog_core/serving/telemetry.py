@@ -29,7 +29,7 @@ class Telemetry:
         self.duplicates = self._counter("duplicates", "Events that the log holds again and that were passed over")
         self.dead_letters = self._counter("dead_letters", "Records that could not be applied, by reason", "reason")
         self.batches = self._counter("batches", "Batches that were applied")
-        self.ack_seconds = self._histogram("ack_seconds", "From taking a frame to its being durable", _SECONDS)
+        self.ack_seconds = self._histogram("ack_seconds", "From taking a request to its frames being durable", _SECONDS)
         self.batch_rows = self._histogram("batch_rows", "Points in a batch", _ROWS)
         self.batch_seconds = self._histogram("batch_seconds", "From choosing a batch to its being visible", _SECONDS)
         self.rpc_seconds = self._histogram(

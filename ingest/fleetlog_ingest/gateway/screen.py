@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,10 +19,12 @@ _SAFE = float(1 << 62)
 _SMALL = 64
 
 
-def fast_extent(deltas: Iterable[int]) -> tuple[int, int]:
+def fast_extent(deltas: Sequence[int]) -> tuple[int, int]:
     """As rules.events.extent, without Python per value unless the sums come near the ends of int64."""
+    if len(deltas) < _SMALL:
+        return extent(deltas)
     values = np.array(deltas, dtype=np.int64)
-    if len(values) < _SMALL or np.abs(values.astype(np.float64)).sum() > _SAFE:
+    if np.abs(values.astype(np.float64)).sum() > _SAFE:
         return extent(values.tolist())
     sums = np.cumsum(values)
     return int(sums.min()), int(sums.max())

@@ -1,43 +1,39 @@
-"""AppendEvents: frames in, their fates out, in order."""
+"""AppendEvents: requests of frames in, the frames' fates out, in order."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from fleetlog_core.errors import FleetlogError, InvalidArgument, ResourceExhausted, Unavailable
-from fleetlog_core.limits import RunLimits
-from fleetlog_core.log.port import EVENTS, EventLog, Record, RecordTooLarge
-from fleetlog_core.position import after, to_proto
+from fleetlog_core.errors import InvalidArgument, ResourceExhausted, Unavailable
+from fleetlog_core.limits import FRAMES_PER_REQUEST, REQUEST_BYTES, RunLimits
+from fleetlog_core.log.port import EventLog, Partition, RecordTooLarge
+from fleetlog_core.position import to_proto
 from fleetlog_core.serving.errors import refuse_undecodable
 from fleetlog_core.serving.status import to_status
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import ingest_pb2
 
-from fleetlog_ingest.gateway.keys import StreamKeys
-from fleetlog_ingest.gateway.runs import check_open, needs_look
-from fleetlog_ingest.gateway.screen import Screened, encoded, screen
+from fleetlog_ingest.gateway.intake import Intake, Taken
 
-FRAMES_IN_FLIGHT = 64
-"""Frames of one stream that wait for the log: enough for one commit to take many, few enough to bound memory."""
+REQUESTS_IN_FLIGHT = 64
+"""Requests of one stream that wait for the log: enough for one commit to take many, few enough to bound memory."""
 
 
-@dataclass
-class _Taken:
-    """A frame on its way into the log, or refused."""
+@dataclass(slots=True)
+class _Request:
+    """What became of a request's frames, in order."""
 
-    response: ingest_pb2.AppendEventsResponse
-    screened: Screened | None
-    durable: asyncio.Future[Record] | None
-    taken_at: float
+    taken: Sequence[Taken]
+    began: float
 
 
 class AppendStream:
-    """One stream: what it inherits from frame to frame, and what waits for the log."""
+    """One stream: what waits for the log, and is answered in order."""
 
     def __init__(
         self,
@@ -48,35 +44,30 @@ class AppendStream:
         draining: asyncio.Event,
         run_limits: RunLimits | None = None,
     ) -> None:
-        self._log = log
-        self._warehouse = warehouse
-        self._executor = executor
         self._telemetry = telemetry
         self._draining = draining
-        self._names: tuple[str, bytes, bytes, int | None] | None = None
-        self._seen: set[tuple[str, bytes, bytes]] = set()
-        self._keys = StreamKeys(run_limits)
+        self._intake = Intake(log, warehouse, executor, telemetry, run_limits)
 
     async def responses(
         self, requests: AsyncIterator[ingest_pb2.AppendEventsRequest]
     ) -> AsyncIterator[ingest_pb2.AppendEventsResponse]:
         """One response a request. Unavailable DRAINING, after what was taken is answered, when the gateway stops."""
-        waiting: asyncio.Queue[_Taken | BaseException | None] = asyncio.Queue(FRAMES_IN_FLIGHT)
+        waiting: asyncio.Queue[_Request | BaseException | None] = asyncio.Queue(REQUESTS_IN_FLIGHT)
         reader = asyncio.create_task(self._read(requests, waiting))
         drainer = asyncio.create_task(self._drain(reader, waiting))
         try:
             while True:
-                taken = await waiting.get()
-                if taken is None:
+                request = await waiting.get()
+                if request is None:
                     return
-                if isinstance(taken, BaseException):
-                    raise taken
-                yield await self._finish(taken)
+                if isinstance(request, BaseException):
+                    raise request
+                yield await self._finish(request)
         finally:
             reader.cancel()
             drainer.cancel()
 
-    async def _drain(self, reader: asyncio.Task[None], waiting: asyncio.Queue[_Taken | BaseException | None]) -> None:
+    async def _drain(self, reader: asyncio.Task[None], waiting: asyncio.Queue[_Request | BaseException | None]) -> None:
         await self._draining.wait()
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
@@ -85,7 +76,7 @@ class AppendStream:
     async def _read(
         self,
         requests: AsyncIterator[ingest_pb2.AppendEventsRequest],
-        waiting: asyncio.Queue[_Taken | BaseException | None],
+        waiting: asyncio.Queue[_Request | BaseException | None],
     ) -> None:
         try:
             async for request in requests:
@@ -96,81 +87,84 @@ class AppendStream:
         except BaseException as error:  # handed to the responses, where the stream ends with it
             await waiting.put(error)
 
-    async def _take(self, request: ingest_pb2.AppendEventsRequest) -> _Taken:
-        begun = time.monotonic()
+    async def _take(self, request: ingest_pb2.AppendEventsRequest) -> _Request:
+        began = time.monotonic()
         try:
             refuse_undecodable(request)
-        except InvalidArgument as error:
-            # Whose frame it was is not known, so the next one must say whose it is.
-            self._names = None
+            _check_size(request)
+        except (InvalidArgument, ResourceExhausted) as error:
+            self._intake.forget_names()
             self._telemetry.refused.labels(error.reason).inc()
-            return _Taken(ingest_pb2.AppendEventsResponse(status=to_status(error)), None, None, begun)
-        frame = request.frame
+            return _Request([Taken(ingest_pb2.AppendEventsResponse(status=to_status(error)))], began)
+        taken = [await self._intake.take(request.frame)]
+        for frame in request.more_frames:
+            taken.append(await self._intake.take(frame))
+        return _Request(taken, began)
+
+    async def _finish(self, request: _Request) -> ingest_pb2.AppendEventsResponse:
+        await _settled(request.taken)
+        position: dict[Partition, int] = {}
+        durable = [taken for taken in request.taken if self._is_durable(taken, position)]
+        answer = request.taken[0].answer
+        answer.more_responses.extend(taken.answer for taken in request.taken[1:])
+        answer.position.CopyFrom(to_proto(position))
+        answer.frames_per_request = FRAMES_PER_REQUEST
+        self._count(durable, time.monotonic() - request.began)
+        return answer
+
+    def _is_durable(self, taken: Taken, position: dict[Partition, int]) -> bool:
+        """Whether the log has the frame; then the position covers it. What the log said when it can't be asked."""
+        if taken.durable is None:
+            return False
         try:
-            self._inherit(request)
-            screened = screen(frame, time.time_ns() // 1_000_000, self._keys)
-            value = encoded(frame)
-            await self._check_open(request)
-        except FleetlogError as error:
-            self._telemetry.refused.labels(error.reason).inc()
-            response = ingest_pb2.AppendEventsResponse(
-                run_id=frame.run_id, writer_id=frame.writer_id, status=to_status(error)
-            )
-            return _Taken(response, None, None, begun)
-        response = ingest_pb2.AppendEventsResponse(
-            run_id=frame.run_id,
-            writer_id=frame.writer_id,
-            durable_sequence=frame.events[-1].sequence,
-            refusals=[
-                ingest_pb2.EventRefusal(sequence=sequence, status=to_status(error))
-                for sequence, error in screened.refused
-            ],
-        )
-        durable = asyncio.wrap_future(self._log.append(EVENTS, frame.run_id, value))
-        return _Taken(response, screened, durable, begun)
-
-    def _inherit(self, request: ingest_pb2.AppendEventsRequest) -> None:
-        """A frame without ids means those of the frame before it."""
-        frame = request.frame
-        if frame.run_id or frame.writer_id:
-            rank = frame.rank if frame.HasField("rank") else None
-            self._names = (frame.namespace, frame.run_id, frame.writer_id, rank)
-        elif self._names is None:
-            raise InvalidArgument.of_field(
-                "INVALID_ID", "frame.run_id", "the first frame of a stream names run and writer"
-            )
-        else:
-            frame.namespace, frame.run_id, frame.writer_id, rank = self._names
-            if rank is not None:
-                frame.rank = rank
-
-    async def _check_open(self, request: ingest_pb2.AppendEventsRequest) -> None:
-        frame = request.frame
-        names = (frame.namespace, frame.run_id, frame.writer_id)
-        if names in self._seen:
-            return
-        if needs_look(frame):
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._executor, check_open, self._warehouse, frame)
-        self._seen.add(names)
-
-    async def _finish(self, taken: _Taken) -> ingest_pb2.AppendEventsResponse:
-        if taken.durable is None or taken.screened is None:
-            return taken.response
-        try:
-            record = await taken.durable
+            record = taken.durable.result()
         except RecordTooLarge as error:
             refused = ResourceExhausted("FRAME_TOO_LARGE", f"{error}; split it")
             self._telemetry.refused.labels(refused.reason).inc()
-            taken.response.durable_sequence = 0
-            taken.response.status.CopyFrom(to_status(refused))
-            return taken.response
-        taken.response.position.CopyFrom(to_proto(after(record)))
-        telemetry = self._telemetry
-        telemetry.frames.inc()
-        telemetry.events.inc(len(taken.screened.frame.events))
-        telemetry.points.inc(taken.screened.points)
-        for _, refusal in taken.screened.refused:
-            telemetry.refused.labels(refusal.reason).inc()
-        telemetry.ack_seconds.observe(time.monotonic() - taken.taken_at)
-        return taken.response
+            taken.answer.durable_sequence = 0
+            taken.answer.status.CopyFrom(to_status(refused))
+            return False
+        position[record.partition] = max(position.get(record.partition, 0), record.offset + 1)
+        return True
+
+    def _count(self, durable: Iterable[Taken], seconds: float) -> None:
+        frames = events = points = 0
+        for taken in durable:
+            if taken.screened is None:
+                continue
+            frames += 1
+            events += len(taken.screened.frame.events)
+            points += taken.screened.points
+            for _, refusal in taken.screened.refused:
+                self._telemetry.refused.labels(refusal.reason).inc()
+        if frames:
+            self._telemetry.frames.inc(frames)
+            self._telemetry.events.inc(events)
+            self._telemetry.points.inc(points)
+            self._telemetry.ack_seconds.observe(seconds)
+
+
+async def _settled(taken: Sequence[Taken]) -> None:
+    """Wait until the log has said of each frame what became of it.
+
+    The last one first: by then the others are done nearly always, and the loop was woken once for all of them.
+    """
+    for one in reversed(taken):
+        if one.durable is not None and not one.durable.done():
+            await asyncio.gather(asyncio.wrap_future(one.durable), return_exceptions=True)
+
+
+def _check_size(request: ingest_pb2.AppendEventsRequest) -> None:
+    """OVER_LIMIT, REQUEST_TOO_LARGE: nothing of the request is taken."""
+    if not request.more_frames:
+        return
+    frames = 1 + len(request.more_frames)
+    if frames > FRAMES_PER_REQUEST:
+        raise InvalidArgument.of_field(
+            "OVER_LIMIT", "more_frames", f"{frames:,} frames, at most {FRAMES_PER_REQUEST}; send several requests"
+        )
+    if (size := request.ByteSize()) > REQUEST_BYTES:
+        raise ResourceExhausted(
+            "REQUEST_TOO_LARGE",
+            f"{frames} frames have {size:,} bytes, at most {REQUEST_BYTES:,}; send several requests",
+        )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from fleetlog_core.warehouse.port import Coded
 
+from fleetlog_ingest.materializer.params import Values
 from fleetlog_ingest.materializer.tables import Columns, coded, fixed16
 
 
@@ -34,21 +33,20 @@ class AttrSink:
         experiment: int,
         kind: int,
         ver: int,
-        rows: Sequence[tuple[str, str, float, int]],
+        values: Values,
         *,
         removed: bool = False,
     ) -> None:
-        """Rows of one run and kind: (key, text, number, type). `ver` is the first one's, each next has one more."""
-        if not rows:
+        """Params or tags of one run. `ver` is the first one's, each next has one more."""
+        if not values.keys:
             return
         self._namespaces.append(namespace)
         self._run_ids.append(run_id)
-        self._facts.append((experiment, kind, removed, ver, len(rows)))
-        for key, text, number, type_ in rows:
-            self._keys.append(key)
-            self._texts.append(text)
-            self._numbers.append(number)
-            self._types.append(type_)
+        self._facts.append((experiment, kind, removed, ver, len(values.keys)))
+        self._keys += values.keys
+        self._texts += values.texts
+        self._numbers += values.numbers
+        self._types += values.types
 
     def finish(self) -> Columns | None:
         """Everything that was taken, in its order; None when that is nothing."""

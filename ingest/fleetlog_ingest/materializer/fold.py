@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +18,7 @@ from fleetlog_ingest.materializer.artifacts import Stored, problem_of
 from fleetlog_ingest.materializer.attrs import AttrSink
 from fleetlog_ingest.materializer.decoding import MALFORMED, Decoded
 from fleetlog_ingest.materializer.followers import follow, run_changes, run_skews
+from fleetlog_ingest.materializer.params import Values
 from fleetlog_ingest.materializer.points import PointSink
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.sequences import SequenceSet
@@ -164,8 +164,8 @@ class EventFold:
         elif kind == "tags_deleted":
             # A key for which there is no room is not there: nothing is lost by passing it over.
             none_left = self._no_room_for_tags(event.tags_deleted.keys)
-            gone = [(key, "", math.nan, 0) for key in event.tags_deleted.keys if key not in none_left]
-            self._attr_rows(run, params.TAG_KIND, gone, removed=True)
+            gone = [key for key in event.tags_deleted.keys if key not in none_left]
+            self._attr_rows(run, params.TAG_KIND, params.texts_of(gone, [""] * len(gone)), removed=True)
         elif kind == "run_updated":
             self._change(runs.updated(run, event.run_updated, self._offset))
         elif kind == "run_finished":
@@ -231,34 +231,43 @@ class EventFold:
         kept = self._out.changes.params.get(self._key)
         if kept is None:
             kept = self._out.changes.params[self._key] = dict(self._before.params.get(self._key, {}))
-        excess = dict.fromkeys(beyond(kept, [param.key for param in given], self._limits.params))
+        asked = params.values_of(given)
+        if len(kept) + len(given) <= self._limits.params and kept.keys().isdisjoint(asked.keys):
+            before = len(kept)
+            kept.update(zip(asked.keys, asked.texts, strict=True))
+            if len(kept) == before + len(given):
+                # All of them are new, as those of most runs are.
+                self._attr_rows(run, params.PARAM_KIND, asked)
+                return
+            for key in asked.keys:
+                kept.pop(key, None)
+        excess = dict.fromkeys(beyond(kept, asked.keys, self._limits.params))
         if excess:
             self._problem(TOO_MANY_PARAMS, words(TOO_MANY_PARAMS, excess, self._limits.params))
-        rows = []
-        for param in given:
-            key = param.key
+        new = []
+        for place, (key, text) in enumerate(zip(asked.keys, asked.texts, strict=True)):
             if key in excess:
                 continue
-            text, number, kind = params.canonical(param)
             first = kept.get(key)
             if first is None:
                 kept[key] = text
-                rows.append((key, text, number, kind))
+                new.append(place)
             elif first != text:
                 self._problem(
                     "PARAM_CONFLICT",
                     f"params: {shown(key)} is {shown(first)} and can't become {shown(text)}; params are written"
                     " once, log it under another key or as a tag",
                 )
-        self._attr_rows(run, params.PARAM_KIND, rows)
+        self._attr_rows(run, params.PARAM_KIND, asked.only(new))
 
     def _tags(self, tags: ScalarMap[str, str], run: Run) -> None:
-        in_order = sorted(tags.items())
-        excess = self._no_room_for_tags([key for key, _ in in_order])
+        # Not .items(), which is Python all the way.
+        asked = sorted(tags)
+        excess = self._no_room_for_tags(asked)
         if excess:
             self._problem(TOO_MANY_TAGS, words(TOO_MANY_TAGS, excess, self._limits.tags))
-        rows = [(key, text, params.number_of(text), 0) for key, text in in_order if key not in excess]
-        self._attr_rows(run, params.TAG_KIND, rows)
+            asked = [key for key in asked if key not in excess]
+        self._attr_rows(run, params.TAG_KIND, params.texts_of(asked, [tags[key] for key in asked]))
 
     def _keys(self) -> RunKeys | None:
         """The keys of the run of the event at hand, to be changed; None when it can't come to a limit."""
@@ -276,13 +285,11 @@ class EventFold:
         keys.tags.update(key for key in asked if key not in excess)
         return excess
 
-    def _attr_rows(
-        self, run: Run, kind: int, rows: Sequence[tuple[str, str, float, int]], *, removed: bool = False
-    ) -> None:
+    def _attr_rows(self, run: Run, kind: int, values: Values, *, removed: bool = False) -> None:
         namespace, run_id = self._key
         ver = self._offset << PLACE_BITS | self._place
-        self._place += len(rows)
-        self._attrs.add(namespace, run_id, run.experiment, kind, ver, rows, removed=removed)
+        self._place += len(values.keys)
+        self._attrs.add(namespace, run_id, run.experiment, kind, ver, values, removed=removed)
 
     def _artifact(self, event: event_pb2.ArtifactLogged) -> str:
         namespace, run_id = self._key

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from fleetlog_proto.v1 import event_pb2
 
@@ -12,21 +14,60 @@ TAG_KIND = 2
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 
-def canonical(param: event_pb2.Param) -> tuple[str, float, int]:
-    """The text of a param, its number (NaN when it is none) and its type: the field number of its value.
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Params or tags as columns: keys, texts, numbers (NaN when a text is none) and types."""
+
+    keys: Sequence[str]
+    texts: Sequence[str]
+    numbers: Sequence[float]
+    types: Sequence[int]
+
+    def only(self, places: Sequence[int]) -> Values:
+        """Those at some places."""
+        return Values(
+            [self.keys[place] for place in places],
+            [self.texts[place] for place in places],
+            [self.numbers[place] for place in places],
+            [self.types[place] for place in places],
+        )
+
+
+def values_of(given: Iterable[event_pb2.Param]) -> Values:
+    """Canonical texts of params with their numbers; the type is the field number of the value.
 
     Reals are in the shortest form that reads back the same (Python's repr), truths are "true" and "false".
     """
-    kind = param.WhichOneof("value")
-    if kind == "whole":
-        return str(param.whole), float(param.whole), 3
-    if kind == "real":
-        return repr(param.real), param.real if param.real == param.real else math.nan, 4
-    if kind == "truth":
-        return ("true" if param.truth else "false"), math.nan, 5
-    return param.text, number_of(param.text), 2
+    keys, texts, numbers, types = [], [], [], []
+    for param in given:
+        keys.append(param.key)
+        kind = param.WhichOneof("value")
+        if kind == "real":
+            number, type_ = param.real, 4
+            text = repr(number)
+            if number != number:
+                number = math.nan
+        elif kind == "whole":
+            text, number, type_ = str(param.whole), float(param.whole), 3
+        elif kind == "truth":
+            text, number, type_ = "true" if param.truth else "false", math.nan, 5
+        else:
+            text, type_ = param.text, 2
+            number = number_of(text)
+        texts.append(text)
+        numbers.append(number)
+        types.append(type_)
+    return Values(keys, texts, numbers, types)
+
+
+def texts_of(keys: Sequence[str], texts: Sequence[str]) -> Values:
+    """Tags."""
+    return Values(keys, texts, list(map(number_of, texts)), [0] * len(keys))
 
 
 def number_of(text: str) -> float:
     """The decimal number that the whole text is; NaN when it is none."""
-    return float(text) if len(text) <= 400 and _NUMBER.fullmatch(text) else math.nan
+    # Most texts are words: what begins with a letter is no number, and needs no search.
+    if text[:1].isalpha() or len(text) > 400 or not _NUMBER.fullmatch(text):
+        return math.nan
+    return float(text)

@@ -39,16 +39,19 @@ class Run:
 
 def started(run: Run | None, event: event_pb2.RunStarted, time: int, offset: int) -> Run:
     """After RunStarted. `time` is when it was made, as well as is known."""
-    if run is None:
-        run = Run(experiment=event.experiment_id)
-    if not run.started:
-        parent = event.parent_run_id if len(event.parent_run_id) == ID_BYTES else NO_PARENT
-        run = replace(
-            run,
-            name=run.name or event.name,
+    if run is None or not run.started:
+        parent = event.parent_run_id
+        before = Run(experiment=event.experiment_id) if run is None else run
+        # In full: dataclasses.replace costs more than all else that is done here.
+        run = Run(
+            experiment=before.experiment,
+            name=before.name or event.name,
             user=event.user,
+            state=before.state,
             start_time=event.start_time_millis or time,
-            parent_run_id=parent,
+            end_time=before.end_time,
+            parent_run_id=parent if len(parent) == ID_BYTES else NO_PARENT,
+            deleted=before.deleted,
             started=True,
             ver=offset,
         )

@@ -14,7 +14,7 @@ from fleetlog_core.ordered import order_steps, order_values, pack128, pack192
 from fleetlog_core.warehouse.port import Coded
 
 from fleetlog_ingest.materializer.points import Points
-from fleetlog_ingest.materializer.tables import Columns, coded, fixed16
+from fleetlog_ingest.materializer.tables import Columns
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
@@ -43,10 +43,10 @@ def _summarize(points: Points) -> tuple[Columns, Columns, Columns]:
     ordered_first, ordered_last = _pack_points(points, first), _pack_points(points, last)
     low, high = _extreme_values(points, owner, aggregates["minv"], aggregates["maxv"])
     owners: Columns = {
-        "namespace": coded(points.namespaces),
-        "experiment": np.array(points.experiments, dtype=np.uint32),
-        "key": coded(points.keys),
-        "run_id": fixed16(points.run_ids),
+        "namespace": points.namespaces,
+        "experiment": points.experiments,
+        "key": points.keys,
+        "run_id": points.run_ids,
     }
     series: Columns = {
         **owners,

@@ -9,6 +9,7 @@ from fleetlog_core import limits
 from fleetlog_core.rules.names import (
     check_experiment_name,
     check_key,
+    check_keys,
     check_namespace,
     check_run_name,
     check_text,
@@ -67,6 +68,12 @@ def test_a_key_that_is_taken_can_stand_in_a_path_and_a_line(key: str) -> None:
     assert key not in (".", "..")
     assert "/" not in key or not {"", ".", ".."} & set(key.split("/"))
     key.encode()
+
+
+def test_of_many_keys_the_wrong_one_is_named_however_often_the_others_were_right() -> None:
+    for _ in range(2):
+        check_keys(["loss", "lr"], "keys[{}]".format)
+        refused(lambda: check_keys(["loss", "a//b"], "keys[{}]".format), "KEY_INVALID", "keys[1]")
 
 
 @pytest.mark.parametrize("name", ["default", "a", "0", "team-a_1", "a" * 64])

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from fleetlog_core.limits import RunLimits
+from fleetlog_core.limits import FRAMES_PER_REQUEST, REQUEST_BYTES, RunLimits
 from fleetlog_core.log.memory import MemoryLog
-from fleetlog_proto.v1 import frame_pb2, ingest_pb2
+from fleetlog_core.log.port import Partition
+from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2
 
 from tests.ingest.gateway.serving import RUN, SECONDS, WRITER, kinds, logged, reason, serving, status_of
 from tests.ingest.materializer.builders import frame, metrics, start
@@ -75,6 +76,47 @@ def test_a_refused_frame_leaves_the_stream_open_and_nothing_in_the_log(tmp_path:
     assert [answer.durable_sequence for answer in answers] == [1, 0, 0, 2]
     assert [reason(answer.status) for answer in answers] == ["", "SEQUENCE_INVALID", "FRAME_EMPTY", ""]
     assert [one.events[0].sequence for one in logged(log)] == [1, 2]
+
+
+def test_frames_of_one_request_have_fates_of_their_own_and_one_position(tmp_path: Path) -> None:
+    log = MemoryLog()
+    gap = frame_pb2.Frame(events=[metrics(2, x=[(0, 1.0)]), metrics(4, x=[(1, 1.0)])])
+    wrong = frame_pb2.Frame(events=[metrics(2, **{"a//b": [(0, 1.0)]})])
+    other = opened(bytes(16))
+    other.run_id = bytes(range(1, 17))
+    request = ingest_pb2.AppendEventsRequest(frame=opened(), more_frames=[gap, wrong, other])
+    with serving(log, tmp_path) as gateway:
+        (answer,) = gateway.ingest.AppendEvents(iter([request]), timeout=SECONDS)
+    answers = [answer, *answer.more_responses]
+    assert [one.durable_sequence for one in answers] == [1, 0, 2, 1]
+    assert [reason(one.status) for one in answers] == ["", "SEQUENCE_INVALID", "", ""]
+    assert [reason(refusal.status) for refusal in answers[2].refusals] == ["KEY_INVALID"]
+    assert [one.writer_id for one in answers] == [WRITER, WRITER, WRITER, bytes(16)]
+    assert [kinds(one) for one in logged(log)] == [[(1, "run_started")], [(2, "event_refused")]]
+    assert len(logged(log, bytes(range(1, 17)))) == 1
+    ends = {entry.partition: entry.next_offset for entry in answer.position.offsets}
+    assert ends == {number: end for number in range(log.partitions("events")) if (end := log_end(log, number))}
+    assert answer.frames_per_request == FRAMES_PER_REQUEST
+
+
+def log_end(log: MemoryLog, number: int) -> int:
+    return log.next_offset(Partition("events", number))
+
+
+def test_a_request_of_too_many_or_too_large_frames_is_refused_as_a_whole(tmp_path: Path) -> None:
+    log = MemoryLog()
+    text = event_pb2.Event(sequence=1, tags_set=event_pb2.TagsSet(tags={"k": "v" * (REQUEST_BYTES // 2)}))
+    large = frame_pb2.Frame(run_id=RUN, writer_id=WRITER, events=[text])
+    requests = [
+        ingest_pb2.AppendEventsRequest(frame=opened(), more_frames=[follow(2)] * FRAMES_PER_REQUEST),
+        ingest_pb2.AppendEventsRequest(frame=large, more_frames=[large]),
+        ingest_pb2.AppendEventsRequest(frame=opened(), more_frames=[follow(place) for place in range(2, 65)]),
+    ]
+    with serving(log, tmp_path) as gateway:
+        answers = list(gateway.ingest.AppendEvents(iter(requests), timeout=SECONDS))
+    assert [reason(one.status) for one in answers] == ["OVER_LIMIT", "REQUEST_TOO_LARGE", ""]
+    assert [len(one.more_responses) for one in answers] == [0, 0, FRAMES_PER_REQUEST - 1]
+    assert [event.sequence for one in logged(log) for event in one.events] == list(range(1, FRAMES_PER_REQUEST + 1))
 
 
 def test_keys_that_are_too_many_are_refused_by_run_and_name_the_limit(tmp_path: Path) -> None:

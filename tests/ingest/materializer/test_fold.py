@@ -4,7 +4,7 @@ import math
 
 from fleetlog_core.warehouse.port import Coded
 from fleetlog_ingest.materializer.fold import Folded
-from fleetlog_ingest.materializer.params import canonical, number_of
+from fleetlog_ingest.materializer.params import number_of, values_of
 from fleetlog_ingest.materializer.sequences import SequenceSet
 from fleetlog_ingest.materializer.state import State
 from fleetlog_proto.v1 import event_pb2
@@ -120,6 +120,10 @@ def test_a_loss_and_a_refusal_are_told_on_the_run() -> None:
 
 
 def test_canonical_texts_and_their_numbers() -> None:
+    def canonical(param: event_pb2.Param) -> tuple[str, float, int]:
+        values = values_of([param])
+        return values.texts[0], values.numbers[0], values.types[0]
+
     assert canonical(event_pb2.Param(whole=3)) == ("3", 3.0, 3)
     assert canonical(event_pb2.Param(real=1e-3)) == ("0.001", 0.001, 4)
     assert canonical(event_pb2.Param(truth=True))[::2] == ("true", 5)

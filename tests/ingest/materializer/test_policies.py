@@ -16,6 +16,12 @@ def test_a_lone_write_goes_at_once_and_a_busy_log_makes_batches_grow() -> None:
     assert policy.ready(policy.target_weight, 0.0, False)
 
 
+def test_small_batches_leave_half_of_the_time_to_others_and_never_rest_for_long() -> None:
+    policy = BatchPolicy(max_rest_seconds=0.5)
+    assert policy.rest(0.04) == 0.04
+    assert policy.rest(9.0) == 0.5
+
+
 def test_a_batch_never_exceeds_the_most_but_by_one_record() -> None:
     policy = BatchPolicy(target_weight=100, max_weight=120)
     small = record(frame(metrics(1, a=[(step, 1.0) for step in range(48)])), 0)

@@ -25,25 +25,34 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class AppendEventsRequest(_message.Message):
-    """One frame."""
+    """One frame, or several small ones."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FRAME_FIELD_NUMBER: _builtins.int
+    MORE_FRAMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def frame(self) -> _frame_pb2.Frame:
         """The first frame of a stream names namespace, run and writer. A later one that leaves run_id and
         writer_id empty means those of the frame before it, rank included.
         """
 
+    @_builtins.property
+    def more_frames(self) -> _containers.RepeatedCompositeFieldContainer[_frame_pb2.Frame]:
+        """Frames that follow it, each taken or refused by itself. With it at most as many as a response of this
+        stream said (frames_per_request), and 4 MiB; a request over that is refused as a whole: one status and no
+        more_responses.
+        """
+
     def __init__(
         self,
         *,
         frame: _frame_pb2.Frame | None = ...,
+        more_frames: _abc.Iterable[_frame_pb2.Frame] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "more_frames", b"more_frames"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -51,7 +60,7 @@ Global___AppendEventsRequest: _TypeAlias = AppendEventsRequest  # noqa: Y015
 
 @_typing.final
 class AppendEventsResponse(_message.Message):
-    """The fate of one frame."""
+    """The fate of one frame, and of those that came along with it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -61,6 +70,8 @@ class AppendEventsResponse(_message.Message):
     POSITION_FIELD_NUMBER: _builtins.int
     REFUSALS_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    MORE_RESPONSES_FIELD_NUMBER: _builtins.int
+    FRAMES_PER_REQUEST_FIELD_NUMBER: _builtins.int
     run_id: _builtins.bytes
     """The frame's run: 16 bytes."""
     writer_id: _builtins.bytes
@@ -69,9 +80,13 @@ class AppendEventsResponse(_message.Message):
     """Highest sequence of the frame: it and all before it of this writer are in the log or refused. 0 when
     `status` refuses the whole frame.
     """
+    frames_per_request: _builtins.int
+    """How many frames a request of this stream may have from now on. 0: one, as with gateways that do not know
+    of more_frames.
+    """
     @_builtins.property
     def position(self) -> _position_pb2.Position:
-        """Where the frame is in the log. Empty when `status` refuses it."""
+        """Where the log has what it took of the request. Empty when that is nothing."""
 
     @_builtins.property
     def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___EventRefusal]:
@@ -80,6 +95,10 @@ class AppendEventsResponse(_message.Message):
     @_builtins.property
     def status(self) -> _status_pb2.Status:
         """Set when the whole frame was refused: code, message, ErrorInfo and BadRequest details."""
+
+    @_builtins.property
+    def more_responses(self) -> _containers.RepeatedCompositeFieldContainer[Global___AppendEventsResponse]:
+        """The fates of the request's more_frames, as many and in their order; `position` above is theirs too."""
 
     def __init__(
         self,
@@ -90,10 +109,12 @@ class AppendEventsResponse(_message.Message):
         position: _position_pb2.Position | None = ...,
         refusals: _abc.Iterable[Global___EventRefusal] | None = ...,
         status: _status_pb2.Status | None = ...,
+        more_responses: _abc.Iterable[Global___AppendEventsResponse] | None = ...,
+        frames_per_request: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["durable_sequence", b"durable_sequence", "position", b"position", "refusals", b"refusals", "run_id", b"run_id", "status", b"status", "writer_id", b"writer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durable_sequence", b"durable_sequence", "frames_per_request", b"frames_per_request", "more_responses", b"more_responses", "position", b"position", "refusals", b"refusals", "run_id", b"run_id", "status", b"status", "writer_id", b"writer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -20,6 +20,10 @@ from fleetlog_ingest.gateway.runs import check_open, needs_look
 from fleetlog_ingest.gateway.screen import Screened, encoded, screen
 
 
+OPEN_RUNS = 10_000
+"""Of so many runs a stream remembers that they are open; then it looks once more."""
+
+
 @dataclass(slots=True)
 class Taken:
     """A frame on its way into the log, or refused: then only its answer is there."""
@@ -93,4 +97,6 @@ class Intake:
         if needs_look(frame):
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._executor, check_open, self._warehouse, frame)
+        if len(self._open) >= OPEN_RUNS:
+            self._open.clear()
         self._open.add(names)

@@ -4,23 +4,33 @@
     FLEETLOG_TEST_CLICKHOUSE    clickhouse://user:password@host:port/database fixture clickhouse_server
     FLEETLOG_TEST_S3            http://access-key:secret-key@host:port        fixture s3_server
 
-A server that is named there is used; it may be shared and outlives the tests, so a test makes topics, databases and
+Tests that kill brokers want three of their own, which nobody else uses meanwhile, and whoever started those to say how:
+
+    FLEETLOG_TEST_KAFKA_BROKERS          host:port,host:port,host:port        fixture kafka_brokers
+    FLEETLOG_TEST_KAFKA_BROKERS_COMMAND  docker {verb} kafka-{number}         verbs: kill, start; numbers: 1, 2, 3
+
+A server that is named is used; it may be shared and outlives the tests, so a test makes topics, databases and
 buckets of its own (`unique`) and removes them. Else one is started in a container, where Docker runs. Else its tests
-are skipped and the summary says so in one line; with FLEETLOG_REQUIRE_SERVERS=1 they fail instead.
+are skipped and the summary says so in one line; with FLEETLOG_REQUIRE_SERVERS=1 they fail instead. The three
+brokers are never started here and never required, only asked for in a line like that.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 import pytest
 
 KAFKA, CLICKHOUSE, S3 = "FLEETLOG_TEST_KAFKA", "FLEETLOG_TEST_CLICKHOUSE", "FLEETLOG_TEST_S3"
+BROKERS, BROKERS_COMMAND = "FLEETLOG_TEST_KAFKA_BROKERS", "FLEETLOG_TEST_KAFKA_BROKERS_COMMAND"
 MISSING = "no Docker, and not set: "
+NOT_STARTED_HERE = "not set: "
 
 
 def unique(prefix: str = "test") -> str:
@@ -49,12 +59,47 @@ def s3_server() -> Iterator[str]:
         yield url
 
 
+@dataclass(frozen=True)
+class Brokers:
+    """Three brokers of one cluster, which a test may kill. It leaves all of them running."""
+
+    bootstrap: str
+    command: str
+
+    def kill(self, number: int) -> None:
+        """SIGKILL, and it is gone. Numbers are 1 to 3."""
+        self._run("kill", number)
+
+    def start(self, number: int) -> None:
+        """Again, on what it stored; when one runs, nothing."""
+        self._run("start", number)
+
+    def _run(self, verb: str, number: int) -> None:
+        command = shlex.split(self.command.format(verb=verb, number=number))
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=120)
+
+
+@pytest.fixture(scope="session")
+def kafka_brokers() -> Brokers:
+    """A Kafka cluster of three brokers that creates no topics by itself."""
+    bootstrap, command = os.environ.get(BROKERS, ""), os.environ.get(BROKERS_COMMAND, "")
+    if not bootstrap or not command:
+        pytest.skip(f"{NOT_STARTED_HERE}{BROKERS} and {BROKERS_COMMAND}")
+    assert len(bootstrap.split(",")) == 3, f"{BROKERS} names three"
+    return Brokers(bootstrap, command)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """One line nobody overlooks when tests of real servers did not run."""
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
     missing = [text for text in skipped if MISSING in text]
+    alone = len([text for text in skipped if NOT_STARTED_HERE in text]) - len(missing)
+    if alone:
+        terminalreporter.write_line(
+            f"NOT TESTED: {alone} tests of three brokers were skipped; set {BROKERS} (tests/servers.py)", bold=True
+        )
     if missing:
-        names = [name for name in (KAFKA, CLICKHOUSE, S3) if any(name in text for text in missing)]
+        names = [name for name in (KAFKA, CLICKHOUSE, S3) if any(f"{MISSING}{name}" in text for text in missing)]
         terminalreporter.write_line(
             f"NOT TESTED: {len(missing)} tests of real servers were skipped. Run them: start Docker,"
             f" or set {', '.join(names)} (tests/servers.py)",

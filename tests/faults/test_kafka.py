@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import fleetlog
 import grpc
 import psutil
 import pytest
-from fleetlog_core.ids import new_random_id, new_run_id
-from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
-from google.rpc import error_details_pb2, status_pb2
 
 from tests.core.log.kafka.own_topics import settings_for
 from tests.deploy.cluster import cluster
 from tests.deploy.watching import get, reached, ready
-from tests.end_to_end.refusals import points
 from tests.faults.fleet import Server, Writers, runs_everywhere
+from tests.faults.floods import refused
 from tests.faults.kafka_network import kafka_network
 from tests.faults.oracle import judge, partitions
 from tests.faults.sizes import sized
@@ -26,42 +22,7 @@ from tests.faults.sizes import sized
 PARTITIONS, WRITERS = 2, 2
 AWAY_SECONDS = sized(0, 300)
 DELIVERY_SECONDS = 3.0
-FRAME_POINTS = 50_000
 MOST_GROWTH_BYTES = 300 << 20
-
-
-def frames(run: bytes, writer: bytes) -> Iterator[ingest_pb2.AppendEventsRequest]:
-    """A stream that never ends: the beginning of a run, and then more than anybody can keep."""
-    started = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_CREATE)
-    events = [event_pb2.Event(sequence=1, run_started=started)]
-    sequence = 1
-    while True:
-        yield ingest_pb2.AppendEventsRequest(frame=frame_pb2.Frame(run_id=run, writer_id=writer, events=events))
-        sequence += 1
-        events = [points(sequence, *range(FRAME_POINTS), key="flood")]
-
-
-def refused(front: Server) -> tuple[int, grpc.StatusCode, float]:
-    """Write to it without end: how many answers came, how it ended, and when it asks to be asked again."""
-    answers = 0
-    with grpc.insecure_channel(front.target) as channel:
-        stub = ingest_pb2_grpc.IngestServiceStub(channel)
-        try:
-            for _ in stub.AppendEvents(frames(new_run_id(1_700_000_000_000), new_random_id()), timeout=60):
-                answers += 1
-        except grpc.RpcError as error:
-            return answers, error.code(), _retry_seconds(error)
-    raise AssertionError("the stream ended as if all were well")
-
-
-def _retry_seconds(error: grpc.RpcError) -> float:
-    for item in error.trailing_metadata() or ():
-        if item.key == "grpc-status-details-bin" and isinstance(item.value, bytes):
-            for detail in status_pb2.Status.FromString(item.value).details:
-                retry = error_details_pb2.RetryInfo()
-                if detail.Unpack(retry):
-                    return float(retry.retry_delay.ToTimedelta().total_seconds())
-    return 0.0
 
 
 @pytest.mark.timeout(sized(600, 3_600))

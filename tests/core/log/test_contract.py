@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,12 +18,13 @@ from fleetlog_core.log.port import CONTROL, EVENTS, Commit, Consumer, EventLog, 
 from fleetlog_core.log.sqlite import SqliteLog
 
 from tests.core.log.kafka.own_topics import own_topics
+from tests.servers import BROKERS, Brokers
 
 Make = Callable[[int], EventLog]
 Join = Callable[[EventLog, str], Consumer]
 
 
-@pytest.fixture(params=["memory", "sqlite", "kafka"])
+@pytest.fixture(params=["memory", "sqlite", "kafka", *(["three brokers"] if BROKERS in os.environ else [])])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     with ExitStack() as after:
 
@@ -33,7 +35,8 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
             elif request.param == "sqlite":
                 log = SqliteLog(tmp_path / "log.sqlite", {EVENTS: partitions})
             else:
-                bootstrap = request.getfixturevalue("kafka_server")
+                is_one = request.param == "kafka"
+                bootstrap = request.getfixturevalue("kafka_server") if is_one else kafka_brokers(request).bootstrap
                 log = KafkaLog(after.enter_context(own_topics(bootstrap, partitions)))
             after.callback(log.close)
             return log
@@ -52,6 +55,12 @@ def join(make: Make) -> Iterator[Join]:
             return consumer
 
         yield joined
+
+
+def kafka_brokers(request: pytest.FixtureRequest) -> Brokers:
+    brokers = request.getfixturevalue("kafka_brokers")
+    assert isinstance(brokers, Brokers)
+    return brokers
 
 
 def settle(members: list[Consumer], wanted: Callable[[], bool]) -> None:

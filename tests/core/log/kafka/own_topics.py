@@ -14,14 +14,17 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from tests.servers import unique
 
+MOST_REPLICAS = 3
+
 
 def settings_for(bootstrap: str, partitions: int = 1) -> KafkaSettings:
-    """Settings with a prefix that nobody else has."""
+    """Settings with a prefix that nobody else has; of several brokers each has a replica."""
+    addresses = tuple(bootstrap.split(","))
     return KafkaSettings(
-        tuple(bootstrap.split(",")),
+        addresses,
         prefix=unique("fleetlog-test"),
         partitions=partitions,
-        replication=1,
+        replication=min(len(addresses), MOST_REPLICAS),
         session_seconds=6.0,
     )
 

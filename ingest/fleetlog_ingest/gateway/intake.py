@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
@@ -17,8 +18,7 @@ from fleetlog_proto.v1 import frame_pb2, ingest_pb2
 
 from fleetlog_ingest.gateway.keys import StreamKeys
 from fleetlog_ingest.gateway.runs import check_open, needs_look
-from fleetlog_ingest.gateway.screen import Screened, encoded, screen
-
+from fleetlog_ingest.gateway.screen import encoded, screen
 
 OPEN_RUNS = 10_000
 """Of so many runs a stream remembers that they are open; then it looks once more."""
@@ -26,11 +26,18 @@ OPEN_RUNS = 10_000
 
 @dataclass(slots=True)
 class Taken:
-    """A frame on its way into the log, or refused: then only its answer is there."""
+    """A frame on its way into the log, or refused: then only its answer is there.
+
+    Not the frame itself: it is in the log's buffer, which is bounded, and while the log does not answer, the frames
+    of streams that ended would be memory that nobody counts.
+    """
 
     answer: ingest_pb2.AppendEventsResponse
-    screened: Screened | None = None
     durable: Future[Record] | None = None
+    events: int = 0
+    points: int = 0
+    reasons: Sequence[str] = ()
+    """Of those of its events that were refused."""
 
 
 class Intake:
@@ -74,7 +81,9 @@ class Intake:
         )
         for sequence, refused in screened.refused:
             answer.refusals.add(sequence=sequence, status=to_status(refused))
-        return Taken(answer, screened, self._log.append(EVENTS, frame.run_id, value))
+        reasons = [refused.reason for _, refused in screened.refused]
+        appended = self._log.append(EVENTS, frame.run_id, value)
+        return Taken(answer, appended, len(frame.events), screened.points, reasons)
 
     def _inherit(self, frame: frame_pb2.Frame) -> None:
         """A frame without ids means those of the frame before it."""

@@ -66,6 +66,9 @@ class AppendStream:
         finally:
             reader.cancel()
             drainer.cancel()
+            # Their failures lead back here: such a circle keeps what the stream holds until garbage is collected.
+            while not waiting.empty():
+                waiting.get_nowait()
 
     async def _drain(self, reader: asyncio.Task[None], waiting: asyncio.Queue[_Request | BaseException | None]) -> None:
         await self._draining.wait()
@@ -130,13 +133,11 @@ class AppendStream:
     def _count(self, durable: Iterable[Taken], seconds: float) -> None:
         frames = events = points = 0
         for taken in durable:
-            if taken.screened is None:
-                continue
             frames += 1
-            events += len(taken.screened.frame.events)
-            points += taken.screened.points
-            for _, refusal in taken.screened.refused:
-                self._telemetry.refused.labels(refusal.reason).inc()
+            events += taken.events
+            points += taken.points
+            for reason in taken.reasons:
+                self._telemetry.refused.labels(reason).inc()
         if frames:
             self._telemetry.frames.inc(frames)
             self._telemetry.events.inc(events)

@@ -14,10 +14,11 @@ from tests.deploy.cluster import Cluster
 from tests.deploy.processes import Up
 from tests.deploy.watching import reached
 from tests.faults.ledger import Promises, acknowledged_since, sizes
+from tests.faults.sizes import sized
 from tests.faults.writer import STOP
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = sized(180, 600)
 
 
 @dataclass

@@ -18,13 +18,15 @@ from pathlib import Path
 import fleetlog
 
 from tests.faults.ledger import DURABLE, SENT, Entry, Ledger
+from tests.faults.sizes import sized
 
 KEY = "x"
 EXPERIMENT = "faults"
 STOP = "stop"
 LOT = 10
 LOTS_AHEAD = 4
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = sized(180, 900)
+"""Longer than anything is away on purpose."""
 
 
 class Session:
@@ -65,6 +67,8 @@ class Acknowledged:
         self._pool = ThreadPoolExecutor(2)
         self._looking: Future[None] = self._pool.submit(look, 0)
         self._working = self._pool.submit(self._work)
+        # Who waits for it must see that it failed.
+        self._working.add_done_callback(lambda _: self._wake())
 
     def add(self, lot: list[Entry]) -> None:
         """A lot that was logged. Waits while too many have no acknowledgement."""
@@ -82,6 +86,10 @@ class Acknowledged:
             self._changed.notify_all()
         self._working.result()
         self._pool.shutdown()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
 
     def _work(self) -> None:
         count = 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from fleetlog_core.errors import FleetlogError, InvalidArgument
 from fleetlog_core.limits import RunLimits
-from fleetlog_core.log.port import EVENTS, EventLog, Record
+from fleetlog_core.log.port import EVENTS, EventLog, Record, RecordTooLarge
 from fleetlog_core.serving.status import to_status
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import Warehouse
@@ -58,6 +58,8 @@ class Intake:
         self._names: tuple[str, bytes, bytes, int | None] | None = None
         self._open: set[tuple[str, bytes, bytes]] = set()
         self._keys = StreamKeys(run_limits)
+        self._appended: Future[Record] | None = None
+        """The last one."""
 
     def forget_names(self) -> None:
         """Whose the last frame was is not known, so the next one must say whose it is."""
@@ -82,8 +84,19 @@ class Intake:
         for sequence, refused in screened.refused:
             answer.refusals.add(sequence=sequence, status=to_status(refused))
         reasons = [refused.reason for _, refused in screened.refused]
-        appended = self._log.append(EVENTS, frame.run_id, value)
-        return Taken(answer, appended, len(frame.events), screened.points, reasons)
+        self._must_follow()
+        self._appended = self._log.append(EVENTS, frame.run_id, value)
+        return Taken(answer, self._appended, len(frame.events), screened.points, reasons)
+
+    def _must_follow(self) -> None:
+        """Nothing is appended behind a frame that failed: it would be ahead of that one when its client sends it again.
+
+        Raises what the log said of that one. The stream ends with it, after the answers to the frames before.
+        """
+        last = self._appended
+        error = last.exception() if last is not None and last.done() else None
+        if error is not None and not isinstance(error, RecordTooLarge):
+            raise error
 
     def _inherit(self, frame: frame_pb2.Frame) -> None:
         """A frame without ids means those of the frame before it."""

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import grpc
 import pytest
 from fleetlog_core.limits import FRAMES_PER_REQUEST, REQUEST_BYTES, RunLimits
 from fleetlog_core.log.memory import MemoryLog
-from fleetlog_core.log.port import Partition
+from fleetlog_core.log.port import EVENTS, LogUnavailable, Partition, Record
 from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2
 
 from tests.ingest.gateway.serving import RUN, SECONDS, WRITER, kinds, logged, reason, serving, status_of
@@ -151,6 +153,45 @@ def test_a_log_that_fails_gives_no_answer_but_unavailable(tmp_path: Path) -> Non
     assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
     assert reason(status_of(failed.value)) == "BACKEND_UNAVAILABLE"
     assert len(logged(log)) == 1
+
+
+class Refusing(MemoryLog):
+    """Takes the first append when it is told to, refuses the second at once, and would take the rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first: Future[Record] = Future()
+        self.appended = 0
+
+    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+        self.appended += 1
+        if self.appended == 1:
+            return self.first
+        if self.appended == 2:
+            refused: Future[Record] = Future()
+            refused.set_exception(LogUnavailable("too much waits already"))
+            return refused
+        return super().append(topic, key, value)
+
+
+def test_nothing_is_appended_behind_a_frame_that_failed(tmp_path: Path) -> None:
+    log, requests = Refusing(), Requests()
+    with serving(log, tmp_path) as gateway:
+        stream = gateway.ingest.AppendEvents(iter(requests), timeout=SECONDS)
+        requests.send(opened())
+        for sequence in range(2, 20):
+            requests.send(follow(sequence))
+        # The one before has no answer yet, so its client has not heard of the one that failed.
+        deadline = time.monotonic() + SECONDS
+        while log.appended < 2:
+            assert time.monotonic() < deadline
+        log.first.set_result(MemoryLog().append(EVENTS, RUN, b"").result())
+        assert next(stream).durable_sequence == 1
+        with pytest.raises(grpc.RpcError) as failed:
+            next(stream)
+        requests.send(None)
+    assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert logged(log) == []
 
 
 def test_a_gateway_that_stops_answers_what_it_took_and_ends_its_streams(tmp_path: Path) -> None:

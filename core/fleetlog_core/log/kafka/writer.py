@@ -3,10 +3,15 @@
 `send` of the driver may block on metadata, so one thread calls it and appends only queue. What is queued and sent but
 not durable is bounded in bytes. A flush of the driver reports no failures, so nothing here asks it.
 
-The driver's own delivery timeout does not hold: while it asks for a new producer id, as it does after a batch that it
-sent more than once ran out of time, it looks at no batch; and brokers that were away may leave it so for ever, also
-when they are back. So the time of an append is watched here, and a producer that keeps one for twice that time is
-replaced. An append's bytes count for as long as the driver has them.
+When one append fails, all that are open fail with it, at that moment, and another producer takes the place of this one.
+Otherwise a later append could become durable without an earlier one, and its caller, who does the earlier one again,
+would have them in the wrong order: brokers refuse a batch whose predecessor they lack only while the producer keeps its
+id, and the driver takes another id after a batch that it gives up. For a moment afterwards nothing is taken, until
+callers who append one after the other have heard of it.
+
+The driver's own delivery timeout does not hold: while it asks for a new producer id it looks at no batch; and brokers
+that were away may leave it so for ever, also when they are back. So the time of an append is watched here, and the
+driver's is longer. An append's bytes count for as long as the driver has them, or twice its time.
 """
 
 from __future__ import annotations
@@ -35,6 +40,8 @@ PRODUCER_BATCH_BYTES = 1024 * 1024
 REQUEST_BYTES = 16 * 1024 * 1024
 LOOK_SECONDS = 0.25
 """How often it is looked for appends whose time is over."""
+QUIET_SECONDS = 0.25
+"""How long nothing is taken after a failure. Its callers hear of it much sooner."""
 _diagnostics = logging.getLogger(__name__)
 
 
@@ -65,6 +72,9 @@ class Writer:
         self._held: dict[_Append, None] = {}
         """Those that take memory: the open ones, and others that the driver did not let go of in time."""
         self._bytes = 0
+        self._is_broken = False
+        """An append failed, and the producer that had it is not replaced yet."""
+        self._quiet_until = 0.0
         self._closed = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._send_all, name="log-writer", daemon=True)
@@ -85,6 +95,8 @@ class Writer:
         with self._lock:
             if self._closed:
                 done.set_exception(LogUnavailable("the log is closed"))
+            elif time.monotonic() < self._quiet_until:
+                done.set_exception(LogUnavailable("what came before it failed just now; nothing was written"))
             elif self._bytes + item.weight() > self._settings.buffer_bytes:
                 done.set_exception(LogUnavailable(f"{self._bytes:,} bytes wait for Kafka already; nothing was written"))
             else:
@@ -119,16 +131,15 @@ class Writer:
                 continue
             if item is None:
                 return
+            try:
+                if not item.done.done():
+                    self._replace_dead_producer()
+            except LogUnavailable as error:
+                # It took its time; those that queued meanwhile don't wait as long each.
+                self._break(error)
             if item.done.done():
                 # Its caller was told already; it was never sent, so it takes nothing any more.
                 self._settle(item)
-                continue
-            try:
-                self._replace_dead_producer()
-            except LogUnavailable as error:
-                # It took its time. Those that queued meanwhile don't wait as long each.
-                self._fail(item, error)
-                self._fail_queued(error)
                 continue
             try:
                 sent = self._producer.send(
@@ -152,37 +163,41 @@ class Writer:
     def _replace_dead_producer(self) -> None:
         """The driver's producer takes nothing any more once a broker has refused a batch for good. LogUnavailable.
 
-        Nor does one that keeps what it should have given up long ago.
+        Nor may one that had an append which failed.
         """
         with self._lock:
-            kept = _until(self._held, time.monotonic() - self._settings.delivery_seconds)
-        if kept or self._producer._transaction_manager.has_fatal_error():
+            lost = _until(self._held, time.monotonic() - self._settings.delivery_seconds)
+        for item in lost:
+            self._settle(item)
+        if self._producer._transaction_manager.has_fatal_error():
+            self._break(LogUnavailable("Kafka refuses this producer"))
+        if self._is_broken:
             _diagnostics.warning("the producer can't go on; a new one takes its place")
             fresh = _open_producer(self._settings)
             _close(self._producer, 0)
-            self._producer = fresh
-            for item in kept:
-                self._settle(item)
+            with self._lock:
+                self._producer, self._is_broken = fresh, False
 
     def _watch(self) -> None:
         """Tell the callers whose time is over. What the driver has of theirs may still become durable."""
         while not self._ended.wait(LOOK_SECONDS):
             with self._lock:
-                late = _until(self._open, time.monotonic())
-                for item in late:
-                    del self._open[item]
-            for item in late:
-                item.done.set_exception(
-                    LogUnavailable(f"Kafka did not take a record within {self._settings.delivery_seconds:g} s")
-                )
+                is_late = bool(_until(self._open, time.monotonic()))
+            if is_late:
+                self._break(LogUnavailable(f"Kafka did not take a record within {self._settings.delivery_seconds:g} s"))
 
-    def _fail_queued(self, error: LogUnavailable) -> None:
-        for _ in range(self._queue.qsize()):
-            item = self._queue.get()
-            if item is None:
-                self._queue.put(None)
-                return
-            self._fail(item, error)
+    def _break(self, error: LogUnavailable) -> None:
+        """Whatever is open fails, and the producer sends nothing any more. From any thread."""
+        with self._lock:
+            failed = list(self._open)
+            self._open.clear()
+            self._is_broken = True
+            self._quiet_until = time.monotonic() + QUIET_SECONDS
+            producer = self._producer
+        # What it is sending may still go out, in order; then no more.
+        producer._sender.force_close()
+        for item in failed:
+            item.done.set_exception(LogUnavailable(str(error)))
 
     def _sent(self, item: _Append, metadata: RecordMetadata) -> None:
         offset = int(metadata.offset)
@@ -195,7 +210,11 @@ class Writer:
     def _failed(self, item: _Append, error: BaseException) -> None:
         # Whatever the error is: what brokers say of one batch the driver says of all that are out, and some of those
         # may be durable. So a record that a broker finds too large is one to try again, when its topic takes it.
-        self._fail(item, LogUnavailable(f"Kafka did not take a record of {len(item.value):,} bytes: {named(error)}"))
+        with self._lock:
+            is_open = item in self._open
+        if is_open:
+            self._break(LogUnavailable(f"Kafka did not take a record of {len(item.value):,} bytes: {named(error)}"))
+        self._settle(item)
 
     def _fail(self, item: _Append, error: Exception) -> None:
         if self._settle(item):
@@ -239,7 +258,8 @@ def _open_producer(settings: KafkaSettings) -> KafkaProducer:
         linger_ms=settings.linger_millis,
         batch_size=PRODUCER_BATCH_BYTES,
         max_request_size=REQUEST_BYTES,
-        delivery_timeout_ms=int(settings.delivery_seconds * 1000),
+        # Above ours, which is watched here: what the driver gives up by itself it leaves a gap for.
+        delivery_timeout_ms=int(settings.delivery_seconds * 3000),
         max_block_ms=int(settings.request_seconds * 1000),
         allow_auto_create_topics=False,
         metrics_enabled=False,

@@ -14,12 +14,11 @@ import os
 import random
 import re
 import resource
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import fleetlog
@@ -30,11 +29,11 @@ from fleetlog_proto.v1 import query_pb2
 from benchmarks.figure import Figure, quantile
 from benchmarks.searches import EXPERIMENT, load, ordered, two_conditions
 from benchmarks.server import Server, running
+from benchmarks.updates import BATCHES_A_SECOND, updates
 
 RUNS = int(os.environ.get("FLEETLOG_BENCH_RUNS", "1000000"))
 DATA = os.environ.get("FLEETLOG_BENCH_DATA")
 TIMES = 60
-BATCHES_A_SECOND = 20
 SELECTED = 100_000
 CURVES, CURVE_POINTS, BUCKETS = 100, 100_000, 1_000
 
@@ -130,31 +129,9 @@ class Fleet:
         found = dict(re.findall(r"^fleetlog_statement_(rows|bytes)_read_total (\S+)$", text, re.MULTILINE))
         return float(found["rows"]), float(found["bytes"])
 
-    @contextmanager
-    def updates(self) -> Iterator[None]:
-        """So many batches a second of new values for runs of the fleet, while it lasts."""
-        stop = threading.Event()
-        runs = [
-            fleetlog.start_run(EXPERIMENT, run_id=run_id, resume=True, target=self._server.target)
-            for run_id in self._rng.sample(self._some, 50)
-        ]
-
-        def write() -> None:
-            step = 1_000
-            while not stop.wait(1 / BATCHES_A_SECOND):
-                step += 1
-                for run in runs[step % 5 :: 5]:
-                    run.log({f"metric_{i}": self._rng.random() for i in range(20)}, step=step)
-
-        writer = threading.Thread(target=write)
-        writer.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            writer.join()
-            for run in runs:
-                run.finish()
+    def updates(self) -> AbstractContextManager[None]:
+        """Other processes write new values for runs of the fleet, while it lasts."""
+        return updates(self._server.target, EXPERIMENT, self._rng.sample(self._some, 50))
 
     def at_once(self, clients: int = 16) -> Figure:
         """Searches a second when so many clients search side by side, and how long each waits."""

@@ -24,6 +24,21 @@ async def ahead(
         making.add_done_callback(_seen)
 
 
+def together(items: Iterator[Item], size_of: Callable[[Item], int], most: int) -> Iterator[list[Item]]:
+    """The items in lists, which are ended when they have a size of `most` or more: to hand over small ones costs more
+    than to make them."""
+    some: list[Item] = []
+    size = 0
+    for item in items:
+        some.append(item)
+        size += size_of(item)
+        if size >= most:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
+
+
 def _seen(made: asyncio.Future[Item | None]) -> None:
     if not made.cancelled():
         made.exception()

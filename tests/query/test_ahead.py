@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from fleetlog_query.ahead import ahead
+from fleetlog_query.ahead import ahead, together
 
 
 async def next_of(items: Iterator[int]) -> int | None:
@@ -70,3 +70,18 @@ def test_who_leaves_ends_the_work() -> None:
             await cancelled.wait()
 
     asyncio.run(scenario())
+
+
+def test_small_items_travel_together_and_a_large_one_alone() -> None:
+    sizes = [1, 1, 1, 5, 9, 2, 2]
+    assert list(together(iter(sizes), int, 4)) == [[1, 1, 1, 5], [9], [2, 2]]
+    assert list(together(iter([]), int, 4)) == []
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for size in sizes:
+            made.append(size)
+            yield size
+
+    next(together(items(), int, 4))
+    assert made == [1, 1, 1, 5]

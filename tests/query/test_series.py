@@ -108,7 +108,7 @@ def test_points_are_those_that_were_logged(
         assert values <= Counter(shown(one.value) for one in logged)
 
 
-@pytest.fixture(scope="module", params=[(buckets.MANY_POINTS, buckets.FOLDED_ROWS), (0, buckets.FOLDED_ROWS), (0, 0)])
+@pytest.fixture(params=[(buckets.MANY_POINTS, buckets.FOLDED_ROWS), (0, buckets.FOLDED_ROWS), (0, 0)])
 def many(request: pytest.FixtureRequest) -> Iterator[None]:
     """Buckets as wide as they are asked for; as if points were many; and as if there were too many rows to hold."""
     before = buckets.MANY_POINTS, buckets.FOLDED_ROWS

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
+from fleetlog_query.ahead import ahead, together
 from fleetlog_query.calls.base import Parts, QueryCalls, next_of, remaining
 from fleetlog_query.series import SeriesReader
 from fleetlog_query.series_query import series_query_of
+
+HANDED_OVER_BYTES = 1 << 20
+"""Short series are sent so many at a time."""
 
 
 class MetricCalls(QueryCalls):
@@ -26,5 +30,12 @@ class MetricCalls(QueryCalls):
         query = series_query_of(request)
         await self._wait(request.at_least, context)
         responses = self._series.read(query, remaining(context))
-        while (response := await self._do(next_of, responses)) is not None:
-            yield response
+        pieces = together(responses, query_pb2.ReadMetricResponse.ByteSize, HANDED_OVER_BYTES)
+        async for some in ahead(pieces, self._next_of_read):
+            for response in some:
+                yield response
+
+    async def _next_of_read(
+        self, pieces: Iterator[list[query_pb2.ReadMetricResponse]]
+    ) -> list[query_pb2.ReadMetricResponse] | None:
+        return await self._do(next_of, pieces)

@@ -23,6 +23,7 @@ from fleetlog.errors import (
 )
 from fleetlog.facets import KeyInfo, ValueCount
 from fleetlog.run import Run
+from fleetlog.searches import Explanation
 from fleetlog.selection import Group, Objective, ObjectiveStats, Selection, Verdict
 from fleetlog.series import Buckets, Series
 from fleetlog.starting import start_run
@@ -38,6 +39,7 @@ __all__ = [
     "Comparison",
     "DeadlineExceeded",
     "Experiment",
+    "Explanation",
     "FailedPrecondition",
     "FleetlogError",
     "Group",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleetlog_proto.v1 import query_pb2
@@ -22,6 +23,17 @@ PAGE = 1_000
 READ_SECONDS = 60.0
 RETRIES = 8
 """How often in a row a stream is taken up again that brings nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A search in words, line by line, and what it reads; `reads_points`: more than summaries and latest values."""
+
+    lines: tuple[str, ...]
+    reads_points: bool
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
 
 
 class RunSearch:

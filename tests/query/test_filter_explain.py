@@ -57,6 +57,21 @@ def test_what_is_read_is_known_before(text: str, read: list[str]) -> None:
     assert reads_points(plan) is ("points" in read)
 
 
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("", ["runs", "run_history"]),
+        ("params.x < 1", ["runs", "attrs", "run_history"]),
+        ("tags.x = 'a'", ["runs", "attrs", "run_history", "tag_history"]),
+        ("metrics.x < 1", ["runs", "attrs", "series", "run_history", "points"]),
+        ("mean(metrics.x WHERE step >= 1280) < 1", ["runs", "series", "run_history", "points"]),
+    ],
+)
+def test_what_was_is_read_from_histories_and_points(text: str, read: list[str]) -> None:
+    assert tables(plan_of(text), past=True) == read
+    assert explain(plan_of(text), past=True)[-1].startswith(f"reads {read[-1]}: ")
+
+
 def test_odd_keys_are_shown_safely() -> None:
     assert explain(plan_of("tags.`a\n'b` = '\x07'"))[0] == "tags.`a\\n'b` = '\\x07'"
 

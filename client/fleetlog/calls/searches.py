@@ -9,7 +9,7 @@ from fleetlog_proto.v1 import query_pb2, watch_pb2
 from fleetlog.as_of import AsOf, as_of_message
 from fleetlog.calls.base import VIEWS
 from fleetlog.calls.metrics import MetricCalls
-from fleetlog.searches import RunSearch, search
+from fleetlog.searches import Explanation, RunSearch, search
 from fleetlog.views import RunList, RunView
 from fleetlog.watching import RunChanges, RunWatch
 
@@ -46,6 +46,19 @@ class SearchCalls(MetricCalls):
         request = self._search_request(filter, experiments, order_by, read_mask, summaries, deleted, as_of)
         request.total_count = _TOTALS[total]
         return search(RunSearch(self.target, request, self), limit)
+
+    def explain_search(
+        self,
+        filter: str = "",  # noqa: A002
+        *,
+        order_by: Sequence[str] = (),
+        as_of: AsOf | None = None,
+    ) -> Explanation:
+        """How a filter and an order are understood, and which tables they would read. See search_runs."""
+        search = self._search_request(filter, (), order_by, (), False, "active", as_of)
+        request = query_pb2.ExplainSearchRequest(search=search)
+        response = self._connection.call(self._connection.query.ExplainSearch, request)
+        return Explanation(tuple(response.lines), response.reads_points)
 
     def stream_runs(
         self,

@@ -28,6 +28,7 @@ def search(
     order_by: Annotated[list[str] | None, typer.Option(help="Such as 'metrics.val_loss ASC'; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 20,
     columns: Annotated[str, typer.Option(help="By comma, such as name,params.lr,metrics.val_loss,duration.")] = "",
+    explain: Annotated[bool, typer.Option("--explain", help="Say what would be read, and search nothing.")] = False,
     as_of: AsOf = None,
     target: Target = None,
     namespace: Namespace = None,
@@ -39,6 +40,13 @@ def search(
     """
     names = asked(columns)
     client = Client(target, namespace)
+    if explain:
+        said = client.explain_search(filter, order_by=order_by or (), as_of=as_of)
+        if as_json:
+            print_json({"lines": list(said.lines), "reads_points": said.reads_points})
+        else:
+            print(said)
+        return
     try:
         found = client.search_runs(
             filter, experiments=experiment or (), order_by=order_by or (), limit=limit, as_of=as_of

@@ -66,7 +66,10 @@ class SearchCalls(QueryCalls):
         now_millis = time.time() * 1000
         plan = plan_of(request.search.filter, now_millis)
         keys = parse_order(request.search.order_by, now_millis)
-        return query_pb2.ExplainSearchResponse(lines=explain(plan, keys), reads_points="points" in tables(plan, keys))
+        past = request.search.HasField("as_of")
+        return query_pb2.ExplainSearchResponse(
+            lines=explain(plan, keys, past=past), reads_points="points" in tables(plan, keys, past=past)
+        )
 
     def _search(
         self, namespace: str, request: query_pb2.SearchRunsRequest, mask: ReadMask, timeout_seconds: float

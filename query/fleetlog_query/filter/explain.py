@@ -17,25 +17,34 @@ _TABLES = {
     "attrs": "the latest value of each param, tag and metric",
     "series": "what is known of each metric over all its points",
     "rollup": "metrics in buckets of 128 steps",
+    "run_history": "runs as they were",
+    "tag_history": "tags as they were",
     "points": f"the points themselves, {limits.FILTER_POINTS:,} at most",
 }
 _STATE_NAMES = {float(number): name for name, number in STATES.items()}
 _VALUES_SHOWN = 5
 
 
-def explain(plan: Plan | None, keys: Sequence[OrderKey] = ()) -> list[str]:
-    """Lines: the conditions, indented as they are joined, and the order; a line for each table that is read and why."""
+def explain(plan: Plan | None, keys: Sequence[OrderKey] = (), *, past: bool = False) -> list[str]:
+    """Lines: the conditions, indented as they are joined, and the order; a line for each table that is read and why.
+
+    `past`: of a search as of a position.
+    """
     said = ["every run"] if plan is None else list(_lines(plan, ""))
     said += [f"{'then' if place else 'ordered'} by {key}" for place, key in enumerate(keys)]
-    return [*said, *(f"reads {table}: {_TABLES[table]}" for table in tables(plan, keys))]
+    return [*said, *(f"reads {table}: {_TABLES[table]}" for table in tables(plan, keys, past=past))]
 
 
-def tables(plan: Plan | None, keys: Sequence[OrderKey] = ()) -> list[str]:
+def tables(plan: Plan | None, keys: Sequence[OrderKey] = (), *, past: bool = False) -> list[str]:
     """The tables that a search reads."""
-    found = {"runs"}
+    found = {"runs", "run_history"} if past else {"runs"}
     sources = [source for leaf in leaves(plan) for source in reads(leaf)]
     for source in [*sources, *(source for key in keys for source in key.sources)]:
         found |= _tables_of(source)
+        if past:
+            found |= _past_tables_of(source)
+            # A bucket does not tell its points before the position from those behind it.
+            found -= {"rollup"}
     return [table for table in _TABLES if table in found]
 
 
@@ -46,6 +55,12 @@ def _tables_of(source: Key | Series) -> set[str]:
         return {"series"}
     bucketed = source.function not in ("first", "last") and source.window.split()[0] is not None
     return {"series"} | ({"rollup"} if bucketed else set()) | ({"points"} if source.reads_points else set())
+
+
+def _past_tables_of(source: Key | Series) -> set[str]:
+    """What tells the past of what was written over since."""
+    kind = source.kind if isinstance(source, Key) else "metrics"
+    return {"metrics": {"series", "points"}, "tags": {"tag_history"}}.get(kind, set())
 
 
 def _lines(plan: Plan, indent: str) -> Iterator[str]:

@@ -53,6 +53,23 @@ def test_a_search_in_a_pipe_is_exact_and_tab_separated(runs: Runs) -> None:
     assert dict(zip(head, rows[0], strict=True))["duration"] == "4325.0"
 
 
+def test_a_search_is_explained(runs: Runs) -> None:
+    filter_ = "metrics.loss < 4 AND mean(metrics.loss WHERE step >= 7) < 5"
+    answer = piped(runs.target, "runs", "search", filter_, "--order-by", "tags.note", "--explain")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.lines[:3] == ["all of:", "  metrics.loss < 4", "  mean(metrics.loss WHERE step >= 7) < 5"]
+    assert "reads points: the points themselves, 100,000,000 at most" in answer.lines
+    assert not any("tag_history" in line for line in answer.lines)
+    then = json.loads(
+        piped(runs.target, "runs", "search", "tags.note = 'x'", "--explain", "--as-of", "1m", "--json").out
+    )
+    assert then["reads_points"] is False
+    assert "reads tag_history: tags as they were" in then["lines"]
+    wrong = piped(runs.target, "runs", "search", "metrics.loss <", "--explain")
+    assert wrong.code != 0
+    assert "expected" in wrong.err
+
+
 def test_texts_of_others_stay_in_their_cell(runs: Runs) -> None:
     answer = piped(runs.target, "runs", "search", "metrics.loss > 4", "-e", "cli", "--columns", "name,tags.note")
     assert answer.lines[1].split("\t") == [runs.odd, ODD, "[red]a b c\x1b[2J"]

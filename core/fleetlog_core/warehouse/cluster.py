@@ -40,7 +40,6 @@ _VIEW = re.compile(
     r"CREATE MATERIALIZED VIEW IF NOT EXISTS (?P<name>\w+) TO (?P<to>\w+) AS\s+(?P<select>.*)", re.DOTALL
 )
 _COLUMN = re.compile(r"ALTER TABLE (?P<name>\w+) ADD COLUMN IF NOT EXISTS (?P<column>.*)", re.DOTALL)
-_QUERY = re.compile(r"ALTER TABLE (?P<name>\w+) MODIFY QUERY\s+(?P<select>.*)", re.DOTALL)
 _SETTING = re.compile(r"ALTER TABLE (?P<name>\w+) MODIFY SETTING (?P<settings>[^;]*)", re.DOTALL)
 _DROP = re.compile(r"DROP VIEW IF EXISTS (?P<name>\w+)")
 _FROM = re.compile(r"\bFROM (\w+)")
@@ -66,9 +65,6 @@ def rendered(sql: str, cluster: str, database: str) -> list[str]:
             f"ALTER TABLE {database}.{table} ON CLUSTER '{cluster}' ADD COLUMN IF NOT EXISTS {column['column']}"
             for table in (f"{column['name']}_local", column["name"])
         ]
-    if query := _QUERY.fullmatch(sql):
-        select = _FROM.sub(rf"FROM {database}.\1_local", query["select"])
-        return [f"ALTER TABLE {database}.{query['name']} ON CLUSTER '{cluster}' MODIFY QUERY\n{select}"]
     if setting := _SETTING.fullmatch(sql):
         local = f"{database}.{setting['name']}_local"
         return [f"ALTER TABLE {local} ON CLUSTER '{cluster}' MODIFY SETTING {setting['settings']}"]

@@ -47,15 +47,6 @@ CREATE TABLE run_skews (
 ORDER BY (namespace, experiment)
 SETTINGS non_replicated_deduplication_window = 10000;
 
-CREATE MATERIALIZED VIEW run_skews_of_runs TO run_skews AS
-SELECT
-    namespace,
-    experiment,
-    max(toUnixTimestamp64Milli(start_time) - toInt64(reinterpretAsUInt64(reverse(substring(run_id, 1, 6))))) AS ahead,
-    max(toInt64(reinterpretAsUInt64(reverse(substring(run_id, 1, 6)))) - toUnixTimestamp64Milli(start_time)) AS behind
-FROM runs
-GROUP BY namespace, experiment;
-
 -- Which experiment a run is in: from its id to its row in `runs`.
 CREATE TABLE run_homes (
     namespace  LowCardinality(String),
@@ -144,9 +135,6 @@ CREATE TABLE run_series (
 ) ENGINE = AggregatingMergeTree
 ORDER BY (namespace, run_id, key)
 SETTINGS index_granularity = 512, non_replicated_deduplication_window = 10000;
-
-CREATE MATERIALIZED VIEW run_series_of_series TO run_series AS
-SELECT namespace, run_id, key, minv, maxv, n, nans, total, squares, first, last, low, high FROM series;
 
 -- The coarse curve for charts of long series: buckets of 128 steps, b = floor(step / 128).
 CREATE TABLE rollup (

@@ -1,6 +1,6 @@
 -- What reading the fleet as of a position of the log needs (docs/decisions/0008-as-of.md): the states that later events
 -- changed. Where a run's row, a tag or an experiment has not changed since the position, its own table says it.
--- The views copy what is inserted, rows that a merge would drop among them; what is there already is copied once.
+-- All states are kept, those that a merge of their table would drop among them; what is there already is copied once.
 
 -- Every state of a run; ver is the log offset after whose record it holds.
 CREATE TABLE run_history (
@@ -18,9 +18,6 @@ CREATE TABLE run_history (
 ) ENGINE = ReplacingMergeTree
 ORDER BY (namespace, experiment, run_id, ver)
 SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000;
-
-CREATE MATERIALIZED VIEW run_history_of_runs TO run_history AS
-SELECT namespace, experiment, run_id, name, user, state, start_time, end_time, parent_run_id, deleted, ver FROM runs;
 
 -- Every value of a tag; ver as in attrs. Params need none: they are written once.
 CREATE TABLE tag_history (
@@ -49,9 +46,6 @@ CREATE TABLE experiment_history (
 ORDER BY (namespace, experiment, ver)
 SETTINGS non_replicated_deduplication_window = 10000;
 
-CREATE MATERIALIZED VIEW experiment_history_of_experiments TO experiment_history AS
-SELECT namespace, experiment, name, deleted, ver FROM experiments;
-
 -- Where the log stood when: for each millisecond (span 1) and each hour (span 3600000) in which it took records, the
 -- offsets of the first of them and after the last of them, and how many partitions the topic has. Written before
 -- `applied` in each batch. Where it begins, the history begins.
@@ -72,9 +66,6 @@ SETTINGS non_replicated_deduplication_window = 10000;
 ALTER TABLE series ADD COLUMN IF NOT EXISTS until SimpleAggregateFunction(max, UInt64);
 
 ALTER TABLE run_series ADD COLUMN IF NOT EXISTS until SimpleAggregateFunction(max, UInt64);
-
-ALTER TABLE run_series_of_series MODIFY QUERY
-SELECT namespace, run_id, key, minv, maxv, n, nans, total, squares, first, last, low, high, until FROM series;
 
 INSERT INTO run_history
 SELECT namespace, experiment, run_id, name, user, state, start_time, end_time, parent_run_id, deleted, ver

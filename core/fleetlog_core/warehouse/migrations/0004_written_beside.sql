@@ -1,6 +1,7 @@
--- These are written beside the tables that they follow, before those, and no longer by views: when the process was killed
--- between a table's insert and its view's, the repeat either was not recognised in the view's table, whose sums then
--- counted a batch twice, or was not made at all, since the table already had the batch.
+-- What follows a table is written beside it, before it, and by no view: when the process was killed between a table's
+-- insert and its view's, the repeat either was not recognised in the view's table, whose sums then counted a batch twice,
+-- or was not made at all, since the table already had the batch. Earlier files made these views once, and make them no
+-- more: of two servers that set up the tables side by side, one would make anew what the other has dropped.
 DROP VIEW IF EXISTS run_series_of_series;
 
 DROP VIEW IF EXISTS run_history_of_runs;

@@ -88,10 +88,6 @@ class Memory:
         return texts
 
 
-_SHORT = [bytes((size,)) for size in range(0x80)]
-"""Lengths below 128 as varints."""
-
-
 def dtype_of(type_name: str) -> np.dtype[np.generic] | None:
     """The numpy type of a fixed-width ClickHouse type; None for text."""
     plain = _AGGREGATE.sub(r"\1", type_name)
@@ -283,15 +279,18 @@ def _text(value: str | bytes) -> bytes:
 
 
 def _texts(values: Sequence[str] | Sequence[bytes]) -> bytes:
-    parts: list[bytes] = []
-    put = parts.append
-    for value in values:
-        data = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-        size = len(data)
-        put(_SHORT[size] if size < 0x80 else _varint(size))
-        if size:
-            put(data)
-    return b"".join(parts)
+    data = [value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value for value in values]
+    sizes = np.fromiter(map(len, data), np.int64, len(data))
+    if len(data) and sizes.max() > 0x7F:
+        return b"".join([part for one in data for part in (_varint(len(one)), one)])
+    # Each length is one byte: all of them are put in front of their texts at once.
+    ends = np.cumsum(sizes + 1)
+    out = np.empty(int(ends[-1]) if len(data) else 0, np.uint8)
+    is_text = np.ones(len(out), np.bool_)
+    is_text[ends - sizes - 1] = False
+    out[is_text] = np.frombuffer(b"".join(data), np.uint8)
+    out[~is_text] = sizes
+    return out.tobytes()
 
 
 def rows_of(columns: Mapping[str, Sequence[object] | Array | Coded]) -> int:

@@ -321,8 +321,8 @@ class EventFold:
 
     def _finish(self) -> Folded:
         out, rows = self._out, self._rows
-        for (key, _), run in self._states.items():
-            rows["runs"].append(_row_of(key, run))
+        rows["runs"] = [_row_of(key, run) for key, run in out.changes.runs.items()]
+        states = [_row_of(key, run) for (key, _), run in self._states.items()]
         rows["run_skews"] = run_skews((key, run) for (key, _), run in self._states.items())
         for (namespace, run_id, writer_id), applied in out.changes.writers.items():
             rank = self._ranks[(namespace, run_id, writer_id)]
@@ -337,7 +337,7 @@ class EventFold:
             tables["points"] = points.columns(self._partition)
             tables["series"], latest, tables["rollup"] = summarize(points)
             tables["attrs"] = latest if attrs is None else stack(latest, attrs)
-        follow(tables)
+        follow(tables, columns_of("runs", states) if states else None)
         out.tables = {table: tables[table] for table in EVENT_TABLES if table in tables}
         return out
 

@@ -39,10 +39,10 @@ def run_changes(writers: Sequence[Row]) -> list[Row]:
     return [(*place, change % _WORD) for place, change in changes.items()]
 
 
-def follow(tables: dict[str, Columns]) -> None:
-    """Add what has the rows of another table of the batch."""
-    if "runs" in tables:
-        tables["run_history"] = _without(tables["runs"], "started")
+def follow(tables: dict[str, Columns], states: Columns | None) -> None:
+    """Add what has the rows of another table of the batch. `states`: every state of its runs, as rows of `runs`."""
+    if states is not None:
+        tables["run_history"] = _without(states, "started")
     if "series" in tables:
         tables["run_series"] = _without(tables["series"], "experiment")
 

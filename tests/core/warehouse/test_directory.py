@@ -33,7 +33,7 @@ def _as_a_server(path: Path) -> list[str]:
     questions = [
         "SELECT engine FROM system.databases WHERE name = 'grown'",
         "SELECT count(), sum(step) FROM grown.points",
-        "SELECT count() FROM grown.run_attrs",
+        "SELECT count() FROM grown.run_attrs FINAL",
         # What a server must call the database, for views to find their tables.
         "SELECT DISTINCT extract(create_table_query, 'FROM (\\\\w+)\\\\.') FROM system.tables"
         " WHERE database = 'grown' AND engine = 'MaterializedView'",

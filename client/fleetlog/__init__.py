@@ -8,6 +8,7 @@ fleetlog.Client().search_runs("metrics.train_loss < 3", experiments=["speedrun"]
 from fleetlog_proto.v1.position_pb2 import Position
 
 from fleetlog.as_of import AsOf
+from fleetlog.calls.imports import ImportedRuns
 from fleetlog.client import Client
 from fleetlog.comparing import Comparison
 from fleetlog.deliveries import flush
@@ -43,6 +44,7 @@ __all__ = [
     "FailedPrecondition",
     "FleetlogError",
     "Group",
+    "ImportedRuns",
     "InvalidArgument",
     "KeyInfo",
     "MetricSummary",

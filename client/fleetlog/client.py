@@ -6,15 +6,15 @@ What can be asked stands in fleetlog.calls, a file for each noun.
 from __future__ import annotations
 
 from fleetlog.calls.artifacts import ArtifactCalls
-from fleetlog.calls.experiments import ExperimentCalls
 from fleetlog.calls.facets import FacetCalls
+from fleetlog.calls.imports import ImportCalls
 from fleetlog.calls.runs import RunCalls
 from fleetlog.calls.searches import SearchCalls
 from fleetlog.calls.selection import SelectionCalls
 from fleetlog.deliveries import flush
 
 
-class Client(SearchCalls, SelectionCalls, RunCalls, FacetCalls, ExperimentCalls, ArtifactCalls):
+class Client(SearchCalls, SelectionCalls, RunCalls, FacetCalls, ImportCalls, ArtifactCalls):
     """A server's runs in one namespace. Cheap to make; one process shares one connection to each server."""
 
     def flush(self, timeout: float = 30.0, level: str = "durable") -> None:

@@ -15,6 +15,8 @@ TAGS_PER_EVENT = 2_000
 COLUMNS_PER_EVENT = 10_000
 POINTS_PER_EVENT = 1_000_000
 EVENTS_PER_FRAME = 10_000
+RUNS_PER_IMPORT = 10_000
+"""Runs in one table that is imported."""
 FRAME_BYTES = 4 * 1024 * 1024
 """Encoded size of a frame. Kafka's limit is set to this and a little more."""
 FRAMES_PER_REQUEST = 64

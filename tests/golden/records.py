@@ -16,10 +16,11 @@ from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
+from tests.ingest.materializer.builders import in_own_process
 from tests.ingest.materializer.warehouses import rebuilt
 
 FOLDER = Path(__file__).parent
-DIGESTS = FOLDER / "tables.json"
+DIGESTS, TABLE_DIGESTS = FOLDER / "tables.json", FOLDER / "tables_of_imports.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
 NOW = 1_700_000_000_000
 CONTENT = b"golden bytes"
@@ -97,6 +98,31 @@ def controls() -> dict[str, frame_pb2.ControlRecord]:
     return found
 
 
+def imports() -> dict[str, frame_pb2.Frame]:
+    """A table of runs with a column of each kind. It came after the others: their tables stay as they were."""
+    runs = event_pb2.RunsImported(
+        experiment_id=1,
+        run_ids=bytes(range(64, 112)),
+        start_times_millis=[NOW, NOW + 1, NOW + 2],
+        end_times_millis=[NOW + 9, 0, 0],
+        parent_run_ids=PARENT + bytes(32),
+    )
+    runs.states.extend([event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_RUNNING, event_pb2.RUN_STATE_KILLED])
+    runs.names.texts.extend(["one", "two", ""])
+    runs.users.texts.append("someone")
+    runs.users.codes.extend([0, 0, 0])
+    runs.params.add(key="lr", reals=[3e-4, 1e-7, math.nan])
+    runs.params.add(key="layers", rows=[0, 2], wholes=[12, -(2**63)])
+    runs.params.add(key="fused", rows=[1], truths=[True])
+    runs.params.add(key="fused", rows=[2]).texts.texts.append("maybe")
+    runs.tags.add(key="team", rows=[0, 1]).texts.texts.extend(["speed", "12.5"])
+    runs.metrics.add(key="loss", values=[3.5, math.nan, -math.inf], steps=[10, -5, 2**40])
+    runs.metrics.add(key="acc", rows=[1], values=[-0.0])
+    frame = frame_pb2.Frame(namespace="golden", run_id=runs.run_ids[:16], writer_id=WRITER, ingest_time_millis=NOW)
+    frame.events.add(sequence=1, observe_time_millis=NOW).runs_imported.CopyFrom(runs)
+    return {"runs_imported": frame}
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -104,7 +130,7 @@ def _messages() -> dict[str, Message]:
         )
         for name, event in events().items()
     }
-    return {**frames, **controls()}
+    return {**frames, **controls(), **imports()}
 
 
 def shapes() -> dict[str, tuple[Message, bytes]]:
@@ -118,10 +144,15 @@ def stored_records() -> list[tuple[str, bytes, bytes]]:
     return control + [(EVENTS, RUN, (FOLDER / f"{name}.bin").read_bytes()) for name in events()]
 
 
-def stored_log() -> MemoryLog:
+def stored_imports() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, the tables of runs."""
+    return [(EVENTS, frame.run_id, (FOLDER / f"{name}.bin").read_bytes()) for name, frame in imports().items()]
+
+
+def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:
     """A log of the stored bytes, one record each second."""
     log, ends = MemoryLog(), {EVENTS: 0, CONTROL: 0}
-    for place, (topic, key, value) in enumerate(stored_records()):
+    for place, (topic, key, value) in enumerate(records):
         record = Record(Partition(topic, 0), ends[topic], key, value, NOW + place * 1_000)
         log.append_copies([record])[0].result(timeout=30)
         ends[topic] += 1
@@ -134,10 +165,16 @@ def main() -> None:
         path = FOLDER / f"{name}.bin"
         if not path.exists():
             path.write_bytes(message.SerializeToString(deterministic=True))
-    if not DIGESTS.exists():
-        with tempfile.TemporaryDirectory() as folder:
-            digests = {table: found.digest for table, found in rebuilt(stored_log(), Path(folder)).items()}
-        DIGESTS.write_text(json.dumps(digests, indent=1) + "\n")
+    for path, records in ((DIGESTS, stored_records()), (TABLE_DIGESTS, stored_imports())):
+        if not path.exists():
+            # chDB opens one directory per process.
+            path.write_text(json.dumps(in_own_process(digests_of, records), indent=1) + "\n")
+
+
+def digests_of(records: list[tuple[str, bytes, bytes]]) -> dict[str, int]:
+    """The digests of the tables that a log of the records folds into."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {table: found.digest for table, found in rebuilt(log_of(records), Path(folder)).items()}
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, 
 
 from fleetlog_ingest.gateway.control import Control, check_request_id
 from fleetlog_ingest.gateway.direct_uploads import PartUploads
+from fleetlog_ingest.gateway.imports import Imports
 from fleetlog_ingest.gateway.runs import run_not_found, run_status
 from fleetlog_ingest.gateway.screen import encoded, screen
 from fleetlog_ingest.gateway.stream import AppendStream
@@ -57,6 +58,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         # Uploads hold a thread as long as the client likes to take: nobody else may wait for theirs.
         self._uploading = ContextThreads(16, "uploads")
         self._control = Control(log, warehouse, applied, self._executor)
+        self._imports = Imports(log, warehouse, self._executor, self._telemetry, run_limits)
 
     def drain(self) -> None:
         """End every stream as soon as what it took is answered, so that clients move on. From the event loop."""
@@ -76,6 +78,12 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         )
         async for response in stream.responses(request_iterator):
             yield response
+
+    async def ImportRuns(  # noqa: N802
+        self, request: ingest_pb2.ImportRunsRequest, context: Context
+    ) -> ingest_pb2.ImportRunsResponse:
+        """See the proto."""
+        return await self._imports.take(request)
 
     async def UpdateRun(  # noqa: N802
         self, request: ingest_pb2.UpdateRunRequest, context: Context

@@ -23,6 +23,8 @@ from fleetlog_ingest.materializer.control import fold_control
 from fleetlog_ingest.materializer.dead_letters import DeadLetterRate
 from fleetlog_ingest.materializer.decoding import Decoded
 from fleetlog_ingest.materializer.fold import DeadLetter, EventFold, Folded
+from fleetlog_ingest.materializer.import_fold import ImportFold
+from fleetlog_ingest.materializer.import_loading import load_imports
 from fleetlog_ingest.materializer.loading import BatchIsIn, StateStore, load_control
 from fleetlog_ingest.materializer.log_times import time_rows
 from fleetlog_ingest.materializer.state import State
@@ -48,6 +50,11 @@ class Batch:
     def first(self) -> int:
         """Offset of the first record."""
         return self.records[0].record.offset
+
+    @property
+    def imports(self) -> bool:
+        """Whether it is of tables of runs: then every record is one."""
+        return self.records[0].imports
 
     @property
     def last(self) -> int:
@@ -142,7 +149,7 @@ class Applier:
         if states is None:
             states = self._states[batch.partition] = StateStore(self._warehouse, limits=self._limits)
         try:
-            state = self._retry(lambda: states.load(batch.records, batch.first))
+            state = self._retry(lambda: self._state(states, batch))
             pieces = _Pieces(batch, state, self._artifacts, self._limits)
             folded = pieces.fold()
             self._dead(len(batch.records), folded.dead)
@@ -160,10 +167,16 @@ class Applier:
             # What is remembered may be ahead of the warehouse or behind it: read it anew.
             states.forget()
             raise
-        states.keep(folded.changes)
+        if not batch.imports:
+            states.keep(folded.changes)
         rows = sum(map(rows_in, folded.tables.values()))
         dead = len(folded.dead)
         return Counts(len(batch.records), folded.events, folded.duplicates, folded.points, rows, dead)
+
+    def _state(self, states: StateStore, batch: Batch) -> State:
+        if batch.imports:
+            return load_imports(self._warehouse, batch.records, batch.first)
+        return states.load(batch.records, batch.first)
 
     def _without_refused(self, pieces: _Pieces, table: str) -> Folded:
         """The warehouse refused rows of the table: find the records that they come from, and leave those out.
@@ -247,4 +260,6 @@ class _Pieces:
     def fold_some(self, records: Sequence[Decoded], state: State) -> Folded:
         """Some records of it, on the state before them."""
         number, next_offset = self.batch.partition.number, self.batch.last + 1
+        if self.batch.imports:
+            return ImportFold(state, number, next_offset, self.refused).fold(records)
         return EventFold(state, number, next_offset, self._stored, self.refused, self._limits).fold(records)

@@ -34,11 +34,11 @@ class BatchPolicy:
         return min(took_seconds, self.max_rest_seconds)
 
     def cut(self, waiting: Sequence[Decoded]) -> int:
-        """How many of the waiting records, at least one, make the batch."""
+        """How many of the waiting records, at least one, make the batch: either tables of runs, or other events."""
         weight = 0
         for place, decoded in enumerate(waiting):
             weight += decoded.weight
-            if weight > self.max_weight:
+            if weight > self.max_weight or decoded.imports != waiting[0].imports:
                 return max(place, 1)
             if weight >= self.target_weight:
                 return place + 1

@@ -19,7 +19,7 @@ class Decoded:
     """A record and its message. Exactly one of `frame`, `control` and `problem` is set.
 
     `points` and `weight` bound what its rows cost: a batch's weight bounds the rows of its largest table. `columns` and
-    `tags` bound how many metrics and tags it may add to its run.
+    `tags` bound how many metrics and tags it may add to its run. `imports`: it holds a table of runs, and only that.
     """
 
     record: Record
@@ -32,6 +32,7 @@ class Decoded:
     has_artifacts: bool = False
     columns: int = 0
     tags: int = 0
+    imports: bool = False
 
     @property
     def namespace(self) -> str:
@@ -50,6 +51,8 @@ def decode(record: Record) -> Decoded:
         return Decoded(record, problem=UNDECODABLE)
     if len(frame.run_id) != ID_BYTES or len(frame.writer_id) != ID_BYTES:
         return Decoded(record, problem=MALFORMED)
+    if any(event.HasField("runs_imported") for event in frame.events):
+        return _decode_import(record, frame)
     points, weight, has_params, has_artifacts = 0, 1, False, False
     columns = tags = 0
     for event in frame.events:
@@ -79,6 +82,17 @@ def decode(record: Record) -> Decoded:
             has_artifacts = True
         weight += 1
     return Decoded(record, frame, None, "", points, weight + points, has_params, has_artifacts, columns, tags)
+
+
+def _decode_import(record: Record, frame: frame_pb2.Frame) -> Decoded:
+    runs = frame.events[0].runs_imported
+    count = len(runs.run_ids) // ID_BYTES
+    if len(frame.events) > 1:
+        return Decoded(record, problem=MALFORMED)
+    points = sum(len(metric.values) for metric in runs.metrics)
+    weight = points + sum(len(param.rows) or count for param in runs.params)
+    weight += sum(len(tag.rows) or count for tag in runs.tags)
+    return Decoded(record, frame, points=points, weight=max(weight, count, 1), imports=True)
 
 
 def _decode_control(record: Record) -> Decoded:

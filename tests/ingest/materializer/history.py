@@ -7,6 +7,7 @@ import math
 import random
 from collections.abc import Iterator
 
+from fleetlog_core.log.partitions import partition_of
 from fleetlog_core.log.port import CONTROL, EVENTS, EventLog
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
@@ -34,6 +35,11 @@ def history(seed: int, frames: int, runs: int) -> Iterator[tuple[str, bytes, byt
             continue
         if chance.random() < 0.1:
             yield CONTROL, b"default", _intent(chance, seed, number)
+        if chance.random() < 0.1:
+            run, value = _table(chance, seed, number)
+            sent.append((run, value))
+            yield EVENTS, run, value
+            continue
         which, writer = seed * 100 + chance.randrange(runs), chance.randrange(2)
         events = []
         for _ in range(chance.randrange(1, 5)):
@@ -42,6 +48,22 @@ def history(seed: int, frames: int, runs: int) -> Iterator[tuple[str, bytes, byt
         value = frame(*events, run=run_id(which), writer=run_id(1000 + writer)).SerializeToString()
         sent.append((run_id(which), value))
         yield EVENTS, run_id(which), value
+
+
+def _table(chance: random.Random, seed: int, number: int) -> tuple[bytes, bytes]:
+    """A table of some runs, of which some may be there; all in one partition, however many there are."""
+    numbers = [seed * 100 + chance.randrange(8) for _ in range(6)]
+    ids = list(dict.fromkeys(map(run_id, numbers)))
+    ids = [one for one in ids if partition_of(one, 12) == partition_of(ids[0], 12)]
+    runs = event_pb2.RunsImported(
+        experiment_id=chance.randrange(2), run_ids=b"".join(ids), start_times_millis=[NOW + number] * len(ids)
+    )
+    runs.states.extend([event_pb2.RUN_STATE_FAILED] * len(ids))
+    runs.params.add(key="a", reals=[chance.random() for _ in ids])
+    runs.tags.add(key="b", rows=[len(ids) - 1]).texts.texts.append("from a table")
+    runs.metrics.add(key="loss", values=[chance.choice([math.nan, 0.5]) for _ in ids], steps=[number] * len(ids))
+    event = event_pb2.Event(sequence=1, runs_imported=runs)
+    return ids[0], frame(event, run=ids[0], writer=run_id(2000 + number)).SerializeToString()
 
 
 def _event(chance: random.Random, sequence: int) -> event_pb2.Event:

@@ -102,6 +102,7 @@ class Event(_message.Message):
     ARTIFACT_LOGGED_FIELD_NUMBER: _builtins.int
     LOSS_REPORTED_FIELD_NUMBER: _builtins.int
     EVENT_REFUSED_FIELD_NUMBER: _builtins.int
+    RUNS_IMPORTED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Position in the stream of its writer: from 1, without gaps, per (run, writer). Set by the client."""
     observe_time_millis: _builtins.int
@@ -158,6 +159,10 @@ class Event(_message.Message):
     def event_refused(self) -> Global___EventRefused:
         """A gateway refused the event of this sequence and keeps its place. Never accepted from a client."""
 
+    @_builtins.property
+    def runs_imported(self) -> Global___RunsImported:
+        """Runs that were made elsewhere. Alone in its frame. Never accepted in AppendEvents; see ImportRuns."""
+
     def __init__(
         self,
         *,
@@ -176,12 +181,13 @@ class Event(_message.Message):
         artifact_logged: Global___ArtifactLogged | None = ...,
         loss_reported: Global___LossReported | None = ...,
         event_refused: Global___EventRefused | None = ...,
+        runs_imported: Global___RunsImported | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "event_refused", b"event_refused", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "event_refused", b"event_refused", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "event_refused", b"event_refused", "ignorable", b"ignorable", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "observe_time_millis", b"observe_time_millis", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "sequence", b"sequence", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "event_refused", b"event_refused", "ignorable", b"ignorable", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "observe_time_millis", b"observe_time_millis", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "sequence", b"sequence", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_updated", "run_finished", "run_deleted", "run_restored", "params_logged", "tags_set", "tags_deleted", "metrics_logged", "artifact_logged", "loss_reported", "event_refused"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_updated", "run_finished", "run_deleted", "run_restored", "params_logged", "tags_set", "tags_deleted", "metrics_logged", "artifact_logged", "loss_reported", "event_refused", "runs_imported"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -646,3 +652,241 @@ class EventRefused(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EventRefused: _TypeAlias = EventRefused  # noqa: Y015
+
+@_typing.final
+class RunsImported(_message.Message):
+    """Runs that were made elsewhere, as a table: the i-th value of a column is the i-th run's. Each run is to the log what
+    RunStarted, ParamsLogged, TagsSet, MetricsLogged and RunFinished by the frame's writer would make of it, as its
+    sequence 1. A run that is there already stays as it is. The frame's run_id is the first of run_ids; all of them belong
+    to one partition of the log.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    RUN_IDS_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    USERS_FIELD_NUMBER: _builtins.int
+    START_TIMES_MILLIS_FIELD_NUMBER: _builtins.int
+    END_TIMES_MILLIS_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    PARENT_RUN_IDS_FIELD_NUMBER: _builtins.int
+    PARAMS_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.int
+    """Of all of them: number of the experiment within the namespace."""
+    run_ids: _builtins.bytes
+    """16 bytes a run, side by side: 1 to 10,000 distinct ids."""
+    parent_run_ids: _builtins.bytes
+    """Runs that they are part of: 16 bytes a run, zeros for none; or empty."""
+    @_builtins.property
+    def names(self) -> Global___TextValues:
+        """Display names, one a run; or none, then runs show their ids."""
+
+    @_builtins.property
+    def users(self) -> Global___TextValues:
+        """Who started them, one a run; or none."""
+
+    @_builtins.property
+    def start_times_millis(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Starts, Unix milliseconds, one a run."""
+
+    @_builtins.property
+    def end_times_millis(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Ends, one a run, 0 = has not ended; or none, for runs that have not."""
+
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___RunState.ValueType]:
+        """One a run: RUNNING, or the state in which it ended."""
+
+    @_builtins.property
+    def params(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportedParams]:
+        """Params, typed as in Param. A key stands in one column for each type that its values have."""
+
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportedTags]:
+        """Tags, with distinct keys."""
+
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportedMetric]:
+        """One point of each metric and run, with distinct keys; at the run's end, or its start where it has not ended."""
+
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.int = ...,
+        run_ids: _builtins.bytes = ...,
+        names: Global___TextValues | None = ...,
+        users: Global___TextValues | None = ...,
+        start_times_millis: _abc.Iterable[_builtins.int] | None = ...,
+        end_times_millis: _abc.Iterable[_builtins.int] | None = ...,
+        states: _abc.Iterable[Global___RunState.ValueType] | None = ...,
+        parent_run_ids: _builtins.bytes = ...,
+        params: _abc.Iterable[Global___ImportedParams] | None = ...,
+        tags: _abc.Iterable[Global___ImportedTags] | None = ...,
+        metrics: _abc.Iterable[Global___ImportedMetric] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["names", b"names", "users", b"users"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_times_millis", b"end_times_millis", "experiment_id", b"experiment_id", "metrics", b"metrics", "names", b"names", "params", b"params", "parent_run_ids", b"parent_run_ids", "run_ids", b"run_ids", "start_times_millis", b"start_times_millis", "states", b"states", "tags", b"tags", "users", b"users"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunsImported: _TypeAlias = RunsImported  # noqa: Y015
+
+@_typing.final
+class TextValues(_message.Message):
+    """Texts, of which few may be distinct."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXTS_FIELD_NUMBER: _builtins.int
+    CODES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The texts; or with `codes` the distinct ones."""
+
+    @_builtins.property
+    def codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Which of the texts each value is, from 0. Empty: the texts are the values."""
+
+    def __init__(
+        self,
+        *,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+        codes: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["codes", b"codes", "texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TextValues: _TypeAlias = TextValues  # noqa: Y015
+
+@_typing.final
+class ImportedParams(_message.Message):
+    """Values of one param and one type: exactly one of the fields below `rows` has any."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    WHOLES_FIELD_NUMBER: _builtins.int
+    REALS_FIELD_NUMBER: _builtins.int
+    TRUTHS_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """1 to 250 characters."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The runs that have a value: places in run_ids, rising. Empty: all of them."""
+
+    @_builtins.property
+    def texts(self) -> Global___TextValues:
+        """As Param.text."""
+
+    @_builtins.property
+    def wholes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """As Param.whole."""
+
+    @_builtins.property
+    def reals(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """As Param.real."""
+
+    @_builtins.property
+    def truths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
+        """As Param.truth."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        rows: _abc.Iterable[_builtins.int] | None = ...,
+        texts: Global___TextValues | None = ...,
+        wholes: _abc.Iterable[_builtins.int] | None = ...,
+        reals: _abc.Iterable[_builtins.float] | None = ...,
+        truths: _abc.Iterable[_builtins.bool] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["texts", b"texts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "reals", b"reals", "rows", b"rows", "texts", b"texts", "truths", b"truths", "wholes", b"wholes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportedParams: _TypeAlias = ImportedParams  # noqa: Y015
+
+@_typing.final
+class ImportedTags(_message.Message):
+    """Values of one tag."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """1 to 250 characters."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """As ImportedParams.rows."""
+
+    @_builtins.property
+    def texts(self) -> Global___TextValues:
+        """Each at most 16,384 bytes."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        rows: _abc.Iterable[_builtins.int] | None = ...,
+        texts: Global___TextValues | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["texts", b"texts"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "rows", b"rows", "texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportedTags: _TypeAlias = ImportedTags  # noqa: Y015
+
+@_typing.final
+class ImportedMetric(_message.Message):
+    """Values of one metric."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """1 to 250 characters."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """As ImportedParams.rows."""
+
+    @_builtins.property
+    def values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
+        """NaN (any bit pattern) and infinities are kept exactly."""
+
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The steps of the values, as many; or none: all are 0."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        rows: _abc.Iterable[_builtins.int] | None = ...,
+        values: _abc.Iterable[_builtins.float] | None = ...,
+        steps: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "rows", b"rows", "steps", b"steps", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportedMetric: _TypeAlias = ImportedMetric  # noqa: Y015

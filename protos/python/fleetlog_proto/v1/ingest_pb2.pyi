@@ -149,6 +149,70 @@ class EventRefusal(_message.Message):
 Global___EventRefusal: _TypeAlias = EventRefusal  # noqa: Y015
 
 @_typing.final
+class ImportRunsRequest(_message.Message):
+    """Runs that were made elsewhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RUNS_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """As Frame.namespace."""
+    request_id: _builtins.bytes
+    """16 bytes that the caller chose; they are the writer of these runs. Empty: the gateway makes them."""
+    @_builtins.property
+    def runs(self) -> _event_pb2.RunsImported:
+        """The runs; their ids are the caller's."""
+
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        request_id: _builtins.bytes = ...,
+        runs: _event_pb2.RunsImported | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["runs", b"runs"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace", "request_id", b"request_id", "runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportRunsRequest: _TypeAlias = ImportRunsRequest  # noqa: Y015
+
+@_typing.final
+class ImportRunsResponse(_message.Message):
+    """The runs are durable."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    IMPORTED_FIELD_NUMBER: _builtins.int
+    EXISTING_FIELD_NUMBER: _builtins.int
+    imported: _builtins.int
+    """How many were taken."""
+    existing: _builtins.int
+    """How many were there already, also by an earlier try of this request."""
+    @_builtins.property
+    def position(self) -> _position_pb2.Position:
+        """Where they are in the log. Empty when none was taken."""
+
+    def __init__(
+        self,
+        *,
+        position: _position_pb2.Position | None = ...,
+        imported: _builtins.int = ...,
+        existing: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["existing", b"existing", "imported", b"imported", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportRunsResponse: _TypeAlias = ImportRunsResponse  # noqa: Y015
+
+@_typing.final
 class UpdateRunRequest(_message.Message):
     """A change of one run. At least one of the changes is asked for."""
 

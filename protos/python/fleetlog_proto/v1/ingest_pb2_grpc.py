@@ -40,6 +40,11 @@ class IngestServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.AppendEventsRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.AppendEventsResponse.FromString,
                 _registered_method=True)
+        self.ImportRuns = channel.unary_unary(
+                '/fleetlog.v1.IngestService/ImportRuns',
+                request_serializer=fleetlog_dot_v1_dot_ingest__pb2.ImportRunsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.ImportRunsResponse.FromString,
+                _registered_method=True)
         self.UpdateRun = channel.unary_unary(
                 '/fleetlog.v1.IngestService/UpdateRun',
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunRequest.SerializeToString,
@@ -99,6 +104,16 @@ class IngestServiceServicer:
         RESOURCE_EXHAUSTED with RetryInfo (of the stream or in a response) send everything again that has no
         response yet, oldest first: repeats are recognised by (run, writer, sequence) and change nothing. On
         INVALID_ARGUMENT, FAILED_PRECONDITION or PERMISSION_DENIED in a response set the frame aside.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportRuns(self, request, context):
+        """Takes a table of runs that were made elsewhere. Durable when it returns. Retry freely: runs that are there already
+        stay as they are and are counted; the same request_id again adds none twice.
+        INVALID_ARGUMENT: a field is out of its limits; then none of the runs is taken. RESOURCE_EXHAUSTED: more than 4 MiB
+        or too many keys of a run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -189,6 +204,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.AppendEventsRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_ingest__pb2.AppendEventsResponse.SerializeToString,
             ),
+            'ImportRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportRuns,
+                    request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.ImportRunsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_ingest__pb2.ImportRunsResponse.SerializeToString,
+            ),
             'UpdateRun': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateRun,
                     request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunRequest.FromString,
@@ -263,6 +283,33 @@ class IngestService:
             '/fleetlog.v1.IngestService/AppendEvents',
             fleetlog_dot_v1_dot_ingest__pb2.AppendEventsRequest.SerializeToString,
             fleetlog_dot_v1_dot_ingest__pb2.AppendEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.IngestService/ImportRuns',
+            fleetlog_dot_v1_dot_ingest__pb2.ImportRunsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_ingest__pb2.ImportRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

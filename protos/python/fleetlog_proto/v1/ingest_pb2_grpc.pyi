@@ -42,6 +42,12 @@ class IngestServiceStub:
     response yet, oldest first: repeats are recognised by (run, writer, sequence) and change nothing. On
     INVALID_ARGUMENT, FAILED_PRECONDITION or PERMISSION_DENIED in a response set the frame aside.
     """
+    ImportRuns: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.ImportRunsRequest, _ingest_pb2.ImportRunsResponse]
+    """Takes a table of runs that were made elsewhere. Durable when it returns. Retry freely: runs that are there already
+    stay as they are and are counted; the same request_id again adds none twice.
+    INVALID_ARGUMENT: a field is out of its limits; then none of the runs is taken. RESOURCE_EXHAUSTED: more than 4 MiB
+    or too many keys of a run.
+    """
     UpdateRun: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.UpdateRunRequest, _ingest_pb2.UpdateRunResponse]
     """Sets or removes tags, renames, finishes, deletes or restores one run from outside its training code.
     Durable when it returns; retry freely with the same request_id.
@@ -96,6 +102,12 @@ class IngestServiceAsyncStub(IngestServiceStub):
     RESOURCE_EXHAUSTED with RetryInfo (of the stream or in a response) send everything again that has no
     response yet, oldest first: repeats are recognised by (run, writer, sequence) and change nothing. On
     INVALID_ARGUMENT, FAILED_PRECONDITION or PERMISSION_DENIED in a response set the frame aside.
+    """
+    ImportRuns: _aio.UnaryUnaryMultiCallable[_ingest_pb2.ImportRunsRequest, _ingest_pb2.ImportRunsResponse]  # type: ignore[assignment]
+    """Takes a table of runs that were made elsewhere. Durable when it returns. Retry freely: runs that are there already
+    stay as they are and are counted; the same request_id again adds none twice.
+    INVALID_ARGUMENT: a field is out of its limits; then none of the runs is taken. RESOURCE_EXHAUSTED: more than 4 MiB
+    or too many keys of a run.
     """
     UpdateRun: _aio.UnaryUnaryMultiCallable[_ingest_pb2.UpdateRunRequest, _ingest_pb2.UpdateRunResponse]  # type: ignore[assignment]
     """Sets or removes tags, renames, finishes, deletes or restores one run from outside its training code.
@@ -154,6 +166,18 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         RESOURCE_EXHAUSTED with RetryInfo (of the stream or in a response) send everything again that has no
         response yet, oldest first: repeats are recognised by (run, writer, sequence) and change nothing. On
         INVALID_ARGUMENT, FAILED_PRECONDITION or PERMISSION_DENIED in a response set the frame aside.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportRuns(
+        self,
+        request: _ingest_pb2.ImportRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_pb2.ImportRunsResponse, _abc.Awaitable[_ingest_pb2.ImportRunsResponse]]:
+        """Takes a table of runs that were made elsewhere. Durable when it returns. Retry freely: runs that are there already
+        stay as they are and are counted; the same request_id again adds none twice.
+        INVALID_ARGUMENT: a field is out of its limits; then none of the runs is taken. RESOURCE_EXHAUSTED: more than 4 MiB
+        or too many keys of a run.
         """
 
     @_abc_1.abstractmethod

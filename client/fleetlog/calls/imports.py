@@ -1,0 +1,74 @@
+"""Runs that were made elsewhere, brought here as tables."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from fleetlog_core.ids import new_random_id
+from fleetlog_proto.v1 import event_pb2, ingest_pb2
+
+from fleetlog.calls.experiments import ExperimentCalls
+from fleetlog.importing import messages
+from fleetlog.run_tables import RunTable
+from fleetlog.tables import Table
+
+IN_FLIGHT = 2
+"""Tables on their way while the next one is made."""
+TIMEOUT_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRuns:
+    """What became of a table: how many runs were imported, and how many were there already and stay as they are."""
+
+    imported: int
+    existing: int
+    ids: tuple[bytes, ...]
+
+    @property
+    def run_ids(self) -> list[str]:
+        """The ids of all of them, by row."""
+        return [run_id.hex() for run_id in self.ids]
+
+
+class ImportCalls(ExperimentCalls):
+    """Tables of runs."""
+
+    def import_runs(
+        self, table: Table, experiment: str | int, *, on_progress: Callable[[int, int], None] | None = None
+    ) -> ImportedRuns:
+        """Bring runs here that were made elsewhere, a row each: thousands a second, durable when it returns.
+
+        `table` is a dict of columns, a pandas or polars DataFrame or an Arrow table, such as `mlflow.search_runs()` or
+        `search_runs(...).to_pandas()` give; see docs/importing.md for its columns. An `experiment` by name is made when
+        it is not there. Again with the same run ids it adds nothing twice, so an import that broke off can be repeated.
+        `on_progress` is told (rows done, rows). ValueError for what can't be of a run; FleetlogError.
+        """
+        rows = RunTable(table)
+        number = experiment if isinstance(experiment, int) else self.create_experiment(experiment, exist_ok=True).id
+        imported = existing = done = 0
+        under_way: deque[tuple[int, Future[ingest_pb2.ImportRunsResponse]]] = deque()
+        with ThreadPoolExecutor(IN_FLIGHT, "fleetlog-import") as pool:
+
+            def settle(most: int) -> None:
+                nonlocal imported, existing, done
+                while len(under_way) > most:
+                    count, future = under_way.popleft()
+                    response = future.result()
+                    self._connection.saw(response.position)
+                    imported, existing, done = imported + response.imported, existing + response.existing, done + count
+                    if on_progress is not None:
+                        on_progress(done, rows.count)
+
+            for count, message in messages(rows, number):
+                under_way.append((count, pool.submit(self._import, message)))
+                settle(IN_FLIGHT)
+            settle(0)
+        return ImportedRuns(imported, existing, tuple(rows.ids))
+
+    def _import(self, runs: event_pb2.RunsImported) -> ingest_pb2.ImportRunsResponse:
+        request = ingest_pb2.ImportRunsRequest(namespace=self.namespace, request_id=new_random_id(), runs=runs)
+        return self._connection.call(self._connection.ingest.ImportRuns, request, TIMEOUT_SECONDS)

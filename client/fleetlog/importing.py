@@ -53,8 +53,9 @@ def message(table: RunTable, experiment_id: int, first: int, last: int) -> event
     for key, values in table.metrics.items():
         rows, there = _there(_values(values, first, last))
         if there:
-            steps = _values(table.steps[key], first, last) if key in table.steps else ()
-            found.metrics.add(key=key, rows=rows, values=_numbers(key, there), steps=_steps(steps, rows))
+            column = found.metrics.add(key=key, rows=rows, values=_numbers(key, there))
+            if key in table.steps:
+                column.steps.extend(_steps(_values(table.steps[key], first, last), rows))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 import typer
 
 import fleetlog
-from fleetlog.cli import experiments, facets, metrics, runs, select, watch
+from fleetlog.cli import experiments, facets, importing, metrics, runs, select, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,6 +17,7 @@ app = typer.Typer(
     help="Experiment tracking that never loses a point. `fleetlog up` starts a server on this machine.",
 )
 runs.app.command("watch")(watch.watch)
+runs.app.command("import")(importing.import_)
 app.add_typer(runs.app, name="runs", rich_help_panel="Client")
 app.add_typer(metrics.app, name="metrics", rich_help_panel="Client")
 app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")

@@ -9,7 +9,7 @@ from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 _RUN = """
-SELECT state, deleted FROM runs FINAL
+SELECT experiment, state, deleted FROM runs FINAL
 WHERE namespace = {namespace:String} AND run_id = unhex({run:String}) AND experiment IN (
     SELECT experiment FROM run_homes WHERE namespace = {namespace:String} AND run_id = unhex({run:String}))
 """
@@ -23,6 +23,7 @@ WHERE namespace = {namespace:String} AND run_id = unhex({run:String}) AND writer
 class RunStatus:
     """A run as the warehouse has it."""
 
+    experiment: int
     state: int
     deleted: bool
 
@@ -32,7 +33,8 @@ def run_status(warehouse: Warehouse, namespace: str, run_id: bytes) -> RunStatus
     answer = warehouse.select(Statement(_RUN, {"namespace": namespace, "run": run_id.hex()}))
     if answer.rows == 0:
         return None
-    return RunStatus(int(answer.array("state")[0]), bool(answer.array("deleted")[0]))
+    experiment, state, deleted = (int(answer.array(name)[0]) for name in ("experiment", "state", "deleted"))
+    return RunStatus(experiment, state, bool(deleted))
 
 
 def run_not_found(run_id: bytes) -> NotFound:

@@ -91,20 +91,19 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         """See the proto."""
         namespace = check_namespace(request.namespace)
         run_id = parse_id(request.run_id)
-        frame = frame_pb2.Frame(
-            namespace=namespace,
-            run_id=run_id,
-            writer_id=check_request_id(request.request_id),
-            events=_changes(request, time.time_ns() // 1_000_000),
-        )
+        writer_id, events = check_request_id(request.request_id), _changes(request, time.time_ns() // 1_000_000)
+        frame = frame_pb2.Frame(namespace=namespace, run_id=run_id, writer_id=writer_id, events=events)
         screened = screen(frame, time.time_ns() // 1_000_000)
         for _, error in screened.refused:
             raise error
-        value = encoded(frame)
+        encoded(frame)
         loop = asyncio.get_running_loop()
         status = await loop.run_in_executor(self._executor, run_status, self._warehouse, namespace, run_id)
         if status is None:
             raise run_not_found(run_id)
+        # It joins the run where it is: an experiment of its own would be told of as a conflict.
+        frame.events[0].run_started.experiment_id = status.experiment
+        value = encoded(frame)
         record = await asyncio.wrap_future(self._log.append(EVENTS, run_id, value))
         return ingest_pb2.UpdateRunResponse(position=to_proto(after(record)))
 

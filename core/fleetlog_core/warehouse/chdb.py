@@ -34,10 +34,38 @@ from fleetlog_core.warehouse.port import (
 )
 
 READERS = 4
+WRITERS = 2
+"""A batch's tables are inserted in two lanes."""
 _CODE = re.compile(r"Code: (\d+)")
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})
 _QUOTED = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0"})
+
+
+class _Sessions:
+    """So many sessions, each used by one call at a time."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        self._count = count
+        self._idle: queue.LifoQueue[Session] = queue.LifoQueue()
+        for _ in range(count):
+            self._idle.put(Session(str(path)))
+
+    @contextmanager
+    def one(self) -> Iterator[Session]:
+        """One that nobody uses; waits for it."""
+        session = self._idle.get()
+        try:
+            yield session
+        finally:
+            self._idle.put(session)
+
+    def close(self) -> None:
+        """When nobody uses them any more. They stay there, closed: who still waits finds that out."""
+        sessions = [self._idle.get(timeout=60) for _ in range(self._count)]
+        for session in sessions:
+            session.close()
+            self._idle.put(session)
 
 
 class ChdbWarehouse:
@@ -48,12 +76,9 @@ class ChdbWarehouse:
         self._lock_file = take(path.parent / f"{path.name}.lock", "the warehouse", WarehouseUnavailable)
         self._pid = os.getpid()
         self._path = path
-        self._writer = Session(str(path))
-        self._writing = threading.Lock()
-        self._readers: queue.LifoQueue[Session] = queue.LifoQueue()
-        self._sessions = [Session(str(path)) for _ in range(READERS)]
-        for session in self._sessions:
-            self._readers.put(session)
+        self._readers = _Sessions(path, READERS)
+        self._writers = _Sessions(path, WRITERS)
+        self._counting = threading.Lock()
         self._types: dict[str, dict[str, str]] = {}
         self._inserts: Counter[str] = Counter()
         self._changes = 0
@@ -62,7 +87,8 @@ class ChdbWarehouse:
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
         """See Warehouse."""
         sql = f"{statement.sql}\nSETTINGS {_listed(select_settings(statement, timeout_seconds))}"
-        with self._reader() as session, _told():
+        with self._readers.one() as session, _told():
+            self._check()
             result = session.query(sql, "Native", params=_params(statement.binds))
             columns, rows = decode_blocks(result.bytes())
             return Answer(columns, rows, result.storage_rows_read() or 0, result.storage_bytes_read() or 0)
@@ -80,24 +106,26 @@ class ChdbWarehouse:
             raise WarehouseRefused(f"rows for {table}: {error}") from error
         # send_insert would be the natural call, but it says "done" when the rows were refused at the end: a
         # constraint, a full disk, too many parts. A statement that reads the block from a file tells.
-        with self._writing, _told(), _file_of(block) as path:
+        with self._writers.one() as session, _told(), _file_of(block) as path:
             self._check()
             try:
-                self._writer.query(
+                session.query(
                     f"INSERT INTO {table} ({', '.join(columns)}) FROM INFILE {_literal(path)}"
                     f" SETTINGS {_listed(insert_settings(token))}, input_format_parallel_parsing = 0 FORMAT Native"
                 )
             finally:
-                self._inserts[table] += 1
+                with self._counting:
+                    self._inserts[table] += 1
 
     def execute(self, statement: Statement) -> None:
         """See Warehouse."""
-        with self._writing, _told():
+        with self._writers.one() as session, _told():
             self._check()
             try:
-                self._writer.query(statement.sql, params=_params(statement.binds))
+                session.query(statement.sql, params=_params(statement.binds))
             finally:
-                self._changes += 1
+                with self._counting:
+                    self._changes += 1
             name_database(self._path)
         self._types.clear()
 
@@ -107,31 +135,19 @@ class ChdbWarehouse:
 
     def close(self) -> None:
         """See Warehouse."""
-        with self._writing:
+        with self._counting:
             if self._closed:
                 return
             self._closed = True
-            for _ in self._sessions:
-                self._readers.get(timeout=60)
-            for session in (*self._sessions, self._writer):
-                session.close()
-            os.close(self._lock_file)
+        self._writers.close()
+        self._readers.close()
+        os.close(self._lock_file)
 
     def _check(self) -> None:
         if self._closed:
             raise WarehouseUnavailable("the warehouse is closed")
         if os.getpid() != self._pid:
             raise WarehouseUnavailable("chDB can't be used after a fork")
-
-    @contextmanager
-    def _reader(self) -> Iterator[Session]:
-        self._check()
-        session = self._readers.get()
-        try:
-            self._check()
-            yield session
-        finally:
-            self._readers.put(session)
 
     def _types_of(self, table: str) -> dict[str, str]:
         types = self._types.get(table)

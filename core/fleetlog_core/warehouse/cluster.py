@@ -2,7 +2,7 @@
 
 A table `points` becomes `points_local`, replicated, on every server, and `points` over all shards of them. All that is
 about a run is on one shard: tables with a run id are cut by it, the others by what they are ordered by first. So what
-a statement looks up about runs (IN, JOIN) is looked up on each shard alone. Views are between local tables.
+a statement looks up about runs (IN, JOIN) is looked up on each shard alone.
 
 Tried on two shards: a log folded into them gave the checksums of one server, and the random filters and orders of
 tests/query/test_congruence.py found the same runs in the same order.
@@ -36,13 +36,9 @@ _TABLE = re.compile(
     r"(?P<arguments>\([^)]*\))?\s+ORDER BY (?P<order>\w+|\([^)]*\))\s+SETTINGS (?P<settings>.*)",
     re.DOTALL,
 )
-_VIEW = re.compile(
-    r"CREATE MATERIALIZED VIEW IF NOT EXISTS (?P<name>\w+) TO (?P<to>\w+) AS\s+(?P<select>.*)", re.DOTALL
-)
 _COLUMN = re.compile(r"ALTER TABLE (?P<name>\w+) ADD COLUMN IF NOT EXISTS (?P<column>.*)", re.DOTALL)
 _SETTING = re.compile(r"ALTER TABLE (?P<name>\w+) MODIFY SETTING (?P<settings>[^;]*)", re.DOTALL)
 _DROP = re.compile(r"DROP VIEW IF EXISTS (?P<name>\w+)")
-_FROM = re.compile(r"\bFROM (\w+)")
 _WINDOW = re.compile(r"\bnon_replicated_deduplication_window = (\d+)")
 _DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|ATTACH|DETACH)\b", re.IGNORECASE)
 
@@ -54,12 +50,6 @@ def rendered(sql: str, cluster: str, database: str) -> list[str]:
     """
     if table := _TABLE.fullmatch(sql):
         return _table(table, cluster, database)
-    if view := _VIEW.fullmatch(sql):
-        select = _FROM.sub(rf"FROM {database}.\1_local", view["select"])
-        return [
-            f"CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.{view['name']} ON CLUSTER '{cluster}'"
-            f" TO {database}.{view['to']}_local AS\n{select}"
-        ]
     if column := _COLUMN.fullmatch(sql):
         return [
             f"ALTER TABLE {database}.{table} ON CLUSTER '{cluster}' ADD COLUMN IF NOT EXISTS {column['column']}"

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 DATABASE = "default"
-"""What chDB calls its database. The views name it, so a server must call it the same."""
+"""What chDB calls its database."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

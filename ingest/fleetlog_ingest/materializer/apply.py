@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from typing import TypeVar
 
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import CONTROL, EVENTS, LogUnavailable, Partition
 from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import (
     Statement,
     TimedOut,
@@ -28,7 +30,7 @@ from fleetlog_ingest.materializer.import_loading import load_imports
 from fleetlog_ingest.materializer.loading import BatchIsIn, StateStore, load_control
 from fleetlog_ingest.materializer.log_times import time_rows
 from fleetlog_ingest.materializer.state import State
-from fleetlog_ingest.materializer.tables import ROWS_PER_INSERT, Columns, columns_of, piece, rows_in
+from fleetlog_ingest.materializer.tables import LANES, ROWS_PER_INSERT, Columns, columns_of, piece, rows_in
 
 LONGEST_WAIT_SECONDS = 5.0
 
@@ -75,7 +77,7 @@ class Counts:
 
 
 class Applier:
-    """Folds batches and inserts their rows. Used by one thread.
+    """Folds batches and inserts their rows. Used by one thread, and has another that inserts beside it.
 
     `bury` takes dead letters and returns when they are durable. Everything that does not answer is tried again until
     `stopped` is set. `event_partitions` is how many partitions the topic EVENTS has.
@@ -100,6 +102,11 @@ class Applier:
         self._limits = limits or RunLimits()
         self._states: dict[Partition, StateStore] = {}
         self._rate = DeadLetterRate()
+        self._beside = ContextThreads(1, "inserts")
+
+    def close(self) -> None:
+        """Let the thread go. Idempotent."""
+        self._beside.shutdown()
 
     def applied(self, partition: Partition) -> int:
         """How far the warehouse has the partition: its next offset."""
@@ -153,16 +160,7 @@ class Applier:
             pieces = _Pieces(batch, state, self._artifacts, self._limits)
             folded = pieces.fold()
             self._dead(len(batch.records), folded.dead)
-            done: set[str] = set()
-            while left := [table for table in folded.tables if table not in done]:
-                table = left[0]
-                try:
-                    self._insert(table, folded.tables[table], batch)
-                except WarehouseRefused:
-                    if table == "writers":
-                        raise
-                    folded = self._without_refused(pieces, table)
-                done.add(table)
+            folded = self._insert_all(pieces, folded)
         except BaseException:
             # What is remembered may be ahead of the warehouse or behind it: read it anew.
             states.forget()
@@ -172,6 +170,39 @@ class Applier:
         rows = sum(map(rows_in, folded.tables.values()))
         dead = len(folded.dead)
         return Counts(len(batch.records), folded.events, folded.duplicates, folded.points, rows, dead)
+
+    def _insert_all(self, pieces: _Pieces, folded: Folded) -> Folded:
+        """Insert its rows. Answers with what is in: without the records that the warehouse refused."""
+        batch, done = pieces.batch, set[str]()
+        here, there = ([table for table in lane if table in folded.tables] for lane in LANES)
+        beside = self._beside.submit(self._insert_lane, there, folded, batch, done) if here and there else None
+        try:
+            self._insert_lane(here if beside else [*here, *there], folded, batch, done)
+        finally:
+            # Whatever happened here: of a batch that is done again nothing is still on its way.
+            if beside is not None:
+                wait([beside])
+        if beside is not None:
+            beside.result()
+        while left := [table for table in folded.tables if table not in done]:
+            table = left[0]
+            try:
+                self._insert(table, folded.tables[table], batch)
+            except WarehouseRefused:
+                if table == "writers":
+                    raise
+                folded = self._without_refused(pieces, table)
+            done.add(table)
+        return folded
+
+    def _insert_lane(self, tables: Sequence[str], folded: Folded, batch: Batch, done: set[str]) -> None:
+        """One table after another, as far as none is refused."""
+        for table in tables:
+            try:
+                self._insert(table, folded.tables[table], batch)
+            except WarehouseRefused:
+                return
+            done.add(table)
 
     def _state(self, states: StateStore, batch: Batch) -> State:
         if batch.imports:

@@ -1,6 +1,6 @@
-"""Tables that follow others of the batch: how runs were, bounds of their start times, which runs changed.
+"""Tables that follow others of the batch: copies by run, how runs and tags were, bounds of start times, what changed.
 
-They are inserted by themselves and before what they follow (tables.EVENT_TABLES). A view's insert can be cut off from
+They are inserted by themselves (tables.EVENT_TABLES). A view's insert can be cut off from
 its table's: the repeat is then either not known in the view's table, whose sums count the batch twice, or not made.
 """
 
@@ -10,11 +10,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
+import numpy as np
 from fleetlog_core.ids import SLOT_BITS, milliseconds_of
 
+from fleetlog_ingest.materializer.params import TAG_KIND
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.state import RunKey
-from fleetlog_ingest.materializer.tables import Columns, Row
+from fleetlog_ingest.materializer.tables import Columns, Row, take
 
 _WORD = 1 << 64
 
@@ -45,6 +47,23 @@ def follow(tables: dict[str, Columns], states: Columns | None) -> None:
         tables["run_history"] = _without(states, "started")
     if "series" in tables:
         tables["run_series"] = _without(tables["series"], "experiment")
+    if "attrs" in tables:
+        tables["run_attrs"] = _without(tables["attrs"], "experiment")
+        if tags := _tags(tables["attrs"]):
+            tables["tag_history"] = tags
+
+
+def _tags(attrs: Columns) -> Columns:
+    """The rows of tags as rows of `tag_history`; empty when there are none."""
+    kinds, versions = attrs["kind"], attrs["ver"]
+    if not isinstance(kinds, np.ndarray) or not isinstance(versions, np.ndarray):
+        raise TypeError("kinds and versions are arrays")
+    places = np.flatnonzero(kinds == TAG_KIND)
+    if not len(places):
+        return {}
+    kept = {name: attrs[name] for name in ("namespace", "run_id", "key", "num", "str", "removed")}
+    words = np.frombuffer(versions.tobytes(), dtype="<u8")[::4]
+    return take({**kept, "ver": words}, places)
 
 
 def _without(columns: Columns, left_out: str) -> Columns:

@@ -104,6 +104,7 @@ class Materializer:
         """Work until `stop`. WarehouseBehind, TooManyBad and WarehouseRefused end it: these need a person."""
         consumer = self._join()
         if consumer is None:
+            self._applier.close()
             return
         try:
             while not self._stopped.is_set():
@@ -116,6 +117,7 @@ class Materializer:
             # A batch is declared and not in; the next member does it again.
             pass
         finally:
+            self._applier.close()
             consumer.close()
 
     def _join(self) -> Consumer | None:

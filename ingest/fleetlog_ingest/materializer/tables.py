@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from fleetlog_core.warehouse.port import Coded, Column
 
 Columns = dict[str, Column]
@@ -13,27 +14,20 @@ Row = tuple[Any, ...]
 
 ROWS_PER_INSERT = 1_000_000
 
-EVENT_TABLES = (
-    "run_homes",
-    "points",
-    "series",
-    "run_series",
-    "rollup",
-    "attrs",
-    "artifacts",
-    "problems",
-    "run_history",
-    "run_skews",
-    "runs",
-    "run_changes",
-    "writers",
+LANES = (
+    ("run_homes", "series", "attrs", "artifacts", "problems"),
+    ("points", "run_series", "run_attrs", "rollup", "tag_history", "run_history", "run_skews"),
 )
-"""The order of a batch's inserts. A batch that broke off is folded again from the state before it, so what that state
-is read from comes last: a `runs` row of the batch says that everything above is in, a `writers` row that all is. What
-`run_changes` says has changed can be read."""
+"""A batch's tables are inserted in two lanes, side by side: each takes one core. Within a lane in this order: what
+tells since when a series has not changed (`series`, `run_series`) is there before its latest value."""
+LAST = ("runs", "run_changes", "writers")
+"""After both lanes. A batch that broke off is folded again from the state before it, so what that state is read from
+comes last: a `runs` row of the batch says that everything above is in, a `writers` row that all is. What `run_changes`
+says has changed can be read."""
+EVENT_TABLES = (*LANES[0], *LANES[1], *LAST)
 
 CONTROL_TABLES = ("outcomes", "experiments")
-"""As above: a row of the batch in `experiments` says that all is in."""
+"""In this order: a row of the batch in `experiments` says that all is in."""
 
 
 def coded(values: Sequence[str]) -> Coded:
@@ -172,6 +166,17 @@ def _texts(column: Column) -> Sequence[Any]:
     if isinstance(column, (Coded, np.ndarray)):
         raise TypeError("columns of different kinds")
     return column
+
+
+def take(columns: Columns, places: npt.NDArray[np.int64]) -> Columns:
+    """Some rows, in the order of `places`."""
+    return {name: _take(column, places) for name, column in columns.items()}
+
+
+def _take(column: Column, places: npt.NDArray[np.int64]) -> Column:
+    if isinstance(column, Coded):
+        return Coded(column.codes[places], column.texts)
+    return column[places] if isinstance(column, np.ndarray) else [column[place] for place in places.tolist()]
 
 
 def rows_in(columns: Columns) -> int:

@@ -65,14 +65,6 @@ def test_all_but_engine_and_settings_is_as_on_one_server(warehouse: Warehouse) -
         assert answer.texts("one") == answer.texts("other")
 
 
-def test_views_stay_on_their_server() -> None:
-    views = [sql for sql in RENDERED if "MATERIALIZED VIEW" in sql]
-    assert len(views) == sum("MATERIALIZED VIEW" in sql for sql in ALL)
-    for sql in views:
-        assert re.search(r" TO fleetlog\.\w+_local AS\n", sql)
-        assert all(name.endswith("_local") for name in re.findall(r"FROM ([\w.]+)", sql))
-
-
 def test_a_column_is_added_on_every_server() -> None:
     added = [sql for sql in RENDERED if "ADD COLUMN" in sql and "run_series" in sql]
     assert [sql.split(" ADD")[0] for sql in added] == [

@@ -427,7 +427,7 @@ def test_migrations_make_the_tables_once(warehouse: Warehouse) -> None:
     assert migrate(warehouse) == list(migrations())
     assert migrate(warehouse) == []
     answer = warehouse.select(Statement("SELECT name FROM system.tables WHERE database = currentDatabase()"))
-    assert {"points", "runs", "attrs", "series", "applied", "run_attrs_of_attrs"} <= set(answer.texts("name"))
+    assert {"points", "runs", "attrs", "series", "applied", "run_attrs"} <= set(answer.texts("name"))
     texts = Coded(np.zeros(2, np.uint32), ["events"])
     for offset in (5, 9):
         row: dict[str, Column] = {

@@ -91,9 +91,6 @@ CREATE TABLE run_attrs (
 ORDER BY (namespace, run_id, kind, key)
 SETTINGS index_granularity = 256, non_replicated_deduplication_window = 10000;
 
-CREATE MATERIALIZED VIEW run_attrs_of_attrs TO run_attrs AS
-SELECT namespace, run_id, kind, key, num, str, type, removed, ver FROM attrs;
-
 -- Whole-series aggregates of each (run, metric); any order of arrival gives the same. Over numbers only, NaN is
 -- counted in nans: minv is +inf and maxv -inf when there is no number.
 -- first and last hold order(step) << 128 | order(time) << 64 | order(value), like attrs.ver; low holds

@@ -32,9 +32,6 @@ CREATE TABLE tag_history (
 ORDER BY (namespace, run_id, key, ver)
 SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000;
 
-CREATE MATERIALIZED VIEW tag_history_of_attrs TO tag_history AS
-SELECT namespace, run_id, key, num, str, removed, toUInt64(ver) AS ver FROM attrs WHERE kind = 2;
-
 -- Every state of an experiment; ver as in experiments.
 CREATE TABLE experiment_history (
     namespace   LowCardinality(String),

@@ -163,7 +163,7 @@ class FleetlogTracker:
     def load(self, runs: int) -> None:
         """See Tracker."""
         self._client.create_experiment(searches.EXPERIMENT, exist_ok=True)
-        searches.load(self._client, self._target, runs)
+        searches.log_runs(self._client, self._target, searches.EXPERIMENT, runs)
         self._experiment = searches.EXPERIMENT
 
     def search(self, where: str, order_by: str) -> int:

@@ -60,7 +60,15 @@ def create_topics(settings: KafkaSettings) -> dict[str, int]:
         admin.wait_for_topics(list(wanted), timeout_ms=int(settings.request_seconds * 1000))
 
     administer(settings, create)
-    return check_topics(settings)
+    deadline = time.monotonic() + settings.request_seconds
+    while True:
+        try:
+            return check_topics(settings)
+        except TopicMissing:
+            # Another broker may be asked than the one that made them, and hears of them a little later.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_SECONDS)
 
 
 def found_topics(settings: KafkaSettings) -> KafkaSettings:

@@ -4,7 +4,7 @@ PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13; do $$nam
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test test-faults check format protos up bench clean
+.PHONY: help demo test test-brokers test-faults check format protos up bench clean
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -14,6 +14,9 @@ demo: $(VENV)/.server  ## start fleetlog, load 773 real runs, search them, pick 
 
 test: $(VENV)/.dev  ## all tests
 	$(BIN)/python -m pytest
+
+test-brokers: $(VENV)/.dev  ## those that kill brokers; needs three of their own, Kafka, ClickHouse and S3: tests/servers.py
+	FLEETLOG_REQUIRE_SERVERS=brokers $(BIN)/python -m pytest -m brokers
 
 test-faults: $(VENV)/.dev  ## everything that dies, again and again, for an hour or two; needs Kafka, ClickHouse and S3
 	FLEETLOG_FAULTS=long FLEETLOG_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/faults

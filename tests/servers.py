@@ -12,7 +12,8 @@ Tests that kill brokers want three of their own, which nobody else uses meanwhil
 A server that is named is used; it may be shared and outlives the tests, so a test makes topics, databases and
 buckets of its own (`unique`) and removes them. Else one is started in a container, where Docker runs. Else its tests
 are skipped and the summary says so in one line; with FLEETLOG_REQUIRE_SERVERS=1 they fail instead. The three
-brokers are never started here and never required, only asked for in a line like that.
+brokers are never started here, and only FLEETLOG_REQUIRE_SERVERS=brokers, which is 1 and more, fails without them.
+Their tests have the mark `brokers`; `make test-brokers` runs them alone.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ KAFKA, CLICKHOUSE, S3 = "FLEETLOG_TEST_KAFKA", "FLEETLOG_TEST_CLICKHOUSE", "FLEE
 BROKERS, BROKERS_COMMAND = "FLEETLOG_TEST_KAFKA_BROKERS", "FLEETLOG_TEST_KAFKA_BROKERS_COMMAND"
 MISSING = "no Docker, and not set: "
 NOT_STARTED_HERE = "not set: "
+REQUIRED = os.environ.get("FLEETLOG_REQUIRE_SERVERS", "")
+"""What has to be there: "1" the servers, "brokers" the three brokers too, "" nothing."""
 
 
 def unique(prefix: str = "test") -> str:
@@ -84,7 +87,10 @@ def kafka_brokers() -> Brokers:
     """A Kafka cluster of three brokers that creates no topics by itself."""
     bootstrap, command = os.environ.get(BROKERS, ""), os.environ.get(BROKERS_COMMAND, "")
     if not bootstrap or not command:
-        pytest.skip(f"{NOT_STARTED_HERE}{BROKERS} and {BROKERS_COMMAND}")
+        missing = f"{NOT_STARTED_HERE}{BROKERS} and {BROKERS_COMMAND}"
+        if REQUIRED == "brokers":
+            pytest.fail(f"{missing}; FLEETLOG_REQUIRE_SERVERS={REQUIRED} asks for them", pytrace=False)
+        pytest.skip(missing)
     assert len(bootstrap.split(",")) == 3, f"{BROKERS} names three"
     return Brokers(bootstrap, command)
 
@@ -116,8 +122,8 @@ def _server(variable: str, container: Callable[[], AbstractContextManager[str]])
     elif _docker_runs():
         with container() as address:
             yield address
-    elif os.environ.get("FLEETLOG_REQUIRE_SERVERS") == "1":
-        pytest.fail(f"{MISSING}{variable}; FLEETLOG_REQUIRE_SERVERS=1 asks for it", pytrace=False)
+    elif REQUIRED in ("1", "brokers"):
+        pytest.fail(f"{MISSING}{variable}; FLEETLOG_REQUIRE_SERVERS={REQUIRED} asks for it", pytrace=False)
     else:
         pytest.skip(f"{MISSING}{variable}")
 

@@ -60,6 +60,7 @@ def all_go_on(log: EventLog, live: Warehouse, writers: Writers) -> None:
     reached(lambda: all(replay.applied(log, live)[one] > before[one] for one in events), PATIENCE_SECONDS)
 
 
+@pytest.mark.brokers
 @pytest.mark.timeout(sized(900, 7_200))
 def test_every_acknowledged_event_is_there_once_whichever_broker_dies(
     kafka_brokers: Brokers, clickhouse_server: str, s3_server: str, tmp_path: Path, writers: Writers

@@ -24,7 +24,10 @@ Make = Callable[[int], EventLog]
 Join = Callable[[EventLog, str], Consumer]
 
 
-@pytest.fixture(params=["memory", "sqlite", "kafka", *(["three brokers"] if BROKERS in os.environ else [])])
+THREE_BROKERS = pytest.param("three brokers", marks=pytest.mark.brokers)
+
+
+@pytest.fixture(params=["memory", "sqlite", "kafka", *([THREE_BROKERS] if BROKERS in os.environ else [])])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     with ExitStack() as after:
 

@@ -113,7 +113,7 @@ class GroupMember:
         self._seen = owned
 
     def _read(self, max_bytes: int) -> Sequence[Record]:
-        partitions = sorted(self._seen)
+        partitions = sorted(self._seen) if max_bytes > 0 else []
         for _ in partitions:
             self._turn = (self._turn + 1) % len(partitions)
             partition = partitions[self._turn]

@@ -118,7 +118,8 @@ class Consumer(Protocol):
 
         Waits up to the timeout for the first; returns at once when there is one, on `wake`, and when partitions
         went. A partition that others may have had is missing from `assignment` for one poll at least. One that is
-        newly assigned starts at its committed offset, or at 0. LogUnavailable, RecordsGone.
+        newly assigned starts at its committed offset, or at 0. With a `max_bytes` of 0 none are handed out: the member
+        is heard of in its group and learns what it has. LogUnavailable, RecordsGone.
         """
         ...
 

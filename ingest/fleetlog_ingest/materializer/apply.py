@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
 from fleetlog_core.limits import RunLimits
-from fleetlog_core.log.port import CONTROL, EVENTS, LogUnavailable, Partition
+from fleetlog_core.log.port import CONTROL, EVENTS, Fenced, LogUnavailable, Partition
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import (
@@ -33,6 +33,8 @@ from fleetlog_ingest.materializer.state import State
 from fleetlog_ingest.materializer.tables import LANES, ROWS_PER_INSERT, Columns, columns_of, piece, rows_in
 
 LONGEST_WAIT_SECONDS = 5.0
+STAY_SECONDS = 5.0
+"""How often it is heard of while only the thread beside it works."""
 
 T = TypeVar("T")
 
@@ -63,6 +65,16 @@ class Batch:
         """Offset of the last record."""
         return self.records[-1].record.offset
 
+    @property
+    def weight(self) -> int:
+        """See Decoded."""
+        return sum(decoded.weight for decoded in self.records)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the records."""
+        return sum(len(decoded.record.value) for decoded in self.records)
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -80,7 +92,8 @@ class Applier:
     """Folds batches and inserts their rows. Used by one thread, and has another that inserts beside it.
 
     `bury` takes dead letters and returns when they are durable. Everything that does not answer is tried again until
-    `stopped` is set. `event_partitions` is how many partitions the topic EVENTS has.
+    `stopped` is set; `stay` is called before each of these waits, from either thread, and a Fenced of it ends them.
+    `event_partitions` is how many partitions the topic EVENTS has.
     """
 
     def __init__(
@@ -92,6 +105,7 @@ class Applier:
         stopped: threading.Event,
         limits: RunLimits | None = None,
         event_partitions: int = 1,
+        stay: Callable[[], None] = lambda: None,
     ) -> None:
         self._warehouse = warehouse
         self._event_partitions = event_partitions
@@ -99,6 +113,7 @@ class Applier:
         self._epoch = epoch
         self._bury = bury
         self._stopped = stopped
+        self._stay = stay
         self._limits = limits or RunLimits()
         self._states: dict[Partition, StateStore] = {}
         self._rate = DeadLetterRate()
@@ -179,9 +194,8 @@ class Applier:
         try:
             self._insert_lane(here if beside else [*here, *there], folded, batch, done)
         finally:
-            # Whatever happened here: of a batch that is done again nothing is still on its way.
             if beside is not None:
-                wait([beside])
+                self._await(beside)
         if beside is not None:
             beside.result()
         while left := [table for table in folded.tables if table not in done]:
@@ -194,6 +208,17 @@ class Applier:
                 folded = self._without_refused(pieces, table)
             done.add(table)
         return folded
+
+    def _await(self, beside: Future[None]) -> None:
+        """Whatever happened here: of a batch that is done again nothing is still on its way."""
+        left: Fenced | None = None
+        while wait([beside], STAY_SECONDS).not_done:
+            try:
+                self._stay()
+            except Fenced as error:
+                left = error
+        if left is not None:
+            raise left
 
     def _insert_lane(self, tables: Sequence[str], folded: Folded, batch: Batch, done: set[str]) -> None:
         """One table after another, as far as none is refused."""
@@ -270,6 +295,7 @@ class Applier:
                 wait = min(wait * 2, LONGEST_WAIT_SECONDS)
 
     def _wait(self, seconds: float) -> None:
+        self._stay()
         if self._stopped.wait(seconds):
             raise Stopped
 

@@ -12,14 +12,17 @@ from google.protobuf.message import DecodeError
 UNDECODABLE = "UNDECODABLE"
 MALFORMED = "MALFORMED"
 DEFAULT_NAMESPACE = "default"
+ARTIFACT_WEIGHT = 4_000
+"""The object store is asked about each, which takes as long as so many points: some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A record and its message. Exactly one of `frame`, `control` and `problem` is set.
 
-    `points` and `weight` bound what its rows cost: a batch's weight bounds the rows of its largest table. `columns` and
-    `tags` bound how many metrics and tags it may add to its run. `imports`: it holds a table of runs, and only that.
+    `points` and `weight` bound what its rows cost: a batch's weight bounds the rows of its largest table, and its time.
+    `columns` and `tags` bound how many metrics and tags it may add to its run. `imports`: it holds a table of runs, and
+    only that.
     """
 
     record: Record
@@ -80,6 +83,7 @@ def decode(record: Record) -> Decoded:
             tags += named
         elif kind == "artifact_logged":
             has_artifacts = True
+            weight += ARTIFACT_WEIGHT
         weight += 1
     return Decoded(record, frame, None, "", points, weight + points, has_params, has_artifacts, columns, tags)
 

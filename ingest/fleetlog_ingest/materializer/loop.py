@@ -8,6 +8,10 @@ the warehouse, and {offset: next, metadata: ""} when all before `next` is in.
     idle            commit {next, ""}: the next batch's declaration would say so too, but there is none yet
 
 Batches never form anew over records whose rows may be in: tokens make a repeat harmless only when it is the same batch.
+
+Partitions take turns. A round begins with a poll for records; then each partition that has a batch ready gets it in,
+one a turn. Each turn polls, if only to be heard of: a group gives the partitions of a member that is silent for long to
+others. What comes during a round, or when `waiting_bytes` wait in memory, waits in the log.
 """
 
 from __future__ import annotations
@@ -17,8 +21,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
 
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import (
@@ -43,6 +45,7 @@ from fleetlog_ingest.materializer.dead_letters import write_dead_letters
 from fleetlog_ingest.materializer.decoding import Decoded, decode
 from fleetlog_ingest.materializer.fold import DeadLetter
 from fleetlog_ingest.materializer.progress import Progress
+from fleetlog_ingest.materializer.waiting import Waiting
 
 diagnostics = logging.getLogger(__name__)
 POLL_BYTES = 16 * 1024 * 1024
@@ -52,18 +55,6 @@ RETRY_SECONDS = 0.5
 
 class WarehouseBehind(Exception):
     """The group's progress is ahead of the warehouse: rows were lost, and only a rebuild brings them back."""
-
-
-@dataclass(slots=True)
-class _Open:
-    """A partition that is ours: where it goes on, what waits, and whether the last batch is confirmed."""
-
-    next_offset: int
-    waiting: deque[Decoded] = field(default_factory=deque)
-    weight: int = 0
-    since: float = 0.0
-    rests_until: float = 0.0
-    confirmed: bool = True
 
 
 class Materializer:
@@ -93,8 +84,18 @@ class Materializer:
         self._policy = policy or BatchPolicy()
         self._clock = clock
         self._stopped = threading.Event()
-        self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits, log.partitions(EVENTS))
-        self._open: dict[Partition, _Open] = {}
+        count = log.partitions(EVENTS)
+        self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits, count, self._stay)
+        self._open: dict[Partition, Waiting] = {}
+        self._round: deque[Partition] = deque()
+        """The partitions whose turn comes before the next poll for records."""
+        self._is_idle = False
+        """When the round began the log had nothing more."""
+        self._small: list[Waiting] = []
+        """The partitions that had a small batch in this round, and how long all of these took."""
+        self._small_seconds = 0.0
+        self._at_work: Partition | None = None
+        self._thread: int | None = None
         self._consumer: Consumer | None = None
         self._turned = clock()
         self._progress = Progress(log)
@@ -102,6 +103,7 @@ class Materializer:
 
     def run(self) -> None:
         """Work until `stop`. WarehouseBehind, TooManyBad and WarehouseRefused end it: these need a person."""
+        self._thread = threading.get_ident()
         consumer = self._join()
         if consumer is None:
             self._applier.close()
@@ -145,47 +147,77 @@ class Materializer:
 
     def _turn(self, consumer: Consumer) -> None:
         self._turned = self._clock()
-        busy = any(opened.weight or not opened.confirmed for opened in self._open.values())
-        records = consumer.poll(self._pause() if busy else IDLE_SECONDS, max_bytes=POLL_BYTES)
+        goes_on = bool(self._round or consumer.assignment() - self._open.keys())
+        if goes_on:
+            records = consumer.poll(0.0, max_bytes=0)
+        else:
+            records = consumer.poll(self._patience(), max_bytes=min(POLL_BYTES, self._room()))
         assigned = consumer.assignment()
-        for partition in self._open.keys() - assigned:
-            self._drop(partition)
-        # First of all, since none is handed out twice. Those of a partition that is not open are: it is sought below.
+        self._drop_all_but(assigned)
+        # Before all that may fail, since none is handed out twice. Those of a partition that is not open are: it is
+        # sought when it is taken up.
         self._take(records)
-        self._take_up(consumer, assigned)
-        for partition in list(self._open):
-            opened = self._open[partition]
-            try:
-                self._work(consumer, partition, opened, idle=not records)
-            except Fenced:
-                self._drop(partition)
+        self._take_up_one(consumer, assigned)
+        if not goes_on:
+            self._begin_round(is_idle=not records and self._room() > 0)
+        if self._round:
+            self._work(consumer, self._round.popleft())
+        if not self._round:
+            self._end_round(consumer)
 
-    def _pause(self) -> float:
+    def _patience(self) -> float:
         """How long there is nothing to do but to wait for more records, in seconds."""
-        rests = [
-            opened.rests_until if opened.weight else 0.0
-            for opened in self._open.values()
-            if opened.weight or not opened.confirmed
-        ]
-        return max(0.0, min(rests) - self._clock())
+        if any(self._ready(partition, waiting) for partition, waiting in self._open.items()):
+            return 0.0
+        rests = [waiting.rests_until for waiting in self._open.values() if waiting.weight]
+        if rests:
+            return max(0.0, min(rests) - self._clock())
+        return IDLE_SECONDS if all(waiting.confirmed for waiting in self._open.values()) else 0.0
 
-    def _take_up(self, consumer: Consumer, assigned: frozenset[Partition]) -> None:
+    def _room(self) -> int:
+        """How many bytes of records more may wait in memory."""
+        return max(0, self._policy.waiting_bytes - sum(waiting.size for waiting in self._open.values()))
+
+    def _take_up_one(self, consumer: Consumer, assigned: frozenset[Partition]) -> None:
+        """Of those that came. It may have a batch to finish, so the next one has its own turn."""
         for partition in sorted(assigned - self._open.keys()):
             try:
                 start = self._recover(consumer, partition)
                 consumer.seek(partition, start)
             except Fenced:
                 continue
-            self._open[partition] = _Open(start)
+            self._open[partition] = Waiting(start)
             self._progress.reached(partition, start)
+            return
+
+    def _drop_all_but(self, assigned: frozenset[Partition]) -> None:
+        for partition in self._open.keys() - assigned:
+            self._drop(partition)
 
     def _drop(self, partition: Partition) -> None:
         self._open.pop(partition, None)
         self._progress.gone(partition)
         self._applier.forget(partition)
 
+    def _stay(self) -> None:
+        """Be heard of in the group while something does not answer. Fenced when what is at work is ours no more.
+
+        Does nothing in other threads than that of `run`, to which the consumer belongs.
+        """
+        if self._consumer is None or threading.get_ident() != self._thread:
+            return
+        try:
+            self._consumer.poll(0.0, max_bytes=0)
+        except LogUnavailable:
+            return
+        assigned = self._consumer.assignment()
+        self._drop_all_but(assigned)
+        if self._at_work not in assigned:
+            raise Fenced(f"{self._at_work} went to another member while its batch could not be finished")
+
     def _recover(self, consumer: Consumer, partition: Partition) -> int:
         """Finish what was declared. Answers with the offset to go on from."""
+        self._at_work = partition
         self._applier.forget(partition)
         commit = consumer.committed(partition) or Commit(0)
         applied = self._applier.applied(partition)
@@ -222,40 +254,63 @@ class Materializer:
     def _take(self, records: Sequence[Record]) -> None:
         now = self._clock()
         for record in records:
-            opened = self._open.get(record.partition)
-            if opened is None or record.offset < opened.next_offset:
-                continue
-            decoded = decode(record)
-            if not opened.waiting:
-                opened.since = now
-            opened.waiting.append(decoded)
-            opened.weight += decoded.weight
-            opened.next_offset = record.offset + 1
+            waiting = self._open.get(record.partition)
+            if waiting is not None and record.offset >= waiting.next_offset:
+                waiting.add(decode(record), now)
 
-    def _work(self, consumer: Consumer, partition: Partition, opened: _Open, *, idle: bool) -> None:
-        while self._ready(partition, opened, idle):
-            if self._stopped.is_set():
-                raise Stopped
-            waiting = list(islice(opened.waiting, self._policy.cut(opened.waiting)))
-            batch = Batch(partition, waiting)
+    def _begin_round(self, *, is_idle: bool) -> None:
+        """Whoever asks of the control partition waits for its answer; among the others, who waited longest."""
+        self._is_idle = is_idle
+        ready = [partition for partition, waiting in self._open.items() if self._ready(partition, waiting)]
+        self._round.extend(sorted(ready, key=lambda one: (one.topic != CONTROL, self._open[one].since)))
+
+    def _ready(self, partition: Partition, waiting: Waiting) -> bool:
+        now = self._clock()
+        at_once = (
+            partition.topic == CONTROL or not self._room() or (self._is_idle and now >= waiting.rests_until)
+        )  # fmt: skip
+        return waiting.ready(self._policy, now, at_once=at_once)
+
+    def _work(self, consumer: Consumer, partition: Partition) -> None:
+        """One batch of the partition, if it is still ours."""
+        waiting = self._open.get(partition)
+        if waiting is None or not waiting.weight:
+            return
+        if self._stopped.is_set():
+            raise Stopped
+        batch = Batch(partition, waiting.batch(self._policy))
+        self._at_work = partition
+        try:
             consumer.commit(partition, Commit(batch.first, str(batch.last)))
-            opened.confirmed = False
+            waiting.confirmed = False
             began = self._clock()
             self._apply(batch)
-            for decoded in waiting:
-                opened.waiting.popleft()
-                opened.weight -= decoded.weight
-            opened.since = self._clock()
-            opened.rests_until = opened.since + self._policy.rest(opened.since - began)
-        if idle and not opened.confirmed and not opened.waiting:
-            consumer.commit(partition, Commit(opened.next_offset))
-            opened.confirmed = True
+        except Fenced:
+            self._drop(partition)
+            return
+        waiting.done(batch.records, self._clock())
+        if not self._policy.is_enough(batch.weight, batch.size):
+            self._small.append(waiting)
+            self._small_seconds += waiting.since - began
 
-    def _ready(self, partition: Partition, opened: _Open, idle: bool) -> bool:
-        now = self._clock()
-        # What is asked of the control partition has somebody waiting for it.
-        at_once = partition.topic == CONTROL or (idle and now >= opened.rests_until)
-        return self._policy.ready(opened.weight, now - opened.since, at_once)
+    def _end_round(self, consumer: Consumer) -> None:
+        until = self._clock() + self._policy.rest(self._small_seconds)
+        for waiting in self._small:
+            waiting.rests_until = until
+        self._small.clear()
+        self._small_seconds = 0.0
+        if self._is_idle:
+            self._confirm(consumer)
+
+    def _confirm(self, consumer: Consumer) -> None:
+        """Say that what was declared is in. Of what waits the next declaration says so too."""
+        for partition, waiting in list(self._open.items()):
+            if not waiting.confirmed and not waiting.weight:
+                try:
+                    consumer.commit(partition, Commit(waiting.next_offset))
+                    waiting.confirmed = True
+                except Fenced:
+                    self._drop(partition)
 
     def _apply(self, batch: Batch) -> None:
         began = self._clock()

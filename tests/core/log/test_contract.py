@@ -160,6 +160,19 @@ def test_a_poll_gives_no_more_than_asked(make: Make, join: Join) -> None:
     assert sizes == [2, 2, 1]
 
 
+def test_a_poll_for_nothing_passes_over_nothing(make: Make, join: Join) -> None:
+    log = make(1)
+    consumer = join(log, "g")
+    settle([consumer], lambda: len(consumer.assignment()) == 2)
+    for n in range(3):
+        log.append(EVENTS, b"k", bytes([n])).result(10)
+        assert not consumer.poll(0.0, max_bytes=0)
+    assert consumer.poll(10, max_bytes=1)[0].offset == 0
+    assert not consumer.poll(0.0, max_bytes=0)
+    assert len(consumer.assignment()) == 2
+    assert [consumer.poll(10, max_bytes=1)[0].offset for _ in range(2)] == [1, 2]
+
+
 def test_seek_reads_again(make: Make, join: Join) -> None:
     log = make(1)
     for n in range(3):

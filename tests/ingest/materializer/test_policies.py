@@ -3,17 +3,19 @@ from __future__ import annotations
 import pytest
 from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.dead_letters import DeadLetterRate, TooManyBad
+from fleetlog_proto.v1 import event_pb2
 
 from tests.ingest.materializer.builders import frame, metrics, record
 
 
 def test_a_lone_write_goes_at_once_and_a_busy_log_makes_batches_grow() -> None:
     policy = BatchPolicy()
-    assert policy.ready(1, 0.0, True)
-    assert not policy.ready(0, 9.0, True)
-    assert not policy.ready(99_999, 0.5, False)
-    assert policy.ready(99_999, 1.0, False)
-    assert policy.ready(policy.target_weight, 0.0, False)
+    assert policy.ready(1, 1, 0.0, True)
+    assert not policy.ready(0, 0, 9.0, True)
+    assert not policy.ready(99_999, 1, 0.5, False)
+    assert policy.ready(99_999, 1, 1.0, False)
+    assert policy.ready(policy.target_weight, 1, 0.0, False)
+    assert policy.ready(1, policy.target_bytes, 0.0, False)
 
 
 def test_small_batches_leave_half_of_the_time_to_others_and_never_rest_for_long() -> None:
@@ -31,6 +33,7 @@ def test_a_batch_never_exceeds_the_most_but_by_one_record() -> None:
     assert policy.cut([small, big]) == 1
     assert policy.cut([big, small]) == 1
     assert policy.cut([small]) == 1
+    assert BatchPolicy(target_bytes=2 * len(small.record.value)).cut([small] * 10) == 2
 
 
 def test_a_few_bad_records_pass_and_many_stop_it() -> None:
@@ -48,3 +51,8 @@ def test_the_first_thousand_records_do_not_stop_it() -> None:
     rate.note(500, 100)
     with pytest.raises(TooManyBad):
         rate.note(500, 0)
+
+
+def test_a_batch_of_artifacts_ends_long_before_a_group_misses_its_member() -> None:
+    event = event_pb2.Event(sequence=1, artifact_logged=event_pb2.ArtifactLogged(path="a.txt", content=b"x"))
+    assert BatchPolicy().cut([record(frame(event), place) for place in range(1_000)]) <= 100

@@ -232,7 +232,9 @@ class Member:
         self._watchdog.progressed(partition, self._clock())
 
     def _hand_out(self, max_bytes: int) -> Sequence[Record]:
-        """Fetched records of the partitions in turn, about `max_bytes` and at least one."""
+        """Fetched records of the partitions in turn, about `max_bytes` and at least one; none if it is 0."""
+        if max_bytes <= 0:
+            return ()
         having = sorted(partition for partition, records in self._waiting.items() if records)
         found: list[Record] = []
         size = 0

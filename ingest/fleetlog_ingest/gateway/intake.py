@@ -34,6 +34,8 @@ class Taken:
 
     answer: ingest_pb2.AppendEventsResponse
     durable: Future[Record] | None = None
+    size: int = 0
+    """Bytes of its record: the log's buffer has them until it is durable, and its future as long as that is kept."""
     events: int = 0
     points: int = 0
     reasons: Sequence[str] = ()
@@ -86,7 +88,7 @@ class Intake:
         reasons = [refused.reason for _, refused in screened.refused]
         self._must_follow()
         self._appended = self._log.append(EVENTS, frame.run_id, value)
-        return Taken(answer, self._appended, len(frame.events), screened.points, reasons)
+        return Taken(answer, self._appended, len(value), len(frame.events), screened.points, reasons)
 
     def _must_follow(self) -> None:
         """Nothing is appended behind a frame that failed: it would be ahead of that one when its client sends it again.

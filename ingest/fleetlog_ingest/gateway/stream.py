@@ -18,10 +18,13 @@ from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import ingest_pb2
 
+from fleetlog_ingest.gateway.allowance import Allowance
 from fleetlog_ingest.gateway.intake import Intake, Taken
 
 REQUESTS_IN_FLIGHT = 64
-"""Requests of one stream that wait for the log: enough for one commit to take many, few enough to bound memory."""
+"""Requests of one stream that wait for the log or for their client: enough for one commit to take many."""
+BYTES_IN_FLIGHT = 32 * 1024 * 1024
+"""Bytes of their records, and one request more, whatever its size: more than a log takes in one go."""
 
 
 @dataclass(slots=True)
@@ -30,6 +33,10 @@ class _Request:
 
     taken: Sequence[Taken]
     began: float
+
+    def size(self) -> int:
+        """Bytes that it has in the log."""
+        return sum(taken.size for taken in self.taken)
 
 
 class AppendStream:
@@ -47,6 +54,7 @@ class AppendStream:
         self._telemetry = telemetry
         self._draining = draining
         self._intake = Intake(log, warehouse, executor, telemetry, run_limits)
+        self._allowance = Allowance(BYTES_IN_FLIGHT)
 
     async def responses(
         self, requests: AsyncIterator[ingest_pb2.AppendEventsRequest]
@@ -62,7 +70,11 @@ class AppendStream:
                     return
                 if isinstance(request, BaseException):
                     raise request
+                size = request.size()
                 yield await self._finish(request)
+                # Its client took the answer. Nothing here keeps the records then.
+                del request
+                self._allowance.give_back(size)
         finally:
             reader.cancel()
             drainer.cancel()
@@ -83,7 +95,11 @@ class AppendStream:
     ) -> None:
         try:
             async for request in requests:
-                await waiting.put(await self._take(request))
+                taken = await self._take(request)
+                self._allowance.take(taken.size())
+                await waiting.put(taken)
+                del request, taken
+                await self._allowance.wait()
             await waiting.put(None)
         except asyncio.CancelledError:
             raise

@@ -11,6 +11,7 @@ import pytest
 from fleetlog_core.limits import FRAMES_PER_REQUEST, REQUEST_BYTES, RunLimits
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import EVENTS, LogUnavailable, Partition, Record
+from fleetlog_ingest.gateway.stream import BYTES_IN_FLIGHT
 from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2
 
 from tests.ingest.gateway.serving import RUN, SECONDS, WRITER, kinds, logged, reason, serving, status_of
@@ -192,6 +193,52 @@ def test_nothing_is_appended_behind_a_frame_that_failed(tmp_path: Path) -> None:
         requests.send(None)
     assert failed.value.code() == grpc.StatusCode.UNAVAILABLE
     assert logged(log) == []
+
+
+class Holding(MemoryLog):
+    """Takes everything, and makes it durable when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held: list[tuple[Future[Record], bytes]] = []
+        self.is_holding = True
+
+    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+        if not self.is_holding:
+            return super().append(topic, key, value)
+        done: Future[Record] = Future()
+        self.held.append((done, value))
+        return done
+
+    def size(self) -> int:
+        return sum(len(value) for _, value in list(self.held))
+
+    def let_go(self) -> None:
+        self.is_holding = False
+        for done, value in self.held:
+            done.set_result(super().append(EVENTS, RUN, value).result())
+
+
+def test_of_large_frames_a_stream_has_a_bounded_number_of_bytes_under_way(tmp_path: Path) -> None:
+    log, requests = Holding(), Requests()
+    tags = {f"k{number}": "v" * 16_000 for number in range(100)}
+    count = 2 * BYTES_IN_FLIGHT // 1_600_000
+    with serving(log, tmp_path) as gateway:
+        stream = gateway.ingest.AppendEvents(iter(requests), timeout=SECONDS)
+        requests.send(opened())
+        for sequence in range(2, count + 2):
+            event = event_pb2.Event(sequence=sequence, tags_set=event_pb2.TagsSet(tags=tags))
+            requests.send(frame_pb2.Frame(events=[event]))
+        deadline = time.monotonic() + SECONDS
+        while log.size() < BYTES_IN_FLIGHT:
+            assert time.monotonic() < deadline, log.size()
+        # Others are served meanwhile, and it would have had the time to take more.
+        for _ in range(50):
+            assert reason(gateway.append([frame_pb2.Frame()])[0].status) == "INVALID_ID"
+        assert log.size() <= BYTES_IN_FLIGHT + 1_700_000
+        log.let_go()
+        assert [next(stream).durable_sequence for _ in range(count + 1)] == list(range(1, count + 2))
+        requests.send(None)
 
 
 def test_a_gateway_that_stops_answers_what_it_took_and_ends_its_streams(tmp_path: Path) -> None:

@@ -36,10 +36,14 @@ SPARES = (16, 64)
 
 @dataclass(frozen=True)
 class PinnedRows:
-    """The page and one row more, as of the position; and what was read of the keys of runs that did not change."""
+    """The page and one row more, as of the pin; and what was read of the keys of runs that did not change.
+
+    No pin: as it is now.
+    """
 
     rows: list[PageRow]
     keys: RunKeys | None = None
+    pin: AsOf | None = None
 
 
 class _Past:
@@ -60,9 +64,11 @@ class PinnedPages:
         self._pasts: OrderedDict[tuple[str, float, AsOf], _Past] = OrderedDict()
 
     def page(
-        self, query: PageQuery, pin: AsOf, name: tuple[str, float], mask: ReadMask | None, timeout_seconds: float
-    ) -> PinnedRows:
-        """The page. `name`: of the search, the same for all its pages. TooMuchToRead, TimedOut."""
+        self, query: PageQuery, pin: AsOf, name: tuple[str, float], mask: ReadMask | None, timeout_seconds: float,
+        *, first: bool = False,
+    ) -> PinnedRows:  # fmt: skip
+        """The page. `name`: of the search, the same for all its pages; `first`: none came before. TooMuchToRead,
+        TimedOut."""
         spare = min(self._touches.known(query.scope, pin), SPARES[0])
         for _ in range(ROUNDS):
             found = self._reader.page(replace(query, size=query.size + spare), mask, timeout_seconds)
@@ -71,17 +77,20 @@ class PinnedPages:
                 break
             now = rows_of(found.answer, query.columns)
             if not changed:
+                return PinnedRows(now[: query.size + 1], found.keys, pin)
+            if first and len(now) <= query.size:
+                # All that match: no page follows that has to be of the same moment.
                 return PinnedRows(now, found.keys)
             then = self._then(query, pin, name, changed, timeout_seconds)
             whole = len(now) <= query.size + spare
             rows = spliced(now, then, changed, query.columns, query.last, whole=whole)
             if whole or len(rows) > query.size:
-                return PinnedRows(rows[: query.size + 1], found.keys)
+                return PinnedRows(rows[: query.size + 1], found.keys, pin)
             taken = sum(row.run_id in changed for row in now)
             spare = min(max(SPARES[1], 2 * taken), MOST)
         past = replace(query, scope=replace(query.scope, as_of=pin))
         answer = self._warehouse.select(page_statement(past, wide=True), timeout_seconds=timeout_seconds)
-        return PinnedRows(rows_of(answer, query.columns))
+        return PinnedRows(rows_of(answer, query.columns), None, pin)
 
     def settle(
         self, query: PageQuery, pin: AsOf, run_ids: Iterable[bytes], read: Callable[[list[bytes]], None],

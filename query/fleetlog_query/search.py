@@ -212,7 +212,9 @@ class Searcher:
                 raise out_of_date("the tables do not hold all that the first page did; they are being rebuilt")
             name = compiled.purpose, compiled.moment
             try:
-                return self.pages.page(query, pin, name, mask, timeout_seconds), replace(compiled, pin=pin)
+                first = query.last is None and compiled.pin is None
+                rows = self.pages.page(query, pin, name, mask, timeout_seconds, first=first)
+                return rows, replace(compiled, pin=rows.pin)
             except TooMuchToRead:
                 # Long series that grow just now. A first page is worth more than that all are of one moment.
                 if query.last is not None or compiled.pin is not None:

@@ -1,10 +1,6 @@
-"""SearchRuns' core: which runs, in which order, a page at a time.
+"""SearchRuns' core: which runs, in which order, a page at a time; all pages as of where the first one found the log.
 
-Three ways to the same page, the first that applies:
-
-    foremost   by a number of metrics: only runs whose value is among the foremost are joined and sorted
-    latest     by start_time DESC: only the latest runs are looked at
-    whole      all runs of the scope; searches as of a position always
+See page_reader for how a page is read, and pinned for how it stays what it was while runs change.
 """
 
 from __future__ import annotations
@@ -17,23 +13,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fleetlog_core import limits
-from fleetlog_core.warehouse.port import Answer
+from fleetlog_core.errors import FailedPrecondition, InvalidArgument
+from fleetlog_core.warehouse.port import TooMuchToRead
 from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
 
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.cancelling import CancellableWarehouse
-from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.filter.values import Key
-from fleetlog_query.foremost import Foremost, Found
 from fleetlog_query.order import parse_order, sort_columns
-from fleetlog_query.page import PageQuery, count_statement, page_statement, values_of
+from fleetlog_query.page import PageQuery
+from fleetlog_query.page_reader import PageReader
+from fleetlog_query.page_rows import rows_of
 from fleetlog_query.page_token import PageTokens, check_page_size
+from fleetlog_query.pinned import PinnedPages, PinnedRows
+from fleetlog_query.pins import Pins
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_keys import RunKeys
-from fleetlog_query.run_rows import runs_of
 from fleetlog_query.scope import Scope
-from fleetlog_query.window import Missed, Windows
+from fleetlog_query.touches import Touches
 
 DEFAULT_PAGE = 100
 TOTAL_AT_LEAST = 10_000
@@ -61,6 +58,10 @@ class Search:
     """What the request said of it: tokens belong to that."""
     now_millis: float | None = None
     """What now() is; None = what the clock says."""
+    pin: AsOf | None = None
+    """What a first page is as of; None = where the warehouse stands. A later page has it from its token."""
+    alone: bool = False
+    """No page follows: it may be of more than one moment while runs change."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,13 @@ class SearchPage:
     total: Total | None = None
     keys: RunKeys | None = None
     """What of their keys was read on the way."""
+    compiled: Compiled | None = None
+    """As it ran, with its pin."""
+
+    def fewer(self, search: Search, size: int) -> Search:
+        """The same page with fewer runs."""
+        same = replace(search, page_size=size)
+        return same if self.compiled is None else replace(same, pin=self.compiled.pin, now_millis=self.compiled.moment)
 
 
 @dataclass(frozen=True)
@@ -86,12 +94,25 @@ class Total:
 class Compiled:
     """A search as it runs: the query of what comes behind its token; and what its own tokens hold beside the last row.
 
-    `moment` is what now() means, on all pages the same.
+    `moment` is what now() means, on all pages the same. `pin`: what all pages are as of, of a search that is not as of
+    a position that was asked for; None = nothing.
     """
 
     query: PageQuery
     purpose: str
     moment: float
+    pin: AsOf | None = None
+
+
+@dataclass(frozen=True)
+class _Token:
+    """What a token says: see Compiled. `values`: of the last row's order, empty without a token."""
+
+    moment: float
+    values: list[Any]
+    pin: AsOf | None = None
+    experiments: str = ""
+    """Which ones the first page looked in."""
 
 
 class Searcher:
@@ -104,13 +125,15 @@ class Searcher:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
-        self._warehouse = warehouse
         self._tokens = PageTokens(token_key)
-        self._windows = Windows(warehouse)
-        self._foremost = Foremost(warehouse, self._windows)
+        self._reader = PageReader(warehouse)
+        self._pins = Pins(warehouse)
+        self.touches = Touches(warehouse)
+        self.pages = PinnedPages(warehouse, self.touches, self._reader)
 
     def search(self, search: Search, timeout_seconds: float, mask: ReadMask | None = None) -> SearchPage:
-        """One page. InvalidArgument for a filter, order or token that is wrong; TimedOut.
+        """One page. InvalidArgument for a filter, order or token that is wrong; FailedPrecondition for a token of
+        pages that can't go on; TimedOut, TooMuchToRead.
 
         `mask`: the keys that the runs are wanted with; they are read where they are on the way.
         """
@@ -119,82 +142,99 @@ class Searcher:
         counted = search.total_count not in (query_pb2.TOTAL_COUNT_UNSPECIFIED, query_pb2.TOTAL_COUNT_NONE)
         if not search.experiments:
             return SearchPage([], "", Total(0) if counted else None)
-        found = self._page(query, mask, timeout_seconds)
-        answer, keys = found.answer, found.keys
-        more = answer.rows > query.size
-        token = self.token(compiled, values_of(answer, query.columns, query.size - 1)) if more else ""
-        runs = runs_of(answer)[: query.size]
+        found, compiled = self._rows(compiled, search.alone, mask, timeout_seconds)
+        more = len(found.rows) > query.size
+        token = self.token(compiled, found.rows[query.size - 1].values) if more else ""
+        runs = [row.run for row in found.rows[: query.size]]
         if not counted:
-            return SearchPage(runs, token, keys=keys)
-        if query.last is None and not more:
-            return SearchPage(runs, token, Total(len(runs)), keys)
-        exact = search.total_count == query_pb2.TOTAL_COUNT_EXACT
-        return SearchPage(runs, token, self._total(query, exact, timeout_seconds), keys)
+            total = None
+        elif query.last is None and not more:
+            total = Total(len(runs))
+        else:
+            total = self._total(query, search.total_count == query_pb2.TOTAL_COUNT_EXACT, timeout_seconds)
+        return SearchPage(runs, token, total, found.keys, compiled)
 
     def compile(self, search: Search) -> Compiled:
-        """The search, not yet run. InvalidArgument as `search`."""
+        """The search, not yet run. InvalidArgument and FailedPrecondition as `search`."""
         size = check_page_size(search.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
-        purpose = _purpose(search)
         # The first page says what now() is: a later one of the same search goes on in the same order.
         now = self._clock() * 1000 if search.now_millis is None else search.now_millis
-        begun, *values = self._tokens.read(purpose, search.page_token) if search.page_token else [now]
-        if values and search.as_of is not None:
-            values = values[1:]
-        keys, plan = parse_order(search.order_by, begun), plan_of(search.filter, begun)
+        token = self._token(search) if search.page_token else _Token(now, [], search.pin)
+        if token.experiments and token.experiments != _digest(search.experiments):
+            raise out_of_date("the experiments that it looks in are others now")
+        keys, plan = parse_order(search.order_by, token.moment), plan_of(search.filter, token.moment)
         scope = Scope(search.namespace, search.experiments, as_of=search.as_of)
-        query = PageQuery(scope, plan, keys, sort_columns(keys), values or None, size, search.deleted_view)
-        return Compiled(query, purpose, begun)
+        query = PageQuery(scope, plan, keys, sort_columns(keys), token.values or None, size, search.deleted_view)
+        return Compiled(query, _purpose(search), token.moment, token.pin if search.as_of is None else None)
 
-    def token(self, compiled: Compiled, values: list[Any]) -> str:
+    def token(self, compiled: Compiled, values: Sequence[Any]) -> str:
         """The token of what comes behind a row with these values of the order."""
-        as_of = compiled.query.scope.as_of
-        pinned = [] if as_of is None else [[list(as_of.events), as_of.control]]
-        return self._tokens.make(compiled.purpose, [compiled.moment, *pinned, *values])
+        scope, pin = compiled.query.scope, compiled.pin
+        if pin is not None:
+            pinned = [list(pin.events), pin.control, _digest(scope.experiments)]
+            return self._tokens.make(f"pages of {compiled.purpose}", [compiled.moment, pinned, *values])
+        as_of = [] if scope.as_of is None else [[list(scope.as_of.events), scope.as_of.control]]
+        return self._tokens.make(compiled.purpose, [compiled.moment, *as_of, *values])
 
-    def pinned(self, search: Search) -> AsOf:
-        """The position of a search as of one that goes on behind its token. PAGE_TOKEN_INVALID."""
-        _, (events, control), *_ = self._tokens.read(_purpose(search), search.page_token)
-        return AsOf(tuple(events), control)
+    def pinned(self, search: Search) -> AsOf | None:
+        """What a search that goes on behind its token is as of; None = nothing. PAGE_TOKEN_INVALID."""
+        return self._token(search).pin
+
+    def continues(self, search: Search) -> bool:
+        """Whether a search looks in the experiments that its token is of. PAGE_TOKEN_INVALID."""
+        experiments = self._token(search).experiments
+        return not experiments or experiments == _digest(search.experiments)
+
+    def _token(self, search: Search) -> _Token:
+        purpose = _purpose(search)
+        if search.asked_as_of or search.as_of is not None:
+            moment, (events, control), *values = self._tokens.read(purpose, search.page_token)
+            return _Token(moment, values, AsOf(tuple(events), control))
+        try:
+            moment, pinned, *values = self._tokens.read(f"pages of {purpose}", search.page_token)
+        except InvalidArgument:
+            # Of a stream, or of a first page that was not pinned.
+            moment, *values = self._tokens.read(purpose, search.page_token)
+            return _Token(moment, values)
+        events, control, experiments = pinned
+        return _Token(moment, values, AsOf(tuple(events), control), experiments)
+
+    def _rows(
+        self, compiled: Compiled, alone: bool, mask: ReadMask | None, timeout_seconds: float
+    ) -> tuple[PinnedRows, Compiled]:
+        query = compiled.query
+        if query.scope.as_of is None and not alone:
+            now = self._pins.now(timeout_seconds)
+            pin = compiled.pin or now
+            if len(pin.events) != len(now.events):
+                raise out_of_date("the log has been cut into another number of partitions")
+            if any(here < there for here, there in zip(now.events, pin.events, strict=True)):
+                raise out_of_date("the tables do not hold all that the first page did; they are being rebuilt")
+            name = compiled.purpose, compiled.moment
+            try:
+                first = query.last is None and compiled.pin is None
+                rows = self.pages.page(query, pin, name, mask, timeout_seconds, first=first)
+                return rows, replace(compiled, pin=rows.pin)
+            except TooMuchToRead:
+                # Long series that grow just now. A first page is worth more than that all are of one moment.
+                if query.last is not None or compiled.pin is not None:
+                    raise
+        found = self._reader.page(query, mask, timeout_seconds)
+        return PinnedRows(rows_of(found.answer, query.columns), found.keys), replace(compiled, pin=None)
 
     def _total(self, query: PageQuery, exact: bool, timeout_seconds: float) -> Total:
-        wide = query.scope.as_of is not None or self._windows.wide(query.scope, timeout_seconds)
-        statement = count_statement(query, None if exact else TOTAL_AT_LEAST + 1, wide=wide)
-        count = int(self._warehouse.select(statement, timeout_seconds=timeout_seconds).array("n")[0])
+        count = self._reader.count(query, None if exact else TOTAL_AT_LEAST + 1, timeout_seconds)
         bounded = not exact and count > TOTAL_AT_LEAST
         return Total(TOTAL_AT_LEAST if bounded else count, bounded)
 
-    def _page(self, query: PageQuery, mask: ReadMask | None, timeout_seconds: float) -> Found:
-        """The page and one row more."""
-        if query.scope.as_of is not None:
-            return Found(self._warehouse.select(page_statement(query, wide=True), timeout_seconds=timeout_seconds))
-        if query.keys and query.keys[0].of_metrics:
-            found = self._foremost.page(query, mask, timeout_seconds)
-            if found is not None:
-                return found
-        elif _by_start(query.keys):
-            return Found(self._latest(query, timeout_seconds))
-        return Found(self._warehouse.select(page_statement(query, wide=True), timeout_seconds=timeout_seconds))
 
-    def _latest(self, query: PageQuery, timeout_seconds: float) -> Answer:
-        start = len(query.columns) - 2
-        last_start = None if query.last is None else int(query.last[start])
-        missed: Missed | None = None
-        while True:
-            window = self._windows.of(query.scope, last_start, missed, timeout_seconds)
-            page = page_statement(replace(query, scope=window.scope), wide=window.wide)
-            answer = self._warehouse.select(page, timeout_seconds=timeout_seconds)
-            if window.whole or (answer.rows > query.size and window.holds(_start_of(answer, query.size))):
-                return answer
-            missed = Missed(window, answer.rows, query.size + 1)
+def out_of_date(why: str) -> FailedPrecondition:
+    """PAGE_TOKEN_OUT_OF_DATE."""
+    return FailedPrecondition("PAGE_TOKEN_OUT_OF_DATE", f"page_token: {why}; begin without one")
 
 
-def _start_of(answer: Answer, row: int) -> int:
-    return int(answer.array("start_millis")[row])
-
-
-def _by_start(keys: Sequence[OrderKey]) -> bool:
-    """Whether the latest start is first. Other orders look at all runs."""
-    return not keys or (keys[0].value == Key("attributes", "start_time") and keys[0].descending)
+def _digest(experiments: Sequence[int]) -> str:
+    return hashlib.sha256(json.dumps(list(experiments)).encode()).hexdigest()[:16]
 
 
 def _purpose(search: Search) -> str:

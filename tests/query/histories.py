@@ -27,7 +27,7 @@ Message = frame_pb2.Frame | frame_pb2.ControlRecord
 RUNS = [bytes([1, 139, place]) + random.Random(place).randbytes(13) for place in range(5)]
 
 
-def history(seed: int, length: int) -> list[tuple[Partition, Message]]:
+def history(seed: int, length: int, runs: Sequence[bytes] = RUNS) -> list[tuple[Partition, Message]]:
     """Records without a namespace, in the order of the log: each with the partition that it belongs to."""
     chance = random.Random(seed)
     sequences: dict[tuple[bytes, int], int] = {}
@@ -38,7 +38,7 @@ def history(seed: int, length: int) -> list[tuple[Partition, Message]]:
         elif found and chance.random() < 0.1:
             found.append(chance.choice(found))
         else:
-            run_id, writer = chance.choice(RUNS), chance.randrange(2)
+            run_id, writer = chance.choice(runs), chance.randrange(2)
             frame = frame_pb2.Frame(
                 run_id=run_id, writer_id=bytes([writer]) * 16, rank=writer, ingest_time_millis=NOW + place
             )

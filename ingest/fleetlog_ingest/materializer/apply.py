@@ -30,7 +30,7 @@ from fleetlog_ingest.materializer.import_loading import load_imports
 from fleetlog_ingest.materializer.loading import BatchIsIn, StateStore, load_control
 from fleetlog_ingest.materializer.log_times import time_rows
 from fleetlog_ingest.materializer.state import State
-from fleetlog_ingest.materializer.tables import LANES, ROWS_PER_INSERT, Columns, columns_of, piece, rows_in
+from fleetlog_ingest.materializer.tables import FIRST, LANES, ROWS_PER_INSERT, Columns, columns_of, piece, rows_in
 
 LONGEST_WAIT_SECONDS = 5.0
 STAY_SECONDS = 5.0
@@ -133,7 +133,7 @@ class Applier:
 
     def is_empty(self) -> bool:
         """Whether the warehouse is new: nothing of any partition is in, not even of a batch that broke off."""
-        tables = ("applied", "run_homes", "points", "problems", "writers", "outcomes")
+        tables = ("applied", "run_touches", "run_homes", "points", "problems", "writers", "outcomes")
         counts = " UNION ALL ".join(f"SELECT count() AS rows FROM {table}" for table in tables)
         statement = Statement(f"SELECT sum(rows) AS n FROM ({counts})")
         return int(self._retry(lambda: self._warehouse.select(statement)).array("n")[0]) == 0
@@ -189,6 +189,7 @@ class Applier:
     def _insert_all(self, pieces: _Pieces, folded: Folded) -> Folded:
         """Insert its rows. Answers with what is in: without the records that the warehouse refused."""
         batch, done = pieces.batch, set[str]()
+        self._insert_lane([table for table in FIRST if table in folded.tables], folded, batch, done)
         here, there = ([table for table in lane if table in folded.tables] for lane in LANES)
         beside = self._beside.submit(self._insert_lane, there, folded, batch, done) if here and there else None
         try:

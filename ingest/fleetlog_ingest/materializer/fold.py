@@ -80,6 +80,7 @@ class EventFold:
         self._rows: dict[str, list[Row]] = {table: [] for table in EVENT_TABLES}
         self._attrs = AttrSink()
         self._ranks: dict[WriterKey, int] = {}
+        self._touched: dict[RunKey, None] = {}
         # Of the record and the event at hand:
         self._frame = frame_pb2.Frame()
         self._event = event_pb2.Event()
@@ -102,6 +103,7 @@ class EventFold:
         namespace, run_id = decoded.namespace, frame.run_id
         self._frame, self._key, self._offset = frame, (namespace, run_id), decoded.record.offset
         self._place = self._problems = 0
+        self._touched[self._key] = None
         if self._offset in self._refused:
             if frame.events:
                 self._event = frame.events[0]
@@ -321,6 +323,10 @@ class EventFold:
 
     def _finish(self) -> Folded:
         out, rows = self._out, self._rows
+        for key in self._touched:
+            touched = out.changes.runs.get(key) or self._before.runs.get(key)
+            if touched is not None:
+                rows["run_touches"].append((key[0], touched.experiment, key[1], self._next_offset))
         rows["runs"] = [_row_of(key, run) for key, run in out.changes.runs.items()]
         states = [_row_of(key, run) for (key, _), run in self._states.items()]
         rows["run_skews"] = run_skews((key, run) for (key, _), run in self._states.items())

@@ -162,6 +162,8 @@ class ImportFold:
             "run_id": of.ids,
             "experiment": of.experiments.astype(np.uint32),
         }
+        until = np.full(found.runs, self._next_offset, dtype=np.uint64)
+        tables["run_touches"] = {**tables["run_homes"], "until": until}
         attrs, points = attr_columns(found, of), points_of(found, of)
         if points is not None:
             tables["points"] = points.columns(self._partition)
@@ -179,5 +181,5 @@ class ImportFold:
             "writer_id": np.frombuffer(b"".join(self._writers), dtype="V16"),
             "rank": np.full(found.runs, NOBODY, dtype=np.int32),
             "ranges": ["1-1"] * found.runs,
-            "next_offset": np.full(found.runs, self._next_offset, dtype=np.uint64),
+            "next_offset": until,
         }

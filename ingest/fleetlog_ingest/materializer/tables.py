@@ -14,6 +14,8 @@ Row = tuple[Any, ...]
 
 ROWS_PER_INSERT = 1_000_000
 
+FIRST = ("run_touches",)
+"""Before both lanes: what of the batch can be read is of runs that are here."""
 LANES = (
     ("run_homes", "series", "attrs", "artifacts", "problems"),
     ("points", "run_series", "run_attrs", "rollup", "tag_history", "run_history", "run_skews"),
@@ -24,7 +26,7 @@ LAST = ("runs", "run_changes", "writers")
 """After both lanes. A batch that broke off is folded again from the state before it, so what that state is read from
 comes last: a `runs` row of the batch says that everything above is in, a `writers` row that all is. What `run_changes`
 says has changed can be read."""
-EVENT_TABLES = (*LANES[0], *LANES[1], *LAST)
+EVENT_TABLES = (*FIRST, *LANES[0], *LANES[1], *LAST)
 
 CONTROL_TABLES = ("outcomes", "experiments")
 """In this order: a row of the batch in `experiments` says that all is in."""
@@ -58,6 +60,7 @@ _i32, _i64, _f64 = _of(np.int32), _of(np.int64), _of(np.float64)
 _text: Callable[[Sequence[Any]], Column] = list
 
 SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
+    "run_touches": {"namespace": coded, "experiment": _u32, "run_id": fixed16, "until": _u64},
     "run_homes": {"namespace": coded, "run_id": fixed16, "experiment": _u32},
     "runs": {
         "namespace": coded,

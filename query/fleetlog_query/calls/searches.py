@@ -7,16 +7,18 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 
+from fleetlog_core.errors import NotFound
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
 from fleetlog_query.ahead import ahead
 from fleetlog_query.calls.base import Parts, QueryCalls, Result, check_experiments, next_of, remaining
-from fleetlog_query.filter.explain import explain, tables
+from fleetlog_query.filter.explain import PAGES, explain, tables
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.history import now_of, position_of
 from fleetlog_query.order import parse_order
+from fleetlog_query.page_documents import PageDocuments
 from fleetlog_query.read_mask import ReadMask, parse_read_mask
 from fleetlog_query.response_size import PROBE_RUNS, checked, runs_that_fit
 from fleetlog_query.run_stream import RunStream, RunStreams
@@ -31,6 +33,7 @@ class SearchCalls(QueryCalls):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._searcher = parts.searcher
+        self._filling = PageDocuments(parts.documents, parts.searcher)
         self._streams = RunStreams(parts.warehouse, parts.searcher, parts.documents)
         self._streaming = asyncio.Semaphore(STREAM_THREADS)
 
@@ -42,6 +45,10 @@ class SearchCalls(QueryCalls):
         mask = parse_read_mask(request.read_mask)
         check_experiments("", request)
         await self._wait(request.at_least, context, request.as_of)
+        asked = asked_of(namespace, request)
+        if asked.page_token and (pin := self._searcher.pinned(asked)) is not None:
+            # The tables may be others than those of the first page, and not as far yet.
+            await self._wait(position_of(pin), context)
         return await self._do(self._search, namespace, request, mask, remaining(context))
 
     async def StreamRuns(  # noqa: N802
@@ -68,7 +75,8 @@ class SearchCalls(QueryCalls):
         keys = parse_order(request.search.order_by, now_millis)
         past = request.search.HasField("as_of")
         return query_pb2.ExplainSearchResponse(
-            lines=explain(plan, keys, past=past), reads_points="points" in tables(plan, keys, past=past)
+            lines=[*explain(plan, keys, past=past), *([] if past else [PAGES])],
+            reads_points="points" in tables(plan, keys, past=past),
         )
 
     def _search(
@@ -77,12 +85,12 @@ class SearchCalls(QueryCalls):
         search = self._search_of(namespace, request, timeout_seconds)
         page = self._searcher.search(search, timeout_seconds, mask)
         first, others = page.runs[:PROBE_RUNS], page.runs[PROBE_RUNS:]
-        self._documents.fill(namespace, first, mask, request.summaries, timeout_seconds, search.as_of, page.keys)
+        self._filling.fill(page, first, mask, request.summaries, timeout_seconds)
         fit = runs_that_fit(first)
         if fit < len(page.runs):
-            page = self._searcher.search(replace(search, page_size=fit), timeout_seconds)
+            page = self._searcher.search(page.fewer(search, fit), timeout_seconds)
             others = page.runs
-        self._documents.fill(namespace, others, mask, request.summaries, timeout_seconds, search.as_of)
+        self._filling.fill(page, others, mask, request.summaries, timeout_seconds)
         response = query_pb2.SearchRunsResponse(runs=page.runs, next_page_token=page.next_page_token)
         if search.as_of is not None:
             response.as_of.CopyFrom(position_of(search.as_of))
@@ -92,27 +100,47 @@ class SearchCalls(QueryCalls):
         return checked(response)
 
     def _search_of(self, namespace: str, request: query_pb2.SearchRunsRequest, timeout_seconds: float) -> Search:
-        search = Search(
-            namespace,
-            (),
-            request.filter,
-            tuple(request.order_by),
-            request.page_size,
-            request.page_token,
-            request.deleted_view,
-            request.total_count,
-            (*request.experiment_ids, *request.experiment_names),
-        )
+        search = asked_of(namespace, request)
         if request.HasField("as_of"):
-            search = replace(search, asked_as_of=request.as_of.SerializeToString(deterministic=True))
-            pinned = bool(search.page_token)
             as_of = (
-                self._searcher.pinned(search) if pinned else self._parts.history.as_of(request.as_of, timeout_seconds)
+                self._searcher.pinned(search)
+                if search.page_token
+                else self._parts.history.as_of(request.as_of, timeout_seconds)
             )
             search = replace(search, as_of=as_of, now_millis=now_of(request.as_of))
-        return replace(search, experiments=self._experiment_ids(namespace, request, timeout_seconds, search.as_of))
+        return self._looked_in(search, request, timeout_seconds)
+
+    def _looked_in(self, search: Search, request: query_pb2.SearchRunsRequest, timeout_seconds: float) -> Search:
+        """With the experiments: of a later page those of the first."""
+        pin = self._searcher.pinned(search) if search.page_token and search.as_of is None else None
+        try:
+            ids = self._experiment_ids(search.namespace, request, timeout_seconds, search.as_of)
+            found = replace(search, experiments=ids)
+            if pin is None or self._searcher.continues(found):
+                return found
+        except NotFound:
+            if pin is None:
+                raise
+        # One was made, renamed or deleted since.
+        return replace(search, experiments=self._experiment_ids(search.namespace, request, timeout_seconds, pin))
 
     async def _next_of_stream(self, responses: Iterator[Result]) -> Result | None:
         # Streams are patient: they leave the other threads to searches.
         async with self._streaming:
             return await self._do(next_of, responses)
+
+
+def asked_of(namespace: str, request: query_pb2.SearchRunsRequest) -> Search:
+    """What the request says by itself: without experiments, and without what it is as of."""
+    return Search(
+        namespace,
+        (),
+        request.filter,
+        tuple(request.order_by),
+        request.page_size,
+        request.page_token,
+        request.deleted_view,
+        request.total_count,
+        (*request.experiment_ids, *request.experiment_names),
+        asked_as_of=request.as_of.SerializeToString(deterministic=True) if request.HasField("as_of") else b"",
+    )

@@ -25,6 +25,9 @@ _STATE_NAMES = {float(number): name for name, number in STATES.items()}
 _VALUES_SHOWN = 5
 
 
+PAGES = "later pages: as of the first one; runs that changed since are looked up as they were"
+
+
 def explain(plan: Plan | None, keys: Sequence[OrderKey] = (), *, past: bool = False) -> list[str]:
     """Lines: the conditions, indented as they are joined, and the order; a line for each table that is read and why.
 

@@ -35,6 +35,19 @@ def test_the_state_before_is_not_changed() -> None:
     assert before.runs == {}
 
 
+def test_a_batch_says_before_all_else_which_runs_it_is_of() -> None:
+    out = folded(State(), record(frame(start(1, experiment=4), metrics(2, loss=[(0, 1.0)])), 0))
+    again = folded(State().after(out.changes), record(frame(metrics(2, loss=[(0, 1.0)])), 7))
+    for found, offset in ((out, 0), (again, 7)):
+        assert next(iter(found.tables)) == "run_touches"
+        assert texts(found, "run_touches", "experiment") == ["4"]
+        assert int(texts(found, "run_touches", "until")[0]) > offset
+    refused = metrics(1, loss=[(0, 1.0)])
+    refused.metrics_logged.step_deltas.append(1)
+    # Nothing of it was applied, but the run is there now.
+    assert {"run_touches", "runs"} <= folded(State(), record(frame(refused), 0)).tables.keys()
+
+
 def test_gaps_stay_open() -> None:
     out = folded(State(), record(frame(metrics(5, loss=[(0, 1.0)])), 0))
     late = folded(State().after(out.changes), record(frame(metrics(2, loss=[(0, 1.0)])), 1))

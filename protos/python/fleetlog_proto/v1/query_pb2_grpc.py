@@ -139,9 +139,10 @@ class QueryServiceServicer:
 
     def SearchRuns(self, request, context):
         """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
-        A page begins behind the values that the last run of the page before had. Ordered by what does not change, such as
-        start_time, every run that matches all the while comes once, whatever is written between two pages; ordered by what
-        does, a run whose value crosses that place comes twice or not at all: StreamRuns has each once.
+        All pages together are the search as of one position of the log, that of the first page: each run that matched then
+        once, in the order of then, whatever is written meanwhile. Attributes, params, tags and the metrics that the filter
+        and the order speak of are shown as of then; other metrics and ranges, and total_count, as of when the page is read.
+        FAILED_PRECONDITION PAGE_TOKEN_OUT_OF_DATE when pages can't go on, such as in tables that are being rebuilt.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -45,9 +45,10 @@ class QueryServiceStub:
     """Many runs by id, in the order asked for; ids that are not there are left out."""
     SearchRuns: _grpc.UnaryUnaryMultiCallable[_query_pb2.SearchRunsRequest, _query_pb2.SearchRunsResponse]
     """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
-    A page begins behind the values that the last run of the page before had. Ordered by what does not change, such as
-    start_time, every run that matches all the while comes once, whatever is written between two pages; ordered by what
-    does, a run whose value crosses that place comes twice or not at all: StreamRuns has each once.
+    All pages together are the search as of one position of the log, that of the first page: each run that matched then
+    once, in the order of then, whatever is written meanwhile. Attributes, params, tags and the metrics that the filter
+    and the order speak of are shown as of then; other metrics and ranges, and total_count, as of when the page is read.
+    FAILED_PRECONDITION PAGE_TOKEN_OUT_OF_DATE when pages can't go on, such as in tables that are being rebuilt.
     """
     StreamRuns: _grpc.UnaryStreamMultiCallable[_query_pb2.StreamRunsRequest, _query_pb2.StreamRunsResponse]
     """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
@@ -97,9 +98,10 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """Many runs by id, in the order asked for; ids that are not there are left out."""
     SearchRuns: _aio.UnaryUnaryMultiCallable[_query_pb2.SearchRunsRequest, _query_pb2.SearchRunsResponse]  # type: ignore[assignment]
     """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
-    A page begins behind the values that the last run of the page before had. Ordered by what does not change, such as
-    start_time, every run that matches all the while comes once, whatever is written between two pages; ordered by what
-    does, a run whose value crosses that place comes twice or not at all: StreamRuns has each once.
+    All pages together are the search as of one position of the log, that of the first page: each run that matched then
+    once, in the order of then, whatever is written meanwhile. Attributes, params, tags and the metrics that the filter
+    and the order speak of are shown as of then; other metrics and ranges, and total_count, as of when the page is read.
+    FAILED_PRECONDITION PAGE_TOKEN_OUT_OF_DATE when pages can't go on, such as in tables that are being rebuilt.
     """
     StreamRuns: _aio.UnaryStreamMultiCallable[_query_pb2.StreamRunsRequest, _query_pb2.StreamRunsResponse]  # type: ignore[assignment]
     """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
@@ -164,9 +166,10 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.SearchRunsResponse, _abc.Awaitable[_query_pb2.SearchRunsResponse]]:
         """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
-        A page begins behind the values that the last run of the page before had. Ordered by what does not change, such as
-        start_time, every run that matches all the while comes once, whatever is written between two pages; ordered by what
-        does, a run whose value crosses that place comes twice or not at all: StreamRuns has each once.
+        All pages together are the search as of one position of the log, that of the first page: each run that matched then
+        once, in the order of then, whatever is written meanwhile. Attributes, params, tags and the metrics that the filter
+        and the order speak of are shown as of then; other metrics and ranges, and total_count, as of when the page is read.
+        FAILED_PRECONDITION PAGE_TOKEN_OUT_OF_DATE when pages can't go on, such as in tables that are being rebuilt.
         """
 
     @_abc_1.abstractmethod

@@ -1,8 +1,9 @@
 """What the runs of a page hold.
 
-A page shows runs as of its position: attributes, params, tags, and those metrics whose last values its filter and its
-order speak of. Other metrics, and the ranges of all, of a run that changed since are as they are when the page is read:
-what they were then is known to their points alone, and to read those of all metrics costs more than the search.
+A first page shows runs as they are. A later one shows them as of its position: attributes, params, tags, and those
+metrics whose last values its filter and its order speak of. Other metrics, and the ranges of all, of a run that changed
+since are as they are when the page is read: what they were then is known to their points alone, and to read those of
+all metrics costs more than the search.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class PageDocuments:
         """Put what the mask names into runs of the page that have their attributes."""
         if page.compiled is None or not runs or not mask.kinds:
             return
-        query, pin = page.compiled.query, page.compiled.pin
+        query, pin = page.compiled.query, None if page.is_first else page.compiled.pin
         scope = query.scope
         if pin is None:
             self._documents.fill(scope.namespace, runs, mask, summaries, timeout_seconds, scope.as_of, page.keys)

@@ -5,6 +5,10 @@ which runs changed since: those are taken out of it, and the ones of them that b
 looked up as they were. `run_touches` tells of a change before anything else of it can be read, so a run that is not
 there is as it was for all that was read before. A run's past never changes: it is looked up once for all pages.
 
+A first page is not kept waiting for that. When runs changed while it was read it is given as it is, and the pages
+behind it know which runs it showed: the second is what was foremost at the position without these. So a run that
+belonged to the first page and was not shown comes next, and one that was shown does not come again.
+
 Should very many have changed, or still more while it looks, all runs are looked at as they were.
 """
 
@@ -38,12 +42,15 @@ SPARES = (16, 64)
 class PinnedRows:
     """The page and one row more, as of the pin; and what was read of the keys of runs that did not change.
 
-    No pin: as it is now.
+    No pin: as it is now. `shown`: runs that the pages behind it leave out; with `anew` they begin at the first run, and
+    not behind this page's last one.
     """
 
     rows: list[PageRow]
     keys: RunKeys | None = None
     pin: AsOf | None = None
+    shown: frozenset[bytes] = frozenset()
+    anew: bool = False
 
 
 class _Past:
@@ -63,12 +70,33 @@ class PinnedPages:
         self._lock = threading.Lock()
         self._pasts: OrderedDict[tuple[str, float, AsOf], _Past] = OrderedDict()
 
+    def first(self, query: PageQuery, pin: AsOf, mask: ReadMask | None, timeout_seconds: float) -> PinnedRows:
+        """The first page, as it is now. TimedOut."""
+        found = self._reader.page(query, mask, timeout_seconds)
+        rows = rows_of(found.answer, query.columns)
+        if len(rows) <= query.size:
+            # All that match: no page follows that has to be of the same moment.
+            return PinnedRows(rows, found.keys)
+        if self._touches.since(query.scope, pin, timeout_seconds) == {}:
+            return PinnedRows(rows, found.keys, pin)
+        shown = frozenset(row.run_id for row in rows[: query.size])
+        return PinnedRows(rows, found.keys, pin, shown, anew=True)
+
     def page(
         self, query: PageQuery, pin: AsOf, name: tuple[str, float], mask: ReadMask | None, timeout_seconds: float,
-        *, first: bool = False,
+        shown: frozenset[bytes] = frozenset(),
     ) -> PinnedRows:  # fmt: skip
-        """The page. `name`: of the search, the same for all its pages; `first`: none came before. TooMuchToRead,
-        TimedOut."""
+        """A later page. `name`: of the search, the same for all its pages; `shown`: by a first page that was not of one
+        moment. TooMuchToRead, TimedOut."""
+        more = replace(query, size=query.size + len(shown))
+        found = self._behind(more, pin, name, mask, timeout_seconds)
+        rows = [row for row in found.rows if row.run_id not in shown]
+        return replace(found, rows=rows[: query.size + 1], shown=shown)
+
+    def _behind(
+        self, query: PageQuery, pin: AsOf, name: tuple[str, float], mask: ReadMask | None, timeout_seconds: float
+    ) -> PinnedRows:
+        """What was behind the last page's last row at the pin."""
         spare = min(self._touches.known(query.scope, pin), SPARES[0])
         for _ in range(ROUNDS):
             found = self._reader.page(replace(query, size=query.size + spare), mask, timeout_seconds)
@@ -78,9 +106,6 @@ class PinnedPages:
             now = rows_of(found.answer, query.columns)
             if not changed:
                 return PinnedRows(now[: query.size + 1], found.keys, pin)
-            if first and len(now) <= query.size:
-                # All that match: no page follows that has to be of the same moment.
-                return PinnedRows(now, found.keys)
             then = self._then(query, pin, name, changed, timeout_seconds)
             whole = len(now) <= query.size + spare
             rows = spliced(now, then, changed, query.columns, query.last, whole=whole)

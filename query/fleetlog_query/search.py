@@ -5,6 +5,7 @@ See page_reader for how a page is read, and pinned for how it stays what it was 
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import time
@@ -14,7 +15,7 @@ from typing import Any
 
 from fleetlog_core import limits
 from fleetlog_core.errors import FailedPrecondition, InvalidArgument
-from fleetlog_core.warehouse.port import TooMuchToRead
+from fleetlog_core.ids import ID_BYTES
 from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
 
 from fleetlog_query.as_of import AsOf
@@ -58,8 +59,6 @@ class Search:
     """What the request said of it: tokens belong to that."""
     now_millis: float | None = None
     """What now() is; None = what the clock says."""
-    pin: AsOf | None = None
-    """What a first page is as of; None = where the warehouse stands. A later page has it from its token."""
     alone: bool = False
     """No page follows: it may be of more than one moment while runs change."""
 
@@ -79,7 +78,12 @@ class SearchPage:
     def fewer(self, search: Search, size: int) -> Search:
         """The same page with fewer runs."""
         same = replace(search, page_size=size)
-        return same if self.compiled is None else replace(same, pin=self.compiled.pin, now_millis=self.compiled.moment)
+        return same if self.compiled is None else replace(same, now_millis=self.compiled.moment)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it shows runs as they are now, whatever is said of the pages behind it."""
+        return self.compiled is None or not self.compiled.later
 
 
 @dataclass(frozen=True)
@@ -95,13 +99,16 @@ class Compiled:
     """A search as it runs: the query of what comes behind its token; and what its own tokens hold beside the last row.
 
     `moment` is what now() means, on all pages the same. `pin`: what all pages are as of, of a search that is not as of
-    a position that was asked for; None = nothing.
+    a position that was asked for; None = nothing. `shown`: runs of a first page that was not of one moment, which do
+    not come again. `later`: it is no first page.
     """
 
     query: PageQuery
     purpose: str
     moment: float
     pin: AsOf | None = None
+    shown: frozenset[bytes] = frozenset()
+    later: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ class _Token:
     pin: AsOf | None = None
     experiments: str = ""
     """Which ones the first page looked in."""
+    shown: frozenset[bytes] = frozenset()
 
 
 class Searcher:
@@ -144,11 +152,12 @@ class Searcher:
             return SearchPage([], "", Total(0) if counted else None)
         found, compiled = self._rows(compiled, search.alone, mask, timeout_seconds)
         more = len(found.rows) > query.size
-        token = self.token(compiled, found.rows[query.size - 1].values) if more else ""
+        last = [] if found.anew else found.rows[query.size - 1].values if more else []
+        token = self.token(compiled, last) if more else ""
         runs = [row.run for row in found.rows[: query.size]]
         if not counted:
             total = None
-        elif query.last is None and not more:
+        elif not compiled.later and not more:
             total = Total(len(runs))
         else:
             total = self._total(query, search.total_count == query_pb2.TOTAL_COUNT_EXACT, timeout_seconds)
@@ -159,19 +168,21 @@ class Searcher:
         size = check_page_size(search.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
         # The first page says what now() is: a later one of the same search goes on in the same order.
         now = self._clock() * 1000 if search.now_millis is None else search.now_millis
-        token = self._token(search) if search.page_token else _Token(now, [], search.pin)
+        token = self._token(search) if search.page_token else _Token(now, [])
         if token.experiments and token.experiments != _digest(search.experiments):
             raise out_of_date("the experiments that it looks in are others now")
         keys, plan = parse_order(search.order_by, token.moment), plan_of(search.filter, token.moment)
         scope = Scope(search.namespace, search.experiments, as_of=search.as_of)
         query = PageQuery(scope, plan, keys, sort_columns(keys), token.values or None, size, search.deleted_view)
-        return Compiled(query, _purpose(search), token.moment, token.pin if search.as_of is None else None)
+        pin = token.pin if search.as_of is None else None
+        return Compiled(query, _purpose(search), token.moment, pin, token.shown, later=bool(search.page_token))
 
     def token(self, compiled: Compiled, values: Sequence[Any]) -> str:
         """The token of what comes behind a row with these values of the order."""
         scope, pin = compiled.query.scope, compiled.pin
         if pin is not None:
-            pinned = [list(pin.events), pin.control, _digest(scope.experiments)]
+            shown = [base64.b64encode(b"".join(sorted(compiled.shown))).decode()] if compiled.shown else []
+            pinned = [list(pin.events), pin.control, _digest(scope.experiments), *shown]
             return self._tokens.make(f"pages of {compiled.purpose}", [compiled.moment, pinned, *values])
         as_of = [] if scope.as_of is None else [[list(scope.as_of.events), scope.as_of.control]]
         return self._tokens.make(compiled.purpose, [compiled.moment, *as_of, *values])
@@ -196,8 +207,10 @@ class Searcher:
             # Of a stream, or of a first page that was not pinned.
             moment, *values = self._tokens.read(purpose, search.page_token)
             return _Token(moment, values)
-        events, control, experiments = pinned
-        return _Token(moment, values, AsOf(tuple(events), control), experiments)
+        events, control, experiments, *shown = pinned
+        data = base64.b64decode(shown[0]) if shown else b""
+        ids = frozenset(data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES))
+        return _Token(moment, values, AsOf(tuple(events), control), experiments, ids)
 
     def _rows(
         self, compiled: Compiled, alone: bool, mask: ReadMask | None, timeout_seconds: float
@@ -211,14 +224,11 @@ class Searcher:
             if any(here < there for here, there in zip(now.events, pin.events, strict=True)):
                 raise out_of_date("the tables do not hold all that the first page did; they are being rebuilt")
             name = compiled.purpose, compiled.moment
-            try:
-                first = query.last is None and compiled.pin is None
-                rows = self.pages.page(query, pin, name, mask, timeout_seconds, first=first)
-                return rows, replace(compiled, pin=rows.pin)
-            except TooMuchToRead:
-                # Long series that grow just now. A first page is worth more than that all are of one moment.
-                if query.last is not None or compiled.pin is not None:
-                    raise
+            if compiled.later:
+                rows = self.pages.page(query, pin, name, mask, timeout_seconds, compiled.shown)
+            else:
+                rows = self.pages.first(query, pin, mask, timeout_seconds)
+            return rows, replace(compiled, pin=rows.pin, shown=rows.shown)
         found = self._reader.page(query, mask, timeout_seconds)
         return PinnedRows(rows_of(found.answer, query.columns), found.keys), replace(compiled, pin=None)
 

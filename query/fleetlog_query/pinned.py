@@ -160,7 +160,7 @@ class PinnedPages:
 
     def _look_up(self, query: PageQuery, pin: AsOf, run_ids: Sequence[bytes], timeout_seconds: float) -> list[PageRow]:
         scope = replace(query.scope, as_of=pin, run_ids=tuple(run_ids))
-        statement = page_statement(replace(query, scope=scope, size=len(run_ids)), wide=len(run_ids) > 100)
+        statement = page_statement(replace(query, scope=scope, size=len(run_ids)), wide=True)
         return rows_of(self._warehouse.select(statement, timeout_seconds=timeout_seconds), query.columns)
 
     def _past(self, name: tuple[str, float], pin: AsOf) -> _Past:

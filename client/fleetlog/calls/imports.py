@@ -15,7 +15,7 @@ from fleetlog.importing import messages
 from fleetlog.run_tables import RunTable
 from fleetlog.tables import Table
 
-IN_FLIGHT = 2
+IN_FLIGHT = 6
 """Tables on their way while the next one is made."""
 TIMEOUT_SECONDS = 120.0
 

@@ -12,13 +12,13 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import fleetlog
 
 from benchmarks.engines import own_engines
-from benchmarks.figure import Figure, quantile
+from benchmarks.figure import Figure, number, quantile
 from benchmarks.fleet import TIMES, Fleet, waited
 from benchmarks.searches import load
 from benchmarks.server import Server, running, serving
@@ -45,7 +45,12 @@ def measure(runs: int = RUNS, points: int = POINTS) -> Iterator[Figure]:
                 here.name, here.value, "runs/s",
                 detail=f"{runs:,} runs; embedded {there.value:,.0f} runs/s, {here.value / there.value:.2f}×",
             )  # fmt: skip
-        yield from side_by_side(server, embedded, runs)
+        fleets = [Fleet(one, fleetlog.Client(one.target), runs) for one in (server, embedded)]
+        yield from side_by_side(fleets, runs)
+        # Not in turn: each would have the other's writes on its cores.
+        for here, there in zip(*[list(fleet.under_load()) for fleet in fleets], strict=True):
+            ratio = f"embedded {number(there.value)} {there.unit}, {here.value / there.value:.2f}×"
+            yield Figure(here.name, here.value, here.unit, detail=f"{ratio}; {here.detail}")
 
 
 @contextmanager
@@ -82,9 +87,8 @@ def visible(server: Server) -> Figure:
     return Figure("a lone write can be read, p50", quantile(millis, 0.5), "ms", 150, True, detail)
 
 
-def side_by_side(server: Server, embedded: Server, runs: int) -> Iterator[Figure]:
+def side_by_side(fleets: Sequence[Fleet], runs: int) -> Iterator[Figure]:
     """Each search in turn here and there, the same questions, so that what else the machine does weighs on both."""
-    fleets = [Fleet(one, fleetlog.Client(one.target), runs) for one in (server, embedded)]
     for (name, here, _), (_, there, _) in zip(*(fleet.searches() for fleet in fleets), strict=True):
         for _ in range(3):
             here()

@@ -47,13 +47,7 @@ def measure(runs: int = RUNS) -> Iterator[Figure]:
         fleet = Fleet(server, client, runs)
         for name, search, mark in fleet.searches():
             yield fleet.timed(name, search, mark)
-        with fleet.updates():
-            for name, search, mark in fleet.searches():
-                yield fleet.timed(f"{name}, {BATCHES_A_SECOND} batches/s landing", search, 2 * mark)
-        yield fleet.at_once()
-        yield from fleet.streamed()
-        yield fleet.watched()
-        yield fleet.curves()
+        yield from fleet.under_load()
 
 
 class Fleet:
@@ -107,6 +101,16 @@ class Fleet:
             ("facets: values of a param", lambda: client.values("params.model", experiments=[EXPERIMENT]), 150),
             (f"select by two objectives' groups over {min(SELECTED, self._runs):,} runs", select, 300),
         ]
+
+    def under_load(self) -> Iterator[Figure]:
+        """The searches while updates land, many clients at once, and what is read in bulk."""
+        with self.updates():
+            for name, search, mark in self.searches():
+                yield self.timed(f"{name}, {BATCHES_A_SECOND} batches/s landing", search, 2 * mark)
+        yield self.at_once()
+        yield from self.streamed()
+        yield self.watched()
+        yield self.curves()
 
     def timed(self, name: str, search: Callable[[], object], mark: float) -> Figure:
         """The p95 in ms, and what one search reads."""

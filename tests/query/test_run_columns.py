@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fleetlog_core.ids import new_run_id
 from fleetlog_core.warehouse.migrate import migrate
-from fleetlog_core.warehouse.port import Coded, Warehouse
+from fleetlog_core.warehouse.port import Coded, Column, Warehouse
 from fleetlog_query import run_columns
 from fleetlog_query.read_mask import parse_read_mask
 from fleetlog_query.run_columns import RunBlock, RunColumns
@@ -44,16 +44,14 @@ def warehouse(clickhouse_server: str) -> Iterator[Warehouse]:
         for kind, key, places in ((3, "x", np.arange(RUNS)), (2, "team", np.arange(0, RUNS, 3))):
             count = len(places)
             numbers = places.astype(np.float64) if kind == 3 else np.full(count, np.nan)
-            warehouse.insert(
-                "attrs",
-                {
-                    "namespace": codes("n", count), "experiment": np.ones(count, np.uint32),
-                    "kind": np.full(count, kind, np.uint8), "key": codes(key, count), "run_id": raw[places],
-                    "num": numbers, "str": ["" if kind == 3 else f"t{place % 5}" for place in places.tolist()],
-                    "type": zeros[:count], "removed": zeros[:count], "ver": np.zeros(count * 32, np.uint8).view("V32"),
-                },
-                f"attrs {key}",
-            )  # fmt: skip
+            columns: dict[str, Column] = {
+                "namespace": codes("n", count), "kind": np.full(count, kind, np.uint8), "key": codes(key, count),
+                "run_id": raw[places], "num": numbers, "type": zeros[:count], "removed": zeros[:count],
+                "str": ["" if kind == 3 else f"t{place % 5}" for place in places.tolist()],
+                "ver": np.zeros(count * 32, np.uint8).view("V32"),
+            }  # fmt: skip
+            warehouse.insert("run_attrs", columns, f"run_attrs {key}")
+            warehouse.insert("attrs", {**columns, "experiment": np.ones(count, np.uint32)}, f"attrs {key}")
         yield warehouse
 
 

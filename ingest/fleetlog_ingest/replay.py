@@ -18,7 +18,8 @@ from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Statement, Warehouse
 
-from fleetlog_ingest.materializer.apply import Applier, Batch
+from fleetlog_ingest.materializer.apply import Applier
+from fleetlog_ingest.materializer.batches import Batch
 from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.decoding import Decoded, decode
 from fleetlog_ingest.materializer.fold import DeadLetter

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
 from typing import TypeVar
 
 from fleetlog_core.limits import RunLimits
@@ -21,11 +20,11 @@ from fleetlog_core.warehouse.port import (
 )
 
 from fleetlog_ingest.materializer.artifacts import Artifacts
+from fleetlog_ingest.materializer.batches import Batch, Counts, Pieces
 from fleetlog_ingest.materializer.control import fold_control
 from fleetlog_ingest.materializer.dead_letters import DeadLetterRate
 from fleetlog_ingest.materializer.decoding import Decoded
-from fleetlog_ingest.materializer.fold import DeadLetter, EventFold, Folded
-from fleetlog_ingest.materializer.import_fold import ImportFold
+from fleetlog_ingest.materializer.fold import DeadLetter, Folded
 from fleetlog_ingest.materializer.import_loading import load_imports
 from fleetlog_ingest.materializer.loading import BatchIsIn, StateStore, load_control
 from fleetlog_ingest.materializer.log_times import time_rows
@@ -41,51 +40,6 @@ T = TypeVar("T")
 
 class Stopped(Exception):
     """It was told to stop while it waited for something that does not answer. The batch is done again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Consecutive records of one partition: what one declaration covers. Offsets `first` to `last`, both in it."""
-
-    partition: Partition
-    records: Sequence[Decoded]
-
-    @property
-    def first(self) -> int:
-        """Offset of the first record."""
-        return self.records[0].record.offset
-
-    @property
-    def imports(self) -> bool:
-        """Whether it is of tables of runs: then every record is one."""
-        return self.records[0].imports
-
-    @property
-    def last(self) -> int:
-        """Offset of the last record."""
-        return self.records[-1].record.offset
-
-    @property
-    def weight(self) -> int:
-        """See Decoded."""
-        return sum(decoded.weight for decoded in self.records)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the records."""
-        return sum(len(decoded.record.value) for decoded in self.records)
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What a batch held."""
-
-    records: int = 0
-    events: int = 0
-    duplicates: int = 0
-    points: int = 0
-    rows: int = 0
-    dead: int = 0
 
 
 class Applier:
@@ -172,7 +126,7 @@ class Applier:
             states = self._states[batch.partition] = StateStore(self._warehouse, limits=self._limits)
         try:
             state = self._retry(lambda: self._state(states, batch))
-            pieces = _Pieces(batch, state, self._artifacts, self._limits)
+            pieces = Pieces(batch, state, self._artifacts, self._limits)
             folded = pieces.fold()
             self._dead(len(batch.records), folded.dead)
             folded = self._insert_all(pieces, folded)
@@ -186,7 +140,7 @@ class Applier:
         dead = len(folded.dead)
         return Counts(len(batch.records), folded.events, folded.duplicates, folded.points, rows, dead)
 
-    def _insert_all(self, pieces: _Pieces, folded: Folded) -> Folded:
+    def _insert_all(self, pieces: Pieces, folded: Folded) -> Folded:
         """Insert its rows. Answers with what is in: without the records that the warehouse refused."""
         batch, done = pieces.batch, set[str]()
         self._insert_lane([table for table in FIRST if table in folded.tables], folded, batch, done)
@@ -235,7 +189,7 @@ class Applier:
             return load_imports(self._warehouse, batch.records, batch.first)
         return states.load(batch.records, batch.first)
 
-    def _without_refused(self, pieces: _Pieces, table: str) -> Folded:
+    def _without_refused(self, pieces: Pieces, table: str) -> Folded:
         """The warehouse refused rows of the table: find the records that they come from, and leave those out.
 
         Halves of the batch are tried one by one, each with a token of its own, so that a repeat finds the same. Rows
@@ -247,7 +201,7 @@ class Applier:
         self._dead(0, [letter for letter in folded.dead if letter.record.offset in refused])
         return folded
 
-    def _try_pieces(self, pieces: _Pieces, table: str, records: Sequence[Decoded], state: State) -> dict[int, str]:
+    def _try_pieces(self, pieces: Pieces, table: str, records: Sequence[Decoded], state: State) -> dict[int, str]:
         folded = pieces.fold_some(records, state)
         if table not in folded.tables:
             return {}
@@ -299,25 +253,3 @@ class Applier:
         self._stay()
         if self._stopped.wait(seconds):
             raise Stopped
-
-
-class _Pieces:
-    """A batch with the state before it and the records that the warehouse refused so far."""
-
-    def __init__(self, batch: Batch, state: State, artifacts: Artifacts, limits: RunLimits) -> None:
-        self.batch = batch
-        self.state = state
-        self.refused: dict[int, str] = {}
-        self._stored = artifacts.store(batch.records)
-        self._limits = limits
-
-    def fold(self) -> Folded:
-        """The whole batch."""
-        return self.fold_some(self.batch.records, self.state)
-
-    def fold_some(self, records: Sequence[Decoded], state: State) -> Folded:
-        """Some records of it, on the state before them."""
-        number, next_offset = self.batch.partition.number, self.batch.last + 1
-        if self.batch.imports:
-            return ImportFold(state, number, next_offset, self.refused).fold(records)
-        return EventFold(state, number, next_offset, self._stored, self.refused, self._limits).fold(records)

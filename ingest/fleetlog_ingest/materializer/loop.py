@@ -39,7 +39,8 @@ from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import Attributes
 from fleetlog_core.warehouse.port import Warehouse
 
-from fleetlog_ingest.materializer.apply import Applier, Batch, Stopped
+from fleetlog_ingest.materializer.apply import Applier, Stopped
+from fleetlog_ingest.materializer.batches import Batch
 from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.dead_letters import write_dead_letters
 from fleetlog_ingest.materializer.decoding import Decoded, decode

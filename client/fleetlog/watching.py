@@ -77,7 +77,7 @@ class RunWatch:
         left = [run_id for part in parts for run_id in part.left if run_id in before]
         entered = {run.run_id: run for part in parts for run in part.entered}
         # A server that was asked to go on may tell of runs that are the same.
-        changed = {run.run_id: run for part in parts for run in part.changed if before.get(run.run_id) != run}
+        changed = {run.run_id: run for part in parts for run in part.changed if _differ(run, before.get(run.run_id))}
         runs = {**before, **entered, **changed}
         order = last.order or [run_id for run_id in runs if run_id not in left]
         moved = list(order) != list(before)
@@ -92,3 +92,8 @@ class RunWatch:
             [views[run_id] for run_id in changed],
             snapshot,
         )
+
+
+def _differ(run: run_pb2.Run, before: run_pb2.Run | None) -> bool:
+    """As bytes: a NaN is the same as before."""
+    return before is None or run.SerializeToString(deterministic=True) != before.SerializeToString(deterministic=True)

@@ -59,10 +59,11 @@ def resumed_of(request: watch_pb2.WatchRunsRequest) -> Resumed | None:
 
 
 def held_by(warehouse: Warehouse, namespace: str, resumed: Resumed | None, timeout_seconds: float) -> Held:
-    """What the client has, and which of it may have changed since.
+    """What the client has, and which of it may have changed since, as of a search that is done.
 
-    A run's writers tell where in the log it last changed. That is exact for a log with one partition of events; with
-    many, some runs are told of again although they are the same. TimedOut.
+    `run_touches` has a batch's runs before anything else of the batch can be read: what it does not know yet, that
+    search did not see either. It is exact for a log with one partition of events; with many, some runs are told of
+    again although they are the same. TimedOut.
     """
     if resumed is None:
         return Held()
@@ -72,8 +73,8 @@ def held_by(warehouse: Warehouse, namespace: str, resumed: Resumed | None, timeo
     since = min((offset for partition, offset in resumed.position.items() if partition.topic == EVENTS), default=0)
     binds = Binds()
     sql = (
-        f"SELECT DISTINCT run_id FROM writers WHERE namespace = {binds.text(namespace)}"
-        f" AND run_id IN {binds.run_ids(resumed.run_ids)} AND next_offset > {binds.whole(since)}"
+        f"SELECT DISTINCT run_id FROM run_touches WHERE namespace = {binds.text(namespace)}"
+        f" AND run_id IN {binds.run_ids(resumed.run_ids)} AND until > {binds.whole(since)}"
     )
     answer = warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
     return Held(digests, frozenset(run_id.tobytes().hex() for run_id in answer.array("run_id")), begun=True)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from fleetlog_core.warehouse.port import Answer
 
 from fleetlog_query.cancelling import CancellableWarehouse
-from fleetlog_query.filter.values import Key
+from fleetlog_query.filter.values import Key, Series
+from fleetlog_query.frames.leading import Leading
 from fleetlog_query.page import PageQuery, foremost_statement, page_statement
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_keys import RunKeys, read_run_keys
@@ -36,9 +37,10 @@ class Found:
 class Foremost:
     """Finds pages of runs that have the first number of the order."""
 
-    def __init__(self, warehouse: CancellableWarehouse, windows: Windows) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, windows: Windows, leading: Leading) -> None:
         self._warehouse = warehouse
         self._windows = windows
+        self._leading = leading
 
     def page(self, query: PageQuery, mask: ReadMask | None, timeout_seconds: float) -> Found | None:
         """None: too many of them were deleted, or the page goes on behind the numbers, to runs without one.
@@ -55,12 +57,7 @@ class Foremost:
         return None
 
     def _page(self, query: PageQuery, mask: ReadMask | None, count: int, timeout_seconds: float) -> Found | None:
-        statement = foremost_statement(query, count, wide=self._windows.wide(query.scope, timeout_seconds))
-        rows = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
-        run_ids = (run_id.tobytes() for run_id in rows.array("run_id"))
-        numbers = dict(zip(run_ids, rows.array("num").tolist(), strict=True))
-        # Others may have the number of the last one too, and come before it: that number is left out.
-        last = float(rows.array("num")[-1]) if rows.rows == count else None
+        numbers, last = self._numbers(query, count, timeout_seconds)
         foremost = _before(numbers, last, query)
         if len(foremost) <= query.size:
             return None
@@ -73,10 +70,33 @@ class Foremost:
         found = self._of(query, foremost, timeout_seconds)
         keys = reading.result()
         now = keys.numbers(key)
-        if any(now.get(run_id) != number for run_id, number in numbers.items()) or rows.rows != len(numbers):
+        if any(now.get(run_id) != number for run_id, number in numbers.items()):
             foremost = _before(now, last, query)
             found = self._of(query, foremost, timeout_seconds) if len(foremost) > query.size else None
         return replace(found, keys=keys) if found is not None and with_keys else found
+
+    def _numbers(
+        self, query: PageQuery, count: int, timeout_seconds: float
+    ) -> tuple[Mapping[bytes, float], float | None]:
+        """Runs with the foremost numbers; and the last of the numbers, None = there are no more.
+
+        Others may have the number of the last one too, and come before it: that number is left out.
+        """
+        key = query.keys[0]
+        numbers: Mapping[bytes, float] | None = None
+        if query.plan is None and isinstance(key.value, Key | Series) and not key.reads_windows:
+            numbers = self._leading.foremost(
+                query.scope, key.value, count=count, descending=key.descending,
+                bound=None if query.last is None else float(query.last[1]), deleted_view=query.deleted_view,
+                timeout_seconds=timeout_seconds,
+            )  # fmt: skip
+        if numbers is not None:
+            return numbers, list(numbers.values())[-1] if len(numbers) == count else None
+        statement = foremost_statement(query, count, wide=self._windows.wide(query.scope, timeout_seconds))
+        rows = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        run_ids = (run_id.tobytes() for run_id in rows.array("run_id"))
+        numbers = dict(zip(run_ids, rows.array("num").tolist(), strict=True))
+        return numbers, float(rows.array("num")[-1]) if rows.rows == count else None
 
     def _keys(
         self, query: PageQuery, run_ids: list[bytes], mask: ReadMask, key: Key, timeout_seconds: float

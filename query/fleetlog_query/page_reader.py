@@ -18,6 +18,7 @@ from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.values import Key
 from fleetlog_query.foremost import Foremost, Found
+from fleetlog_query.frames.leading import Leading
 from fleetlog_query.page import PageQuery, count_statement, page_statement
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.window import Missed, Windows
@@ -26,10 +27,10 @@ from fleetlog_query.window import Missed, Windows
 class PageReader:
     """Reads pages."""
 
-    def __init__(self, warehouse: CancellableWarehouse) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, leading: Leading) -> None:
         self._warehouse = warehouse
         self._windows = Windows(warehouse)
-        self._foremost = Foremost(warehouse, self._windows)
+        self._foremost = Foremost(warehouse, self._windows, leading)
 
     def page(self, query: PageQuery, mask: ReadMask | None, timeout_seconds: float) -> Found:
         """The page and one row more. `mask`: the keys that the runs are wanted with, if they are on the way."""

@@ -21,6 +21,8 @@ from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.filter.plan import plan_of
+from fleetlog_query.frames.frames import Frames
+from fleetlog_query.frames.leading import Leading
 from fleetlog_query.order import parse_order, sort_columns
 from fleetlog_query.page import PageQuery
 from fleetlog_query.page_reader import PageReader
@@ -131,13 +133,19 @@ class Searcher:
         warehouse: CancellableWarehouse,
         token_key: bytes,
         clock: Callable[[], float] = time.time,
+        frames: Frames | None = None,
     ) -> None:
         self._clock = clock
         self._tokens = PageTokens(token_key)
-        self._reader = PageReader(warehouse)
+        self._leading = Leading(warehouse, frames or Frames())
+        self._reader = PageReader(warehouse, self._leading)
         self._pins = Pins(warehouse)
         self.touches = Touches(warehouse)
         self.pages = PinnedPages(warehouse, self.touches, self._reader)
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._leading.close()
 
     def search(self, search: Search, timeout_seconds: float, mask: ReadMask | None = None) -> SearchPage:
         """One page. InvalidArgument for a filter, order or token that is wrong; FailedPrecondition for a token of

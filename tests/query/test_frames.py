@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -90,6 +91,14 @@ def test_every_change_is_seen(
             tag for _, tag in chosen(runs).values()
         )
         shown = [run for run in runs.values() if not run.deleted]
+        for descending in (False, True):
+            losses = [run.losses[-1] for run in shown if run.losses and not math.isnan(run.losses[-1])]
+            # The first two of a server's life ask the tables, and the column is read meanwhile.
+            order = f"metrics.loss {'DESC' if descending else 'ASC'}"
+            first = client.search_runs(experiments=[experiment], order_by=[order], limit=max(len(losses) // 2, 1))
+            assert [run.metrics["loss"] for run in first[: len(losses)]] == (
+                sorted(losses, reverse=descending)[: max(len(losses) // 2, 1)]
+            )
         assert found.candidates == len(shown)
         for key, texts in (
             ("params.model", [str(run.params["model"]) for run in shown]),

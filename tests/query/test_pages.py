@@ -24,6 +24,7 @@ from fleetlog_query import pinned, touches, window
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.documents import Documents
+from fleetlog_query.frames import leading
 from fleetlog_query.page_documents import PageDocuments
 from fleetlog_query.pins import Pins
 from fleetlog_query.read_mask import parse_read_mask
@@ -32,6 +33,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from tests.core.warehouse.engines import chdb, clickhouse
+from tests.query.at_once import AtOnce
 from tests.query.histories import PARTITIONS, Writing, history
 from tests.query.random_filters import FILTER, ORDER
 from tests.query.stepping import Interrupted, Stepped
@@ -51,6 +53,11 @@ CHANGING = [
     "metrics.x - metrics.y",
     "max(metrics.x)",
 ]
+
+
+@pytest.fixture(autouse=True)
+def _columns_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leading, "ContextThreads", AtOnce)
 
 
 @dataclass
@@ -189,13 +196,16 @@ def compare_with_the_past(warehouse: Warehouse, scratch: Path, examples: int) ->
 
 
 @pytest.mark.parametrize(
-    ("most", "windows", "spares"),
-    [(10_000, (4_096,), (0, 1)), (10_000, (2, 4), (1, 2)), (3, (4_096,), (16, 64))],
+    ("most", "windows", "spares", "asked"),
+    [(10_000, (4_096,), (0, 1), 99), (10_000, (2, 4), (1, 2), 1), (3, (4_096,), (16, 64), 1)],
     ids=["few", "windows", "too many"],
 )
 def test_pages_are_as_of_the_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, windows: tuple[int, ...], spares: tuple[int, int]
-) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, windows: tuple[int, ...], spares: tuple[int, int],
+    asked: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(leading, "ASKED_BEFORE", asked)
+    monkeypatch.setattr(leading, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(touches, "MOST", most)
     monkeypatch.setattr(window, "WINDOWS", windows)
     monkeypatch.setattr(pinned, "LOOKED_UP", 2)

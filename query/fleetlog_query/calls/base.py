@@ -21,6 +21,7 @@ from fleetlog_query.as_of import AsOf
 from fleetlog_query.cancelling import CancellableWarehouse, Work
 from fleetlog_query.documents import Documents
 from fleetlog_query.experiments import Experiments, chosen
+from fleetlog_query.frames.frames import Frames
 from fleetlog_query.history import History
 from fleetlog_query.page_token import PageTokens
 from fleetlog_query.read_mask import parse_read_mask
@@ -39,7 +40,8 @@ class Parts:
         self.applied = applied
         self.warehouse = CancellableWarehouse(warehouse)
         self.tokens = PageTokens(token_key)
-        self.searcher = Searcher(self.warehouse, token_key)
+        self.frames = Frames()
+        self.searcher = Searcher(self.warehouse, token_key, frames=self.frames)
         self.documents = Documents(self.warehouse)
         self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)
@@ -48,6 +50,7 @@ class Parts:
     def close(self) -> None:
         """Let the threads go."""
         self.threads.shutdown()
+        self.searcher.close()
         self.warehouse.close()
 
 

@@ -16,21 +16,25 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fleetlog_core.warehouse.port import Warehouse
 
-from fleetlog_query.as_of import AsOf
+from fleetlog_query.as_of import BY_KEY, AsOf
+from fleetlog_query.binds import Binds
+from fleetlog_query.filter.conditions import leaves, reads
+from fleetlog_query.filter.values import Key
 from fleetlog_query.page import PageQuery, page_statement
 from fleetlog_query.page_reader import PageReader
 from fleetlog_query.page_rows import PageRow, rows_of, spliced
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_keys import RunKeys
+from fleetlog_query.settled import Marks, differences, settle
 from fleetlog_query.touches import MOST, Touched, Touches
 
 ROUNDS = 6
-"""Attempts at a page, and at what runs were while they change still."""
+"""Attempts at a page while ever more runs change."""
 LOOKED_UP = 1_000
 """Runs that one statement looks up as they were."""
 KEPT_SEARCHES = 64
@@ -117,25 +121,6 @@ class PinnedPages:
         answer = self._warehouse.select(page_statement(past, wide=True), timeout_seconds=timeout_seconds)
         return PinnedRows(rows_of(answer, query.columns), None, pin)
 
-    def settle(
-        self, query: PageQuery, pin: AsOf, run_ids: Iterable[bytes], read: Callable[[list[bytes]], None],
-        timeout_seconds: float, before: Touched | None = None,
-    ) -> None:  # fmt: skip
-        """Have `read` look up how these runs were; again for those that a batch changed while it looked.
-
-        A statement reads one table a moment before another, so it can miss that something is not of the past.
-        `before`: what had changed before, if that is known.
-        """
-        left = list(run_ids)
-        before = before or self._touches.since(query.scope, pin, timeout_seconds)
-        for _ in range(ROUNDS):
-            if not left:
-                return
-            read(left)
-            after = self._touches.since(query.scope, pin, timeout_seconds)
-            left = [one for one in left if _number(before, one) != _number(after, one)]
-            before = after
-
     def _then(
         self, query: PageQuery, pin: AsOf, name: tuple[str, float], changed: Touched, timeout_seconds: float
     ) -> list[PageRow]:
@@ -153,10 +138,26 @@ class PinnedPages:
 
         looked_up: dict[bytes, PageRow | None] = {}
         if new:
-            self.settle(query, pin, new, look_up, timeout_seconds, changed)
+            settle(new, look_up, self._marks(query, pin, timeout_seconds))
             # Others may have looked them up too: they found the same.
             past.rows.update(looked_up)
         return [row for run_id in changed if (row := past.rows[run_id]) is not None]
+
+    def _marks(self, query: PageQuery, pin: AsOf, timeout_seconds: float) -> Marks:
+        """What tells that runs may have been looked up amid a change."""
+        sources = [source for leaf in leaves(query.plan) for source in reads(leaf)]
+        sources += [source for key in query.keys for source in key.sources]
+        kinds: dict[str, frozenset[str] | None] = {"attributes": None}
+        for source in sources:
+            if not isinstance(source, Key):
+                # Functions of series read tables of both lanes of a batch: any change counts.
+                return lambda _: self._touches.since(query.scope, pin, timeout_seconds) or {}
+            kinds[source.kind] = (kinds.get(source.kind) or frozenset()) | {source.key}
+
+        def where(run_ids: Sequence[bytes], binds: Binds) -> str:
+            return replace(query.scope, run_ids=tuple(run_ids)).sql(binds)
+
+        return differences(self._warehouse, BY_KEY, kinds, where, pin, timeout_seconds)
 
     def _look_up(self, query: PageQuery, pin: AsOf, run_ids: Sequence[bytes], timeout_seconds: float) -> list[PageRow]:
         scope = replace(query.scope, as_of=pin, run_ids=tuple(run_ids))
@@ -170,7 +171,3 @@ class PinnedPages:
             while len(self._pasts) > KEPT_SEARCHES:
                 self._pasts.popitem(last=False)
         return past
-
-
-def _number(touched: Touched | None, run_id: bytes) -> int:
-    return -1 if touched is None else touched.get(run_id, 0)

@@ -33,7 +33,7 @@ class SearchCalls(QueryCalls):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._searcher = parts.searcher
-        self._filling = PageDocuments(parts.documents, parts.searcher)
+        self._filling = PageDocuments(parts.warehouse, parts.documents, parts.searcher)
         self._streams = RunStreams(parts.warehouse, parts.searcher, parts.documents)
         self._streaming = asyncio.Semaphore(STREAM_THREADS)
 

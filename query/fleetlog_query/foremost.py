@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fleetlog_core.warehouse.port import Answer
+from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.filter.values import Key, Series
-from fleetlog_query.frames.leading import Leading
+from fleetlog_query.leading import Leading
 from fleetlog_query.page import PageQuery, foremost_statement, page_statement
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_keys import RunKeys, read_run_keys
@@ -84,11 +85,11 @@ class Foremost:
         """
         key = query.keys[0]
         numbers: Mapping[bytes, float] | None = None
-        if query.plan is None and isinstance(key.value, Key | Series) and not key.reads_windows:
+        is_active = query.deleted_view in (scope_pb2.DELETED_VIEW_UNSPECIFIED, scope_pb2.DELETED_VIEW_ACTIVE)
+        if query.plan is None and is_active and isinstance(key.value, Key | Series) and not key.reads_windows:
             numbers = self._leading.foremost(
-                query.scope, key.value, count=count, descending=key.descending,
-                bound=None if query.last is None else float(query.last[1]), deleted_view=query.deleted_view,
-                timeout_seconds=timeout_seconds,
+                query.scope, key.value, count, descending=key.descending,
+                bound=None if query.last is None else float(query.last[1]), timeout_seconds=timeout_seconds,
             )  # fmt: skip
         if numbers is not None:
             return numbers, list(numbers.values())[-1] if len(numbers) == count else None

@@ -18,7 +18,7 @@ from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.values import Key
 from fleetlog_query.foremost import Foremost, Found
-from fleetlog_query.frames.leading import Leading
+from fleetlog_query.leading import Leading
 from fleetlog_query.page import PageQuery, count_statement, page_statement
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.window import Missed, Windows

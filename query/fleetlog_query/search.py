@@ -21,8 +21,7 @@ from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.frames.frames import Frames
-from fleetlog_query.frames.leading import Leading
+from fleetlog_query.leading import Leading
 from fleetlog_query.order import parse_order, sort_columns
 from fleetlog_query.page import PageQuery
 from fleetlog_query.page_reader import PageReader
@@ -133,14 +132,13 @@ class Searcher:
         warehouse: CancellableWarehouse,
         token_key: bytes,
         clock: Callable[[], float] = time.time,
-        frames: Frames | None = None,
     ) -> None:
         self._clock = clock
         self._tokens = PageTokens(token_key)
-        self._leading = Leading(warehouse, frames or Frames())
-        self._reader = PageReader(warehouse, self._leading)
         self._pins = Pins(warehouse)
         self.touches = Touches(warehouse)
+        self._leading = Leading(warehouse, self._pins, self.touches)
+        self._reader = PageReader(warehouse, self._leading)
         self.pages = PinnedPages(warehouse, self.touches, self._reader)
 
     def close(self) -> None:

@@ -20,11 +20,10 @@ from fleetlog_core.log.port import CONTROL, EVENTS, Partition
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2
-from fleetlog_query import pinned, touches, window
+from fleetlog_query import leading, pinned, touches, window
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.documents import Documents
-from fleetlog_query.frames import leading
 from fleetlog_query.page_documents import PageDocuments
 from fleetlog_query.pins import Pins
 from fleetlog_query.read_mask import parse_read_mask

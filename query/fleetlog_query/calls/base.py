@@ -21,7 +21,6 @@ from fleetlog_query.as_of import AsOf
 from fleetlog_query.cancelling import CancellableWarehouse, Work
 from fleetlog_query.documents import Documents
 from fleetlog_query.experiments import Experiments, chosen
-from fleetlog_query.frames.frames import Frames
 from fleetlog_query.history import History
 from fleetlog_query.page_token import PageTokens
 from fleetlog_query.read_mask import parse_read_mask
@@ -40,8 +39,7 @@ class Parts:
         self.applied = applied
         self.warehouse = CancellableWarehouse(warehouse)
         self.tokens = PageTokens(token_key)
-        self.frames = Frames()
-        self.searcher = Searcher(self.warehouse, token_key, frames=self.frames)
+        self.searcher = Searcher(self.warehouse, token_key)
         self.documents = Documents(self.warehouse)
         self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)

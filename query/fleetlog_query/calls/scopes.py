@@ -9,6 +9,7 @@ from fleetlog_proto.v1 import facets_pb2, scope_pb2, selection_pb2
 
 from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, remaining
 from fleetlog_query.facets.answer import Facets
+from fleetlog_query.frames.frames import Frames
 from fleetlog_query.history import position_of, without_as_of
 from fleetlog_query.response_size import checked
 from fleetlog_query.scope import Scope
@@ -20,8 +21,9 @@ class ScopeCalls(QueryCalls):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        self._facets = Facets(parts.warehouse, parts.tokens, parts.frames)
-        self._selector = Selector(parts.warehouse, parts.documents, parts.frames)
+        frames = Frames()
+        self._facets = Facets(parts.warehouse, parts.tokens, frames)
+        self._selector = Selector(parts.warehouse, parts.documents, frames)
 
     def close(self) -> None:
         """Let the threads go."""

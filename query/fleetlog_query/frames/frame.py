@@ -88,22 +88,9 @@ class Frame:
         """Whether its texts were read before."""
         return key in self._texts
 
-    def current(self, source: Key | Series, select: Select, most: int) -> tuple[Runs, Real] | None:
-        """The runs and a value of each, as they are now; None when more than about `most` of them are to be read anew,
-        or the column was never read."""
-        column = self._numbers.get(source)
-        if self._runs is None or column is None:
-            return None
-        marks = read_marks(select, self._scope.namespace)
-        for held in (self._runs, column):
-            if sum(last - first for first, last in cuts_of(held.ids, marks.changed(held.marks))) > most:
-                return None
-        runs = self.runs(select, marks)
-        return None if self._spans(column, runs) == [WHOLE] else (runs, self.numbers(source, select))
-
-    def runs(self, select: Select, marks: Marks | None = None) -> Runs:
-        """The runs as they are now; columns that are read next are of these. `marks`: as they have just been read."""
-        held, marks = self._runs or Runs(), marks or read_marks(select, self._scope.namespace)
+    def runs(self, select: Select) -> Runs:
+        """The runs as they are now; columns that are read next are of these."""
+        held, marks = self._runs or Runs(), read_marks(select, self._scope.namespace)
         spans = [WHOLE] if self._runs is None else marks.changed(held.marks)
         if not spans:
             return held

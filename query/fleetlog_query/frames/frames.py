@@ -41,21 +41,6 @@ class Frames:
             frame.lock.release()
             self._let_go()
 
-    @contextmanager
-    def free(self, scope: Scope) -> Iterator[Frame | None]:
-        """The frame of a scope, if one is held and no other question is at it."""
-        with self._lock:
-            frame = self._held.get(scope)
-            if frame is not None:
-                self._held.move_to_end(scope)
-        if frame is None or not frame.lock.acquire(blocking=False):
-            yield None
-            return
-        try:
-            yield frame
-        finally:
-            frame.lock.release()
-
     def _let_go(self) -> None:
         with self._lock:
             sizes = {scope: frame.size_bytes for scope, frame in self._held.items()}

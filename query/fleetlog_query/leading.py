@@ -14,14 +14,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-import numpy as np
 from fleetlog_core.serving.traces import ContextThreads
-from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
+from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
 
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.values import Key, Series
-from fleetlog_query.frames.frame import Frame
 from fleetlog_query.leading_column import LeadingColumn
 from fleetlog_query.pins import Pins
 from fleetlog_query.scope import Scope
@@ -114,23 +112,22 @@ class Leading:
             self._loading.submit(self._load, scope, source)
 
     def _load(self, scope: Scope, source: Source) -> None:
-        until = time.monotonic() + LOAD_SECONDS
-
-        def select(statement: Statement) -> Answer:
-            return self._warehouse.select(statement, timeout_seconds=max(until - time.monotonic(), 0.001))
-
-        # A frame of its own: those that are held are for what several columns are needed for at once.
-        frame = Frame(scope)
+        binds = Binds()
+        where = scope.sql(binds)
+        # In the order of ids, so that columns of the same runs can share them. One core: the other is for who waits.
+        sql = (
+            f"SELECT run_id, v FROM ({value_rows(source, scope, binds)}) WHERE NOT isNaN(v)"
+            f" AND run_id NOT IN (SELECT run_id FROM runs FINAL WHERE {where} AND deleted = 1) ORDER BY run_id"
+        )
         try:
             # Before the column: what changes while it is read is read anew.
             pin = self._pins.now(LOAD_SECONDS)
-            runs, values = frame.runs(select), frame.numbers(source, select)
+            answer = self._warehouse.select(Statement(sql, binds.values), timeout_seconds=LOAD_SECONDS)
         except (TimedOut, WarehouseUnavailable, WarehouseRefused):
             # Nobody waits for it; whoever asks asks the tables.
             return
-        shown = np.where(runs.deleted, np.nan, values) if runs.deleted.any() else values
         with self._lock:
-            self._columns[scope, source] = pin, LeadingColumn(self._shared(runs.ids), shown)
+            self._columns[scope, source] = pin, LeadingColumn(self._shared(Ids.of(answer)), answer.array("v"))
             while len(self._columns) > 1 and self._size_bytes() > HELD_BYTES:
                 self._columns.popitem(last=False)
 

@@ -13,7 +13,7 @@ Real = npt.NDArray[np.float64]
 
 
 class LeadingColumn:
-    """A number for each of the ids, NaN for none; neither is ever written to. Used from many threads."""
+    """A number for each of the ids; neither is ever written to. Used from many threads."""
 
     def __init__(self, ids: Ids, values: Real) -> None:
         self.ids = ids
@@ -48,7 +48,7 @@ class LeadingColumn:
 
 
 def _first(ranks: Real, count: int) -> Places:
-    """The places of the lowest, in order. NaN comes behind all numbers, and is none."""
+    """The places of the lowest, in order. NaN comes behind all numbers: it stands for what is left out."""
     first = np.argpartition(ranks, count)[:count] if len(ranks) > count else np.arange(len(ranks))
     first = first[~np.isnan(ranks[first])]
     return first[np.argsort(ranks[first], kind="stable")]

@@ -21,7 +21,7 @@ from fleetlog_query.packed import HIGH_SQL, LOW_SQL, POINT_ORDER_SQL, value_of
 PLACE_BITS = 20
 """Of `ver` of params and tags: log offset << 20 | place in the record."""
 _MOST = 1 << 43
-_STATE = ("name", "user", "state", "start_time", "end_time", "parent_run_id", "deleted")
+STATE_COLUMNS = ("name", "user", "state", "start_time", "end_time", "parent_run_id", "deleted")
 POINTS_BOUND = f"max_rows_to_read = {limits.FILTER_POINTS}, use_index_for_in_with_subqueries_max_values = 0"
 """However many the series are: they are looked up, in a table that is far larger."""
 
@@ -59,9 +59,10 @@ def runs_source(where: str, as_of: AsOf | None, binds: Binds) -> str:
     if as_of is None:
         return "runs FINAL"
     bound = as_of.bound(binds)
-    states = ", ".join(f"argMax({name}, ver) AS {name}" for name in _STATE)
+    states = ", ".join(f"argMax({name}, ver) AS {name}" for name in STATE_COLUMNS)
+    names = ", ".join(STATE_COLUMNS)
     return (
-        f"(SELECT namespace, experiment, run_id, {', '.join(_STATE)} FROM runs FINAL WHERE {where} AND ver < {bound}"
+        f"(SELECT namespace, experiment, run_id, {names} FROM runs FINAL WHERE {where} AND ver < {bound}"
         f" UNION ALL SELECT namespace, experiment, run_id, {states} FROM run_history WHERE {where} AND ver < {bound}"
         f" AND run_id IN (SELECT run_id FROM runs WHERE {where} AND ver >= {bound})"
         " GROUP BY namespace, experiment, run_id)"

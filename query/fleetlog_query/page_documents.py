@@ -15,10 +15,10 @@ from fleetlog_proto.v1 import run_pb2
 
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.documents import Documents
-from fleetlog_query.filter.conditions import leaves, reads
 from fleetlog_query.filter.values import Key
 from fleetlog_query.page import PageQuery
 from fleetlog_query.past_keys import PastKeys
+from fleetlog_query.past_runs import sources_of
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.scope import Scope
 from fleetlog_query.search import Searcher, SearchPage
@@ -77,6 +77,4 @@ class PageDocuments:
 
 def _metrics_of(query: PageQuery) -> frozenset[str]:
     """The metrics whose latest values the filter and the order speak of."""
-    sources = [source for leaf in leaves(query.plan) for source in reads(leaf)]
-    sources += [source for key in query.keys for source in key.sources]
-    return frozenset(one.key for one in sources if isinstance(one, Key) and one.kind == "metrics")
+    return frozenset(one.key for one in sources_of(query) if isinstance(one, Key) and one.kind == "metrics")

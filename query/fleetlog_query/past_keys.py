@@ -37,6 +37,8 @@ class PastKeys:
         self._runs = runs
         self._as_of = as_of
         self._timeout_seconds = timeout_seconds
+        self.params: dict[bytes, dict[str, tuple[float, str, int]]] = {}
+        """Of the params that were put: number, or NaN, text and type, as `attrs` has them."""
 
     def put(self, mask: ReadMask, spoken: frozenset[str]) -> None:
         """What the mask names into the runs, instead of what is in them; of metrics, those that are `spoken` of as they
@@ -104,6 +106,7 @@ class PastKeys:
                 run.tags[key] = text
             elif kind == 1 and not is_since:
                 run.params.append(param_of(key, text, type_))
+                self.params.setdefault(run_id, {})[key] = number, text, type_
         return changed
 
     def _put_metrics(self, went_on: Pairs) -> None:
@@ -111,9 +114,10 @@ class PastKeys:
         binds = Binds()
         keys = binds.texts(sorted({key for _, key in went_on}))
         ids = binds.run_ids(sorted({run_id for run_id, _ in went_on}))
+        where = f"namespace = {binds.text(self._namespace)} AND run_id IN {ids} AND key IN {keys}"
         last = (
-            f"SELECT run_id, key, max({POINT_ORDER_SQL}) AS p FROM points"
-            f" WHERE namespace = {binds.text(self._namespace)} AND run_id IN {ids} AND key IN {keys} AND off < {self._as_of.bound(binds)} GROUP BY run_id, key"
+            f"SELECT run_id, key, max({POINT_ORDER_SQL}) AS p FROM points WHERE {where}"
+            f" AND off < {self._as_of.bound(binds)} GROUP BY run_id, key"
         )
         answer = self._select(
             f"SELECT run_id, key, p AS ver, {value_of('p')} AS num FROM ({last}) SETTINGS {POINTS_BOUND}", binds

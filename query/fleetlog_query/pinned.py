@@ -16,25 +16,22 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fleetlog_core.warehouse.port import Warehouse
 
-from fleetlog_query.as_of import BY_KEY, AsOf
-from fleetlog_query.binds import Binds
-from fleetlog_query.filter.conditions import leaves, reads
-from fleetlog_query.filter.values import Key
+from fleetlog_query.as_of import AsOf
 from fleetlog_query.page import PageQuery, page_statement
 from fleetlog_query.page_reader import PageReader
 from fleetlog_query.page_rows import PageRow, rows_of, spliced
+from fleetlog_query.past_runs import PastRuns, is_of_keys
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_keys import RunKeys
-from fleetlog_query.settled import Marks, differences, settle
 from fleetlog_query.touches import MOST, Touched, Touches
 
 ROUNDS = 6
-"""Attempts at a page while ever more runs change."""
+"""Attempts at a page, and at what runs were while they change still."""
 LOOKED_UP = 1_000
 """Runs that one statement looks up as they were."""
 KEPT_SEARCHES = 64
@@ -127,41 +124,46 @@ class PinnedPages:
         """The changed runs that matched then."""
         past = self._past(name, pin)
         new = [run_id for run_id in changed if run_id not in past.rows]
-        whole = replace(query, last=None)
+        looked_up: dict[bytes, PageRow | None] = {}
 
         def look_up(run_ids: list[bytes]) -> None:
             for place in range(0, len(run_ids), LOOKED_UP):
                 some = run_ids[place : place + LOOKED_UP]
-                rows = self._look_up(whole, pin, some, timeout_seconds)
+                rows = self._look_up(query, pin, some, timeout_seconds)
                 found = {row.run_id: row for row in rows}
                 looked_up.update({run_id: found.get(run_id) for run_id in some})
 
-        looked_up: dict[bytes, PageRow | None] = {}
-        if new:
-            settle(new, look_up, self._marks(query, pin, timeout_seconds))
-            # Others may have looked them up too: they found the same.
-            past.rows.update(looked_up)
+        if new and is_of_keys(query):
+            look_up(new)
+        elif new:
+            self._settle(query, pin, new, look_up, timeout_seconds, changed)
+        # Others may have looked them up too: they found the same.
+        past.rows.update(looked_up)
         return [row for run_id in changed if (row := past.rows[run_id]) is not None]
 
-    def _marks(self, query: PageQuery, pin: AsOf, timeout_seconds: float) -> Marks:
-        """What tells that runs may have been looked up amid a change."""
-        sources = [source for leaf in leaves(query.plan) for source in reads(leaf)]
-        sources += [source for key in query.keys for source in key.sources]
-        kinds: dict[str, frozenset[str] | None] = {"attributes": None}
-        for source in sources:
-            if not isinstance(source, Key):
-                # Functions of series read tables of both lanes of a batch: any change counts.
-                return lambda _: self._touches.since(query.scope, pin, timeout_seconds) or {}
-            kinds[source.kind] = (kinds.get(source.kind) or frozenset()) | {source.key}
+    def _settle(
+        self, query: PageQuery, pin: AsOf, run_ids: Sequence[bytes], read: Callable[[list[bytes]], None],
+        timeout_seconds: float, before: Touched | None,
+    ) -> None:  # fmt: skip
+        """Have `read` look up how these runs were; again for those that a batch changed while it looked.
 
-        def where(run_ids: Sequence[bytes], binds: Binds) -> str:
-            return replace(query.scope, run_ids=tuple(run_ids)).sql(binds)
-
-        return differences(self._warehouse, BY_KEY, kinds, where, pin, timeout_seconds)
+        A statement reads one table a moment before another, so it can miss that something is not of the past.
+        `before`: what had changed before.
+        """
+        left = list(run_ids)
+        for _ in range(ROUNDS):
+            if not left:
+                return
+            read(left)
+            after = self._touches.since(query.scope, pin, timeout_seconds)
+            left = [one for one in left if _number(before, one) != _number(after, one)]
+            before = after
 
     def _look_up(self, query: PageQuery, pin: AsOf, run_ids: Sequence[bytes], timeout_seconds: float) -> list[PageRow]:
+        if is_of_keys(query):
+            return list(PastRuns(self._warehouse, query, pin, timeout_seconds).found(run_ids))
         scope = replace(query.scope, as_of=pin, run_ids=tuple(run_ids))
-        statement = page_statement(replace(query, scope=scope, size=len(run_ids)), wide=True)
+        statement = page_statement(replace(query, scope=scope, size=len(run_ids), last=None), wide=True)
         return rows_of(self._warehouse.select(statement, timeout_seconds=timeout_seconds), query.columns)
 
     def _past(self, name: tuple[str, float], pin: AsOf) -> _Past:
@@ -171,3 +173,7 @@ class PinnedPages:
             while len(self._pasts) > KEPT_SEARCHES:
                 self._pasts.popitem(last=False)
         return past
+
+
+def _number(touched: Touched | None, run_id: bytes) -> int:
+    return -1 if touched is None else touched.get(run_id, 0)

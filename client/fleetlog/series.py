@@ -151,10 +151,11 @@ def _column(data: bytes, code: str) -> Any:
 
 def gather(responses: Iterable[query_pb2.ReadMetricResponse]) -> tuple[list[Series], list[Buckets]]:
     """The series as they came, or their buckets."""
-    chunks: dict[tuple[str, str, int | None], list[query_pb2.ReadMetricResponse]] = {}
+    chunks: dict[tuple[str, str, int | None], list[query_pb2.MetricPart]] = {}
     for response in responses:
-        rank = response.rank if response.HasField("rank") else None
-        chunks.setdefault((response.run_id, response.key, rank), []).append(response)
+        for part in response.parts:
+            rank = part.rank if part.HasField("rank") else None
+            chunks.setdefault((part.run_id, part.key, rank), []).append(part)
     series: list[Series] = []
     buckets: list[Buckets] = []
     for (run_id, key, rank), found in chunks.items():

@@ -94,7 +94,7 @@ class Grid:
 def read_buckets(
     select: Select, query: SeriesQuery, starts: Mapping[bytes, int]
 ) -> Iterator[query_pb2.ReadMetricResponse]:
-    """The series in order, each in one response for each rank. `starts`: of the runs, for times since then."""
+    """The series in order, each in one response, with one part, for each rank. `starts`: of the runs, for times since."""
     ends = _ends(select, query, starts)
     if ends is None:
         return
@@ -107,7 +107,8 @@ def read_buckets(
         found: dict[tuple[bytes, str], list[query_pb2.ReadMetricResponse]] = {}
         answer = select(_statement(query, run_ids, grid, starts, folded))
         for response in _responses(_folded(answer, grid) if folded else answer, query, grid):
-            found.setdefault((bytes.fromhex(response.run_id), response.key), []).append(response)
+            part = response.parts[0]
+            found.setdefault((bytes.fromhex(part.run_id), part.key), []).append(response)
         for run_id in run_ids:
             for key in query.keys:
                 yield from found.get((run_id, key), ())
@@ -213,13 +214,11 @@ def _responses(answer: Answer, query: SeriesQuery, grid: Grid) -> Iterator[query
     maxs = np.where(none, np.nan, answer.array("highest"))
     columns = ["rank"] if query.per_rank else []
     for run_id, key, rows in slices(answer, query.keys, columns):
-        chunk = query_pb2.BucketChunk(
-            steps=steps[rows].astype("<i8").tobytes(),
-            counts=counts[rows].tobytes(),
-            mins=mins[rows].tobytes(),
-            maxs=maxs[rows].tobytes(),
-            means=means[rows].tobytes(),
-            nans=nans[rows].tobytes(),
-        )
         rank = int(answer.array("rank")[rows.start]) if query.per_rank else None
-        yield query_pb2.ReadMetricResponse(run_id=run_id.hex(), key=key, buckets=chunk, rank=rank)
+        response = query_pb2.ReadMetricResponse()
+        buckets = response.parts.add(run_id=run_id.hex(), key=key, rank=rank).buckets
+        buckets.steps = steps[rows].astype("<i8").tobytes()
+        buckets.counts = counts[rows].tobytes()
+        buckets.mins, buckets.maxs = mins[rows].tobytes(), maxs[rows].tobytes()
+        buckets.means, buckets.nans = means[rows].tobytes(), nans[rows].tobytes()
+        yield response

@@ -43,7 +43,7 @@ class _Batch:
 def read_points(
     select: Select, query: SeriesQuery, starts: Mapping[bytes, int]
 ) -> Iterator[query_pb2.ReadMetricResponse]:
-    """The series in order, in chunks. `starts`: of the runs, for times since then."""
+    """The series in order, in chunks, each a response with one part. `starts`: of the runs, for times since then."""
     for batch in _batches(select, query):
         statement = _statement(query, batch, starts)
         answer = select(statement)
@@ -164,7 +164,10 @@ def _chunks(
     begin = max(0, len(steps) - query.last) if query.last else 0
     for first in range(begin, len(steps), CHUNK_POINTS):
         rows = slice(first, first + CHUNK_POINTS)
-        chunk = query_pb2.PointChunk(
-            steps=steps[rows].tobytes(), times_millis=times[rows].tobytes(), values=values[rows].tobytes()
-        )
-        yield query_pb2.ReadMetricResponse(run_id=name[0].hex(), key=name[1], points=chunk, rank=rank)
+        response = query_pb2.ReadMetricResponse()
+        # Set in place: a message that is put into another one is copied.
+        part = response.parts.add(run_id=name[0].hex(), key=name[1], rank=rank)
+        part.points.steps = steps[rows].tobytes()
+        part.points.times_millis = times[rows].tobytes()
+        part.points.values = values[rows].tobytes()
+        yield response

@@ -728,6 +728,30 @@ Global___ReadMetricRequest: _TypeAlias = ReadMetricRequest  # noqa: Y015
 
 @_typing.final
 class ReadMetricResponse(_message.Message):
+    """One large part of a series, or small ones of several."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricPart]:
+        """In order; those of one series follow each other, in this response and the next ones."""
+
+    def __init__(
+        self,
+        *,
+        parts: _abc.Iterable[Global___MetricPart] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadMetricResponse: _TypeAlias = ReadMetricResponse  # noqa: Y015
+
+@_typing.final
+class MetricPart(_message.Message):
     """A part of one series: points or buckets."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -773,7 +797,7 @@ class ReadMetricResponse(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_data) -> _WhichOneofReturnType_data | None: ...
 
-Global___ReadMetricResponse: _TypeAlias = ReadMetricResponse  # noqa: Y015
+Global___MetricPart: _TypeAlias = MetricPart  # noqa: Y015
 
 @_typing.final
 class PointChunk(_message.Message):

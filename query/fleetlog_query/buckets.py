@@ -94,7 +94,7 @@ class Grid:
 def read_buckets(
     select: Select, query: SeriesQuery, starts: Mapping[bytes, int]
 ) -> Iterator[query_pb2.ReadMetricResponse]:
-    """The series in order, each in one response of one part for each rank. `starts`: of the runs, for times since then."""
+    """The series in order, each a response of one part for each rank. `starts`: of the runs, for times since then."""
     ends = _ends(select, query, starts)
     if ends is None:
         return

@@ -25,7 +25,7 @@ from fleetlog_query.as_of import AsOf
 from fleetlog_query.page import PageQuery, page_statement
 from fleetlog_query.page_reader import PageReader
 from fleetlog_query.page_rows import PageRow, rows_of, spliced
-from fleetlog_query.past_runs import PastRuns, is_of_keys
+from fleetlog_query.past_runs import PastRuns, can_tell
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_keys import RunKeys
 from fleetlog_query.touches import MOST, Touched, Touches
@@ -125,15 +125,17 @@ class PinnedPages:
         past = self._past(name, pin)
         new = [run_id for run_id in changed if run_id not in past.rows]
         looked_up: dict[bytes, PageRow | None] = {}
+        told_here = can_tell(query, len(new))
 
         def look_up(run_ids: list[bytes]) -> None:
             for place in range(0, len(run_ids), LOOKED_UP):
                 some = run_ids[place : place + LOOKED_UP]
-                rows = self._look_up(query, pin, some, timeout_seconds)
+                past_runs = PastRuns(self._warehouse, query, pin, timeout_seconds)
+                rows = past_runs.found(some) if told_here else self._look_up(query, pin, some, timeout_seconds)
                 found = {row.run_id: row for row in rows}
                 looked_up.update({run_id: found.get(run_id) for run_id in some})
 
-        if new and is_of_keys(query):
+        if new and told_here:
             look_up(new)
         elif new:
             self._settle(query, pin, new, look_up, timeout_seconds, changed)
@@ -160,8 +162,6 @@ class PinnedPages:
             before = after
 
     def _look_up(self, query: PageQuery, pin: AsOf, run_ids: Sequence[bytes], timeout_seconds: float) -> list[PageRow]:
-        if is_of_keys(query):
-            return list(PastRuns(self._warehouse, query, pin, timeout_seconds).found(run_ids))
         scope = replace(query.scope, as_of=pin, run_ids=tuple(run_ids))
         statement = page_statement(replace(query, scope=scope, size=len(run_ids), last=None), wide=True)
         return rows_of(self._warehouse.select(statement, timeout_seconds=timeout_seconds), query.columns)

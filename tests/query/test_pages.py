@@ -20,7 +20,7 @@ from fleetlog_core.log.port import CONTROL, EVENTS, Partition
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2
-from fleetlog_query import leading, pinned, touches, window
+from fleetlog_query import leading, past_runs, pinned, touches, window
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.documents import Documents
@@ -195,14 +195,15 @@ def compare_with_the_past(warehouse: Warehouse, scratch: Path, examples: int) ->
 
 
 @pytest.mark.parametrize(
-    ("most", "windows", "spares", "asked"),
-    [(10_000, (4_096,), (0, 1), 99), (10_000, (2, 4), (1, 2), 1), (3, (4_096,), (16, 64), 1)],
+    ("most", "windows", "spares", "asked", "conditions"),
+    [(10_000, (4_096,), (0, 1), 99, 9), (10_000, (2, 4), (1, 2), 1, 10_000), (3, (4_096,), (16, 64), 1, 10_000)],
     ids=["few", "windows", "too many"],
 )
 def test_pages_are_as_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, windows: tuple[int, ...], spares: tuple[int, int],
-    asked: int,
+    asked: int, conditions: int,
 ) -> None:  # fmt: skip
+    monkeypatch.setattr(past_runs, "CONDITIONS", conditions)
     monkeypatch.setattr(leading, "ASKED_BEFORE", asked)
     monkeypatch.setattr(leading, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(touches, "MOST", most)

@@ -8,11 +8,12 @@ are asked, and the column is read again.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
@@ -32,14 +33,36 @@ ASKED_BEFORE = 2
 MOST_ANEW = 1_000
 """So many runs are read anew for one question."""
 PAUSE_SECONDS = 30.0
-"""Between two times that a column is read."""
+"""Between two times that a column is read; twice as long each time that it had answered fewer than WORTH questions."""
+LONGEST_PAUSE_SECONDS = 3_600.0
+WORTH = 10
 LOAD_SECONDS = 60.0
 HELD_BYTES = 256 << 20
 """Of all columns; 1,000,000 runs take 16 MB, and each column of them 8."""
 KEPT_NAMES = 1_000
 
 Source = Key | Series
+Name = tuple[Scope, Source]
 Numbers = dict[bytes, float]
+
+
+@dataclass
+class _Asking:
+    """What is known of a key: how often it was asked for, when its column was read, and what that was worth."""
+
+    count: int = 0
+    read_at: float = -math.inf
+    pause_seconds: float = PAUSE_SECONDS
+    answered: int = 0
+
+    def is_due(self, now: float) -> bool:
+        """Whether the column is to be read; then it counts as read."""
+        if self.count < ASKED_BEFORE or now - self.read_at < self.pause_seconds:
+            return False
+        worth = self.read_at == -math.inf or self.answered >= WORTH
+        self.pause_seconds = PAUSE_SECONDS if worth else min(2 * self.pause_seconds, LONGEST_PAUSE_SECONDS)
+        self.read_at, self.answered = now, 0
+        return True
 
 
 class Leading:
@@ -54,8 +77,8 @@ class Leading:
         self._touches = touches
         self._clock = clock
         self._lock = threading.Lock()
-        self._asked: OrderedDict[tuple[Scope, Source], tuple[int, float]] = OrderedDict()
-        self._columns: OrderedDict[tuple[Scope, Source], tuple[AsOf, LeadingColumn]] = OrderedDict()
+        self._asked: OrderedDict[Name, _Asking] = OrderedDict()
+        self._columns: OrderedDict[Name, tuple[AsOf, LeadingColumn]] = OrderedDict()
         self._loading = ContextThreads(1, "columns")
 
     def close(self) -> None:
@@ -80,6 +103,8 @@ class Leading:
         if column is None or touched is None or len(touched) > MOST_ANEW:
             self._ask(scope, source)
             return None
+        with self._lock:
+            self._asking(scope, source).answered += 1
         sign = -1.0 if descending else 1.0
         found = column.foremost(count + len(touched), descending=descending, bound=bound)
         numbers = {run_id: number for run_id, number in found.items() if run_id not in touched}
@@ -100,16 +125,19 @@ class Leading:
 
     def _ask(self, scope: Scope, source: Source) -> None:
         """Have the column read, when it was asked for before."""
-        now = self._clock()
         with self._lock:
-            count, last = self._asked.get((scope, source), (0, -PAUSE_SECONDS))
-            is_due = count + 1 >= ASKED_BEFORE and now - last >= PAUSE_SECONDS
-            self._asked[scope, source] = count + 1, now if is_due else last
-            self._asked.move_to_end((scope, source))
-            while len(self._asked) > KEPT_NAMES:
-                self._asked.popitem(last=False)
+            asking = self._asking(scope, source)
+            asking.count += 1
+            is_due = asking.is_due(self._clock())
         if is_due:
             self._loading.submit(self._load, scope, source)
+
+    def _asking(self, scope: Scope, source: Source) -> _Asking:
+        asking = self._asked.setdefault((scope, source), _Asking())
+        self._asked.move_to_end((scope, source))
+        while len(self._asked) > KEPT_NAMES:
+            self._asked.popitem(last=False)
+        return asking
 
     def _load(self, scope: Scope, source: Source) -> None:
         binds = Binds()
@@ -126,14 +154,20 @@ class Leading:
         except (TimedOut, WarehouseUnavailable, WarehouseRefused):
             # Nobody waits for it; whoever asks asks the tables.
             return
+        column = LeadingColumn(self._shared(Ids.of(answer)), answer.array("v"))
+        for descending in (False, True):
+            # While nobody waits.
+            column.foremost(1, descending=descending, bound=None)
         with self._lock:
-            self._columns[scope, source] = pin, LeadingColumn(self._shared(Ids.of(answer)), answer.array("v"))
+            self._columns[scope, source] = pin, column
             while len(self._columns) > 1 and self._size_bytes() > HELD_BYTES:
                 self._columns.popitem(last=False)
 
     def _shared(self, ids: Ids) -> Ids:
         """The same ids of another column, if there are such."""
-        for _, column in self._columns.values():
+        with self._lock:
+            columns = [column for _, column in self._columns.values()]
+        for column in columns:
             if len(column.ids) == len(ids) and column.ids.raw.tobytes() == ids.raw.tobytes():
                 return column.ids
         return ids

@@ -111,6 +111,11 @@ def test_a_column_is_read_for_whom_it_is_asked_again(tmp_path: Path, monkeypatch
         now[0] += leading.PAUSE_SECONDS
         assert ask() is None
         assert ask() == 3
+        writing.fold(history(4, 100, RUNS), "n", chance)
+        now[0] += leading.PAUSE_SECONDS
+        assert [ask(), ask()] == [None, None], "it had answered too little: it is read less often"
+        now[0] += leading.PAUSE_SECONDS
+        assert [ask(), ask()] == [None, 3]
         held.close()
 
 

@@ -6,10 +6,8 @@ statement as of the position would do the same in several times as long, most of
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2
@@ -17,9 +15,8 @@ from fleetlog_proto.v1 import run_pb2, scope_pb2
 from fleetlog_query.as_of import STATE_COLUMNS, AsOf
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.conditions import leaves, reads
-from fleetlog_query.filter.evaluate import Row, matches, number_of, text_of
-from fleetlog_query.filter.fields import ATTRIBUTES
-from fleetlog_query.filter.order_key import OrderKey
+from fleetlog_query.filter.evaluate import Row, matches
+from fleetlog_query.filter.ranking import place_of
 from fleetlog_query.filter.values import Key, Series
 from fleetlog_query.page import PageQuery
 from fleetlog_query.page_rows import PageRow
@@ -27,8 +24,6 @@ from fleetlog_query.past_keys import PastKeys
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_rows import RUN_COLUMNS, runs_of
 
-NUMBER, NAN, TEXT, MISSING = range(4)
-"""Classes of values of the order, as order.py has them."""
 CONDITIONS = 100_000
 """Of all runs together: working them out holds up everybody else in the process, some microseconds each."""
 
@@ -72,7 +67,8 @@ class PastRuns:
             metrics = {metric.key: metric.last for metric in had.metrics}
             row = Row(_attributes(run), keys.params.get(run_id, {}), dict(had.tags), metrics)
             if _is_shown(run, query.deleted_view) and matches(query.plan, row):
-                yield PageRow(run, [*_values(query.keys, row), run.start_time_millis, run.run_id])
+                places = [part for key in query.keys for part in place_of(key, row)]
+                yield PageRow(run, [*places, run.start_time_millis, run.run_id])
 
     def _then(self, run_ids: Sequence[bytes]) -> list[run_pb2.Run]:
         """With their attributes: as they are when that is from before the position, else as they were last."""
@@ -117,21 +113,3 @@ def _is_shown(run: run_pb2.Run, deleted_view: int) -> bool:
     if deleted_view == scope_pb2.DELETED_VIEW_ALL:
         return True
     return run.deleted == (deleted_view == scope_pb2.DELETED_VIEW_DELETED)
-
-
-def _values(keys: Sequence[OrderKey], row: Row) -> Iterator[Any]:
-    """Class, number and text of each key, as the columns of order.py have them."""
-    for key in keys:
-        number = None if _is_text(key) else number_of(key.value, row)
-        if number is not None:
-            yield from (NAN, 0.0, "") if math.isnan(number) else (NUMBER, number, "")
-            continue
-        text = text_of(key.value, row) if isinstance(key.value, Key) and key.value.kind != "metrics" else None
-        yield from (MISSING, 0.0, "") if text is None else (TEXT, 0.0, text)
-
-
-def _is_text(key: OrderKey) -> bool:
-    if not isinstance(key.value, Key):
-        return False
-    is_text = key.value.kind == "attributes" and ATTRIBUTES[key.value.key] in ("text", "id")
-    return is_text or key.value.kind == "tags"

@@ -17,20 +17,20 @@ def ranked(rows: Mapping[str, Row], keys: Sequence[OrderKey]) -> list[str]:
     found.sort(key=lambda run_id: number_of(Key("attributes", "start_time"), rows[run_id]) or 0.0, reverse=True)
     # Sorting is stable: the first key is sorted by last.
     for key in reversed(keys):
-        placed = [(_place(key, rows[run_id]), run_id) for run_id in found]
-        placed.sort(key=lambda one: one[0][1:], reverse=key.descending)
+        placed = [(place_of(key, rows[run_id]), run_id) for run_id in found]
+        placed.sort(key=lambda one: (one[0][1], one[0][2].encode("utf-8", "surrogateescape")), reverse=key.descending)
         placed.sort(key=lambda one: one[0][0])
         found = [run_id for _, run_id in placed]
     return found
 
 
-def _place(key: OrderKey, row: Row) -> tuple[int, float, bytes]:
-    """(class, number, text): 0 number, 1 NaN, 2 text, 3 missing."""
+def place_of(key: OrderKey, row: Row) -> tuple[int, float, str]:
+    """(class, number, text): 0 number, 1 NaN, 2 text, 3 missing. What the statements sort by, too."""
     number = None if _is_text(key) else number_of(key.value, row)
     if number is not None:
-        return (1, 0.0, b"") if math.isnan(number) else (0, number, b"")
+        return (1, 0.0, "") if math.isnan(number) else (0, number, "")
     text = text_of(key.value, row) if isinstance(key.value, Key) and key.value.kind != "metrics" else None
-    return (3, 0.0, b"") if text is None else (2, 0.0, text.encode("utf-8", "surrogateescape"))
+    return (3, 0.0, "") if text is None else (2, 0.0, text)
 
 
 def _is_text(key: OrderKey) -> bool:

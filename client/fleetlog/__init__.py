@@ -11,6 +11,7 @@ from fleetlog.as_of import AsOf
 from fleetlog.calls.imports import ImportedRuns
 from fleetlog.client import Client
 from fleetlog.comparing import Comparison
+from fleetlog.datasets import Dataset
 from fleetlog.deliveries import flush
 from fleetlog.errors import (
     AlreadyExists,
@@ -38,6 +39,7 @@ __all__ = [
     "Buckets",
     "Client",
     "Comparison",
+    "Dataset",
     "DeadlineExceeded",
     "Experiment",
     "Explanation",

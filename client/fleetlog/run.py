@@ -1,7 +1,7 @@
 """A run that is being written.
 
 running ──finish()──▶ ended
-   │  log, log_series, log_params, set_tags, log_artifact: put into the outbox, never raise, never wait
+   │  log, log_series, log_params, set_tags, log_input, log_artifact: put into the outbox, never raise, never wait
    └─ fork: the child becomes one more writer of the same run
 """
 
@@ -23,6 +23,7 @@ from fleetlog_proto.v1 import event_pb2
 from fleetlog import exits
 from fleetlog.artifacts import artifact_event, files_below
 from fleetlog.columns import checked_millis, millis, pieces, real, whole
+from fleetlog.datasets import Described, to_dataset
 from fleetlog.deliveries import delivery_to, flush_delivery
 from fleetlog.delivery import Delivery, diagnostics
 from fleetlog.errors import RETRY, FleetlogError
@@ -197,6 +198,24 @@ class Run:
         """Remove tags."""
         if keys:
             self._say(tags_deleted=event_pb2.TagsDeleted(keys=keys))
+
+    def log_input(
+        self, data: str | Described, context: str = "", *, digest: str = "", source: object = "",
+        source_type: str = "", schema: object = "", profile: object = "",
+    ) -> None:  # fmt: skip
+        """Log data that the run reads: by its name, or a dataset of mlflow.data. Searches ask for `datasets.name`.
+
+        `context`: what for, such as "training"; `digest`: what tells its version. `source`, `schema` and `profile` are
+        texts, or become JSON. The first write of the same name, digest and context stays.
+        """
+        said = {"digest": digest, "source": source, "source_type": source_type, "schema": schema, "profile": profile}
+        try:
+            dataset = to_dataset(data, context, said)
+        except Exception as error:  # training goes on whatever was logged
+            self._delivery.warn("input", f"data could not be logged: {error!r}")
+            self._delivery.outbox.lose(self._writer, "DATASET_INVALID", events=1)
+            return
+        self._say(datasets_logged=event_pb2.DatasetsLogged(datasets=[dataset]))
 
     def rename(self, name: str) -> None:
         """Change the display name."""

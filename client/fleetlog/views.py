@@ -12,6 +12,7 @@ from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
 from fleetlog_proto.v1.position_pb2 import Position
 
 from fleetlog import frames
+from fleetlog.datasets import Dataset
 from fleetlog.params import Value, from_param
 from fleetlog.series import Buckets, Series, Which
 
@@ -119,6 +120,11 @@ class RunView:
         """From start to end; None while it has not ended."""
         end = self.end_time
         return None if end is None else end - self.start_time
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """Data that it read, by name, digest and context. Empty in runs that came as Arrow."""
+        return [Dataset.of(message) for message in self._message.datasets]
 
     @property
     def problems(self) -> list[Problem]:

@@ -32,6 +32,13 @@ METRICS_PER_RUN = 100_000
 PARAMS_PER_RUN = 10_000
 TAGS_PER_RUN = 10_000
 """Distinct tags that a run ever had: one that is deleted is not given back."""
+DATASETS_PER_RUN = 1_000
+DATASET_NAME_CHARACTERS = 500
+DATASET_DIGEST_CHARACTERS = 200
+DATASET_LABEL_CHARACTERS = 250
+"""What a dataset is read for, and of what kind its source is."""
+DATASET_TEXT_BYTES = 65_536
+"""Source, schema and profile of a dataset, each, UTF-8."""
 RESPONSE_BYTES = 64 * 1024 * 1024
 """Encoded size of an answer."""
 PAGE_BYTES = 4_000_000
@@ -88,3 +95,4 @@ class RunLimits:
     metrics: int = METRICS_PER_RUN
     params: int = PARAMS_PER_RUN
     tags: int = TAGS_PER_RUN
+    datasets: int = DATASETS_PER_RUN

@@ -3,7 +3,7 @@
 See docs/decisions/0008-as-of.md. What has not changed since the position is read where it always is. For the rest:
 
     runs, tags    the last state before the position, of `run_history` and `tag_history`
-    params        are written once: their own rows, if they are before the position
+    params        are written once, as datasets are: their own rows, if they are before the position
     metrics       of a series with points at the position or behind: its points before the position
 """
 
@@ -99,7 +99,7 @@ def _written_arms(
     kind: str, tables: Tables, where: str, ours: str, wanted: str, as_of: AsOf, binds: Binds
 ) -> list[str]:  # fmt: skip
     bound = as_of.bound(binds, PLACE_BITS)
-    rows = f"{where} AND kind = {KIND_NUMBERS['tags' if kind == 'tags' else 'params']} AND {wanted}"
+    rows = f"{where} AND kind = {KIND_NUMBERS[kind]} AND {wanted}"
     arms = [
         f"SELECT run_id, kind, key, num, str, type, ver FROM {tables.attrs} FINAL"
         f" WHERE {rows} AND removed = 0 AND toUInt64(ver) < {bound}"

@@ -1,4 +1,4 @@
-"""The params, tags and metrics that some runs had at a position, while they go on changing.
+"""The params, tags, metrics and datasets that some runs had at a position, while they go on changing.
 
 What they have now is read first, and then which series went on since: a batch says that of a series before its latest
 value can be read, and rows of params and tags have their own place in the log. So nothing newer is taken for old, and
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from fleetlog_core.datasets import DATASET_KIND, dataset_of
 from fleetlog_core.log.partitions import partition_of
 from fleetlog_core.ordered import unpack_moments
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
@@ -44,7 +45,7 @@ class PastKeys:
         """What the mask names into the runs, instead of what is in them; of metrics, those that are `spoken` of as they
         were, and the others as they are. TimedOut, TooMuchToRead."""
         for run in self._runs.values():
-            for field in ("params", "tags", "metrics"):
+            for field in ("params", "tags", "metrics", "datasets"):
                 run.ClearField(field)
         if not self._runs or not mask.kinds:
             return
@@ -107,6 +108,8 @@ class PastKeys:
             elif kind == 1 and not is_since:
                 run.params.append(param_of(key, text, type_))
                 self.params.setdefault(run_id, {})[key] = number, text, type_
+            elif kind == DATASET_KIND and not is_since:
+                run.datasets.append(dataset_of(key, text))
         return changed
 
     def _put_metrics(self, went_on: Pairs) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from fleetlog_core.datasets import PARTS
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2
 
@@ -57,7 +58,9 @@ class PastRuns:
         for source in sources_of(query):
             if not isinstance(source, Key):
                 raise ValueError(f"{source} is of points")
-            if source.kind != "attributes":
+            if source.kind == "datasets":
+                kinds["datasets"] = None
+            elif source.kind != "attributes":
                 kinds[source.kind] = (kinds.get(source.kind) or frozenset()) | {source.key}
         with_keys = {run_id: run_pb2.Run() for run_id in runs}
         keys = PastKeys(self._warehouse, query.scope.namespace, with_keys, self._as_of, self._timeout_seconds)
@@ -65,7 +68,9 @@ class PastRuns:
         for run_id, run in runs.items():
             had = with_keys[run_id]
             metrics = {metric.key: metric.last for metric in had.metrics}
-            row = Row(_attributes(run), keys.params.get(run_id, {}), dict(had.tags), metrics)
+            datasets = [{part: getattr(one, part) for part in PARTS} for one in had.datasets]
+            params, tags = keys.params.get(run_id, {}), dict(had.tags)
+            row = Row(_attributes(run), params, tags, metrics, datasets=datasets)
             if _is_shown(run, query.deleted_view) and matches(query.plan, row):
                 places = [part for key in query.keys for part in place_of(key, row)]
                 yield PageRow(run, [*places, run.start_time_millis, run.run_id])

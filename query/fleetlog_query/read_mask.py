@@ -14,12 +14,15 @@ from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import KIND_NUMBERS
 from fleetlog_query.filter.values import Key
 
-_ITEM = re.compile(r"(attributes|params|tags|metrics)(?:\.(`(?:[^`]|``)+`|.+))?", re.DOTALL)
+_ITEM = re.compile(r"(attributes|datasets|(params|tags|metrics)(?:\.(`(?:[^`]|``)+`|.+))?)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class ReadMask:
-    """The kinds to fill: None = all keys of it, a set = those keys. A kind that is not there is not filled."""
+    """The kinds to fill: None = all keys of it, a set = those keys. A kind that is not there is not filled.
+
+    Datasets are filled all or none.
+    """
 
     kinds: dict[str, frozenset[str] | None] = field(default_factory=dict)
 
@@ -28,6 +31,11 @@ class ReadMask:
         """Whether all kinds are filled with all keys."""
         return all(kind in self.kinds and self.kinds[kind] is None for kind in KIND_NUMBERS)
 
+    @property
+    def without_datasets(self) -> ReadMask:
+        """The same of what a run has one value of by key."""
+        return ReadMask({kind: keys for kind, keys in self.kinds.items() if kind != "datasets"})
+
     def with_key(self, key: Key) -> ReadMask:
         """The same and one key more."""
         keys = self.kinds.get(key.kind, frozenset())
@@ -35,10 +43,11 @@ class ReadMask:
 
     def sql(self, binds: Binds) -> str:
         """As a condition on rows of `attrs` or `run_attrs`. Not for a mask without kinds."""
-        clauses = []
+        whole = [str(KIND_NUMBERS[kind]) for kind, keys in self.kinds.items() if keys is None]
+        clauses = [f"kind IN ({', '.join(whole)})"] if whole else []
         for kind, keys in self.kinds.items():
-            some = f" AND key IN {binds.texts(sorted(keys))}" if keys is not None else ""
-            clauses.append(f"(kind = {KIND_NUMBERS[kind]}{some})")
+            if keys is not None:
+                clauses.append(f"(kind = {KIND_NUMBERS[kind]} AND key IN {binds.texts(sorted(keys))})")
         return " OR ".join(clauses)
 
 
@@ -71,11 +80,12 @@ def parse_read_mask(items: Sequence[str]) -> ReadMask:
             raise InvalidArgument.of_field(
                 "READ_MASK_INVALID",
                 f"read_mask[{place}]",
-                f"{shown(item)} is none of attributes, params, tags, metrics, or one such as metrics.val_loss",
+                f"{shown(item)} is none of attributes, params, tags, metrics, datasets, or such as metrics.loss",
             )
-        kind, key = match.groups()
-        if kind == "attributes":
+        whole, kind, key = match.groups()
+        if whole == "attributes":
             continue
+        kind = kind or whole
         if key is None:
             kinds[kind] = None
         elif kinds.get(kind, frozenset()) is not None:

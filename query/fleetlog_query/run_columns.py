@@ -112,6 +112,7 @@ class RunColumns:
         attributes, run_ids, places = self._attributes(namespace, experiments, run_ids, timeout_seconds, as_of)
         if not run_ids:
             return
+        mask = mask.without_datasets
         read = self._keys(namespace, run_ids, mask, timeout_seconds, as_of) if mask.kinds else None
         if read is None:
             yield RunBlock(places, attributes, [], [])

@@ -1,4 +1,4 @@
-"""The params, tags and metrics of some runs, as rows of `run_attrs`."""
+"""The params, tags, metrics and datasets of some runs, as rows of `run_attrs`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from fleetlog_core.datasets import DATASET_KIND, dataset_of
 from fleetlog_core.ordered import unpack_moments
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import event_pb2, run_pb2
@@ -41,6 +42,9 @@ class RunKeys:
             if run_id != last:
                 run, last = runs.get(bytes(run_id)), run_id
             if run is None or kind not in named:
+                continue
+            if kind == DATASET_KIND:
+                run.datasets.append(dataset_of(key, text))
                 continue
             keys = named[kind]
             if keys is not None and key not in keys:

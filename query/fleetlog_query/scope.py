@@ -80,7 +80,7 @@ def key_rows(keys: Iterable[Key], scope: Scope, binds: Binds, *, superseded: boo
         return f"FROM attrs{'' if superseded else ' FINAL'} WHERE {where} AND removed = 0"
     kinds: dict[str, frozenset[str] | None] = {}
     for key in keys:
-        kinds[key.kind] = (kinds.get(key.kind) or frozenset()) | {key.key}
+        kinds[key.kind] = None if key.kind == "datasets" else (kinds.get(key.kind) or frozenset()) | {key.key}
     return f"FROM ({attr_rows(BY_KEY, where, scope.namespace, keys_of(kinds, binds), scope.as_of, binds)}) WHERE 1"
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from fleetlog_core import limits
+from fleetlog_core.datasets import PARTS, SEPARATOR
 from fleetlog_core.errors import InvalidArgument
 
 from fleetlog_query.binds import Binds
@@ -79,6 +80,9 @@ class _Compiler:
                 tests.append(self._attribute(part, part.value.key))
             elif part.operator == "null" and not part.negated:
                 tests.append(f"run_id NOT IN ({self._looked_up([part.value], self._key(part.value))})")
+            elif part.value.kind == "datasets" and together:
+                # Each of them may be of another dataset.
+                tests += self._keyed({part.value: [self._row_test(part)]}, together)
             else:
                 keyed.setdefault(part.value, []).append(self._row_test(part))
         return (" AND " if together else " OR ").join([*self._keyed(keyed, together), *tests])
@@ -95,6 +99,8 @@ class _Compiler:
         return [f"run_id IN ({either}{counted})"]
 
     def _key(self, key: Key) -> str:
+        if key.kind == "datasets":
+            return f"kind = {KIND_NUMBERS[key.kind]} AND {_dataset_sql(key)} != ''"
         return f"kind = {KIND_NUMBERS[key.kind]} AND key = {self._binds.text(key.key)}"
 
     def _looked_up(self, keys: Sequence[Key], row: str) -> str:
@@ -105,9 +111,19 @@ class _Compiler:
         """On a row of `attrs`."""
         if leaf.operator == "null":
             return "1"
+        if isinstance(leaf.value, Key) and leaf.value.kind == "datasets":
+            return self._dataset_test(leaf, leaf.value)
         test = self._test(leaf, "num" if leaf.numeric else "str")
         is_param = isinstance(leaf.value, Key) and leaf.value.kind == "params"
         return f"(NOT isNaN(num) OR type = 4) AND {test}" if is_param and leaf.numeric else test
+
+    def _dataset_test(self, leaf: Leaf, key: Key) -> str:
+        test = self._test(leaf, _dataset_sql(key))
+        name = str(leaf.values[0])
+        if key.key != PARTS[0] or leaf.operator != "=" or leaf.negated or SEPARATOR in name:
+            return test
+        # The same, by a range of the table's order.
+        return f"startsWith(key, {self._binds.text(name + SEPARATOR)})"
 
     def _attribute(self, leaf: Leaf, key: str) -> str:
         sql, present, numeric = attribute_sql(key)
@@ -186,6 +202,11 @@ class _Compiler:
         if isinstance(value, str):
             return self._binds.text(value)
         return expression(value, sql_of, self._binds.number)
+
+
+def _dataset_sql(key: Key) -> str:
+    """A part of what tells a dataset apart, of a row of `attrs`."""
+    return f"splitByChar(char({ord(SEPARATOR)}), toString(key))[{PARTS.index(key.key) + 1}]"
 
 
 def _flat(parts: Sequence[Plan], joined: type[AllOf] | type[AnyOf]) -> list[Plan]:

@@ -46,6 +46,42 @@ def test_a_run_comes_back_as_it_was_logged(embedded_target: str, tmp_path: Path)
     assert hashlib.sha256(fetched.read_bytes()).digest() == listed[0].sha256
 
 
+class Described:
+    """As the datasets of mlflow.data."""
+
+    name = "hellaswag"
+
+    def to_dict(self) -> dict[str, object]:
+        return {
+            "name": self.name, "digest": "91ab", "source_type": "hf", "source": '{"path": "h"}', "schema": None,
+            "profile": {"rows": 10_042},
+        }  # fmt: skip
+
+
+def test_data_that_a_run_read(embedded_target: str, caplog: pytest.LogCaptureFixture) -> None:
+    client = fleetlog.Client(embedded_target)
+    with fleetlog.start_run("data", target=embedded_target) as run:
+        run.log_input("fineweb10B", "training", digest="8f2c", source="s3://bucket/fineweb", schema={"tokens": "u16"})
+        run.log_input(Described(), "test")
+        run.log_input(7)  # type: ignore[arg-type]
+    with fleetlog.start_run("data", target=embedded_target):
+        pass
+    assert "data could not be logged" in caplog.text
+    assert [one.id for one in client.search_runs("datasets.digest = '91ab'", experiments=["data"])] == [run.id]
+    view = client.get_run(run.id)
+    told = [(one.name, one.digest, one.context, one.source, one.schema, one.profile) for one in view.datasets]
+    assert told == [
+        ("fineweb10B", "8f2c", "training", "s3://bucket/fineweb", '{"tokens": "u16"}', ""),
+        ("hellaswag", "91ab", "test", '{"path": "h"}', "", '{"rows": 10042}'),
+    ]
+    assert [problem.reason for problem in view.problems] == ["DATASET_INVALID"]
+    (found, other) = client.search_runs(experiments=["data"], order_by=["start_time"], read_mask=["datasets"])
+    assert (len(found.datasets), found.params, other.datasets) == (2, {}, [])
+    assert client.search_runs(experiments=["data"], limit=None).to_arrow().num_rows == 2
+    with pytest.raises(fleetlog.InvalidArgument, match="may have several datasets"):
+        client.search_runs(experiments=["data"], order_by=["datasets.name"])
+
+
 def test_a_download_goes_on_where_it_stopped(embedded_target: str, tmp_path: Path) -> None:
     content = bytes(range(256)) * 8192
     (tmp_path / "model.pt").write_bytes(content)

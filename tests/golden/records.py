@@ -21,6 +21,7 @@ from tests.ingest.materializer.warehouses import rebuilt
 
 FOLDER = Path(__file__).parent
 DIGESTS, TABLE_DIGESTS = FOLDER / "tables.json", FOLDER / "tables_of_imports.json"
+DATASET_DIGESTS = FOLDER / "tables_of_datasets.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
 NOW = 1_700_000_000_000
 CONTENT = b"golden bytes"
@@ -123,6 +124,20 @@ def imports() -> dict[str, frame_pb2.Frame]:
     return {"runs_imported": frame}
 
 
+def datasets() -> dict[str, frame_pb2.Frame]:
+    """Data that a run read. It came after the others, too."""
+    found = [
+        event_pb2.Dataset(
+            name="fineweb10B", digest="8f2c", context="training", source_type="s3", source="s3://bucket/\u00e9",
+            schema='{"columns":[]}', profile="12,345 rows",
+        ),
+        event_pb2.Dataset(name="hellaswag"),
+    ]  # fmt: skip
+    frame = frame_pb2.Frame(namespace="golden", run_id=RUN, writer_id=WRITER, ingest_time_millis=NOW)
+    frame.events.add(sequence=1, observe_time_millis=NOW).datasets_logged.datasets.extend(found)
+    return {"datasets_logged": frame}
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -130,7 +145,7 @@ def _messages() -> dict[str, Message]:
         )
         for name, event in events().items()
     }
-    return {**frames, **controls(), **imports()}
+    return {**frames, **controls(), **imports(), **datasets()}
 
 
 def shapes() -> dict[str, tuple[Message, bytes]]:
@@ -149,6 +164,11 @@ def stored_imports() -> list[tuple[str, bytes, bytes]]:
     return [(EVENTS, frame.run_id, (FOLDER / f"{name}.bin").read_bytes()) for name, frame in imports().items()]
 
 
+def stored_datasets() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, data that a run read."""
+    return [(EVENTS, RUN, (FOLDER / f"{name}.bin").read_bytes()) for name in datasets()]
+
+
 def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:
     """A log of the stored bytes, one record each second."""
     log, ends = MemoryLog(), {EVENTS: 0, CONTROL: 0}
@@ -165,7 +185,8 @@ def main() -> None:
         path = FOLDER / f"{name}.bin"
         if not path.exists():
             path.write_bytes(message.SerializeToString(deterministic=True))
-    for path, records in ((DIGESTS, stored_records()), (TABLE_DIGESTS, stored_imports())):
+    stored = ((DIGESTS, stored_records()), (TABLE_DIGESTS, stored_imports()), (DATASET_DIGESTS, stored_datasets()))
+    for path, records in stored:
         if not path.exists():
             # chDB opens one directory per process.
             path.write_text(json.dumps(in_own_process(digests_of, records), indent=1) + "\n")

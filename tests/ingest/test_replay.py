@@ -12,7 +12,16 @@ from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.warehouse.port import Coded, Statement
 from fleetlog_ingest import replay
 
-from tests.golden.records import DIGESTS, TABLE_DIGESTS, digests_of, shapes, stored_imports, stored_records
+from tests.golden.records import (
+    DATASET_DIGESTS,
+    DIGESTS,
+    TABLE_DIGESTS,
+    digests_of,
+    shapes,
+    stored_datasets,
+    stored_imports,
+    stored_records,
+)
 from tests.ingest.materializer.builders import in_own_process
 from tests.ingest.materializer.history import write
 from tests.ingest.materializer.warehouses import drain, opened, rebuilt
@@ -27,6 +36,7 @@ def test_the_bytes_of_every_released_shape_still_mean_the_same() -> None:
 def test_the_stored_records_fold_into_the_stored_tables() -> None:
     assert in_own_process(digests_of, stored_records()) == json.loads(DIGESTS.read_text())
     assert in_own_process(digests_of, stored_imports()) == json.loads(TABLE_DIGESTS.read_text())
+    assert in_own_process(digests_of, stored_datasets()) == json.loads(DATASET_DIGESTS.read_text())
 
 
 def _compare(path: Path) -> None:

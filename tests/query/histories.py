@@ -52,7 +52,7 @@ def history(seed: int, length: int, runs: Sequence[bytes] = RUNS) -> list[tuple[
 
 def _event(chance: random.Random, sequence: int) -> event_pb2.Event:
     event = event_pb2.Event(sequence=sequence, observe_time_millis=NOW + chance.randrange(10_000))
-    kind = chance.randrange(14)
+    kind = chance.randrange(15)
     if kind < 2:
         started = event.run_started
         started.experiment_id, started.name, started.user = chance.randrange(3), chance.choice(NAMES), "ada"
@@ -73,6 +73,9 @@ def _event(chance: random.Random, sequence: int) -> event_pb2.Event:
         event.tags_set.tags[chance.choice(TAGS)] = chance.choice(TEXTS)
     elif kind == 9:
         event.tags_deleted.keys.append(chance.choice(TAGS))
+    elif kind == 14:
+        name, context = chance.choice(NAMES[:3]), chance.choice(["", "training"])
+        event.datasets_logged.datasets.add(name=name, context=context, source=chance.choice(["", "s3://b"]))
     else:
         metrics, rows = event.metrics_logged, chance.randrange(1, 4)
         steps = [chance.choice(STEPS) for _ in range(rows)]

@@ -43,6 +43,7 @@ EXPRESSION = st.sampled_from(["a", "^a$", ".", "^.$", "(?i)^A", "[0-9]+", "\\\\"
 COMPARISON = one_of("=", "!=", "<", "<=", ">", ">=", "<>", "==")
 NOT = one_of("", "NOT ")
 NUMERIC_ATTRIBUTE = one_of("start_time", "attributes.end_time", "run.created")
+DATASET = one_of("datasets.name", "dataset.digest", "datasets.`context`")
 TEXT_ATTRIBUTE = one_of("name", "attr.`run name`", "user_id")
 
 STEP = st.sampled_from([*STEPS, 64, 384, 640]).map(str) | one_of("-inf", "inf", "0.5", "127.5")
@@ -105,6 +106,8 @@ LEAF = st.one_of(
     *patterns(key("params")),
     *patterns(key("tags")),
     *patterns(TEXT_ATTRIBUTE),
+    *conditions(DATASET, TEXT),
+    *patterns(DATASET),
     build("{} {} {}", COMPUTED, COMPARISON, CALCULATION),
     build("{} {} {}", COMPUTED, COMPARISON, NUMBER),
     build("{} {}BETWEEN {} AND {}", COMPUTED, NOT, NUMBER, NUMBER),

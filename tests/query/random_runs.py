@@ -57,6 +57,9 @@ def _log_run(rng: random.Random, place: int, target: str, experiment: str, rows:
     run = fleetlog.start_run(
         experiment, name, params=params, tags=tags, user=user, start_time=start, parent=parent, target=target
     )
+    datasets = _datasets(rng)
+    for one in datasets:
+        run.log_input(one["name"], one["context"], digest=one["digest"])
     points = {key: _points(rng) for key in KEYS if rng.random() < 0.7}
     second = fleetlog.start_run(experiment, run_id=run.id, rank=1, target=target)
     for key, series in points.items():
@@ -76,7 +79,17 @@ def _log_run(rng: random.Random, place: int, target: str, experiment: str, rows:
         "experiment_id": 1.0,
     }  # fmt: skip
     latest = {key: max(series, key=order).value for key, series in points.items()}
-    return run.id, Row(attributes, {key: typed(value) for key, value in params.items()}, tags, latest, points)
+    return run.id, Row(attributes, {key: typed(value) for key, value in params.items()}, tags, latest, points, datasets)
+
+
+def _datasets(rng: random.Random) -> list[dict[str, str]]:
+    """Distinct ones; digest and context may be empty."""
+    one_line = [text for text in TEXTS if text == "" or text.isprintable()]
+    drawn = {
+        (rng.choice([name for name in NAMES if name.strip()]), rng.choice(one_line), rng.choice(one_line))
+        for _ in range(rng.choice([0, 0, 1, 2, 4]))
+    }
+    return [dict(zip(("name", "digest", "context"), parts, strict=True)) for parts in sorted(drawn)]
 
 
 def _points(rng: random.Random) -> list[Point]:

@@ -26,7 +26,7 @@ def test_a_plan_in_words() -> None:
         "  tags.z is missing",
         "  metrics.n IN (1, 2, 3, 4, 5, … 3 more)",
         "reads runs: attributes of runs",
-        "reads attrs: the latest value of each param, tag and metric",
+        "reads attrs: the latest value of each param, tag and metric, and datasets",
         "reads series: what is known of each metric over all its points",
         "reads points: the points themselves, 100,000,000 at most",
     ]
@@ -83,7 +83,7 @@ def test_an_order_in_words() -> None:
         "ordered by (min(metrics.x WHERE step >= 4) - metrics.y) DESC",
         "then by tags.a ASC",
         "reads runs: attributes of runs",
-        "reads attrs: the latest value of each param, tag and metric",
+        "reads attrs: the latest value of each param, tag and metric, and datasets",
         "reads series: what is known of each metric over all its points",
         "reads rollup: metrics in buckets of 128 steps",
         "reads points: the points themselves, 100,000,000 at most",

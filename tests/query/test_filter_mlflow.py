@@ -19,6 +19,8 @@ ROW = Row(
     tags={"mlflow.user": "john@mlflow.com", "model": "sklearn.linear", "type": "A logistic one",
           "mlflow.parentRunId": "ffff", "production": "true"},
     metrics={"accuracy": 0.95, "error": 0.04, "f1 score": 0.7, "error rate": 0.1, "2019-04-02 error rate": 0.2},
+    datasets=[{"name": "custom", "digest": "s8ds293b", "context": "train"},
+              {"name": "other", "digest": "jks834s2", "context": ""}],
 )  # fmt: skip
 
 
@@ -83,6 +85,16 @@ ROW = Row(
         ("attributes.status != 'SCHEDULED'", True),
         ("attributes.status ILIKE 'fin%'", True),
         ("attributes.status IN ('RUNNING', 'FINISHED')", True),
+        # Data that was read: each condition looks for one of the datasets.
+        ("datasets.name = 'custom'", True),
+        ("dataset.name LIKE '%her'", True),
+        ("dataset.digest IN ('s8ds293b', 'nothing')", True),
+        ("datasets.context = 'train' AND datasets.name = 'other'", True),
+        ("dataset.context != 'train'", False),
+        ("datasets.name != 'custom'", True),
+        ("datasets.name = 'Custom'", False),
+        ("datasets.name ILIKE 'CUST%'", True),
+        ("datasets.name IS NULL", False),
         # A key that is missing matches neither = nor !=.
         ("tags.nothing != 'x'", False),
         ("params.nothing = 'x'", False),
@@ -118,8 +130,8 @@ def test_what_mlflow_can_order_by(text: str, key: Key, descending: bool) -> None
         ("attributes.artifact_uri = 'models:/mymodel/1'", "no URI"),
         ("attributes.lifecycle_stage = 'active'", "deleted runs"),
         ("attributes.status = 'ACTIVE'", "expected one of RUNNING, FINISHED, FAILED, KILLED"),
-        ("datasets.name = 'custom'", "no datasets"),
-        ("dataset.digest IN ('s8ds293b')", "no datasets"),
+        ("datasets.source = 's3'", "there are name, digest, context"),
+        ("datasets.name < 3", "expected a text in quotes for datasets.name"),
     ],
 )
 def test_what_runs_here_do_not_have_is_said(text: str, said: str) -> None:

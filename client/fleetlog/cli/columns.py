@@ -28,6 +28,7 @@ def document(run: RunView, experiments: Mapping[int, str] | None = None) -> dict
         "run_id": run.id, "name": run.name, "state": run.state, "user": run.user,
         "experiment_id": run.experiment_id, **named, "start_time": run.start_time, "end_time": run.end_time,
         "parent_run_id": run.parent_id, "params": run.params, "tags": run.tags, "metrics": run.metrics,
+        "datasets": [vars(one) for one in run.datasets],
     }  # fmt: skip
 
 

@@ -105,11 +105,14 @@ def get(
     rows: list[tuple[str, object]] = [
         (name, value)
         for name, value in about.items()
-        if name not in ("params", "tags", "metrics") and value not in (None, "")
+        if name not in ("params", "tags", "metrics", "datasets") and value not in (None, "")
     ]
     rows.append(("duration", run.duration))
     rows += [(f"params.{key}", value) for key, value in sorted(run.params.items())]
     rows += [(f"tags.{key}", value) for key, value in sorted(run.tags.items())]
+    rows += [
+        (f"dataset {one.name}", " · ".join(filter(None, [one.context, one.digest, one.source]))) for one in run.datasets
+    ]
     rows += [(f"problem {one['reason']}", f"{one['message']} ({one['points']} points)") for one in problems]
     summaries = [(key, run.summary(key)) for key in sorted(run.metrics)]
     if not on_terminal():

@@ -11,6 +11,7 @@ from fleetlog_proto.v1 import event_pb2
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.ids import ID_BYTES
+from fleetlog_core.rules.datasets import check_dataset
 from fleetlog_core.rules.names import check_key, check_keys, check_run_name, check_text, check_user, fits
 from fleetlog_core.rules.paths import check_artifact_path
 
@@ -183,6 +184,16 @@ def _tags_deleted(event: event_pb2.Event, field: str) -> None:
         check_key(key, f"{field}.keys[{place}]")
 
 
+def _datasets_logged(event: event_pb2.Event, field: str) -> None:
+    datasets = event.datasets_logged.datasets
+    if not datasets:
+        raise _empty(f"{field}.datasets")
+    if len(datasets) > limits.DATASETS_PER_RUN:
+        raise _too_many(f"{field}.datasets", len(datasets), limits.DATASETS_PER_RUN)
+    for place, dataset in enumerate(datasets):
+        check_dataset(dataset, f"{field}.datasets[{place}]")
+
+
 def _artifact_logged(event: event_pb2.Event, field: str) -> None:
     artifact = event.artifact_logged
     check_artifact_path(artifact.path, f"{field}.path")
@@ -258,6 +269,7 @@ _CHECKS: dict[str, Callable[[event_pb2.Event, str], None]] = {
     "params_logged": _params_logged,
     "tags_set": _tags_set,
     "tags_deleted": _tags_deleted,
+    "datasets_logged": _datasets_logged,
     "artifact_logged": _artifact_logged,
     "loss_reported": _anything,
 }

@@ -82,12 +82,12 @@ def check_text(text: str, field: str) -> None:
 
 def check_run_name(name: str, field: str) -> None:
     """A run's display name, may be empty. NAME_TOO_LONG, NAME_INVALID."""
-    _check_name(name, field, limits.RUN_NAME_CHARACTERS)
+    check_label(name, field, limits.RUN_NAME_CHARACTERS)
 
 
 def check_user(user: str, field: str) -> None:
     """Who started a run, may be empty. NAME_TOO_LONG, NAME_INVALID."""
-    _check_name(user, field, limits.USER_CHARACTERS)
+    check_label(user, field, limits.USER_CHARACTERS)
 
 
 def check_experiment_name(name: str, field: str = "name") -> None:
@@ -96,10 +96,11 @@ def check_experiment_name(name: str, field: str = "name") -> None:
         raise InvalidArgument.of_field(
             "NAME_EMPTY", field, f"the name is empty; give it 1 to {limits.EXPERIMENT_NAME_CHARACTERS} characters"
         )
-    _check_name(name, field, limits.EXPERIMENT_NAME_CHARACTERS)
+    check_label(name, field, limits.EXPERIMENT_NAME_CHARACTERS)
 
 
-def _check_name(name: str, field: str, limit: int) -> None:
+def check_label(name: str, field: str, limit: int) -> None:
+    """A text of one line, may be empty. NAME_TOO_LONG, NAME_INVALID."""
     if len(name) > limit:
         raise InvalidArgument.of_field(
             "NAME_TOO_LONG", field, f"{shown(name)} has {len(name):,} characters, at most {limit}; shorten it"

@@ -9,10 +9,12 @@ from fleetlog_core.errors import ResourceExhausted, Violation, shown
 TOO_MANY_METRICS = "TOO_MANY_METRICS"
 TOO_MANY_PARAMS = "TOO_MANY_PARAMS"
 TOO_MANY_TAGS = "TOO_MANY_TAGS"
+TOO_MANY_DATASETS = "TOO_MANY_DATASETS"
 _WORDS = {
     TOO_MANY_METRICS: ("metrics", "METRICS_PER_RUN"),
     TOO_MANY_PARAMS: ("params", "PARAMS_PER_RUN"),
     TOO_MANY_TAGS: ("tags", "TAGS_PER_RUN"),
+    TOO_MANY_DATASETS: ("datasets", "DATASETS_PER_RUN"),
 }
 
 

@@ -10,8 +10,16 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from fleetlog_core.datasets import dataset_key
 from fleetlog_core.limits import RunLimits
-from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_PARAMS, TOO_MANY_TAGS, beyond, too_many
+from fleetlog_core.rules.run_keys import (
+    TOO_MANY_DATASETS,
+    TOO_MANY_METRICS,
+    TOO_MANY_PARAMS,
+    TOO_MANY_TAGS,
+    beyond,
+    too_many,
+)
 from fleetlog_proto.v1 import event_pb2
 
 KEYS_PER_STREAM = 400_000
@@ -25,9 +33,10 @@ class _Seen:
     metrics: set[str] = field(default_factory=set)
     params: set[str] = field(default_factory=set)
     tags: set[str] = field(default_factory=set)
+    datasets: set[str] = field(default_factory=set)
 
     def __len__(self) -> int:
-        return len(self.metrics) + len(self.params) + len(self.tags)
+        return len(self.metrics) + len(self.params) + len(self.tags) + len(self.datasets)
 
 
 class StreamKeys:
@@ -42,8 +51,8 @@ class StreamKeys:
     def admit(self, namespace: str, run_id: bytes, event: event_pb2.Event, path: str) -> None:
         """Count the keys of an event that is right in itself. `path` is where it stands in the request.
 
-        ResourceExhausted TOO_MANY_METRICS, TOO_MANY_PARAMS or TOO_MANY_TAGS when the run would have too many by it;
-        then none of its keys counts.
+        ResourceExhausted TOO_MANY_METRICS, TOO_MANY_PARAMS, TOO_MANY_TAGS or TOO_MANY_DATASETS when the run would have
+        too many by it; then none of its keys counts.
         """
         kind = event.WhichOneof("payload")
         if kind == "metrics_logged":
@@ -56,6 +65,11 @@ class StreamKeys:
             self._params_and_tags(namespace, run_id, event.params_logged.params, (), f"{path}.{kind}")
         elif kind == "tags_set":
             self._params_and_tags(namespace, run_id, (), event.tags_set.tags, f"{path}.{kind}")
+        elif kind == "datasets_logged":
+            datasets = [dataset_key(dataset) for dataset in event.datasets_logged.datasets]
+            seen = self._seen(namespace, run_id)
+            _check(TOO_MANY_DATASETS, f"{path}.{kind}.datasets", seen.datasets, datasets, self._limits.datasets)
+            self._count(seen.datasets, datasets)
         elif kind == "run_started":
             started = event.run_started
             self._params_and_tags(namespace, run_id, started.params, started.tags, f"{path}.{kind}")

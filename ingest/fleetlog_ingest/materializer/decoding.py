@@ -31,7 +31,7 @@ class Decoded:
     problem: str = ""
     points: int = 0
     weight: int = 1
-    has_params: bool = False
+    writes_once: bool = False
     has_artifacts: bool = False
     columns: int = 0
     tags: int = 0
@@ -56,7 +56,7 @@ def decode(record: Record) -> Decoded:
         return Decoded(record, problem=MALFORMED)
     if any(event.HasField("runs_imported") for event in frame.events):
         return _decode_import(record, frame)
-    points, weight, has_params, has_artifacts = 0, 1, False, False
+    points, weight, writes_once, has_artifacts = 0, 1, False, False
     columns = tags = 0
     for event in frame.events:
         kind = event.WhichOneof("payload")
@@ -66,10 +66,10 @@ def decode(record: Record) -> Decoded:
             points += len(metrics.step_deltas) * named
             columns += named
         elif kind == "params_logged":
-            has_params = True
+            writes_once = True
             weight += len(event.params_logged.params)
         elif kind == "run_started":
-            has_params = has_params or len(event.run_started.params) > 0
+            writes_once = writes_once or len(event.run_started.params) > 0
             named = len(event.run_started.tags)
             weight += len(event.run_started.params) + named
             tags += named
@@ -81,11 +81,14 @@ def decode(record: Record) -> Decoded:
             named = len(event.tags_deleted.keys)
             weight += named
             tags += named
+        elif kind == "datasets_logged":
+            writes_once = True
+            weight += len(event.datasets_logged.datasets)
         elif kind == "artifact_logged":
             has_artifacts = True
             weight += ARTIFACT_WEIGHT
         weight += 1
-    return Decoded(record, frame, None, "", points, weight + points, has_params, has_artifacts, columns, tags)
+    return Decoded(record, frame, None, "", points, weight + points, writes_once, has_artifacts, columns, tags)
 
 
 def _decode_import(record: Record, frame: frame_pb2.Frame) -> Decoded:

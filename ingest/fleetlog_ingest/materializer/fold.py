@@ -9,7 +9,7 @@ from fleetlog_core.errors import shown
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import Record
 from fleetlog_core.objects.port import ObjectName
-from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_PARAMS, TOO_MANY_TAGS, beyond, words
+from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_TAGS, beyond, words
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 from google.protobuf.internal.containers import ScalarMap
 
@@ -18,11 +18,12 @@ from fleetlog_ingest.materializer.artifacts import Stored, problem_of
 from fleetlog_ingest.materializer.attrs import AttrSink
 from fleetlog_ingest.materializer.decoding import MALFORMED, Decoded
 from fleetlog_ingest.materializer.followers import follow, run_changes, run_skews
+from fleetlog_ingest.materializer.once import DATASETS, PARAMS, OnceKind, sort_out
 from fleetlog_ingest.materializer.params import Values
 from fleetlog_ingest.materializer.points import PointSink
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.sequences import SequenceSet
-from fleetlog_ingest.materializer.state import RunKey, RunKeys, State, WriterKey
+from fleetlog_ingest.materializer.state import RunKey, RunKeys, State, WriterKey, Written
 from fleetlog_ingest.materializer.summaries import summarize
 from fleetlog_ingest.materializer.tables import EVENT_TABLES, Columns, Row, columns_of, stack
 
@@ -168,6 +169,8 @@ class EventFold:
             none_left = self._no_room_for_tags(event.tags_deleted.keys)
             gone = [key for key in event.tags_deleted.keys if key not in none_left]
             self._attr_rows(run, params.TAG_KIND, params.texts_of(gone, [""] * len(gone)), removed=True)
+        elif kind == "datasets_logged":
+            self._datasets(event.datasets_logged.datasets, run)
         elif kind == "run_updated":
             self._change(runs.updated(run, event.run_updated, self._offset))
         elif kind == "run_finished":
@@ -228,39 +231,29 @@ class EventFold:
         return ""
 
     def _params(self, given: Sequence[event_pb2.Param], run: Run) -> None:
-        if not given:
-            return
-        kept = self._out.changes.params.get(self._key)
+        if given:
+            written, before = self._out.changes.params, self._before.params
+            self._once(PARAMS, params.values_of(given), written, before, self._limits.params, run)
+
+    def _datasets(self, given: Sequence[event_pb2.Dataset], run: Run) -> None:
+        if given:
+            asked = params.values_of_datasets(given)
+            written, before = self._out.changes.datasets, self._before.datasets
+            self._once(DATASETS, asked, written, before, self._limits.datasets, run)
+
+    def _once(
+        self, kind: OnceKind, asked: Values, written: Written, before: Written, limit: int, run: Run
+    ) -> None:  # fmt: skip
+        kept = written.get(self._key)
         if kept is None:
-            kept = self._out.changes.params[self._key] = dict(self._before.params.get(self._key, {}))
-        asked = params.values_of(given)
-        if len(kept) + len(given) <= self._limits.params and kept.keys().isdisjoint(asked.keys):
-            before = len(kept)
-            kept.update(zip(asked.keys, asked.texts, strict=True))
-            if len(kept) == before + len(given):
-                # All of them are new, as those of most runs are.
-                self._attr_rows(run, params.PARAM_KIND, asked)
-                return
-            for key in asked.keys:
-                kept.pop(key, None)
-        excess = dict.fromkeys(beyond(kept, asked.keys, self._limits.params))
-        if excess:
-            self._problem(TOO_MANY_PARAMS, words(TOO_MANY_PARAMS, excess, self._limits.params))
-        new = []
-        for place, (key, text) in enumerate(zip(asked.keys, asked.texts, strict=True)):
-            if key in excess:
-                continue
-            first = kept.get(key)
-            if first is None:
-                kept[key] = text
-                new.append(place)
-            elif first != text:
-                self._problem(
-                    "PARAM_CONFLICT",
-                    f"params: {shown(key)} is {shown(first)} and can't become {shown(text)}; params are written"
-                    " once, log it under another key or as a tag",
-                )
-        self._attr_rows(run, params.PARAM_KIND, asked.only(new))
+            kept = written[self._key] = dict(before.get(self._key, {}))
+        found = sort_out(kept, asked, limit)
+        if found.excess:
+            names = [kind.name(key) for key in found.excess]
+            self._problem(kind.too_many, words(kind.too_many, names, limit))
+        for conflict in found.conflicts:
+            self._problem(kind.conflict, kind.told(*conflict))
+        self._attr_rows(run, kind.number, found.new)
 
     def _tags(self, tags: ScalarMap[str, str], run: Run) -> None:
         # Not .items(), which is Python all the way.

@@ -7,7 +7,8 @@ A batch that broke off is loaded again when some of its rows may be in. What `ap
             None is there: what is read is the state before.
   runs      rows of the batch may be there, with the older ones merged away. Then every table that depends on them is
             in, its repeat is dropped by its token, and what is folded again no longer matters.
-  params    the first write of a key is the only row of the key, so rows of the batch are told by their ver alone.
+  params    the first write of a key is the only row of the key, so rows of the batch are told by their ver alone; so
+            with datasets.
   keys      rows of the batch may be there, and change nothing (run_keys).
 """
 
@@ -17,6 +18,7 @@ import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 
+from fleetlog_core.datasets import DATASET_KIND
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.warehouse.port import Statement, Warehouse
 
@@ -27,7 +29,7 @@ from fleetlog_ingest.materializer.params import PARAM_KIND
 from fleetlog_ingest.materializer.run_keys import RunKeyStore
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.sequences import SequenceSet
-from fleetlog_ingest.materializer.state import RunKey, State, WriterKey
+from fleetlog_ingest.materializer.state import RunKey, State, WriterKey, Written
 
 RUNS_PER_SELECT = 2_000
 _IDS = "IN (SELECT toFixedString(unhex(arrayJoin({ids:Array(String)})), 16))"
@@ -45,7 +47,8 @@ class StateStore:
         self._most_runs = most_runs
         self._runs: OrderedDict[RunKey, Run] = OrderedDict()
         self._writers: dict[RunKey, dict[WriterKey, SequenceSet]] = {}
-        self._params: dict[RunKey, dict[str, str]] = {}
+        self._params: Written = {}
+        self._datasets: Written = {}
         self._keys = RunKeyStore(warehouse, limits or RunLimits())
 
     def load(self, records: Sequence[Decoded], first: int) -> State:
@@ -62,10 +65,10 @@ class StateStore:
         for decoded in records:
             if decoded.frame is not None:
                 key = (decoded.namespace, decoded.frame.run_id)
-                wanted[key] = decoded.has_params or wanted.get(key, False)
+                wanted[key] = decoded.writes_once or wanted.get(key, False)
         self._load_runs([key for key in wanted if key not in self._runs], first)
         known = [key for key in wanted if key in self._runs]
-        self._load_params([key for key in known if wanted[key] and key not in self._params], first)
+        self._load_written([key for key in known if wanted[key] and key not in self._params], first)
         state = State(keys=self._keys.load(records, self._runs.keys()))
         for key in known:
             self._runs.move_to_end(key)
@@ -73,6 +76,7 @@ class StateStore:
             state.writers.update(self._writers[key])
             if wanted[key]:
                 state.params[key] = self._params[key]
+                state.datasets[key] = self._datasets[key]
         return state
 
     def keep(self, changes: State) -> None:
@@ -82,17 +86,19 @@ class StateStore:
                 # Nothing of it was there before, so there is nothing else to load of it either.
                 self._writers[key] = {}
                 self._params[key] = {}
+                self._datasets[key] = {}
             self._runs[key] = run
         for writer, applied in changes.writers.items():
             if writer[:2] in self._runs:
                 self._writers[writer[:2]][writer] = applied
-        for key, params in changes.params.items():
-            self._params[key] = params
+        self._params.update(changes.params)
+        self._datasets.update(changes.datasets)
         self._keys.keep(changes.keys)
         while len(self._runs) > self._most_runs:
             key, _ = self._runs.popitem(last=False)
             self._writers.pop(key, None)
             self._params.pop(key, None)
+            self._datasets.pop(key, None)
             self._keys.drop(key)
 
     def forget(self) -> None:
@@ -100,6 +106,7 @@ class StateStore:
         self._runs.clear()
         self._writers.clear()
         self._params.clear()
+        self._datasets.clear()
         self._keys.forget()
 
     def _load_runs(self, keys: Sequence[RunKey], first: int) -> None:
@@ -155,14 +162,15 @@ class StateStore:
             writer = (namespace, run_id.tobytes(), writer_id.tobytes())
             self._writers[writer[:2]][writer] = SequenceSet.parse(texts[place])
 
-    def _load_params(self, keys: Sequence[RunKey], first: int) -> None:
+    def _load_written(self, keys: Sequence[RunKey], first: int) -> None:
         for key in keys:
-            self._params[key] = {}
+            self._params[key], self._datasets[key] = {}, {}
         for namespace, run_ids in _by_namespace(keys):
             rows = self._warehouse.select(
                 Statement(
-                    "SELECT run_id, key, str FROM run_attrs FINAL WHERE namespace = {namespace:String}"
-                    f" AND run_id {_IDS} AND kind = {PARAM_KIND} AND ver < toUInt256({{before:String}})",
+                    "SELECT run_id, kind, key, str FROM run_attrs FINAL WHERE namespace = {namespace:String}"
+                    f" AND run_id {_IDS} AND kind IN ({PARAM_KIND}, {DATASET_KIND})"
+                    " AND ver < toUInt256({before:String})",
                     {
                         "namespace": namespace,
                         "ids": [run_id.hex() for run_id in run_ids],
@@ -170,9 +178,10 @@ class StateStore:
                     },
                 )
             )
-            keys_, texts = rows.texts("key"), rows.texts("str")
+            kinds, keys_, texts = rows.array("kind").tolist(), rows.texts("key"), rows.texts("str")
             for place, run_id in enumerate(rows.array("run_id")):
-                self._params[(namespace, run_id.tobytes())][keys_[place]] = texts[place]
+                written = self._params if kinds[place] == PARAM_KIND else self._datasets
+                written[(namespace, run_id.tobytes())][keys_[place]] = texts[place]
 
 
 def _by_namespace(keys: Iterable[RunKey]) -> Iterable[tuple[str, list[bytes]]]:

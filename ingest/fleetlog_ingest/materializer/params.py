@@ -1,4 +1,4 @@
-"""Params and tags as rows of `attrs`: canonical texts, and the numbers that texts stand for."""
+"""Params, tags and datasets as rows of `attrs`: canonical texts, and the numbers that texts stand for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from fleetlog_core.datasets import dataset_key, dataset_text
 from fleetlog_proto.v1 import event_pb2
 
 PARAM_KIND = 1
@@ -16,7 +17,7 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """Params or tags as columns: keys, texts, numbers (NaN when a text is none) and types."""
+    """Params, tags or datasets as columns: keys, texts, numbers (NaN when a text is none) and types."""
 
     keys: Sequence[str]
     texts: Sequence[str]
@@ -63,6 +64,15 @@ def values_of(given: Iterable[event_pb2.Param]) -> Values:
 def texts_of(keys: Sequence[str], texts: Sequence[str]) -> Values:
     """Tags."""
     return Values(keys, texts, list(map(number_of, texts)), [0] * len(keys))
+
+
+def values_of_datasets(given: Iterable[event_pb2.Dataset]) -> Values:
+    """Datasets: what tells them apart as keys, the rest as texts. None is a number."""
+    keys, texts = [], []
+    for dataset in given:
+        keys.append(dataset_key(dataset))
+        texts.append(dataset_text(dataset))
+    return Values(keys, texts, [math.nan] * len(keys), [0] * len(keys))
 
 
 def number_of(text: str) -> float:

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
+from fleetlog_core.datasets import DATASET_KIND
 from fleetlog_core.ids import SLOT_BITS
 from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse
 
@@ -42,6 +43,8 @@ _COUNTED = (
     "kind, key, count() AS runs, countIf(NOT isNaN(num)) AS numeric,"
     " minIf(num, NOT isNaN(num)) AS low, maxIf(num, NOT isNaN(num)) AS high"
 )
+_SINGLE = f"kind != {DATASET_KIND}"
+"""What a run has one value of by key."""
 _SLOT = f"bitShiftRight(reinterpretAsUInt64(reverse(substring(run_id, 1, 6))), {SLOT_BITS})"
 
 
@@ -199,9 +202,8 @@ def segment_statement(homes: Homes, span: Span, deleted_view: int) -> Statement:
     binds = Binds()
     ids = " AND ".join([f"namespace = {binds.text(homes.namespace)}", *_ids(span, binds)])
     runs = f"SELECT run_id FROM runs FINAL WHERE {homes.sql(span, binds)}{shown_sql(deleted_view)}"
-    sql = (
-        f"SELECT {_COUNTED} FROM run_attrs FINAL WHERE {ids} AND removed = 0 AND run_id IN ({runs}) GROUP BY kind, key"
-    )
+    where = f"{ids} AND removed = 0 AND {_SINGLE} AND run_id IN ({runs})"
+    sql = f"SELECT {_COUNTED} FROM run_attrs FINAL WHERE {where} GROUP BY kind, key"
     return Statement(sql, binds.values)
 
 
@@ -210,7 +212,7 @@ def matching_statement(scope: Scope, plan: Plan, deleted_view: int) -> Statement
     binds = Binds()
     runs = f"SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)}{shown_sql(deleted_view)}"
     runs += f" AND {condition(plan, scope, binds)}"
-    where = f"namespace = {binds.text(scope.namespace)} AND removed = 0 AND run_id IN ({runs})"
+    where = f"namespace = {binds.text(scope.namespace)} AND removed = 0 AND {_SINGLE} AND run_id IN ({runs})"
     sql = f"SELECT {_COUNTED} FROM run_attrs FINAL WHERE {where} GROUP BY kind, key"
     return Statement(sql, binds.values, wide=True)
 

@@ -85,6 +85,13 @@ class Calculator:
             )
         return Key(*resolved)
 
+    def single(self, field: tree.Field) -> Key:
+        """The same, of what a run has one of. FILTER_TYPE."""
+        key = self.key(field)
+        if key.kind == "datasets":
+            self.refuse(field.span, f"a run may have several datasets: {name_of(key)} is for filters alone")
+        return key
+
     def series(self, series: tree.Series) -> Key | Series:
         """What a function means; the last of all points is what the metric itself is."""
         key = self.key(series.field)
@@ -123,7 +130,7 @@ class Calculator:
 
     def _field(self, field: tree.Field) -> Number:
         key = self.key(field)
-        if key.kind == "tags":
+        if key.kind in ("tags", "datasets"):
             self.refuse(field.span, f"{name_of(key)} is a text; only numbers can be calculated with or compared so")
         if key.kind != "attributes":
             return Number(key, "number")

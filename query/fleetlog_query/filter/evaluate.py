@@ -31,7 +31,8 @@ class Point:
 class Row:
     """One run. Params are (number or NaN, text, type as in attrs); attributes that a run lacks are None.
 
-    `metrics` are latest values, `points` all of them: only functions look there.
+    `metrics` are latest values, `points` all of them: only functions look there. `datasets` have a text for each of
+    name, digest and context.
     """
 
     attributes: Mapping[str, float | str | None]
@@ -39,6 +40,7 @@ class Row:
     tags: Mapping[str, str] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     points: Mapping[str, Sequence[Point]] = field(default_factory=dict)
+    datasets: Sequence[Mapping[str, str]] = ()
 
 
 def matches(plan: Plan | None, row: Row) -> bool:
@@ -53,6 +55,8 @@ def matches(plan: Plan | None, row: Row) -> bool:
 
 
 def _leaf(leaf: Leaf, row: Row) -> bool:
+    if isinstance(leaf.value, Key) and leaf.value.kind == "datasets":
+        return _datasets(leaf, [one[leaf.value.key] for one in row.datasets if one[leaf.value.key]])
     if leaf.operator == "null":
         return _present(leaf.value, row) is leaf.negated
     if not leaf.numeric:
@@ -64,6 +68,13 @@ def _leaf(leaf: Leaf, row: Row) -> bool:
         return False
     known = [other for other in others if other is not None]
     return len(known) == len(others) and _numbers(leaf, value, known) != leaf.negated
+
+
+def _datasets(leaf: Leaf, texts: list[str]) -> bool:
+    """One of the datasets is enough, whatever the others are."""
+    if leaf.operator == "null":
+        return bool(texts) is leaf.negated
+    return any(_texts(leaf, text) != leaf.negated for text in texts)
 
 
 def _present(value: Value, row: Row) -> bool:

@@ -14,7 +14,7 @@ from fleetlog_query.filter.values import Key, Series, Value, name_of
 
 _TABLES = {
     "runs": "attributes of runs",
-    "attrs": "the latest value of each param, tag and metric",
+    "attrs": "the latest value of each param, tag and metric, and datasets",
     "series": "what is known of each metric over all its points",
     "rollup": "metrics in buckets of 128 steps",
     "run_history": "runs as they were",

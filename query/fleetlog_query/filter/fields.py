@@ -5,17 +5,18 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Literal
 
+from fleetlog_core.datasets import DATASET_KIND, PARTS
 from fleetlog_core.errors import shown
 from fleetlog_proto.v1 import event_pb2
 
-Kind = Literal["params", "tags", "metrics", "attributes"]
-KIND_NUMBERS = {"params": 1, "tags": 2, "metrics": 3}
+Kind = Literal["params", "tags", "metrics", "attributes", "datasets"]
+KIND_NUMBERS = {"params": 1, "tags": 2, "metrics": 3, "datasets": DATASET_KIND}
 """attrs.kind."""
 
 _GROUPS: dict[str, Kind] = {
     "metrics": "metrics", "metric": "metrics", "params": "params", "param": "params", "parameters": "params",
     "parameter": "params", "tags": "tags", "tag": "tags", "attributes": "attributes", "attribute": "attributes",
-    "attr": "attributes", "run": "attributes",
+    "attr": "attributes", "run": "attributes", "datasets": "datasets", "dataset": "datasets",
 }  # fmt: skip
 
 AttributeType = Literal["text", "id", "state", "time", "number"]
@@ -27,7 +28,6 @@ _ALIASES = {
     "run_name": "name", "status": "state", "user_id": "user", "created": "start_time", "id": "run_id",
     "run name": "name", "start time": "start_time", "parent_id": "parent_run_id", "experiment": "experiment_id",
 }  # fmt: skip
-_RESERVED = ("dataset", "datasets")
 STATES = {
     event_pb2.RunState.Name(number).removeprefix("RUN_STATE_"): number
     for number in (
@@ -52,12 +52,13 @@ def resolve(group: str, key: str) -> tuple[Kind, str] | str:
         kind: Kind | None = "attributes"
     else:
         kind = _GROUPS.get(group)
-    if group in _RESERVED:
-        return "runs have no datasets yet; what you log about them as tags or params can be asked for"
     if kind is None:
         near = get_close_matches(group, _GROUPS, 1)
         hint = f"; did you mean {_GROUPS[near[0]]}?" if near else ""
-        return f"there is no group {shown(group)}: metrics, params, tags or attributes{hint}"
+        return f"there is no group {shown(group)}: metrics, params, tags, datasets or attributes{hint}"
+    if kind == "datasets":
+        part = key.lower()
+        return (kind, part) if part in PARTS else f"{shown(key)} is nothing of a dataset: there are {', '.join(PARTS)}"
     if kind != "attributes":
         return kind, key
     name = _ALIASES.get(key.lower(), key.lower())

@@ -53,7 +53,7 @@ def parse_order_key(text: str, field: str = "order_by", now_millis: float | None
     parsed = parse_key(text, field)
     operand, calculator = parsed.operand, Calculator(field, now_millis)
     if isinstance(operand, tree.Field):
-        return OrderKey(calculator.key(operand), parsed.descending)
+        return OrderKey(calculator.single(operand), parsed.descending)
     value = 0.0 if isinstance(operand, tree.Text) else calculator.number(operand).value
     if isinstance(value, float):
         calculator.refuse(operand.span, "expected something of a run to sort by, such as metrics.val_loss")

@@ -172,7 +172,7 @@ def _is_text(key: Key, others: tuple[Operand, ...]) -> bool:
         return isinstance(others[0], tree.Text)
     if key.kind == "attributes":
         return ATTRIBUTES[key.key] in ("text", "id", "state")
-    return key.kind == "tags"
+    return key.kind in ("tags", "datasets")
 
 
 def _what(operand: Operand) -> str:

@@ -33,4 +33,4 @@ def key_of(text: str, field: str) -> Key:
     operand = parse_quantity(text, field)
     if not isinstance(operand, tree.Field):
         raise filter_error("FILTER_TYPE", operand.span.start, "expected a name such as params.lr", field)
-    return Calculator(field, None).key(operand)
+    return Calculator(field, None).single(operand)

@@ -29,8 +29,8 @@ def is_of_column(plan: Plan) -> bool:
         return False
     if plan.numeric:
         return plan.operator in _SIGNS or plan.operator == "between"
-    of_attribute = isinstance(plan.value, Key) and plan.value.kind == "attributes"
-    return plan.operator in ("=", "in") and not of_attribute
+    is_held = isinstance(plan.value, Key) and plan.value.kind in ("params", "tags")
+    return plan.operator in ("=", "in") and is_held
 
 
 def holds_of(plan: Plan, frame: Frame, select: Select) -> Holds:

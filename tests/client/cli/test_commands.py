@@ -35,6 +35,7 @@ def runs(embedded_target: str) -> Runs:
         run = fleetlog.start_run(
             "cli", name, params=params, tags={"note": NOTE}, start_time=start, target=embedded_target
         )
+        run.log_input("fineweb10B", "training", digest="8f2c")
         for step in range(100):
             run.log({"loss": loss + (99 - step), "acc": 0.5, "other/metric": 1.0, "time_ms": 88324.0}, step=step)
         run.finish(end_time=start + 4_325_000)
@@ -121,6 +122,7 @@ def test_json_has_everything(runs: Runs) -> None:
     )
     one = json.loads(piped(runs.target, "runs", "get", runs.best, "--json").out)
     assert (one["experiment"], one["summaries"]["loss"]["count"], one["problems"]) == ("cli", 100, [])
+    assert [(data["name"], data["digest"]) for data in one["datasets"]] == [("fineweb10B", "8f2c")]
     (seed,) = json.loads(piped(runs.target, "runs", "diff", runs.best, runs.second, "--json").out)[:1]
     assert seed == {"what": "params.seed", "values": {runs.best: 0, runs.second: 1}}
     points = json.loads(piped(runs.target, "metrics", "show", runs.best, "loss", "--json").out)
@@ -132,6 +134,9 @@ def test_a_run_on_a_terminal(runs: Runs) -> None:
     out = on_terminal(runs.target, 80, "runs", "get", runs.best).out
     assert "2023-11-14 22:13:20 UTC" in out
     assert "1 h 12 min" in out
+    assert [line.split() for line in out.splitlines() if "fineweb" in line] == [
+        ["dataset", "fineweb10B", "training", "·", "8f2c"]
+    ]
     (loss,) = [line.split() for line in out.splitlines() if line.startswith("loss ")]
     assert loss == ["loss", "3.12346", "99", "3.12346", "102.123", "52.6235", "100"]
 

@@ -58,6 +58,11 @@ def params(*keys: str, text: str = "x") -> event_pb2.Event:
     return Event(params_logged=event_pb2.ParamsLogged(params=[event_pb2.Param(key=key, text=text) for key in keys]))
 
 
+def datasets(*names: str, **said: str) -> event_pb2.Event:
+    found = [event_pb2.Dataset(name=name, **said) for name in names]
+    return Event(datasets_logged=event_pb2.DatasetsLogged(datasets=found))
+
+
 @pytest.mark.parametrize(
     ("event", "points"),
     [
@@ -83,6 +88,8 @@ def params(*keys: str, text: str = "x") -> event_pb2.Event:
         (artifact(size=0, sha256=hashlib.sha256().digest()), 0),
         (Event(params_logged=event_pb2.ParamsLogged(params=[event_pb2.Param(key="a", real=math.nan)])), 0),
         (params(*(f"k{n}" for n in range(limits.PARAMS_PER_EVENT))), 0),
+        (datasets("x" * 500, digest="y" * 200, context="z" * 250, schema="é" * 32_768, profile="a\nb"), 0),
+        (datasets(*map(str, range(1_000))), 0),
     ],
 )
 def test_events_are_taken(event: event_pb2.Event, points: int) -> None:
@@ -132,6 +139,14 @@ def test_events_are_taken(event: event_pb2.Event, points: int) -> None:
         (Event(tags_deleted=event_pb2.TagsDeleted()), "EVENT_EMPTY", ".tags_deleted.keys", "at least one"),
         (Event(tags_deleted=event_pb2.TagsDeleted(keys=["a", "a//"])), "KEY_INVALID", ".tags_deleted.keys[1]", "'a//'"),
         (Event(tags_deleted=event_pb2.TagsDeleted(keys=["a"] * 2_001)), "OVER_LIMIT", ".tags_deleted.keys", "2,001"),
+        (datasets(), "EVENT_EMPTY", ".datasets_logged.datasets", "at least one"),
+        (datasets("a", " "), "NAME_EMPTY", ".datasets_logged.datasets[1].name", "what the data is called"),
+        (datasets("x" * 501), "NAME_TOO_LONG", ".datasets_logged.datasets[0].name", "501 characters, at most 500"),
+        (datasets("a\x1fb"), "NAME_INVALID", ".datasets_logged.datasets[0].name", "control character"),
+        (datasets("a", digest="x" * 201), "NAME_TOO_LONG", ".datasets_logged.datasets[0].digest", "at most 200"),
+        (datasets("a", context="x\n"), "NAME_INVALID", ".datasets_logged.datasets[0].context", "control"),
+        (datasets("a", source="é" * 32_769), "TEXT_TOO_LONG", ".datasets_logged.datasets[0].source", "65,536 bytes"),
+        (datasets(*["a"] * 1_001), "OVER_LIMIT", ".datasets_logged.datasets", "1,001, at most 1,000"),
         (artifact("../x"), "ARTIFACT_PATH_INVALID", ".artifact_logged.path", "'../x'"),
         (artifact("%252e%252e%252fx"), "ARTIFACT_PATH_INVALID", ".artifact_logged.path", "%252e"),
         (artifact(size=-1), "SIZE_INVALID", ".artifact_logged.size_bytes", "-1 is not 0 to 5,497,558,138,880"),

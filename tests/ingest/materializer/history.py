@@ -67,7 +67,7 @@ def _table(chance: random.Random, seed: int, number: int) -> tuple[bytes, bytes]
 
 
 def _event(chance: random.Random, sequence: int) -> event_pb2.Event:
-    kind = chance.randrange(10)
+    kind = chance.randrange(11)
     event = event_pb2.Event(sequence=sequence, observe_time_millis=NOW + sequence)
     if kind == 0:
         opened = start(sequence, chance.randrange(2), f"run {sequence}", lr=chance.choice(["1", "2"]))
@@ -81,6 +81,8 @@ def _event(chance: random.Random, sequence: int) -> event_pb2.Event:
         event.tags_deleted.keys.append(chance.choice("abc"))
     elif kind == 4:
         event.run_finished.state = chance.choice([event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_FINISHED])
+    elif kind == 10:
+        event.datasets_logged.datasets.add(name=chance.choice("abc"), source=chance.choice(["", "s3://b"]))
     elif kind == 5:
         content = chance.randbytes(8)
         artifact = event.artifact_logged

@@ -12,6 +12,7 @@ from fleetlog_proto.v1 import event_pb2
 from tests.ingest.materializer.builders import NOW, RUN, WRITER, folded, frame, metrics, params, record, start
 
 KEY = ("default", RUN)
+ELSEWHERE = ("fineweb", "test", "file")
 
 
 def texts(out: Folded, table: str, column: str) -> list[str]:
@@ -60,6 +61,24 @@ def test_the_first_write_of_a_param_wins_and_another_value_is_told() -> None:
     assert sorted(texts(out, "attrs", "str")) == ["0.1", "1"]
     assert texts(out, "problems", "reason") == ["PARAM_CONFLICT"]
     assert "'0.1'" in texts(out, "problems", "message")[0]
+
+
+def test_the_first_write_of_a_dataset_wins_and_another_one_is_told() -> None:
+    def read(sequence: int, name: str, context: str, source: str) -> event_pb2.Event:
+        event = event_pb2.Event(sequence=sequence)
+        event.datasets_logged.datasets.add(name=name, context=context, source=source)
+        return event
+
+    first, other = read(2, "fineweb", "training", "s3"), read(3, "fineweb", "test", "gs")
+    out = folded(State(), record(frame(start(1), first, other), 0))
+    assert sorted(zip(texts(out, "attrs", "key"), texts(out, "attrs", "str"), strict=True)) == [
+        ("fineweb\x1f\x1ftest", '{"source":"gs"}'),
+        ("fineweb\x1f\x1ftraining", '{"source":"s3"}'),
+    ]
+    again = folded(State().after(out.changes), record(frame(read(4, "fineweb", "test", "gs"), read(5, *ELSEWHERE)), 1))
+    assert "attrs" not in again.tables
+    assert texts(again, "problems", "reason") == ["DATASET_CONFLICT"]
+    assert "'fineweb / test'" in texts(again, "problems", "message")[0]
 
 
 def test_an_event_before_run_started_makes_the_run_in_the_default_experiment() -> None:

@@ -103,6 +103,7 @@ class Event(_message.Message):
     LOSS_REPORTED_FIELD_NUMBER: _builtins.int
     EVENT_REFUSED_FIELD_NUMBER: _builtins.int
     RUNS_IMPORTED_FIELD_NUMBER: _builtins.int
+    DATASETS_LOGGED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Position in the stream of its writer: from 1, without gaps, per (run, writer). Set by the client."""
     observe_time_millis: _builtins.int
@@ -163,6 +164,10 @@ class Event(_message.Message):
     def runs_imported(self) -> Global___RunsImported:
         """Runs that were made elsewhere. Alone in its frame. Never accepted in AppendEvents; see ImportRuns."""
 
+    @_builtins.property
+    def datasets_logged(self) -> Global___DatasetsLogged:
+        """Data that the run read."""
+
     def __init__(
         self,
         *,
@@ -182,12 +187,13 @@ class Event(_message.Message):
         loss_reported: Global___LossReported | None = ...,
         event_refused: Global___EventRefused | None = ...,
         runs_imported: Global___RunsImported | None = ...,
+        datasets_logged: Global___DatasetsLogged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "event_refused", b"event_refused", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "event_refused", b"event_refused", "ignorable", b"ignorable", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "observe_time_millis", b"observe_time_millis", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "sequence", b"sequence", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "ignorable", b"ignorable", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "observe_time_millis", b"observe_time_millis", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "sequence", b"sequence", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_updated", "run_finished", "run_deleted", "run_restored", "params_logged", "tags_set", "tags_deleted", "metrics_logged", "artifact_logged", "loss_reported", "event_refused", "runs_imported"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_updated", "run_finished", "run_deleted", "run_restored", "params_logged", "tags_set", "tags_deleted", "metrics_logged", "artifact_logged", "loss_reported", "event_refused", "runs_imported", "datasets_logged"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -486,6 +492,78 @@ class TagsDeleted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TagsDeleted: _TypeAlias = TagsDeleted  # noqa: Y015
+
+@_typing.final
+class DatasetsLogged(_message.Message):
+    """Data that the run read. Name, digest and context tell datasets apart: the first write of the three in log order wins;
+    the same again changes nothing; another source, schema or profile is recorded on the run as a conflict.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DATASETS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def datasets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Dataset]:
+        """At least one."""
+
+    def __init__(
+        self,
+        *,
+        datasets: _abc.Iterable[Global___Dataset] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["datasets", b"datasets"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DatasetsLogged: _TypeAlias = DatasetsLogged  # noqa: Y015
+
+@_typing.final
+class Dataset(_message.Message):
+    """Data that a run read."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    SOURCE_TYPE_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    SCHEMA_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """1 to 500 characters."""
+    digest: _builtins.str
+    """What tells its version, such as a hash: 0 to 200 characters; empty = not known."""
+    context: _builtins.str
+    """What it was read for, such as "training": 0 to 250 characters."""
+    source_type: _builtins.str
+    """Of what kind the source is, such as "s3": 0 to 250 characters."""
+    source: _builtins.str
+    """Where it comes from, such as a URI or JSON; at most 65,536 bytes, as the next two."""
+    schema: _builtins.str
+    """Its columns and their types, or the like."""
+    profile: _builtins.str
+    """Its size, statistics and the like."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        context: _builtins.str = ...,
+        source_type: _builtins.str = ...,
+        source: _builtins.str = ...,
+        schema: _builtins.str = ...,
+        profile: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "digest", b"digest", "name", b"name", "profile", b"profile", "schema", b"schema", "source", b"source", "source_type", b"source_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dataset: _TypeAlias = Dataset  # noqa: Y015
 
 @_typing.final
 class MetricsLogged(_message.Message):

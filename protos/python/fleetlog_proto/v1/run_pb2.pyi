@@ -58,6 +58,7 @@ class Run(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
+    DATASETS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """32 hexadecimal digits. Always filled."""
     experiment_id: _builtins.int
@@ -92,6 +93,10 @@ class Run(_message.Message):
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___Problem]:
         """What went wrong with its events, oldest first, at most 100. Filled by GetRun only."""
 
+    @_builtins.property
+    def datasets(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Dataset]:
+        """Data that it read, by name, digest and context. Not in Arrow."""
+
     def __init__(
         self,
         *,
@@ -108,10 +113,11 @@ class Run(_message.Message):
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         metrics: _abc.Iterable[Global___MetricSummary] | None = ...,
         problems: _abc.Iterable[Global___Problem] | None = ...,
+        datasets: _abc.Iterable[_event_pb2.Dataset] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_end_time_millis", b"_end_time_millis", "end_time_millis", b"end_time_millis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_time_millis", b"_end_time_millis", "deleted", b"deleted", "end_time_millis", b"end_time_millis", "experiment_id", b"experiment_id", "metrics", b"metrics", "name", b"name", "params", b"params", "parent_run_id", b"parent_run_id", "problems", b"problems", "run_id", b"run_id", "start_time_millis", b"start_time_millis", "state", b"state", "tags", b"tags", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_time_millis", b"_end_time_millis", "datasets", b"datasets", "deleted", b"deleted", "end_time_millis", b"end_time_millis", "experiment_id", b"experiment_id", "metrics", b"metrics", "name", b"name", "params", b"params", "parent_run_id", b"parent_run_id", "problems", b"problems", "run_id", b"run_id", "start_time_millis", b"start_time_millis", "state", b"state", "tags", b"tags", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__end_time_millis: _TypeAlias = _typing.Literal["end_time_millis"]  # noqa: Y015
     _WhichOneofArgType__end_time_millis: _TypeAlias = _typing.Literal["_end_time_millis", b"_end_time_millis"]  # noqa: Y015

@@ -1,0 +1,36 @@
+"""How a dataset of a run stands in `attrs`: what tells it apart is its key, the rest its text."""
+
+from __future__ import annotations
+
+import json
+
+from fleetlog_proto.v1 import event_pb2
+
+DATASET_KIND = 4
+"""attrs.kind."""
+SEPARATOR = "\x1f"
+"""Between name, digest and context; no name has control characters."""
+PARTS = ("name", "digest", "context")
+_DETAILS = ("source_type", "source", "schema", "profile")
+
+
+def dataset_key(dataset: event_pb2.Dataset) -> str:
+    """Name, digest and context. The name first: the rows of one name stand together."""
+    return SEPARATOR.join(getattr(dataset, part) for part in PARTS)
+
+
+def dataset_text(dataset: event_pb2.Dataset) -> str:
+    """All else that is said of it: a JSON object of texts, without the empty ones."""
+    said = {name: text for name in _DETAILS if (text := getattr(dataset, name))}
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")) if said else ""
+
+
+def dataset_of(key: str, text: str) -> event_pb2.Dataset:
+    """The dataset of a key and a text."""
+    parts = dict(zip(PARTS, key.split(SEPARATOR), strict=True))
+    return event_pb2.Dataset(**parts, **(json.loads(text) if text else {}))
+
+
+def dataset_name(key: str) -> str:
+    """How a key is told of: its parts that are there."""
+    return " / ".join(filter(None, key.split(SEPARATOR)))

@@ -1,0 +1,30 @@
+"""Datasets: what may be said of one."""
+
+from __future__ import annotations
+
+from fleetlog_proto.v1 import event_pb2
+
+from fleetlog_core import limits
+from fleetlog_core.errors import InvalidArgument, shown
+from fleetlog_core.rules.names import check_label
+
+_LABELS = {
+    "name": limits.DATASET_NAME_CHARACTERS, "digest": limits.DATASET_DIGEST_CHARACTERS,
+    "context": limits.DATASET_LABEL_CHARACTERS, "source_type": limits.DATASET_LABEL_CHARACTERS,
+}  # fmt: skip
+
+
+def check_dataset(dataset: event_pb2.Dataset, field: str) -> None:
+    """NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID, TEXT_TOO_LONG."""
+    if not dataset.name.strip():
+        raise InvalidArgument.of_field("NAME_EMPTY", f"{field}.name", "the name is empty; say what the data is called")
+    for name, characters in _LABELS.items():
+        check_label(getattr(dataset, name), f"{field}.{name}", characters)
+    for name in ("source", "schema", "profile"):
+        text = getattr(dataset, name)
+        if len(text.encode("utf-8", "surrogatepass")) > limits.DATASET_TEXT_BYTES:
+            raise InvalidArgument.of_field(
+                "TEXT_TOO_LONG",
+                f"{field}.{name}",
+                f"{shown(text)} has more than {limits.DATASET_TEXT_BYTES:,} bytes; log it as an artifact",
+            )

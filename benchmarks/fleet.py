@@ -35,7 +35,6 @@ RUNS = int(os.environ.get("FLEETLOG_BENCH_RUNS", "1000000"))
 DATA = os.environ.get("FLEETLOG_BENCH_DATA")
 TIMES = 60
 SELECTED = 100_000
-SECONDS_TO_READ = 5.0
 CURVES, CURVE_POINTS, BUCKETS = 100, 100_000, 1_000
 
 
@@ -93,24 +92,9 @@ class Fleet:
             )  # fmt: skip
             return list(chosen)
 
-        def again() -> Callable[[], object]:
-            """What the server reads of a metric that is asked for again takes it some seconds for all 20."""
-            asked: list[bool] = []
-
-            def search() -> object:
-                if not asked:
-                    for _ in range(200):
-                        ordered(client, rng)
-                    time.sleep(SECONDS_TO_READ)
-                    asked.append(True)
-                return ordered(client, rng)
-
-            return search
-
         return [
             ("two conditions, top 10", lambda: two_conditions(client, rng=rng), 60),
             ("order by a metric, no filter, top 10", lambda: ordered(client, rng), 60),
-            ("order by a metric that was asked for before, top 10", again(), 60),
             ("three conditions with OR and a series function", three, 150),
             ("next page of 10", pages(), 60),
             ("facets: all keys", lambda: client.keys(experiments=[EXPERIMENT]), 150),

@@ -1,22 +1,22 @@
-"""Pages by a number of metrics: only runs whose number is among the foremost are joined and sorted.
+"""Pages by a number: only runs whose number is among the foremost are joined and sorted.
 
-The foremost numbers of a metric are read with those that were superseded and not yet merged away: to tell them costs
-several times the rest. So what the runs that were found have now is read, beside the page that holds when nothing of it
-was superseded; the runs' other keys come along. Every number that is before all others now was found.
+Each granule's lowest and highest number are known, so the foremost are found in few of them. They are read with those
+that were superseded and not yet merged away: to tell them costs several times the rest. So what the runs that were
+found have now is read, beside the page that holds when nothing of it was superseded; the runs' other keys come along.
+Every number that is before all others now was found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from fleetlog_core.warehouse.port import Answer
-from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.cancelling import CancellableWarehouse
-from fleetlog_query.filter.values import Key, Series
-from fleetlog_query.leading import Leading
-from fleetlog_query.page import PageQuery, foremost_statement, page_statement
+from fleetlog_query.filter.values import Computed, Key, Series
+from fleetlog_query.page import PageQuery, extreme_of, extremes_statement, foremost_statement, page_statement
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_keys import RunKeys, read_run_keys
 from fleetlog_query.window import Windows
@@ -36,12 +36,11 @@ class Found:
 
 
 class Foremost:
-    """Finds pages of runs that have the first number of the order."""
+    """Finds pages of runs that have a number of the first key of the order."""
 
-    def __init__(self, warehouse: CancellableWarehouse, windows: Windows, leading: Leading) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, windows: Windows) -> None:
         self._warehouse = warehouse
         self._windows = windows
-        self._leading = leading
 
     def page(self, query: PageQuery, mask: ReadMask | None, timeout_seconds: float) -> Found | None:
         """None: too many of them were deleted, or the page goes on behind the numbers, to runs without one.
@@ -62,15 +61,16 @@ class Foremost:
         foremost = _before(numbers, last, query)
         if len(foremost) <= query.size:
             return None
-        key = query.keys[0].value
-        if not isinstance(key, Key):
+        value = query.keys[0].value
+        if not _is_of_rows(value):
             return self._of(query, foremost, timeout_seconds)
-        with_keys = mask is not None and len(numbers) <= MOST_WITH_KEYS
+        with_keys = mask is not None and isinstance(value, Key) and len(numbers) <= MOST_WITH_KEYS
         wanted = mask if mask is not None and with_keys else ReadMask()
-        reading = self._warehouse.beside(lambda: self._keys(query, list(numbers), wanted, key, timeout_seconds))
+        reading = self._warehouse.beside(
+            lambda: self._now(query.scope.namespace, value, list(numbers), wanted, timeout_seconds)
+        )
         found = self._of(query, foremost, timeout_seconds)
-        keys = reading.result()
-        now = keys.numbers(key)
+        now, keys = reading.result()
         if any(now.get(run_id) != number for run_id, number in numbers.items()):
             foremost = _before(now, last, query)
             found = self._of(query, foremost, timeout_seconds) if len(foremost) > query.size else None
@@ -78,36 +78,41 @@ class Foremost:
 
     def _numbers(
         self, query: PageQuery, count: int, timeout_seconds: float
-    ) -> tuple[Mapping[bytes, float], float | None]:
+    ) -> tuple[dict[bytes, float], float | None]:  # fmt: skip
         """Runs with the foremost numbers; and the last of the numbers, None = there are no more.
 
         Others may have the number of the last one too, and come before it: that number is left out.
         """
-        key = query.keys[0]
-        numbers: Mapping[bytes, float] | None = None
-        is_active = query.deleted_view in (scope_pb2.DELETED_VIEW_UNSPECIFIED, scope_pb2.DELETED_VIEW_ACTIVE)
-        if query.plan is None and is_active and isinstance(key.value, Key | Series) and not key.reads_windows:
-            numbers = self._leading.foremost(
-                query.scope, key.value, count, descending=key.descending,
-                bound=None if query.last is None else float(query.last[1]), timeout_seconds=timeout_seconds,
-            )  # fmt: skip
-        if numbers is not None:
-            return numbers, list(numbers.values())[-1] if len(numbers) == count else None
-        statement = foremost_statement(query, count, wide=self._windows.wide(query.scope, timeout_seconds))
-        rows = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
-        run_ids = (run_id.tobytes() for run_id in rows.array("run_id"))
-        numbers = dict(zip(run_ids, rows.array("num").tolist(), strict=True))
-        return numbers, float(rows.array("num")[-1]) if rows.rows == count else None
+        # What an index finds is not worth a second core.
+        by_index = query.plan is None and _is_of_rows(query.keys[0].value)
+        wide = not by_index and self._windows.wide(query.scope, timeout_seconds)
+        answer = self._warehouse.select(foremost_statement(query, count, wide=wide), timeout_seconds=timeout_seconds)
+        numbers: dict[bytes, float] = {}
+        for run_id, number in zip(answer.array("run_id"), answer.array("num").tolist(), strict=True):
+            numbers.setdefault(run_id.tobytes(), number)
+        return numbers, float(answer.array("num")[-1]) if answer.rows == count else None
 
-    def _keys(
-        self, query: PageQuery, run_ids: list[bytes], mask: ReadMask, key: Key, timeout_seconds: float
-    ) -> RunKeys:
-        return read_run_keys(self._warehouse, query.scope.namespace, run_ids, mask, timeout_seconds, also=key)
+    def _now(
+        self, namespace: str, value: Key | Series, run_ids: list[bytes], mask: ReadMask, timeout_seconds: float
+    ) -> tuple[dict[bytes, float], RunKeys | None]:
+        """The numbers that runs have, and with a key what the mask names of the runs."""
+        if isinstance(value, Key):
+            keys = read_run_keys(self._warehouse, namespace, run_ids, mask, timeout_seconds, also=value)
+            return keys.numbers(value), keys
+        statement = extremes_statement(value, namespace, run_ids)
+        answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        ids = (run_id.tobytes() for run_id in answer.array("run_id"))
+        return dict(zip(ids, answer.array("v").tolist(), strict=True)), None
 
     def _of(self, query: PageQuery, foremost: Mapping[bytes, float], timeout_seconds: float) -> Found | None:
         page = page_statement(replace(query, plan=None), wide=False, foremost=foremost)
         answer = self._warehouse.select(page, timeout_seconds=timeout_seconds)
         return Found(answer) if answer.rows > query.size else None
+
+
+def _is_of_rows(value: Key | Series | Computed) -> TypeGuard[Key | Series]:
+    """Whether a run's number is that of a row of its, so that the foremost rows tell the foremost runs."""
+    return isinstance(value, Key) or (isinstance(value, Series) and extreme_of(value) is not None)
 
 
 def _before(numbers: Mapping[bytes, float], last: float | None, query: PageQuery) -> dict[bytes, float]:

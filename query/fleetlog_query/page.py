@@ -12,11 +12,12 @@ from fleetlog_proto.v1 import scope_pb2
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.conditions import Plan, leaves, reads
 from fleetlog_query.filter.order_key import OrderKey
-from fleetlog_query.filter.values import Key
+from fleetlog_query.filter.values import Key, Series
 from fleetlog_query.order import SortColumn, after, joins, known_columns, number_rows
 from fleetlog_query.run_rows import RUN_COLUMNS
 from fleetlog_query.scope import Scope, attrs_of
 from fleetlog_query.statement import condition, kept_runs
+from fleetlog_query.value_rows import series_of
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,15 @@ def _rows(query: PageQuery, where: Sequence[str], known: int, binds: Binds) -> s
 def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement:
     """Runs whose first key is among the `count` foremost numbers, as num, in that order; deleted ones too.
 
-    Of a metric, numbers that it no longer has may be among them: telling them costs several times the rest.
+    Of a key, and of the lowest or highest of a metric, numbers that runs no longer have may be among them: telling them
+    costs several times the rest.
     """
     binds = Binds()
     key = query.keys[0]
     if isinstance(key.value, Key):
         number, rows = "num", attrs_of(key.value.kind, key.value.key, query.scope, binds, superseded=True)
+    elif isinstance(key.value, Series) and (extreme := extreme_of(key.value)) is not None:
+        number, rows = extreme, f"{series_of(key.value.key, query.scope, binds)} AND n > nans"
     else:
         among = kept_runs(query.plan, query.scope, binds) if key.reads_windows else ""
         number, rows = "v", f"FROM ({number_rows(key.value, query.scope, binds, among)}) WHERE 1"
@@ -129,6 +133,22 @@ def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement
     way = "DESC" if key.descending else "ASC"
     sql = f"SELECT run_id, {number} AS num {rows} AND NOT isNaN({number}) ORDER BY {number} {way} LIMIT {count}"
     return Statement(sql, binds.values, wide)
+
+
+def extreme_of(series: Series) -> str | None:
+    """The column of `series` of which one of a run's rows has its number; None = there is none."""
+    return {"min": "minv", "max": "maxv"}.get(series.function) if series.window is None else None
+
+
+def extremes_statement(series: Series, namespace: str, run_ids: Sequence[bytes]) -> Statement:
+    """The lowest or highest of a metric as v, of those of some runs that have a number."""
+    binds = Binds()
+    where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
+    sql = (
+        f"SELECT run_id, {series.function}({extreme_of(series)}) AS v FROM run_series WHERE {where}"
+        f" AND key = {binds.text(series.key)} AND n > nans GROUP BY run_id"
+    )
+    return Statement(sql, binds.values)
 
 
 def _only_keys(plan: Plan) -> bool:

@@ -2,7 +2,7 @@
 
 Three ways to the same page, the first that applies:
 
-    foremost   by a number of metrics: only runs whose value is among the foremost are joined and sorted
+    foremost   by a number: only runs whose value is among the foremost are joined and sorted
     latest     by start_time DESC: only the latest runs are looked at
     whole      all runs of the scope; searches as of a position always
 """
@@ -18,7 +18,6 @@ from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.filter.order_key import OrderKey
 from fleetlog_query.filter.values import Key
 from fleetlog_query.foremost import Foremost, Found
-from fleetlog_query.leading import Leading
 from fleetlog_query.page import PageQuery, count_statement, page_statement
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.window import Missed, Windows
@@ -27,15 +26,15 @@ from fleetlog_query.window import Missed, Windows
 class PageReader:
     """Reads pages."""
 
-    def __init__(self, warehouse: CancellableWarehouse, leading: Leading) -> None:
+    def __init__(self, warehouse: CancellableWarehouse) -> None:
         self._warehouse = warehouse
         self._windows = Windows(warehouse)
-        self._foremost = Foremost(warehouse, self._windows, leading)
+        self._foremost = Foremost(warehouse, self._windows)
 
     def page(self, query: PageQuery, mask: ReadMask | None, timeout_seconds: float) -> Found:
         """The page and one row more. `mask`: the keys that the runs are wanted with, if they are on the way."""
         if query.scope.as_of is None:
-            if query.keys and query.keys[0].of_metrics:
+            if query.keys and query.keys[0].of_numbers:
                 found = self._foremost.page(query, mask, timeout_seconds)
                 if found is not None:
                     return found

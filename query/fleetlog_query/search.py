@@ -21,7 +21,6 @@ from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.leading import Leading
 from fleetlog_query.order import parse_order, sort_columns
 from fleetlog_query.page import PageQuery
 from fleetlog_query.page_reader import PageReader
@@ -137,13 +136,8 @@ class Searcher:
         self._tokens = PageTokens(token_key)
         self._pins = Pins(warehouse)
         self.touches = Touches(warehouse)
-        self._leading = Leading(warehouse, self._pins, self.touches)
-        self._reader = PageReader(warehouse, self._leading)
+        self._reader = PageReader(warehouse)
         self.pages = PinnedPages(warehouse, self.touches, self._reader)
-
-    def close(self) -> None:
-        """Let the thread go."""
-        self._leading.close()
 
     def search(self, search: Search, timeout_seconds: float, mask: ReadMask | None = None) -> SearchPage:
         """One page. InvalidArgument for a filter, order or token that is wrong; FailedPrecondition for a token of

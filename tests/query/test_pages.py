@@ -20,7 +20,7 @@ from fleetlog_core.log.port import CONTROL, EVENTS, Partition
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2
-from fleetlog_query import leading, past_runs, pinned, touches, window
+from fleetlog_query import past_runs, pinned, touches, window
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.documents import Documents
@@ -32,7 +32,6 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from tests.core.warehouse.engines import chdb, clickhouse
-from tests.query.at_once import AtOnce
 from tests.query.histories import PARTITIONS, Writing, history
 from tests.query.random_filters import FILTER, ORDER
 from tests.query.stepping import Interrupted, Stepped
@@ -51,12 +50,10 @@ CHANGING = [
     "name",
     "metrics.x - metrics.y",
     "max(metrics.x)",
+    "max(metrics.y) DESC",
+    "min(metrics.x)",
+    "params.x DESC",
 ]
-
-
-@pytest.fixture(autouse=True)
-def _columns_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leading, "ContextThreads", AtOnce)
 
 
 @dataclass
@@ -195,17 +192,15 @@ def compare_with_the_past(warehouse: Warehouse, scratch: Path, examples: int) ->
 
 
 @pytest.mark.parametrize(
-    ("most", "windows", "spares", "asked", "conditions"),
-    [(10_000, (4_096,), (0, 1), 99, 9), (10_000, (2, 4), (1, 2), 1, 10_000), (3, (4_096,), (16, 64), 1, 10_000)],
+    ("most", "windows", "spares", "conditions"),
+    [(10_000, (4_096,), (0, 1), 9), (10_000, (2, 4), (1, 2), 10_000), (3, (4_096,), (16, 64), 10_000)],
     ids=["few", "windows", "too many"],
 )
 def test_pages_are_as_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, windows: tuple[int, ...], spares: tuple[int, int],
-    asked: int, conditions: int,
+    conditions: int,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(past_runs, "CONDITIONS", conditions)
-    monkeypatch.setattr(leading, "ASKED_BEFORE", asked)
-    monkeypatch.setattr(leading, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(touches, "MOST", most)
     monkeypatch.setattr(window, "WINDOWS", windows)
     monkeypatch.setattr(pinned, "LOOKED_UP", 2)

@@ -38,6 +38,7 @@ _TABLE = re.compile(
 )
 _COLUMN = re.compile(r"ALTER TABLE (?P<name>\w+) ADD COLUMN IF NOT EXISTS (?P<column>.*)", re.DOTALL)
 _SETTING = re.compile(r"ALTER TABLE (?P<name>\w+) MODIFY SETTING (?P<settings>[^;]*)", re.DOTALL)
+_INDEX = re.compile(r"ALTER TABLE (?P<name>\w+) (?P<change>(?:ADD|MATERIALIZE) INDEX .*)", re.DOTALL)
 _DROP = re.compile(r"DROP VIEW IF EXISTS (?P<name>\w+)")
 _WINDOW = re.compile(r"\bnon_replicated_deduplication_window = (\d+)")
 _DDL = re.compile(r"\s*(CREATE|ALTER|DROP|RENAME|TRUNCATE|ATTACH|DETACH)\b", re.IGNORECASE)
@@ -58,6 +59,8 @@ def rendered(sql: str, cluster: str, database: str) -> list[str]:
     if setting := _SETTING.fullmatch(sql):
         local = f"{database}.{setting['name']}_local"
         return [f"ALTER TABLE {local} ON CLUSTER '{cluster}' MODIFY SETTING {setting['settings']}"]
+    if index := _INDEX.fullmatch(sql):
+        return [f"ALTER TABLE {database}.{index['name']}_local ON CLUSTER '{cluster}' {index['change']}"]
     if drop := _DROP.fullmatch(sql):
         return [f"DROP VIEW IF EXISTS {database}.{drop['name']} ON CLUSTER '{cluster}'"]
     if _DDL.match(sql):

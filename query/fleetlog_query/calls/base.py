@@ -48,7 +48,6 @@ class Parts:
     def close(self) -> None:
         """Let the threads go."""
         self.threads.shutdown()
-        self.searcher.close()
         self.warehouse.close()
 
 

@@ -39,9 +39,9 @@ class OrderKey:
         return all(isinstance(source, Key) and source.kind == "attributes" for source in self.sources)
 
     @property
-    def of_metrics(self) -> bool:
-        """Whether it is a number of each run that has one: a metric, a function or a calculation."""
-        return self.value.kind == "metrics" if isinstance(self.value, Key) else not self.of_attributes
+    def of_numbers(self) -> bool:
+        """Whether numbers come first that are not of attributes: of a metric, a param, a function or a calculation."""
+        return self.value.kind in ("metrics", "params") if isinstance(self.value, Key) else not self.of_attributes
 
 
 def parse_order_key(text: str, field: str = "order_by", now_millis: float | None = None) -> OrderKey:

@@ -79,6 +79,15 @@ def test_a_setting_is_one_of_the_tables_that_hold_rows() -> None:
     ]
 
 
+def test_an_index_is_one_of_the_tables_that_hold_rows() -> None:
+    changed = [sql for sql in RENDERED if " INDEX " in sql and sql.startswith("ALTER")]
+    assert [sql.split(" INDEX")[0] for sql in changed] == [
+        f"ALTER TABLE fleetlog.{table}_local ON CLUSTER 'main' {what}"
+        for table in ("attrs", "series", "series")
+        for what in ("ADD", "MATERIALIZE")
+    ]
+
+
 def test_names_are_names_also_in_a_database_of_ones_own() -> None:
     local, over = rendered(TABLES[0], "my-cluster", "metrics_2")
     assert "metrics_2.points_local ON CLUSTER 'my-cluster'" in local

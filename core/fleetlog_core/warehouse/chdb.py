@@ -21,6 +21,7 @@ from pathlib import Path
 from chdb.session import Session
 
 from fleetlog_core.holder import take
+from fleetlog_core.warehouse.chdb_merges import config_file, put_merges_back
 from fleetlog_core.warehouse.directory import name_database
 from fleetlog_core.warehouse.engine import INSERT_ROWS, error_of, insert_settings, select_settings
 from fleetlog_core.warehouse.native import decode_blocks, encode_parts, rows_of
@@ -45,11 +46,11 @@ _QUOTED = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\\n", "\r
 class _Sessions:
     """So many sessions, each used by one call at a time."""
 
-    def __init__(self, path: Path, count: int) -> None:
+    def __init__(self, path: Path, config: str, count: int) -> None:
         self._count = count
         self._idle: queue.LifoQueue[Session] = queue.LifoQueue()
         for _ in range(count):
-            self._idle.put(Session(str(path)))
+            self._idle.put(Session(f"{path}?config-file={config}"))
 
     @contextmanager
     def one(self) -> Iterator[Session]:
@@ -76,8 +77,10 @@ class ChdbWarehouse:
         self._lock_file = take(path.parent / f"{path.name}.lock", "the warehouse", WarehouseUnavailable)
         self._pid = os.getpid()
         self._path = path
-        self._readers = _Sessions(path, READERS)
-        self._writers = _Sessions(path, WRITERS)
+        with config_file() as config:
+            self._readers = _Sessions(path, config, READERS)
+            self._writers = _Sessions(path, config, WRITERS)
+        self._merges_are_back = sys.platform != "linux"
         self._counting = threading.Lock()
         self._types: dict[str, dict[str, str]] = {}
         self._inserts: Counter[str] = Counter()
@@ -148,6 +151,8 @@ class ChdbWarehouse:
             raise WarehouseUnavailable("the warehouse is closed")
         if os.getpid() != self._pid:
             raise WarehouseUnavailable("chDB can't be used after a fork")
+        if not self._merges_are_back:
+            self._merges_are_back = put_merges_back()
 
     def _types_of(self, table: str) -> dict[str, str]:
         types = self._types.get(table)

@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 UNDECODABLE = "UNDECODABLE"
 MALFORMED = "MALFORMED"
 DEFAULT_NAMESPACE = "default"
-ARTIFACT_WEIGHT = 4_000
+ARTIFACT_WEIGHT = 8_000
 """The object store is asked about each, which takes as long as so many points: some milliseconds."""
 
 

@@ -1,0 +1,41 @@
+"""chDB's merges come after whatever else waits for the processor.
+
+What a batch inserted can be read at once; that its parts are merged can wait. At the same priority the merges of a
+load take half of the processor from the load itself, and from searches beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+NICE = 10
+"""They get a tenth of what others do, and all that others leave."""
+_CONFIG = f"<clickhouse><os_threads_nice_value_merge_mutate>{NICE}</os_threads_nice_value_merge_mutate></clickhouse>"
+_THREADS = "MergeMutate"
+
+
+@contextmanager
+def config_file() -> Iterator[str]:
+    """The path of the engine's settings, which it reads when it is opened. The engine obeys this one for root alone."""
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        file.write(_CONFIG)
+        file.flush()
+        yield file.name
+
+
+def put_merges_back() -> bool:
+    """The same for anybody else, who may put threads of their own back, and not forward again.
+
+    False when there are no such threads yet: they come with the first table. Linux alone has priorities of threads.
+    """
+    found = False
+    for task in Path("/proc/self/task").glob("*"):
+        with suppress(OSError):
+            if (task / "comm").read_text().strip() == _THREADS:
+                os.setpriority(os.PRIO_PROCESS, int(task.name), NICE)
+                found = True
+    return found

@@ -117,4 +117,6 @@ def _numbers(key: str, values: list[Any]) -> list[float]:
 
 
 def _steps(steps: Sequence[Any], rows: list[int]) -> list[int]:
+    if not rows and set(map(type, steps)) == {int}:
+        return list(steps)
     return [int(steps[place]) for place in rows] if rows else [int(step) for step in steps]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 from fleetlog_core.errors import InvalidArgument, shown
-from fleetlog_core.ids import ID_BYTES, new_run_id, parse_id
+from fleetlog_core.ids import ID_BYTES, new_run_id, new_run_ids, parse_id
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog.columns import checked_millis, millis
@@ -127,8 +126,7 @@ class RunTable:
 
     def _ids(self, sources: Sequence[Any] | None) -> list[bytes]:
         if sources is None:
-            noise = os.urandom(10 * self.count)
-            return [new_run_id(start, noise[10 * place :][:10]) for place, start in enumerate(self.starts)]
+            return new_run_ids(self.starts)
         found, theirs = [], [None] * self.count
         for place, source in enumerate(sources):
             own = _own_id(source)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
-from fleetlog_core.ids import new_random_id, new_run_id, parse_id
+from fleetlog_core.ids import new_random_id, new_run_id, new_run_ids, parse_id
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +19,13 @@ def test_a_run_id_is_a_uuid7_of_its_moment(millis: int, randomness: bytes) -> No
     assert (made.version, made.variant) == (7, uuid.RFC_4122)
     assert made.int >> 80 == millis
     assert new_run_id(millis, randomness) == made.bytes
+
+
+@given(st.lists(MILLIS, max_size=20))
+def test_many_run_ids_are_each_of_their_moment(millis: list[int]) -> None:
+    made = [uuid.UUID(bytes=run_id) for run_id in new_run_ids(millis)]
+    assert [(one.version, one.variant, one.int >> 80) for one in made] == [(7, uuid.RFC_4122, time) for time in millis]
+    assert len(set(made)) == len(millis)
 
 
 @given(MILLIS, MILLIS, RANDOMNESS, RANDOMNESS)

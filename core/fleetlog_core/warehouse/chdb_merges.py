@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 NICE = 5
-"""They get a third of what others do, and all that others leave: with less, the parts of steady small writes pile up, and
-reads open them all."""
+"""They get a third of what others do, and all that others leave. With less, the parts of steady small writes pile up,
+and reads open them all."""
 _CONFIG = f"<clickhouse><os_threads_nice_value_merge_mutate>{NICE}</os_threads_nice_value_merge_mutate></clickhouse>"
 _THREADS = "MergeMutate"
 

@@ -12,11 +12,8 @@ from google.protobuf.message import DecodeError
 UNDECODABLE = "UNDECODABLE"
 MALFORMED = "MALFORMED"
 DEFAULT_NAMESPACE = "default"
-ARTIFACT_WEIGHT = 4_000
+ARTIFACT_WEIGHT = 8_000
 """The object store is asked about each, which takes as long as so many points: some milliseconds."""
-TABLE_ROWS = 2
-"""Rows of tables of runs that weigh as much as a point: nobody waits for one of them alone, and from batches of half as
-many rows merges are a quarter more work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +21,6 @@ class Decoded:
     """A record and its message. Exactly one of `frame`, `control` and `problem` is set.
 
     `points` and `weight` bound what its rows cost: a batch's weight bounds the rows of its largest table, and its time.
-    Of tables of runs it bounds half of the rows.
     `columns` and `tags` bound how many metrics and tags it may add to its run. `imports`: it holds a table of runs, and
     only that.
     """
@@ -103,7 +99,7 @@ def _decode_import(record: Record, frame: frame_pb2.Frame) -> Decoded:
     points = sum(len(metric.values) for metric in runs.metrics)
     weight = points + sum(len(param.rows) or count for param in runs.params)
     weight += sum(len(tag.rows) or count for tag in runs.tags)
-    return Decoded(record, frame, points=points, weight=max(weight, count, 1) // TABLE_ROWS + 1, imports=True)
+    return Decoded(record, frame, points=points, weight=max(weight, count, 1), imports=True)
 
 
 def _decode_control(record: Record) -> Decoded:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
 from fleetlog_proto.v1 import event_pb2
-
-_FIELDS = ("name", "digest", "context", "source_type", "source", "schema", "profile")
 
 
 @runtime_checkable
@@ -35,7 +33,7 @@ class Dataset:
     @classmethod
     def of(cls, message: event_pb2.Dataset) -> Dataset:
         """From the message."""
-        return cls(*(getattr(message, field) for field in _FIELDS))
+        return cls(*(getattr(message, field.name) for field in fields(cls)))
 
 
 def to_dataset(data: str | Described, context: str, said: dict[str, Any]) -> event_pb2.Dataset:
@@ -47,7 +45,7 @@ def to_dataset(data: str | Described, context: str, said: dict[str, Any]) -> eve
     else:
         raise TypeError(f"data is a name or has a to_dict() that tells it, not {type(data).__name__}")
     known = {**known, **{field: value for field, value in said.items() if value}, "context": context}
-    return event_pb2.Dataset(**{field: _text(known.get(field)) for field in _FIELDS})
+    return event_pb2.Dataset(**{field.name: _text(known.get(field.name)) for field in fields(Dataset)})
 
 
 def _text(value: object) -> str:

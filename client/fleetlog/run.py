@@ -208,6 +208,8 @@ class Run:
         `context`: what for, such as "training"; `digest`: what tells its version. `source`, `schema` and `profile` are
         texts, or become JSON. The first write of the same name, digest and context stays.
         """
+        if self._pid != os.getpid():
+            self._rejoin()
         said = {"digest": digest, "source": source, "source_type": source_type, "schema": schema, "profile": profile}
         try:
             dataset = to_dataset(data, context, said)

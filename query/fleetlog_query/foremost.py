@@ -89,7 +89,7 @@ class Foremost:
         answer = self._warehouse.select(foremost_statement(query, count, wide=wide), timeout_seconds=timeout_seconds)
         numbers: dict[bytes, float] = {}
         for run_id, number in zip(answer.array("run_id"), answer.array("num").tolist(), strict=True):
-            numbers.setdefault(run_id.tobytes(), number)
+            numbers.setdefault(run_id.tobytes(), number + 0.0)
         return numbers, float(answer.array("num")[-1]) if answer.rows == count else None
 
     def _now(

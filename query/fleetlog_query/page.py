@@ -141,11 +141,11 @@ def extreme_of(series: Series) -> str | None:
 
 
 def extremes_statement(series: Series, namespace: str, run_ids: Sequence[bytes]) -> Statement:
-    """The lowest or highest of a metric as v, of those of some runs that have a number."""
+    """The lowest or highest of a metric as v, of those of some runs that have a number; + 0. makes one zero of two."""
     binds = Binds()
     where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
     sql = (
-        f"SELECT run_id, {series.function}({extreme_of(series)}) AS v FROM run_series WHERE {where}"
+        f"SELECT run_id, {series.function}({extreme_of(series)}) + 0. AS v FROM run_series WHERE {where}"
         f" AND key = {binds.text(series.key)} AND n > nans GROUP BY run_id"
     )
     return Statement(sql, binds.values)

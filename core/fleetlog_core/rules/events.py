@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from itertools import accumulate
 
 from fleetlog_proto.v1 import event_pb2
@@ -158,38 +158,26 @@ def _run_finished(event: event_pb2.Event, field: str) -> None:
 
 def _params_logged(event: event_pb2.Event, field: str) -> None:
     params = event.params_logged.params
-    if not params:
-        raise _empty(f"{field}.params")
-    if len(params) > limits.PARAMS_PER_EVENT:
-        raise _too_many(f"{field}.params", len(params), limits.PARAMS_PER_EVENT)
+    _check_count(params, limits.PARAMS_PER_EVENT, f"{field}.params")
     check_params(params, f"{field}.params")
 
 
 def _tags_set(event: event_pb2.Event, field: str) -> None:
     tags = event.tags_set.tags
-    if not tags:
-        raise _empty(f"{field}.tags")
-    if len(tags) > limits.TAGS_PER_EVENT:
-        raise _too_many(f"{field}.tags", len(tags), limits.TAGS_PER_EVENT)
+    _check_count(tags, limits.TAGS_PER_EVENT, f"{field}.tags")
     check_tags(tags, f"{field}.tags")
 
 
 def _tags_deleted(event: event_pb2.Event, field: str) -> None:
     keys = event.tags_deleted.keys
-    if not keys:
-        raise _empty(f"{field}.keys")
-    if len(keys) > limits.TAGS_PER_EVENT:
-        raise _too_many(f"{field}.keys", len(keys), limits.TAGS_PER_EVENT)
+    _check_count(keys, limits.TAGS_PER_EVENT, f"{field}.keys")
     for place, key in enumerate(keys):
         check_key(key, f"{field}.keys[{place}]")
 
 
 def _datasets_logged(event: event_pb2.Event, field: str) -> None:
     datasets = event.datasets_logged.datasets
-    if not datasets:
-        raise _empty(f"{field}.datasets")
-    if len(datasets) > limits.DATASETS_PER_RUN:
-        raise _too_many(f"{field}.datasets", len(datasets), limits.DATASETS_PER_RUN)
+    _check_count(datasets, limits.DATASETS_PER_RUN, f"{field}.datasets")
     for place, dataset in enumerate(datasets):
         check_dataset(dataset, f"{field}.datasets[{place}]")
 
@@ -252,8 +240,11 @@ def _state(number: int) -> str:
     return names.get(number, str(number))
 
 
-def _empty(field: str) -> InvalidArgument:
-    return InvalidArgument.of_field("EVENT_EMPTY", field, "there are none; send at least one")
+def _check_count(given: Sized, limit: int, field: str) -> None:
+    if not given:
+        raise InvalidArgument.of_field("EVENT_EMPTY", field, "there are none; send at least one")
+    if len(given) > limit:
+        raise _too_many(field, len(given), limit)
 
 
 def _too_many(field: str, count: int, limit: int, mend: str = "send several events") -> InvalidArgument:

@@ -173,6 +173,9 @@ class _Compiler:
         """The comparison, of a column or of an expression over what `sql_of` says each source is."""
         left = column or self._expression(leaf.value, sql_of)
         text = self._positive(leaf, left, sql_of)
+        if leaf.numeric and (leaf.negated or leaf.operator == "!="):
+            # NaN is in none of a skipping index's ranges, but these hold of it: the index is not to see them.
+            text = f"identity({text})"
         return f"NOT ({text})" if leaf.negated else f"({text})"
 
     def _positive(self, leaf: Leaf, left: str, sql_of: Callable[[Key | Series], str]) -> str:

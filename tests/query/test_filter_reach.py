@@ -31,7 +31,7 @@ WORDS = frozenset(
     step ts rank value b n nans total minv maxv first last i v w p lo hi c k t
     lower hex toString toFloat64 toUnixTimestamp64Milli toFixedString isNaN if multiIf min max sum count anyIf match
     transform bitAnd bitOr bitXor bitNot bitShiftLeft toUInt64 toUInt256 reinterpretAsUInt64 reinterpretAsFloat64
-    splitByChar char startsWith
+    splitByChar char startsWith identity
     unhex arrayJoin nan inf max_rows_to_read
     """,
     )

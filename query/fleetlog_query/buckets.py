@@ -18,7 +18,7 @@ from fleetlog_proto.v1 import query_pb2
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.values import ROLLUP_STEPS, Window
 from fleetlog_query.series_query import SeriesQuery
-from fleetlog_query.series_rows import Select, extents, place_sql, scope_sql, slices
+from fleetlog_query.series_rows import Select, changes, extents, place_sql, scope_sql, slices
 from fleetlog_query.value_rows import KEPT_SQL, POINT_SQL
 
 BATCH_BUCKETS = 1_000_000
@@ -175,17 +175,20 @@ def _folded(answer: Answer, grid: Grid) -> Answer:
         return answer
     run_ids, named = answer.array("run_id"), answer.array("named")
     places = (answer.array("x") - np.int64(grid.origin)) // np.int64(grid.width)
-    words = run_ids.view("<u8").reshape(-1, 2)
     new = np.ones(answer.rows, bool)
-    new[1:] = (places[1:] != places[:-1]) | (named[1:] != named[:-1]) | np.any(words[1:] != words[:-1], axis=1)
+    new[1:] = (places[1:] != places[:-1]) | (named[1:] != named[:-1]) | changes(run_ids)
     begins = np.flatnonzero(new)
     columns = {"run_id": run_ids[begins], "named": named[begins], "place": places[begins]}
+    # Often each row is a bucket, and there is nothing to put together.
+    whole = len(begins) == answer.rows
     reductions = (
         ("points", "c", np.add), ("lacking", "k", np.add), ("lowest", "lo", np.minimum), ("highest", "hi", np.maximum),
         ("whole", "t", np.add),
     )  # fmt: skip
     with np.errstate(invalid="ignore", over="ignore"):
-        columns |= {name: reduce.reduceat(answer.array(part), begins) for name, part, reduce in reductions}
+        for name, part, reduce in reductions:
+            column = answer.array(part)
+            columns[name] = column if whole else reduce.reduceat(column, begins)
     return Answer(columns, len(begins), answer.rows_read, answer.bytes_read)
 
 

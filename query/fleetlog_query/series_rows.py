@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from fleetlog_core.warehouse.port import Answer, Statement
+import numpy.typing as npt
+from fleetlog_core.warehouse.port import Answer, Array, Statement
 
 from fleetlog_query.binds import Binds
 
@@ -39,7 +40,7 @@ def scope_sql(namespace: str, run_ids: Sequence[bytes], keys: Sequence[str], bin
 
 def place_sql(keys: Sequence[str], binds: Binds) -> str:
     """The place of a row's key among the keys, from 1: a number is grouped by in half the time of a text."""
-    return f"indexOf({binds.texts(keys)}, key)"
+    return "toUInt8(1)" if len(keys) == 1 else f"indexOf({binds.texts(keys)}, key)"
 
 
 def slices(answer: Answer, keys: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[bytes, str, slice]]:
@@ -50,14 +51,21 @@ def slices(answer: Answer, keys: Sequence[str], columns: Sequence[str]) -> Itera
     if answer.rows == 0:
         return
     run_ids, places = answer.array("run_id"), answer.array("named")
-    words = run_ids.view("<u8").reshape(-1, 2)
-    new = np.any(words[1:] != words[:-1], axis=1) | (places[1:] != places[:-1])
+    new = changes(run_ids) | (places[1:] != places[:-1])
     for column in columns:
         values = answer.array(column)
         new |= values[1:] != values[:-1]
     edges = [0, *(np.flatnonzero(new) + 1).tolist(), answer.rows]
     for first, last in itertools.pairwise(edges):
         yield run_ids[first].tobytes(), keys[int(places[first]) - 1], slice(first, last)
+
+
+def changes(run_ids: Array) -> npt.NDArray[np.bool_]:
+    """Whether each run id but the first is another than the one before it."""
+    words = run_ids.view("<u8").reshape(-1, 2)
+    highs, lows = words[:, 0], words[:, 1]
+    found: npt.NDArray[np.bool_] = lows[1:] != lows[:-1]
+    return found | (highs[1:] != highs[:-1])
 
 
 def extents(

@@ -64,8 +64,8 @@ def changes(run_ids: Array) -> npt.NDArray[np.bool_]:
     """Whether each run id but the first is another than the one before it."""
     words = run_ids.view("<u8").reshape(-1, 2)
     highs, lows = words[:, 0], words[:, 1]
-    found: npt.NDArray[np.bool_] = lows[1:] != lows[:-1]
-    return found | (highs[1:] != highs[:-1])
+    found: npt.NDArray[np.bool_] = (lows[1:] != lows[:-1]) | (highs[1:] != highs[:-1])
+    return found
 
 
 def extents(

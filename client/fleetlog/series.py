@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_proto.v1 import metric_pb2
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 AXES = {
-    "step": query_pb2.METRIC_AXIS_STEP,
-    "time": query_pb2.METRIC_AXIS_TIME,
-    "relative": query_pb2.METRIC_AXIS_RELATIVE_TIME,
+    "step": metric_pb2.METRIC_AXIS_STEP,
+    "time": metric_pb2.METRIC_AXIS_TIME,
+    "relative": metric_pb2.METRIC_AXIS_RELATIVE_TIME,
 }
 Axis = Literal["step", "time", "relative"]
 Time = datetime | timedelta | int
@@ -42,14 +42,14 @@ class Which(TypedDict, total=False):
 def metric_request(
     run_ids: Sequence[str], keys: Sequence[str], which: Which, *, buckets: int = 0, last: int | None = None,
     per_rank: bool = False,
-) -> query_pb2.ReadMetricRequest:  # fmt: skip
+) -> metric_pb2.ReadMetricRequest:  # fmt: skip
     """The request, but for namespace and position. ValueError for an axis that is none."""
     axis = which.get("axis", "step")
     if axis not in AXES:
         raise ValueError(f"axis is {axis!r}, expected one of {', '.join(AXES)}")
     if last is not None and last < 1:
         raise ValueError(f"last is {last}, expected at least 1")
-    return query_pb2.ReadMetricRequest(
+    return metric_pb2.ReadMetricRequest(
         run_ids=run_ids, keys=keys, buckets=buckets, last_points=last or 0, per_rank=per_rank, axis=AXES[axis],
         min_step=which.get("min_step"), max_step=which.get("max_step"), ranks=which.get("ranks", ()),
         min_time_millis=_millis(which.get("min_time")), max_time_millis=_millis(which.get("max_time")),
@@ -108,7 +108,7 @@ class Buckets:
     """
 
     def __init__(
-        self, key: str, chunks: Sequence[query_pb2.BucketChunk], run_id: str = "", rank: int | None = None
+        self, key: str, chunks: Sequence[metric_pb2.BucketChunk], run_id: str = "", rank: int | None = None
     ) -> None:
         self.run_id = run_id
         self.key = key
@@ -149,9 +149,9 @@ def _column(data: bytes, code: str) -> Any:
     return numpy.frombuffer(data, {"q": "<i8", "Q": "<u8", "d": "<f8"}[code])
 
 
-def gather(responses: Iterable[query_pb2.ReadMetricResponse]) -> tuple[list[Series], list[Buckets]]:
+def gather(responses: Iterable[metric_pb2.ReadMetricResponse]) -> tuple[list[Series], list[Buckets]]:
     """The series as they came, or their buckets."""
-    chunks: dict[tuple[str, str, int | None], list[query_pb2.MetricPart]] = {}
+    chunks: dict[tuple[str, str, int | None], list[metric_pb2.MetricPart]] = {}
     for response in responses:
         for part in response.parts:
             rank = part.rank if part.HasField("rank") else None
@@ -166,7 +166,7 @@ def gather(responses: Iterable[query_pb2.ReadMetricResponse]) -> tuple[list[Seri
     return series, buckets
 
 
-def _joined(key: str, chunks: Sequence[query_pb2.PointChunk], run_id: str, rank: int | None) -> Series:
+def _joined(key: str, chunks: Sequence[metric_pb2.PointChunk], run_id: str, rank: int | None) -> Series:
     """One series of its chunks; a single chunk is not copied."""
     if len(chunks) == 1:
         return Series(key, chunks[0].steps, chunks[0].times_millis, chunks[0].values, run_id, rank)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_proto.v1 import artifact_pb2
 
 from fleetlog_query.binds import Binds
 
@@ -16,7 +16,7 @@ class Artifacts:
 
     def below(
         self, namespace: str, run_id: bytes, path: str, after: str, count: int, timeout_seconds: float
-    ) -> list[query_pb2.Artifact]:
+    ) -> list[artifact_pb2.Artifact]:
         """By path, those that are `path` or below it, behind `after`."""
         binds = Binds()
         where = self._where(namespace, run_id, binds)
@@ -26,7 +26,7 @@ class Artifacts:
             where += f" AND path > {binds.text(after)}"
         return self._read(f"{where} ORDER BY path LIMIT {count}", binds, timeout_seconds)
 
-    def at(self, namespace: str, run_id: bytes, path: str, timeout_seconds: float) -> query_pb2.Artifact | None:
+    def at(self, namespace: str, run_id: bytes, path: str, timeout_seconds: float) -> artifact_pb2.Artifact | None:
         """The one of a path."""
         binds = Binds()
         where = f"{self._where(namespace, run_id, binds)} AND path = {binds.text(path)}"
@@ -36,7 +36,7 @@ class Artifacts:
     def _where(self, namespace: str, run_id: bytes, binds: Binds) -> str:
         return f"namespace = {binds.text(namespace)} AND run_id = unhex({binds.text(run_id.hex())})"
 
-    def _read(self, where: str, binds: Binds, timeout_seconds: float) -> list[query_pb2.Artifact]:
+    def _read(self, where: str, binds: Binds, timeout_seconds: float) -> list[artifact_pb2.Artifact]:
         sql = (
             "SELECT path, size_bytes, sha256, toUnixTimestamp64Milli(ingest_time) AS at"
             f" FROM artifacts FINAL WHERE {where}"
@@ -45,12 +45,12 @@ class Artifacts:
         return _messages(answer)
 
 
-def _messages(answer: Answer) -> list[query_pb2.Artifact]:
+def _messages(answer: Answer) -> list[artifact_pb2.Artifact]:
     rows = zip(
         answer.texts("path"), answer.array("size_bytes").tolist(), answer.texts("sha256"),
         answer.array("at").tolist(), strict=True,
     )  # fmt: skip
     return [
-        query_pb2.Artifact(path=path, size_bytes=size, sha256=bytes.fromhex(digest), ingest_time_millis=at)
+        artifact_pb2.Artifact(path=path, size_bytes=size, sha256=bytes.fromhex(digest), ingest_time_millis=at)
         for path, size, digest, at in rows
     ]

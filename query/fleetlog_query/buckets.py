@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from fleetlog_core.warehouse.port import Answer, Statement
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_proto.v1 import metric_pb2
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.values import ROLLUP_STEPS, Window
@@ -93,7 +93,7 @@ class Grid:
 
 def read_buckets(
     select: Select, query: SeriesQuery, starts: Mapping[bytes, int]
-) -> Iterator[query_pb2.ReadMetricResponse]:
+) -> Iterator[metric_pb2.ReadMetricResponse]:
     """The series in order, each a response of one part for each rank. `starts`: of the runs, for times since then."""
     ends = _ends(select, query, starts)
     if ends is None:
@@ -104,7 +104,7 @@ def read_buckets(
     runs = max(1, BATCH_BUCKETS // (query.buckets * len(query.keys)))
     for first in range(0, len(query.run_ids), runs):
         run_ids = query.run_ids[first : first + runs]
-        found: dict[tuple[bytes, str], list[query_pb2.ReadMetricResponse]] = {}
+        found: dict[tuple[bytes, str], list[metric_pb2.ReadMetricResponse]] = {}
         answer = select(_statement(query, run_ids, grid, starts, folded))
         for response in _responses(_folded(answer, grid) if folded else answer, query, grid):
             part = response.parts[0]
@@ -200,7 +200,7 @@ def _place(axis: str, grid: Grid, binds: Binds) -> str:
     return f"toInt64(intDiv(toInt128({axis}) - toInt128({origin}), toInt128({width})))"
 
 
-def _responses(answer: Answer, query: SeriesQuery, grid: Grid) -> Iterator[query_pb2.ReadMetricResponse]:
+def _responses(answer: Answer, query: SeriesQuery, grid: Grid) -> Iterator[metric_pb2.ReadMetricResponse]:
     if answer.rows == 0:
         return
     # In unsigned arithmetic, which wraps round: the sum is right whatever the product is.
@@ -218,7 +218,7 @@ def _responses(answer: Answer, query: SeriesQuery, grid: Grid) -> Iterator[query
     columns = ["rank"] if query.per_rank else []
     for run_id, key, rows in slices(answer, query.keys, columns):
         rank = int(answer.array("rank")[rows.start]) if query.per_rank else None
-        response = query_pb2.ReadMetricResponse()
+        response = metric_pb2.ReadMetricResponse()
         buckets = response.parts.add(run_id=run_id.hex(), key=key, rank=rank).buckets
         buckets.steps = steps[rows].astype("<i8").tobytes()
         buckets.counts = counts[rows].tobytes()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from fleetlog_core.warehouse.port import Answer, Array, Statement
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_proto.v1 import metric_pb2
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.values import EVERY, ROLLUP_STEPS
@@ -42,7 +42,7 @@ class _Batch:
 
 def read_points(
     select: Select, query: SeriesQuery, starts: Mapping[bytes, int]
-) -> Iterator[query_pb2.ReadMetricResponse]:
+) -> Iterator[metric_pb2.ReadMetricResponse]:
     """The series in order, in chunks, each a response with one part. `starts`: of the runs, for times since then."""
     for batch in _batches(select, query):
         statement = _statement(query, batch, starts)
@@ -142,7 +142,7 @@ def _columns(answer: Answer, query: SeriesQuery, batch: _Batch) -> Iterator[tupl
 
 def _responses(
     query: SeriesQuery, name: Name, columns: tuple[Array, ...], start: int
-) -> Iterator[query_pb2.ReadMetricResponse]:
+) -> Iterator[metric_pb2.ReadMetricResponse]:
     if not query.per_rank:
         yield from _chunks(query, name, columns[:3], start, None)
         return
@@ -153,7 +153,7 @@ def _responses(
 
 def _chunks(
     query: SeriesQuery, name: Name, columns: tuple[Array, ...], start: int, rank: int | None
-) -> Iterator[query_pb2.ReadMetricResponse]:
+) -> Iterator[metric_pb2.ReadMetricResponse]:
     steps, times, values = columns
     if query.axis != "step":
         # Stable: points of one time stay in the order of their steps.
@@ -164,7 +164,7 @@ def _chunks(
     begin = max(0, len(steps) - query.last) if query.last else 0
     for first in range(begin, len(steps), CHUNK_POINTS):
         rows = slice(first, first + CHUNK_POINTS)
-        response = query_pb2.ReadMetricResponse()
+        response = metric_pb2.ReadMetricResponse()
         # Set in place: a message that is put into another one is copied.
         part = response.parts.add(run_id=name[0].hex(), key=name[1], rank=rank)
         part.points.steps = steps[rows].tobytes()

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_proto.v1 import metric_pb2
 
 from fleetlog_query.buckets import read_buckets
 from fleetlog_query.points import read_points
@@ -20,7 +20,7 @@ class SeriesReader:
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
 
-    def read(self, query: SeriesQuery, timeout_seconds: float) -> Iterator[query_pb2.ReadMetricResponse]:
+    def read(self, query: SeriesQuery, timeout_seconds: float) -> Iterator[metric_pb2.ReadMetricResponse]:
         """The series that there are, in order. TimedOut when it all takes longer than it is given."""
         deadline = time.monotonic() + timeout_seconds
 

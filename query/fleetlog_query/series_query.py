@@ -10,17 +10,17 @@ from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.ids import parse_id
 from fleetlog_core.rules.names import check_namespace
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_proto.v1 import metric_pb2
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.values import EVERY
 
 Axis = Literal["step", "time", "relative"]
 _AXES: Mapping[int, Axis] = {
-    query_pb2.METRIC_AXIS_UNSPECIFIED: "step",
-    query_pb2.METRIC_AXIS_STEP: "step",
-    query_pb2.METRIC_AXIS_TIME: "time",
-    query_pb2.METRIC_AXIS_RELATIVE_TIME: "relative",
+    metric_pb2.METRIC_AXIS_UNSPECIFIED: "step",
+    metric_pb2.METRIC_AXIS_STEP: "step",
+    metric_pb2.METRIC_AXIS_TIME: "time",
+    metric_pb2.METRIC_AXIS_RELATIVE_TIME: "relative",
 }
 TIME = "toUnixTimestamp64Milli(ts)"
 
@@ -65,7 +65,7 @@ class SeriesQuery:
         return "".join(parts)
 
 
-def series_query_of(request: query_pb2.ReadMetricRequest) -> SeriesQuery:
+def series_query_of(request: metric_pb2.ReadMetricRequest) -> SeriesQuery:
     """What a request asks. OVER_LIMIT, BUCKETS_OF_LAST_POINTS, AXIS_UNKNOWN, and reasons of ids and namespaces."""
     _check_count("run_ids", len(request.run_ids), 1, limits.RUNS_PER_READ)
     _check_count("keys", len(request.keys), 1, limits.KEYS_PER_READ)

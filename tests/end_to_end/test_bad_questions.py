@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import fleetlog
 import grpc
 import pytest
-from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc, scope_pb2
+from fleetlog_proto.v1 import artifact_pb2, metric_pb2, position_pb2, query_pb2, query_pb2_grpc, scope_pb2
 
 from tests.end_to_end.refusals import SECONDS, Refusal, refused
 
@@ -173,7 +173,7 @@ def test_page_tokens_fit_their_own_search_alone(query: query_pb2_grpc.QueryServi
 
 
 def test_fields_of_questions_name_what_is_wrong(query: query_pb2_grpc.QueryServiceStub, runs: list[str]) -> None:
-    read, listed, run = query_pb2.ReadMetricRequest, query_pb2.ListArtifactsRequest, runs[0]
+    read, listed, run = metric_pb2.ReadMetricRequest, artifact_pb2.ListArtifactsRequest, runs[0]
 
     def of(call: object, request: object) -> Refusal:
         return refused(lambda: list(call(request, timeout=SECONDS)))  # type: ignore[operator]
@@ -184,7 +184,7 @@ def test_fields_of_questions_name_what_is_wrong(query: query_pb2_grpc.QueryServi
             (query.GetRuns, query_pb2.GetRunsRequest(run_ids=[text])),
             (query.ReadMetric, read(run_ids=[text], keys=["x"])),
             (query.ListArtifacts, listed(run_id=text)),
-            (query.DownloadArtifact, query_pb2.DownloadArtifactRequest(run_id=text, path="x")),
+            (query.DownloadArtifact, artifact_pb2.DownloadArtifactRequest(run_id=text, path="x")),
         ):
             answer = of(call, request)
             assert (answer.code, answer.reason) == ("INVALID_ARGUMENT", "INVALID_ID")
@@ -203,7 +203,7 @@ def test_fields_of_questions_name_what_is_wrong(query: query_pb2_grpc.QueryServi
          "OVER_LIMIT"),
         (of(query.ListArtifacts, listed(run_id=run, page_size=-1)), "PAGE_SIZE_NEGATIVE"),
         (of(query.ListArtifacts, listed(run_id=run, path="../..")), "ARTIFACT_PATH_INVALID"),
-        (of(query.DownloadArtifact, query_pb2.DownloadArtifactRequest(run_id=run, path="/etc/passwd")),
+        (of(query.DownloadArtifact, artifact_pb2.DownloadArtifactRequest(run_id=run, path="/etc/passwd")),
          "ARTIFACT_PATH_INVALID"),
     ):  # fmt: skip
         assert (answer.code, answer.reason) == ("INVALID_ARGUMENT", reason)
@@ -226,12 +226,12 @@ def test_names_of_a_megabyte_are_not_there(query: query_pb2_grpc.QueryServiceStu
 def test_steps_and_keys_at_their_ends_answer(query: query_pb2_grpc.QueryServiceStub, runs: list[str]) -> None:
     for buckets in (0, 1, 10_000):
         for keys in (["x"], ["'; DROP TABLE points"], ["x\x00"], ["k" * 10_000]):
-            request = query_pb2.ReadMetricRequest(
+            request = metric_pb2.ReadMetricRequest(
                 namespace="asked", run_ids=runs, keys=keys, buckets=buckets, min_step=-(2**63), max_step=2**63 - 1
             )
             parts = [part for response in query.ReadMetric(request, timeout=SECONDS) for part in response.parts]
             assert len(parts) == (5 if keys == ["x"] else 0)
-    backwards = query_pb2.ReadMetricRequest(namespace="asked", run_ids=runs, keys=["x"], min_step=5, max_step=-5)
+    backwards = metric_pb2.ReadMetricRequest(namespace="asked", run_ids=runs, keys=["x"], min_step=5, max_step=-5)
     assert list(query.ReadMetric(backwards, timeout=SECONDS)) == []
 
 
@@ -241,10 +241,12 @@ def test_a_run_of_another_namespace_is_as_one_that_is_not_there(
     missing = os.urandom(16).hex()
     for make in (
         lambda run: query.GetRun(query_pb2.GetRunRequest(namespace="thief", run_id=run), timeout=SECONDS),
-        lambda run: query.ListArtifacts(query_pb2.ListArtifactsRequest(namespace="thief", run_id=run), timeout=SECONDS),
+        lambda run: query.ListArtifacts(
+            artifact_pb2.ListArtifactsRequest(namespace="thief", run_id=run), timeout=SECONDS
+        ),
         lambda run: list(
             query.DownloadArtifact(
-                query_pb2.DownloadArtifactRequest(namespace="thief", run_id=run, path="x"), timeout=SECONDS
+                artifact_pb2.DownloadArtifactRequest(namespace="thief", run_id=run, path="x"), timeout=SECONDS
             )
         ),
     ):
@@ -255,7 +257,7 @@ def test_a_run_of_another_namespace_is_as_one_that_is_not_there(
         assert foreign.fields == absent.fields
     stolen = query_pb2.GetRunsRequest(namespace="thief", run_ids=runs)
     assert len(query.GetRuns(stolen, timeout=SECONDS).runs) == 0
-    read = query_pb2.ReadMetricRequest(namespace="thief", run_ids=runs, keys=["x"])
+    read = metric_pb2.ReadMetricRequest(namespace="thief", run_ids=runs, keys=["x"])
     assert list(query.ReadMetric(read, timeout=SECONDS)) == []
 
 
@@ -268,7 +270,7 @@ def test_a_position_that_is_never_reached_ends_with_the_deadline(
 
 
 def test_those_who_leave_hold_up_nobody(query: query_pb2_grpc.QueryServiceStub, runs: list[str]) -> None:
-    endless = query_pb2.ReadMetricRequest(namespace="asked", run_ids=[runs[0]] * 1_000, keys=["long"] * 100)
+    endless = metric_pb2.ReadMetricRequest(namespace="asked", run_ids=[runs[0]] * 1_000, keys=["long"] * 100)
     calls = [query.ReadMetric(endless, timeout=600) for _ in range(16)]
     for call in calls:
         next(call)

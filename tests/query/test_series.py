@@ -11,7 +11,7 @@ import fleetlog
 import pytest
 from fleetlog.connection import connection_to
 from fleetlog.series import Which
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_proto.v1 import metric_pb2
 from fleetlog_query import buckets, points
 from fleetlog_query.filter.evaluate import Point
 from hypothesis import HealthCheck, given, settings
@@ -227,7 +227,7 @@ def test_a_run_id_in_any_notation(embedded_target: str, long_run: fleetlog.RunVi
     ],
 )
 def test_what_cannot_be_read_is_said(embedded_target: str, changes: dict[str, object], reason: str, field: str) -> None:
-    request = query_pb2.ReadMetricRequest(**{"run_ids": ["00" * 16], "keys": ["x"], **changes})  # type: ignore[arg-type]
+    request = metric_pb2.ReadMetricRequest(**{"run_ids": ["00" * 16], "keys": ["x"], **changes})  # type: ignore[arg-type]
     connection = connection_to(embedded_target)
     with pytest.raises(fleetlog.InvalidArgument) as caught, connection.calling():
         list(connection.query.ReadMetric(request, timeout=10))

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from fleetlog_core.rules.paths import check_artifact_path
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_proto.v1 import artifact_pb2
 
 from fleetlog.calls.base import READ_SECONDS, Calls
 from fleetlog.errors import FleetlogError
@@ -16,12 +16,12 @@ from fleetlog.traces import trace_metadata
 class ArtifactCalls(Calls):
     """Files of a run."""
 
-    def list_artifacts(self, run_id: str, path: str = "") -> list[query_pb2.Artifact]:
+    def list_artifacts(self, run_id: str, path: str = "") -> list[artifact_pb2.Artifact]:
         """Files of a run (path, size_bytes, sha256), all or those below a path."""
-        request = query_pb2.ListArtifactsRequest(
+        request = artifact_pb2.ListArtifactsRequest(
             namespace=self.namespace, run_id=run_id, path=path, at_least=self._connection.position()
         )
-        found: list[query_pb2.Artifact] = []
+        found: list[artifact_pb2.Artifact] = []
         while True:
             response = self._connection.call(self._connection.query.ListArtifacts, request, READ_SECONDS)
             found += response.artifacts
@@ -39,7 +39,7 @@ class ArtifactCalls(Calls):
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(target.name + ".part")
         offset = part.stat().st_size if part.exists() else 0
-        request = query_pb2.DownloadArtifactRequest(
+        request = artifact_pb2.DownloadArtifactRequest(
             namespace=self.namespace,
             run_id=run_id,
             path=path,

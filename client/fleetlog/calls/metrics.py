@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Unpack
 
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_proto.v1 import metric_pb2
 
 from fleetlog.calls.base import READ_SECONDS, Calls
 from fleetlog.series import Buckets, Series, Which, gather, metric_request
@@ -52,7 +52,7 @@ class MetricCalls(Calls):
             raise ValueError(f"buckets is {buckets}, expected at least 1")
         return self._read(metric_request(run_ids, keys, which, buckets=buckets, per_rank=per_rank))[1]
 
-    def _read(self, request: query_pb2.ReadMetricRequest) -> tuple[list[Series], list[Buckets]]:
+    def _read(self, request: metric_pb2.ReadMetricRequest) -> tuple[list[Series], list[Buckets]]:
         connection = self._connection
         request.namespace = self.namespace
         request.at_least.CopyFrom(connection.position())

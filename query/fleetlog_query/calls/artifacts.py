@@ -11,7 +11,7 @@ from fleetlog_core.objects.port import ObjectName
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_core.serving.errors import Context
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_proto.v1 import artifact_pb2
 
 from fleetlog_query.artifacts import Artifacts
 from fleetlog_query.calls.base import Parts, QueryCalls, next_of, remaining
@@ -26,8 +26,8 @@ class ArtifactCalls(QueryCalls):
         self._artifacts = Artifacts(parts.warehouse)
 
     async def ListArtifacts(  # noqa: N802
-        self, request: query_pb2.ListArtifactsRequest, context: Context
-    ) -> query_pb2.ListArtifactsResponse:
+        self, request: artifact_pb2.ListArtifactsRequest, context: Context
+    ) -> artifact_pb2.ListArtifactsResponse:
         """See the proto."""
         namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
         if request.path:
@@ -40,11 +40,11 @@ class ArtifactCalls(QueryCalls):
         await self._check_run(namespace, run_id, timeout)
         found = await self._do(self._artifacts.below, namespace, run_id, request.path, after, size + 1, timeout)
         token = self._tokens.make(purpose, [found[size - 1].path]) if len(found) > size else ""
-        return query_pb2.ListArtifactsResponse(artifacts=found[:size], next_page_token=token)
+        return artifact_pb2.ListArtifactsResponse(artifacts=found[:size], next_page_token=token)
 
     async def DownloadArtifact(  # noqa: N802
-        self, request: query_pb2.DownloadArtifactRequest, context: Context
-    ) -> AsyncIterator[query_pb2.DownloadArtifactResponse]:
+        self, request: artifact_pb2.DownloadArtifactRequest, context: Context
+    ) -> AsyncIterator[artifact_pb2.DownloadArtifactResponse]:
         """See the proto."""
         namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
         check_artifact_path(request.path)
@@ -58,8 +58,8 @@ class ArtifactCalls(QueryCalls):
             raise InvalidArgument.of_field(
                 "OFFSET_INVALID", "offset_bytes", f"{request.offset_bytes} is not 0 to {artifact.size_bytes}"
             )
-        yield query_pb2.DownloadArtifactResponse(artifact=artifact)
+        yield artifact_pb2.DownloadArtifactResponse(artifact=artifact)
         name = ObjectName(namespace, run_id, artifact.sha256)
         chunks = await self._do(self._parts.objects.read, name, request.offset_bytes, limits.CHUNK_BYTES)
         while (chunk := await self._do(next_of, chunks)) is not None:
-            yield query_pb2.DownloadArtifactResponse(chunk=chunk)
+            yield artifact_pb2.DownloadArtifactResponse(chunk=chunk)

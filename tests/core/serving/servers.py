@@ -12,7 +12,7 @@ import grpc
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.serving.telemetry import Telemetry
-from fleetlog_proto.v1 import ingest_pb2, query_pb2
+from fleetlog_proto.v1 import ingest_pb2, metric_pb2, query_pb2
 from google.protobuf.message import Message
 
 INGEST, QUERY = "fleetlog.v1.IngestService", "fleetlog.v1.QueryService"
@@ -30,7 +30,7 @@ class Told:
         query: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "GetRun": grpc.unary_unary_rpc_method_handler(self.get_run, query_pb2.GetRunRequest.FromString, _bytes),
             "ReadMetric": grpc.unary_stream_rpc_method_handler(
-                self.read_metric, query_pb2.ReadMetricRequest.FromString, _bytes
+                self.read_metric, metric_pb2.ReadMetricRequest.FromString, _bytes
             ),
         }
         ingest: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
@@ -49,10 +49,10 @@ class Told:
         await self._behave()
         return query_pb2.GetRunResponse()
 
-    async def read_metric(self, request: query_pb2.ReadMetricRequest, context: Context) -> AsyncIterator[Message]:
-        yield query_pb2.ReadMetricResponse()
+    async def read_metric(self, request: metric_pb2.ReadMetricRequest, context: Context) -> AsyncIterator[Message]:
+        yield metric_pb2.ReadMetricResponse()
         await self._behave()
-        yield query_pb2.ReadMetricResponse()
+        yield metric_pb2.ReadMetricResponse()
 
     async def upload(self, requests: AsyncIterator[ingest_pb2.UploadArtifactRequest], context: Context) -> Message:
         async for _ in requests:

@@ -24,7 +24,7 @@ from fleetlog_core.objects.port import ObjectStoreUnavailable
 from fleetlog_core.serving.errors import INTERNAL
 from fleetlog_core.serving.status import DETAILS_KEY
 from fleetlog_core.warehouse.port import TimedOut, WarehouseUnavailable
-from fleetlog_proto.v1 import ingest_pb2, ingest_pb2_grpc, query_pb2, query_pb2_grpc
+from fleetlog_proto.v1 import ingest_pb2, ingest_pb2_grpc, metric_pb2, query_pb2, query_pb2_grpc
 from google.rpc import error_details_pb2, status_pb2
 
 from tests.core.serving.servers import QUERY, Served, served
@@ -50,7 +50,7 @@ async def attempts(it: Served) -> list[grpc.aio.AioRpcError]:
         await ingest.UploadArtifact(uploads(), timeout=30)
     failures.append(uploaded.value)
     for stream in (
-        query.ReadMetric(query_pb2.ReadMetricRequest(), timeout=30),
+        query.ReadMetric(metric_pb2.ReadMetricRequest(), timeout=30),
         ingest.AppendEvents(frames(), timeout=30),
     ):
         await stream.read()  # what was answered before the error arrives

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 from fleetlog_core.serving.server import GrpcServer, PortTaken
-from fleetlog_proto.v1 import ingest_pb2, ingest_pb2_grpc, query_pb2, query_pb2_grpc
+from fleetlog_proto.v1 import ingest_pb2, ingest_pb2_grpc, metric_pb2, query_pb2, query_pb2_grpc
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
@@ -126,7 +126,7 @@ def test_a_drain_ends_calls_that_do_not_end() -> None:
             await asyncio.Event().wait()
 
         async with served(behave) as it:
-            reading = query_pb2_grpc.QueryServiceStub(it.channel).ReadMetric(query_pb2.ReadMetricRequest())
+            reading = query_pb2_grpc.QueryServiceStub(it.channel).ReadMetric(metric_pb2.ReadMetricRequest())
             writing = ingest_pb2_grpc.IngestServiceStub(it.channel).AppendEvents(frames())
             await reading.read()
             await writing.read()
@@ -160,7 +160,7 @@ def test_a_caller_who_leaves_ends_the_work_for_it(call: str, caplog: pytest.LogC
             if call == "GetRun":
                 stub.GetRun(query_pb2.GetRunRequest(), timeout=0.2)
             else:
-                await (reading := stub.ReadMetric(query_pb2.ReadMetricRequest())).read()
+                await (reading := stub.ReadMetric(metric_pb2.ReadMetricRequest())).read()
                 await begun.wait()
                 reading.cancel()
             await asyncio.wait_for(ended.wait(), 30)

@@ -3,7 +3,9 @@
 import grpc
 import warnings
 
+from fleetlog_proto.v1 import artifact_pb2 as fleetlog_dot_v1_dot_artifact__pb2
 from fleetlog_proto.v1 import facets_pb2 as fleetlog_dot_v1_dot_facets__pb2
+from fleetlog_proto.v1 import metric_pb2 as fleetlog_dot_v1_dot_metric__pb2
 from fleetlog_proto.v1 import query_pb2 as fleetlog_dot_v1_dot_query__pb2
 from fleetlog_proto.v1 import selection_pb2 as fleetlog_dot_v1_dot_selection__pb2
 from fleetlog_proto.v1 import watch_pb2 as fleetlog_dot_v1_dot_watch__pb2
@@ -97,18 +99,18 @@ class QueryServiceStub:
                 _registered_method=True)
         self.ReadMetric = channel.unary_stream(
                 '/fleetlog.v1.QueryService/ReadMetric',
-                request_serializer=fleetlog_dot_v1_dot_query__pb2.ReadMetricRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_query__pb2.ReadMetricResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_metric__pb2.ReadMetricRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_metric__pb2.ReadMetricResponse.FromString,
                 _registered_method=True)
         self.ListArtifacts = channel.unary_unary(
                 '/fleetlog.v1.QueryService/ListArtifacts',
-                request_serializer=fleetlog_dot_v1_dot_query__pb2.ListArtifactsRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_query__pb2.ListArtifactsResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_artifact__pb2.ListArtifactsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_artifact__pb2.ListArtifactsResponse.FromString,
                 _registered_method=True)
         self.DownloadArtifact = channel.unary_stream(
                 '/fleetlog.v1.QueryService/DownloadArtifact',
-                request_serializer=fleetlog_dot_v1_dot_query__pb2.DownloadArtifactRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_query__pb2.DownloadArtifactResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_artifact__pb2.DownloadArtifactRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_artifact__pb2.DownloadArtifactResponse.FromString,
                 _registered_method=True)
         self.WaitForPosition = channel.unary_unary(
                 '/fleetlog.v1.QueryService/WaitForPosition',
@@ -298,18 +300,18 @@ def add_QueryServiceServicer_to_server(servicer, server):
             ),
             'ReadMetric': grpc.unary_stream_rpc_method_handler(
                     servicer.ReadMetric,
-                    request_deserializer=fleetlog_dot_v1_dot_query__pb2.ReadMetricRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_query__pb2.ReadMetricResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_metric__pb2.ReadMetricRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_metric__pb2.ReadMetricResponse.SerializeToString,
             ),
             'ListArtifacts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListArtifacts,
-                    request_deserializer=fleetlog_dot_v1_dot_query__pb2.ListArtifactsRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_query__pb2.ListArtifactsResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_artifact__pb2.ListArtifactsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_artifact__pb2.ListArtifactsResponse.SerializeToString,
             ),
             'DownloadArtifact': grpc.unary_stream_rpc_method_handler(
                     servicer.DownloadArtifact,
-                    request_deserializer=fleetlog_dot_v1_dot_query__pb2.DownloadArtifactRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_query__pb2.DownloadArtifactResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_artifact__pb2.DownloadArtifactRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_artifact__pb2.DownloadArtifactResponse.SerializeToString,
             ),
             'WaitForPosition': grpc.unary_unary_rpc_method_handler(
                     servicer.WaitForPosition,
@@ -642,8 +644,8 @@ class QueryService:
             request,
             target,
             '/fleetlog.v1.QueryService/ReadMetric',
-            fleetlog_dot_v1_dot_query__pb2.ReadMetricRequest.SerializeToString,
-            fleetlog_dot_v1_dot_query__pb2.ReadMetricResponse.FromString,
+            fleetlog_dot_v1_dot_metric__pb2.ReadMetricRequest.SerializeToString,
+            fleetlog_dot_v1_dot_metric__pb2.ReadMetricResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -669,8 +671,8 @@ class QueryService:
             request,
             target,
             '/fleetlog.v1.QueryService/ListArtifacts',
-            fleetlog_dot_v1_dot_query__pb2.ListArtifactsRequest.SerializeToString,
-            fleetlog_dot_v1_dot_query__pb2.ListArtifactsResponse.FromString,
+            fleetlog_dot_v1_dot_artifact__pb2.ListArtifactsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_artifact__pb2.ListArtifactsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -696,8 +698,8 @@ class QueryService:
             request,
             target,
             '/fleetlog.v1.QueryService/DownloadArtifact',
-            fleetlog_dot_v1_dot_query__pb2.DownloadArtifactRequest.SerializeToString,
-            fleetlog_dot_v1_dot_query__pb2.DownloadArtifactResponse.FromString,
+            fleetlog_dot_v1_dot_artifact__pb2.DownloadArtifactRequest.SerializeToString,
+            fleetlog_dot_v1_dot_artifact__pb2.DownloadArtifactResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,7 +4,9 @@ isort:skip_file
 Everything that reads."""
 
 from collections import abc as _abc
+from fleetlog_proto.v1 import artifact_pb2 as _artifact_pb2
 from fleetlog_proto.v1 import facets_pb2 as _facets_pb2
+from fleetlog_proto.v1 import metric_pb2 as _metric_pb2
 from fleetlog_proto.v1 import query_pb2 as _query_pb2
 from fleetlog_proto.v1 import selection_pb2 as _selection_pb2
 from fleetlog_proto.v1 import watch_pb2 as _watch_pb2
@@ -70,14 +72,14 @@ class QueryServiceStub:
     """One experiment by number or name. NOT_FOUND."""
     ListExperiments: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListExperimentsRequest, _query_pb2.ListExperimentsResponse]
     """Experiments by number, a page at a time."""
-    ReadMetric: _grpc.UnaryStreamMultiCallable[_query_pb2.ReadMetricRequest, _query_pb2.ReadMetricResponse]
+    ReadMetric: _grpc.UnaryStreamMultiCallable[_metric_pb2.ReadMetricRequest, _metric_pb2.ReadMetricResponse]
     """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
     order asked for, each once) and rank; within a series chunks are in order. A series without points sends
     nothing. INVALID_ARGUMENT.
     """
-    ListArtifacts: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListArtifactsRequest, _query_pb2.ListArtifactsResponse]
+    ListArtifacts: _grpc.UnaryUnaryMultiCallable[_artifact_pb2.ListArtifactsRequest, _artifact_pb2.ListArtifactsResponse]
     """Artifacts of a run by path, a page at a time. NOT_FOUND: no such run."""
-    DownloadArtifact: _grpc.UnaryStreamMultiCallable[_query_pb2.DownloadArtifactRequest, _query_pb2.DownloadArtifactResponse]
+    DownloadArtifact: _grpc.UnaryStreamMultiCallable[_artifact_pb2.DownloadArtifactRequest, _artifact_pb2.DownloadArtifactResponse]
     """The bytes of one artifact, from an offset on: a download that broke off goes on where it stopped.
     NOT_FOUND: no such run or artifact.
     """
@@ -123,14 +125,14 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """One experiment by number or name. NOT_FOUND."""
     ListExperiments: _aio.UnaryUnaryMultiCallable[_query_pb2.ListExperimentsRequest, _query_pb2.ListExperimentsResponse]  # type: ignore[assignment]
     """Experiments by number, a page at a time."""
-    ReadMetric: _aio.UnaryStreamMultiCallable[_query_pb2.ReadMetricRequest, _query_pb2.ReadMetricResponse]  # type: ignore[assignment]
+    ReadMetric: _aio.UnaryStreamMultiCallable[_metric_pb2.ReadMetricRequest, _metric_pb2.ReadMetricResponse]  # type: ignore[assignment]
     """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
     order asked for, each once) and rank; within a series chunks are in order. A series without points sends
     nothing. INVALID_ARGUMENT.
     """
-    ListArtifacts: _aio.UnaryUnaryMultiCallable[_query_pb2.ListArtifactsRequest, _query_pb2.ListArtifactsResponse]  # type: ignore[assignment]
+    ListArtifacts: _aio.UnaryUnaryMultiCallable[_artifact_pb2.ListArtifactsRequest, _artifact_pb2.ListArtifactsResponse]  # type: ignore[assignment]
     """Artifacts of a run by path, a page at a time. NOT_FOUND: no such run."""
-    DownloadArtifact: _aio.UnaryStreamMultiCallable[_query_pb2.DownloadArtifactRequest, _query_pb2.DownloadArtifactResponse]  # type: ignore[assignment]
+    DownloadArtifact: _aio.UnaryStreamMultiCallable[_artifact_pb2.DownloadArtifactRequest, _artifact_pb2.DownloadArtifactResponse]  # type: ignore[assignment]
     """The bytes of one artifact, from an offset on: a download that broke off goes on where it stopped.
     NOT_FOUND: no such run or artifact.
     """
@@ -243,9 +245,9 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ReadMetric(
         self,
-        request: _query_pb2.ReadMetricRequest,
+        request: _metric_pb2.ReadMetricRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_query_pb2.ReadMetricResponse], _abc.AsyncIterator[_query_pb2.ReadMetricResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_metric_pb2.ReadMetricResponse], _abc.AsyncIterator[_metric_pb2.ReadMetricResponse]]:
         """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
         order asked for, each once) and rank; within a series chunks are in order. A series without points sends
         nothing. INVALID_ARGUMENT.
@@ -254,17 +256,17 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListArtifacts(
         self,
-        request: _query_pb2.ListArtifactsRequest,
+        request: _artifact_pb2.ListArtifactsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_query_pb2.ListArtifactsResponse, _abc.Awaitable[_query_pb2.ListArtifactsResponse]]:
+    ) -> _typing.Union[_artifact_pb2.ListArtifactsResponse, _abc.Awaitable[_artifact_pb2.ListArtifactsResponse]]:
         """Artifacts of a run by path, a page at a time. NOT_FOUND: no such run."""
 
     @_abc_1.abstractmethod
     def DownloadArtifact(
         self,
-        request: _query_pb2.DownloadArtifactRequest,
+        request: _artifact_pb2.DownloadArtifactRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_query_pb2.DownloadArtifactResponse], _abc.AsyncIterator[_query_pb2.DownloadArtifactResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_artifact_pb2.DownloadArtifactResponse], _abc.AsyncIterator[_artifact_pb2.DownloadArtifactResponse]]:
         """The bytes of one artifact, from an offset on: a download that broke off goes on where it stopped.
         NOT_FOUND: no such run or artifact.
         """

@@ -22,7 +22,7 @@ from fleetlog_ingest.materializer.apply import Applier
 from fleetlog_ingest.materializer.batches import Batch
 from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.decoding import Decoded, decode
-from fleetlog_ingest.materializer.fold import DeadLetter
+from fleetlog_ingest.materializer.folded import DeadLetter
 
 READ_BYTES = 16 * 1024 * 1024
 SUM_BUCKETS = 65_536

@@ -24,7 +24,7 @@ from fleetlog_ingest.materializer.batches import Batch, Counts, Pieces
 from fleetlog_ingest.materializer.control import fold_control
 from fleetlog_ingest.materializer.dead_letters import DeadLetterRate
 from fleetlog_ingest.materializer.decoding import Decoded
-from fleetlog_ingest.materializer.fold import DeadLetter, Folded
+from fleetlog_ingest.materializer.folded import DeadLetter, Folded
 from fleetlog_ingest.materializer.import_loading import load_imports
 from fleetlog_ingest.materializer.loading import BatchIsIn, StateStore, load_control
 from fleetlog_ingest.materializer.log_times import time_rows

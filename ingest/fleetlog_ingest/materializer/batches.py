@@ -10,7 +10,8 @@ from fleetlog_core.log.port import Partition
 
 from fleetlog_ingest.materializer.artifacts import Artifacts
 from fleetlog_ingest.materializer.decoding import Decoded
-from fleetlog_ingest.materializer.fold import EventFold, Folded
+from fleetlog_ingest.materializer.fold import EventFold
+from fleetlog_ingest.materializer.folded import Folded
 from fleetlog_ingest.materializer.import_fold import ImportFold
 from fleetlog_ingest.materializer.state import State
 

@@ -10,7 +10,7 @@ from fleetlog_core.errors import shown
 from fleetlog_proto.v1 import frame_pb2
 
 from fleetlog_ingest.materializer.decoding import Decoded
-from fleetlog_ingest.materializer.fold import DeadLetter
+from fleetlog_ingest.materializer.folded import DeadLetter
 from fleetlog_ingest.materializer.tables import Columns, Row, columns_of
 
 DEFAULT_NAME = "Default"

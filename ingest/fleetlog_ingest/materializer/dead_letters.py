@@ -8,7 +8,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 
 from fleetlog_core.log.port import DEAD_LETTERS, EventLog, LogUnavailable
 
-from fleetlog_ingest.materializer.fold import DeadLetter
+from fleetlog_ingest.materializer.folded import DeadLetter
 
 WINDOW = 1_000
 """Records over which the share of bad ones is taken, at least."""

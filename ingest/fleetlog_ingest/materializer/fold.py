@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from fleetlog_core.errors import shown
 from fleetlog_core.limits import RunLimits
-from fleetlog_core.log.port import Record
 from fleetlog_core.objects.port import ObjectName
 from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_TAGS, beyond, words
 from fleetlog_proto.v1 import event_pb2, frame_pb2
@@ -15,42 +13,14 @@ from google.protobuf.internal.containers import ScalarMap
 
 from fleetlog_ingest.materializer import params, runs
 from fleetlog_ingest.materializer.artifacts import Stored, problem_of
-from fleetlog_ingest.materializer.attrs import AttrSink
 from fleetlog_ingest.materializer.decoding import MALFORMED, Decoded
-from fleetlog_ingest.materializer.followers import follow, run_changes, run_skews
+from fleetlog_ingest.materializer.event_rows import EventRows
+from fleetlog_ingest.materializer.folded import NOBODY, PLACE_BITS, DeadLetter, Folded
 from fleetlog_ingest.materializer.once import DATASETS, PARAMS, OnceKind, sort_out
 from fleetlog_ingest.materializer.params import Values
-from fleetlog_ingest.materializer.points import PointSink
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.sequences import SequenceSet
-from fleetlog_ingest.materializer.state import RunKey, RunKeys, State, WriterKey, Written
-from fleetlog_ingest.materializer.summaries import summarize
-from fleetlog_ingest.materializer.tables import EVENT_TABLES, Columns, Row, columns_of, stack
-
-PLACE_BITS = 20
-"""Of `ver`: offset << 20 | place in the record. A record of 4 MiB holds fewer rows than a million."""
-NOBODY = -1
-"""The rank of a writer that has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that can't be applied as a whole, and why."""
-
-    record: Record
-    reason: str
-
-
-@dataclass(slots=True)
-class Folded:
-    """What a batch comes to: rows by table, in the order to insert them, and what became of the state."""
-
-    tables: dict[str, Columns] = field(default_factory=dict)
-    changes: State = field(default_factory=State)
-    dead: list[DeadLetter] = field(default_factory=list)
-    events: int = 0
-    duplicates: int = 0
-    points: int = 0
+from fleetlog_ingest.materializer.state import RunKey, RunKeys, State, Written
 
 
 class EventFold:
@@ -70,18 +40,11 @@ class EventFold:
         limits: RunLimits | None = None,
     ) -> None:
         self._before = state
-        self._partition = partition
-        self._next_offset = next_offset
         self._stored = stored
         self._refused = refused or {}
         self._limits = limits or RunLimits()
         self._out = Folded()
-        self._sink = PointSink()
-        self._states: dict[tuple[RunKey, int], Run] = {}
-        self._rows: dict[str, list[Row]] = {table: [] for table in EVENT_TABLES}
-        self._attrs = AttrSink()
-        self._ranks: dict[WriterKey, int] = {}
-        self._touched: dict[RunKey, None] = {}
+        self._rows = EventRows(partition, next_offset)
         # Of the record and the event at hand:
         self._frame = frame_pb2.Frame()
         self._event = event_pb2.Event()
@@ -98,13 +61,14 @@ class EventFold:
                 self._out.dead.append(DeadLetter(decoded.record, decoded.problem))
             else:
                 self._fold_frame(decoded, decoded.frame)
-        return self._finish()
+        self._out.tables = self._rows.finish(self._before, self._out.changes)
+        return self._out
 
     def _fold_frame(self, decoded: Decoded, frame: frame_pb2.Frame) -> None:
         namespace, run_id = decoded.namespace, frame.run_id
         self._frame, self._key, self._offset = frame, (namespace, run_id), decoded.record.offset
         self._place = self._problems = 0
-        self._touched[self._key] = None
+        self._rows.touch(self._key)
         if self._offset in self._refused:
             if frame.events:
                 self._event = frame.events[0]
@@ -132,7 +96,7 @@ class EventFold:
             took = True
         if took:
             self._out.changes.writers[writer] = applied
-            self._ranks[writer] = rank
+            self._rows.wrote(writer, rank)
         if reason:
             self._out.dead.append(DeadLetter(decoded.record, reason))
 
@@ -192,11 +156,8 @@ class EventFold:
         return run
 
     def _change(self, run: Run) -> None:
-        if self._known() is None:
-            self._rows["run_homes"].append((*self._key, run.experiment))
+        self._rows.run(self._key, run, new=self._known() is None)
         self._out.changes.runs[self._key] = run
-        # Each state is a row, for those who ask what was; within a record the last one counts.
-        self._states[(self._key, run.ver)] = run
 
     def _start(self, event: event_pb2.RunStarted) -> None:
         known = self._known()
@@ -213,14 +174,13 @@ class EventFold:
         self._tags(event.tags, run)
 
     def _metrics(self, event: event_pb2.MetricsLogged, rank: int) -> str:
-        namespace, run_id = self._key
         run = self._run()
         keys, excess = self._keys(), []
         if keys is not None:
             excess = beyond(keys.metrics, [column.key for column in event.columns], self._limits.metrics)
         kept = _without(event, excess) if excess else event
         if kept.columns or not excess:
-            if not self._sink.add(namespace, run_id, run.experiment, rank, self._offset, kept, self._time):
+            if not self._rows.points(self._key, run, rank, self._offset, kept, self._time):
                 return self._refuse(MALFORMED, "the columns of the metrics are not of one length")
             self._out.points += len(kept.step_deltas) * len(kept.columns)
         if keys is not None:
@@ -281,10 +241,13 @@ class EventFold:
         return excess
 
     def _attr_rows(self, run: Run, kind: int, values: Values, *, removed: bool = False) -> None:
-        namespace, run_id = self._key
+        self._rows.attrs(self._key, run, kind, self._next_ver(len(values.keys)), values, removed=removed)
+
+    def _next_ver(self, rows: int) -> int:
+        """The `ver` of the first of so many rows of the record at hand."""
         ver = self._offset << PLACE_BITS | self._place
-        self._place += len(values.keys)
-        self._attrs.add(namespace, run_id, run.experiment, kind, ver, values, removed=removed)
+        self._place += rows
+        return ver
 
     def _artifact(self, event: event_pb2.ArtifactLogged) -> str:
         namespace, run_id = self._key
@@ -295,12 +258,7 @@ class EventFold:
         if wrong is not None:
             self._problem(*wrong)
             return ""
-        ver = self._offset << PLACE_BITS | self._place
-        self._place += 1
-        ingest_time = self._frame.ingest_time_millis
-        self._rows["artifacts"].append(
-            (namespace, run_id, event.path, event.size_bytes, event.sha256.hex(), ingest_time, ver)
-        )
+        self._rows.artifact(self._key, event, self._frame.ingest_time_millis, self._next_ver(1))
         return ""
 
     def _refuse(self, reason: str, message: str) -> str:
@@ -308,37 +266,10 @@ class EventFold:
         return reason
 
     def _problem(self, reason: str, message: str, points: int = 0) -> None:
-        namespace, run_id = self._key
         frame, place = self._frame, self._problems
         self._problems += 1
-        row = (namespace, run_id, self._partition, self._offset, place, frame.writer_id, self._event.sequence)
-        self._rows["problems"].append((*row, reason, message, points, frame.ingest_time_millis))
-
-    def _finish(self) -> Folded:
-        out, rows = self._out, self._rows
-        for key in self._touched:
-            touched = out.changes.runs.get(key) or self._before.runs.get(key)
-            if touched is not None:
-                rows["run_touches"].append((key[0], touched.experiment, key[1], self._next_offset))
-        rows["runs"] = [_row_of(key, run) for key, run in out.changes.runs.items()]
-        states = [_row_of(key, run) for (key, _), run in self._states.items()]
-        rows["run_skews"] = run_skews((key, run) for (key, _), run in self._states.items())
-        for (namespace, run_id, writer_id), applied in out.changes.writers.items():
-            rank = self._ranks[(namespace, run_id, writer_id)]
-            rows["writers"].append((namespace, run_id, writer_id, rank, applied.text(), self._next_offset))
-        rows["run_changes"] = run_changes(rows["writers"])
-        tables = {table: columns_of(table, found) for table, found in rows.items() if found}
-        attrs = self._attrs.finish()
-        if attrs is not None:
-            tables["attrs"] = attrs
-        points = self._sink.finish()
-        if points is not None:
-            tables["points"] = points.columns(self._partition)
-            tables["series"], latest, tables["rollup"] = summarize(points)
-            tables["attrs"] = latest if attrs is None else stack(latest, attrs)
-        follow(tables, columns_of("runs", states) if states else None)
-        out.tables = {table: tables[table] for table in EVENT_TABLES if table in tables}
-        return out
+        sender, what = (frame.writer_id, self._event.sequence), (reason, message, points, frame.ingest_time_millis)
+        self._rows.problem(self._key, (self._offset, place, *sender, *what))
 
 
 def _without(event: event_pb2.MetricsLogged, keys: Sequence[str]) -> event_pb2.MetricsLogged:
@@ -352,10 +283,3 @@ def _without(event: event_pb2.MetricsLogged, keys: Sequence[str]) -> event_pb2.M
 
 def _points_of(event: event_pb2.Event) -> int:
     return len(event.metrics_logged.step_deltas) * len(event.metrics_logged.columns)
-
-
-def _row_of(key: RunKey, run: Run) -> Row:
-    namespace, run_id = key
-    times = (run.start_time, run.end_time, run.parent_run_id)
-    state = (run.name, run.user, run.state, *times, int(run.deleted), int(run.started), run.ver)
-    return (namespace, run.experiment, run_id, *state)

@@ -14,7 +14,7 @@ from fleetlog_core.rules.imports import I64, check_import, ids_of
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 from fleetlog_ingest.materializer.decoding import MALFORMED, Decoded
-from fleetlog_ingest.materializer.fold import NOBODY, DeadLetter, Folded
+from fleetlog_ingest.materializer.folded import NOBODY, DeadLetter, Folded
 from fleetlog_ingest.materializer.followers import follow
 from fleetlog_ingest.materializer.import_columns import (
     ImportColumns,

@@ -24,7 +24,7 @@ from fleetlog_core.warehouse.port import Statement, Warehouse
 
 from fleetlog_ingest.materializer.control import ControlState, Experiment
 from fleetlog_ingest.materializer.decoding import Decoded
-from fleetlog_ingest.materializer.fold import PLACE_BITS
+from fleetlog_ingest.materializer.folded import PLACE_BITS
 from fleetlog_ingest.materializer.params import PARAM_KIND
 from fleetlog_ingest.materializer.run_keys import RunKeyStore
 from fleetlog_ingest.materializer.runs import Run

@@ -44,7 +44,7 @@ from fleetlog_ingest.materializer.batches import Batch
 from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.dead_letters import write_dead_letters
 from fleetlog_ingest.materializer.decoding import Decoded, decode
-from fleetlog_ingest.materializer.fold import DeadLetter
+from fleetlog_ingest.materializer.folded import DeadLetter
 from fleetlog_ingest.materializer.progress import Progress
 from fleetlog_ingest.materializer.waiting import Waiting
 

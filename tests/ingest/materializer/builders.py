@@ -12,7 +12,8 @@ from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
 from fleetlog_core.objects.port import ObjectName
 from fleetlog_ingest.materializer.artifacts import Stored
 from fleetlog_ingest.materializer.decoding import Decoded, decode
-from fleetlog_ingest.materializer.fold import EventFold, Folded
+from fleetlog_ingest.materializer.fold import EventFold
+from fleetlog_ingest.materializer.folded import Folded
 from fleetlog_ingest.materializer.state import State
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 

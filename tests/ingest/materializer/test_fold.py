@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 from fleetlog_core.warehouse.port import Coded
-from fleetlog_ingest.materializer.fold import Folded
+from fleetlog_ingest.materializer.folded import Folded
 from fleetlog_ingest.materializer.params import number_of, values_of
 from fleetlog_ingest.materializer.sequences import SequenceSet
 from fleetlog_ingest.materializer.state import State

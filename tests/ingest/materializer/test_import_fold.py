@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fleetlog_core.warehouse.port import Coded, Column
 from fleetlog_ingest.materializer.decoding import Decoded
-from fleetlog_ingest.materializer.fold import Folded
+from fleetlog_ingest.materializer.folded import Folded
 from fleetlog_ingest.materializer.import_fold import ImportFold
 from fleetlog_ingest.materializer.state import State
 from fleetlog_ingest.materializer.tables import EVENT_TABLES, Columns

@@ -12,7 +12,7 @@ from fleetlog_core.log.port import EVENTS
 from fleetlog_core.warehouse.port import Coded, Column, Statement
 from fleetlog_ingest import replay
 from fleetlog_ingest.materializer.batching import BatchPolicy
-from fleetlog_ingest.materializer.fold import Folded
+from fleetlog_ingest.materializer.folded import Folded
 from fleetlog_ingest.materializer.state import RunKeys, State
 from fleetlog_proto.v1 import event_pb2
 

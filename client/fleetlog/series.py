@@ -115,7 +115,7 @@ class Buckets:
         self.rank = rank
         self.steps = _column(b"".join(chunk.steps for chunk in chunks), "q")
         self.counts = _column(b"".join(chunk.counts for chunk in chunks), "Q")
-        self.nans = _column(b"".join(chunk.nans for chunk in chunks), "Q")
+        self.nans = _column(b"".join(chunk.nans or bytes(len(chunk.counts)) for chunk in chunks), "Q")
         self.mins = _column(b"".join(chunk.mins for chunk in chunks), "d")
         self.maxs = _column(b"".join(chunk.maxs for chunk in chunks), "d")
         self.means = _column(b"".join(chunk.means for chunk in chunks), "d")

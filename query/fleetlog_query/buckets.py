@@ -7,29 +7,28 @@ too. Buckets of times or ranks are read from points.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future
 
 import numpy as np
 from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_proto.v1 import metric_pb2
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.filter.values import ROLLUP_STEPS, Window
+from fleetlog_query.filter.values import EVERY, ROLLUP_STEPS
+from fleetlog_query.grid import Grid
+from fleetlog_query.reads import Reads
 from fleetlog_query.series_query import SeriesQuery
 from fleetlog_query.series_rows import Select, changes, extents, place_sql, scope_sql, slices
 from fleetlog_query.value_rows import KEPT_SQL, POINT_SQL
 
 BATCH_BUCKETS = 1_000_000
-MANY_POINTS = 300_000
-"""So many points take longer to read than a chart may: buckets get as wide as those of `rollup` where that leaves at
-least half as many of them as were asked for."""
+EARLY_SERIES = 16
+"""Of so many whole series the rows of `rollup` are read before it is known whether they will do: mostly they do."""
 FOLDED_ROWS = 1_000_000
 """So many rows of `rollup` are read as they are, in the order of the table, and put together here: the engine takes
 five times as long to group them. More would be too many to hold."""
 _WORD = 1 << 64
-_WIDE = 1 << 62
 _OF_POINTS = (
     "count() AS points, countIf(isNaN(value)) AS lacking, min(if(isNaN(value), inf, value)) AS lowest,"
     " max(if(isNaN(value), -inf, value)) AS highest, sumIf(value, NOT isNaN(value)) AS whole"
@@ -37,84 +36,40 @@ _OF_POINTS = (
 _OF_PARTS = "sum(c) AS points, sum(k) AS lacking, min(lo) AS lowest, max(hi) AS highest, sum(t) AS whole"
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Buckets from `origin` on, of which `low` is the lowest that can be in one; `rollup`: whole buckets of it.
-
-    `window` is of the steps that are read from `rollup` and beside it.
-    """
-
-    origin: int
-    low: int
-    width: int
-    window: Window | None = None
-
-    @classmethod
-    def of(cls, low: int, high: int, count: int, query: SeriesQuery, points: float = 0.0) -> Grid:
-        """At most `count` buckets from low to high; the ends of the series and those of the query met there.
-
-        `points`: about how many there are. Of more than MANY_POINTS, buckets of more than half of ROLLUP_STEPS are as
-        wide as those: at least half of `count` are left, or half of those that the range has room for.
-        """
-        first, last = max(low, query.steps[0]), min(high, query.steps[1])
-        if query.axis != "step":
-            first, last = low, high
-        narrow = -(-(last - first + 1) // count)
-        width = -(-narrow // ROLLUP_STEPS) * ROLLUP_STEPS
-        origin = first - first % ROLLUP_STEPS
-        fits = -(-(last - origin + 1) // width) <= count
-        widens = fits and 2 * narrow > ROLLUP_STEPS and points > MANY_POINTS
-        if not query.of_steps_alone or (narrow < ROLLUP_STEPS and not widens):
-            return cls(first, first, narrow)
-        if not fits:
-            width += ROLLUP_STEPS
-        # An end of the query cuts a bucket; behind an end of the series there is nothing to cut.
-        steps = (
-            first if query.steps[0] > low else origin,
-            last if query.steps[1] < high else last - last % ROLLUP_STEPS + ROLLUP_STEPS - 1,
-        )
-        return cls(origin, first, width, Window(steps))
-
-    @property
-    def is_near(self) -> bool:
-        """Whether 64 bits hold how far any step of a bucket is from the origin."""
-        return self.width < _WIDE // 10_000 and abs(self.origin) < _WIDE
-
-    def rows(self, points: float, series: int) -> float:
-        """About how many rows there are to put together; infinite when they are not of `rollup`."""
-        buckets, edges = self.window.split() if self.window is not None else (None, [])
-        if self.window is None or buckets is None or not self.is_near:
-            return math.inf
-        beside = sum(last - first + 1 for first, last in edges)
-        steps = self.window.steps[1] - self.window.steps[0] + 1
-        # A row of rollup has a point at least.
-        return min(points, (buckets[1] - buckets[0] + 1) * series) + points * beside / steps
-
-
 def read_buckets(
-    select: Select, query: SeriesQuery, starts: Mapping[bytes, int]
+    reads: Reads, query: SeriesQuery, starts: Mapping[bytes, int]
 ) -> Iterator[metric_pb2.ReadMetricResponse]:
     """The series in order, each a response of one part for each rank. `starts`: of the runs, for times since then."""
-    ends = _ends(select, query, starts)
+    early, ends = _early(reads, query, starts)
     if ends is None:
         return
     low, high, points = ends
     grid = Grid.of(low, high, query.buckets, query, points)
-    folded = grid.rows(points, len(query.run_ids) * len(query.keys)) <= FOLDED_ROWS
+    if grid.rows(points, len(query.run_ids) * len(query.keys)) <= FOLDED_ROWS:
+        if early is None or early.rows > FOLDED_ROWS:
+            early = reads.select(_rows_statement(query, grid))
+        yield from _in_order(_folded(_inside(early, grid), grid), query, query.run_ids, grid)
+        return
     runs = max(1, BATCH_BUCKETS // (query.buckets * len(query.keys)))
     for first in range(0, len(query.run_ids), runs):
         run_ids = query.run_ids[first : first + runs]
-        found: dict[tuple[bytes, str], list[metric_pb2.ReadMetricResponse]] = {}
-        answer = select(_statement(query, run_ids, grid, starts, folded))
-        for response in _responses(_folded(answer, grid) if folded else answer, query, grid):
-            part = response.parts[0]
-            found.setdefault((bytes.fromhex(part.run_id), part.key), []).append(response)
-        for run_id in run_ids:
-            for key in query.keys:
-                yield from found.get((run_id, key), ())
+        answer = reads.select(_statement(query, run_ids, grid, starts))
+        yield from _in_order(answer, query, run_ids, grid)
 
 
-def _ends(select: Select, query: SeriesQuery, starts: Mapping[bytes, int]) -> tuple[int, int, float] | None:
+Ends = tuple[int, int, float]
+
+
+def _early(reads: Reads, query: SeriesQuery, starts: Mapping[bytes, int]) -> tuple[Answer | None, Ends | None]:
+    """The rows of `rollup` of many whole series, if they may do; and the ends, which are looked up beside that."""
+    whole = query.of_steps_alone and query.steps == EVERY
+    if not whole or len(query.run_ids) * len(query.keys) < EARLY_SERIES:
+        return None, _ends(reads.select, query, starts)
+    ends: Future[Ends | None] = reads.beside(lambda: _ends(reads.select, query, starts))
+    return reads.select(_rows_statement(query, None)), ends.result()
+
+
+def _ends(select: Select, query: SeriesQuery, starts: Mapping[bytes, int]) -> Ends | None:
     """The lowest and the highest of the series along the axis, and about how many points there are between the ends of
     the query; None when nothing can be found."""
     if query.axis == "step":
@@ -134,10 +89,31 @@ def _ends(select: Select, query: SeriesQuery, starts: Mapping[bytes, int]) -> tu
     return int(answer.array("low")[0]), int(answer.array("high")[0]), float(answer.array("points")[0])
 
 
-def _statement(
-    query: SeriesQuery, run_ids: Sequence[bytes], grid: Grid, starts: Mapping[bytes, int], folded: bool
-) -> Statement:
-    """The buckets of these runs, series after series; `folded`: what they consist of, in order."""
+def _rows_statement(query: SeriesQuery, grid: Grid | None) -> Statement:
+    """What the buckets consist of, by run, key and step; all of `rollup` when the grid is not known yet."""
+    binds = Binds()
+    scope, named = scope_sql(query.namespace, query.run_ids, query.keys, binds), place_sql(query.keys, binds)
+    buckets, edges = grid.window.split() if grid is not None and grid.window is not None else (None, [])
+    kept = f"b * {ROLLUP_STEPS} AS x, {KEPT_SQL} FROM rollup WHERE {scope}"
+    if buckets is not None:
+        kept += f" AND b >= {binds.whole(buckets[0])} AND b <= {binds.whole(buckets[1])}"
+    if not edges:
+        limit = f" LIMIT {FOLDED_ROWS + 1}" if grid is None else ""
+        sql = f"SELECT run_id, {named} AS named, {kept} ORDER BY namespace, run_id, key, b{limit}"
+        return Statement(sql, binds.values)
+    source = f"(SELECT run_id, key, {kept} UNION ALL {_edges(scope, edges, binds)})"
+    sql = f"SELECT run_id, {named} AS named, x, lo, hi, c, k, t FROM {source} ORDER BY run_id, key, x"
+    return Statement(sql, binds.values, wide=True)
+
+
+def _edges(scope: str, edges: Sequence[tuple[int, int]], binds: Binds) -> str:
+    """Points where the range cuts a row of `rollup`, as such rows."""
+    steps = " OR ".join(f"step BETWEEN {binds.whole(first)} AND {binds.whole(last)}" for first, last in edges)
+    return f"SELECT run_id, key, step AS x, {POINT_SQL} FROM points WHERE {scope} AND ({steps})"
+
+
+def _statement(query: SeriesQuery, run_ids: Sequence[bytes], grid: Grid, starts: Mapping[bytes, int]) -> Statement:
+    """The buckets of these runs, series after series."""
     binds = Binds()
     scope = scope_sql(query.namespace, run_ids, query.keys, binds)
     rank = ", rank" if query.per_rank else ""
@@ -150,23 +126,37 @@ def _statement(
         low, high = binds.whole(buckets[0]), binds.whole(buckets[1])
         axis, values = "x", _OF_PARTS
         kept = f"b * {ROLLUP_STEPS} AS x, {KEPT_SQL} FROM rollup WHERE {scope} AND b >= {low} AND b <= {high}"
-        if folded and not edges:
-            sql = f"SELECT run_id, {place_sql(query.keys, binds)} AS named, {kept} ORDER BY namespace, run_id, key, b"
-            return Statement(sql, binds.values)
-        source = f"(SELECT run_id, key, {kept}"
-        if edges:
-            steps = " OR ".join(f"step BETWEEN {binds.whole(one)} AND {binds.whole(two)}" for one, two in edges)
-            source += f" UNION ALL SELECT run_id, key, step AS x, {POINT_SQL} FROM points WHERE {scope} AND ({steps})"
-        source += ")"
+        source = f"(SELECT run_id, key, {kept}{f' UNION ALL {_edges(scope, edges, binds)}' if edges else ''})"
     named = place_sql(query.keys, binds)
-    if folded:
-        sql = f"SELECT run_id, {named} AS named, x, lo, hi, c, k, t FROM {source} ORDER BY run_id, key, x"
-        return Statement(sql, binds.values, wide=True)
     sql = (
         f"SELECT run_id, {named} AS named{rank}, {_place(axis, grid, binds)} AS place, {values}"
         f" FROM {source} GROUP BY run_id, named{rank}, place ORDER BY run_id, named{rank}, place"
     )
     return Statement(sql, binds.values, wide=True)
+
+
+def _in_order(
+    answer: Answer, query: SeriesQuery, run_ids: Sequence[bytes], grid: Grid
+) -> Iterator[metric_pb2.ReadMetricResponse]:
+    """The responses, as the runs and keys were asked for."""
+    found: dict[tuple[bytes, str], list[metric_pb2.ReadMetricResponse]] = {}
+    for run_id, key, response in _responses(answer, query, grid):
+        found.setdefault((run_id, key), []).append(response)
+    for run_id in run_ids:
+        for key in query.keys:
+            yield from found.get((run_id, key), ())
+
+
+def _inside(answer: Answer, grid: Grid) -> Answer:
+    """The rows without those of points that came after the ends were looked up."""
+    if answer.rows == 0 or grid.window is None:
+        return answer
+    steps, (first, last) = answer.array("x"), grid.window.steps
+    inside = (steps >= first) & (steps <= last)
+    if inside.all():
+        return answer
+    columns = {name: answer.array(name)[inside] for name in answer.columns}
+    return Answer(columns, int(inside.sum()), answer.rows_read, answer.bytes_read)
 
 
 def _folded(answer: Answer, grid: Grid) -> Answer:
@@ -200,7 +190,9 @@ def _place(axis: str, grid: Grid, binds: Binds) -> str:
     return f"toInt64(intDiv(toInt128({axis}) - toInt128({origin}), toInt128({width})))"
 
 
-def _responses(answer: Answer, query: SeriesQuery, grid: Grid) -> Iterator[metric_pb2.ReadMetricResponse]:
+def _responses(
+    answer: Answer, query: SeriesQuery, grid: Grid
+) -> Iterator[tuple[bytes, str, metric_pb2.ReadMetricResponse]]:
     if answer.rows == 0:
         return
     # In unsigned arithmetic, which wraps round: the sum is right whatever the product is.
@@ -223,5 +215,7 @@ def _responses(answer: Answer, query: SeriesQuery, grid: Grid) -> Iterator[metri
         buckets.steps = steps[rows].astype("<i8").tobytes()
         buckets.counts = counts[rows].tobytes()
         buckets.mins, buckets.maxs = mins[rows].tobytes(), maxs[rows].tobytes()
-        buckets.means, buckets.nans = means[rows].tobytes(), nans[rows].tobytes()
-        yield response
+        buckets.means = means[rows].tobytes()
+        if nans[rows].any():
+            buckets.nans = nans[rows].tobytes()
+        yield run_id, key, response

@@ -12,7 +12,7 @@ import pytest
 from fleetlog.connection import connection_to
 from fleetlog.series import Which
 from fleetlog_proto.v1 import metric_pb2
-from fleetlog_query import buckets, points
+from fleetlog_query import buckets, grid, points
 from fleetlog_query.filter.evaluate import Point
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -108,13 +108,21 @@ def test_points_are_those_that_were_logged(
         assert values <= Counter(shown(one.value) for one in logged)
 
 
-@pytest.fixture(params=[(buckets.MANY_POINTS, buckets.FOLDED_ROWS), (0, buckets.FOLDED_ROWS), (0, 0)])
-def many(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Buckets as wide as they are asked for; as if points were many; and as if there were too many rows to hold."""
-    before = buckets.MANY_POINTS, buckets.FOLDED_ROWS
-    buckets.MANY_POINTS, buckets.FOLDED_ROWS = request.param
-    yield
-    buckets.MANY_POINTS, buckets.FOLDED_ROWS = before
+@pytest.fixture(
+    params=[
+        (grid.MANY_POINTS, buckets.FOLDED_ROWS, buckets.EARLY_SERIES),
+        (0, buckets.FOLDED_ROWS, buckets.EARLY_SERIES),
+        (0, buckets.FOLDED_ROWS, 1),
+        (grid.MANY_POINTS, 3, 1),
+        (0, 0, 1),
+    ]
+)
+def many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Buckets as wide as they are asked for; as if points were many; series too; and rows too many to hold."""
+    points, rows, series = request.param
+    monkeypatch.setattr(grid, "MANY_POINTS", points)
+    monkeypatch.setattr(buckets, "FOLDED_ROWS", rows)
+    monkeypatch.setattr(buckets, "EARLY_SERIES", series)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))

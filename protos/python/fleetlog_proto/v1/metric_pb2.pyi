@@ -274,7 +274,7 @@ class BucketChunk(_message.Message):
     means: _builtins.bytes
     """float64 mean values."""
     nans: _builtins.bytes
-    """uint64: points whose value is NaN."""
+    """uint64: points whose value is NaN; empty when there are none."""
     def __init__(
         self,
         *,

@@ -12,6 +12,7 @@ from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from fleetlog.connection import Connection
 from fleetlog.direct import uploaded_by_parts
+from fleetlog.errors import FleetlogError
 from fleetlog.outbox import Writer
 from fleetlog.traces import trace_metadata
 
@@ -52,8 +53,7 @@ def artifact_event(connection: Connection, writer: Writer, path: Path, name: str
     digest = digest_of(path)
     header = _header(writer, name, digest)
     if not uploaded_by_parts(connection, header, path):
-        with connection.calling():
-            connection.ingest.UploadArtifact(_requests(header, path), timeout=UPLOAD_SECONDS, metadata=trace_metadata())
+        _upload(connection, header, path)
     artifact = event_pb2.ArtifactLogged(path=name, size_bytes=digest.size_bytes, sha256=digest.sha256)
     return event_pb2.Event(observe_time_millis=now_millis, artifact_logged=artifact)
 
@@ -68,8 +68,23 @@ def _header(writer: Writer, name: str, digest: Digest) -> ingest_pb2.UploadHeade
     )
 
 
-def _requests(header: ingest_pb2.UploadHeader, path: Path) -> Iterator[ingest_pb2.UploadArtifactRequest]:
-    yield ingest_pb2.UploadArtifactRequest(header=header)
-    with path.open("rb") as file:
-        while chunk := file.read(limits.CHUNK_BYTES):
-            yield ingest_pb2.UploadArtifactRequest(chunk=chunk)
+def _upload(connection: Connection, header: ingest_pb2.UploadHeader, path: Path) -> None:
+    unreadable: list[OSError] = []
+
+    def requests() -> Iterator[ingest_pb2.UploadArtifactRequest]:
+        yield ingest_pb2.UploadArtifactRequest(header=header)
+        try:
+            with path.open("rb") as file:
+                while chunk := file.read(limits.CHUNK_BYTES):
+                    yield ingest_pb2.UploadArtifactRequest(chunk=chunk)
+        except OSError as error:
+            # gRPC would print it and hide it. The server refuses what is cut short.
+            unreadable.append(error)
+
+    try:
+        with connection.calling():
+            connection.ingest.UploadArtifact(requests(), timeout=UPLOAD_SECONDS, metadata=trace_metadata())
+    except FleetlogError:
+        if unreadable:
+            raise unreadable[0] from None
+        raise

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import fleetlog
 import pytest
+from fleetlog import artifacts
+from fleetlog.connection import Connection
 from fleetlog.deliveries import delivery_to
 from fleetlog.run import Run
-from fleetlog_proto.v1 import event_pb2
+from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from tests.client.gateway import House, house
 from tests.client.test_delivery import writer
@@ -58,6 +60,30 @@ def test_a_file_that_is_gone_when_the_server_returns_is_told_as_lost(place: Hous
     (told,) = events_of(place, "loss_reported")
     assert (told.loss_reported.events, told.loss_reported.reason) == (1, "FILE_UNREADABLE")
     assert not events_of(place, "artifact_logged")
+
+
+def test_a_file_that_goes_while_it_is_uploaded_is_told_as_lost(
+    place: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "model.bin").write_bytes(LARGE)
+
+    def gone(connection: Connection, header: ingest_pb2.UploadHeader, path: Path) -> bool:
+        path.unlink()
+        return False
+
+    monkeypatch.setattr(artifacts, "uploaded_by_parts", gone)
+    with Run(writer(), place.target) as run:
+        run.log_artifact(tmp_path / "model.bin")
+    place.stop()
+    (tmp_path / "model.bin").write_bytes(LARGE)
+    with Run(writer(), place.target) as run:
+        run.log_artifact(tmp_path / "model.bin")
+        place.start()
+        run.flush(30.0)
+    reasons = [event.loss_reported.reason for event in events_of(place, "loss_reported")]
+    assert reasons == ["ARTIFACT_NOT_KEPT", "FILE_UNREADABLE"]
+    assert not events_of(place, "artifact_logged")
+    assert not [record for record in caplog.records if record.name.startswith("grpc")]
 
 
 def test_a_file_that_is_not_there_costs_itself_alone(

@@ -94,9 +94,7 @@ def _rows_statement(query: SeriesQuery, grid: Grid | None) -> Statement:
     binds = Binds()
     scope, named = scope_sql(query.namespace, query.run_ids, query.keys, binds), place_sql(query.keys, binds)
     buckets, edges = grid.window.split() if grid is not None and grid.window is not None else (None, [])
-    kept = f"b * {ROLLUP_STEPS} AS x, {KEPT_SQL} FROM rollup WHERE {scope}"
-    if buckets is not None:
-        kept += f" AND b >= {binds.whole(buckets[0])} AND b <= {binds.whole(buckets[1])}"
+    kept = _kept(scope, buckets, binds)
     if not edges:
         limit = f" LIMIT {FOLDED_ROWS + 1}" if grid is None else ""
         sql = f"SELECT run_id, {named} AS named, {kept} ORDER BY namespace, run_id, key, b{limit}"
@@ -104,6 +102,12 @@ def _rows_statement(query: SeriesQuery, grid: Grid | None) -> Statement:
     source = f"(SELECT run_id, key, {kept} UNION ALL {_edges(scope, edges, binds)})"
     sql = f"SELECT run_id, {named} AS named, x, lo, hi, c, k, t FROM {source} ORDER BY run_id, key, x"
     return Statement(sql, binds.values, wide=True)
+
+
+def _kept(scope: str, buckets: tuple[int, int] | None, binds: Binds) -> str:
+    """What `rollup` has of these of its buckets, both included; None = of all."""
+    sql = f"b * {ROLLUP_STEPS} AS x, {KEPT_SQL} FROM rollup WHERE {scope}"
+    return sql if buckets is None else f"{sql} AND b BETWEEN {binds.whole(buckets[0])} AND {binds.whole(buckets[1])}"
 
 
 def _edges(scope: str, edges: Sequence[tuple[int, int]], binds: Binds) -> str:
@@ -123,10 +127,9 @@ def _statement(query: SeriesQuery, run_ids: Sequence[bytes], grid: Grid, starts:
         axis = "step" if query.axis == "step" else time
         source, values = f"points WHERE {scope}{query.where(time, binds)}", _OF_POINTS
     else:
-        low, high = binds.whole(buckets[0]), binds.whole(buckets[1])
         axis, values = "x", _OF_PARTS
-        kept = f"b * {ROLLUP_STEPS} AS x, {KEPT_SQL} FROM rollup WHERE {scope} AND b >= {low} AND b <= {high}"
-        source = f"(SELECT run_id, key, {kept}{f' UNION ALL {_edges(scope, edges, binds)}' if edges else ''})"
+        beside = f" UNION ALL {_edges(scope, edges, binds)}" if edges else ""
+        source = f"(SELECT run_id, key, {_kept(scope, buckets, binds)}{beside})"
     named = place_sql(query.keys, binds)
     sql = (
         f"SELECT run_id, {named} AS named{rank}, {_place(axis, grid, binds)} AS place, {values}"

@@ -19,6 +19,7 @@ from typing import Protocol
 
 import numpy as np
 
+from fleetlog_core.warehouse.native_texts import decode_texts, decode_varint, encode_text, encode_texts, encode_varint
 from fleetlog_core.warehouse.port import Array, Coded, Column, Read
 
 _NUMBERS = {
@@ -79,12 +80,12 @@ class Memory:
 
     def varint(self) -> int:
         """See Source."""
-        value, self._position = _read_varint(self._data, self._position)
+        value, self._position = decode_varint(self._data, self._position)
         return value
 
     def texts(self, count: int) -> list[str]:
         """See Source."""
-        texts, self._position = _read_texts(self._data, self._position, count)
+        texts, self._position = decode_texts(self._data, self._position, count)
         return texts
 
 
@@ -110,9 +111,9 @@ def encode_parts(columns: Mapping[str, Column], types: Mapping[str, str], *, fla
     rows = next(iter(lengths.values()), 0)
     if set(lengths.values()) - {rows}:
         raise ValueError(f"columns of different lengths: {lengths}")
-    parts = [_varint(len(columns)), _varint(rows)]
+    parts = [encode_varint(len(columns)), encode_varint(rows)]
     for name, column in columns.items():
-        parts += [_text(name), _text(types[name]), b"\0" if flagged else b""]
+        parts += [encode_text(name), encode_text(types[name]), b"\0" if flagged else b""]
         parts.append(_encode_column(name, column, types[name]))
     return parts
 
@@ -128,7 +129,7 @@ def _encode_column(name: str, column: Column, type_name: str) -> bytes:
     if type_name == "String":
         if isinstance(column, (np.ndarray, Coded)):
             raise ValueError(f"column {name} is not a list of texts")
-        return _texts(column)
+        return encode_texts(column)
     if type_name == "LowCardinality(String)":
         if not isinstance(column, Coded):
             raise ValueError(f"column {name} is not Coded")
@@ -137,7 +138,7 @@ def _encode_column(name: str, column: Column, type_name: str) -> bytes:
         return b"".join(
             [
                 struct.pack("<QQQ", 1, _UINT32_INDEX | _DICTIONARY, len(column.texts)),
-                *[_text(text) for text in column.texts],
+                *[encode_text(text) for text in column.texts],
                 struct.pack("<Q", len(column.codes)),
                 column.codes.astype("<u4", copy=False).tobytes(),
             ]
@@ -236,61 +237,6 @@ def _decode_sparse(source: Source, type_name: str, rows: int) -> Read:
     full = np.zeros(rows, values.dtype)
     full[places] = values
     return full
-
-
-def _read_texts(data: bytes, position: int, count: int) -> tuple[list[str], int]:
-    texts = []
-    for _ in range(count):
-        size = data[position]
-        position += 1
-        if size > 0x7F:
-            size, position = _read_varint(data, position - 1)
-        end = position + size
-        texts.append(str(data[position:end], "utf-8", "surrogateescape"))
-        position = end
-    return texts, position
-
-
-def _read_varint(data: bytes, position: int) -> tuple[int, int]:
-    value, shift = 0, 0
-    while True:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-
-
-def _varint(value: int) -> bytes:
-    if value < 0x80:
-        return bytes((value,))
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _text(value: str | bytes) -> bytes:
-    data = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
-    return _varint(len(data)) + data
-
-
-def _texts(values: Sequence[str] | Sequence[bytes]) -> bytes:
-    data = [value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value for value in values]
-    sizes = np.fromiter(map(len, data), np.int64, len(data))
-    if len(data) and sizes.max() > 0x7F:
-        return b"".join([part for one in data for part in (_varint(len(one)), one)])
-    # Each length is one byte: all of them are put in front of their texts at once.
-    ends = np.cumsum(sizes + 1)
-    out = np.empty(int(ends[-1]) if len(data) else 0, np.uint8)
-    is_text = np.ones(len(out), np.bool_)
-    is_text[ends - sizes - 1] = False
-    out[is_text] = np.frombuffer(b"".join(data), np.uint8)
-    out[~is_text] = sizes
-    return out.tobytes()
 
 
 def rows_of(columns: Mapping[str, Sequence[object] | Array | Coded]) -> int:

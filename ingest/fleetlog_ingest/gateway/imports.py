@@ -16,18 +16,13 @@ from fleetlog_core.position import after, merge, to_proto
 from fleetlog_core.rules.imports import I64, check_import, ids_of
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.telemetry import Telemetry
-from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2
 
 from fleetlog_ingest.gateway.control import check_request_id
 from fleetlog_ingest.gateway.screen import encoded
 from fleetlog_ingest.gateway.subsets import Mask, subset
-
-RUNS_PER_SELECT = 2_000
-_THERE = (
-    "SELECT DISTINCT run_id FROM run_homes WHERE namespace = {namespace:String}"
-    " AND run_id IN (SELECT toFixedString(unhex(arrayJoin({ids:Array(String)})), 16))"
-)
+from fleetlog_ingest.imported_before import rows_of_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +84,8 @@ class Imports:
         """The runs that are not there yet, as far as the tables know: for those between here and there the fold is."""
         ids = _bytes_of(runs)
         there: set[bytes] = set()
-        for first in range(0, len(ids), RUNS_PER_SELECT):
-            binds = {"namespace": namespace, "ids": [run_id.hex() for run_id in ids[first : first + RUNS_PER_SELECT]]}
-            there.update(
-                run_id.tobytes() for run_id in self._warehouse.select(Statement(_THERE, binds)).array("run_id")
-            )
+        for rows in rows_of_runs(self._warehouse, "run_homes", ["run_id"], namespace, ids):
+            there.update(rows.array("run_id").tolist())
         return np.array([run_id not in there for run_id in ids], dtype=np.bool_)
 
     def _partitions(self, runs: event_pb2.RunsImported) -> I64:

@@ -1,0 +1,35 @@
+"""What a table has of the runs of an import. Mostly nothing: then one look at the range of their ids says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from fleetlog_core.warehouse.port import Answer, Bind, Statement, Warehouse
+
+RUNS_PER_SELECT = 2_000
+ROWS_BETWEEN = 2_000
+"""So many rows of the range are read, the import's or not; of a range with more, its runs are asked for one by one."""
+_BETWEEN = (
+    "run_id BETWEEN toFixedString(unhex({low:String}), 16) AND toFixedString(unhex({high:String}), 16)"
+    f" LIMIT {ROWS_BETWEEN + 1}"
+)
+_ONE_BY_ONE = "run_id IN (SELECT toFixedString(unhex(arrayJoin({ids:Array(String)})), 16))"
+
+
+def rows_of_runs(
+    warehouse: Warehouse, table: str, columns: Sequence[str], namespace: str, ids: Sequence[bytes]
+) -> Iterator[Answer]:
+    """Rows of `table` of the runs (16 bytes each, at least one), and maybe of others; each row once.
+
+    The table begins its order with (namespace, run_id). Ids of runs begin with their time, and runs that are imported
+    together come one after another: a range of ids in which no run is has none of the import.
+    """
+    sql = f"SELECT {', '.join(columns)} FROM {table} WHERE namespace = {{namespace:String}} AND "
+    binds: dict[str, Bind] = {"namespace": namespace}
+    rows = warehouse.select(Statement(sql + _BETWEEN, {**binds, "low": min(ids).hex(), "high": max(ids).hex()}))
+    if rows.rows <= ROWS_BETWEEN:
+        yield rows
+        return
+    for first in range(0, len(ids), RUNS_PER_SELECT):
+        piece = [run_id.hex() for run_id in ids[first : first + RUNS_PER_SELECT]]
+        yield warehouse.select(Statement(sql + _ONE_BY_ONE, {**binds, "ids": piece}))

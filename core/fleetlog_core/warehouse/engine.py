@@ -86,6 +86,8 @@ def insert_settings(token: str) -> dict[str, str]:
         "min_insert_block_size_rows": "2000000",
         "min_insert_block_size_bytes": "0",
         "async_insert": "0",
+        # More threads are made, and have nothing to do: of a small insert that was a fifth.
+        "max_threads": "1",
         # A batch's rows of a table are nearly all distinct: merging them once more took a third of an insert's time.
         "optimize_on_insert": "0",
         "deduplicate_blocks_in_dependent_materialized_views": "1",

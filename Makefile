@@ -3,6 +3,8 @@
 PYTHON ?= $(shell for name in python3 python3.11 python3.12 python3.13; do $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Of tests: most of them wait for servers. Each has a server of its own, of up to a gigabyte.
+JOBS ?= 2
 
 .PHONY: help demo test test-brokers test-faults check format protos up bench clean
 
@@ -12,8 +14,8 @@ help:  ## show this
 demo: $(VENV)/.server  ## start fleetlog, load 773 real runs, search them, pick the fastest
 	@$(BIN)/python examples/nanogpt_speedrun/demo.py
 
-test: $(VENV)/.dev  ## all tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev  ## all tests, JOBS files at once
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 test-brokers: $(VENV)/.dev  ## those that kill brokers; needs three of their own, Kafka, ClickHouse and S3: tests/servers.py
 	FLEETLOG_REQUIRE_SERVERS=brokers $(BIN)/python -m pytest -m brokers

@@ -15,13 +15,14 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 from chdb.session import Session
 
 from fleetlog_core.holder import take
-from fleetlog_core.warehouse.chdb_merges import config_file, put_merges_back
+from fleetlog_core.warehouse.chdb_priorities import config_file, put_inserts_back, put_merges_back
 from fleetlog_core.warehouse.directory import name_database
 from fleetlog_core.warehouse.engine import INSERT_ROWS, error_of, insert_settings, select_settings
 from fleetlog_core.warehouse.native import decode_blocks, encode_parts, rows_of
@@ -37,6 +38,8 @@ from fleetlog_core.warehouse.port import (
 READERS = 4
 WRITERS = 2
 """A batch's tables are inserted in two lanes."""
+SMALL_ROWS = 10_000
+"""An insert of so many rows at most comes after searches (chdb_priorities); one of more is of a load."""
 _CODE = re.compile(r"Code: (\d+)")
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})
@@ -80,6 +83,7 @@ class ChdbWarehouse:
         with config_file() as config:
             self._readers = _Sessions(path, config, READERS)
             self._writers = _Sessions(path, config, WRITERS)
+        self._behind = ThreadPoolExecutor(WRITERS, "small inserts", put_inserts_back)
         self._merges_are_back = sys.platform != "linux"
         self._counting = threading.Lock()
         self._types: dict[str, dict[str, str]] = {}
@@ -103,6 +107,17 @@ class ChdbWarehouse:
             return
         if rows > INSERT_ROWS:
             raise WarehouseRefused(f"{rows:,} rows in one insert; at most {INSERT_ROWS:,}")
+        self._check()
+        if rows > SMALL_ROWS:
+            self._insert(table, columns, token)
+            return
+        try:
+            inserted = self._behind.submit(self._insert, table, columns, token)
+        except RuntimeError:
+            raise WarehouseUnavailable("the warehouse is closed") from None
+        inserted.result()
+
+    def _insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
         try:
             block = encode_parts(columns, self._types_of(table))
         except (KeyError, ValueError) as error:
@@ -144,6 +159,7 @@ class ChdbWarehouse:
             self._closed = True
         self._writers.close()
         self._readers.close()
+        self._behind.shutdown(wait=False)
         os.close(self._lock_file)
 
     def _check(self) -> None:

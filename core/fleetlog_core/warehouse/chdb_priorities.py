@@ -1,21 +1,29 @@
-"""chDB's merges come after whatever else waits for the processor.
+"""What in chDB comes after whatever else waits for the processor: merges, and small inserts before those.
 
 What a batch inserted can be read at once; that its parts are merged can wait. At the same priority the merges of a
-load take half of the processor from the load itself, and from searches beside it.
+load take half of the processor from the load itself, and from searches beside it. Somebody waits for a search; for a
+small batch, of runs that go on, hardly anybody does, and each takes as much as a search. A load's inserts are as
+important as anything: behind searches they would be next to the merges.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-NICE = 5
+INSERTS_NICE = 3
+"""They get half of what others do, and all that others leave."""
+MERGES_NICE = 5
 """They get a third of what others do, and all that others leave. With less, the parts of steady small writes pile up,
 and reads open them all."""
-_CONFIG = f"<clickhouse><os_threads_nice_value_merge_mutate>{NICE}</os_threads_nice_value_merge_mutate></clickhouse>"
+_CONFIG = (
+    f"<clickhouse><os_threads_nice_value_merge_mutate>{MERGES_NICE}</os_threads_nice_value_merge_mutate></clickhouse>"
+)
 _THREADS = "MergeMutate"
 
 
@@ -37,6 +45,13 @@ def put_merges_back() -> bool:
     for task in Path("/proc/self/task").glob("*"):
         with suppress(OSError):
             if (task / "comm").read_text().strip() == _THREADS:
-                os.setpriority(os.PRIO_PROCESS, int(task.name), NICE)
+                os.setpriority(os.PRIO_PROCESS, int(task.name), MERGES_NICE)
                 found = True
     return found
+
+
+def put_inserts_back() -> None:
+    """For the thread that calls it, and for good. Linux alone has priorities of threads."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), INSERTS_NICE)

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from fleetlog_core.warehouse.port import Answer, Bind, Statement, Warehouse
 
-RUNS_PER_SELECT = 2_000
+from fleetlog_ingest.run_ids import AMONG_IDS, pieces
+
 ROWS_BETWEEN = 2_000
 """So many rows of the range are read, the import's or not; of a range with more, its runs are asked for one by one."""
 _BETWEEN = (
     "run_id BETWEEN toFixedString(unhex({low:String}), 16) AND toFixedString(unhex({high:String}), 16)"
     f" LIMIT {ROWS_BETWEEN + 1}"
 )
-_ONE_BY_ONE = "run_id IN (SELECT toFixedString(unhex(arrayJoin({ids:Array(String)})), 16))"
 
 
 def rows_of_runs(
@@ -30,6 +30,5 @@ def rows_of_runs(
     if rows.rows <= ROWS_BETWEEN:
         yield rows
         return
-    for first in range(0, len(ids), RUNS_PER_SELECT):
-        piece = [run_id.hex() for run_id in ids[first : first + RUNS_PER_SELECT]]
-        yield warehouse.select(Statement(sql + _ONE_BY_ONE, {**binds, "ids": piece}))
+    for piece in pieces(ids):
+        yield warehouse.select(Statement(f"{sql}run_id {AMONG_IDS}", {**binds, "ids": piece}))

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 
 from fleetlog_core.datasets import DATASET_KIND
 from fleetlog_core.limits import RunLimits
-from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_core.warehouse.port import Bind, Statement, Warehouse
 
 from fleetlog_ingest.materializer.control import ControlState, Experiment
 from fleetlog_ingest.materializer.decoding import Decoded
@@ -30,9 +30,7 @@ from fleetlog_ingest.materializer.run_keys import RunKeyStore
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.sequences import SequenceSet
 from fleetlog_ingest.materializer.state import RunKey, State, WriterKey, Written
-
-RUNS_PER_SELECT = 2_000
-_IDS = "IN (SELECT toFixedString(unhex(arrayJoin({ids:Array(String)})), 16))"
+from fleetlog_ingest.run_ids import AMONG_IDS, pieces
 
 
 class BatchIsIn(Exception):
@@ -110,14 +108,15 @@ class StateStore:
         self._keys.forget()
 
     def _load_runs(self, keys: Sequence[RunKey], first: int) -> None:
-        for namespace, run_ids in _by_namespace(keys):
-            binds = {"namespace": namespace, "ids": [run_id.hex() for run_id in run_ids]}
+        for namespace, ids in _by_namespace(keys):
+            binds: dict[str, Bind] = {"namespace": namespace, "ids": ids}
             rows = self._warehouse.select(
                 Statement(
                     "SELECT run_id, experiment, name, user, state, toUnixTimestamp64Milli(start_time) AS start_ms,"
                     " toUnixTimestamp64Milli(end_time) AS end_ms, parent_run_id, deleted, started, ver"
                     " FROM runs FINAL WHERE namespace = {namespace:String} AND experiment IN (SELECT experiment"
-                    f" FROM run_homes WHERE namespace = {{namespace:String}} AND run_id {_IDS}) AND run_id {_IDS}",
+                    f" FROM run_homes WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS})"
+                    f" AND run_id {AMONG_IDS}",
                     binds,
                 )
             )
@@ -145,13 +144,13 @@ class StateStore:
                     ver=numbers["ver"][place],
                 )
                 self._writers[key] = {}
-            self._load_writers(namespace, binds["ids"], first)
+            self._load_writers(namespace, ids, first)
 
-    def _load_writers(self, namespace: str, ids: str | Sequence[str], first: int) -> None:
+    def _load_writers(self, namespace: str, ids: Sequence[str], first: int) -> None:
         rows = self._warehouse.select(
             Statement(
                 "SELECT run_id, writer_id, ranges, next_offset FROM writers FINAL"
-                f" WHERE namespace = {{namespace:String}} AND run_id {_IDS}",
+                f" WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS}",
                 {"namespace": namespace, "ids": ids},
             )
         )
@@ -165,15 +164,15 @@ class StateStore:
     def _load_written(self, keys: Sequence[RunKey], first: int) -> None:
         for key in keys:
             self._params[key], self._datasets[key] = {}, {}
-        for namespace, run_ids in _by_namespace(keys):
+        for namespace, ids in _by_namespace(keys):
             rows = self._warehouse.select(
                 Statement(
                     "SELECT run_id, kind, key, str FROM run_attrs FINAL WHERE namespace = {namespace:String}"
-                    f" AND run_id {_IDS} AND kind IN ({PARAM_KIND}, {DATASET_KIND})"
+                    f" AND run_id {AMONG_IDS} AND kind IN ({PARAM_KIND}, {DATASET_KIND})"
                     " AND ver < toUInt256({before:String})",
                     {
                         "namespace": namespace,
-                        "ids": [run_id.hex() for run_id in run_ids],
+                        "ids": ids,
                         "before": str(first << PLACE_BITS),
                     },
                 )
@@ -184,13 +183,13 @@ class StateStore:
                 written[(namespace, run_id.tobytes())][keys_[place]] = texts[place]
 
 
-def _by_namespace(keys: Iterable[RunKey]) -> Iterable[tuple[str, list[bytes]]]:
+def _by_namespace(keys: Iterable[RunKey]) -> Iterable[tuple[str, list[str]]]:
     found: defaultdict[str, list[bytes]] = defaultdict(list)
     for namespace, run_id in keys:
         found[namespace].append(run_id)
     for namespace, run_ids in found.items():
-        for place in range(0, len(run_ids), RUNS_PER_SELECT):
-            yield namespace, run_ids[place : place + RUNS_PER_SELECT]
+        for piece in pieces(run_ids):
+            yield namespace, piece
 
 
 def load_control(warehouse: Warehouse, records: Sequence[Decoded], first: int) -> ControlState:
@@ -209,7 +208,7 @@ def load_control(warehouse: Warehouse, records: Sequence[Decoded], first: int) -
         rows = warehouse.select(
             Statement(
                 "SELECT request_id FROM outcomes FINAL WHERE namespace = {namespace:String}"
-                f" AND request_id {_IDS} AND off < {{first:UInt64}}",
+                f" AND request_id {AMONG_IDS} AND off < {{first:UInt64}}",
                 {"namespace": namespace, "ids": ids, "first": first},
             )
         )

@@ -16,18 +16,15 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fleetlog_core.limits import RunLimits
-from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
+from fleetlog_core.warehouse.port import Answer, Bind, Statement, Warehouse
 
 from fleetlog_ingest.materializer.decoding import Decoded
 from fleetlog_ingest.materializer.params import TAG_KIND
 from fleetlog_ingest.materializer.state import RunKey, RunKeys
 from fleetlog_ingest.materializer.summaries import METRIC_KIND
+from fleetlog_ingest.run_ids import AMONG_IDS, pieces
 
-RUNS_PER_SELECT = 2_000
-_ROWS = (
-    "FROM run_attrs FINAL WHERE namespace = {namespace:String}"
-    " AND run_id IN (SELECT toFixedString(unhex(arrayJoin({ids:Array(String)})), 16))"
-)
+_ROWS = f"FROM run_attrs FINAL WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS}"
 _COUNTS = Statement(
     f"SELECT run_id, countIf(kind = {METRIC_KIND}) AS metrics, countIf(kind = {TAG_KIND}) AS tags {_ROWS}"
     " GROUP BY run_id"
@@ -103,10 +100,10 @@ class RunKeyStore:
                 (found.metrics if kinds[place] == METRIC_KIND else found.tags).add(names[place])
 
     def _select(self, statement: Statement, keys: Sequence[RunKey]) -> Iterator[tuple[str, Answer]]:
-        by_namespace: defaultdict[str, list[str]] = defaultdict(list)
+        by_namespace: defaultdict[str, list[bytes]] = defaultdict(list)
         for namespace, run_id in keys:
-            by_namespace[namespace].append(run_id.hex())
-        for namespace, ids in by_namespace.items():
-            for first in range(0, len(ids), RUNS_PER_SELECT):
-                binds = {"namespace": namespace, "ids": ids[first : first + RUNS_PER_SELECT]}
+            by_namespace[namespace].append(run_id)
+        for namespace, run_ids in by_namespace.items():
+            for piece in pieces(run_ids):
+                binds: dict[str, Bind] = {"namespace": namespace, "ids": piece}
                 yield namespace, self._warehouse.select(Statement(statement.sql, binds))

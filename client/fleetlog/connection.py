@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import grpc
 from fleetlog_core import limits
@@ -15,10 +16,9 @@ from fleetlog_proto.v1 import ingest_pb2_grpc, position_pb2, query_pb2_grpc
 
 from fleetlog.errors import Unavailable, from_call
 from fleetlog.traces import trace_metadata
+from fleetlog.under_way import PAUSE_SECONDS, UnderWay
 
 DEFAULT_TARGET = "localhost:7460"
-FORK_SECONDS = 1.0
-"""A fork waits so long for calls to end, usually a few milliseconds; it happens anyway then."""
 QUIET_SECONDS = 0.005
 """How long gRPC's own threads may still have to do with calls that ended, or with a connection that is being made.
 
@@ -44,20 +44,6 @@ _OPTIONS = (
 )
 Request = TypeVar("Request")
 Response = TypeVar("Response")
-Covariant = TypeVar("Covariant", covariant=True)
-
-
-class Stream(Protocol[Covariant]):
-    """A call under way that answers in a stream."""
-
-    def __iter__(self) -> Iterator[Covariant]: ...
-    def cancel(self) -> bool:
-        """End it."""
-        ...
-
-    def add_callback(self, callback: Callable[[], None]) -> bool:
-        """Call it when this has ended; False when it has already."""
-        ...
 
 
 def resolve_target(target: str | None) -> str:
@@ -76,11 +62,7 @@ class Connection:
     def __init__(self, target: str) -> None:
         self.target = target
         self._lock = threading.Lock()
-        self._calls = threading.Condition()
-        self._under_way = 0
-        self._streams: list[Stream[object]] = []
-        self._paused = False
-        self._streams_paused = False
+        self.under_way = UnderWay()
         self.renew()
         self.offsets: dict[tuple[str, int], int] = {}
         """Next offset by topic and partition: everything of this process before it is durable."""
@@ -116,57 +98,11 @@ class Connection:
     @contextmanager
     def calling(self) -> Iterator[None]:
         """A call is under way: a fork waits for it. Failures are raised as errors of this package."""
-        with self._calls:
-            self._calls.wait_for(lambda: not self._paused, FORK_SECONDS)
-            self._under_way += 1
-        try:
-            yield
-        except grpc.RpcError as error:
-            raise from_call(error, self.target) from None
-        finally:
-            with self._calls:
-                self._under_way -= 1
-                self._calls.notify_all()
-
-    @contextmanager
-    def streaming(self, start: Callable[[], Stream[Response]]) -> Iterator[Stream[Response]]:
-        """A call that may answer for hours: a fork ends it, CANCELLED, and waits until it has ended."""
-        with self._calls:
-            self._calls.wait_for(lambda: not self._streams_paused, FORK_SECONDS)
-            stream = start()
-            self._streams.append(stream)
-        if not stream.add_callback(lambda: self._ended(stream)):
-            self._ended(stream)
-        try:
-            yield stream
-        finally:
-            stream.cancel()
-
-    def _ended(self, stream: Stream[object]) -> None:
-        with self._calls:
-            self._streams.remove(stream)
-            self._calls.notify_all()
-
-    def end_streams(self) -> None:
-        """Let no stream go on, and none begin until `resume`."""
-        with self._calls:
-            self._streams_paused = True
-            streams = list(self._streams)
-        for stream in streams:
-            stream.cancel()
-
-    def pause(self, timeout_seconds: float) -> bool:
-        """Let no call begin until `resume`: whether those under way ended in time. Streams are told to end."""
-        self.end_streams()
-        with self._calls:
-            self._paused = True
-            return self._calls.wait_for(lambda: not self._under_way and not self._streams, timeout_seconds)
-
-    def resume(self) -> None:
-        """Go on after `pause`."""
-        with self._calls:
-            self._paused = self._streams_paused = False
-            self._calls.notify_all()
+        with self.under_way.calling():
+            try:
+                yield
+            except grpc.RpcError as error:
+                raise from_call(error, self.target) from None
 
     def saw(self, position: position_pb2.Position) -> None:
         """Remember what is durable; reads wait for it."""
@@ -210,16 +146,27 @@ def connection_to(target: str | None) -> Connection:
 
 def _pause() -> None:
     """Before a fork: gRPC prepares itself only when none of its calls is under way; else the child's would hang."""
-    deadline = time.monotonic() + FORK_SECONDS
+    deadline = time.monotonic() + PAUSE_SECONDS
     for connection in list(_connections.values()):
-        connection.pause(max(0.0, deadline - time.monotonic()))
+        connection.under_way.pause(max(0.0, deadline - time.monotonic()))
     if _connections:
         time.sleep(QUIET_SECONDS)
 
 
+@atexit.register
+def _leave() -> None:
+    """At the process's end: Python ends gRPC's threads wherever they are then, with whatever they hold.
+
+    A stream that is torn down after that may wait for it without end: one in ten of processes with an open watch did.
+    """
+    deadline = time.monotonic() + PAUSE_SECONDS
+    for connection in list(_connections.values()):
+        connection.under_way.end_streams(max(0.0, deadline - time.monotonic()))
+
+
 def _resume() -> None:
     for connection in list(_connections.values()):
-        connection.resume()
+        connection.under_way.resume()
 
 
 def _forget() -> None:

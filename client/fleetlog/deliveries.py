@@ -9,8 +9,9 @@ import time
 from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_proto.v1 import query_pb2
 
-from fleetlog.connection import FORK_SECONDS, Connection, connection_to, resolve_target
+from fleetlog.connection import Connection, connection_to, resolve_target
 from fleetlog.delivery import Delivery
+from fleetlog.under_way import PAUSE_SECONDS
 
 _deliveries: dict[str, Delivery] = {}
 _left: list[Delivery] = []
@@ -75,7 +76,7 @@ def end_deliveries(timeout_seconds: float) -> list[str]:
 
 def _pause() -> None:
     """Before a fork: gRPC prepares itself only when none of its calls is under way; else the child's would hang."""
-    deadline = time.monotonic() + FORK_SECONDS
+    deadline = time.monotonic() + PAUSE_SECONDS
     for delivery in list(_deliveries.values()):
         delivery.pause(max(0.0, deadline - time.monotonic()))
 

@@ -27,6 +27,7 @@ from fleetlog.framing import FRAME_POINTS, Framer
 from fleetlog.in_flight import InFlight, Sent, request_of
 from fleetlog.outbox import Fact, Marker, Outbox, Writer
 from fleetlog.turns import by_writer
+from fleetlog.under_way import Stream
 from fleetlog.uploads import Uploads
 
 diagnostics = logging.getLogger("fleetlog")
@@ -82,11 +83,9 @@ class Delivery:
         self._thread: threading.Thread | None = None
         self._start = threading.Lock()
         self._closed = False
-        self._call: grpc.Call | None = None
+        self._call: Stream[ingest_pb2.AppendEventsResponse] | None = None
         self._paused = False
         self._streaming = False
-        self._threads: list[threading.Thread] = []
-        """gRPC's own, of the stream there is."""
         self._last_warning: dict[str, float] = {}
         self.refused_events = 0
         self.lost_points = 0
@@ -137,10 +136,7 @@ class Delivery:
         return self._closed
 
     def pause(self, timeout_seconds: float) -> bool:
-        """End the stream for a while, `resume` begins the next: whether no thread of it is in gRPC any more."""
-        deadline = time.monotonic() + timeout_seconds
-        # gRPC has one thread for all streams of a channel: it ends with the last of them.
-        self.connection.end_streams()
+        """End the stream for a while, `resume` begins the next: whether its thread is through with it."""
         with self._changed:
             self._paused = True
             self._generation += 1
@@ -150,11 +146,7 @@ class Delivery:
         if call is not None:
             call.cancel()
         with self._changed:
-            quiet = self._changed.wait_for(lambda: not self._streaming, timeout_seconds)
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-            quiet = quiet and not thread.is_alive()
-        return quiet
+            return self._changed.wait_for(lambda: not self._streaming, timeout_seconds)
 
     def resume(self) -> None:
         """Go on after `pause`."""
@@ -205,10 +197,7 @@ class Delivery:
                     self._generation += 1
                     self._in_flight.begin()
                     self._streaming = True
-                    others = set(threading.enumerate())
-                    stream = self.connection.ingest.AppendEvents(self._requests(self._generation))
-                    self._call = stream
-                    self._threads = [one for one in threading.enumerate() if one not in others and "(_run)" in one.name]
+                    stream = self._call = self._begin()
                 for response in stream:
                     self._answered(response)
                     attempt = 0
@@ -235,6 +224,10 @@ class Delivery:
                     continue
                 while not self._closed and (remaining := until - time.monotonic()) > 0:
                     self._changed.wait(remaining)
+
+    def _begin(self) -> Stream[ingest_pb2.AppendEventsResponse]:
+        requests = self._requests(self._generation)
+        return self.connection.under_way.begin(lambda: self.connection.ingest.AppendEvents(requests))
 
     def _watch(self) -> None:
         """Break a stream that owes answers and gives none: a connection can look alive with nobody behind it."""

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 import grpc
 from fleetlog_proto.v1 import query_pb2_grpc
 
-from fleetlog.connection import Stream, connection_to
+from fleetlog.connection import connection_to
 from fleetlog.errors import from_call
+from fleetlog.under_way import Stream
 
 Response = TypeVar("Response")
 LONGEST_PAUSE_SECONDS = 5.0
@@ -36,7 +37,7 @@ def resumed(
     while True:
         connection = connection_to(target)
         try:
-            with connection.streaming(lambda: start(connection.query)) as stream:  # noqa: B023
+            with connection.under_way.streaming(lambda: start(connection.query)) as stream:  # noqa: B023
                 for response in stream:
                     failures = 0
                     yield response

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_proto.v1 import position_pb2, query_pb2_grpc, run_pb2, watch_pb2
 
-from fleetlog.connection import Stream
 from fleetlog.streaming import resumed
 from fleetlog.traces import trace_metadata
+from fleetlog.under_way import Stream
 from fleetlog.views import Reader, RunList, RunView
 
 RETRIES = 8

@@ -89,7 +89,7 @@ def test_a_stream_that_breaks_goes_on_where_it_was(embedded_target: str, experim
     found = []
     for run in searches.RunSearch(client.target, request, client).runs():
         found.append(run.id)
-        for stream in list(connection_to(client.target)._streams):
+        for stream in list(connection_to(client.target).under_way._streams):
             stream.cancel()
     assert found == fleet
 

@@ -86,7 +86,7 @@ def test_a_watch_that_breaks_off_goes_on_without_a_gap(embedded_target: str, exp
     assert len(next(changes).runs) == 2
     seen = 0.0
     for step in range(1, 6):
-        for stream in list(connection_to(embedded_target)._streams):
+        for stream in list(connection_to(embedded_target).under_way._streams):
             stream.cancel()
         run.log({"x": float(step)}, step=step)
         while seen < step:

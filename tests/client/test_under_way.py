@@ -11,7 +11,7 @@ import fleetlog
 import pytest
 from fleetlog.under_way import PAUSE_SECONDS, UnderWay
 
-from tests.client.processes import said, train
+from tests.client.processes import ended, said, train
 
 
 class Waiting:
@@ -105,9 +105,10 @@ def test_a_process_ends_with_a_watch_open(embedded_target: str, experiment: str,
         run.log({{"x": 1.0}}, step=0)
         next(changes)
         atexit._run_exitfuncs()
-        print(json.dumps([thread.name for thread in threading.enumerate()]))
+        print(json.dumps([run.id, *[thread.name for thread in threading.enumerate()]]))
         """
     done = train(script, tmp_path, embedded_target)
     assert done.returncode == 0, done.stderr
-    assert [name for name in said(done) if "(_run)" in name] == []
-    assert fleetlog.Client(embedded_target).search_runs(experiments=[experiment])[0].state == "FINISHED"
+    run_id, *threads = said(done)
+    assert [name for name in threads if "(_run)" in name] == []
+    assert ended(embedded_target, run_id).state == "FINISHED"

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
-import fleetlog
 import pytest
 from fleetlog.under_way import PAUSE_SECONDS, UnderWay
 

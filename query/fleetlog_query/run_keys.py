@@ -77,14 +77,18 @@ def read_run_keys(
     also: Key | None = None,
 ) -> RunKeys:
     """Read what the mask names of the runs, and one key more. Not for a mask without kinds unless there is one more."""
+    statement = run_keys_statement(namespace, run_ids, mask if also is None else mask.with_key(also), as_of)
+    return RunKeys(warehouse.select(statement, timeout_seconds=timeout_seconds), mask)
+
+
+def run_keys_statement(
+    namespace: str, run_ids: Sequence[bytes], mask: ReadMask, as_of: AsOf | None = None
+) -> Statement:
+    """run_id, kind, key, num, str, type and ver, in that order."""
     binds = Binds()
     where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
-    source = run_key_rows(where, namespace, mask if also is None else mask.with_key(also), as_of, binds)
-    answer = warehouse.select(
-        Statement(f"SELECT run_id, kind, key, num, str, type, ver {source} ORDER BY run_id, kind, key", binds.values),
-        timeout_seconds=timeout_seconds,
-    )
-    return RunKeys(answer, mask)
+    source = run_key_rows(where, namespace, mask, as_of, binds)
+    return Statement(f"SELECT run_id, kind, key, num, str, type, ver {source} ORDER BY run_id, kind, key", binds.values)
 
 
 def param_of(key: str, text: str, type_: int) -> event_pb2.Param:

@@ -36,7 +36,8 @@ _PRESENT = {"end_time": "toUnixTimestamp64Milli(end_time) != 0", "parent_run_id"
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a search looks: one namespace, some experiments; ids from `since` on, before `until`, or only `run_ids`.
+    """Where a search looks: one namespace, some experiments; ids from `since` on, before `until`, or only `run_ids`, or
+    only in some stretches, each from its first id to its last.
 
     `as_of`: as everything was then; None = as it is.
     """
@@ -46,6 +47,7 @@ class Scope:
     since: bytes = b""
     until: bytes = b""
     run_ids: tuple[bytes, ...] = ()
+    stretches: tuple[tuple[bytes, bytes], ...] = ()
     as_of: AsOf | None = None
 
     def sql(self, binds: Binds) -> str:
@@ -57,6 +59,9 @@ class Scope:
             clauses.append(f"run_id < {binds.run_id(self.until)}")
         if self.run_ids:
             clauses.append(f"run_id IN {binds.run_ids(self.run_ids)}")
+        if self.stretches:
+            inside = [f"run_id >= {binds.run_id(one)} AND run_id <= {binds.run_id(two)}" for one, two in self.stretches]
+            clauses.append(f"({' OR '.join(f'({one})' for one in inside)})")
         return " AND ".join(clauses)
 
     def _experiments(self, binds: Binds) -> str:

@@ -134,7 +134,7 @@ class Searcher:
     ) -> None:
         self._clock = clock
         self._tokens = PageTokens(token_key)
-        self._pins = Pins(warehouse)
+        self.pins = Pins(warehouse)
         self.touches = Touches(warehouse)
         self._reader = PageReader(warehouse)
         self.pages = PinnedPages(warehouse, self.touches, self._reader)
@@ -217,7 +217,7 @@ class Searcher:
     ) -> tuple[PinnedRows, Compiled]:
         query = compiled.query
         if query.scope.as_of is None and not alone:
-            now = self._pins.now(timeout_seconds)
+            now = self.pins.now(timeout_seconds)
             pin = compiled.pin or now
             if len(pin.events) != len(now.events):
                 raise out_of_date("the log has been cut into another number of partitions")

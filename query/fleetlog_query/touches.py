@@ -14,7 +14,7 @@ from fleetlog_query.binds import Binds
 from fleetlog_query.scope import Scope
 
 MOST = 10_000
-"""Runs that changed. To look at more of them one by one costs more than to look at all runs as they were."""
+"""Runs that changed since a page. To look up more of them costs more than to look at all runs as they were."""
 KEPT = 256
 
 Touched = Mapping[bytes, int]
@@ -24,15 +24,17 @@ Touched = Mapping[bytes, int]
 class Touches:
     """Finds what changed. What was found is kept until the next batch begins; used from many threads."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, most: int = MOST, kept: int = KEPT) -> None:
         self._warehouse = warehouse
+        self._most = most
+        self._kept = kept
         self._lock = threading.Lock()
         self._found: OrderedDict[tuple[Scope, AsOf], tuple[int | None, Touched | None]] = OrderedDict()
 
     def since(self, scope: Scope, pin: AsOf, timeout_seconds: float) -> Touched | None:
         """The runs of the scope of which any earlier read may have seen more than what was before the position.
 
-        None: more than MOST.
+        None: more than `most`.
         """
         version = self._warehouse.version("run_touches")
         with self._lock:
@@ -43,7 +45,7 @@ class Touches:
         with self._lock:
             self._found[scope, pin] = version, touched
             self._found.move_to_end((scope, pin))
-            while len(self._found) > KEPT:
+            while len(self._found) > self._kept:
                 self._found.popitem(last=False)
         return touched
 
@@ -51,7 +53,7 @@ class Touches:
         """How many of them there were when somebody looked last."""
         with self._lock:
             found = self._found.get((scope, pin))
-        return 0 if found is None else MOST if found[1] is None else len(found[1])
+        return 0 if found is None else self._most if found[1] is None else len(found[1])
 
     def _read(self, scope: Scope, pin: AsOf, timeout_seconds: float) -> Touched | None:
         binds = Binds()
@@ -59,10 +61,10 @@ class Touches:
         least = binds.whole(min(pin.events))
         sql = (
             f"SELECT run_id, max(until) AS touched FROM run_touches WHERE {scope.sql(binds)} AND until > {least}"
-            f" AND until > {pin.bound(binds)} GROUP BY run_id LIMIT {MOST + 1}"
+            f" AND until > {pin.bound(binds)} GROUP BY run_id LIMIT {self._most + 1}"
         )
         answer = self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
-        if answer.rows > MOST:
+        if answer.rows > self._most:
             return None
         if not answer.rows:
             return {}

@@ -5,19 +5,25 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import cast
 
 import fleetlog
 import numpy as np
 import pytest
 from fleetlog.run import Run
 from fleetlog_core.ids import new_run_id
-from fleetlog_query.facets.segments import SLOTS, WHOLE, Span
-from fleetlog_query.frames import frames, marks
-from fleetlog_query.frames.marks import Marks
-from fleetlog_query.frames.splice import cuts_of, fits, met_inside, spliced, spliced_ids
+from fleetlog_core.warehouse.port import TimedOut
+from fleetlog_query.as_of import AsOf
+from fleetlog_query.frames import changes, frame, frames, splice
+from fleetlog_query.frames.changes import Changes
+from fleetlog_query.frames.splice import Move
+from fleetlog_query.pins import Pins
+from fleetlog_query.scope import Scope
 from fleetlog_query.selection.meet import Ids
+from fleetlog_query.touches import Touches
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,13 +51,24 @@ def chosen(runs: dict[str, Logged]) -> dict[str, tuple[float, str | None]]:
     }
 
 
-@pytest.mark.parametrize(("spans", "held"), [(2, frames.HELD_BYTES), (8, frames.HELD_BYTES), (8, 0)])
+@pytest.mark.parametrize(
+    ("few", "cuts", "most", "held"),
+    [
+        (frame.FEW, 8, changes.MOST, frames.HELD_BYTES),
+        (2, 8, changes.MOST, frames.HELD_BYTES),
+        (0, 2, changes.MOST, frames.HELD_BYTES),
+        (2, 8, 4, frames.HELD_BYTES),
+        (frame.FEW, 8, changes.MOST, 0),
+    ],
+)
 def test_every_change_is_seen(
-    embedded_target: str, experiment: str, monkeypatch: pytest.MonkeyPatch, spans: int, held: int
+    embedded_target: str, experiment: str, monkeypatch: pytest.MonkeyPatch, few: int, cuts: int, most: int, held: int
 ) -> None:
-    monkeypatch.setattr(marks, "SPANS", spans)
+    monkeypatch.setattr(frame, "FEW", few)
+    monkeypatch.setattr(splice, "STRETCHES", cuts)
+    monkeypatch.setattr(changes, "MOST", most)
     monkeypatch.setattr(frames, "HELD_BYTES", held)
-    rng, client = random.Random(spans), fleetlog.Client(embedded_target)
+    rng, client = random.Random(few + cuts + most), fleetlog.Client(embedded_target)
     runs: dict[str, Logged] = {}
     for turn in range(8):
         for _ in range(rng.choice([0, 1, 5])):
@@ -112,58 +129,127 @@ def test_every_change_is_seen(
         run.handle.finish()
 
 
-SLOT_NUMBERS = st.dictionaries(st.integers(0, 30), st.integers(1, 3), max_size=12)
+def ids_at(places: Collection[int]) -> Ids:
+    return splice.ids_of({place.to_bytes(2, "big") + bytes(14) for place in places})
+
+
+PLACES = st.sets(st.integers(0, 400), max_size=60)
 
 
 @settings(deadline=None)
-@given(before=SLOT_NUMBERS, now=SLOT_NUMBERS)
-def test_what_changed_is_in_a_span(before: dict[int, int], now: dict[int, int]) -> None:
-    def of(numbers: dict[int, int]) -> Marks:
-        slots = sorted(numbers)
-        return Marks(np.array(slots, np.uint64), np.array([numbers[slot] for slot in slots], np.uint64))
+@given(held=PLACES, changed=PLACES.filter(bool))
+def test_what_changed_is_in_a_stretch(held: set[int], changed: set[int]) -> None:
+    ids, among = ids_at(held), ids_at(changed)
+    found = splice.stretches(ids, among)
+    if found is None:
+        # Most of the runs are between what changed.
+        assert sum(min(changed) <= place <= max(changed) for place in held) > len(held) // 2
+        return
+    assert len(found) <= splice.STRETCHES
+    assert all(first <= last for first, last in found)
+    assert all(one[1] < other[0] for one, other in pairwise(found))
+    assert all(any(first <= run_id <= last for first, last in found) for run_id in map(among.at, range(len(among))))
+    inside = [place for place in held if any(first <= ids_at([place]).at(0) <= last for first, last in found)]
+    assert len(inside) <= len(held) // 2 + len(found)
 
-    spans = of(now).changed(of(before))
-    differ = {slot for slot in {*before, *now} if before.get(slot) != now.get(slot)}
-    assert differ <= {slot for span in spans for slot in range(span.first, span.until)}
-    assert len(spans) <= marks.SPANS
-    assert all(one.until < other.first for one, other in pairwise(spans))
-    assert bool(spans) == bool(differ)
+
+def test_stretches_are_cut_where_most_runs_are_between() -> None:
+    ids = ids_at(range(300))
+    changed = ids_at([*range(0, 90, 10), 200, 201, 299])
+    found = splice.stretches(ids, changed)
+    assert found is not None
+    firsts = [int.from_bytes(first[:2], "big") for first, _ in found]
+    assert {200, 299} <= set(firsts)
+    assert splice.stretches(ids, ids_at(range(0, 300, 2))) is None
 
 
 @settings(deadline=None)
 @given(
     old=st.dictionaries(st.integers(0, 40), st.integers(0, 9)),
     came=st.dictionaries(st.integers(0, 40), st.integers(0, 9)),
-    edges=st.lists(st.integers(0, 41), max_size=6, unique=True).map(sorted), whole=st.booleans(),
+    changed=st.sets(st.integers(0, 40)), early=st.sets(st.integers(41, 50)),
 )  # fmt: skip
-def test_parts_that_are_read_anew_replace_what_was_there(
-    old: dict[int, int], came: dict[int, int], edges: list[int], whole: bool
+def test_what_is_read_anew_replaces_what_was_there(
+    old: dict[int, int], came: dict[int, int], changed: set[int], early: set[int]
 ) -> None:
-    def ids_of(slots: list[int]) -> Ids:
-        return Ids(np.array([Span(slot, SLOTS).since_id or bytes(16) for slot in slots], "V16"))
-
-    spans = [WHOLE] if whole else [Span(*pair) for pair in zip(edges[::2], edges[1::2], strict=False)]
-    inside = {slot for span in spans for slot in range(span.first, min(span.until, 99))}
-    # Runs come and never go.
-    now = sorted({*old, *(set(came) & inside)})
-    read = [slot for slot in now if slot in inside]
-    before, fresh = ids_of(sorted(old)), ids_of(read)
-    cuts, fresh_cuts = cuts_of(before, spans), cuts_of(fresh, spans)
-    ids = spliced_ids(before, cuts, fresh, fresh_cuts)
-    assert ids.raw.tobytes() == ids_of(now).raw.tobytes()
-    new_cuts = cuts_of(ids, spans)
-    assert fits(cuts, len(before), new_cuts, len(ids))
-    values = spliced(np.array([old[slot] for slot in sorted(old)], np.int64), cuts, len(ids), new_cuts, -1)
-    with_value = [slot for slot in read if slot in came]
-    if inside:
-        rows, places = met_inside(ids, new_cuts, ids_of(with_value))
-        values[places] = np.array([came[slot] for slot in with_value], np.int64)[rows]
-    assert values.tolist() == [came.get(slot, -1) if slot in inside else old[slot] for slot in now]
+    """Runs come and never go; only changed ones come, though others may be seen already."""
+    now = sorted({*old, *(set(came) & changed)})
+    before, among = ids_at(old), ids_at(changed)
+    ids = splice.with_new(before, ids_at({*came, *early} & ({*now, *early})), among)
+    assert ids.raw.tobytes() == ids_at(now).raw.tobytes()
+    assert (ids is before) == (len(now) == len(old))
+    move = Move.of(before, ids, among)
+    assert move is not None
+    values = move(np.array([old[place] for place in sorted(old)], np.int64), -1)
+    assert values.tolist() == [-1 if place in changed else old[place] for place in now]
+    assert sorted(move.changed.tolist()) == [row for row, place in enumerate(now) if place in changed]
 
 
 def test_a_run_that_was_seen_early_makes_a_column_be_read_again() -> None:
-    ids = Ids(np.array([bytes([place]) + bytes(15) for place in range(4)], "V16"))
-    less = Ids(ids.raw[1:])
-    spans = [Span(SLOTS - 1, SLOTS)]
-    assert not fits(cuts_of(less, spans), 3, cuts_of(ids, spans), 4)
-    assert fits([(0, 3)], 3, [(0, 4)], 4)
+    assert Move.of(ids_at([1, 2]), ids_at([1, 2, 3]), ids_at([2])) is None
+    assert Move.of(ids_at([1, 2]), ids_at([1, 2, 3]), ids_at([2, 3])) is not None
+
+
+class Looks:
+    """Stands for the positions of the log and for what changed since them."""
+
+    def __init__(self) -> None:
+        self.position = 0
+        self.events = 1
+        self.touched: dict[bytes, int] | None = {}
+
+    def now(self, timeout_seconds: float) -> AsOf:
+        return AsOf((self.position,) * self.events)
+
+    def since(self, scope: Scope, pin: AsOf, timeout_seconds: float) -> dict[bytes, int] | None:
+        if self.touched is None:
+            return None
+        return {run_id: until for run_id, until in self.touched.items() if until > pin.events[0]}
+
+
+def test_changes_are_known_from_look_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "MOST", 3)
+    looks = Looks()
+    known = Changes(Scope("default", (1,)), cast(Pins, looks), cast(Touches, looks))
+    known.look(1.0)
+    first = known.number
+    assert known.since(first) == set()
+    looks.position, looks.touched = 5, {b"a": 3, b"b": 5}
+    known.look(1.0)
+    second = known.number
+    assert (known.since(first), known.since(second)) == ({b"a", b"b"}, set())
+    known.look(1.0)
+    assert known.number == second, "nothing changed, so there is nothing to tell apart"
+    looks.position, looks.touched = 9, {b"a": 3, b"b": 8}
+    known.look(1.0)
+    assert (known.since(first), known.since(second)) == ({b"a", b"b"}, {b"b"})
+    looks.position, looks.touched = 12, {b"c": 11}
+    known.look(1.0)
+    assert known.since(first) is None, "more than is kept"
+    assert known.since(second) == {b"b", b"c"}
+    looks.touched = None
+    known.look(1.0)
+    assert known.since(second) is None, "too many changed"
+    latest = known.number
+    looks.touched, looks.events = {}, 2
+    known.look(1.0)
+    assert known.since(latest) is None, "a log of other partitions"
+    assert known.since(known.number) == set()
+
+
+def test_a_look_that_failed_loses_no_change() -> None:
+    looks = Looks()
+    known = Changes(Scope("default", (1,)), cast(Pins, looks), cast(Touches, looks))
+    known.look(1.0)
+    before = known.number
+    looks.position, looks.touched = 2, {b"a": 1}
+
+    def too_late(scope: Scope, pin: AsOf, timeout_seconds: float) -> dict[bytes, int] | None:
+        raise TimedOut("later")
+
+    looks.since, since = too_late, looks.since  # type: ignore[method-assign]
+    with pytest.raises(TimedOut):
+        known.look(1.0)
+    looks.since = since  # type: ignore[method-assign]
+    known.look(1.0)
+    assert known.since(before) == {b"a"}

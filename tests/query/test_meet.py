@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 from fleetlog_query.selection.meet import Ids
 from hypothesis import given
@@ -27,3 +29,17 @@ def test_they_meet_where_they_are_the_same(one: set[bytes], other: set[bytes], a
     rows, places = mine.meet(theirs)
     assert [theirs.at(row) for row in rows.tolist()] == sorted(one & other)
     assert [mine.at(place) for place in places.tolist()] == sorted(one & other)
+
+
+MANY = {number.to_bytes(2, "big") * 8 for number in range(5_000)}
+
+
+@given(other=st.sets(ID | st.sampled_from(sorted(MANY)), max_size=60), more=st.sets(ID, max_size=60))
+def test_a_few_meet_very_many(other: set[bytes], more: set[bytes]) -> None:
+    one = MANY | more
+    mine, theirs = ids(one), ids(other)
+    rows, places = mine.meet(theirs)
+    assert [theirs.at(row) for row in rows.tolist()] == sorted(one & other)
+    assert [mine.at(place) for place in places.tolist()] == sorted(one & other)
+    ordered = sorted(one)
+    assert mine.places(theirs).tolist() == [bisect_left(ordered, each) for each in sorted(other)]

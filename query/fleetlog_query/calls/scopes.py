@@ -21,7 +21,7 @@ class ScopeCalls(QueryCalls):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        frames = Frames()
+        frames = Frames(parts.warehouse, parts.searcher.pins)
         self._facets = Facets(parts.warehouse, parts.tokens, frames)
         self._selector = Selector(parts.warehouse, parts.documents, frames)
 

@@ -1,16 +1,14 @@
 """Columns of the runs of some experiments: what one question read is there for the next.
 
-Runs of a fleet are mostly old and at rest. `run_changes` says which stretches of run ids changed since a column was
-read, and only those are read again. It is read first and written last: a stretch may be read again for nothing, but
-what is held is never older than what `run_changes` said. Columns are replaced, never written to: whoever got one may
-keep it.
+Runs of a fleet are mostly old and at rest. Only those that changed since a column was read are read again. Columns are
+replaced, never written to: whoever got one may keep it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Set
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,142 +16,155 @@ from fleetlog_core.warehouse.port import Statement
 from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.facets.segments import WHOLE, Span
 from fleetlog_query.filter.values import Key, Series
-from fleetlog_query.frames.marks import Marks, read_marks
-from fleetlog_query.frames.splice import cuts_of, fits, met_inside, spliced, spliced_ids
-from fleetlog_query.scope import Scope, attribute_text_sql, attrs_of
+from fleetlog_query.frames.changes import Changes
+from fleetlog_query.frames.columns import Column, RunValues, Source
+from fleetlog_query.frames.splice import Move, ids_of, stretches, with_new
+from fleetlog_query.read_mask import ReadMask
+from fleetlog_query.run_keys import run_keys_statement
+from fleetlog_query.scope import Scope
 from fleetlog_query.selection.groups import Labels
 from fleetlog_query.selection.meet import Ids, Places
 from fleetlog_query.series_rows import Select
-from fleetlog_query.value_rows import value_rows
 
 Real = npt.NDArray[np.float64]
+FEW = 256
+"""So many changed runs are read one by one, more in stretches."""
 _TEXT_BYTES = 100
 """About what a text takes, and its place in the tables of texts."""
-_NO_IDS = Ids(np.empty(0, "V16"))
 
 
 @dataclass(frozen=True)
 class Runs:
-    """All runs by id, deleted ones too: their starts in Unix milliseconds, and which are deleted."""
+    """All runs by id, deleted ones too, as of a look: their starts in Unix milliseconds, and which are deleted."""
 
-    marks: Marks = field(default_factory=Marks)
-    ids: Ids = _NO_IDS
-    starts: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    deleted: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool))
-
-
-@dataclass(frozen=True)
-class _Numbers:
-    marks: Marks
+    look: int
     ids: Ids
-    values: Real
-
-
-@dataclass(frozen=True)
-class _Texts:
-    marks: Marks
-    ids: Ids
-    labels: Labels
-    numbers: dict[str, int]
+    starts: npt.NDArray[np.int64]
+    deleted: npt.NDArray[np.bool_]
 
 
 class Frame:
     """The columns of one scope, as they are now. Thread-safe: `lock` is to be held over one question."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, changes: Changes | None = None) -> None:
+        """`changes`: None when nothing of the scope can change."""
         self._scope = scope
+        self._changes = changes
         self.lock = threading.Lock()
         self._runs: Runs | None = None
-        self._numbers: dict[Key | Series, _Numbers] = {}
-        self._texts: dict[Key, _Texts] = {}
+        self._columns: dict[Source, Column] = {}
 
     @property
     def size_bytes(self) -> int:
         """About how much memory it takes."""
         if self._runs is None:
             return 0
-        held: list[Runs | _Numbers | _Texts] = [self._runs, *self._numbers.values(), *self._texts.values()]
-        ids = {id(one.ids): len(one.ids) for one in held}
-        texts = sum(len(one.labels.texts) for one in self._texts.values())
-        rows = len(self._runs.ids)
-        return 16 * sum(ids.values()) + rows * (9 + 8 * len(self._numbers) + 4 * len(self._texts)) + _TEXT_BYTES * texts
+        columns = list(self._columns.values())
+        ids = {id(one): len(one) for one in (self._runs.ids, *(column.ids for column in columns))}
+        texts = sum(len(one.texts) for one in columns)
+        rows = 9 * len(self._runs.ids) + sum(one.values.nbytes for one in columns)
+        return 16 * sum(ids.values()) + rows + _TEXT_BYTES * texts
+
+    def look(self, timeout_seconds: float) -> None:
+        """What is asked next is as of this moment, or later. TimedOut."""
+        if self._changes is not None:
+            self._changes.look(timeout_seconds)
 
     def holds(self, key: Key | Series) -> bool:
         """Whether its numbers were read before."""
-        return key in self._numbers
+        return Source(key, False) in self._columns
 
     def holds_text(self, key: Key) -> bool:
         """Whether its texts were read before."""
-        return key in self._texts
+        return Source(key, True) in self._columns
 
     def runs(self, select: Select) -> Runs:
-        """The runs as they are now; columns that are read next are of these."""
-        held, marks = self._runs or Runs(), read_marks(select, self._scope.namespace)
-        spans = [WHOLE] if self._runs is None else marks.changed(held.marks)
-        if not spans:
-            return held
-        answer = select(_united(spans, self._scope, _run_rows))
-        fresh = Ids.of(answer)
-        cuts, fresh_cuts = cuts_of(held.ids, spans), cuts_of(fresh, spans)
-        ids = spliced_ids(held.ids, cuts, fresh, fresh_cuts)
-        starts, deleted = answer.array("start").astype(np.int64), answer.array("deleted").astype(bool)
-        new_cuts = cuts_of(ids, spans)
-        new_starts = spliced(held.starts, cuts, len(ids), new_cuts, 0)
-        new_deleted = spliced(held.deleted, cuts, len(ids), new_cuts, False)
-        for (first, last), (begin, end) in zip(new_cuts, fresh_cuts, strict=True):
-            new_starts[first:last], new_deleted[first:last] = starts[begin:end], deleted[begin:end]
-        self._runs = Runs(marks, ids, new_starts, new_deleted)
+        """The runs; columns that are read next are of these."""
+        held = self._runs
+        changed = None if held is None else self._since(held.look)
+        if held is not None and changed is not None:
+            self._runs = self._renewed(held, ids_of(changed), select) if changed else held
+        else:
+            self._runs = _read(_runs_statement(self._scope, wide=True), self._look, select)
         return self._runs
 
     def numbers(self, source: Key | Series, select: Select) -> Real:
         """A value of each of the `runs`, NaN for none. Not of windows."""
-        runs = self._runs or self.runs(select)
-        held = self._numbers.get(source) or _Numbers(Marks(), _NO_IDS, np.empty(0))
-        spans = self._spans(held, runs)
-        if spans:
-            answer = select(
-                _united(
-                    spans, self._scope, lambda at, binds: f"SELECT run_id, v FROM ({value_rows(source, at, binds)})"
-                )
-            )
-            cuts, new_cuts = cuts_of(held.ids, spans), cuts_of(runs.ids, spans)
-            values = spliced(held.values, cuts, len(runs.ids), new_cuts, np.nan)
-            rows, places = met_inside(runs.ids, new_cuts, Ids.of(answer))
-            values[places] = answer.array("v")[rows]
-            held = self._numbers[source] = _Numbers(runs.marks, runs.ids, values)
-        return held.values
+        numbers: Real = self._column(Source(source, False), select).values
+        return numbers
 
     def texts(self, key: Key, select: Select) -> Labels:
         """A param, tag or attribute of each of the `runs` as text."""
-        runs = self._runs or self.runs(select)
-        held = self._texts.get(key)
-        if held is None or len(held.numbers) > 2 * len(runs.ids) + 1_000:
-            # Most of the texts are no run's any more, or nothing is known.
-            held = _Texts(Marks(), _NO_IDS, Labels(np.empty(0, np.int32), []), {})
-        spans = self._spans(held, runs)
-        if spans:
-            answer = select(_united(spans, self._scope, lambda at, binds: text_rows(key, at, binds)))
-            numbers, given = dict(held.numbers), answer.coded("s")
-            of_code = np.array([numbers.setdefault(text, len(numbers)) for text in given.texts], np.int32)
-            cuts, new_cuts = cuts_of(held.ids, spans), cuts_of(runs.ids, spans)
-            codes = spliced(held.labels.codes, cuts, len(runs.ids), new_cuts, -1)
-            rows, places = met_inside(runs.ids, new_cuts, Ids.of(answer))
-            codes[places] = of_code[given.codes[rows]]
-            held = self._texts[key] = _Texts(runs.marks, runs.ids, Labels(codes, list(numbers)), numbers)
-        return held.labels
+        column = self._column(Source(key, True), select)
+        return Labels(column.values, column.texts)
 
-    @staticmethod
-    def _spans(held: _Numbers | _Texts, runs: Runs) -> list[Span]:
-        """What is to be read anew of a column."""
-        if held.ids is _NO_IDS:
-            return [WHOLE]
-        spans = runs.marks.changed(held.marks)
-        # Between spans that changed a run may have been seen before its mark was.
-        return (
-            spans if fits(cuts_of(held.ids, spans), len(held.ids), cuts_of(runs.ids, spans), len(runs.ids)) else [WHOLE]
-        )
+    @property
+    def _look(self) -> int:
+        return 0 if self._changes is None else self._changes.number
+
+    def _since(self, look: int) -> Set[bytes] | None:
+        return frozenset() if self._changes is None else self._changes.since(look)
+
+    def _renewed(self, held: Runs, changed: Ids, select: Select) -> Runs:
+        scope, wide = self._of(changed, held.ids)
+        fresh = _read(_runs_statement(scope, wide=wide), self._look, select)
+        ids = with_new(held.ids, fresh.ids, changed)
+        move = Move.of(held.ids, ids, changed)
+        if move is None:
+            return fresh if wide else _read(_runs_statement(self._scope, wide=True), self._look, select)
+        starts, deleted = move(held.starts, 0), move(held.deleted, False)
+        rows, places = ids.meet(fresh.ids)
+        starts[places], deleted[places] = fresh.starts[rows], fresh.deleted[rows]
+        return Runs(self._look, ids, starts, deleted)
+
+    def _of(self, changed: Ids, ids: Ids) -> tuple[Scope, bool]:
+        """Where what changed is read, and whether that is work for every core."""
+        if len(changed) <= FEW:
+            return replace(self._scope, run_ids=tuple(changed.at(place) for place in range(len(changed)))), False
+        some = stretches(ids, changed)
+        return (self._scope, True) if some is None else (replace(self._scope, stretches=some), False)
+
+    def _column(self, source: Source, select: Select) -> Column:
+        runs = self._runs or self.runs(select)
+        held = self._columns.get(source)
+        if held is not None and len(held.texts) > 2 * len(runs.ids) + 1_000:
+            # Most of the texts are no run's any more.
+            held = None
+        changed = None if held is None else self._since(held.look)
+        if held is None or changed is None:
+            self._columns[source] = self._whole(source, runs, select)
+        elif changed and source.key is not None and len(changed) <= FEW:
+            self._renew_by_run(held.look, runs, ids_of(changed), select)
+        elif changed:
+            among = ids_of(changed)
+            column = held.moved(source, self._look, runs.ids, among)
+            scope, wide = self._of(among, runs.ids)
+            self._columns[source] = (
+                self._whole(source, runs, select)
+                if column is None
+                else column.put(source, select(source.statement(scope, wide=wide)))
+            )
+        return self._columns[source]
+
+    def _whole(self, source: Source, runs: Runs, select: Select) -> Column:
+        answer = select(source.statement(self._scope, wide=True))
+        return Column.empty(source, self._look, runs.ids).put(source, answer)
+
+    def _renew_by_run(self, look: int, runs: Runs, changed: Ids, select: Select) -> None:
+        """All columns that were read at that look: one statement reads the changed runs for all of them."""
+        columns = {one: held for one, held in self._columns.items() if one.key is not None and held.look == look}
+        mask = ReadMask()
+        for source in columns:
+            mask = mask.with_key(source.key) if source.key is not None else mask
+        run_ids = [changed.at(place) for place in range(len(changed))]
+        values = RunValues(select(run_keys_statement(self._scope.namespace, run_ids, mask)))
+        for source, held in columns.items():
+            column = held.moved(source, self._look, runs.ids, changed)
+            if column is None:
+                self._columns[source] = self._whole(source, runs, select)
+            else:
+                self._columns[source] = column.put_by_run(source, values)
 
 
 def shown_places(runs: Runs, deleted_view: int) -> Places | None:
@@ -165,25 +176,17 @@ def shown_places(runs: Runs, deleted_view: int) -> Places | None:
     return np.flatnonzero(~runs.deleted)
 
 
-def text_rows(key: Key, scope: Scope, binds: Binds) -> str:
-    """run_id and s, of the runs that have one."""
-    if key.kind == "attributes":
-        text, present = attribute_text_sql(key.key)
-        rows = f"FROM {scope.runs(binds)} WHERE {scope.sql(binds)} AND {present}"
-    else:
-        text, rows = "str", attrs_of(key.kind, key.key, scope, binds)
-    return f"SELECT run_id, toLowCardinality({text}) AS s {rows}"
-
-
-def _run_rows(scope: Scope, binds: Binds) -> str:
-    rows = f"FROM {scope.runs(binds)} WHERE {scope.sql(binds)}"
-    return f"SELECT run_id, toUnixTimestamp64Milli(start_time) AS start, deleted {rows}"
-
-
-def _united(spans: Sequence[Span], scope: Scope, rows_of: Callable[[Scope, Binds], str]) -> Statement:
-    """The rows of some spans, by run id."""
+def _runs_statement(scope: Scope, *, wide: bool) -> Statement:
     binds = Binds()
-    parts = [rows_of(replace(scope, since=span.since_id, until=span.until_id), binds) for span in spans]
-    if len(parts) == 1:
-        return Statement(f"{parts[0]} ORDER BY run_id", binds.values, wide=spans[0] == WHOLE)
-    return Statement(f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY run_id", binds.values)
+    sql = (
+        "SELECT run_id, toUnixTimestamp64Milli(start_time) AS start, deleted"
+        f" FROM {scope.runs(binds)} WHERE {scope.sql(binds)} ORDER BY run_id"
+    )
+    return Statement(sql, binds.values, wide=wide)
+
+
+def _read(statement: Statement, look: int, select: Select) -> Runs:
+    answer = select(statement)
+    if not answer.rows:
+        return Runs(look, Ids.of(answer), np.empty(0, np.int64), np.empty(0, bool))
+    return Runs(look, Ids.of(answer), answer.array("start").astype(np.int64), answer.array("deleted").astype(bool))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fleetlog_core.warehouse.port import TimedOut
+from fleetlog_core.warehouse.port import TimedOut, Warehouse
 
+from fleetlog_query.frames.changes import MOST, Changes
 from fleetlog_query.frames.frame import Frame
+from fleetlog_query.pins import Pins
 from fleetlog_query.scope import Scope
+from fleetlog_query.touches import Touches
 
 HELD_BYTES = 256 << 20
 """So much memory is held between questions; 1,000,000 runs take 25 MB, and each column of them 4 or 8 MB."""
@@ -19,7 +23,9 @@ HELD_BYTES = 256 << 20
 class Frames:
     """Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, warehouse: Warehouse, pins: Pins) -> None:
+        self._pins = pins
+        self._touches = Touches(warehouse, MOST, kept=8)
         self._lock = threading.Lock()
         self._held: OrderedDict[Scope, Frame] = OrderedDict()
 
@@ -31,11 +37,14 @@ class Frames:
             yield Frame(scope)
             return
         with self._lock:
-            frame = self._held.setdefault(scope, Frame(scope))
+            frame = self._held.get(scope) or Frame(scope, Changes(scope, self._pins, self._touches))
+            self._held[scope] = frame
             self._held.move_to_end(scope)
+        until = time.monotonic() + timeout_seconds
         if not frame.lock.acquire(timeout=max(timeout_seconds, 0.0)):
             raise TimedOut("another question reads the same runs")
         try:
+            frame.look(max(until - time.monotonic(), 0.001))
             yield frame
         finally:
             frame.lock.release()

@@ -1,69 +1,82 @@
-"""Parts of columns replaced by what was read anew. Pure."""
+"""Columns of runs when some of the runs changed or came: what was read of the others stays. Pure."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Set
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from fleetlog_query.facets.segments import Span
 from fleetlog_query.selection.meet import Ids, Places
 
-Cut = tuple[int, int]
+STRETCHES = 8
+"""What changed is read as so many stretches of run ids at most, with what lies between."""
+Stretch = tuple[bytes, bytes]
 Element = TypeVar("Element", bound=np.generic)
 
 
-def cuts_of(ids: Ids, spans: Sequence[Span]) -> list[Cut]:
-    """The places of the ids of each span: the first, and the one behind the last."""
-
-    def place(run_id: bytes) -> int:
-        return bisect_left(range(len(ids)), run_id, key=ids.at)
-
-    return [
-        (place(span.since_id) if span.since_id else 0, place(span.until_id) if span.until_id else len(ids))
-        for span in spans
-    ]
+def ids_of(run_ids: Set[bytes]) -> Ids:
+    """In order."""
+    return Ids(np.frombuffer(b"".join(sorted(run_ids)), "V16"))
 
 
-def fits(cuts: Sequence[Cut], length: int, new_cuts: Sequence[Cut], new_length: int) -> bool:
-    """Whether what is outside the cuts is as long as it was: runs come and never go, so they are the same then."""
-    edges = [0, *[place for cut in cuts for place in cut], length]
-    new_edges = [0, *[place for cut in new_cuts for place in cut], new_length]
-    return bool(np.array_equal(np.diff(edges)[::2], np.diff(new_edges)[::2]))
+def stretches(ids: Ids, changed: Ids) -> tuple[Stretch, ...] | None:
+    """The first and the last changed run of each stretch; None when these hold most of the runs.
+
+    They are cut where most of the other runs are between.
+    """
+    places = ids.places(changed)
+    gaps = np.diff(places)
+    cuts = np.sort(np.argsort(gaps, kind="stable")[::-1][: STRETCHES - 1])
+    firsts, lasts = np.append(0, cuts + 1), np.append(cuts, len(places) - 1)
+    if int((places[lasts] - places[firsts]).sum()) > len(ids) // 2:
+        return None
+    return tuple((changed.at(first), changed.at(last)) for first, last in zip(firsts, lasts, strict=True))
 
 
-def spliced_ids(old: Ids, cuts: Sequence[Cut], fresh: Ids, fresh_cuts: Sequence[Cut]) -> Ids:
-    """The ids with those of the cuts replaced; the same object when nothing is another."""
-    pairs = list(zip(cuts, fresh_cuts, strict=True))
-    if all(old.raw[a:b].tobytes() == fresh.raw[c:d].tobytes() for (a, b), (c, d) in pairs):
-        return old
-    parts, begin = [], 0
-    for (a, b), (c, d) in pairs:
-        parts += [old.raw[begin:a], fresh.raw[c:d]]
-        begin = b
-    return Ids(np.concatenate([*parts, old.raw[begin:]]))
+def with_new(old: Ids, fresh: Ids, changed: Ids) -> Ids:
+    """The ids with those that are fresh: of the changed ones. The same object when there is none.
+
+    A run that is seen before it is told of as changed may not be whole yet.
+    """
+    rows, _ = changed.meet(fresh)
+    came = Ids(fresh.raw[rows])
+    known, _ = old.meet(came)
+    new = np.delete(came.raw, known)
+    return old if not len(new) else Ids(np.insert(old.raw, old.places(Ids(new)), new))
 
 
-def spliced(
-    old: npt.NDArray[Element], cuts: Sequence[Cut], length: int, new_cuts: Sequence[Cut], empty: float
-) -> npt.NDArray[Element]:
-    """A column of so many rows: what was outside the cuts, and `empty` inside."""
-    new = np.full(length, empty, old.dtype)
-    begin = new_begin = 0
-    for (a, b), (c, d) in zip(cuts, new_cuts, strict=True):
-        new[new_begin:c] = old[begin:a]
-        begin, new_begin = b, d
-    new[new_begin:] = old[begin:]
-    return new
+@dataclass(frozen=True)
+class Move:
+    """From columns of some ids to columns of later ones, of which some changed or came."""
 
+    length: int
+    stayed: npt.NDArray[np.bool_] | None
+    """Which of the later ids were there before; None = all, at the same places."""
+    changed: Places
 
-def met_inside(ids: Ids, cuts: Sequence[Cut], fresh: Ids) -> tuple[Places, Places]:
-    """As ids.meet(fresh), for ids that are all inside the cuts."""
-    if len(cuts) == 1 and cuts[0] == (0, len(ids)):
-        return ids.meet(fresh)
-    places = np.concatenate([np.arange(first, last) for first, last in cuts])
-    rows, inside = Ids(ids.raw[places]).meet(fresh)
-    return rows, places[inside]
+    @classmethod
+    def of(cls, old: Ids, new: Ids, changed: Ids) -> Move | None:
+        """None when others came than changed ones."""
+        _, places = new.meet(changed)
+        if new is old:
+            return cls(len(new), None, places)
+        known, _ = old.meet(changed)
+        _, came = new.meet(Ids(np.delete(changed.raw, known)))
+        if len(old) + len(came) != len(new):
+            return None
+        stayed = np.ones(len(new), bool)
+        stayed[came] = False
+        return cls(len(new), stayed, places)
+
+    def __call__(self, column: npt.NDArray[Element], empty: float) -> npt.NDArray[Element]:
+        """A new column: `empty` for all that changed."""
+        if self.stayed is None:
+            result = column.copy()
+        else:
+            result = np.empty(self.length, column.dtype)
+            result[self.stayed] = column
+        result[self.changed] = empty
+        return result

@@ -16,8 +16,9 @@ from fleetlog_core.warehouse.port import Statement
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.values import Computed, Key, Series, Value
+from fleetlog_query.frames.columns import text_rows
 from fleetlog_query.frames.conditions import holds_of, is_of_column
-from fleetlog_query.frames.frame import Frame, shown_places, text_rows
+from fleetlog_query.frames.frame import Frame, shown_places
 from fleetlog_query.scope import Scope, shown_sql
 from fleetlog_query.selection.groups import Labels
 from fleetlog_query.selection.meet import Ids

@@ -12,7 +12,7 @@ from fleetlog.connection import connection_to
 from fleetlog.facets import KeyInfo
 from fleetlog_core.ids import new_run_id
 from fleetlog_proto.v1 import facets_pb2, scope_pb2
-from fleetlog_query.facets import keys
+from fleetlog_query.facets import counts, keys
 from fleetlog_query.filter.evaluate import Row, matches
 from fleetlog_query.filter.plan import plan_of
 
@@ -27,10 +27,14 @@ def fleet(embedded_target: str) -> dict[str, Row]:
     return log_fleet(embedded_target, EXPERIMENT)
 
 
-@pytest.fixture(params=[4_096, 3])
+@pytest.fixture(params=[(4_096, 256, 64), (3, 256, 64), (3, 4, 1), (4_096, 256, 0)])
 def segment_runs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(keys, "SEGMENT_RUNS", int(request.param))
-    return int(request.param)
+    """Also: how many runs are counted apart, and how many of a segment with it."""
+    size, apart, together = map(int, request.param)
+    monkeypatch.setattr(keys, "SEGMENT_RUNS", size)
+    monkeypatch.setattr(counts, "APART", apart)
+    monkeypatch.setattr(counts, "TOGETHER", together)
+    return size * 1_000 + apart + together
 
 
 def counted(rows: list[Row]) -> list[KeyInfo]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-from fleetlog_query.facets.segments import SLOTS, WHOLE, KeyCounts, Span, changes_of, split, total
+from fleetlog_query.facets.segments import SLOTS, WHOLE, KeyCounts, Span, split, total
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,17 +25,6 @@ def test_spans_cover_everything_once(counts: dict[int, int], size: int, first: i
         # More than that only in the last slot of it: a slot is never cut.
         assert sum(held[:-1]) < 2 * size
     assert len(spans) <= 1 + runs.sum() // size
-
-
-@given(changes=st.dictionaries(st.integers(0, 50), st.integers(0, (1 << 64) - 1)), edges=st.sets(st.integers(1, 60)))
-def test_changes_are_summed_by_span(changes: dict[int, int], edges: set[int]) -> None:
-    ends = [0, *sorted(edges), SLOTS]
-    spans = [Span(one, two) for one, two in pairwise(ends)]
-    slots = sorted(changes)
-    sums = changes_of(spans, np.array(slots, np.uint64), np.array([changes[slot] for slot in slots], np.uint64))
-    assert sums == [
-        sum(changes[slot] for slot in slots if span.first <= slot < span.until) % (1 << 64) for span in spans
-    ]
 
 
 def test_ids_of_a_span_are_its_slots() -> None:

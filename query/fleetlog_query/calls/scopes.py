@@ -8,12 +8,16 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import facets_pb2, scope_pb2, selection_pb2
 
 from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, remaining
+from fleetlog_query.changes import KEPT, MOST
 from fleetlog_query.facets.answer import Facets
+from fleetlog_query.facets.keys import Keys
+from fleetlog_query.facets.values import Values
 from fleetlog_query.frames.frames import Frames
 from fleetlog_query.history import position_of, without_as_of
 from fleetlog_query.response_size import checked
 from fleetlog_query.scope import Scope
 from fleetlog_query.selection.answer import Selector
+from fleetlog_query.touches import Touches
 
 
 class ScopeCalls(QueryCalls):
@@ -21,8 +25,10 @@ class ScopeCalls(QueryCalls):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        frames = Frames(parts.warehouse, parts.searcher.pins)
-        self._facets = Facets(parts.warehouse, parts.tokens, frames)
+        pins, touches = parts.searcher.pins, Touches(parts.warehouse, MOST, KEPT)
+        frames = Frames(pins, touches)
+        keys = Keys(parts.warehouse, pins, touches)
+        self._facets = Facets(parts.tokens, keys, Values(parts.warehouse, frames))
         self._selector = Selector(parts.warehouse, parts.documents, frames)
 
     def close(self) -> None:

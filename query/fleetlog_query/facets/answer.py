@@ -7,13 +7,11 @@ import time
 from collections.abc import Callable
 
 from fleetlog_core import limits
-from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import facets_pb2
 
 from fleetlog_query.facets.keys import Homes, KeyFacet, Keys, page_of
 from fleetlog_query.facets.values import Values, ValuesQuery, kind_of
 from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.frames.frames import Frames
 from fleetlog_query.page_token import PageTokens, check_page_size
 from fleetlog_query.scope import Scope
 
@@ -23,14 +21,11 @@ DEFAULT_PAGE = 100
 class Facets:
     """Answers for the runs of a scope whose experiments are resolved."""
 
-    def __init__(
-        self, warehouse: Warehouse, tokens: PageTokens, frames: Frames, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._warehouse = warehouse
+    def __init__(self, tokens: PageTokens, keys: Keys, values: Values, clock: Callable[[], float] = time.time) -> None:
         self._tokens = tokens
-        self._values = Values(warehouse, frames)
+        self._keys = keys
+        self._values = values
         self._clock = clock
-        self._keys = Keys(warehouse)
 
     def close(self) -> None:
         """Let the threads go."""

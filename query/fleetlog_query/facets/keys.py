@@ -1,8 +1,6 @@
-"""The keys of runs, counted exactly and quickly: segments of runs are counted once and again only when they changed.
+"""The keys of runs, counted exactly and quickly: segments of runs are counted once, and again only when they changed.
 
-Runs of a fleet are mostly old and at rest. `run_changes` says which stretches of run ids changed since they were
-counted; it follows the last table of each batch, so what it says is always behind what the count sees: a count
-may be repeated for nothing, but is never kept when it is out of date. The first question counts everything.
+Runs of a fleet are mostly old and at rest. The first question counts everything.
 """
 
 from __future__ import annotations
@@ -21,23 +19,17 @@ from fleetlog_core.ids import SLOT_BITS
 from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.facets.segments import (
-    NOTHING,
-    WHOLE,
-    KeyCounts,
-    Segment,
-    Span,
-    changes_of,
-    split,
-    total,
-)
+from fleetlog_query.changes import Changes
+from fleetlog_query.facets.counts import Counts
+from fleetlog_query.facets.segments import WHOLE, KeyCounts, Span, split
 from fleetlog_query.filter.plan import Plan
+from fleetlog_query.pins import Pins
 from fleetlog_query.scope import Scope, shown_sql
 from fleetlog_query.statement import condition
+from fleetlog_query.touches import Touches
 
 SEGMENT_RUNS = 4_096
 KEPT_SCOPES = 64
-_NEVER = -1
 THREADS = min(4, os.cpu_count() or 1)
 _COUNTED = (
     "kind, key, count() AS runs, countIf(NOT isNaN(num)) AS numeric,"
@@ -68,8 +60,8 @@ class Homes:
     experiments: tuple[int, ...]
     inside: bool = True
 
-    def sql(self, span: Span, binds: Binds) -> str:
-        """The runs of them in a span, as a condition on `runs`."""
+    def sql(self, binds: Binds, span: Span = WHOLE) -> str:
+        """The runs of them in a span, as a condition on tables that have the experiment."""
         clauses = [f"namespace = {binds.text(self.namespace)}"]
         if self.inside or self.experiments:
             clauses.append(f"experiment {'IN' if self.inside else 'NOT IN'} {binds.numbers(self.experiments)}")
@@ -81,9 +73,17 @@ class _Kept:
     """What is known of one scope. Keys are numbered in the order in which they were met."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    segments: list[Segment] = field(default_factory=list)
+    known: Counts = field(default_factory=Counts)
+    look: int = 0
     names: list[tuple[int, str]] = field(default_factory=list)
     numbers: dict[tuple[int, str], int] = field(default_factory=dict)
+
+    def change(self, changes: Changes, timeout_seconds: float) -> None:
+        """Find out what is to be counted again."""
+        changes.look(timeout_seconds)
+        self.known.change(changes.since(self.look))
+        self.look = changes.number
+        changes.forget()
 
     def counts(self, answer: Answer) -> KeyCounts:
         """Rows of _COUNTED."""
@@ -114,10 +114,12 @@ class _Kept:
 class Keys:
     """Counts keys. Thread-safe; what was counted is kept for the scopes asked for last."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, pins: Pins, touches: Touches) -> None:
         self._warehouse = warehouse
+        self._pins = pins
+        self._touches = touches
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[Homes, int], _Kept] = OrderedDict()
+        self._kept: OrderedDict[tuple[Homes, int], tuple[_Kept, Changes]] = OrderedDict()
         self._executor = ThreadPoolExecutor(THREADS, "facets")
 
     def close(self) -> None:
@@ -127,12 +129,13 @@ class Keys:
     def all(self, homes: Homes, deleted_view: int, timeout_seconds: float) -> list[KeyFacet]:
         """Of all runs, by kind, then key. TimedOut: what was counted by then is kept, the next call goes on."""
         until = time.monotonic() + timeout_seconds
-        kept = self._of(homes, deleted_view)
+        kept, changes = self._of(homes, deleted_view)
         if not kept.lock.acquire(timeout=timeout_seconds):
             raise TimedOut("another question counts the same runs")
         try:
+            kept.change(changes, _left(until))
             self._refresh(kept, homes, deleted_view, until)
-            return kept.facets(total([segment.counts for segment in kept.segments]))
+            return kept.facets(kept.known.total())
         finally:
             kept.lock.release()
 
@@ -142,69 +145,78 @@ class Keys:
         answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
         return kept.facets(kept.counts(answer))
 
-    def _of(self, homes: Homes, deleted_view: int) -> _Kept:
+    def _of(self, homes: Homes, deleted_view: int) -> tuple[_Kept, Changes]:
+        name = homes, deleted_view
         with self._lock:
-            kept = self._kept.setdefault((homes, deleted_view), _Kept())
-            self._kept.move_to_end((homes, deleted_view))
+            kept = self._kept.get(name) or (_Kept(), Changes(homes, self._pins, self._touches))
+            self._kept[name] = kept
+            self._kept.move_to_end(name)
             while len(self._kept) > KEPT_SCOPES:
                 self._kept.popitem(last=False)
             return kept
 
     def _refresh(self, kept: _Kept, homes: Homes, deleted_view: int, until: float) -> None:
-        # Read before anything is counted: a change in between is counted, and found to be a change once more.
-        binds = Binds()
-        sql = f"SELECT slot, sum(changes) AS c FROM run_changes WHERE namespace = {binds.text(homes.namespace)}"
-        statement = Statement(f"{sql} GROUP BY slot ORDER BY slot", binds.values)
-        answer = self._warehouse.select(statement, timeout_seconds=_left(until))
-        slots, changes = answer.array("slot").astype(np.uint64), answer.array("c").astype(np.uint64)
-        known = {segment.span: segment for segment in kept.segments}
-        before = list(known) or [WHOLE]
-        spans: list[Span] = []
-        for span, sum_of in zip(before, changes_of(before, slots, changes), strict=True):
-            segment = known.get(span)
-            if segment is None or (segment.changes != sum_of and segment.at_least > 2 * SEGMENT_RUNS):
-                spans += self._split(span, homes, until)
-            else:
-                spans.append(span)
-        counting: dict[Span, Future[Segment]] = {}
-        for span, sum_of in zip(spans, changes_of(spans, slots, changes), strict=True):
-            if span not in known or known[span].changes != sum_of:
-                counting[span] = self._executor.submit(self._count, kept, homes, span, deleted_view, sum_of, until)
+        """Count what has to be. When something of it fails the rest is kept, and the next call goes on."""
+        known = kept.known
+        for segment in list(known.segments):
+            if segment.stale and (segment.span == WHOLE or segment.at_least > 2 * SEGMENT_RUNS):
+                known.cut(segment.span, self._split(segment.span, homes, until))
+        counting: dict[Span | None, Future[KeyCounts]] = {}
+        if known.apart_counts is None:
+            statement = apart_statement(homes, list(known.apart), deleted_view)
+            counting[None] = self._executor.submit(self._count, kept, statement, until)
+        for span in [segment.span for segment in known.segments if segment.stale]:
+            statement = segment_statement(homes, span, deleted_view, known.apart_in(span))
+            counting[span] = self._executor.submit(self._count, kept, statement, until)
         failed: Exception | None = None
-        for span, future in counting.items():
+        for counted, future in counting.items():
             try:
-                known[span] = future.result()
+                counts = future.result()
             except Exception as error:
-                # The others are kept: the next call goes on.
                 failed = failed or error
-                known[span] = Segment(span, _NEVER, NOTHING)
-        kept.segments = [known[span] for span in spans]
+                continue
+            if counted is None:
+                known.apart_counts = counts
+            else:
+                known.count(counted, counts)
         if failed is not None:
             raise failed
 
     def _split(self, span: Span, homes: Homes, until: float) -> list[Span]:
         binds = Binds()
-        sql = f"SELECT {_SLOT} AS slot, count() AS runs FROM runs WHERE {homes.sql(span, binds)}"
+        sql = f"SELECT {_SLOT} AS slot, count() AS runs FROM runs WHERE {homes.sql(binds, span)}"
         statement = Statement(f"{sql} GROUP BY slot ORDER BY slot", binds.values, wide=True)
         answer = self._warehouse.select(statement, timeout_seconds=_left(until))
         slots, runs = answer.array("slot").astype(np.uint64), answer.array("runs").astype(np.uint64)
         return split(span, slots, runs, SEGMENT_RUNS)
 
-    def _count(self, kept: _Kept, homes: Homes, span: Span, deleted_view: int, changes: int, until: float) -> Segment:
-        statement = segment_statement(homes, span, deleted_view)
+    def _count(self, kept: _Kept, statement: Statement, until: float) -> KeyCounts:
         answer = self._warehouse.select(statement, timeout_seconds=_left(until))
         with self._lock:
-            return Segment(span, changes, kept.counts(answer))
+            return kept.counts(answer)
 
 
-def segment_statement(homes: Homes, span: Span, deleted_view: int) -> Statement:
-    """All keys of the runs of a span."""
+def segment_statement(homes: Homes, span: Span, deleted_view: int, without: Sequence[bytes]) -> Statement:
+    """All keys of the runs of a span, but of some."""
     binds = Binds()
     ids = " AND ".join([f"namespace = {binds.text(homes.namespace)}", *_ids(span, binds)])
-    runs = f"SELECT run_id FROM runs FINAL WHERE {homes.sql(span, binds)}{shown_sql(deleted_view)}"
-    where = f"{ids} AND removed = 0 AND {_SINGLE} AND run_id IN ({runs})"
-    sql = f"SELECT {_COUNTED} FROM run_attrs FINAL WHERE {where} GROUP BY kind, key"
-    return Statement(sql, binds.values)
+    shown = f"{homes.sql(binds, span)}{shown_sql(deleted_view)}"
+    if without:
+        shown += f" AND run_id NOT IN {binds.run_ids(without)}"
+    return _counting(ids, shown, binds)
+
+
+def apart_statement(homes: Homes, run_ids: Sequence[bytes], deleted_view: int) -> Statement:
+    """All keys of these runs."""
+    binds = Binds()
+    among = f"run_id IN {binds.run_ids(run_ids)}"
+    ids = f"namespace = {binds.text(homes.namespace)} AND {among}"
+    return _counting(ids, f"{homes.sql(binds)} AND {among}{shown_sql(deleted_view)}", binds)
+
+
+def _counting(ids: str, shown: str, binds: Binds) -> Statement:
+    where = f"{ids} AND removed = 0 AND {_SINGLE} AND run_id IN (SELECT run_id FROM runs FINAL WHERE {shown})"
+    return Statement(f"SELECT {_COUNTED} FROM run_attrs FINAL WHERE {where} GROUP BY kind, key", binds.values)
 
 
 def matching_statement(scope: Scope, plan: Plan, deleted_view: int) -> Statement:

@@ -1,6 +1,6 @@
 """Runs in segments by the time of their ids, and what is known of the keys of each. Pure.
 
-A segment is a range of slots: stretches of 1,024 ms of the time that run ids begin with, as `run_changes` has them.
+A segment is a range of slots: stretches of 1,024 ms of the time that run ids begin with.
 """
 
 from __future__ import annotations
@@ -64,15 +64,15 @@ NOTHING = KeyCounts(np.empty(0, np.intp), np.empty(0, np.uint64), np.empty(0, np
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A span, the sum of `run_changes` over it from before it was counted, and what was counted."""
+    """A span and what was counted of it last, which does not hold any more when it is `stale`."""
 
     span: Span
-    changes: int
-    counts: KeyCounts
+    counts: KeyCounts = NOTHING
+    stale: bool = True
 
     @property
     def at_least(self) -> int:
-        """It has no fewer runs than this."""
+        """It had no fewer runs than this."""
         return int(self.counts.runs.max(initial=0))
 
 
@@ -85,15 +85,6 @@ def split(span: Span, slots: Whole, runs: Whole, size: int) -> list[Span]:
     begins = slots[1:][np.diff(before // np.uint64(size)) > 0].tolist()
     edges = [span.first, *(begin for begin in begins if begin > span.first), span.until]
     return [Span(first, until) for first, until in pairwise(edges)]
-
-
-def changes_of(spans: Sequence[Span], slots: Whole, changes: Whole) -> list[int]:
-    """The sum of changes over each span, modulo 2^64; `slots` ascending."""
-    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(changes, dtype=np.uint64)))
-    firsts = np.searchsorted(slots, np.array([span.first for span in spans], np.uint64))
-    untils = np.searchsorted(slots, np.array([span.until for span in spans], np.uint64))
-    totals: list[int] = (sums[untils] - sums[firsts]).tolist()
-    return totals
 
 
 def total(parts: Sequence[KeyCounts]) -> KeyCounts:

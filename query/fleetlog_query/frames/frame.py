@@ -16,8 +16,8 @@ from fleetlog_core.warehouse.port import Statement
 from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.binds import Binds
+from fleetlog_query.changes import Changes
 from fleetlog_query.filter.values import Key, Series
-from fleetlog_query.frames.changes import Changes
 from fleetlog_query.frames.columns import Column, RunValues, Source
 from fleetlog_query.frames.splice import Move, ids_of, stretches, with_new
 from fleetlog_query.read_mask import ReadMask
@@ -31,7 +31,7 @@ Real = npt.NDArray[np.float64]
 FEW = 256
 """So many changed runs are read one by one, more in stretches."""
 _TEXT_BYTES = 100
-"""About what a text takes, and its place in the tables of texts."""
+"""About what a text takes, and its place in the tables of texts; and an id of a run that changed."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class Frame:
         ids = {id(one): len(one) for one in (self._runs.ids, *(column.ids for column in columns))}
         texts = sum(len(one.texts) for one in columns)
         rows = 9 * len(self._runs.ids) + sum(one.values.nbytes for one in columns)
-        return 16 * sum(ids.values()) + rows + _TEXT_BYTES * texts
+        changed = 0 if self._changes is None else self._changes.size
+        return 16 * sum(ids.values()) + rows + _TEXT_BYTES * (texts + changed)
 
     def look(self, timeout_seconds: float) -> None:
         """What is asked next is as of this moment, or later. TimedOut."""

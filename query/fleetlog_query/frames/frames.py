@@ -8,9 +8,9 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fleetlog_core.warehouse.port import TimedOut, Warehouse
+from fleetlog_core.warehouse.port import TimedOut
 
-from fleetlog_query.frames.changes import MOST, Changes
+from fleetlog_query.changes import Changes
 from fleetlog_query.frames.frame import Frame
 from fleetlog_query.pins import Pins
 from fleetlog_query.scope import Scope
@@ -23,9 +23,9 @@ HELD_BYTES = 256 << 20
 class Frames:
     """Thread-safe."""
 
-    def __init__(self, warehouse: Warehouse, pins: Pins) -> None:
+    def __init__(self, pins: Pins, touches: Touches) -> None:
         self._pins = pins
-        self._touches = Touches(warehouse, MOST, kept=8)
+        self._touches = touches
         self._lock = threading.Lock()
         self._held: OrderedDict[Scope, Frame] = OrderedDict()
 

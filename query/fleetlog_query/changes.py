@@ -1,4 +1,4 @@
-"""Which runs of a scope changed, from look to look.
+"""Which runs of some place changed, from look to look.
 
 What is read after a look sees everything before its position, and what is told of the next look is every run of which
 anything behind that position can have been seen. So what was read holds on but for those runs.
@@ -11,19 +11,20 @@ from collections.abc import Set
 
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.pins import Pins
-from fleetlog_query.scope import Scope
-from fleetlog_query.touches import Touches
+from fleetlog_query.touches import Place, Touches
 
 MOST = 100_000
 """So many changed runs are known at once; what is older is read as a whole again."""
 KEPT_LOOKS = 64
+KEPT = 8
+"""What was last told of so many places is kept: when nothing came since, it need not be asked for."""
 
 
 class Changes:
     """Not thread-safe."""
 
-    def __init__(self, scope: Scope, pins: Pins, touches: Touches) -> None:
-        self._scope = scope
+    def __init__(self, place: Place, pins: Pins, touches: Touches) -> None:
+        self._place = place
         self._pins = pins
         self._touches = touches
         self._pin: AsOf | None = None
@@ -38,7 +39,7 @@ class Changes:
         before = self._pin
         changed: Set[bytes] | None = set()
         if before is not None and len(before.events) == len(pin.events):
-            touched = self._touches.since(self._scope, before, timeout_seconds)
+            touched = self._touches.since(self._place, before, timeout_seconds)
             changed = None if touched is None else touched.keys()
         elif before is not None:
             changed = None
@@ -49,8 +50,17 @@ class Changes:
         elif changed:
             self._looks.append(changed)
             self.number += 1
-        while len(self._looks) > KEPT_LOOKS or sum(map(len, self._looks)) > MOST:
+        while len(self._looks) > KEPT_LOOKS or self.size > MOST:
             self._looks.popleft()
+
+    @property
+    def size(self) -> int:
+        """How many runs of earlier looks are known still."""
+        return sum(map(len, self._looks))
+
+    def forget(self) -> None:
+        """Nobody will ask for what changed until now."""
+        self._looks.clear()
 
     def since(self, number: int) -> Set[bytes] | None:
         """The runs that changed since the look of a number; None = nobody knows any more."""

@@ -1,0 +1,93 @@
+"""What is counted of some runs, and what has to be counted again. Pure.
+
+Runs are counted in segments of the time of their ids. Those that change again and again, as all do that train, are few,
+and are counted apart: their segments are counted without them, and hold on while they change.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Sequence, Set
+from dataclasses import replace
+
+from fleetlog_core.ids import SLOT_BITS
+
+from fleetlog_query.facets.segments import NOTHING, WHOLE, KeyCounts, Segment, Span, total
+
+APART = 256
+"""So many runs are counted apart at most: those that changed last."""
+TOGETHER = 64
+"""When more than so many of one segment change at once, the segment is counted again with them."""
+
+
+class Counts:
+    """Segments of all runs, and the runs apart. Everything is to be counted, at first."""
+
+    def __init__(self) -> None:
+        self.segments: list[Segment] = []
+        self.apart: OrderedDict[bytes, None] = OrderedDict()
+        self.apart_counts: KeyCounts | None = None
+        """None = to be counted again."""
+        self._begin()
+
+    def change(self, changed: Set[bytes] | None) -> None:
+        """These runs changed; None = nobody knows which."""
+        if changed is None:
+            self._begin()
+            return
+        known = self.apart.keys() & changed
+        for run_id in known:
+            self.apart.move_to_end(run_id)
+        if known:
+            self.apart_counts = None
+        of_segment: dict[int, list[bytes]] = {}
+        for run_id in changed - known:
+            of_segment.setdefault(self._place(run_id), []).append(run_id)
+        for place, run_ids in of_segment.items():
+            self._stale(place)
+            if len(run_ids) <= TOGETHER:
+                self.apart.update(dict.fromkeys(run_ids))
+                self.apart_counts = None
+        if len(self.apart) > APART:
+            # Half of them, so that this is not done for each that comes.
+            while len(self.apart) > APART // 2:
+                self._stale(self._place(self.apart.popitem(last=False)[0]))
+            self.apart_counts = None
+
+    def _begin(self) -> None:
+        self.segments = [Segment(WHOLE)]
+        self.apart.clear()
+        self.apart_counts = NOTHING
+
+    def cut(self, span: Span, spans: Sequence[Span]) -> None:
+        """A segment becomes several, all to be counted."""
+        place = next(place for place, segment in enumerate(self.segments) if segment.span == span)
+        self.segments[place : place + 1] = [Segment(one) for one in spans]
+
+    def count(self, span: Span, counts: KeyCounts) -> None:
+        """A segment was counted, without those `apart_in` it."""
+        place = next(place for place, segment in enumerate(self.segments) if segment.span == span)
+        self.segments[place] = Segment(span, counts, stale=False)
+
+    def apart_in(self, span: Span) -> list[bytes]:
+        """The runs of a span that are counted apart."""
+        return [one for one in self.apart if span.first <= slot_of(one) < span.until]
+
+    def total(self) -> KeyCounts:
+        """Over all runs. ValueError while something is to be counted."""
+        parts = [segment.counts for segment in self.segments if not segment.stale]
+        if len(parts) < len(self.segments) or self.apart_counts is None:
+            raise ValueError("not counted yet")
+        return total([*parts, self.apart_counts])
+
+    def _place(self, run_id: bytes) -> int:
+        return bisect_right(self.segments, slot_of(run_id), key=lambda segment: segment.span.first) - 1
+
+    def _stale(self, place: int) -> None:
+        self.segments[place] = replace(self.segments[place], stale=True)
+
+
+def slot_of(run_id: bytes) -> int:
+    """The slot of a run's id."""
+    return int.from_bytes(run_id[:6], "big") >> SLOT_BITS

@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from fleetlog_core.errors import InvalidArgument, shown
 
 ID_BYTES = 16
-SLOT_BITS = 10
-"""Runs whose ids were made in the same 1,024 ms are in one slot: what changed of a fleet is said by slot."""
 _MARKS = {0: bytes(byte & 0x0F | 0x70 for byte in range(256)), 2: bytes(byte & 0x3F | 0x80 for byte in range(256))}
 """The version and the variant of a UUIDv7: what becomes of random bytes, by their place."""
 _HEX = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from fleetlog_query.facets import counts
-from fleetlog_query.facets.counts import Counts, slot_of
-from fleetlog_query.facets.segments import SLOTS, WHOLE, KeyCounts, Span
+from fleetlog_query.facets.counts import Counts
+from fleetlog_query.facets.segments import SLOTS, WHOLE, KeyCounts, Span, slot_of
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_ingest.materializer.attrs import AttrSink
-from fleetlog_ingest.materializer.followers import follow, run_changes, run_skews
+from fleetlog_ingest.materializer.followers import follow, run_skews
 from fleetlog_ingest.materializer.params import Values
 from fleetlog_ingest.materializer.points import PointSink
 from fleetlog_ingest.materializer.runs import Run
@@ -73,7 +73,6 @@ class EventRows:
         rows["run_skews"] = run_skews((key, run) for (key, _), run in self._states.items())
         for writer, applied in changes.writers.items():
             rows["writers"].append((*writer, self._ranks[writer], applied.text(), self._next_offset))
-        rows["run_changes"] = run_changes(rows["writers"])
         tables = {table: columns_of(table, found) for table, found in rows.items() if found}
         attrs = self._attrs.finish()
         if attrs is not None:

@@ -1,4 +1,4 @@
-"""Tables that follow others of the batch: copies by run, how runs and tags were, bounds of start times, what changed.
+"""Tables that follow others of the batch: copies by run, how runs and tags were, bounds of start times.
 
 They are inserted by themselves (tables.EVENT_TABLES). A view's insert can be cut off from
 its table's: the repeat is then either not known in the view's table, whose sums count the batch twice, or not made.
@@ -6,19 +6,15 @@ its table's: the repeat is then either not known in the view's table, whose sums
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from hashlib import blake2b
+from collections.abc import Iterable
 
 import numpy as np
-from fleetlog_core.ids import SLOT_BITS, milliseconds_of
+from fleetlog_core.ids import milliseconds_of
 
 from fleetlog_ingest.materializer.params import TAG_KIND
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.state import RunKey
 from fleetlog_ingest.materializer.tables import Columns, Row, take
-
-_WORD = 1 << 64
 
 
 def run_skews(states: Iterable[tuple[RunKey, Run]]) -> list[Row]:
@@ -30,15 +26,6 @@ def run_skews(states: Iterable[tuple[RunKey, Run]]) -> list[Row]:
         most_ahead, most_behind = bounds.get(place, (ahead, -ahead))
         bounds[place] = max(most_ahead, ahead), max(most_behind, -ahead)
     return [(*place, *bound) for place, bound in bounds.items()]
-
-
-def run_changes(writers: Sequence[Row]) -> list[Row]:
-    """For each slot with a run of these rows of `writers`: a number that no other batch has, by all likelihood."""
-    changes: Counter[tuple[str, int]] = Counter()
-    for namespace, run_id, writer_id, *_, next_offset in writers:
-        digest = blake2b(run_id + writer_id + next_offset.to_bytes(8, "big"), digest_size=8).digest()
-        changes[namespace, milliseconds_of(run_id) >> SLOT_BITS] += int.from_bytes(digest, "big")
-    return [(*place, change % _WORD) for place, change in changes.items()]
 
 
 def follow(tables: dict[str, Columns], states: Columns | None) -> None:

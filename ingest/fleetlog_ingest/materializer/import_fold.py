@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 from fleetlog_core.errors import InvalidArgument, ResourceExhausted
-from fleetlog_core.ids import SLOT_BITS
 from fleetlog_core.rules.imports import I64, check_import, ids_of
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
@@ -30,7 +27,6 @@ from fleetlog_ingest.materializer.state import State
 from fleetlog_ingest.materializer.summaries import summarize
 from fleetlog_ingest.materializer.tables import EVENT_TABLES, Columns, Row, columns_of, stack
 
-_WORD = 1 << 64
 _THERE = Run()
 """Stands for a run that is there, whatever it is like."""
 _ONE = ((1, 1),)
@@ -52,7 +48,6 @@ class ImportFold:
         self._out = Folded()
         self._found = ImportColumns()
         self._writers: list[bytes] = []
-        self._changes: Counter[tuple[str, int]] = Counter()
         self._skews: dict[tuple[str, int], tuple[int, int]] = {}
         self._problems: list[Row] = []
 
@@ -115,21 +110,15 @@ class ImportFold:
             dict.fromkeys([(namespace, run_id, frame.writer_id) for run_id in ids.tolist()], applied)
         )
         self._writers += [frame.writer_id] * len(ids)
-        self._follow(frame, namespace, runs.experiment_id, ids, np.array(runs.start_times_millis)[kept])
+        self._follow(namespace, runs.experiment_id, ids, np.array(runs.start_times_millis)[kept])
 
-    def _follow(
-        self, frame: frame_pb2.Frame, namespace: str, experiment: int, ids: npt.NDArray[np.void], starts: I64
-    ) -> None:
-        """What followers.run_skews and run_changes tell."""
+    def _follow(self, namespace: str, experiment: int, ids: npt.NDArray[np.void], starts: I64) -> None:
+        """What followers.run_skews tells."""
         made = (np.frombuffer(ids.tobytes(), dtype=">u8")[::2] >> np.uint64(16)).astype(np.int64)
         ahead, home = starts - made, (namespace, experiment)
         most_ahead, most_behind = int(ahead.max()), int((-ahead).max())
         before = self._skews.get(home, (most_ahead, most_behind))
         self._skews[home] = max(before[0], most_ahead), max(before[1], most_behind)
-        about = frame.run_id + frame.writer_id + self._next_offset.to_bytes(8, "big")
-        for slot in np.unique(made >> SLOT_BITS).tolist():
-            digest = blake2b(about + slot.to_bytes(8, "big"), digest_size=8).digest()
-            self._changes[namespace, slot] += int.from_bytes(digest, "big")
 
     def _problem(
         self,
@@ -173,8 +162,6 @@ class ImportFold:
             tables["attrs"] = attrs
         tables["runs"] = run_columns(found, of)
         tables["run_skews"] = columns_of("run_skews", [(*home, *bound) for home, bound in self._skews.items()])
-        changes = [(*slot, change % _WORD) for slot, change in self._changes.items()]
-        tables["run_changes"] = columns_of("run_changes", changes)
         tables["writers"] = {
             "namespace": of.namespaces,
             "run_id": of.ids,

@@ -22,10 +22,9 @@ LANES = (
 )
 """A batch's tables are inserted in two lanes, side by side: each takes one core. Within a lane in this order: what
 tells since when a series has not changed (`series`, `run_series`) is there before its latest value."""
-LAST = ("runs", "run_changes", "writers")
+LAST = ("runs", "writers")
 """After both lanes. A batch that broke off is folded again from the state before it, so what that state is read from
-comes last: a `runs` row of the batch says that everything above is in, a `writers` row that all is. What `run_changes`
-says has changed can be read."""
+comes last: a `runs` row of the batch says that everything above is in, a `writers` row that all is."""
 EVENT_TABLES = (*FIRST, *LANES[0], *LANES[1], *LAST)
 
 CONTROL_TABLES = ("outcomes", "experiments")
@@ -77,7 +76,6 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "ver": _u64,
     },
     "run_skews": {"namespace": coded, "experiment": _u32, "ahead": _i64, "behind": _i64},
-    "run_changes": {"namespace": coded, "slot": _u64, "changes": _u64},
     "artifacts": {
         "namespace": coded,
         "run_id": fixed16,

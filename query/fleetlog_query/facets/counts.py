@@ -11,9 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence, Set
 from dataclasses import replace
 
-from fleetlog_core.ids import SLOT_BITS
-
-from fleetlog_query.facets.segments import NOTHING, WHOLE, KeyCounts, Segment, Span, total
+from fleetlog_query.facets.segments import NOTHING, WHOLE, KeyCounts, Segment, Span, slot_of, total
 
 APART = 256
 """So many runs are counted apart at most: those that changed last."""
@@ -86,8 +84,3 @@ class Counts:
 
     def _stale(self, place: int) -> None:
         self.segments[place] = replace(self.segments[place], stale=True)
-
-
-def slot_of(run_id: bytes) -> int:
-    """The slot of a run's id."""
-    return int.from_bytes(run_id[:6], "big") >> SLOT_BITS

@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from fleetlog_core.datasets import DATASET_KIND
-from fleetlog_core.ids import SLOT_BITS
 from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.changes import Changes
 from fleetlog_query.facets.counts import Counts
-from fleetlog_query.facets.segments import WHOLE, KeyCounts, Span, split
+from fleetlog_query.facets.segments import SLOT_BITS, WHOLE, KeyCounts, Span, split
 from fleetlog_query.filter.plan import Plan
 from fleetlog_query.pins import Pins
 from fleetlog_query.scope import Scope, shown_sql

@@ -11,8 +11,9 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from fleetlog_core.ids import SLOT_BITS
 
+SLOT_BITS = 10
+"""Runs whose ids were made in the same 1,024 ms are in one slot, and are counted together."""
 SLOTS = 1 << (48 - SLOT_BITS)
 """Beyond every slot: the time in an id has 48 bits."""
 
@@ -39,6 +40,11 @@ class Span:
 
 
 WHOLE = Span(0, SLOTS)
+
+
+def slot_of(run_id: bytes) -> int:
+    """The slot of a run's id."""
+    return int.from_bytes(run_id[:6], "big") >> SLOT_BITS
 
 
 def _id_of(slot: int) -> bytes:

@@ -1,25 +1,27 @@
 """StreamRuns' core: all runs of a search, a response at a time, read no faster than they are taken.
 
-The order is read once (`run_order`); then its runs are read a block at a time. Which runs come and in which order is as
-of the beginning; what they hold is as of when their block is read.
+The order is read once (`run_order`); then its runs are read a block at a time, a few blocks ahead. Which runs come and
+in which order is as of the beginning; what they hold is as of when their block is read.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from fleetlog_core import limits
 from fleetlog_core.ids import ID_BYTES
-from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import query_pb2, run_pb2
 
+from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.documents import Documents
 from fleetlog_query.page import PageQuery
 from fleetlog_query.page_token import check_page_size
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.response_size import PROBE_RUNS, runs_that_fit
-from fleetlog_query.run_columns import RunColumns
+from fleetlog_query.run_columns import RunBlock, RunColumns
 from fleetlog_query.run_order import RunOrder, read_order
 from fleetlog_query.search import Search, Searcher
 
@@ -30,8 +32,10 @@ SCATTERED_BLOCK = 20_000
 """Runs whose ids are all over the table are read many at a time: whatever they are, most of it is read."""
 FIRST_BLOCK = 100
 """Tells how many keys such runs have."""
-BLOCK_CELLS = 1_000_000
-"""Values that are read at a time, if the runs of a block are like those of the one before."""
+BLOCK_CELLS = 500_000
+"""Values that are read at a time, if the runs of a block are like those of one before."""
+AHEAD = 2
+"""Blocks that are read beside each other, and ahead of what is sent: each statement takes one core."""
 MESSAGE_BYTES = limits.PAGE_BYTES
 """Of the runs in one response."""
 
@@ -49,7 +53,7 @@ class RunStream:
 class RunStreams:
     """Makes the responses of streams."""
 
-    def __init__(self, warehouse: Warehouse, searcher: Searcher, documents: Documents) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, searcher: Searcher, documents: Documents) -> None:
         self._warehouse = warehouse
         self._searcher = searcher
         self._documents = documents
@@ -92,23 +96,37 @@ class RunStreams:
         # Only here: whoever asks for no Arrow needs none.
         from fleetlog_query.arrow import streams
 
-        first, count, scope = 0, FIRST_BLOCK, query.scope
-        while first < len(order):
+        scope = query.scope
+
+        def read(first: int, count: int) -> Future[list[RunBlock]]:
             data = order.part(first, count)
-            blocks = self._columns.read(
-                scope.namespace, scope.experiments, data, stream.mask, READ_SECONDS, scope.as_of
+            return self._warehouse.beside(
+                lambda: list(
+                    self._columns.read(scope.namespace, scope.experiments, data, stream.mask, READ_SECONDS, scope.as_of)
+                )
             )
-            cells = 0
+
+        begin, count = 0, FIRST_BLOCK
+        reading: deque[tuple[int, int, Future[list[RunBlock]]]] = deque()
+        while reading or begin < len(order):
+            if not reading:
+                reading.append((begin, count, read(begin, count)))
+                begin += count
+            first, asked, made = reading.popleft()
+            blocks = made.result()
+            cells = sum(len(column.places) for block in blocks for column in block.keys)
+            fitting = max(1, BLOCK_CELLS * asked // max(1, cells))
+            # The next ones are read while these are put into Arrow.
+            while len(reading) < AHEAD and begin < len(order):
+                count = min(fitting, SCATTERED_BLOCK if order.scattered(begin, DENSE_BLOCK) else DENSE_BLOCK)
+                reading.append((begin, count, read(begin, count)))
+                begin += count
             for block in blocks:
-                cells += sum(len(column.places) for column in block.keys)
                 row = 0
                 for arrow, rows in streams(block, size):
                     row += rows
                     upto = first + int(block.places[row - 1]) + 1
                     yield query_pb2.StreamRunsResponse(arrow=arrow, count=rows), upto
-            fitting = max(1, BLOCK_CELLS * count // max(1, cells))
-            first += count
-            count = min(fitting, SCATTERED_BLOCK if order.scattered(first, DENSE_BLOCK) else DENSE_BLOCK)
 
 
 def _by_size(runs: list[run_pb2.Run]) -> Iterator[list[run_pb2.Run]]:

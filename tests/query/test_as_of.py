@@ -40,7 +40,7 @@ class Reading:
     def __init__(self, warehouse: Warehouse) -> None:
         self._documents = Documents(warehouse)
         self._searcher = Searcher(CancellableWarehouse(warehouse), b"key", clock=lambda: 1_700_000_000.0)
-        self._streams = RunStreams(warehouse, self._searcher, self._documents)
+        self._streams = RunStreams(CancellableWarehouse(warehouse), self._searcher, self._documents)
         self._experiments = Experiments(warehouse)
 
     def experiments(self, namespace: str, as_of: AsOf | None) -> list[tuple[int, str, bool]]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import run_pb2
 
 from fleetlog_query.as_of import AsOf
+from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.documents import Documents
 from fleetlog_query.filter.values import Key
 from fleetlog_query.page import PageQuery
@@ -27,7 +27,7 @@ from fleetlog_query.search import Searcher, SearchPage
 class PageDocuments:
     """Fills the runs of pages."""
 
-    def __init__(self, warehouse: Warehouse, documents: Documents, searcher: Searcher) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, documents: Documents, searcher: Searcher) -> None:
         self._warehouse = warehouse
         self._documents = documents
         self._searcher = searcher

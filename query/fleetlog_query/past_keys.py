@@ -7,21 +7,25 @@ what did change is looked up, in one small statement for each kind, where it nev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 
 import numpy as np
 from fleetlog_core.datasets import DATASET_KIND, dataset_of
 from fleetlog_core.log.partitions import partition_of
 from fleetlog_core.ordered import unpack_moments
-from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
+from fleetlog_core.warehouse.port import Answer, Statement, TooMuchToRead
 from fleetlog_proto.v1 import run_pb2
 
 from fleetlog_query.as_of import BY_RUN, PLACE_BITS, POINTS_BOUND, AsOf, changed_series
 from fleetlog_query.binds import Binds
+from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.packed import POINT_ORDER_SQL, value_of
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_keys import param_of
 
+EARLY = 256
+"""Of so many runs the last points are read before it is known which of them went on."""
 Pairs = set[tuple[bytes, str]]
 """Keys of runs."""
 
@@ -30,7 +34,7 @@ class PastKeys:
     """Of some runs of a namespace, at a position."""
 
     def __init__(
-        self, warehouse: Warehouse, namespace: str, runs: Mapping[bytes, run_pb2.Run], as_of: AsOf,
+        self, warehouse: CancellableWarehouse, namespace: str, runs: Mapping[bytes, run_pb2.Run], as_of: AsOf,
         timeout_seconds: float,
     ) -> None:  # fmt: skip
         self._warehouse = warehouse
@@ -49,13 +53,19 @@ class PastKeys:
                 run.ClearField(field)
         if not self._runs or not mask.kinds:
             return
-        now = self._now(mask)
         wanted = mask.kinds.get("metrics", frozenset())
         spoken = spoken if wanted is None else spoken & wanted
+        # Most runs that changed logged metrics. These points are the past: it is the same when they are read.
+        early = (
+            self._warehouse.beside(lambda: self._last_points(self._runs, spoken))
+            if spoken and len(self._runs) <= EARLY
+            else None
+        )
+        now = self._now(mask)
         went_on = self._went_on(spoken) if spoken else set()
         changed_tags = self._put_now(now, went_on)
         if went_on:
-            self._put_metrics(went_on)
+            self._put_metrics(went_on, early)
         if changed_tags:
             self._put_tags(changed_tags)
 
@@ -112,19 +122,30 @@ class PastKeys:
                 run.datasets.append(dataset_of(key, text))
         return changed
 
-    def _put_metrics(self, went_on: Pairs) -> None:
-        """Of their points before the position, the last ones."""
+    def _last_points(self, run_ids: Iterable[bytes], keys: Iterable[str]) -> Answer:
+        """Of the points before the position, the last ones."""
         binds = Binds()
-        keys = binds.texts(sorted({key for _, key in went_on}))
-        ids = binds.run_ids(sorted({run_id for run_id, _ in went_on}))
-        where = f"namespace = {binds.text(self._namespace)} AND run_id IN {ids} AND key IN {keys}"
+        where = (
+            f"namespace = {binds.text(self._namespace)} AND run_id IN {binds.run_ids(sorted(run_ids))}"
+            f" AND key IN {binds.texts(sorted(keys))}"
+        )
         last = (
             f"SELECT run_id, key, max({POINT_ORDER_SQL}) AS p FROM points WHERE {where}"
             f" AND off < {self._as_of.bound(binds)} GROUP BY run_id, key"
         )
-        answer = self._select(
+        return self._select(
             f"SELECT run_id, key, p AS ver, {value_of('p')} AS num FROM ({last}) SETTINGS {POINTS_BOUND}", binds
         )
+
+    def _put_metrics(self, went_on: Pairs, early: Future[Answer] | None) -> None:
+        """Those that they had, instead of none. `early`: as _last_points, maybe of more."""
+        try:
+            answer = early.result() if early is not None else None
+        except TooMuchToRead:
+            # Of those alone that went on it may be less.
+            answer = None
+        if answer is None:
+            answer = self._last_points({run_id for run_id, _ in went_on}, {key for _, key in went_on})
         if not answer.rows:
             return
         steps, times = unpack_moments(answer.array("ver"))

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fleetlog_core.datasets import PARTS
-from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
+from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_proto.v1 import run_pb2, scope_pb2
 
 from fleetlog_query.as_of import STATE_COLUMNS, AsOf
 from fleetlog_query.binds import Binds
+from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.filter.conditions import leaves, reads
 from fleetlog_query.filter.evaluate import Row, matches
 from fleetlog_query.filter.ranking import place_of
@@ -44,7 +45,7 @@ def can_tell(query: PageQuery, runs: int) -> bool:
 class PastRuns:
     """The runs of one search at a position. TimedOut, TooMuchToRead."""
 
-    def __init__(self, warehouse: Warehouse, query: PageQuery, as_of: AsOf, timeout_seconds: float) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, query: PageQuery, as_of: AsOf, timeout_seconds: float) -> None:
         self._warehouse = warehouse
         self._query = query
         self._as_of = as_of
@@ -53,7 +54,7 @@ class PastRuns:
     def found(self, run_ids: Sequence[bytes]) -> Iterator[PageRow]:
         """Those that belonged to the search, wherever in its order. ValueError for one with functions of series."""
         query = self._query
-        runs = {bytes.fromhex(run.run_id): run for run in self._then(run_ids)}
+        then = self._warehouse.beside(lambda: self._then(run_ids))
         kinds: dict[str, frozenset[str] | None] = {}
         for source in sources_of(query):
             if not isinstance(source, Key):
@@ -62,10 +63,11 @@ class PastRuns:
                 kinds["datasets"] = None
             elif source.kind != "attributes":
                 kinds[source.kind] = (kinds.get(source.kind) or frozenset()) | {source.key}
-        with_keys = {run_id: run_pb2.Run() for run_id in runs}
+        with_keys = {run_id: run_pb2.Run() for run_id in run_ids}
         keys = PastKeys(self._warehouse, query.scope.namespace, with_keys, self._as_of, self._timeout_seconds)
         keys.put(ReadMask(kinds), kinds.get("metrics") or frozenset())
-        for run_id, run in runs.items():
+        for run in then.result():
+            run_id = bytes.fromhex(run.run_id)
             had = with_keys[run_id]
             metrics = {metric.key: metric.last for metric in had.metrics}
             datasets = [{part: getattr(one, part) for part in PARTS} for one in had.datasets]

@@ -19,9 +19,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from fleetlog_core.warehouse.port import Warehouse
-
 from fleetlog_query.as_of import AsOf
+from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.page import PageQuery, page_statement
 from fleetlog_query.page_reader import PageReader
 from fleetlog_query.page_rows import PageRow, rows_of, spliced
@@ -64,7 +63,7 @@ class _Past:
 class PinnedPages:
     """Reads pages as of positions. Used from many threads."""
 
-    def __init__(self, warehouse: Warehouse, touches: Touches, reader: PageReader) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, touches: Touches, reader: PageReader) -> None:
         self._warehouse = warehouse
         self._touches = touches
         self._reader = reader

@@ -71,7 +71,7 @@ class Reader:
     def __init__(self, warehouse: Warehouse) -> None:
         self.searcher = Searcher(CancellableWarehouse(warehouse), b"key", clock=lambda: 1_700_000_000.0)
         self._documents = Documents(warehouse)
-        self._filling = PageDocuments(warehouse, self._documents, self.searcher)
+        self._filling = PageDocuments(CancellableWarehouse(warehouse), self._documents, self.searcher)
 
     def pages(self, search: Search, found: Found) -> Iterator[AsOf]:
         """Put a page more into `found` each time, until there is none."""

@@ -32,9 +32,9 @@ class Place(Hashable, Protocol):
 class Touches:
     """Finds what changed. What was found is kept until the next batch begins; used from many threads."""
 
-    def __init__(self, warehouse: Warehouse, most: int = MOST, kept: int = KEPT) -> None:
+    def __init__(self, warehouse: Warehouse, most: int | None = None, kept: int = KEPT) -> None:
         self._warehouse = warehouse
-        self._most = most
+        self._most = MOST if most is None else most
         self._kept = kept
         self._lock = threading.Lock()
         self._found: OrderedDict[tuple[Place, AsOf], tuple[int | None, Touched | None]] = OrderedDict()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +18,14 @@ import pytest
 from fleetlog_core.errors import FailedPrecondition, InvalidArgument
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition
 from fleetlog_core.warehouse.migrate import migrate
-from fleetlog_core.warehouse.port import Warehouse
+from fleetlog_core.warehouse.port import Answer, TooMuchToRead, Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2
-from fleetlog_query import past_runs, pinned, touches, window
+from fleetlog_query import past_keys, past_runs, pinned, touches, window
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.documents import Documents
 from fleetlog_query.page_documents import PageDocuments
+from fleetlog_query.past_keys import PastKeys
 from fleetlog_query.pins import Pins
 from fleetlog_query.read_mask import parse_read_mask
 from fleetlog_query.search import Search, Searcher
@@ -191,15 +192,32 @@ def compare_with_the_past(warehouse: Warehouse, scratch: Path, examples: int) ->
     return compared
 
 
+def too_much(keys: PastKeys, run_ids: Iterable[bytes], names: Iterable[str]) -> Answer:
+    """The points of all of them, before it is known whose are needed, are too many."""
+    if run_ids is keys._runs:
+        raise TooMuchToRead
+    return LAST_POINTS(keys, run_ids, names)
+
+
+LAST_POINTS = PastKeys._last_points
+
+
 @pytest.mark.parametrize(
-    ("most", "windows", "spares", "conditions"),
-    [(10_000, (4_096,), (0, 1), 9), (10_000, (2, 4), (1, 2), 10_000), (3, (4_096,), (16, 64), 10_000)],
-    ids=["few", "windows", "too many"],
-)
+    ("most", "windows", "spares", "conditions", "early"),
+    [
+        (10_000, (4_096,), (0, 1), 9, past_keys.EARLY), (10_000, (2, 4), (1, 2), 10_000, 0),
+        (10_000, (4_096,), (1, 2), 10_000, None), (3, (4_096,), (16, 64), 10_000, past_keys.EARLY),
+    ],
+    ids=["few", "windows", "points refused", "too many"],
+)  # fmt: skip
 def test_pages_are_as_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, windows: tuple[int, ...], spares: tuple[int, int],
-    conditions: int,
+    conditions: int, early: int | None,
 ) -> None:  # fmt: skip
+    if early is None:
+        monkeypatch.setattr(PastKeys, "_last_points", too_much)
+    else:
+        monkeypatch.setattr(past_keys, "EARLY", early)
     monkeypatch.setattr(past_runs, "CONDITIONS", conditions)
     monkeypatch.setattr(touches, "MOST", most)
     monkeypatch.setattr(window, "WINDOWS", windows)

@@ -15,7 +15,7 @@ from fleetlog_query.touches import Place, Touches
 
 MOST = 100_000
 """So many changed runs are known at once; what is older is read as a whole again."""
-KEPT_LOOKS = 64
+KEPT_LOOKS = 1_000
 KEPT = 8
 """What was last told of so many places is kept: when nothing came since, it need not be asked for."""
 

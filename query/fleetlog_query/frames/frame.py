@@ -54,6 +54,8 @@ class Frame:
         self.lock = threading.Lock()
         self._runs: Runs | None = None
         self._columns: dict[Source, Column] = {}
+        self._asked: dict[Source, int] = {}
+        """By the look at which a column was asked for last."""
 
     @property
     def size_bytes(self) -> int:
@@ -128,6 +130,7 @@ class Frame:
 
     def _column(self, source: Source, select: Select) -> Column:
         runs = self._runs or self.runs(select)
+        self._asked[source] = self._look
         held = self._columns.get(source)
         if held is not None and len(held.texts) > 2 * len(runs.ids) + 1_000:
             # Most of the texts are no run's any more.
@@ -136,7 +139,7 @@ class Frame:
         if held is None or changed is None:
             self._columns[source] = self._whole(source, runs, select)
         elif changed and source.key is not None and len(changed) <= FEW:
-            self._renew_by_run(held.look, runs, ids_of(changed), select)
+            self._renew_by_run(source, held.look, runs, ids_of(changed), select)
         elif changed:
             among = ids_of(changed)
             column = held.moved(source, self._look, runs.ids, among)
@@ -152,20 +155,21 @@ class Frame:
         answer = select(source.statement(self._scope, wide=True))
         return Column.empty(source, self._look, runs.ids).put(source, answer)
 
-    def _renew_by_run(self, look: int, runs: Runs, changed: Ids, select: Select) -> None:
-        """All columns that were read at that look: one statement reads the changed runs for all of them."""
-        columns = {one: held for one, held in self._columns.items() if one.key is not None and held.look == look}
+    def _renew_by_run(self, source: Source, look: int, runs: Runs, changed: Ids, select: Select) -> None:
+        """A column, and those that were asked for when it was: one statement reads the changed runs for all of them."""
+        columns = {
+            one: held
+            for one, held in self._columns.items()
+            if one == source or (one.key is not None and held.look == look and self._asked[one] >= look)
+        }
         mask = ReadMask()
-        for source in columns:
-            mask = mask.with_key(source.key) if source.key is not None else mask
+        for one in columns:
+            mask = mask.with_key(one.key) if one.key is not None else mask
         run_ids = [changed.at(place) for place in range(len(changed))]
         values = RunValues(select(run_keys_statement(self._scope.namespace, run_ids, mask)))
-        for source, held in columns.items():
-            column = held.moved(source, self._look, runs.ids, changed)
-            if column is None:
-                self._columns[source] = self._whole(source, runs, select)
-            else:
-                self._columns[source] = column.put_by_run(source, values)
+        for one, held in columns.items():
+            column = held.moved(one, self._look, runs.ids, changed)
+            self._columns[one] = self._whole(one, runs, select) if column is None else column.put_by_run(one, values)
 
 
 def shown_places(runs: Runs, deleted_view: int) -> Places | None:

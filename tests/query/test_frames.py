@@ -31,6 +31,7 @@ class Logged:
 
     handle: Run
     params: dict[str, object]
+    name: str
     losses: list[float] = field(default_factory=list)
     tag: str | None = None
     deleted: bool = False
@@ -64,15 +65,16 @@ def test_every_change_is_seen(
     monkeypatch.setattr(frames, "HELD_BYTES", held)
     rng, client = random.Random(few + cuts + most), fleetlog.Client(embedded_target)
     runs: dict[str, Logged] = {}
-    for turn in range(8):
+    for turn in range(6):
         for _ in range(rng.choice([0, 1, 5])):
             run_id = new_run_id(START + SLOT_MILLIS * rng.randrange(20)).hex()
             params: dict[str, object] = {"lr": rng.choice([0.1, 0.4, 0.9]), "model": rng.choice(["a", "b"])}
-            handle = fleetlog.start_run(experiment, run_id=run_id, params=params, target=embedded_target)
-            runs[run_id] = Logged(handle, params)
+            name = f"run {rng.randrange(3)}"
+            handle = fleetlog.start_run(experiment, name, run_id=run_id, params=params, target=embedded_target)
+            runs[run_id] = Logged(handle, params, name)
         for run_id in rng.sample(list(runs), min(len(runs), 4)):
             run = runs[run_id]
-            what = rng.randrange(5)
+            what = rng.randrange(6)
             if what < 2:
                 run.losses += [rng.choice([rng.random(), float("nan"), float("inf")])]
                 run.handle.log({"loss": run.losses[-1]}, step=turn)
@@ -82,6 +84,10 @@ def test_every_change_is_seen(
             elif what == 3:
                 run.tag = None
                 run.handle.delete_tags("team")
+            elif what == 4:
+                run.name = f"again {turn % 2}"
+                run.handle.flush(level="applied")
+                client.update_run(run_id, name=run.name)
             else:
                 run.deleted = not run.deleted
                 run.handle.flush(level="applied")
@@ -101,6 +107,14 @@ def test_every_change_is_seen(
         assert {one.values["tags.team"]: one.count for one in by_tag} == Counter(
             tag for _, tag in chosen(runs).values()
         )
+        by_name = client.select(experiments=[experiment], minimize="min(metrics.loss)", group_by="name", limit=200)
+        lowest: dict[str, list[float]] = {}
+        for run in runs.values():
+            if not run.deleted and (losses := [loss for loss in run.losses if not math.isnan(loss)]):
+                lowest.setdefault(run.name, []).append(min(losses))
+        assert {one.values["name"]: (one.count, next(iter(one.objectives.values())).min) for one in by_name} == {
+            name: (len(values), min(values)) for name, values in lowest.items()
+        }
         shown = [run for run in runs.values() if not run.deleted]
         for descending in (False, True):
             losses = [run.losses[-1] for run in shown if run.losses and not math.isnan(run.losses[-1])]
@@ -114,6 +128,7 @@ def test_every_change_is_seen(
         for key, texts in (
             ("params.model", [str(run.params["model"]) for run in shown]),
             ("tags.team", [run.tag for run in shown if run.tag is not None]),
+            ("name", [run.name for run in shown]),
         ):
             counts = sorted(Counter(texts).items(), key=lambda item: (-item[1], item[0]))
             for _ in range(2):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from fleetlog_core.datasets import DATASET_KIND, dataset_of
 from fleetlog_core.ordered import unpack_moments
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
@@ -58,13 +59,19 @@ class RunKeys:
 
     def numbers(self, key: Key) -> dict[bytes, float]:
         """The numbers of a key that was read; not of runs that have none."""
+        run_ids, numbers, _ = self.values(key)
+        known = np.flatnonzero(~np.isnan(numbers)).tolist()
+        return {run_ids[row].tobytes(): float(numbers[row]) for row in known}
+
+    def values(self, key: Key) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float64], list[str]]:
+        """The runs that have a key that was read, by id; its number for each, NaN for none, and its text."""
         answer = self.answer
         if not answer.rows:
-            return {}
-        numbers = answer.array("num")
-        rows = np.flatnonzero((answer.array("kind") == KIND_NUMBERS[key.kind]) & ~np.isnan(numbers))
-        names, run_ids = answer.texts("key"), answer.array("run_id")
-        return {run_ids[row].tobytes(): float(numbers[row]) for row in rows.tolist() if names[row] == key.key}
+            return np.empty(0, "V16"), np.empty(0), []
+        names, texts = answer.texts("key"), answer.texts("str")
+        of_kind = np.flatnonzero(answer.array("kind") == KIND_NUMBERS[key.kind]).tolist()
+        rows = [row for row in of_kind if names[row] == key.key]
+        return answer.array("run_id")[rows], answer.array("num")[rows], [texts[row] for row in rows]
 
 
 def read_run_keys(

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from fleetlog_core.warehouse.port import Answer, Statement
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.filter.fields import KIND_NUMBERS
 from fleetlog_query.filter.values import Key, Series
 from fleetlog_query.frames.splice import Move
+from fleetlog_query.run_keys import RunKeys
 from fleetlog_query.scope import Scope, attribute_text_sql, attrs_of
 from fleetlog_query.selection.meet import Ids, Places
 from fleetlog_query.value_rows import value_rows
@@ -40,7 +40,7 @@ class Source:
             return value_rows(self.value, scope, binds)
         if isinstance(self.value, Series):
             raise ValueError("a series has numbers")
-        return text_rows(self.value, scope, binds)
+        return _text_rows(self.value, scope, binds)
 
     def statement(self, scope: Scope, *, wide: bool) -> Statement:
         """The rows, by run id."""
@@ -83,12 +83,12 @@ class Column:
         given = answer.coded("s")
         return self._with_texts(places, given.texts, given.codes[rows])
 
-    def put_by_run(self, source: Source, some: RunValues) -> Column:
+    def put_by_run(self, source: Source, some: RunKeys) -> Column:
         """The same."""
         if source.key is None:
             raise ValueError("not read by run")
-        ids, values, texts = some.of(source.key)
-        rows, places = self.ids.meet(ids)
+        run_ids, values, texts = some.values(source.key)
+        rows, places = self.ids.meet(Ids(run_ids))
         if not source.is_text:
             self.values[places] = values[rows]
             return self
@@ -101,27 +101,7 @@ class Column:
         return replace(self, texts=self.texts if len(known) == len(self.texts) else list(known), places=known)
 
 
-class RunValues:
-    """What some runs have of some keys: rows of run_keys_statement."""
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self._kinds = answer.array("kind") if answer.rows else np.empty(0, np.uint8)
-        self._keys = answer.texts("key") if answer.rows else []
-        self._texts = answer.texts("str") if answer.rows else []
-
-    def of(self, key: Key) -> tuple[Ids, npt.NDArray[np.float64], Sequence[str]]:
-        """The runs that have the key, their numbers and their texts."""
-        kind = KIND_NUMBERS[key.kind]
-        rows = [row for row, name in enumerate(self._keys) if name == key.key and self._kinds[row] == kind]
-        if not rows:
-            return Ids(np.empty(0, "V16")), np.empty(0), []
-        return (
-            Ids(self._answer.array("run_id")[rows]), self._answer.array("num")[rows], [self._texts[row] for row in rows]
-        )  # fmt: skip
-
-
-def text_rows(key: Key, scope: Scope, binds: Binds) -> str:
+def _text_rows(key: Key, scope: Scope, binds: Binds) -> str:
     """run_id and s, of the runs that have one."""
     if key.kind == "attributes":
         text, present = attribute_text_sql(key.key)

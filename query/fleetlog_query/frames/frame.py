@@ -18,10 +18,10 @@ from fleetlog_proto.v1 import scope_pb2
 from fleetlog_query.binds import Binds
 from fleetlog_query.changes import Changes
 from fleetlog_query.filter.values import Key, Series
-from fleetlog_query.frames.columns import Column, RunValues, Source
+from fleetlog_query.frames.columns import Column, Source
 from fleetlog_query.frames.splice import Move, ids_of, stretches, with_new
 from fleetlog_query.read_mask import ReadMask
-from fleetlog_query.run_keys import run_keys_statement
+from fleetlog_query.run_keys import RunKeys, run_keys_statement
 from fleetlog_query.scope import Scope
 from fleetlog_query.selection.groups import Labels
 from fleetlog_query.selection.meet import Ids, Places
@@ -166,7 +166,7 @@ class Frame:
         for one in columns:
             mask = mask.with_key(one.key) if one.key is not None else mask
         run_ids = [changed.at(place) for place in range(len(changed))]
-        values = RunValues(select(run_keys_statement(self._scope.namespace, run_ids, mask)))
+        values = RunKeys(select(run_keys_statement(self._scope.namespace, run_ids, mask)), mask)
         for one, held in columns.items():
             column = held.moved(one, self._look, runs.ids, changed)
             self._columns[one] = self._whole(one, runs, select) if column is None else column.put_by_run(one, values)

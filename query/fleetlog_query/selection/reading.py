@@ -16,7 +16,7 @@ from fleetlog_core.warehouse.port import Statement
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.values import Computed, Key, Series, Value
-from fleetlog_query.frames.columns import text_rows
+from fleetlog_query.frames.columns import Source
 from fleetlog_query.frames.conditions import holds_of, is_of_column
 from fleetlog_query.frames.frame import Frame, shown_places
 from fleetlog_query.scope import Scope, shown_sql
@@ -81,8 +81,7 @@ def read_candidates(question: Question, scope: Scope, frame: Frame, select: Sele
                 found[source] = taken(frame.numbers(source, select))
         for number, (_, key) in enumerate(question.groups):
             if few.run_ids and not frame.holds_text(key):
-                binds = Binds()
-                answer = select(Statement(f"{text_rows(key, few, binds)} ORDER BY run_id", binds.values))
+                answer = select(Source(key, True).statement(few, wide=False))
                 rows, places = ids.meet(Ids.of(answer))
                 labels[number] = Labels.of(answer.coded("s"), rows, places, len(ids))
             else:

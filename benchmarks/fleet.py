@@ -123,11 +123,9 @@ class Fleet:
         """The p95 in ms, and what one search reads."""
         for _ in range(3):
             search()
-        rows, size = self.read()
+        before = self.read()
         millis = [waited(name, search) for _ in range(TIMES)]
-        rows_after, size_after = self.read()
-        reads = f"{(rows_after - rows) / TIMES:,.0f} rows, {(size_after - size) / TIMES / 1e6:,.1f} MB read"
-        detail = f"p50 {quantile(millis, 0.5):.1f} ms; {reads}"
+        detail = f"p50 {quantile(millis, 0.5):.1f} ms; {self.reads(before, TIMES)}"
         return Figure(f"{name}, p95", quantile(millis, 0.95), "ms", mark, True, detail)
 
     def read(self) -> tuple[float, float]:
@@ -136,6 +134,11 @@ class Fleet:
             text = answer.read().decode()
         found = dict(re.findall(r"^fleetlog_statement_(rows|bytes)_read_total (\S+)$", text, re.MULTILINE))
         return float(found["rows"]), float(found["bytes"])
+
+    def reads(self, before: tuple[float, float], times: int) -> str:
+        """What each of so many questions read since then, in words."""
+        (rows, size), (rows_before, size_before) = self.read(), before
+        return f"{(rows - rows_before) / times:,.0f} rows, {(size - size_before) / times / 1e6:,.1f} MB read"
 
     def updates(self) -> AbstractContextManager[None]:
         """Other processes write new values for runs of the fleet, while it lasts."""
@@ -151,12 +154,13 @@ class Fleet:
                 two_conditions(self._client)
                 millis.append((time.perf_counter() - begun) * 1e3)
 
-        begun = time.perf_counter()
+        before, begun = self.read(), time.perf_counter()
         with ThreadPoolExecutor(clients) as pool:
             for done in [pool.submit(one) for _ in range(clients)]:
                 done.result()
         rate = len(millis) / (time.perf_counter() - begun)
         detail = f"p50 {quantile(millis, 0.5):.0f} ms, p95 {quantile(millis, 0.95):.0f} ms"
+        detail += f"; {self.reads(before, len(millis))}"
         return Figure(f"{clients} clients at once, two conditions", rate, "searches/s", detail=detail)
 
     def streamed(self) -> Iterator[Figure]:
@@ -167,21 +171,23 @@ class Fleet:
             ([], "whole"),
         ):
             mine, its = _peak_here(), _resident(self._server.pid)
-            begun, rows = time.perf_counter(), 0
+            before, begun, rows = self.read(), time.perf_counter(), 0
             request = query_pb2.SearchRunsRequest(experiment_names=[EXPERIMENT], read_mask=mask)
             for batch in RunSearch(self._server.target, request, self._client).batches():
                 rows += batch.num_rows
             seconds = time.perf_counter() - begun
             here, there = _peak_here() - mine, _resident(self._server.pid) - its
             grown = f"{here / 1e6:.0f} MB more here, {there / 1e6:.0f} MB there"
-            yield Figure(f"runs streamed, {name}", rows / seconds, "runs/s", 50_000, False, f"{rows:,} runs; {grown}")
+            detail = f"{rows:,} runs; {grown}; {self.reads(before, 1)}"
+            yield Figure(f"runs streamed, {name}", rows / seconds, "runs/s", 50_000, False, detail)
 
     def watched(self) -> Figure:
         """From durable to told, for a watch of a search over the whole fleet."""
         client = self._client
         changes = client.watch_runs(experiments=[EXPERIMENT], limit=20)
         next(changes)
-        millis = []
+        millis: list[float] = []
+        before = self.read()
         for place in range(20):
             run = fleetlog.start_run(EXPERIMENT, name=f"watched {place}", target=self._server.target)
             run.flush()
@@ -196,7 +202,7 @@ class Fleet:
             "ms",
             300,
             True,
-            f"p50 {quantile(millis, 0.5):.0f} ms",
+            f"p50 {quantile(millis, 0.5):.0f} ms; {self.reads(before, len(millis))}",
         )
 
     def logged_curves(self) -> list[str]:
@@ -213,7 +219,8 @@ class Fleet:
 
     def curves(self, ids: list[str], when: str = "") -> Figure:
         """Buckets of many long series in one read."""
-        millis = []
+        millis: list[float] = []
+        before = self.read()
         for _ in range(TIMES):
             begun = time.perf_counter()
             found = self._client.read_curves(ids, ["loss"], BUCKETS)
@@ -221,6 +228,7 @@ class Fleet:
             if len(found) != CURVES:
                 raise AssertionError(f"{len(found)} curves of {CURVES}")
         detail = f"{CURVES} series of {CURVE_POINTS:,} points; p50 {quantile(millis, 0.5):.0f} ms"
+        detail += f"; {self.reads(before, TIMES)}"
         return Figure(f"{CURVES} runs × {BUCKETS:,} buckets{when}, p95", quantile(millis, 0.95), "ms", 60, True, detail)
 
 

@@ -22,15 +22,25 @@ READ_BYTES = 1 << 24
 def judge(promises: Promises, reader: fleetlog.Client, own: Cluster, *, log: EventLog, live: Warehouse) -> None:
     """Hold what can be read against the ledgers: AssertionError says which promise was broken by what."""
     settled(log, live)
-    seen = Counter(_visible(reader))
-    _none({entry for entry in promises.durable if not seen[entry]}, "acknowledged and not there")
-    _none({entry for entry, times in seen.items() if times > 1}, "there more than once")
-    _none(seen.keys() - promises.sent, "there and never written")
-    _none(set(_out_of_order(live)), "not in its writer's order")
+    judge_reads(promises, reader)
+    judge_order(live)
     fresh = own.fresh_warehouse()
     replay.rebuild(log, fresh, own.objects())
     report = replay.verify(log, live, fresh)
     assert report.same, report.differences
+
+
+def judge_reads(promises: Promises, reader: fleetlog.Client) -> None:
+    """Hold what can be read against the ledgers alone."""
+    seen = Counter(_visible(reader))
+    _none({entry for entry in promises.durable if not seen[entry]}, "acknowledged and not there")
+    _none({entry for entry, times in seen.items() if times > 1}, "there more than once")
+    _none(seen.keys() - promises.sent, "there and never written")
+
+
+def judge_order(live: Warehouse) -> None:
+    """Hold the order of the log against the order in which each writer wrote."""
+    _none(set(_out_of_order(live)), "not in its writer's order")
 
 
 def settled(log: EventLog, live: Warehouse, seconds: float = 120.0) -> None:

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Of tests: most of them wait for servers. Each has a server of its own, of up to a gigabyte.
 JOBS ?= 2
 
-.PHONY: help demo test test-brokers test-faults check format protos up bench clean
+.PHONY: help demo test test-brokers test-faults check format protos up bench dist clean
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -42,6 +42,14 @@ up: $(VENV)/.server  ## fleetlog on this machine, on port 7460
 
 bench: $(VENV)/.dev  ## the benchmarks; see benchmarks/README.md
 	$(BIN)/python -m benchmarks
+
+# A release: the version in client/fleetlog/__init__.py and CHANGELOG.md, `make dist`, a tag v…, and what dist/ has to the index.
+dist: $(VENV)/.dev  ## build dist/ and try its wheel in an environment of its own
+	rm -rf dist build/wheel
+	$(BIN)/python -m build --outdir dist .
+	$(PYTHON) -m venv build/wheel
+	build/wheel/bin/python -m pip install --quiet --disable-pip-version-check dist/*.whl
+	cd build/wheel && bin/fleetlog version && bin/python -c 'import fleetlog, sys; sys.exit("numpy" in sys.modules)'
 
 clean:  ## remove what the other verbs made
 	rm -rf $(VENV) .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

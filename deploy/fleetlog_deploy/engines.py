@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from fleetlog_core.log.port import EventLog, LogUnavailable
+from fleetlog_core.log.watched import WatchedLog
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.outages import Outage
 from fleetlog_core.serving.measured import MeasuredWarehouse
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traced_log import TracedLog
@@ -41,15 +43,16 @@ class Engines:
         self._open_warehouse = _checked("warehouse.url", settings, _warehouse)
         self._open_objects = _checked("objects.url", settings, _objects)
         self._telemetry = telemetry
+        self._writes = Outage("the event log takes no writes")
         self._opened: list[EventLog | Warehouse | ObjectStore] = []
 
     @cached_property
-    def log(self) -> EventLog:
-        """The event log."""
+    def log(self) -> WatchedLog:
+        """The event log, and whether it takes writes."""
         log = self._open_log()
         self._opened.append(log)
         traces = self._telemetry.traces
-        return log if isinstance(traces, NoTraces) else TracedLog(log, traces)
+        return WatchedLog(log if isinstance(traces, NoTraces) else TracedLog(log, traces), self._writes)
 
     @cached_property
     def warehouse(self) -> Warehouse:

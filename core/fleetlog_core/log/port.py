@@ -99,6 +99,10 @@ class EventLog(Protocol):
         """The offset that the next record of the partition will have."""
         ...
 
+    def check_writable(self) -> None:
+        """Find out whether records can be written, without writing one. LogUnavailable when they can't. Blocks."""
+        ...
+
     def consumer(self, group: str, topics: Sequence[str]) -> Consumer:
         """Join a consumer group. Each partition of the topics is with one member at a time."""
         ...

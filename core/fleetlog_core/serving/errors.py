@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -18,9 +20,18 @@ from fleetlog_core.serving.calls import Calls, Context
 from fleetlog_core.serving.status import DETAILS_KEY, code_of, cut, to_status
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import Span
+from fleetlog_core.unavailable import PartUnavailable
 from fleetlog_core.warehouse.port import TimedOut, TooMuchToRead, WarehouseUnavailable
 
 diagnostics = logging.getLogger(__name__)
+QUIET_SECONDS = 60.0
+"""A failure that was not met for so long is told anew."""
+_PARTS: dict[type[Exception], str] = {
+    LogUnavailable: "the event log",
+    WarehouseUnavailable: "the warehouse",
+    TimedOut: "the warehouse",
+    ObjectStoreUnavailable: "the artifact store",
+}
 INTERNAL = "an internal error; the server's log has more"
 
 __all__ = ["Context", "ErrorInterceptor", "Undecodable", "fail", "refuse_undecodable", "told"]
@@ -34,11 +45,8 @@ def told(error: BaseException) -> FleetlogError | None:
     """The error as a client may see it; None for one that is ours alone."""
     if isinstance(error, FleetlogError):
         return error
-    if isinstance(error, (LogUnavailable, WarehouseUnavailable, TimedOut, ObjectStoreUnavailable)):
-        diagnostics.warning("a part does not answer: %s", error)
-        return Unavailable(
-            "BACKEND_UNAVAILABLE", "a part of the server does not answer; retry", retry_after_seconds=1.0
-        )
+    if isinstance(error, (PartUnavailable, TimedOut)):
+        return _unavailable(error)
     if isinstance(error, TooMuchToRead):
         return ResourceExhausted(
             "READS_TOO_MUCH",
@@ -46,6 +54,37 @@ def told(error: BaseException) -> FleetlogError | None:
             " add conditions by AND that leave fewer runs",
         )
     return None
+
+
+def _unavailable(error: PartUnavailable | TimedOut) -> Unavailable:
+    part = next((name for kind, name in _PARTS.items() if isinstance(error, kind)), "a part of the server")
+    # That no writes are taken is told by who asks whether the process is ready.
+    if not isinstance(error, LogUnavailable) and _told_lately.is_new(type(error).__name__):
+        diagnostics.warning("calls fail, since %s can't be used: %s", part, error)
+    if isinstance(error, TimedOut):
+        why = "did not answer in time"
+    else:
+        why = f"can't be used now: {error.shortage}" if error.shortage else "does not answer"
+    return Unavailable("BACKEND_UNAVAILABLE", f"{part} {why}; retry", retry_after_seconds=1.0)
+
+
+class ToldLately:
+    """Kinds of failures that were told, each once in its time: one that goes on is not told again. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: dict[str, float] = {}
+
+    def is_new(self, kind: str) -> bool:
+        """True if the kind was not met for QUIET_SECONDS, or never."""
+        with self._lock:
+            now, before = self._clock(), self._seen.get(kind)
+            self._seen[kind] = now
+            return before is None or now - before >= QUIET_SECONDS
+
+
+_told_lately = ToldLately()
 
 
 async def fail(context: Context, error: BaseException, calls: Calls, span: Span) -> None:

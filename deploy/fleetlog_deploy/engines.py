@@ -19,6 +19,7 @@ from fleetlog_core.serving.traced_log import TracedLog
 from fleetlog_core.serving.traces import NoTraces
 from fleetlog_core.warehouse.port import Warehouse
 
+from fleetlog_deploy.settings.kafka import kafka_variables
 from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import KEYS, Settings
 from fleetlog_deploy.settings.shown import shown_value
@@ -102,10 +103,8 @@ def _log(settings: Settings) -> Callable[[], EventLog]:
         return lambda: _sqlite(_directory(url))
     from fleetlog_core.log.kafka.url import settings_of
 
-    said = settings.kafka
-    variables = {key.variable: str(getattr(said, key.name)) for key in KEYS.values() if key.section == "kafka"}
     made = replace(
-        settings_of(url, variables),
+        settings_of(url, kafka_variables(settings)),
         delivery_seconds=settings.log.delivery_seconds,
         request_seconds=min(10.0, settings.log.delivery_seconds),
         session_seconds=settings.log.session_seconds,

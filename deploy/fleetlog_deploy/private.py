@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
@@ -11,11 +11,26 @@ UMASK = 0o077
 """Of a server's process: what it makes is its own."""
 
 
-def make_private(data: Path) -> str:
-    """Make the directory, and whatever is there already private; why it can't be, or "". OSError when it can't be made.
+def _all_begin(beginning: str) -> Callable[[list[str]], bool]:
+    return lambda names: bool(names) and all(name.startswith(beginning) for name in names)
 
-    One that can't be made private is used all the same: on a volume that belongs to somebody else, as in containers,
-    the mode may be none of ours.
+
+_OURS: Mapping[str, Callable[[list[str]], bool]] = {
+    "log": _all_begin("events.sqlite"),
+    "logs": _all_begin("fleetlog.log"),
+    "objects": lambda names: ".uploads" in names,
+    "warehouse": lambda names: "metadata" in names,
+}
+"""Directories of a server, and how each is known by what is in it: /var has a `log` too, and that one is everybody's."""
+_FILES = ("token.key", "warehouse.lock")
+
+
+def make_private(data: Path) -> str:
+    """Make the directory, and what a server left in it, private; why it can't be, or "". OSError: it can't be made.
+
+    What belongs to no server is left as it is, and so is a directory with anything of the kind in it: somebody may have
+    given a home, or /tmp. One that can't be made private is used all the same: on a volume that belongs to somebody
+    else, as in containers, the mode may be none of ours.
     """
     data.mkdir(parents=True, exist_ok=True, mode=DIRECTORY_MODE)
     try:
@@ -33,12 +48,21 @@ def make_private(data: Path) -> str:
 
 
 def _paths(data: Path) -> Iterator[Path]:
-    """The directory, what is in it, and the files of its directories. Below these nobody else comes any further."""
-    yield data
-    for path in data.iterdir():
-        # A link leads out of the directory, to what may be for others too.
-        if path.is_symlink():
-            continue
+    """What is to be private. Below a private directory nobody else comes any further, whatever the modes there."""
+    ours = [path for path in data.iterdir() if _is_ours(path)]
+    if len(ours) == len(list(data.iterdir())):
+        yield data
+    for path in ours:
         yield path
         if path.is_dir():
             yield from (file for file in path.iterdir() if file.is_file() and not file.is_symlink())
+
+
+def _is_ours(path: Path) -> bool:
+    # A link leads out of the directory, to what may be for others too.
+    if path.is_symlink():
+        return False
+    if not path.is_dir():
+        return path.name in _FILES
+    known = _OURS.get(path.name)
+    return known is not None and known([below.name for below in path.iterdir()])

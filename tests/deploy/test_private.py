@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
 from pathlib import Path
 
+import pytest
 from fleetlog_deploy.private import make_private
 
 from tests.deploy.processes import up
@@ -52,20 +54,29 @@ def test_a_new_one_has_nothing_in_it_for_others(tmp_path: Path) -> None:
     assert {name: mode for name, mode in found.items() if mode & 0o077} == {}
 
 
-def test_links_are_left_as_they_are(tmp_path: Path) -> None:
-    others = tmp_path / "others"
-    others.mkdir(mode=0o755)
-    others.chmod(0o755)
-    data = tmp_path / "data"
-    data.mkdir()
+def test_what_is_no_server_s_is_left_as_it_is(tmp_path: Path) -> None:
+    # As when somebody gives a home or a directory of the system: its logs are not ours, and links lead elsewhere.
+    data, others = tmp_path / "home", tmp_path / "others"
+    for path in (data / "log", data / "photos", others):
+        path.mkdir(parents=True)
+    for path in (data / "log" / "syslog", data / "photos" / "cat.jpg", data / "notes.txt"):
+        path.write_bytes(b"")
+    for path in (data, *data.rglob("*"), others):
+        path.chmod(0o755 if path.is_dir() else 0o644)
     (data / "objects").symlink_to(others)
+    before = modes(data), modes(others)
     assert make_private(data) == ""
-    assert stat.S_IMODE(others.stat().st_mode) == 0o755
+    assert (modes(data), modes(others)) == before
 
 
-def test_one_that_can_t_be_made_private_is_told_with_its_mend() -> None:
-    # A directory of the kernel, which takes no other mode from anybody.
-    said = make_private(Path("/proc/self/task"))
-    assert said.startswith("others on this machine may read /proc/self/task, since ")
-    assert "Operation not permitted" in said
-    assert "give another --data" in said
+def test_one_that_can_t_be_made_private_is_told_with_its_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o755)
+
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    # As on a volume of somebody else's; root may do it everywhere.
+    monkeypatch.setattr(Path, "chmod", refuse)
+    said = make_private(tmp_path)
+    assert said.startswith(f"others on this machine may read {tmp_path}, since {tmp_path} can't be made private: Oper")
+    assert said.endswith("or give another --data")

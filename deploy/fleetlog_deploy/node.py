@@ -134,5 +134,8 @@ class Node:
         except TimeoutError:
             return f"no answer within {2 * LOOK_SECONDS:.0f} s"
         except Exception as error:  # a look that fails in its own way is no reason to stop serving
-            diagnostics.exception("a look at %s failed", part.service)
-            return f"a look failed: {type(error).__name__}"
+            kind = f"a look at {part.service} failed"
+            if kind not in self._told:
+                diagnostics.exception("%s", kind)
+                self._told.add(kind)
+            return f"{kind}: {type(error).__name__}"

@@ -21,7 +21,7 @@ _OURS: Mapping[str, Callable[[list[str]], bool]] = {
     "objects": lambda names: ".uploads" in names,
     "warehouse": lambda names: "metadata" in names,
 }
-"""Directories of a server, and how each is known by what is in it: /var has a `log` too, and that one is everybody's."""
+"""Directories of a server, and how each is known by what is in it: /var has a `log` too, which is everybody's."""
 _FILES = ("token.key", "warehouse.lock")
 
 

@@ -38,6 +38,7 @@ from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.outages import Outage
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import Attributes
+from fleetlog_core.unavailable import shortage_of
 from fleetlog_core.warehouse.port import Warehouse
 
 from fleetlog_ingest.materializer.apply import Applier, Stopped
@@ -105,7 +106,7 @@ class Materializer:
         self._telemetry.watch_lag(self._progress.lags)
         artifacts, outage = self._applier.artifacts, self._applier.outages.artifacts
         self._late = LateArtifacts(log, warehouse, artifacts, outage, epoch, self._progress.partitions)
-        self._outage = Outage("the event log does not answer")
+        self._outage = Outage("the materializer can't go on")
 
     def run(self) -> None:
         """Work until `stop`. WarehouseBehind, TooManyBad and WarehouseRefused end it: these need a person.
@@ -122,7 +123,9 @@ class Materializer:
             while not self._stopped.is_set():
                 try:
                     self._turn(consumer)
-                except (LogUnavailable, OSError, MemoryError) as error:
+                except Exception as error:
+                    if not _passes(error):
+                        raise
                     self._outage.failed(error)
                     self._stopped.wait(RETRY_SECONDS)
                 else:
@@ -311,12 +314,14 @@ class Materializer:
             waiting.confirmed = False
             began = self._clock()
             self._apply(batch)
-        except (Fenced, OSError, MemoryError) as error:
-            # What was declared is done again, and with it nothing else.
+        except Fenced:
             self._drop(partition)
-            if not isinstance(error, Fenced):
-                raise
             return
+        except Exception as error:
+            if _passes(error):
+                # What was declared is done again, and with it nothing else.
+                self._drop(partition)
+            raise
         waiting.done(batch.records, self._clock())
         if not self._policy.is_enough(batch.weight, batch.size):
             self._small.append(waiting)
@@ -368,3 +373,8 @@ class Materializer:
         write_dead_letters(self._log, dead)
         for letter in dead:
             self._telemetry.dead_letters.labels(letter.reason).inc()
+
+
+def _passes(error: Exception) -> bool:
+    """True if the error is of the log or of the machine, and not of our own code: waited for, it goes away."""
+    return isinstance(error, (LogUnavailable, OSError)) or bool(shortage_of(error))

@@ -58,9 +58,6 @@ def told(error: BaseException) -> FleetlogError | None:
 
 def _unavailable(error: PartUnavailable | TimedOut) -> Unavailable:
     part = next((name for kind, name in _PARTS.items() if isinstance(error, kind)), "a part of the server")
-    # That no writes are taken is told by who asks whether the process is ready.
-    if not isinstance(error, LogUnavailable) and _told_lately.is_new(type(error).__name__):
-        diagnostics.warning("calls fail, since %s can't be used: %s", part, error)
     if isinstance(error, TimedOut):
         why = "did not answer in time"
     else:
@@ -84,12 +81,13 @@ class ToldLately:
             return before is None or now - before >= QUIET_SECONDS
 
 
-_told_lately = ToldLately()
-
-
-async def fail(context: Context, error: BaseException, calls: Calls, span: Span) -> None:
+async def fail(context: Context, error: BaseException, calls: Calls, span: Span, lately: ToldLately) -> None:
     """End the call with the error."""
     known = told(error)
+    # That no writes are taken is told by who asks whether the process is ready.
+    is_of_a_part = isinstance(error, (PartUnavailable, TimedOut)) and not isinstance(error, LogUnavailable)
+    if is_of_a_part and lately.is_new(type(error).__name__):
+        diagnostics.warning("calls fail, since a part can't be used: %s", error)
     calls.failed(known.reason if known is not None else "INTERNAL", span)
     if known is not None:
         trailing = ((DETAILS_KEY, to_status(known).SerializeToString()),)
@@ -103,6 +101,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
+        self._lately = ToldLately()
 
     async def intercept_service(
         self,
@@ -115,13 +114,13 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             return None
         calls = Calls(self._telemetry, handler_call_details.method)
         if handler.request_streaming and handler.response_streaming:
-            make, behaviour = grpc.stream_stream_rpc_method_handler, _stream(handler.stream_stream, calls)
+            make, behaviour = grpc.stream_stream_rpc_method_handler, _stream(handler.stream_stream, calls, self._lately)
         elif handler.request_streaming:
-            make, behaviour = grpc.stream_unary_rpc_method_handler, _unary(handler.stream_unary, calls)
+            make, behaviour = grpc.stream_unary_rpc_method_handler, _unary(handler.stream_unary, calls, self._lately)
         elif handler.response_streaming:
-            make, behaviour = grpc.unary_stream_rpc_method_handler, _stream(handler.unary_stream, calls)
+            make, behaviour = grpc.unary_stream_rpc_method_handler, _stream(handler.unary_stream, calls, self._lately)
         else:
-            make, behaviour = grpc.unary_unary_rpc_method_handler, _unary(handler.unary_unary, calls)
+            make, behaviour = grpc.unary_unary_rpc_method_handler, _unary(handler.unary_unary, calls, self._lately)
         return make(behaviour, _tolerant(handler.request_deserializer), handler.response_serializer)
 
 
@@ -142,7 +141,7 @@ def refuse_undecodable(request: object) -> None:
         raise InvalidArgument("UNDECODABLE", "the bytes are not the message of this call; send fleetlog.v1 protobuf")
 
 
-def _unary(behaviour: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
+def _unary(behaviour: Callable[..., Any], calls: Calls, lately: ToldLately) -> Callable[..., Any]:
     async def handle(request: Any, context: Context) -> Any:
         with calls.counted(context) as span:
             try:
@@ -151,12 +150,14 @@ def _unary(behaviour: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # the last place that can keep a stack trace from a client
-                await fail(context, error, calls, span)
+                await fail(context, error, calls, span, lately)
 
     return handle
 
 
-def _stream(behaviour: Callable[..., AsyncIterator[Any] | Awaitable[None]], calls: Calls) -> Callable[..., Any]:
+def _stream(
+    behaviour: Callable[..., AsyncIterator[Any] | Awaitable[None]], calls: Calls, lately: ToldLately
+) -> Callable[..., Any]:
     async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
         with calls.counted(context) as span:
             try:
@@ -171,6 +172,6 @@ def _stream(behaviour: Callable[..., AsyncIterator[Any] | Awaitable[None]], call
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # the last place that can keep a stack trace from a client
-                await fail(context, error, calls, span)
+                await fail(context, error, calls, span, lately)
 
     return handle

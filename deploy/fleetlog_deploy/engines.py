@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from fleetlog_core.log.port import EventLog, LogUnavailable
+from fleetlog_core.log.watched import WatchedLog
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.outages import Outage
 from fleetlog_core.serving.measured import MeasuredWarehouse
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traced_log import TracedLog
 from fleetlog_core.serving.traces import NoTraces
 from fleetlog_core.warehouse.port import Warehouse
 
+from fleetlog_deploy.settings.kafka import kafka_variables
 from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import KEYS, Settings
 from fleetlog_deploy.settings.shown import shown_value
@@ -41,15 +44,16 @@ class Engines:
         self._open_warehouse = _checked("warehouse.url", settings, _warehouse)
         self._open_objects = _checked("objects.url", settings, _objects)
         self._telemetry = telemetry
+        self._writes = Outage("the event log takes no writes")
         self._opened: list[EventLog | Warehouse | ObjectStore] = []
 
     @cached_property
-    def log(self) -> EventLog:
-        """The event log."""
+    def log(self) -> WatchedLog:
+        """The event log, and whether it takes writes."""
         log = self._open_log()
         self._opened.append(log)
         traces = self._telemetry.traces
-        return log if isinstance(traces, NoTraces) else TracedLog(log, traces)
+        return WatchedLog(log if isinstance(traces, NoTraces) else TracedLog(log, traces), self._writes)
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -99,10 +103,8 @@ def _log(settings: Settings) -> Callable[[], EventLog]:
         return lambda: _sqlite(_directory(url))
     from fleetlog_core.log.kafka.url import settings_of
 
-    said = settings.kafka
-    variables = {key.variable: str(getattr(said, key.name)) for key in KEYS.values() if key.section == "kafka"}
     made = replace(
-        settings_of(url, variables),
+        settings_of(url, kafka_variables(settings)),
         delivery_seconds=settings.log.delivery_seconds,
         request_seconds=min(10.0, settings.log.delivery_seconds),
         session_seconds=settings.log.session_seconds,

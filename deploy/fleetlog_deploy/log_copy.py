@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +17,9 @@ from fleetlog_core.log.port import EVENTS, TOPICS, EventLog, LogUnavailable, Par
 from fleetlog_core.log.sqlite import SqliteLog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from fleetlog_deploy.settings.kafka import kafka_variables
+from fleetlog_deploy.settings.load import SettingsRefused, load
 
 FILE = Path("log") / "events.sqlite"
 """Where a data directory has its log."""
@@ -88,7 +90,7 @@ def opened_log(place: str) -> Iterator[EventLog]:
     """The log that is there: of a data directory, or in Kafka. Refused, ValueError, LogUnavailable."""
     if place.startswith(SCHEME):
         # What topics are left of a log that was lost may be all that there is to save.
-        with closing(KafkaLog(replace(found_topics(settings_of(place, os.environ)), may_lose_events=True))) as log:
+        with closing(KafkaLog(replace(found_topics(settings_of(place, _kafka())), may_lose_events=True))) as log:
             yield log
         return
     path = Path(place) / FILE
@@ -111,11 +113,19 @@ def _target(place: str, counts: dict[str, int]) -> Iterator[CopyTarget]:
         yield file
 
 
+def _kafka() -> dict[str, str]:
+    """Who we are to the brokers, by the settings. Refused."""
+    try:
+        return kafka_variables(load().settings)
+    except SettingsRefused as error:
+        raise Refused(str(error)) from None
+
+
 def _made_for(url: str, counts: dict[str, int]) -> KafkaSettings:
     """The settings of the topics there, which have to have these partitions."""
     make = f"fleetlog topics create {url} --partitions {counts[EVENTS]}"
     try:
-        settings = found_topics(settings_of(url, os.environ))
+        settings = found_topics(settings_of(url, _kafka()))
     except TopicMissing as error:
         raise Refused(f"{error}. For this copy: {make}") from None
     if settings.partitions != counts[EVENTS]:

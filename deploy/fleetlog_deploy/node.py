@@ -39,7 +39,9 @@ class Node:
         self._parts = parts
         self._applied = applied
         self._drain_seconds = settings.server.drain_seconds
-        self._complaint = STARTING
+        self._complaint, self._degraded = STARTING, ""
+        self._told: set[str] = {STARTING}
+        """Kinds of complaints, as far as they were told since the process was ready last."""
         self._server = GrpcServer(
             settings.server.host,
             settings.server.port,
@@ -50,13 +52,18 @@ class Node:
             part.register(self._server)
         self._metrics: MetricsPort | None = None
         if settings.metrics.port is not None:
-            self._metrics = MetricsPort(settings.metrics.host, settings.metrics.port, telemetry, self.complaint)
+            host, port = settings.metrics.host, settings.metrics.port
+            self._metrics = MetricsPort(host, port, telemetry, self.complaint, self.degraded)
         self._looking: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def complaint(self) -> str:
         """Why the process can't do its job, by the last look; empty when it can. From any thread."""
         return self._complaint
+
+    def degraded(self) -> str:
+        """What the process can't do though it is ready, by the last look; empty when it can do all. From any thread."""
+        return self._degraded
 
     async def start(self) -> int:
         """Serve; the port. PortTaken."""
@@ -104,10 +111,21 @@ class Node:
             await self._server.tell(part.service, serving=not complaint)
             if complaint:
                 complaints.append(complaint)
-        told = "; ".join(dict.fromkeys(complaints))
-        if told != self._complaint:
-            diagnostics.warning("not ready: %s", told) if told else diagnostics.info("ready")
-        self._complaint = told
+        waits = [waiting for part in self._parts if (waiting := part.degraded())]
+        self._tell("not ready", complaints)
+        self._tell("ready, but", waits)
+        if not complaints and not waits and self._told:
+            diagnostics.info("ready")
+            self._told.clear()
+        self._complaint, self._degraded = "; ".join(dict.fromkeys(complaints)), "; ".join(dict.fromkeys(waits))
+
+    def _tell(self, what: str, complaints: Sequence[str]) -> None:
+        """A line when a complaint begins, and none while it goes on, however often it is found again in other words."""
+        for complaint in dict.fromkeys(complaints):
+            kind = complaint.partition(":")[0]
+            if kind not in self._told:
+                diagnostics.warning("%s: %s", what, complaint)
+                self._told.add(kind)
 
     async def _ask(self, part: Part) -> str:
         try:
@@ -116,5 +134,8 @@ class Node:
         except TimeoutError:
             return f"no answer within {2 * LOOK_SECONDS:.0f} s"
         except Exception as error:  # a look that fails in its own way is no reason to stop serving
-            diagnostics.exception("a look at %s failed", part.service)
-            return f"a look failed: {type(error).__name__}"
+            kind = f"a look at {part.service} failed"
+            if kind not in self._told:
+                diagnostics.exception("%s", kind)
+                self._told.add(kind)
+            return f"{kind}: {type(error).__name__}"

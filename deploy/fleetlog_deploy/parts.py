@@ -49,6 +49,10 @@ class Part(Protocol):
         """Why it can't do its job; empty when it can. Blocks for as long as engines take to answer."""
         ...
 
+    def degraded(self) -> str:
+        """What it can't do for the time being, though its job it can; empty when it can do all. Does not block."""
+        ...
+
     def drain(self) -> None:
         """Take nothing new; end what would not end by itself."""
         ...
@@ -78,7 +82,11 @@ class GatewayPart:
 
     def complaint(self) -> str:
         """See Part. Without the warehouse it still makes durable what new runs send, so that is not asked."""
-        return log_complaint(lambda: self._log.next_offset(Partition(CONTROL, 0)))
+        return self._log.complaint() or log_complaint(lambda: self._log.next_offset(Partition(CONTROL, 0)))
+
+    def degraded(self) -> str:
+        """See Part."""
+        return ""
 
     def drain(self) -> None:
         """See Part."""
@@ -108,6 +116,10 @@ class QueryPart:
     def complaint(self) -> str:
         """See Part."""
         return warehouse_complaint(self._warehouse)
+
+    def degraded(self) -> str:
+        """See Part."""
+        return ""
 
     def drain(self) -> None:
         """See Part."""
@@ -162,11 +174,17 @@ class MaterializerPart:
         """See Part."""
         if self._thread is None or not self._thread.is_alive():
             return "the materializer does not run"
+        if outage := self._materializer.outage():
+            return outage
         if self._materializer.idle_seconds() > TURN_SECONDS:
-            return f"the materializer has not come round for {self._materializer.idle_seconds():.0f} s"
+            return f"the materializer has not come round for more than {TURN_SECONDS:.0f} s"
         return warehouse_complaint(self._warehouse) or log_complaint(
             lambda: self._log.next_offset(Partition(CONTROL, 0))
         )
+
+    def degraded(self) -> str:
+        """See Part: artifacts that wait for their store."""
+        return self._materializer.degraded()
 
     def drain(self) -> None:
         """See Part: as long as others may write, it goes on."""

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from fleetlog_deploy.settings.kafka import kafka_variables
+from fleetlog_deploy.settings.load import SettingsRefused, load
 
 app = typer.Typer(no_args_is_help=True, help="The topics of a log in Kafka.")
 
 _UNITS = {"h": 3_600_000, "d": 86_400_000, "w": 7 * 86_400_000}
 _PERIOD = re.compile(r"([1-9][0-9]{0,5})([hdw])")
 
-KAFKA_HELP = "kafka://host:port,…/prefix. User and password: FLEETLOG_KAFKA_PROTOCOL, _MECHANISM, _USERNAME, _PASSWORD."
+KAFKA_HELP = (
+    "kafka://host:port,…/prefix; log.url of the settings when it is not given. Who we are to the brokers stands under"
+    " [kafka] there, or in FLEETLOG_KAFKA_PROTOCOL, _MECHANISM, _USERNAME, _PASSWORD."
+)
 
 
 @app.command()
 def create(
-    kafka: Annotated[str, typer.Argument(help=KAFKA_HELP, envvar="FLEETLOG_KAFKA")],
+    kafka: Annotated[str | None, typer.Argument(help=KAFKA_HELP, envvar="FLEETLOG_KAFKA", show_default=False)] = None,
     partitions: Annotated[
         int, typer.Option(min=1, max=10_000, help="Of the events topic, for good: a run stays in its partition.")
     ] = 16,
@@ -30,6 +36,10 @@ def create(
         bool,
         typer.Option("--may-lose-events", help="Needed for a retention that ends: no rebuild goes back beyond it."),
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", envvar="FLEETLOG_CONFIG", help="A TOML file of settings.", show_default=False),
+    ] = None,
 ) -> None:
     """Create the topics of a log where they are missing, and check those that are there.
 
@@ -47,8 +57,17 @@ def create(
     if millis != -1 and not may_lose_events:
         raise typer.BadParameter(f"{retention} loses events after that time: add --may-lose-events, or leave it")
     try:
+        said = load(config).settings
+    except SettingsRefused as error:
+        for complaint in error.complaints:
+            print(f"fleetlog: {complaint}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    url = kafka or said.log.url
+    if not url:
+        raise typer.BadParameter("no log is named: give its kafka://host:port/prefix, or set log.url in the settings")
+    try:
         settings = replace(
-            settings_of(kafka, os.environ),
+            settings_of(url, kafka_variables(said)),
             partitions=partitions, replication=replication, may_lose_events=may_lose_events, retention_millis=millis,
         )  # fmt: skip
     except ValueError as error:

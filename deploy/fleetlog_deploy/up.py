@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import time
@@ -16,6 +17,7 @@ from rich.markup import escape
 
 from fleetlog_deploy.embedded import embedded
 from fleetlog_deploy.node import Node
+from fleetlog_deploy.private import UMASK, make_private
 from fleetlog_deploy.running import FAILED, exit_code, run_node
 from fleetlog_deploy.settings.model import Settings
 
@@ -26,12 +28,16 @@ def up(data: Path, settings: Settings, as_json: bool) -> int:
     logs = data / "logs" / "fleetlog.log"
     try:
         # Before anything below it is made: what the runs hold is for nobody else on this machine.
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.umask(UMASK)
+        exposed = make_private(data)
         logs.parent.mkdir(exist_ok=True)
         diagnostics.configure("up", settings.diagnostics.format, settings.diagnostics.level, logs)
     except OSError as error:
         print(f"fleetlog: {data} can't be used: {error.strerror}; give another --data", file=sys.stderr)
         return FAILED
+    if exposed:
+        print(f"fleetlog: {exposed}", file=sys.stderr)
+        logging.getLogger(__name__).warning("%s", exposed)
 
     def announce(target: str, node: Node) -> None:
         metrics = None if node.metrics_port is None else joined(settings.metrics.host, node.metrics_port)

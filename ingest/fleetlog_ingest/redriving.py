@@ -1,4 +1,4 @@
-"""Dead letters, sent again: to code, a warehouse or a store that takes them by now.
+"""Dead letters, sent again: to code or a warehouse that takes them by now.
 
 The event that a dead letter speaks of has its sequence open still; what else was in its record is known and passed
 over. So the record goes into the log once more, behind everything else, and done twice it changes nothing. What was

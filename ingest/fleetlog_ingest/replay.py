@@ -41,12 +41,13 @@ _TABLES: Mapping[str, str] = {
     "run_series": "namespace, run_id, key, minv, maxv, n, nans, first, last, low, high",
     "rollup": "namespace, run_id, key, b, n, nans, minv, maxv",
     "artifacts": "namespace, run_id, path, size_bytes, sha256, ingest_time, ver",
-    "problems": "namespace, run_id, part, off, place, writer_id, sequence, reason, points, ingest_time",
+    "problems": "namespace, run_id, part, off, writer_id, sequence, reason, points, ingest_time",
     "writers": "namespace, run_id, writer_id, rank, ranges",
     "experiments": "namespace, experiment, name, tags, create_time, update_time, deleted, ver",
     "outcomes": "namespace, request_id, accepted, experiment, reason, off",
     "applied": "topic, part, next_offset",
 }
+# `problems.place` is left out: one of an artifact that was stored late is numbered in another way.
 _PAST: Mapping[str, str] = {
     "run_history": "namespace, experiment, run_id, name, user, state, start_time, end_time, parent_run_id, deleted,"
     " ver",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fleetlog_core.errors import shown
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import run_pb2
 
@@ -15,6 +16,11 @@ from fleetlog_query.run_keys import RunKeys, read_run_keys
 from fleetlog_query.run_rows import RUN_COLUMNS, runs_of
 
 PROBLEMS = 100
+_PROBLEM = "part, off, place, writer_id, sequence, reason, message, '' AS path, points, ingest_time"
+_PENDING = (
+    "part, off, toUInt32(bitAnd(ver, 1048575)) AS place, writer_id, sequence, 'ARTIFACT_PENDING' AS reason,"
+    " reason AS message, path, toUInt64(0) AS points, ingest_time"
+)
 
 
 class Documents:
@@ -96,26 +102,34 @@ class Documents:
     def problems(
         self, namespace: str, run_id: bytes, timeout_seconds: float, as_of: AsOf | None = None
     ) -> list[run_pb2.Problem]:
-        """What went wrong with events of a run, oldest first."""
+        """What went wrong with events of a run, oldest first; artifacts that wait for their store are among it."""
         binds = Binds()
         before = f" AND off < {as_of.bound(binds)}" if as_of is not None else ""
+        where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids([run_id])}{before}"
+        order = f"ORDER BY part, off, place LIMIT {PROBLEMS}"
         answer = self._warehouse.select(
             Statement(
-                "SELECT writer_id, sequence, reason, message, points, toUnixTimestamp64Milli(ingest_time) AS at"
-                f" FROM problems FINAL WHERE namespace = {binds.text(namespace)}"
-                f" AND run_id IN {binds.run_ids([run_id])}{before} ORDER BY part, off, place LIMIT {PROBLEMS}",
+                "SELECT writer_id, sequence, reason, message, path, points, toUnixTimestamp64Milli(ingest_time) AS at"
+                f" FROM (SELECT {_PROBLEM} FROM problems FINAL WHERE {where} {order}"
+                f" UNION ALL SELECT {_PENDING} FROM pending_artifacts FINAL WHERE {where} AND stored = 0 {order})"
+                f" {order}",
                 binds.values,
             ),
             timeout_seconds=timeout_seconds,
         )
         rows = zip(
             answer.array("writer_id").tolist(), answer.array("sequence").tolist(), answer.array("points").tolist(),
-            answer.array("at").tolist(), answer.texts("reason"), answer.texts("message"), strict=True,
+            answer.array("at").tolist(), answer.texts("reason"), answer.texts("message"),
+            answer.texts("path"), strict=True,
         )  # fmt: skip
         return [
             run_pb2.Problem(
-                reason=reason, message=message, writer_id=bytes(writer).hex(), sequence=sequence,
-                ingest_time_millis=at, points=points,
+                reason=reason, message=_waits(path, message) if path else message,
+                writer_id=bytes(writer).hex(), sequence=sequence, ingest_time_millis=at, points=points,
             )
-            for writer, sequence, points, at, reason, message in rows
+            for writer, sequence, points, at, reason, message, path in rows
         ]  # fmt: skip
+
+
+def _waits(path: str, why: str) -> str:
+    return f"path: {shown(path)} waits for the artifact store: {why}; it shows by itself once it is stored"

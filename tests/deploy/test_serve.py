@@ -11,23 +11,15 @@ from urllib.parse import urlsplit
 import fleetlog as client
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from tests.core.proxy import Proxy
 from tests.deploy.cluster import cluster
 from tests.deploy.processes import Up, fleetlog
-from tests.deploy.watching import get, reached
+from tests.deploy.watching import NOT_SERVING, SERVING, get, health, reached
 from tests.ports import free_port
 
 ALONE = {"FLEETLOG_LOG_URL": "sqlite:/x", "FLEETLOG_WAREHOUSE_URL": "chdb:/y", "FLEETLOG_OBJECTS_URL": "folder:/z"}
-SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-def health(server: Up, service: str = "") -> int:
-    with grpc.insecure_channel(server.target) as channel:
-        request = health_pb2.HealthCheckRequest(service=service)
-        return int(health_pb2_grpc.HealthStub(channel).Check(request, timeout=10).status)  # type: ignore[attr-defined]
 
 
 def services(server: Up) -> set[str]:

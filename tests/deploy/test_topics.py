@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from fleetlog_core.log.kafka.topics import found_topics
 
 from tests.core.log.kafka.own_topics import remove_topics, settings_for
@@ -58,3 +60,34 @@ def test_what_can_not_be_made_is_told_in_a_line(kafka_server: str) -> None:
     )
     assert unnamed.code == 2
     assert "'broker:9092' is no log: kafka://host:port" in unnamed.err
+
+
+def test_the_settings_say_which_log_and_who_we_are_to_it(kafka_server: str, tmp_path: Path) -> None:
+    settings, file = settings_for(kafka_server), tmp_path / "fleetlog.toml"
+    url = f"kafka://{kafka_server}/{settings.prefix}"
+    file.write_text(f'[log]\nurl = "{url}"\n[kafka]\nprotocol = "SASL_PLAINTEXT"\nmechanism = "PLAIN"\n')
+    create = ("topics", "create", "--replication", "1", "--partitions", "1", "--config", file)
+    try:
+        (unnamed,) = fleetlog(create)
+        assert unnamed.code == 2
+        assert "SASL_PLAINTEXT needs mechanism, username and password" in unnamed.err
+        file.write_text(f'[log]\nurl = "{url}"\n')
+        (made,) = fleetlog(create)
+        assert (made.code, made.err) == (0, "")
+        assert made.out.startswith(f"{settings.prefix}.events\t1 partition\n")
+        (wrong,) = fleetlog(create, environment={"FLEETLOG_KAFKA_PROTOCOL": "BOGUS"})
+        assert wrong.code == 2
+        assert wrong.err.startswith('fleetlog: kafka.protocol = "BOGUS" (FLEETLOG_KAFKA_PROTOCOL): it must be one of')
+        (nowhere,) = fleetlog(("topics", "create"))
+        assert nowhere.code == 2
+        assert "no log is named" in nowhere.err
+    finally:
+        remove_topics(settings)
+
+
+def test_a_copy_is_told_by_the_settings_too(kafka_server: str, tmp_path: Path) -> None:
+    file = tmp_path / "fleetlog.toml"
+    file.write_text('[kafka]\nprotocol = "SASL_PLAINTEXT"\nmechanism = "PLAIN"\n')
+    redrive = ("log", "redrive", f"kafka://{kafka_server}/nobody-s")
+    (ended,) = fleetlog(redrive, environment={"FLEETLOG_CONFIG": str(file)})
+    assert (ended.code, ended.err) == (1, "fleetlog: SASL_PLAINTEXT needs mechanism, username and password\n")

@@ -7,6 +7,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
 from tests.core.serving.numbers import numbers
 from tests.deploy.processes import Up
 
@@ -27,6 +30,16 @@ def get(server: Up, path: str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
+
+
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def health(server: Up, service: str = "") -> int:
+    """What a server's health service says of a service of its."""
+    with grpc.insecure_channel(server.target) as channel:
+        request = health_pb2.HealthCheckRequest(service=service)
+        return int(health_pb2_grpc.HealthStub(channel).Check(request, timeout=10).status)  # type: ignore[attr-defined]
 
 
 def ready(*servers: Up) -> None:

@@ -15,7 +15,6 @@ from fleetlog_ingest import orphans, replay
 
 from tests.core.proxy import Proxy
 from tests.deploy.cluster import cluster
-from tests.deploy.processes import fleetlog as command
 from tests.deploy.watching import reached, ready
 from tests.faults.fleet import Server
 from tests.faults.oracle import dead_letters, settled
@@ -56,21 +55,18 @@ def test_artifacts_wait_for_their_store_and_nothing_else_does(
         reached(lambda: reader.read_metric(run.id, "x").steps.tolist() == list(range(STEPS)), 120)
         assert shown() == set()
         assert [problem.reason for problem in reader.get_run(run.id).problems] == ["ARTIFACT_PENDING"]
-        assert [letter.partition(" ")[2] for letter in dead_letters(log)] == ["ARTIFACT_PENDING"]
+        assert dead_letters(log) == []
 
         # It is back, and the connection breaks when nearly all of the large one was sent.
         network.cut_after_sent = almost = network.sent + LARGE_BYTES * 99 // 100
         network.is_down = False
         reached(lambda: network.sent > almost, 120)
-        assert shown() == set()
+        assert "large.bin" not in shown()
         network.cut_after_sent = None
         run.finish(timeout=120)
         settled(log, live)
-        assert shown() == {"large.bin"}
-        (ended,) = command(("log", "redrive", own.environment["FLEETLOG_LOG_URL"]))
-        assert (ended.code, ended.err) == (0, "")
-        settled(log, live)
-        assert shown() == set(files)
+        reached(lambda: shown() == set(files), 120)
+        assert reader.get_run(run.id).problems == []
         back = tmp_path / "back"
         back.mkdir()
         for name, content in files.items():
@@ -87,5 +83,4 @@ def test_artifacts_wait_for_their_store_and_nothing_else_does(
         fresh = own.fresh_warehouse()
         replay.rebuild(log, fresh, objects)
         report = replay.verify(log, live, fresh)
-        # The log alone has the artifact where it was logged, with nothing wrong about it; all else is the same.
-        assert {difference.partition(":")[0] for difference in report.differences} == {"artifacts", "problems"}
+        assert report.same, report.differences

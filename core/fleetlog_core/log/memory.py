@@ -67,6 +67,12 @@ class MemoryLog:
         """See EventLog."""
         return len(self._records[partition])
 
+    def check_writable(self) -> None:
+        """See EventLog."""
+        with self._lock:
+            if self._closed:
+                raise LogUnavailable("the log is closed")
+
     def consumer(self, group: str, topics: Sequence[str]) -> GroupMember:
         """See EventLog."""
         return self._groups.join(group, [p for p in self._records if p.topic in topics], self)

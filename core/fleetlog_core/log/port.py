@@ -19,6 +19,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
+from fleetlog_core.unavailable import PartUnavailable
+
 EVENTS = "events"
 CONTROL = "control"
 DEAD_LETTERS = "dead-letters"
@@ -55,7 +57,7 @@ class Commit:
     metadata: str = ""
 
 
-class LogUnavailable(Exception):
+class LogUnavailable(PartUnavailable):
     """The log does not answer. What was being done may or may not have happened; do it again."""
 
 
@@ -95,6 +97,10 @@ class EventLog(Protocol):
 
     def next_offset(self, partition: Partition) -> int:
         """The offset that the next record of the partition will have."""
+        ...
+
+    def check_writable(self) -> None:
+        """Find out whether records can be written, without writing one. LogUnavailable when they can't. Blocks."""
         ...
 
     def consumer(self, group: str, topics: Sequence[str]) -> Consumer:

@@ -7,6 +7,7 @@ one fsync. Records are keyed by partition << 48 | offset, the rowid itself, so t
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
 import sqlite3
@@ -20,12 +21,21 @@ from pathlib import Path
 from fleetlog_core.holder import take
 from fleetlog_core.log.groups import GroupMember, Groups
 from fleetlog_core.log.partitions import partition_counts, partition_of
-from fleetlog_core.log.port import Commit, LogUnavailable, Partition, Record, RecordTooLarge
+from fleetlog_core.log.port import CONTROL, Commit, LogUnavailable, Partition, Record, RecordTooLarge
+from fleetlog_core.unavailable import shortage_of, words_of_errno
 
 RECORD_BYTES = 64 * 1024 * 1024
 COMMIT_BYTES = 16 * 1024 * 1024
 """A transaction takes no more than about this, so that the first in it need not wait for many."""
 OFFSET_BITS = 48
+PROBE_GROUP = "readiness"
+"""A consumer group without members, whose commit is written to find out whether anything can be."""
+_SHORTAGES = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+}
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS partitions (id INTEGER PRIMARY KEY, topic TEXT NOT NULL, number INTEGER NOT NULL,
@@ -124,13 +134,17 @@ class SqliteLog:
                 found.append(Record(partition, id_ - first, key, value, millis))
                 size += len(value)
             rows.close()
-        except sqlite3.Error as error:
-            raise LogUnavailable(f"the log can't be read: {error}") from error
+        except (sqlite3.Error, MemoryError) as error:
+            raise _unavailable("read", error) from error
         return found
 
     def next_offset(self, partition: Partition) -> int:
         """See EventLog."""
         return self._next[partition]
+
+    def check_writable(self) -> None:
+        """See EventLog: commits what no group reads."""
+        self.store_commit(PROBE_GROUP, Partition(CONTROL, 0), Commit(0))
 
     def consumer(self, group: str, topics: Sequence[str]) -> GroupMember:
         """See EventLog."""
@@ -138,20 +152,23 @@ class SqliteLog:
 
     def load_commit(self, group: str, partition: Partition) -> Commit | None:
         """See GroupStore."""
-        row = (
-            self._connection()
-            .execute(
-                "SELECT next_offset, metadata FROM commits WHERE consumer_group = ? AND partition_id = ?",
-                (group, self._ids[partition]),
+        try:
+            row = (
+                self._connection()
+                .execute(
+                    "SELECT next_offset, metadata FROM commits WHERE consumer_group = ? AND partition_id = ?",
+                    (group, self._ids[partition]),
+                )
+                .fetchone()
             )
-            .fetchone()
-        )
+        except sqlite3.Error as error:
+            raise _unavailable("read", error) from error
         return Commit(*row) if row else None
 
     def store_commit(self, group: str, partition: Partition, commit: Commit) -> None:
         """See GroupStore."""
-        connection = self._connection()
         try:
+            connection = self._connection()
             with self._commit_lock, connection:
                 connection.execute(
                     "INSERT INTO commits VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
@@ -159,7 +176,7 @@ class SqliteLog:
                     (group, self._ids[partition], commit.offset, commit.metadata),
                 )
         except sqlite3.Error as error:
-            raise LogUnavailable(f"the log can't be written: {error}") from error
+            raise _unavailable("written", error) from error
 
     def close(self) -> None:
         """See EventLog."""
@@ -230,11 +247,19 @@ class SqliteLog:
         try:
             with self._commit_lock, connection:
                 connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", rows)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, MemoryError) as error:
             for item in batch:
-                item.done.set_exception(LogUnavailable(f"the log can't be written: {error}"))
+                item.done.set_exception(_unavailable("written", error))
             return
         self._next = upcoming
         self._groups.notify()
         for item, record in zip(batch, records, strict=True):
             item.done.set_result(record)
+
+
+def _unavailable(what: str, error: sqlite3.Error | MemoryError) -> LogUnavailable:
+    if isinstance(error, MemoryError):
+        return LogUnavailable(f"the log can't be {what}: no memory", shortage=shortage_of(error))
+    # The low byte is the kind; errors of the Python module itself have none.
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return LogUnavailable(f"the log can't be {what}: {error}", shortage=words_of_errno(_SHORTAGES.get(kind, 0)))

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from fleetlog_core.objects.orphans import Listed
 from fleetlog_core.objects.port import ObjectName, ObjectStoreUnavailable
 from fleetlog_core.objects.verifying import verified
+from fleetlog_core.unavailable import shortage_of
 
 
 class FolderStore:
@@ -46,6 +47,7 @@ class FolderStore:
             try:
                 return (self._path / name.key()).stat().st_size
             except FileNotFoundError:
+                self._must_be_there()
                 return None
 
     def read(self, name: ObjectName, offset_bytes: int = 0, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
@@ -54,6 +56,7 @@ class FolderStore:
             try:
                 file = (self._path / name.key()).open("rb")
             except FileNotFoundError:
+                self._must_be_there()
                 raise KeyError(name.key()) from None
         return _chunks(file, offset_bytes, chunk_bytes)
 
@@ -88,13 +91,19 @@ class FolderStore:
     def close(self) -> None:
         """See ObjectStore."""
 
+    def _must_be_there(self) -> None:
+        """Raises ObjectStoreUnavailable when the folder is gone, as with a disk that is not mounted."""
+        if not self._uploads.is_dir():
+            raise ObjectStoreUnavailable("the folder is gone", shortage="its folder is not there")
+
 
 @contextmanager
 def _told(what: str) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise ObjectStoreUnavailable(f"the folder can't be {what}: {error.strerror}") from error
+    except (OSError, MemoryError) as error:
+        why = getattr(error, "strerror", None) or "no memory"
+        raise ObjectStoreUnavailable(f"the folder can't be {what}: {why}", shortage=shortage_of(error)) from error
 
 
 def _chunks(file: BinaryIO, offset_bytes: int, chunk_bytes: int) -> Iterator[bytes]:

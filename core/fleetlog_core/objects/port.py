@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from fleetlog_core.unavailable import PartUnavailable
+
 _KEY = re.compile(r"([a-z0-9][a-z0-9_-]*)/([0-9a-f]{32})/([0-9a-f]{64})")
 
 
@@ -33,8 +35,8 @@ class ObjectName:
         return cls(match[1], bytes.fromhex(match[2]), bytes.fromhex(match[3])) if match else None
 
 
-class ObjectStoreUnavailable(Exception):
-    """The store does not answer; do it again."""
+class ObjectStoreUnavailable(PartUnavailable):
+    """The store does not answer, or can't store or read now; do it again."""
 
 
 class DigestMismatch(Exception):

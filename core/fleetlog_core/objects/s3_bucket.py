@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from urllib.parse import urlsplit
+from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
@@ -16,7 +17,18 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from fleetlog_core.objects.direct import URL_SECONDS
 from fleetlog_core.objects.port import ObjectStoreUnavailable
 from fleetlog_core.objects.s3_settings import S3Settings
+from fleetlog_core.unavailable import shortage_of
 
+_SHORTAGES = {
+    "XMinioStorageFull": "its disk is full",
+    "QuotaExceeded": "its quota is used up",
+    "XMinioAdminBucketQuotaExceeded": "its quota is used up",
+    "SlowDown": "it has too many requests",
+    "AccessDenied": "its keys are refused",
+    "InvalidAccessKeyId": "its keys are refused",
+    "SignatureDoesNotMatch": "its keys are refused",
+    "NoSuchBucket": "its bucket is not there",
+}
 _THERE = ("BucketAlreadyOwnedByYou", "BucketAlreadyExists")
 
 
@@ -56,12 +68,14 @@ class Bucket:
             yield
         except S3Error as error:
             # A refusal too: keys, policies, quotas and buckets are mended at the store, and then it is done again.
-            raise ObjectStoreUnavailable(f"S3 at {self._settings.endpoint} refused: {error.code}") from error
+            raise ObjectStoreUnavailable(
+                f"S3 at {self._settings.endpoint} refused: {error.code}", shortage=_SHORTAGES.get(error.code or "", "")
+            ) from error
         except (ServerError, InvalidResponseError) as error:
             raise ObjectStoreUnavailable(f"S3 at {self._settings.endpoint} failed") from error
-        except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (MinioException, urllib3.exceptions.HTTPError, OSError, MemoryError, RuntimeError, ParseError) as error:
             raise ObjectStoreUnavailable(
-                f"S3 at {self._settings.endpoint} does not answer: {type(error).__name__}"
+                f"S3 at {self._settings.endpoint} does not answer: {type(error).__name__}", shortage=shortage_of(error)
             ) from error
 
     def close(self) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
+import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -18,9 +20,18 @@ from fleetlog_core.serving.calls import Calls, Context
 from fleetlog_core.serving.status import DETAILS_KEY, code_of, cut, to_status
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import Span
+from fleetlog_core.unavailable import PartUnavailable
 from fleetlog_core.warehouse.port import TimedOut, TooMuchToRead, WarehouseUnavailable
 
 diagnostics = logging.getLogger(__name__)
+QUIET_SECONDS = 60.0
+"""A failure that was not met for so long is told anew."""
+_PARTS: dict[type[Exception], str] = {
+    LogUnavailable: "the event log",
+    WarehouseUnavailable: "the warehouse",
+    TimedOut: "the warehouse",
+    ObjectStoreUnavailable: "the artifact store",
+}
 INTERNAL = "an internal error; the server's log has more"
 
 __all__ = ["Context", "ErrorInterceptor", "Undecodable", "fail", "refuse_undecodable", "told"]
@@ -34,11 +45,8 @@ def told(error: BaseException) -> FleetlogError | None:
     """The error as a client may see it; None for one that is ours alone."""
     if isinstance(error, FleetlogError):
         return error
-    if isinstance(error, (LogUnavailable, WarehouseUnavailable, TimedOut, ObjectStoreUnavailable)):
-        diagnostics.warning("a part does not answer: %s", error)
-        return Unavailable(
-            "BACKEND_UNAVAILABLE", "a part of the server does not answer; retry", retry_after_seconds=1.0
-        )
+    if isinstance(error, (PartUnavailable, TimedOut)):
+        return _unavailable(error)
     if isinstance(error, TooMuchToRead):
         return ResourceExhausted(
             "READS_TOO_MUCH",
@@ -48,9 +56,38 @@ def told(error: BaseException) -> FleetlogError | None:
     return None
 
 
-async def fail(context: Context, error: BaseException, calls: Calls, span: Span) -> None:
+def _unavailable(error: PartUnavailable | TimedOut) -> Unavailable:
+    part = next((name for kind, name in _PARTS.items() if isinstance(error, kind)), "a part of the server")
+    if isinstance(error, TimedOut):
+        why = "did not answer in time"
+    else:
+        why = f"can't be used now: {error.shortage}" if error.shortage else "does not answer"
+    return Unavailable("BACKEND_UNAVAILABLE", f"{part} {why}; retry", retry_after_seconds=1.0)
+
+
+class ToldLately:
+    """Kinds of failures that were told, each once in its time: one that goes on is not told again. Thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._seen: dict[str, float] = {}
+
+    def is_new(self, kind: str) -> bool:
+        """True if the kind was not met for QUIET_SECONDS, or never."""
+        with self._lock:
+            now, before = self._clock(), self._seen.get(kind)
+            self._seen[kind] = now
+            return before is None or now - before >= QUIET_SECONDS
+
+
+async def fail(context: Context, error: BaseException, calls: Calls, span: Span, lately: ToldLately) -> None:
     """End the call with the error."""
     known = told(error)
+    # That no writes are taken is told by who asks whether the process is ready.
+    is_of_a_part = isinstance(error, (PartUnavailable, TimedOut)) and not isinstance(error, LogUnavailable)
+    if is_of_a_part and lately.is_new(type(error).__name__):
+        diagnostics.warning("calls fail, since a part can't be used: %s", error)
     calls.failed(known.reason if known is not None else "INTERNAL", span)
     if known is not None:
         trailing = ((DETAILS_KEY, to_status(known).SerializeToString()),)
@@ -64,6 +101,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
+        self._lately = ToldLately()
 
     async def intercept_service(
         self,
@@ -76,13 +114,13 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
             return None
         calls = Calls(self._telemetry, handler_call_details.method)
         if handler.request_streaming and handler.response_streaming:
-            make, behaviour = grpc.stream_stream_rpc_method_handler, _stream(handler.stream_stream, calls)
+            make, behaviour = grpc.stream_stream_rpc_method_handler, _stream(handler.stream_stream, calls, self._lately)
         elif handler.request_streaming:
-            make, behaviour = grpc.stream_unary_rpc_method_handler, _unary(handler.stream_unary, calls)
+            make, behaviour = grpc.stream_unary_rpc_method_handler, _unary(handler.stream_unary, calls, self._lately)
         elif handler.response_streaming:
-            make, behaviour = grpc.unary_stream_rpc_method_handler, _stream(handler.unary_stream, calls)
+            make, behaviour = grpc.unary_stream_rpc_method_handler, _stream(handler.unary_stream, calls, self._lately)
         else:
-            make, behaviour = grpc.unary_unary_rpc_method_handler, _unary(handler.unary_unary, calls)
+            make, behaviour = grpc.unary_unary_rpc_method_handler, _unary(handler.unary_unary, calls, self._lately)
         return make(behaviour, _tolerant(handler.request_deserializer), handler.response_serializer)
 
 
@@ -103,7 +141,7 @@ def refuse_undecodable(request: object) -> None:
         raise InvalidArgument("UNDECODABLE", "the bytes are not the message of this call; send fleetlog.v1 protobuf")
 
 
-def _unary(behaviour: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
+def _unary(behaviour: Callable[..., Any], calls: Calls, lately: ToldLately) -> Callable[..., Any]:
     async def handle(request: Any, context: Context) -> Any:
         with calls.counted(context) as span:
             try:
@@ -112,12 +150,14 @@ def _unary(behaviour: Callable[..., Any], calls: Calls) -> Callable[..., Any]:
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # the last place that can keep a stack trace from a client
-                await fail(context, error, calls, span)
+                await fail(context, error, calls, span, lately)
 
     return handle
 
 
-def _stream(behaviour: Callable[..., AsyncIterator[Any] | Awaitable[None]], calls: Calls) -> Callable[..., Any]:
+def _stream(
+    behaviour: Callable[..., AsyncIterator[Any] | Awaitable[None]], calls: Calls, lately: ToldLately
+) -> Callable[..., Any]:
     async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
         with calls.counted(context) as span:
             try:
@@ -132,6 +172,6 @@ def _stream(behaviour: Callable[..., AsyncIterator[Any] | Awaitable[None]], call
             except grpc.aio.AbortError:
                 raise
             except Exception as error:  # the last place that can keep a stack trace from a client
-                await fail(context, error, calls, span)
+                await fail(context, error, calls, span, lately)
 
     return handle

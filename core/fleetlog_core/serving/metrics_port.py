@@ -2,7 +2,7 @@
 
 /metrics   the telemetry, in Prometheus' text format
 /healthz   200 while the process answers: whatever it depends on is not asked
-/readyz    200 when it can do its job, 503 with the reason when not
+/readyz    200 when it can do its job, with what waits meanwhile; 503 with the reason when not
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ Ready = Callable[[], str]
 class MetricsPort:
     """Listens from `start` until `stop`."""
 
-    def __init__(self, host: str, port: int, telemetry: Telemetry, ready: Ready) -> None:
+    def __init__(self, host: str, port: int, telemetry: Telemetry, ready: Ready, degraded: Ready = lambda: "") -> None:
+        """`degraded` says what the process can't do, though its job it can; empty when it can do all."""
         self._host, self._port = host, port
-        self._app = application(telemetry, ready)
+        self._app = application(telemetry, ready, degraded)
         self._server: _Server | None = None
 
     def start(self) -> int:
@@ -55,7 +56,7 @@ class MetricsPort:
             self._server = None
 
 
-def application(telemetry: Telemetry, ready: Ready) -> WSGIApplication:
+def application(telemetry: Telemetry, ready: Ready, degraded: Ready = lambda: "") -> WSGIApplication:
     """The three paths as a WSGI application."""
     metrics = make_wsgi_app(telemetry.registry)
 
@@ -70,7 +71,11 @@ def application(telemetry: Telemetry, ready: Ready) -> WSGIApplication:
             status, text = "200 OK", "ok"
         elif path == "/readyz":
             reason = ready()
-            status, text = ("503 Service Unavailable", reason) if reason else ("200 OK", "ok")
+            if reason:
+                status, text = "503 Service Unavailable", reason
+            else:
+                waits = degraded()
+                status, text = "200 OK", f"ok; {waits}" if waits else "ok"
         else:
             status, text = "404 Not Found", "there are /metrics, /healthz and /readyz"
         body = f"{text}\n".encode()

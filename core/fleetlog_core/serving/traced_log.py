@@ -35,6 +35,10 @@ class TracedLog:
         """See EventLog."""
         return self._log.next_offset(partition)
 
+    def check_writable(self) -> None:
+        """See EventLog."""
+        self._log.check_writable()
+
     def consumer(self, group: str, topics: Sequence[str]) -> Consumer:
         """See EventLog."""
         return self._log.consumer(group, topics)

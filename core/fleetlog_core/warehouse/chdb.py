@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import queue
 import re
+import struct
 import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +23,20 @@ from pathlib import Path
 from chdb.session import Session
 
 from fleetlog_core.holder import take
+from fleetlog_core.threads import start_threads
+from fleetlog_core.unavailable import shortage_of
 from fleetlog_core.warehouse.chdb_priorities import config_file, put_inserts_back, put_merges_back
 from fleetlog_core.warehouse.directory import name_database
-from fleetlog_core.warehouse.engine import INSERT_ROWS, error_of, insert_settings, select_settings
-from fleetlog_core.warehouse.native import decode_blocks, encode_parts, rows_of
+from fleetlog_core.warehouse.engine import (
+    INSERT_ROWS,
+    EngineError,
+    encoding_error,
+    insert_error,
+    insert_settings,
+    select_settings,
+    statement_error,
+)
+from fleetlog_core.warehouse.native import NotReadHere, decode_blocks, encode_parts, rows_of
 from fleetlog_core.warehouse.port import (
     Answer,
     Bind,
@@ -84,6 +95,7 @@ class ChdbWarehouse:
             self._readers = _Sessions(path, config, READERS)
             self._writers = _Sessions(path, config, WRITERS)
         self._behind = ThreadPoolExecutor(WRITERS, "small inserts", put_inserts_back)
+        start_threads(self._behind, WRITERS)
         self._merges_are_back = sys.platform != "linux"
         self._counting = threading.Lock()
         self._types: dict[str, dict[str, str]] = {}
@@ -94,7 +106,7 @@ class ChdbWarehouse:
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
         """See Warehouse."""
         sql = f"{statement.sql}\nSETTINGS {_listed(select_settings(statement, timeout_seconds))}"
-        with self._readers.one() as session, _told():
+        with self._readers.one() as session, _told(statement_error):
             self._check()
             result = session.query(sql, "Native", params=_params(statement.binds))
             columns, rows = decode_blocks(result.bytes())
@@ -107,24 +119,31 @@ class ChdbWarehouse:
             return
         if rows > INSERT_ROWS:
             raise WarehouseRefused(f"{rows:,} rows in one insert; at most {INSERT_ROWS:,}")
-        self._check()
+        if not all(_IDENTIFIER.fullmatch(name) for name in (table, *columns)):
+            raise WarehouseRefused("not the name of a table or of columns")
+        with _told(insert_error):
+            self._check()
         if rows > SMALL_ROWS:
             self._insert(table, columns, token)
             return
         try:
             inserted = self._behind.submit(self._insert, table, columns, token)
-        except RuntimeError:
-            raise WarehouseUnavailable("the warehouse is closed") from None
+        except RuntimeError as error:
+            why = "the warehouse is closed" if self._closed else f"no thread for an insert: {error}"
+            raise WarehouseUnavailable(why, shortage=shortage_of(error)) from None
         inserted.result()
 
     def _insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
-        try:
-            block = encode_parts(columns, self._types_of(table))
-        except (KeyError, ValueError) as error:
-            raise WarehouseRefused(f"rows for {table}: {error}") from error
+        with _told(insert_error):
+            try:
+                block = encode_parts(columns, self._types_of(table))
+            except (KeyError, ValueError) as error:
+                # A table that is changed by then has other types.
+                self._types.pop(table, None)
+                raise encoding_error(error) from error
         # send_insert would be the natural call, but it says "done" when the rows were refused at the end: a
         # constraint, a full disk, too many parts. A statement that reads the block from a file tells.
-        with self._writers.one() as session, _told(), _file_of(block) as path:
+        with self._writers.one() as session, _told(insert_error), _file_of(block) as path:
             self._check()
             try:
                 session.query(
@@ -137,7 +156,7 @@ class ChdbWarehouse:
 
     def execute(self, statement: Statement) -> None:
         """See Warehouse."""
-        with self._writers.one() as session, _told():
+        with self._writers.one() as session, _told(statement_error):
             self._check()
             try:
                 session.query(statement.sql, params=_params(statement.binds))
@@ -173,8 +192,6 @@ class ChdbWarehouse:
     def _types_of(self, table: str) -> dict[str, str]:
         types = self._types.get(table)
         if types is None:
-            if not _IDENTIFIER.fullmatch(table):
-                raise WarehouseRefused("not a table's name")
             answer = self.select(
                 Statement(
                     "SELECT name, type FROM system.columns"
@@ -194,17 +211,22 @@ def _stored_type(type_name: str) -> str:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Errors of the engine as errors of the port."""
+def _told(error_of: Callable[[int, str], EngineError]) -> Iterator[None]:
+    """Errors of the engine as errors of the port: those with a code as `error_of` has it."""
     try:
         yield
     except RuntimeError as error:
-        match = _CODE.search(str(error))
-        raise error_of(int(match[1]) if match else 0, str(error)) from error
-    except ValueError as error:
+        match = _CODE.match(str(error))
+        if match:
+            raise error_of(int(match[1]), str(error)) from error
+        raise WarehouseUnavailable(f"the engine failed: {error}", shortage=shortage_of(error)) from error
+    except NotReadHere as error:
         raise WarehouseRefused(str(error)) from error
-    except OSError as error:
-        raise WarehouseUnavailable(f"the warehouse's directory can't be written: {error.strerror}") from error
+    except (OSError, MemoryError) as error:
+        why = getattr(error, "strerror", None) or "no memory"
+        raise WarehouseUnavailable(f"the warehouse can't be used: {why}", shortage=shortage_of(error)) from error
+    except (ValueError, IndexError, struct.error) as error:
+        raise WarehouseUnavailable(f"an answer of the engine can't be read: {error!r}") from error
 
 
 @contextmanager

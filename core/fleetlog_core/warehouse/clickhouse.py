@@ -68,6 +68,8 @@ class ClickHouseWarehouse:
             except TimedOut as error:
                 # Ended from outside. Whether it happened is not known: the token makes a repeat safe.
                 raise WarehouseUnavailable(str(error)) from error
+            except WarehouseUnavailable as error:
+                raise WarehouseUnavailable(f"rows for {table}: {error}", shortage=error.shortage) from error
             except WarehouseRefused as error:
                 raise WarehouseRefused(f"rows for {table}: {error}") from error
 

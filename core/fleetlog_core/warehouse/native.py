@@ -36,6 +36,10 @@ _SPARSE = 1
 _END_OF_GRANULE = 1 << 62
 
 
+class NotReadHere(ValueError):
+    """An answer has a type, or a form of one, that this package does not read: the statement asks for it in vain."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Columns of one length, and their types, by name."""
@@ -164,7 +168,7 @@ def decode_block(source: Source, *, flagged: bool = False) -> Block:
         types[name] = type_name
         sparse = flagged and source.read(1)[0] != 0
         if sparse and (kind := source.read(1)[0]) != _SPARSE:
-            raise ValueError(f"column {name}: serialization {kind} is not read here")
+            raise NotReadHere(f"column {name}: serialization {kind} is not read here")
         decode = _decode_sparse if sparse else _decode_column
         columns[name] = decode(source, type_name, rows)
     return Block(columns, types, rows)
@@ -214,7 +218,7 @@ def _decode_column(source: Source, type_name: str, rows: int) -> Read:
         index = np.dtype(_INDEX_TYPES[flags & 0xFF])
         codes = np.frombuffer(source.read(rows * index.itemsize), index, rows)
         return Coded(codes.astype(np.uint32), texts)
-    raise ValueError(f"the type {type_name} is not read here")
+    raise NotReadHere(f"the type {type_name} is not read here")
 
 
 def _decode_sparse(source: Source, type_name: str, rows: int) -> Read:

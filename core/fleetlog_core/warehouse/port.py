@@ -21,6 +21,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fleetlog_core.unavailable import PartUnavailable
+
 Array = npt.NDArray[Any]
 
 
@@ -92,12 +94,16 @@ class Answer:
         return Coded(np.array(codes, np.uint32), list(known))
 
 
-class WarehouseUnavailable(Exception):
-    """The warehouse does not answer; an insert may or may not have happened. Do it again, same token."""
+class WarehouseUnavailable(PartUnavailable):
+    """The warehouse does not answer, or can't do it now; an insert may or may not have happened. Again, same token.
+
+    Every error that is not known to speak of a row or of a statement is this one: a shortage of the machine, a fault of
+    the engine, a table that is not migrated yet.
+    """
 
 
 class WarehouseRefused(Exception):
-    """The warehouse understood and refused: a row it can't take, a statement that is wrong."""
+    """The warehouse understood and refused: an insert has a row that the table can't hold, a statement is wrong."""
 
 
 class TooMuchToRead(WarehouseRefused):
@@ -117,6 +123,8 @@ class Warehouse(Protocol):
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
         """Append the rows as one block (at most 1,000,000 of them); columns that are not named get defaults.
+
+        WarehouseRefused: a row can't be held, and never will be. WarehouseUnavailable: everything else.
 
         Atomic: all or none. The same token again on the same table does nothing, whatever the rows: a repeat after
         WarehouseUnavailable is safe. Once it returned, every later select sees the rows.

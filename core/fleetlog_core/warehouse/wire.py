@@ -7,8 +7,9 @@ FixedString ends in.
 
 from __future__ import annotations
 
+import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,9 +22,10 @@ from clickhouse_driver.streams.compressed import CompressedBlockInputStream, Com
 from clickhouse_driver.streams.native import BlockInputStream, BlockOutputStream
 from clickhouse_driver.varint import read_varint
 
+from fleetlog_core.unavailable import shortage_of
 from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
-from fleetlog_core.warehouse.engine import error_of
-from fleetlog_core.warehouse.native import Block, decode_block, encode_parts, joined
+from fleetlog_core.warehouse.engine import EngineError, encoding_error, insert_error, statement_error
+from fleetlog_core.warehouse.native import Block, NotReadHere, decode_block, encode_parts, joined
 from fleetlog_core.warehouse.port import Answer, Bind, Column, TimedOut, WarehouseRefused, WarehouseUnavailable
 
 UNKNOWN_DATABASE = 81
@@ -61,7 +63,7 @@ class Wire:
         """The answer. TimedOut when `deadline` (time.monotonic) is over, and the server was told to stop."""
         rows_read, bytes_read = 0, 0
         blocks: list[Block] = []
-        with self._told():
+        with self._told(statement_error):
             self._query(sql, binds, settings, max(deadline - time.monotonic(), 0) + GRACE_SECONDS)
             while (packet := self._connection.receive_packet()).type != ServerPacketTypes.END_OF_STREAM:
                 if packet.type == ServerPacketTypes.EXCEPTION:
@@ -78,15 +80,15 @@ class Wire:
         return Answer(columns, rows, rows_read, bytes_read)
 
     def insert(self, sql: str, columns: Mapping[str, Column], settings: Mapping[str, str]) -> None:
-        """One block. `sql` names table and columns, without VALUES. WarehouseRefused for columns of another type."""
-        wrong: WarehouseRefused | None = None
-        with self._told():
+        """One block. `sql` names table and columns, without VALUES."""
+        wrong: WarehouseRefused | WarehouseUnavailable | None = None
+        with self._told(insert_error):
             self._query(f"{sql} VALUES", {}, settings, self._settings.insert_timeout_seconds)
             types = self._types()
             try:
                 encoded = _Encoded(encode_parts(columns, types, flagged=True))
             except (KeyError, ValueError) as error:
-                wrong = WarehouseRefused(str(error))
+                wrong = encoding_error(error)
             else:
                 self._connection.send_data(encoded)
             self._connection.send_data(RowOrientedBlock())
@@ -96,7 +98,7 @@ class Wire:
 
     def execute(self, sql: str, binds: Mapping[str, Bind], settings: Mapping[str, str]) -> None:
         """Run to the end; answers are dropped."""
-        with self._told():
+        with self._told(statement_error):
             self._query(sql, binds, settings, self._settings.insert_timeout_seconds)
             self._drain()
 
@@ -139,7 +141,7 @@ class Wire:
                 block: Block = packet.block
                 return block.types
             if packet.type == ServerPacketTypes.END_OF_STREAM:
-                raise WarehouseRefused("the server asked for no rows")
+                raise WarehouseUnavailable("the server asked for no rows")
 
     def _drain(self) -> None:
         while (packet := self._connection.receive_packet()).type != ServerPacketTypes.END_OF_STREAM:
@@ -147,8 +149,8 @@ class Wire:
                 raise packet.exception
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Errors of the driver and the server as errors of the port."""
+    def _told(self, error_of: Callable[[int, str], EngineError]) -> Iterator[None]:
+        """Errors of the driver and the server as errors of the port: those with a code as `error_of` has it."""
         try:
             yield
         except BaseException as error:
@@ -160,9 +162,15 @@ class Wire:
                     raise DatabaseMissing(message) from error
                 raise error_of(error.code, f"Code: {error.code}. {message}") from error
             if isinstance(error, (OSError, EOFError, errors.Error)):
-                raise WarehouseUnavailable(f"ClickHouse at {where} does not answer: {error!r}") from error
-            if isinstance(error, (ValueError, KeyError)):
+                raise WarehouseUnavailable(
+                    f"ClickHouse at {where} does not answer: {error!r}", shortage=shortage_of(error)
+                ) from error
+            if isinstance(error, NotReadHere):
                 raise WarehouseRefused(str(error)) from error
+            if isinstance(error, (ValueError, LookupError, struct.error, MemoryError, RuntimeError)):
+                raise WarehouseUnavailable(
+                    f"the talk with ClickHouse at {where} broke off: {error!r}", shortage=shortage_of(error)
+                ) from error
             raise
 
 

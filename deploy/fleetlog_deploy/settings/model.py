@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from fleetlog_ingest.materializer.batching import BatchPolicy
+
 from fleetlog_deploy.settings.limit import Limit, Range, choices, matches, url_of
 
 KAFKA_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
@@ -112,9 +114,9 @@ class MaterializerSettings:
 
     group: str = setting("materializer", matches("[A-Za-z0-9._-]{1,100}", "letters, digits, '.', '_' and '-'"))
     """Materializers of one group share the log. Tables that are folded anew need a group of their own."""
-    batch_rows: int = setting(400_000, Range(1, 1_000_000))
+    batch_rows: int = setting(BatchPolicy().target_weight, Range(1, BatchPolicy().max_weight))
     """Rows that are enough for an insert."""
-    batch_wait_seconds: float = setting(1.0, Range(0, 60))
+    batch_wait_seconds: float = setting(BatchPolicy().max_wait_seconds, Range(0, 60))
     """The longest that a record waits for others under load."""
 
 

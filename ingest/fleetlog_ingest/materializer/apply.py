@@ -10,7 +10,9 @@ from typing import TypeVar
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import CONTROL, EVENTS, Fenced, LogUnavailable, Partition
 from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.outages import Outage
 from fleetlog_core.serving.traces import ContextThreads
+from fleetlog_core.threads import start_threads
 from fleetlog_core.warehouse.port import (
     Statement,
     TimedOut,
@@ -29,7 +31,16 @@ from fleetlog_ingest.materializer.import_loading import load_imports
 from fleetlog_ingest.materializer.loading import BatchIsIn, StateStore, load_control
 from fleetlog_ingest.materializer.log_times import time_rows
 from fleetlog_ingest.materializer.state import State
-from fleetlog_ingest.materializer.tables import FIRST, LANES, ROWS_PER_INSERT, Columns, columns_of, piece, rows_in
+from fleetlog_ingest.materializer.tables import (
+    FIRST,
+    LANES,
+    OF_THE_STORE,
+    ROWS_PER_INSERT,
+    Columns,
+    columns_of,
+    piece,
+    rows_in,
+)
 
 LONGEST_WAIT_SECONDS = 5.0
 STAY_SECONDS = 5.0
@@ -40,6 +51,15 @@ T = TypeVar("T")
 
 class Stopped(Exception):
     """It was told to stop while it waited for something that does not answer. The batch is done again."""
+
+
+class Outages:
+    """What fails for the time being, and is tried again."""
+
+    def __init__(self) -> None:
+        self.batches = Outage("batches can't be applied")
+        """What a batch needs: the warehouse, or the log for its dead letters."""
+        self.artifacts = Outage("artifacts wait for their store")
 
 
 class Applier:
@@ -63,7 +83,8 @@ class Applier:
     ) -> None:
         self._warehouse = warehouse
         self._event_partitions = event_partitions
-        self._artifacts = Artifacts(objects, self._wait)
+        self.outages = Outages()
+        self.artifacts = Artifacts(objects, self.outages.artifacts)
         self._epoch = epoch
         self._bury = bury
         self._stopped = stopped
@@ -72,10 +93,12 @@ class Applier:
         self._states: dict[Partition, StateStore] = {}
         self._rate = DeadLetterRate()
         self._beside = ContextThreads(1, "inserts")
+        start_threads(self._beside, 1)
 
     def close(self) -> None:
-        """Let the thread go. Idempotent."""
+        """Let the threads go. Idempotent."""
         self._beside.shutdown()
+        self.artifacts.close()
 
     def applied(self, partition: Partition) -> int:
         """How far the warehouse has the partition: its next offset."""
@@ -83,14 +106,14 @@ class Applier:
             "SELECT max(next_offset) AS next FROM applied WHERE topic = {topic:String} AND part = {part:UInt16}",
             {"topic": partition.topic, "part": partition.number},
         )
-        return int(self._retry(lambda: self._warehouse.select(statement)).array("next")[0])
+        return int(self._ask(lambda: self._warehouse.select(statement)).array("next")[0])
 
     def is_empty(self) -> bool:
         """Whether the warehouse is new: nothing of any partition is in, not even of a batch that broke off."""
         tables = ("applied", "run_touches", "run_homes", "points", "problems", "writers", "outcomes")
         counts = " UNION ALL ".join(f"SELECT count() AS rows FROM {table}" for table in tables)
         statement = Statement(f"SELECT sum(rows) AS n FROM ({counts})")
-        return int(self._retry(lambda: self._warehouse.select(statement)).array("n")[0]) == 0
+        return int(self._ask(lambda: self._warehouse.select(statement)).array("n")[0]) == 0
 
     def forget(self, partition: Partition) -> None:
         """The partition was another member's for a while, or may have been."""
@@ -112,7 +135,7 @@ class Applier:
         return counts
 
     def _apply_control(self, batch: Batch) -> Counts:
-        state = self._retry(lambda: load_control(self._warehouse, batch.records, batch.first))
+        state = self._ask(lambda: load_control(self._warehouse, batch.records, batch.first))
         folded = fold_control(batch.records, state)
         self._dead(len(batch.records), folded.dead)
         for table, columns in folded.tables.items():
@@ -125,8 +148,8 @@ class Applier:
         if states is None:
             states = self._states[batch.partition] = StateStore(self._warehouse, limits=self._limits)
         try:
-            state = self._retry(lambda: self._state(states, batch))
-            pieces = Pieces(batch, state, self._artifacts, self._limits)
+            state = self._ask(lambda: self._state(states, batch))
+            pieces = Pieces(batch, state, self.artifacts, self._limits)
             folded = pieces.fold()
             self._dead(len(batch.records), folded.dead)
             folded = self._insert_all(pieces, folded)
@@ -138,16 +161,17 @@ class Applier:
             states.keep(folded.changes)
         rows = sum(map(rows_in, folded.tables.values()))
         dead = len(folded.dead)
-        return Counts(len(batch.records), folded.events, folded.duplicates, folded.points, rows, dead)
+        pending = rows_in(folded.tables["pending_artifacts"]) if "pending_artifacts" in folded.tables else 0
+        return Counts(len(batch.records), folded.events, folded.duplicates, folded.points, rows, dead, pending)
 
     def _insert_all(self, pieces: Pieces, folded: Folded) -> Folded:
         """Insert its rows. Answers with what is in: without the records that the warehouse refused."""
-        batch, done = pieces.batch, set[str]()
-        self._insert_lane([table for table in FIRST if table in folded.tables], folded, batch, done)
+        done = set[str]()
+        self._insert_lane([table for table in FIRST if table in folded.tables], folded, pieces, done)
         here, there = ([table for table in lane if table in folded.tables] for lane in LANES)
-        beside = self._beside.submit(self._insert_lane, there, folded, batch, done) if here and there else None
+        beside = self._beside.submit(self._insert_lane, there, folded, pieces, done) if here and there else None
         try:
-            self._insert_lane(here if beside else [*here, *there], folded, batch, done)
+            self._insert_lane(here if beside else [*here, *there], folded, pieces, done)
         finally:
             if beside is not None:
                 self._await(beside)
@@ -156,7 +180,7 @@ class Applier:
         while left := [table for table in folded.tables if table not in done]:
             table = left[0]
             try:
-                self._insert(table, folded.tables[table], batch)
+                self._insert_of(pieces, table, folded.tables[table])
             except WarehouseRefused:
                 if table == "writers":
                     raise
@@ -175,11 +199,11 @@ class Applier:
         if left is not None:
             raise left
 
-    def _insert_lane(self, tables: Sequence[str], folded: Folded, batch: Batch, done: set[str]) -> None:
+    def _insert_lane(self, tables: Sequence[str], folded: Folded, pieces: Pieces, done: set[str]) -> None:
         """One table after another, as far as none is refused."""
         for table in tables:
             try:
-                self._insert(table, folded.tables[table], batch)
+                self._insert_of(pieces, table, folded.tables[table])
             except WarehouseRefused:
                 return
             done.add(table)
@@ -207,7 +231,7 @@ class Applier:
             return {}
         first, last = records[0].record.offset, records[-1].record.offset
         try:
-            self._insert(table, folded.tables[table], pieces.batch, f"/{first}-{last}")
+            self._insert_of(pieces, table, folded.tables[table], f"/{first}-{last}")
         except WarehouseRefused as error:
             if len(records) == 1:
                 return {first: f"the warehouse can't hold a row of it in {table} ({type(error).__name__})"}
@@ -219,6 +243,10 @@ class Applier:
         pieces.refused.update(refused)
         after = state.after(pieces.fold_some(left, state).changes)
         return {**refused, **self._try_pieces(pieces, table, right, after)}
+
+    def _insert_of(self, pieces: Pieces, table: str, columns: Columns, suffix: str = "") -> None:
+        answers = pieces.stored_token() if table in OF_THE_STORE else ""
+        self._insert(table, columns, pieces.batch, suffix + answers)
 
     def _insert(self, table: str, columns: Columns, batch: Batch, suffix: str = "") -> None:
         partition = batch.partition
@@ -239,15 +267,30 @@ class Applier:
         if dead:
             self._retry(lambda: self._bury(dead))
 
+    def _ask(self, call: Callable[[], T]) -> T:
+        """As `_retry`, for what reads: a statement of ours that is refused says nothing of the records either."""
+
+        def asked() -> T:
+            try:
+                return call()
+            except WarehouseRefused as error:
+                raise WarehouseUnavailable(f"a statement is refused: {error}") from error
+
+        return self._retry(asked)
+
     def _retry(self, call: Callable[[], T]) -> T:
         wait = 0.05
         while True:
             try:
-                return call()
-            except (WarehouseUnavailable, TimedOut, LogUnavailable):
+                done = call()
+            except (WarehouseUnavailable, TimedOut, LogUnavailable) as error:
                 # The same again with the same token, for as long as it takes: there is nothing else to be done.
+                self.outages.batches.failed(error)
                 self._wait(wait)
                 wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+            else:
+                self.outages.batches.ended()
+                return done
 
     def _wait(self, seconds: float) -> None:
         self._stay()

@@ -1,20 +1,30 @@
-"""The bytes of artifacts: stored and verified before a row shows them."""
+"""The bytes of artifacts: stored and verified before a row shows them.
+
+A store that is full or away is no reason for events to wait, nor a fault of theirs: the artifact is PENDING then, and
+late_artifacts.py tries again until it is not.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from enum import Enum
 
 from fleetlog_core.errors import shown
 from fleetlog_core.limits import INLINE_ARTIFACT_BYTES
 from fleetlog_core.objects.port import DigestMismatch, ObjectName, ObjectStore, ObjectStoreUnavailable
+from fleetlog_core.outages import Outage
+from fleetlog_core.serving.traces import ContextThreads
+from fleetlog_core.threads import start_threads
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_ingest.materializer.decoding import Decoded
 
 DIGEST_BYTES = 32
-TRIES = 5
+PATIENCE_SECONDS = 2.0
+"""The longest that events wait for one answer of the store, once in an outage: a put of 1 MiB takes a hundredth."""
+SILENT = "it does not answer"
 
 
 class Stored(Enum):
@@ -26,16 +36,29 @@ class Stored(Enum):
     THERE = "there"
 
 
-@dataclass(frozen=True, slots=True)
 class Artifacts:
     """Puts the bytes that travelled as events, and looks for those that were uploaded.
 
-    `wait(seconds)` is called between tries while the store does not answer; after a few the artifact is PENDING: its
-    record goes to the dead letters, and the events behind it go on.
+    The first call that fails, or takes longer than `patience_seconds`, begins an outage. While it lasts, `store` asks
+    for nothing and finds everything PENDING; a `retry` that succeeds ends it. One thread calls `store`, one `retry`.
     """
 
-    objects: ObjectStore
-    wait: Callable[[float], None]
+    def __init__(self, objects: ObjectStore, outage: Outage, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._objects = objects
+        self._outage = outage
+        self._patience_seconds = patience_seconds
+        self._threads = ContextThreads(1, "artifacts")
+        start_threads(self._threads, 1)
+        self._asked: Future[Stored] | None = None
+        """A call that was not waited for any longer."""
+
+    def close(self) -> None:
+        """Let the thread go. Idempotent."""
+        self._threads.shutdown(wait=False)
+
+    def why(self) -> str:
+        """What the store lacks, in words for the run's page."""
+        return self._outage.shortage() or SILENT
 
     def store(self, records: Iterable[Decoded]) -> dict[ObjectName, Stored]:
         """See to every artifact that the records speak of."""
@@ -48,28 +71,56 @@ class Artifacts:
                     artifact = event.artifact_logged
                     name = ObjectName(decoded.namespace, decoded.frame.run_id, artifact.sha256)
                     if found.get(name) is not Stored.THERE:
-                        found[name] = self._see_to(name, artifact)
+                        found[name] = self._soon(name, artifact)
         return found
 
-    def _see_to(self, name: ObjectName, artifact: event_pb2.ArtifactLogged) -> Stored:
-        if len(artifact.sha256) != DIGEST_BYTES or artifact.size_bytes < 0:
+    def retry(self, name: ObjectName, artifact: event_pb2.ArtifactLogged) -> Stored:
+        """See to one that was PENDING, however long that takes. PENDING again: an outage has begun or goes on."""
+        try:
+            stored = self._see_to(name, artifact)
+        except ObjectStoreUnavailable as error:
+            self._outage.failed(error)
+            return Stored.PENDING
+        self._outage.ended()
+        return stored
+
+    def _soon(self, name: ObjectName, artifact: event_pb2.ArtifactLogged) -> Stored:
+        if _is_malformed(artifact):
             return Stored.MISMATCH
-        for attempt in range(TRIES):
-            try:
-                if artifact.content or artifact.size_bytes == 0:
-                    if len(artifact.content) > INLINE_ARTIFACT_BYTES:
-                        return Stored.MISMATCH
-                    self.objects.put(name, artifact.size_bytes, [artifact.content])
-                    return Stored.THERE
-                size = self.objects.size(name)
-                if size is None:
-                    return Stored.MISSING
-                return Stored.THERE if size == artifact.size_bytes else Stored.MISMATCH
-            except DigestMismatch:
-                return Stored.MISMATCH
-            except ObjectStoreUnavailable:
-                self.wait(0.1 * 2**attempt)
+        if self._outage.reason():
+            return Stored.PENDING
+        if self._asked is not None and not self._asked.done():
+            # The store answers others by now, and this one call hangs still.
+            return Stored.PENDING
+        self._asked = self._threads.submit(self._see_to, name, artifact)
+        try:
+            return self._asked.result(self._patience_seconds)
+        except FutureTimeout:
+            self._outage.failed(ObjectStoreUnavailable(f"no answer within {self._patience_seconds:g} s"))
+        except ObjectStoreUnavailable as error:
+            self._outage.failed(error)
         return Stored.PENDING
+
+    def _see_to(self, name: ObjectName, artifact: event_pb2.ArtifactLogged) -> Stored:
+        if not artifact.content and artifact.size_bytes > 0:
+            size = self._objects.size(name)
+            if size is None:
+                return Stored.MISSING
+            return Stored.THERE if size == artifact.size_bytes else Stored.MISMATCH
+        try:
+            self._objects.put(name, artifact.size_bytes, [artifact.content])
+        except DigestMismatch:
+            return Stored.MISMATCH
+        return Stored.THERE
+
+
+def _is_malformed(artifact: event_pb2.ArtifactLogged) -> bool:
+    """True if no bytes can be those of the artifact, whatever the store has."""
+    return (
+        len(artifact.sha256) != DIGEST_BYTES
+        or artifact.size_bytes < 0
+        or len(artifact.content) > INLINE_ARTIFACT_BYTES
+    )  # fmt: skip
 
 
 def problem_of(artifact: event_pb2.ArtifactLogged, stored: Stored) -> tuple[str, str] | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import Partition
 
-from fleetlog_ingest.materializer.artifacts import Artifacts
+from fleetlog_ingest.materializer.artifacts import Artifacts, Stored
 from fleetlog_ingest.materializer.decoding import Decoded
 from fleetlog_ingest.materializer.fold import EventFold
 from fleetlog_ingest.materializer.folded import Folded
@@ -59,6 +60,8 @@ class Counts:
     points: int = 0
     rows: int = 0
     dead: int = 0
+    pending: int = 0
+    """Artifacts that the object store could not take or look for."""
 
 
 class Pieces:
@@ -69,6 +72,7 @@ class Pieces:
         self.state = state
         self.refused: dict[int, str] = {}
         self._stored = artifacts.store(batch.records)
+        self._why_pending = artifacts.why() if Stored.PENDING in self._stored.values() else ""
         self._limits = limits
 
     def fold(self) -> Folded:
@@ -80,4 +84,15 @@ class Pieces:
         number, next_offset = self.batch.partition.number, self.batch.last + 1
         if self.batch.imports:
             return ImportFold(state, number, next_offset, self.refused).fold(records)
-        return EventFold(state, number, next_offset, self._stored, self.refused, self._limits).fold(records)
+        stored, why = self._stored, self._why_pending
+        return EventFold(state, number, next_offset, stored, self.refused, self._limits, why).fold(records)
+
+    def stored_token(self) -> str:
+        """What of the batch's insert tokens tells one answer of the object store from another; empty when all is there.
+
+        A token that was used stands for the rows of its insert, and others would be passed over.
+        """
+        others = sorted(
+            (name.key(), stored.value) for name, stored in self._stored.items() if stored is not Stored.THERE
+        )
+        return f"/{sha256(repr(others).encode()).hexdigest()[:16]}" if others else ""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fleetlog_ingest.materializer.decoding import Decoded
+if TYPE_CHECKING:
+    from fleetlog_ingest.materializer.decoding import Decoded
 
 
 @dataclass(frozen=True, slots=True)

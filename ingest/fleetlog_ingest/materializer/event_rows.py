@@ -5,6 +5,7 @@ from __future__ import annotations
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_ingest.materializer.attrs import AttrSink
+from fleetlog_ingest.materializer.folded import PLACE_BITS
 from fleetlog_ingest.materializer.followers import follow, run_skews
 from fleetlog_ingest.materializer.params import Values
 from fleetlog_ingest.materializer.points import PointSink
@@ -56,6 +57,15 @@ class EventRows:
         """An artifact of the run that is stored."""
         row = (*key, event.path, event.size_bytes, event.sha256.hex(), time_millis, ver)
         self._rows["artifacts"].append(row)
+
+    def pending_artifact(
+        self, key: RunKey, event: event_pb2.ArtifactLogged, time_millis: int, ver: int, sender: tuple[bytes, int],
+        reason: str,
+    ) -> None:  # fmt: skip
+        """An artifact of the run that the store can't take or look for now. `sender`: writer id and sequence."""
+        where = (self._partition, ver >> PLACE_BITS, ver)
+        what = (event.path, event.size_bytes, event.sha256.hex())
+        self._rows["pending_artifacts"].append((*key, *where, *what, *sender, reason, time_millis, 0))
 
     def problem(self, key: RunKey, row: Row) -> None:
         """What went wrong with an event of the run: the columns of `problems` from the offset on."""

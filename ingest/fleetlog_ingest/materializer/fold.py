@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fleetlog_core.errors import shown
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.objects.port import ObjectName
 from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_TAGS, beyond, words
@@ -26,8 +25,8 @@ from fleetlog_ingest.materializer.state import RunKey, RunKeys, State, Written
 class EventFold:
     """Folds the frames of one batch of one partition; used once.
 
-    `stored` tells of every artifact that the frames speak of. Records at `refused` offsets were refused by the
-    warehouse: of these only the problem is kept.
+    `stored` tells of every artifact that the frames speak of, `why_pending` what the store lacked. Records at `refused`
+    offsets were refused by the warehouse: of these only the problem is kept.
     """
 
     def __init__(
@@ -38,8 +37,10 @@ class EventFold:
         stored: Mapping[ObjectName, Stored],
         refused: Mapping[int, str] | None = None,
         limits: RunLimits | None = None,
+        why_pending: str = "",
     ) -> None:
         self._before = state
+        self._why_pending = why_pending
         self._stored = stored
         self._refused = refused or {}
         self._limits = limits or RunLimits()
@@ -114,7 +115,8 @@ class EventFold:
             return ""
         run = self._run()
         if kind == "artifact_logged":
-            return self._artifact(event.artifact_logged)
+            self._artifact(event.artifact_logged)
+            return ""
         if kind == "loss_reported":
             loss = event.loss_reported
             text = f"the client dropped {loss.points} points and {loss.events} other events"
@@ -249,17 +251,19 @@ class EventFold:
         self._place += rows
         return ver
 
-    def _artifact(self, event: event_pb2.ArtifactLogged) -> str:
+    def _artifact(self, event: event_pb2.ArtifactLogged) -> None:
         namespace, run_id = self._key
         stored = self._stored.get(ObjectName(namespace, run_id, event.sha256), Stored.MISSING)
-        if stored is Stored.PENDING:
-            return self._refuse("ARTIFACT_PENDING", f"path: {shown(event.path)} could not be stored yet")
+        # Taken whatever the store said, so that all behind it is numbered in one way.
+        ver, time = self._next_ver(1), self._frame.ingest_time_millis
         wrong = problem_of(event, stored)
-        if wrong is not None:
+        if stored is Stored.PENDING:
+            sender = (self._frame.writer_id, self._event.sequence)
+            self._rows.pending_artifact(self._key, event, time, ver, sender, self._why_pending)
+        elif wrong is not None:
             self._problem(*wrong)
-            return ""
-        self._rows.artifact(self._key, event, self._frame.ingest_time_millis, self._next_ver(1))
-        return ""
+        else:
+            self._rows.artifact(self._key, event, time, ver)
 
     def _refuse(self, reason: str, message: str) -> str:
         self._problem(reason, message, _points_of(self._event))

@@ -35,8 +35,10 @@ from fleetlog_core.log.port import (
     Record,
 )
 from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.outages import Outage
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import Attributes
+from fleetlog_core.unavailable import shortage_of
 from fleetlog_core.warehouse.port import Warehouse
 
 from fleetlog_ingest.materializer.apply import Applier, Stopped
@@ -45,6 +47,7 @@ from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.dead_letters import write_dead_letters
 from fleetlog_ingest.materializer.decoding import Decoded, decode
 from fleetlog_ingest.materializer.folded import DeadLetter
+from fleetlog_ingest.materializer.late_artifacts import LateArtifacts
 from fleetlog_ingest.materializer.progress import Progress
 from fleetlog_ingest.materializer.waiting import Waiting
 
@@ -101,25 +104,37 @@ class Materializer:
         self._turned = clock()
         self._progress = Progress(log)
         self._telemetry.watch_lag(self._progress.lags)
+        artifacts, outage = self._applier.artifacts, self._applier.outages.artifacts
+        self._late = LateArtifacts(log, warehouse, artifacts, outage, epoch, self._progress.partitions)
+        self._outage = Outage("the materializer can't go on")
 
     def run(self) -> None:
-        """Work until `stop`. WarehouseBehind, TooManyBad and WarehouseRefused end it: these need a person."""
+        """Work until `stop`. WarehouseBehind, TooManyBad and WarehouseRefused end it: these need a person.
+
+        A shortage of the machine, wherever it is met, does not: what was under way is done again.
+        """
         self._thread = threading.get_ident()
         consumer = self._join()
         if consumer is None:
             self._applier.close()
             return
+        self._late.start()
         try:
             while not self._stopped.is_set():
                 try:
                     self._turn(consumer)
-                except LogUnavailable as error:
-                    diagnostics.warning("the log does not answer, asking on: %s", error)
+                except Exception as error:
+                    if not _passes(error):
+                        raise
+                    self._outage.failed(error)
                     self._stopped.wait(RETRY_SECONDS)
+                else:
+                    self._outage.ended()
         except Stopped:
             # A batch is declared and not in; the next member does it again.
             pass
         finally:
+            self._late.stop()
             self._applier.close()
             consumer.close()
 
@@ -129,15 +144,25 @@ class Materializer:
             try:
                 self._consumer = self._log.consumer(self._group, (EVENTS, CONTROL))
             except LogUnavailable as error:
-                diagnostics.warning("the log does not answer, asking on: %s", error)
+                self._outage.failed(error)
                 self._stopped.wait(RETRY_SECONDS)
             else:
+                self._outage.ended()
                 return self._consumer
         return None
 
     def idle_seconds(self) -> float:
         """How long ago it last asked the log for records. From any thread."""
         return self._clock() - self._turned
+
+    def outage(self) -> str:
+        """What fails and is tried again, so that nothing is applied; empty while all goes well. From any thread."""
+        reasons = (self._outage.reason(), self._applier.outages.batches.reason())
+        return "; ".join(reason for reason in reasons if reason)
+
+    def degraded(self) -> str:
+        """What fails and is tried again, while events are applied; empty while all goes well. From any thread."""
+        return self._applier.outages.artifacts.reason()
 
     def stop(self) -> None:
         """End `run` soon. From any thread; idempotent."""
@@ -148,6 +173,8 @@ class Materializer:
 
     def _turn(self, consumer: Consumer) -> None:
         self._turned = self._clock()
+        if self._late.failure is not None:
+            raise self._late.failure
         goes_on = bool(self._round or consumer.assignment() - self._open.keys())
         if goes_on:
             records = consumer.poll(0.0, max_bytes=0)
@@ -189,6 +216,7 @@ class Materializer:
                 continue
             self._open[partition] = Waiting(start)
             self._progress.reached(partition, start)
+            self._late.due()
             return
 
     def _drop_all_but(self, assigned: frozenset[Partition]) -> None:
@@ -289,6 +317,11 @@ class Materializer:
         except Fenced:
             self._drop(partition)
             return
+        except Exception as error:
+            if _passes(error):
+                # What was declared is done again, and with it nothing else.
+                self._drop(partition)
+            raise
         waiting.done(batch.records, self._clock())
         if not self._policy.is_enough(batch.weight, batch.size):
             self._small.append(waiting)
@@ -326,6 +359,8 @@ class Materializer:
         with told.traces.root("materialize", place) as span:
             counts = self._applier.apply(batch)
             span.tell({"fleetlog.points": counts.points, "fleetlog.duplicates": counts.duplicates})
+        if counts.pending or self._applier.outages.artifacts.reason():
+            self._late.due()
         told.batches.inc()
         told.duplicates.inc(counts.duplicates)
         told.batch_rows.observe(counts.points)
@@ -338,3 +373,8 @@ class Materializer:
         write_dead_letters(self._log, dead)
         for letter in dead:
             self._telemetry.dead_letters.labels(letter.reason).inc()
+
+
+def _passes(error: Exception) -> bool:
+    """True if the error is of the log or of the machine, and not of our own code: waited for, it goes away."""
+    return isinstance(error, (LogUnavailable, OSError)) or bool(shortage_of(error))

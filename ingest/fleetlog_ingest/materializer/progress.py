@@ -32,6 +32,11 @@ class Progress:
         with self._lock:
             self._next.pop(partition, None)
 
+    def partitions(self) -> list[Partition]:
+        """The partitions of this materializer."""
+        with self._lock:
+            return list(self._next)
+
     def lags(self) -> dict[Partition, Lag]:
         """The lag of each partition. LogUnavailable, RecordsGone."""
         with self._lock:

@@ -17,14 +17,17 @@ ROWS_PER_INSERT = 1_000_000
 FIRST = ("run_touches",)
 """Before both lanes: what of the batch can be read is of runs that are here."""
 LANES = (
-    ("run_homes", "series", "attrs", "artifacts", "problems"),
+    ("run_homes", "series", "attrs", "pending_artifacts", "artifacts", "problems"),
     ("points", "run_series", "run_attrs", "rollup", "tag_history", "run_history", "run_skews"),
 )
 """A batch's tables are inserted in two lanes, side by side: each takes one core. Within a lane in this order: what
-tells since when a series has not changed (`series`, `run_series`) is there before its latest value."""
+tells since when a series has not changed (`series`, `run_series`) is there before its latest value. An artifact that
+was pending is known to be before others show: when the batch is done again, it may be none of either."""
 LAST = ("runs", "writers")
 """After both lanes. A batch that broke off is folded again from the state before it, so what that state is read from
 comes last: a `runs` row of the batch says that everything above is in, a `writers` row that all is."""
+OF_THE_STORE = ("pending_artifacts", "artifacts", "problems")
+"""Of these a batch that is done again may have other rows: what the object store answered was another thing then."""
 EVENT_TABLES = (*FIRST, *LANES[0], *LANES[1], *LAST)
 
 CONTROL_TABLES = ("outcomes", "experiments")
@@ -84,6 +87,21 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "sha256": _text,
         "ingest_time": _i64,
         "ver": _u64,
+    },
+    "pending_artifacts": {
+        "namespace": coded,
+        "run_id": fixed16,
+        "part": _u16,
+        "off": _i64,
+        "ver": _u64,
+        "path": _text,
+        "size_bytes": _u64,
+        "sha256": _text,
+        "writer_id": fixed16,
+        "sequence": _u64,
+        "reason": coded,
+        "ingest_time": _i64,
+        "stored": _u8,
     },
     "problems": {
         "namespace": coded,

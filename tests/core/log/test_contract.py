@@ -14,7 +14,17 @@ import pytest
 from fleetlog_core.log.kafka.log import KafkaLog
 from fleetlog_core.log.lag import Lag, lag_of
 from fleetlog_core.log.memory import MemoryLog
-from fleetlog_core.log.port import CONTROL, EVENTS, Commit, Consumer, EventLog, Fenced, LogUnavailable, Partition
+from fleetlog_core.log.port import (
+    CONTROL,
+    EVENTS,
+    TOPICS,
+    Commit,
+    Consumer,
+    EventLog,
+    Fenced,
+    LogUnavailable,
+    Partition,
+)
 from fleetlog_core.log.sqlite import SqliteLog
 
 from tests.core.log.kafka.own_topics import own_topics
@@ -216,6 +226,12 @@ def test_a_closed_log_takes_nothing(make: Make) -> None:
     log.close()
     with pytest.raises(LogUnavailable):
         log.append(EVENTS, b"k", b"x").result(10)
+
+
+def test_to_look_whether_it_takes_writes_writes_nothing(make: Make) -> None:
+    log = make(1)
+    log.check_writable()
+    assert [log.next_offset(Partition(topic, 0)) for topic in TOPICS] == [0, 0, 0]
 
 
 def test_many_threads_lose_nothing(make: Make) -> None:

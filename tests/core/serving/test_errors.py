@@ -21,7 +21,7 @@ from fleetlog_core.errors import (
 )
 from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.objects.port import ObjectStoreUnavailable
-from fleetlog_core.serving.errors import INTERNAL
+from fleetlog_core.serving.errors import INTERNAL, QUIET_SECONDS, ToldLately, told
 from fleetlog_core.serving.status import DETAILS_KEY
 from fleetlog_core.warehouse.port import TimedOut, WarehouseUnavailable
 from fleetlog_proto.v1 import ingest_pb2, ingest_pb2_grpc, metric_pb2, query_pb2, query_pb2_grpc
@@ -58,6 +58,36 @@ async def attempts(it: Served) -> list[grpc.aio.AioRpcError]:
             await stream.read()
         failures.append(streamed.value)
     return failures
+
+
+def test_a_part_that_lacks_something_is_named_with_what_it_lacks_and_nothing_else() -> None:
+    said = [
+        told(LogUnavailable("/data/log: database or disk is full", shortage="its disk is full")),
+        told(WarehouseUnavailable("Code: 76. Cannot open file /data/store/x")),
+        told(TimedOut("SELECT secret")),
+        told(ObjectStoreUnavailable("S3 at http://host refused", shortage="its quota is used up")),
+    ]
+    assert [error and (error.code, error.reason, error.message, error.retry_after_seconds) for error in said] == [
+        ("UNAVAILABLE", "BACKEND_UNAVAILABLE", f"{words}; retry", 1.0)
+        for words in (
+            "the event log can't be used now: its disk is full",
+            "the warehouse does not answer",
+            "the warehouse did not answer in time",
+            "the artifact store can't be used now: its quota is used up",
+        )
+    ]
+
+
+def test_what_goes_on_failing_is_told_once_and_anew_when_it_was_gone() -> None:
+    now = 0.0
+    lately = ToldLately(lambda: now)
+    assert [lately.is_new("a"), lately.is_new("a"), lately.is_new("b")] == [True, False, True]
+    now += QUIET_SECONDS - 1
+    assert not lately.is_new("a")
+    now += QUIET_SECONDS - 1
+    assert not lately.is_new("a")
+    now += QUIET_SECONDS
+    assert lately.is_new("a")
 
 
 def status_of(error: grpc.aio.AioRpcError) -> status_pb2.Status:
@@ -133,7 +163,8 @@ def test_a_part_that_does_not_answer_is_worth_a_retry(error: Exception, caplog: 
         assert [any_.Unpack(retry) for any_ in status_of(failure).details] == [False, True]
         assert retry.retry_delay.ToMilliseconds() == 1_000
         assert_told_nothing(failure)
-    assert SECRET in caplog.text
+    # That the log takes no writes is told once by who asks whether the process is ready.
+    assert (SECRET in caplog.text) is not isinstance(error, LogUnavailable)
 
 
 @pytest.mark.parametrize(

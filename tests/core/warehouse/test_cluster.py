@@ -12,7 +12,7 @@ from fleetlog_core.warehouse.clickhouse import ClickHouseWarehouse
 from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
 from fleetlog_core.warehouse.cluster import DEDUPLICATION_SECONDS, rendered
 from fleetlog_core.warehouse.migrate import migrations, statements
-from fleetlog_core.warehouse.port import Statement, Warehouse, WarehouseRefused
+from fleetlog_core.warehouse.port import Statement, Warehouse, WarehouseRefused, WarehouseUnavailable
 
 from tests.core.warehouse.engines import chdb, clickhouse
 
@@ -123,7 +123,7 @@ def test_the_server_takes_the_settings_and_is_asked_for_the_cluster(clickhouse_s
             {"names": list(cluster.INSERT_SETTINGS)},
         )
         assert set(alone.select(known).texts("name")) == set(cluster.INSERT_SETTINGS)
-        with pytest.raises(WarehouseRefused, match="nowhere"):
+        with pytest.raises(WarehouseUnavailable, match="nowhere"):
             many.execute(Statement(TABLES[0]))
         with pytest.raises(WarehouseRefused, match=r"cluster\.py"):
             many.execute(Statement("DROP TABLE points"))

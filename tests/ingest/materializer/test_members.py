@@ -48,6 +48,9 @@ class Failing:
     def next_offset(self, partition: Partition) -> int:
         return self._log.next_offset(partition)
 
+    def check_writable(self) -> None:
+        self._log.check_writable()
+
     def consumer(self, group: str, topics: Sequence[str]) -> Consumer:
         self._before("consumer")
         return _FailingMember(self._log.consumer(group, topics), self._before, self._waited)

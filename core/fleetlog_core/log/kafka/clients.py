@@ -11,6 +11,7 @@ from kafka.net.compat import KafkaNetClient
 from fleetlog_core.log.kafka.settings import KafkaSettings
 from fleetlog_core.log.kafka.sockets import DIRECT
 from fleetlog_core.log.port import LogUnavailable
+from fleetlog_core.unavailable import shortage_of
 
 T = TypeVar("T")
 
@@ -29,10 +30,11 @@ def opened(make: Callable[..., T], settings: KafkaSettings, **options: object) -
 
     try:
         return make(**settings.connection(), **options, proxy_url=DIRECT, kafka_client=part)
-    except (KafkaError, OSError) as error:
+    except (KafkaError, OSError, RuntimeError, MemoryError) as error:
         for made in parts:
             made.close()
-        raise LogUnavailable(f"Kafka at {','.join(settings.bootstrap)}: {named(error)}") from error
+        where = ",".join(settings.bootstrap)
+        raise LogUnavailable(f"Kafka at {where}: {named(error)}", shortage=shortage_of(error)) from error
 
 
 def named(error: BaseException) -> str:

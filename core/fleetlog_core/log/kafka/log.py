@@ -11,7 +11,7 @@ from fleetlog_core.log.kafka.settings import KafkaSettings
 from fleetlog_core.log.kafka.topics import check_topics
 from fleetlog_core.log.kafka.writer import Writer
 from fleetlog_core.log.partitions import partition_of
-from fleetlog_core.log.port import Partition, Record
+from fleetlog_core.log.port import CONTROL, Partition, Record
 
 
 class KafkaLog:
@@ -47,6 +47,10 @@ class KafkaLog:
     def next_offset(self, partition: Partition) -> int:
         """See EventLog."""
         return self._readers.next_offset(partition)
+
+    def check_writable(self) -> None:
+        """See EventLog. A broker that answers takes records: one whose disk is full or fails ends."""
+        self._readers.next_offset(Partition(CONTROL, 0))
 
     def consumer(self, group: str, topics: Sequence[str]) -> Member:
         """See EventLog."""

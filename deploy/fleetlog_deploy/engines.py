@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from fleetlog_core.log.port import EventLog, LogUnavailable
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.rebuilds import WholeWarehouse, rebuilding
 from fleetlog_core.serving.measured import MeasuredWarehouse
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traced_log import TracedLog
@@ -59,6 +60,18 @@ class Engines:
         return warehouse
 
     @cached_property
+    def reads(self) -> Warehouse:
+        """The warehouse, for those who serve from it: WarehouseUnavailable as long as its rows are not whole."""
+        return WholeWarehouse(self.warehouse, rebuilding)
+
+    def close_warehouse(self) -> None:
+        """Let the warehouse alone go; it is opened again when it is asked for."""
+        warehouse = self.__dict__.pop("warehouse", None)
+        if warehouse is not None:
+            self._opened.remove(warehouse)
+            warehouse.close()
+
+    @cached_property
     def objects(self) -> ObjectStore:
         """The object store."""
         objects = self._open_objects()
@@ -96,7 +109,7 @@ def need_shared(settings: Settings) -> None:
 def _log(settings: Settings) -> Callable[[], EventLog]:
     url = settings.log.url
     if not url.startswith("kafka:"):
-        return lambda: _sqlite(_directory(url))
+        return lambda: _sqlite(engine_path(url))
     from fleetlog_core.log.kafka.url import settings_of
 
     said = settings.kafka
@@ -130,7 +143,7 @@ def _kafka(settings: KafkaSettings) -> EventLog:
 def _warehouse(settings: Settings) -> Callable[[], Warehouse]:
     url = settings.warehouse.url
     if not url.startswith("clickhouse"):
-        return lambda: _chdb(_directory(url))
+        return lambda: _chdb(engine_path(url))
     from fleetlog_core.warehouse.clickhouse import ClickHouseWarehouse
     from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
 
@@ -147,7 +160,7 @@ def _chdb(directory: Path) -> Warehouse:
 def _objects(settings: Settings) -> Callable[[], ObjectStore]:
     url = settings.objects.url
     if not url.startswith("http"):
-        return lambda: FolderStore(_directory(url))
+        return lambda: FolderStore(engine_path(url))
     from fleetlog_core.objects.s3 import S3Store
     from fleetlog_core.objects.s3_settings import S3Settings
 
@@ -164,5 +177,6 @@ def _checked(name: str, settings: Settings, read: Callable[[Settings], Callable[
         raise SettingsRefused([f"{name} = {shown_value(key, url)}: {error}"]) from None
 
 
-def _directory(url: str) -> Path:
+def engine_path(url: str) -> Path:
+    """The directory that the URL of an embedded engine names."""
     return Path(url.partition(":")[2]).expanduser().absolute()

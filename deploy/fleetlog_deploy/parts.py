@@ -12,10 +12,14 @@ from typing import Protocol
 
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.log.port import CONTROL, LogUnavailable, Partition
+from fleetlog_core.rebuilds import NotWhole
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.warehouse.checkpoints import Checkpoints
+from fleetlog_core.warehouse.durability import Disk
 from fleetlog_core.warehouse.migrate import migrations
 from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
+from fleetlog_ingest.checkpointing import Checkpointing
 from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop import Materializer
@@ -65,7 +69,7 @@ class GatewayPart:
 
     def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry) -> None:
         self._log = engines.log
-        self._servicer = IngestServicer(engines.log, engines.warehouse, engines.objects, applied, telemetry=telemetry)
+        self._servicer = IngestServicer(engines.log, engines.reads, engines.objects, applied, telemetry=telemetry)
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""
@@ -95,8 +99,8 @@ class QueryPart:
     service = "fleetlog.v1.QueryService"
 
     def __init__(self, engines: Engines, applied: AppliedWatch, token_key: bytes) -> None:
-        self._warehouse = engines.warehouse
-        self._servicer = QueryServicer(engines.warehouse, engines.objects, applied, token_key)
+        self._warehouse = engines.reads
+        self._servicer = QueryServicer(engines.reads, engines.objects, applied, token_key)
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""
@@ -128,15 +132,23 @@ class MaterializerPart:
         engines: Engines,
         telemetry: Telemetry,
         settings: MaterializerSettings,
-        on_applied: Callable[[], None] | None = None,
+        on_applied: Callable[[], None],
+        disk: Disk | None = None,
     ) -> None:
         self._log, self._warehouse = engines.log, engines.warehouse
+        boot, sync = (disk.boot, disk.sync) if disk else ("", _is_on_disk)
+        self._checkpointing = Checkpointing(Checkpoints(engines.warehouse, boot, sync))
+
+        def applied() -> None:
+            on_applied()
+            self._checkpointing.poke()
+
         self._materializer = Materializer(
             engines.log,
             engines.warehouse,
             engines.objects,
             group=settings.group,
-            on_applied=on_applied,
+            on_applied=applied,
             telemetry=telemetry,
             policy=BatchPolicy(target_weight=settings.batch_rows, max_wait_seconds=settings.batch_wait_seconds),
         )
@@ -155,6 +167,7 @@ class MaterializerPart:
             except BaseException as error:  # told by whoever runs the process
                 failed(error)
 
+        self._checkpointing.start()
         self._thread = threading.Thread(target=work, name="materializer", daemon=True)
         self._thread.start()
 
@@ -176,6 +189,11 @@ class MaterializerPart:
         self._materializer.stop()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, 60.0)
+            await asyncio.to_thread(self._checkpointing.close)
+
+
+def _is_on_disk() -> None:
+    """A ClickHouse server has it there when an insert returns."""
 
 
 def log_complaint(look: Callable[[], object]) -> str:
@@ -191,6 +209,8 @@ def warehouse_complaint(warehouse: Warehouse) -> str:
     """Why the warehouse can't be used; empty when it can."""
     try:
         done = warehouse.select(Statement("SELECT name FROM migrations"), timeout_seconds=LOOK_SECONDS)
+    except NotWhole as error:
+        return str(error)
     except (WarehouseUnavailable, TimedOut) as error:
         return f"the warehouse does not answer: {error}"
     except WarehouseRefused:

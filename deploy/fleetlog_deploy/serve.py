@@ -55,7 +55,7 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
     telemetry = Telemetry(traces_of(settings, "+".join(names)))
     engines = Engines(settings, telemetry)
     try:
-        applied = AppliedWatch(engines.warehouse, settings.warehouse.applied_poll_millis / 1000)
+        applied = AppliedWatch(engines.reads, settings.warehouse.applied_poll_millis / 1000)
         parts: list[Part] = []
         if "gateway" in names:
             parts.append(GatewayPart(engines, applied, telemetry))

@@ -62,9 +62,9 @@ def rebuilding(warehouse: Warehouse) -> str:
 
 
 class WholeWarehouse:
-    """See Warehouse: the one that it is given, for reads. NotWhole until `look` finds nothing to complain of.
+    """See Warehouse: the one that it is given, for reads. NotWhole as long as `look` says why rows are not whole.
 
-    `look` says why rows are not whole; once it said nothing it is not asked again.
+    Once it said nothing it is asked again by `look_again` alone.
     """
 
     def __init__(
@@ -99,6 +99,13 @@ class WholeWarehouse:
     def close(self) -> None:
         """See Warehouse."""
         self._warehouse.close()
+
+    def look_again(self) -> str:
+        """Why rows are not whole by now; empty when they are. WarehouseUnavailable, TimedOut."""
+        complaint = self._look(self._warehouse)
+        with self._lock:
+            self._complaint, self._whole = complaint, not complaint
+        return complaint
 
     def _must_be_whole(self) -> None:
         with self._lock:

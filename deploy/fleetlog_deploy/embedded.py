@@ -18,12 +18,12 @@ from pathlib import Path
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.durability import Disk
-from fleetlog_core.warehouse.migrate import migrate
 
 from fleetlog_deploy.engines import Engines, engine_path
 from fleetlog_deploy.healing import open_whole
 from fleetlog_deploy.node import Node
 from fleetlog_deploy.parts import GatewayPart, MaterializerPart, QueryPart
+from fleetlog_deploy.preparing import prepare
 from fleetlog_deploy.settings.model import ServerSettings, Settings
 from fleetlog_deploy.tracing import traces_of
 
@@ -54,7 +54,7 @@ def embedded(data: Path, settings: Settings) -> Node:
             disk = Disk(engine_path(settings.warehouse.url))
             open_whole(engines, disk, settings.materializer.group, telemetry)
         else:
-            migrate(engines.warehouse)
+            prepare(engines)
         applied = AppliedWatch(engines.reads)
         key = bytes.fromhex(settings.query.token_key) or _token_key(data / "token.key")
         parts = (

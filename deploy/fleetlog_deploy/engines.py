@@ -16,6 +16,7 @@ from fleetlog_core.serving.measured import MeasuredWarehouse
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traced_log import TracedLog
 from fleetlog_core.serving.traces import NoTraces
+from fleetlog_core.warehouse.checkpoints import loss
 from fleetlog_core.warehouse.port import Warehouse
 
 from fleetlog_deploy.settings.load import SettingsRefused
@@ -41,6 +42,10 @@ class Engines:
         self._open_log = _checked("log.url", settings, _log)
         self._open_warehouse = _checked("warehouse.url", settings, _warehouse)
         self._open_objects = _checked("objects.url", settings, _objects)
+        self.is_shared = settings.warehouse.url.startswith("clickhouse")
+        """Other processes use the warehouse too, and it is a server that may lose parts while this one runs."""
+        self.has_checkpoints = "cluster=" not in settings.warehouse.url
+        """False for a cluster: a replica that lost parts fetches them from another."""
         self._telemetry = telemetry
         self._opened: list[EventLog | Warehouse | ObjectStore] = []
 
@@ -60,9 +65,10 @@ class Engines:
         return warehouse
 
     @cached_property
-    def reads(self) -> Warehouse:
-        """The warehouse, for those who serve from it: WarehouseUnavailable as long as its rows are not whole."""
-        return WholeWarehouse(self.warehouse, rebuilding)
+    def reads(self) -> WholeWarehouse:
+        """The warehouse, for those who serve from it: NotWhole as long as its rows are not whole."""
+        is_watched = self.is_shared and self.has_checkpoints
+        return WholeWarehouse(self.warehouse, lost_or_rebuilding if is_watched else rebuilding)
 
     def close_warehouse(self) -> None:
         """Let the warehouse alone go; it is opened again when it is asked for."""
@@ -82,6 +88,13 @@ class Engines:
         """Let go of what was opened; what was appended is durable first."""
         while self._opened:
             self._opened.pop().close()
+
+
+def lost_or_rebuilding(warehouse: Warehouse) -> str:
+    """Why the rows of a warehouse are not whole, for clients too; empty when they are."""
+    if loss(warehouse, boot=""):
+        return "rows of the warehouse are lost, and it has to be rebuilt from the log, where nothing is lost"
+    return rebuilding(warehouse)
 
 
 def need(settings: Settings, *names: str) -> None:

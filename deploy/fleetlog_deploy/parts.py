@@ -99,7 +99,7 @@ class QueryPart:
     service = "fleetlog.v1.QueryService"
 
     def __init__(self, engines: Engines, applied: AppliedWatch, token_key: bytes) -> None:
-        self._warehouse = engines.reads
+        self._reads, self._is_watched = engines.reads, engines.is_shared and engines.has_checkpoints
         self._servicer = QueryServicer(engines.reads, engines.objects, applied, token_key)
 
     def register(self, server: GrpcServer) -> None:
@@ -110,8 +110,14 @@ class QueryPart:
         """See Part: nothing of it runs by itself."""
 
     def complaint(self) -> str:
-        """See Part."""
-        return warehouse_complaint(self._warehouse)
+        """See Part. Parts of a server's tables may go while this runs; those of an embedded one go before it starts."""
+        complaint = warehouse_complaint(self._reads)
+        if complaint or not self._is_watched:
+            return complaint
+        try:
+            return self._reads.look_again()
+        except (WarehouseUnavailable, TimedOut) as error:
+            return f"the warehouse does not answer: {error}"
 
     def drain(self) -> None:
         """See Part."""
@@ -137,11 +143,13 @@ class MaterializerPart:
     ) -> None:
         self._log, self._warehouse = engines.log, engines.warehouse
         boot, sync = (disk.boot, disk.sync) if disk else ("", _is_on_disk)
-        self._checkpointing = Checkpointing(Checkpoints(engines.warehouse, boot, sync))
+        self._checkpoints = Checkpoints(engines.warehouse, boot, sync) if engines.has_checkpoints else None
+        self._checkpointing: Checkpointing | None = None
 
         def applied() -> None:
             on_applied()
-            self._checkpointing.poke()
+            if self._checkpointing is not None:
+                self._checkpointing.poke()
 
         self._materializer = Materializer(
             engines.log,
@@ -167,7 +175,9 @@ class MaterializerPart:
             except BaseException as error:  # told by whoever runs the process
                 failed(error)
 
-        self._checkpointing.start()
+        if self._checkpoints is not None:
+            self._checkpointing = Checkpointing(self._checkpoints, failed)
+            self._checkpointing.start()
         self._thread = threading.Thread(target=work, name="materializer", daemon=True)
         self._thread.start()
 
@@ -189,6 +199,7 @@ class MaterializerPart:
         self._materializer.stop()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, 60.0)
+        if self._checkpointing is not None:
             await asyncio.to_thread(self._checkpointing.close)
 
 

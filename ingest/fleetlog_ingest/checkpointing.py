@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 
-from fleetlog_core.warehouse.checkpoints import Checkpoints
+from fleetlog_core.warehouse.checkpoints import Checkpoints, PartsLost
 from fleetlog_core.warehouse.port import TimedOut, WarehouseRefused, WarehouseUnavailable
+
+from fleetlog_ingest.materializer.loop import WarehouseBehind
 
 diagnostics = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
@@ -17,11 +21,16 @@ FAILURES = (WarehouseUnavailable, WarehouseRefused, TimedOut, OSError, ValueErro
 class Checkpointing:
     """Writes a checkpoint soon after `poke`, and a last one at `close`. One that fails is tried again.
 
+    `failed` is called, from its thread, when one finds that parts are lost; it ends then.
+
     Nobody waits for it: what is in the warehouse and in no checkpoint is not known to be on disk, no more.
     """
 
-    def __init__(self, checkpoints: Checkpoints, pause_seconds: float = PAUSE_SECONDS) -> None:
+    def __init__(
+        self, checkpoints: Checkpoints, failed: Callable[[BaseException], None], pause_seconds: float = PAUSE_SECONDS
+    ) -> None:
         self._checkpoints = checkpoints
+        self._told = failed
         self._pause_seconds = pause_seconds
         self._wanted = threading.Event()
         self._closing = threading.Event()
@@ -48,9 +57,14 @@ class Checkpointing:
         while not self._closing.is_set():
             self._wanted.wait()
             self._wanted.clear()
-            self._write()
+            try:
+                self._write()
+            except PartsLost as error:
+                self._told(WarehouseBehind(f"the warehouse lost rows while it was used: {error}"))
+                return
             self._closing.wait(self._pause_seconds)
-        self._write()
+        with suppress(PartsLost):
+            self._write()
 
     def _write(self) -> None:
         try:

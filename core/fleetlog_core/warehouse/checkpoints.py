@@ -26,6 +26,10 @@ _TABLES = Statement("SELECT name FROM system.tables WHERE database = currentData
 _MIGRATED = Statement("SELECT count() AS n FROM migrations WHERE name = '0011_checkpoints.sql'")
 
 
+class PartsLost(Exception):
+    """Tables lack blocks that a checkpoint has: rows are gone, and nothing more is to be put beside what is left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """What was there and on disk. `boot` is empty where every insert is on disk when it returns."""
@@ -97,11 +101,16 @@ class Checkpoints:
         self._writing = threading.Lock()
 
     def write(self) -> None:
-        """Write one now, unless it would say what the last one does. WarehouseUnavailable, TimedOut, OSError."""
+        """Write one now, unless it would say what the last one does.
+
+        PartsLost: then the last one stays. WarehouseUnavailable, TimedOut, OSError.
+        """
         with self._writing:
             last = last_checkpoint(self._warehouse)
             # In this order: what is in it was there before the disk was waited for.
             blocks = blocks_of(self._warehouse)
+            if last is not None and (missing := lost(last.blocks, blocks)):
+                raise PartsLost(f"parts of {', '.join(missing)} are gone")
             if last is not None and (last.boot, last.blocks) == (self._boot, blocks):
                 return
             self._sync()

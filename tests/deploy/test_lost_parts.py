@@ -129,3 +129,28 @@ def test_where_the_log_lacks_its_begin_the_server_says_so_and_keeps_what_is_left
     assert refused.code == 1
     assert "the log no longer has all of" in refused.err
     assert damage.parts_of(data / "warehouse", "attrs"), "what is left is not thrown away"
+
+
+def test_a_server_that_is_killed_while_it_makes_the_tables_anew_goes_on(made: tuple[Path, str], tmp_path: Path) -> None:
+    data = _copy(made[0], tmp_path)
+    damage.remove(damage.parts_of(data / "warehouse", "points")[-1])
+    for _ in range(3):
+        with up(data, "--port", "0") as server:
+            assert _count(server.target, made[1]) in (None, POINTS)
+            server.process.kill()
+    _heals(data, made[1])
+
+
+def test_what_is_logged_while_the_tables_are_made_anew_is_acknowledged(made: tuple[Path, str], tmp_path: Path) -> None:
+    data = _copy(made[0], tmp_path)
+    damage.remove(damage.parts_of(data / "warehouse", "points")[-1])
+    with up(data, "--port", "0") as server:
+        with client.start_run("0", "two", target=server.target) as run:
+            run.log({"x": 1.0})
+            run.flush()
+        deadline = time.monotonic() + 60
+        while (found := _count(server.target, run.id)) is None:
+            assert time.monotonic() < deadline, "the tables were not made anew"
+        assert found == 1
+        server.process.kill()
+    _heals(data, made[1])

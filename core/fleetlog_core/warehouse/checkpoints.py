@@ -19,11 +19,11 @@ from fleetlog_core.warehouse.port import Column, Statement, Warehouse
 
 _PARTS = Statement(
     "SELECT table, min_block_number AS first, max_block_number AS last FROM system.parts"
-    " WHERE database = currentDatabase() AND active AND table != 'checkpoints'"
+    " WHERE database = currentDatabase() AND active AND rows > 0 AND table != 'checkpoints'"
 )
 _LAST = Statement("SELECT number, boot, blocks FROM checkpoints ORDER BY number DESC LIMIT 1")
 _TABLES = Statement("SELECT name FROM system.tables WHERE database = currentDatabase()")
-_MIGRATED = Statement("SELECT count() AS n FROM migrations WHERE name = '0011_checkpoints.sql'")
+_MIGRATED = Statement("SELECT count() AS n FROM migrations WHERE endsWith(name, '_checkpoints.sql')")
 
 
 class PartsLost(Exception):

@@ -21,6 +21,8 @@ def prepare(engines: Engines) -> None:
     if not engines.has_checkpoints:
         migrate(warehouse)
         return
+    # A statement makes the database when it is not there; a select says that it is missing.
+    warehouse.execute(Statement("SELECT 1"))
     if reason := loss(warehouse, boot=""):
         raise WarehouseBehind(f"the warehouse lost rows: {reason}; nothing of it is served")
     migrate(warehouse)

@@ -13,7 +13,7 @@ from fleetlog_core.warehouse.port import TimedOut, WarehouseRefused, WarehouseUn
 from fleetlog_ingest.materializer.loop import WarehouseBehind
 
 diagnostics = logging.getLogger(__name__)
-PAUSE_SECONDS = 1.0
+PAUSE_SECONDS = 2.0
 """The shortest time between two checkpoints."""
 FAILURES = (WarehouseUnavailable, WarehouseRefused, TimedOut, OSError, ValueError)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from fleetlog_core.log.port import CONTROL, EVENTS, Commit, EventLog, LogUnavailable, Partition, RecordsGone
 from fleetlog_core.rebuilds import rebuild_targets
 from fleetlog_core.warehouse.checkpoints import last_checkpoint, loss, restarted, tables_of
-from fleetlog_core.warehouse.port import Warehouse, WarehouseRefused
+from fleetlog_core.warehouse.port import Warehouse
 
 from fleetlog_ingest.replay import applied
 
@@ -42,7 +42,7 @@ def committed(log: EventLog, group: str) -> dict[Partition, Commit]:
 def loss_of(log: EventLog, warehouse: Warehouse, commits: Mapping[Partition, Commit], boot: str) -> str:
     """What the warehouse lost, in words; empty when nothing. To be asked before anything is inserted.
 
-    LogLost when it is the log that lacks records. WarehouseUnavailable, LogUnavailable.
+    LogLost when it is the log that lacks records. What the warehouse raises says nothing of its rows, and is raised on.
     """
     try:
         if gone := loss(warehouse, boot):
@@ -51,8 +51,8 @@ def loss_of(log: EventLog, warehouse: Warehouse, commits: Mapping[Partition, Com
         reached = applied(log, warehouse) if "applied" in tables else dict.fromkeys(commits, 0)
         targets = rebuild_targets(warehouse) if "rebuilds" in tables else {}
         is_restarted = "checkpoints" in tables and restarted(last_checkpoint(warehouse), boot)
-    except (WarehouseRefused, ValueError) as error:
-        return f"its tables can't be read ({error})"
+    except ValueError as error:
+        return f"its checkpoint can't be read ({error})"
     for partition, commit in commits.items():
         end = log.next_offset(partition)
         if reached[partition] > end:

@@ -39,18 +39,18 @@ def _notice(warehouse: Warehouse, path: Path) -> None:
     drain(log, warehouse, path)
     checkpoints = Checkpoints(warehouse, "", lambda: None)
     checkpoints.write()
-    drop = WholeWarehouse(warehouse, lambda inner: loss(inner, ""))
+    reads = WholeWarehouse(warehouse, lambda inner: loss(inner, ""))
     assert loss_of(log, warehouse, committed(log, GROUP), "") == ""
-    assert drop.select(Statement("SELECT count() AS n FROM points")).rows == 1
+    assert reads.select(Statement("SELECT count() AS n FROM points")).rows == 1
     _drop_last_part(warehouse, "attrs")
     assert loss_of(log, warehouse, committed(log, GROUP), "") == "parts of attrs are gone"
     # What is left is no new checkpoint.
     with pytest.raises(PartsLost, match="attrs"):
         checkpoints.write()
     assert loss(warehouse, "") == "parts of attrs are gone"
-    assert drop.look_again()
+    assert reads.look_again()
     with pytest.raises(NotWhole, match="attrs"):
-        drop.select(Statement("SELECT count() AS n FROM points"))
+        reads.select(Statement("SELECT count() AS n FROM points"))
 
 
 def _notice_embedded(path: Path) -> None:

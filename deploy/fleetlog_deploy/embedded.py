@@ -17,11 +17,13 @@ from pathlib import Path
 
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.serving.telemetry import Telemetry
-from fleetlog_core.warehouse.migrate import migrate
+from fleetlog_core.warehouse.durability import Disk
 
-from fleetlog_deploy.engines import Engines
+from fleetlog_deploy.engines import Engines, engine_path
+from fleetlog_deploy.healing import open_whole
 from fleetlog_deploy.node import Node
 from fleetlog_deploy.parts import GatewayPart, MaterializerPart, QueryPart
+from fleetlog_deploy.preparing import prepare
 from fleetlog_deploy.settings.model import ServerSettings, Settings
 from fleetlog_deploy.tracing import traces_of
 
@@ -47,15 +49,18 @@ def embedded(data: Path, settings: Settings) -> Node:
     telemetry = Telemetry(traces_of(settings, "up"))
     engines = Engines(settings, telemetry)
     try:
-        # In this order: whoever else has the directory is named by its log.
-        _ = engines.log
-        migrate(engines.warehouse)
-        applied = AppliedWatch(engines.warehouse)
+        disk = None
+        if settings.warehouse.url.startswith("chdb:"):
+            disk = Disk(engine_path(settings.warehouse.url))
+            open_whole(engines, disk, settings.materializer.group, telemetry)
+        else:
+            prepare(engines)
+        applied = AppliedWatch(engines.reads)
         key = bytes.fromhex(settings.query.token_key) or _token_key(data / "token.key")
         parts = (
             GatewayPart(engines, applied, telemetry),
             QueryPart(engines, applied, key),
-            MaterializerPart(engines, telemetry, settings.materializer, applied.poke),
+            MaterializerPart(engines, telemetry, settings.materializer, applied.poke, disk),
         )
         return Node(settings, telemetry, engines, parts, applied)
     except BaseException:

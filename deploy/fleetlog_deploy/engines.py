@@ -13,10 +13,12 @@ from fleetlog_core.log.watched import WatchedLog
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.outages import Outage
+from fleetlog_core.rebuilds import WholeWarehouse, rebuilding
 from fleetlog_core.serving.measured import MeasuredWarehouse
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traced_log import TracedLog
 from fleetlog_core.serving.traces import NoTraces
+from fleetlog_core.warehouse.checkpoints import loss
 from fleetlog_core.warehouse.port import Warehouse
 
 from fleetlog_deploy.settings.kafka import kafka_variables
@@ -43,6 +45,10 @@ class Engines:
         self._open_log = _checked("log.url", settings, _log)
         self._open_warehouse = _checked("warehouse.url", settings, _warehouse)
         self._open_objects = _checked("objects.url", settings, _objects)
+        self.is_shared = settings.warehouse.url.startswith("clickhouse")
+        """Other processes use the warehouse too, and it is a server that may lose parts while this one runs."""
+        self.has_checkpoints = "cluster=" not in settings.warehouse.url
+        """False for a cluster: a replica that lost parts fetches them from another."""
         self._telemetry = telemetry
         self._writes = Outage("the event log takes no writes")
         self._opened: list[EventLog | Warehouse | ObjectStore] = []
@@ -63,6 +69,19 @@ class Engines:
         return warehouse
 
     @cached_property
+    def reads(self) -> WholeWarehouse:
+        """The warehouse, for those who serve from it: NotWhole as long as its rows are not whole."""
+        is_watched = self.is_shared and self.has_checkpoints
+        return WholeWarehouse(self.warehouse, lost_or_rebuilding if is_watched else rebuilding)
+
+    def close_warehouse(self) -> None:
+        """Let the warehouse alone go; it is opened again when it is asked for."""
+        warehouse = self.__dict__.pop("warehouse", None)
+        if warehouse is not None:
+            self._opened.remove(warehouse)
+            warehouse.close()
+
+    @cached_property
     def objects(self) -> ObjectStore:
         """The object store."""
         objects = self._open_objects()
@@ -73,6 +92,13 @@ class Engines:
         """Let go of what was opened; what was appended is durable first."""
         while self._opened:
             self._opened.pop().close()
+
+
+def lost_or_rebuilding(warehouse: Warehouse) -> str:
+    """Why the rows of a warehouse are not whole, for clients too; empty when they are."""
+    if loss(warehouse, boot=""):
+        return "rows of the warehouse are lost, and it has to be rebuilt from the log, where nothing is lost"
+    return rebuilding(warehouse)
 
 
 def need(settings: Settings, *names: str) -> None:
@@ -100,7 +126,7 @@ def need_shared(settings: Settings) -> None:
 def _log(settings: Settings) -> Callable[[], EventLog]:
     url = settings.log.url
     if not url.startswith("kafka:"):
-        return lambda: _sqlite(_directory(url))
+        return lambda: _sqlite(engine_path(url))
     from fleetlog_core.log.kafka.url import settings_of
 
     made = replace(
@@ -132,7 +158,7 @@ def _kafka(settings: KafkaSettings) -> EventLog:
 def _warehouse(settings: Settings) -> Callable[[], Warehouse]:
     url = settings.warehouse.url
     if not url.startswith("clickhouse"):
-        return lambda: _chdb(_directory(url))
+        return lambda: _chdb(engine_path(url))
     from fleetlog_core.warehouse.clickhouse import ClickHouseWarehouse
     from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
 
@@ -149,7 +175,7 @@ def _chdb(directory: Path) -> Warehouse:
 def _objects(settings: Settings) -> Callable[[], ObjectStore]:
     url = settings.objects.url
     if not url.startswith("http"):
-        return lambda: FolderStore(_directory(url))
+        return lambda: FolderStore(engine_path(url))
     from fleetlog_core.objects.s3 import S3Store
     from fleetlog_core.objects.s3_settings import S3Settings
 
@@ -166,5 +192,6 @@ def _checked(name: str, settings: Settings, read: Callable[[Settings], Callable[
         raise SettingsRefused([f"{name} = {shown_value(key, url)}: {error}"]) from None
 
 
-def _directory(url: str) -> Path:
+def engine_path(url: str) -> Path:
+    """The directory that the URL of an embedded engine names."""
     return Path(url.partition(":")[2]).expanduser().absolute()

@@ -12,10 +12,14 @@ from typing import Protocol
 
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.log.port import CONTROL, LogUnavailable, Partition
+from fleetlog_core.rebuilds import NotWhole
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.warehouse.checkpoints import Checkpoints
+from fleetlog_core.warehouse.durability import Disk
 from fleetlog_core.warehouse.migrate import migrations
 from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
+from fleetlog_ingest.checkpointing import Checkpointing
 from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop import Materializer
@@ -69,7 +73,7 @@ class GatewayPart:
 
     def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry) -> None:
         self._log = engines.log
-        self._servicer = IngestServicer(engines.log, engines.warehouse, engines.objects, applied, telemetry=telemetry)
+        self._servicer = IngestServicer(engines.log, engines.reads, engines.objects, applied, telemetry=telemetry)
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""
@@ -103,8 +107,8 @@ class QueryPart:
     service = "fleetlog.v1.QueryService"
 
     def __init__(self, engines: Engines, applied: AppliedWatch, token_key: bytes) -> None:
-        self._warehouse = engines.warehouse
-        self._servicer = QueryServicer(engines.warehouse, engines.objects, applied, token_key)
+        self._reads, self._is_watched = engines.reads, engines.is_shared and engines.has_checkpoints
+        self._servicer = QueryServicer(engines.reads, engines.objects, applied, token_key)
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""
@@ -114,8 +118,14 @@ class QueryPart:
         """See Part: nothing of it runs by itself."""
 
     def complaint(self) -> str:
-        """See Part."""
-        return warehouse_complaint(self._warehouse)
+        """See Part. Parts of a server's tables may go while this runs; those of an embedded one go before it starts."""
+        complaint = warehouse_complaint(self._reads)
+        if complaint or not self._is_watched:
+            return complaint
+        try:
+            return self._reads.look_again()
+        except (WarehouseUnavailable, TimedOut) as error:
+            return f"the warehouse does not answer: {error}"
 
     def degraded(self) -> str:
         """See Part."""
@@ -140,15 +150,25 @@ class MaterializerPart:
         engines: Engines,
         telemetry: Telemetry,
         settings: MaterializerSettings,
-        on_applied: Callable[[], None] | None = None,
+        on_applied: Callable[[], None],
+        disk: Disk | None = None,
     ) -> None:
         self._log, self._warehouse = engines.log, engines.warehouse
+        boot, sync = (disk.boot, disk.sync) if disk else ("", _is_on_disk)
+        self._checkpoints = Checkpoints(engines.warehouse, boot, sync) if engines.has_checkpoints else None
+        self._checkpointing: Checkpointing | None = None
+
+        def applied() -> None:
+            on_applied()
+            if self._checkpointing is not None:
+                self._checkpointing.poke()
+
         self._materializer = Materializer(
             engines.log,
             engines.warehouse,
             engines.objects,
             group=settings.group,
-            on_applied=on_applied,
+            on_applied=applied,
             telemetry=telemetry,
             policy=BatchPolicy(target_weight=settings.batch_rows, max_wait_seconds=settings.batch_wait_seconds),
         )
@@ -167,6 +187,9 @@ class MaterializerPart:
             except BaseException as error:  # told by whoever runs the process
                 failed(error)
 
+        if self._checkpoints is not None:
+            self._checkpointing = Checkpointing(self._checkpoints, failed)
+            self._checkpointing.start()
         self._thread = threading.Thread(target=work, name="materializer", daemon=True)
         self._thread.start()
 
@@ -194,6 +217,12 @@ class MaterializerPart:
         self._materializer.stop()
         if self._thread is not None:
             await asyncio.to_thread(self._thread.join, 60.0)
+        if self._checkpointing is not None:
+            await asyncio.to_thread(self._checkpointing.close)
+
+
+def _is_on_disk() -> None:
+    """A ClickHouse server has it there when an insert returns."""
 
 
 def log_complaint(look: Callable[[], object]) -> str:
@@ -209,6 +238,8 @@ def warehouse_complaint(warehouse: Warehouse) -> str:
     """Why the warehouse can't be used; empty when it can."""
     try:
         done = warehouse.select(Statement("SELECT name FROM migrations"), timeout_seconds=LOOK_SECONDS)
+    except NotWhole as error:
+        return str(error)
     except (WarehouseUnavailable, TimedOut) as error:
         return f"the warehouse does not answer: {error}"
     except WarehouseRefused:

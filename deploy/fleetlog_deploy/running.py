@@ -14,6 +14,7 @@ from collections.abc import Callable
 from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.serving.server import PortTaken, joined
 from fleetlog_core.warehouse.port import WarehouseUnavailable
+from fleetlog_ingest.losses import LogLost
 
 from fleetlog_deploy.node import Node
 from fleetlog_deploy.settings.load import SettingsRefused
@@ -76,7 +77,7 @@ def exit_code(work: Callable[[], None], what: str, more: str, mend: str) -> int:
         diagnostics.error("the materializer ended", exc_info=error.__cause__)
         print(f"fleetlog: stopped: {error}; {more}, and {mend}", file=sys.stderr)
         return FAILED
-    except (LogUnavailable, WarehouseUnavailable, PortTaken) as error:
+    except (LogUnavailable, WarehouseUnavailable, LogLost, PortTaken) as error:
         print(f"fleetlog: {error}", file=sys.stderr)
         return FAILED
     except ImportError as error:

@@ -12,11 +12,11 @@ from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.serving import diagnostics
 from fleetlog_core.serving.server import joined
 from fleetlog_core.serving.telemetry import Telemetry
-from fleetlog_core.warehouse.migrate import migrate
 
 from fleetlog_deploy.engines import Engines, need, need_shared
 from fleetlog_deploy.node import Node
 from fleetlog_deploy.parts import GatewayPart, MaterializerPart, Part, QueryPart
+from fleetlog_deploy.preparing import prepare
 from fleetlog_deploy.running import exit_code, run_node
 from fleetlog_deploy.settings.model import Settings
 from fleetlog_deploy.tracing import traces_of
@@ -55,14 +55,14 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
     telemetry = Telemetry(traces_of(settings, "+".join(names)))
     engines = Engines(settings, telemetry)
     try:
-        applied = AppliedWatch(engines.warehouse, settings.warehouse.applied_poll_millis / 1000)
+        applied = AppliedWatch(engines.reads, settings.warehouse.applied_poll_millis / 1000)
         parts: list[Part] = []
         if "gateway" in names:
             parts.append(GatewayPart(engines, applied, telemetry))
         if "query" in names:
             parts.append(QueryPart(engines, applied, bytes.fromhex(settings.query.token_key)))
         if "materializer" in names:
-            migrate(engines.warehouse)
+            prepare(engines)
             parts.append(MaterializerPart(engines, telemetry, settings.materializer, applied.poke))
         return Node(settings, telemetry, engines, parts, applied)
     except BaseException:

@@ -107,7 +107,7 @@ def test_every_statement_can_be_run_twice() -> None:
         assert re.fullmatch(r"\d{4}_[a-z_]+\.sql", name)
         for sql in statements(text):
             # Rows that a history has already are one with those that come again.
-            again = r"(CREATE|ALTER|DROP) .*\bIF (NOT )?EXISTS\b|INSERT INTO \w+_history\b"
+            again = r"(CREATE|ALTER|DROP) .*\bIF (NOT )?EXISTS\b|INSERT INTO (\w+_history|checkpoints)\b"
             again += r"|ALTER TABLE \w+ MODIFY SETTING\b"
             assert re.match(again, sql), f"{name}: {sql.splitlines()[0]}"
             assert not sql.endswith(";")
@@ -116,7 +116,7 @@ def test_every_statement_can_be_run_twice() -> None:
 
 def test_numbers_are_given_once() -> None:
     numbers = [name.split("_")[0] for name in migrations()]
-    assert numbers == [f"{n:04}" for n in range(1, len(numbers) + 1)]
+    assert len(set(numbers)) == len(numbers)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,15 @@ def _add_a_row(path: Path) -> None:
     warehouse.close()
 
 
+def _runs(target: str, run_id: str) -> list[client.RunView]:
+    """The run; none as long as the tables are not whole."""
+    try:
+        return list(client.Client(target).get_runs([run_id]))
+    except client.Unavailable as error:
+        assert error.reason == "WAREHOUSE_REBUILDING"  # noqa: PT017
+        return []
+
+
 def test_verify_finds_a_difference_and_replay_mends_it(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with up(data, "--port", "0") as server:
@@ -60,7 +69,7 @@ def test_verify_finds_a_difference_and_replay_mends_it(tmp_path: Path) -> None:
     assert "records of the log are in no table yet, and were not compared: `fleetlog up` folds them\n" in behind.out
     with up(data, "--port", "0") as server:
         deadline = time.monotonic() + 60
-        while not (found := client.Client(server.target).get_runs([run.id])):
+        while not (found := _runs(server.target, run.id)):
             assert time.monotonic() < deadline, "the log was not folded"
         assert found[0].params == {"lr": 1.0}
         assert server.stop(signal.SIGTERM) == 0

@@ -16,6 +16,7 @@ from fleetlog_core import limits
 from fleetlog_core.errors import FleetlogError, InvalidArgument, ResourceExhausted, Unavailable
 from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.objects.port import ObjectStoreUnavailable
+from fleetlog_core.rebuilds import NotWhole
 from fleetlog_core.serving.calls import Calls, Context
 from fleetlog_core.serving.status import DETAILS_KEY, code_of, cut, to_status
 from fleetlog_core.serving.telemetry import Telemetry
@@ -45,6 +46,8 @@ def told(error: BaseException) -> FleetlogError | None:
     """The error as a client may see it; None for one that is ours alone."""
     if isinstance(error, FleetlogError):
         return error
+    if isinstance(error, NotWhole):
+        return Unavailable("WAREHOUSE_REBUILDING", str(error), retry_after_seconds=1.0)
     if isinstance(error, (PartUnavailable, TimedOut)):
         return _unavailable(error)
     if isinstance(error, TooMuchToRead):

@@ -28,6 +28,9 @@ class Telemetry:
         self.refused = self._counter("refused", "Events and frames that were refused, by reason", "reason")
         self.duplicates = self._counter("duplicates", "Events that the log holds again and that were passed over")
         self.dead_letters = self._counter("dead_letters", "Records that could not be applied, by reason", "reason")
+        self.rebuilds = self._counter(
+            "rebuilds", "Rebuilds of the warehouse from the log, begun because rows were lost"
+        )
         self.batches = self._counter("batches", "Batches that were applied")
         self.ack_seconds = self._histogram("ack_seconds", "From taking a request to its frames being durable", _SECONDS)
         self.batch_rows = self._histogram("batch_rows", "Points in a batch", _ROWS)

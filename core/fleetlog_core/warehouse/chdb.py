@@ -1,8 +1,7 @@
 """The warehouse in process: chDB, which is ClickHouse as a library.
 
-One process may open a directory, and never after a fork: the lock file says who has it. The log can be folded
-again, so inserts are not fsynced one by one; what the kernel had not written at a power loss is behind a
-committed offset only if the log's own fsync survived, and `fleetlog replay` rebuilds it.
+One process may open a directory, and never after a fork: the lock file says who has it. Inserts are not fsynced one by
+one: checkpoints.py tells at the next start what a power loss took, and the log makes it anew.
 """
 
 from __future__ import annotations

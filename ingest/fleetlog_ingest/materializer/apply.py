@@ -11,6 +11,7 @@ from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import CONTROL, EVENTS, Fenced, LogUnavailable, Partition
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.outages import Outage
+from fleetlog_core.rebuilds import rebuild_targets
 from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.threads import start_threads
 from fleetlog_core.warehouse.port import (
@@ -114,6 +115,10 @@ class Applier:
         counts = " UNION ALL ".join(f"SELECT count() AS rows FROM {table}" for table in tables)
         statement = Statement(f"SELECT sum(rows) AS n FROM ({counts})")
         return int(self._ask(lambda: self._warehouse.select(statement)).array("n")[0]) == 0
+
+    def rebuild_target(self, partition: Partition) -> int:
+        """The next offset that a rebuild of the tables has to reach; 0 when none was begun."""
+        return self._ask(lambda: rebuild_targets(self._warehouse)).get(partition, 0)
 
     def forget(self, partition: Partition) -> None:
         """The partition was another member's for a while, or may have been."""

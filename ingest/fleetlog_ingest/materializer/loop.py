@@ -256,7 +256,8 @@ class Materializer:
                 return applied
             self._must_hold(partition, first, applied)
             if applied < first:
-                return 0
+                # A rebuild has not come to it: it was declared before the rows were lost.
+                return applied
             self._apply(Batch(partition, self._read(partition, first, last)))
             consumer.commit(partition, Commit(last + 1))
             return last + 1
@@ -264,11 +265,14 @@ class Materializer:
         return applied
 
     def _must_hold(self, partition: Partition, confirmed: int, applied: int) -> None:
-        if applied < confirmed and not (applied == 0 and self._applier.is_empty()):
-            raise WarehouseBehind(
-                f"{partition}: the log's group {self._group!r} is at {confirmed}, the warehouse has {applied}. Rows"
-                " were lost: rebuild it from the log into an empty one, with a group of its own"
-            )
+        if applied >= confirmed or applied < self._applier.rebuild_target(partition):
+            return
+        if applied == 0 and self._applier.is_empty():
+            return
+        raise WarehouseBehind(
+            f"{partition}: the log's group {self._group!r} is at {confirmed}, the warehouse has {applied}. Rows"
+            " were lost: rebuild it from the log into an empty one, with a group of its own"
+        )
 
     def _read(self, partition: Partition, first: int, last: int) -> list[Decoded]:
         found: list[Decoded] = []

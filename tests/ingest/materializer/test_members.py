@@ -39,7 +39,7 @@ class Failing:
     def partitions(self, topic: str) -> int:
         return self._log.partitions(topic)
 
-    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+    def append(self, topic: str, key: bytes, value: bytes, *, generation: int | None = None) -> Future[Record]:
         return self._log.append(topic, key, value)
 
     def read(self, partition: Partition, offset: int, *, max_bytes: int) -> Sequence[Record]:

@@ -138,7 +138,8 @@ class Applier:
             states.keep(folded.changes)
         rows = sum(map(rows_in, folded.tables.values()))
         dead = len(folded.dead)
-        return Counts(len(batch.records), folded.events, folded.duplicates, folded.points, rows, dead)
+        found = (folded.events, folded.duplicates, folded.points, rows, dead, folded.gaps, folded.reused)
+        return Counts(len(batch.records), *found)
 
     def _insert_all(self, pieces: Pieces, folded: Folded) -> Folded:
         """Insert its rows. Answers with what is in: without the records that the warehouse refused."""

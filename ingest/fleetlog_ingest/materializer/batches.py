@@ -59,6 +59,8 @@ class Counts:
     points: int = 0
     rows: int = 0
     dead: int = 0
+    gaps: int = 0
+    reused: int = 0
 
 
 class Pieces:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fleetlog_core.errors import shown
 from fleetlog_core.limits import RunLimits
@@ -11,7 +12,7 @@ from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_TAGS, beyond
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 from google.protobuf.internal.containers import ScalarMap
 
-from fleetlog_ingest.materializer import params, runs
+from fleetlog_ingest.materializer import params, repeats, runs
 from fleetlog_ingest.materializer.artifacts import Stored, problem_of
 from fleetlog_ingest.materializer.decoding import MALFORMED, Decoded
 from fleetlog_ingest.materializer.event_rows import EventRows
@@ -20,7 +21,16 @@ from fleetlog_ingest.materializer.once import DATASETS, PARAMS, OnceKind, sort_o
 from fleetlog_ingest.materializer.params import Values
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.sequences import SequenceSet
-from fleetlog_ingest.materializer.state import RunKey, RunKeys, State, Written
+from fleetlog_ingest.materializer.state import RunContent, RunKey, RunKeys, State, Written
+
+
+@dataclass(slots=True)
+class Lost:
+    """Events of a frame whose sequences other events have."""
+
+    first: event_pb2.Event | None = None
+    events: int = 0
+    points: int = 0
 
 
 class EventFold:
@@ -81,10 +91,13 @@ class EventFold:
             known = self._before.writers.get(writer)
             applied = SequenceSet() if known is None else known.copy()
         rank = frame.rank if frame.HasField("rank") else NOBODY
-        took, reason = False, ""
+        took, reason, before = False, "", applied.last
+        content, lost = self._content(), Lost()
         for event in frame.events:
             if event.sequence in applied:
                 self._out.duplicates += 1
+                if content is not None:
+                    self._repeated(event, content, lost)
                 continue
             refusal = self._fold_event(event, rank)
             if refusal:
@@ -92,13 +105,60 @@ class EventFold:
                 reason = refusal
                 continue
             applied.add(event.sequence)
+            if content is not None:
+                repeats.add_event(content, event)
             self._out.events += 1
             took = True
         if took:
             self._out.changes.writers[writer] = applied
-            self._rows.wrote(writer, rank)
+            self._rows.wrote(writer, rank, frame.request_digest)
+            if frame.events[0].sequence > before + 1:
+                self._gap(before, frame.events[0])
+        if lost.first is not None:
+            self._reused(lost, lost.first)
         if reason:
             self._out.dead.append(DeadLetter(decoded.record, reason))
+
+    def _gap(self, before: int, event: event_pb2.Event) -> None:
+        """Sequences are missing before the event. They may come yet, from the dead letters for instance."""
+        missing = event.sequence - before - 1
+        self._out.gaps += missing
+        self._event = event
+        self._problem(
+            "SEQUENCE_GAP",
+            f"{missing:,} events of the writer are missing before this one, sequences {before + 1:,} to"
+            f" {event.sequence - 1:,}: they were refused, could not be applied, or never reached the log",
+        )
+
+    def _content(self) -> RunContent | None:
+        """What the run of the frame holds, to be changed; None when none of its events come again."""
+        content = self._out.changes.content.get(self._key)
+        if content is None and (before := self._before.content.get(self._key)) is not None:
+            content = self._out.changes.content[self._key] = before.copy()
+        return content
+
+    def _repeated(self, event: event_pb2.Event, content: RunContent, lost: Lost) -> None:
+        """The event has a sequence that is applied: look whether it is that event."""
+        if (self._frame.writer_id, event.sequence) in content.told:
+            return
+        changes, before, key = self._out.changes, self._before, self._key
+        written = changes.params.get(key) or before.params.get(key, {})
+        datasets = changes.datasets.get(key) or before.datasets.get(key, {})
+        lacks, points = repeats.missing_of(content, event, written, datasets)
+        if lacks:
+            lost.first = lost.first or event
+            lost.events += 1
+            lost.points += points
+
+    def _reused(self, lost: Lost, first: event_pb2.Event) -> None:
+        self._out.reused += lost.events
+        self._event = first
+        self._problem(
+            "SEQUENCE_REUSED",
+            f"{lost.events:,} events with {lost.points:,} points were passed over, from sequence {first.sequence:,} on:"
+            " other events of this writer have their sequences. Two processes with one writer id? Give each its own",
+            lost.points,
+        )
 
     def _fold_event(self, event: event_pb2.Event, rank: int) -> str:
         """Apply one event. The reason when it can't be."""
@@ -268,6 +328,9 @@ class EventFold:
     def _problem(self, reason: str, message: str, points: int = 0) -> None:
         frame, place = self._frame, self._problems
         self._problems += 1
+        content = self._out.changes.content.get(self._key)
+        if content is not None:
+            content.told.add((frame.writer_id, self._event.sequence))
         sender, what = (frame.writer_id, self._event.sequence), (reason, message, points, frame.ingest_time_millis)
         self._rows.problem(self._key, (self._offset, place, *sender, *what))
 

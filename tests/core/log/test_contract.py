@@ -291,8 +291,8 @@ def test_what_is_behind_an_append_that_fails_fails_too_and_keeps_its_order_when_
     breakable: Breakable,
 ) -> None:
     log, appender = breakable.log, Appender(breakable.log)
-    for key in (b"a", b"b"):
-        assert appender.append(EVENTS, key, key + b"00").exception(30) is None
+    for one in (b"a", b"b"):
+        assert appender.append(EVENTS, one, one + b"00").exception(30) is None
     values = [b"%c%02d" % (b"ab"[place % 2], place) for place in range(1, 20)]
     values[4] = values[4].ljust(breakable.large, b"x")
     with breakable.broken():
@@ -316,7 +316,8 @@ def test_what_is_behind_an_append_that_fails_fails_too_and_keeps_its_order_when_
     )
     for partition in firsts:
         for key in "ab":
-            assert [name for name in partition if name[0] == key] == sorted(n for n in partition if n[0] == key)
+            of_key = [name for name in partition if name.startswith(key)]
+            assert of_key == sorted(of_key)
 
 
 def test_a_failure_of_others_ends_nobody_who_waited_for_nothing(breakable: Breakable) -> None:

@@ -72,9 +72,13 @@ class Intake:
     def foresee(self, frames: Iterable[frame_pb2.Frame]) -> None:
         """These are taken next: runs that are to be looked up for them are asked about all at once."""
         self._asked.clear()
+        before = b""
         for frame in frames:
-            key = (frame.namespace or DEFAULT_NAMESPACE, frame.run_id)
-            if len(frame.run_id) != ID_BYTES or not frame.events or key in self._asked:
+            if frame.run_id == before:
+                continue
+            before = frame.run_id
+            key = (frame.namespace or DEFAULT_NAMESPACE, before)
+            if len(before) != ID_BYTES or not frame.events or key in self._asked:
                 continue
             if self._writers.get((*key, frame.writer_id)) is None:
                 self._asked[key] = self._admission.watch.ask(key) if self._admission.needs_look(frame) else None

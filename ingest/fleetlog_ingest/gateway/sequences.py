@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from fleetlog_core.errors import FailedPrecondition, OutOfRange, Violation
 from fleetlog_proto.v1 import frame_pb2
@@ -102,7 +103,7 @@ def digest_of(frame: frame_pb2.Frame, value: bytes) -> int:
 
     Of long frames the ends and some bytes between them count. Good for this process only.
     """
-    tail = frame_pb2.Frame(ingest_time_millis=frame.ingest_time_millis).SerializeToString()
+    tail = _tail_of(frame.ingest_time_millis)
     if not value.endswith(tail):
         return 0
     view = memoryview(value)[: len(value) - len(tail)]
@@ -110,3 +111,8 @@ def digest_of(frame: frame_pb2.Frame, value: bytes) -> int:
         return hash(view)
     between = bytes(view[:: len(view) // _SAMPLE_BYTES])
     return hash((len(view), bytes(view[:_SAMPLE_BYTES]), bytes(view[-_SAMPLE_BYTES:]), between))
+
+
+@lru_cache(maxsize=16)
+def _tail_of(ingest_time_millis: int) -> bytes:
+    return frame_pb2.Frame(ingest_time_millis=ingest_time_millis).SerializeToString()

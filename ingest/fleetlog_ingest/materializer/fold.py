@@ -23,6 +23,9 @@ from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.sequences import SequenceSet
 from fleetlog_ingest.materializer.state import RunContent, RunKey, RunKeys, State, Written
 
+CLOCK_AHEAD_MILLIS = 300_000
+"""How far a writer's clock may be ahead of the gateway's before it is told."""
+
 
 @dataclass(slots=True)
 class Lost:
@@ -171,6 +174,7 @@ class EventFold:
             return "" if event.ignorable else self._refuse("UNKNOWN_EVENT", "the event is of a kind that is not known")
         if kind == "run_started":
             self._start(event.run_started)
+            self._look_at_clock()
             return ""
         run = self._run()
         if kind == "artifact_logged":
@@ -199,9 +203,21 @@ class EventFold:
             self._change(runs.updated(run, event.run_updated, self._offset))
         elif kind == "run_finished":
             self._change(runs.finished(run, event.run_finished, self._time, self._offset))
+            self._look_at_clock()
         else:
             self._change(runs.hidden(run, kind == "run_deleted", self._offset))
         return ""
+
+    def _look_at_clock(self) -> None:
+        """Tell of a clock that is ahead, once or twice for each writer. One that is behind may be one that waited."""
+        taken = self._frame.ingest_time_millis
+        ahead = self._event.observe_time_millis - taken
+        if taken and ahead > CLOCK_AHEAD_MILLIS:
+            self._problem(
+                "CLOCK_AHEAD",
+                f"the writer's clock was {ahead // 1000:,} s ahead of the server's: its times, and how long the run"
+                " took, are off by that. Nothing was dropped; set the clock of that machine",
+            )
 
     def _known(self) -> Run | None:
         run = self._out.changes.runs.get(self._key)

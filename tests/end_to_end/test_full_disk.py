@@ -70,7 +70,9 @@ def _in_order(path: Path) -> None:
             )
             assert firsts == list(range(1, len(firsts) + 1))
         drain(log, warehouse, path)
-    rows = warehouse.select(Statement("SELECT hex(run_id) AS run, str FROM attrs FINAL WHERE kind = 2 AND key = 'last'"))
+    rows = warehouse.select(
+        Statement("SELECT hex(run_id) AS run, str FROM attrs FINAL WHERE kind = 2 AND key = 'last'")
+    )
     found = {run.lower(): int(text) for run, text in zip(rows.texts("run"), rows.texts("str"), strict=True)}
     assert found == shown
     assert warehouse.select(Statement("SELECT count() AS n FROM problems")).array("n")[0] == 0

@@ -5,6 +5,7 @@
     ├── NotFound               no such thing in this namespace
     ├── AlreadyExists          a name is taken
     ├── FailedPrecondition     right in itself, wrong at this time
+    ├── OutOfRange             not the next one of what is sent in order
     ├── ResourceExhausted      over a limit, or come back later (retry_after_seconds)
     ├── Unavailable            a part that is needed does not answer; retry
     └── DeadlineExceeded       the caller's time ran out
@@ -88,6 +89,12 @@ class FailedPrecondition(FleetlogError):
     """Right in itself, wrong at this time."""
 
     code = "FAILED_PRECONDITION"
+
+
+class OutOfRange(FleetlogError):
+    """Not the next one of what is sent in order."""
+
+    code = "OUT_OF_RANGE"
 
 
 class ResourceExhausted(FleetlogError):

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from hashlib import sha256
 
+from fleetlog_core.log.appender import Appender
 from fleetlog_core.log.port import DEAD_LETTERS, EVENTS, EventLog, Partition, Record
 
 from fleetlog_ingest.materializer.decoding import decode
@@ -36,6 +37,7 @@ def redrive(log: EventLog) -> Redriven:
     seen: set[bytes] = set()
     unreadable = 0
     sent: list[Future[Record]] = []
+    appender = Appender(log)
     for number in range(log.partitions(DEAD_LETTERS)):
         place = Partition(DEAD_LETTERS, number)
         offset, end = 0, log.next_offset(place)
@@ -50,7 +52,7 @@ def redrive(log: EventLog) -> Redriven:
                 if letter.frame is None or not record.key.startswith(f"{EVENTS}-".encode()):
                     unreadable += 1
                 else:
-                    sent.append(log.append(EVENTS, letter.frame.run_id, record.value))
+                    sent.append(appender.append(EVENTS, letter.frame.run_id, record.value))
             for future in sent:
                 future.result()
             offset = records[-1].offset + 1

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from fleetlog_core.ids import new_random_id
-from fleetlog_proto.v1 import event_pb2, ingest_pb2
+from fleetlog_proto.v1 import event_pb2, ingest_pb2, position_pb2
 
 from fleetlog.calls.experiments import ExperimentCalls
 from fleetlog.importing import messages
@@ -50,6 +50,8 @@ class ImportCalls(ExperimentCalls):
         rows = RunTable(table)
         number = experiment if isinstance(experiment, int) else self.create_experiment(experiment, exist_ok=True).id
         imported = existing = done = 0
+        # Once, before them: tables wait for what this process wrote, not for one another.
+        at_least = self._connection.position()
         under_way: deque[tuple[int, Future[ingest_pb2.ImportRunsResponse]]] = deque()
         with ThreadPoolExecutor(IN_FLIGHT, "fleetlog-import") as pool:
 
@@ -64,11 +66,13 @@ class ImportCalls(ExperimentCalls):
                         on_progress(done, rows.count)
 
             for count, message in messages(rows, number):
-                under_way.append((count, pool.submit(self._import, message)))
+                under_way.append((count, pool.submit(self._import, message, at_least)))
                 settle(IN_FLIGHT)
             settle(0)
         return ImportedRuns(imported, existing, tuple(rows.ids))
 
-    def _import(self, runs: event_pb2.RunsImported) -> ingest_pb2.ImportRunsResponse:
-        request = ingest_pb2.ImportRunsRequest(namespace=self.namespace, request_id=new_random_id(), runs=runs)
+    def _import(self, runs: event_pb2.RunsImported, at_least: position_pb2.Position) -> ingest_pb2.ImportRunsResponse:
+        request = ingest_pb2.ImportRunsRequest(
+            namespace=self.namespace, request_id=new_random_id(), runs=runs, at_least=at_least
+        )
         return self._connection.call(self._connection.ingest.ImportRuns, request, TIMEOUT_SECONDS)

@@ -11,7 +11,6 @@ from fleetlog.as_of import AsOf, as_of_message
 from fleetlog.calls.base import PAGE, READ_SECONDS
 from fleetlog.calls.metrics import MetricCalls
 from fleetlog.comparing import Comparison, Of
-from fleetlog.deliveries import wait_applied
 from fleetlog.errors import NotFound
 from fleetlog.views import RunList, RunView
 
@@ -76,10 +75,10 @@ class RunCalls(MetricCalls):
             deleted_tags=deleted_tags,
             state=event_pb2.RunState.Value(f"RUN_STATE_{(state or 'UNSPECIFIED').upper()}"),
             deleted=deleted,
+            # The gateway looks the run up: what this process wrote of it must be there.
+            at_least=self._connection.position(),
         )
-        # The gateway looks the run up: what this process wrote of it must be there.
-        wait_applied(self._connection, READ_SECONDS)
-        self._connection.saw(self._connection.call(self._connection.ingest.UpdateRun, request).position)
+        self._connection.saw(self._connection.call(self._connection.ingest.UpdateRun, request, READ_SECONDS).position)
 
     def delete_run(self, run_id: str) -> None:
         """Hide a run from searches; its data stays."""

@@ -6,6 +6,7 @@ record     bytes with a place: (topic, partition, offset).
 offset     counts the records of one partition from 0, without gaps in what a reader sees in order.
 next offset  the offset after the last one meant; never "last read".
 durable    the record survives the crash of every process; only then its future resolves.
+generation  number of the failures that the log has had: it rises whenever appends fail that were accepted.
 committed  what a consumer group declared of a partition: an offset and a text of its own (`metadata`).
 
 Topics are fixed: EVENTS (partitioned by key, so one run's records are in one partition, in order) and CONTROL
@@ -25,6 +26,8 @@ EVENTS = "events"
 CONTROL = "control"
 DEAD_LETTERS = "dead-letters"
 TOPICS = (EVENTS, CONTROL, DEAD_LETTERS)
+BEHIND_FAILURE = "an append before it failed; nothing was written"
+"""What LogUnavailable says of an append whose generation is over."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -80,11 +83,21 @@ class EventLog(Protocol):
         """How many partitions the topic has."""
         ...
 
-    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+    def generation(self) -> int:
+        """Current generation. Rises, before any future of theirs fails, when accepted appends fail."""
+        ...
+
+    def append(self, topic: str, key: bytes, value: bytes, *, generation: int | None = None) -> Future[Record]:
         """Write one record; the future resolves when it is durable, to the record with its place.
 
         Records that one thread appends with one key keep their order. Does not block for I/O. The future fails
-        with LogUnavailable (outcome unknown) or RecordTooLarge (nothing written).
+        with LogUnavailable (outcome unknown) or RecordTooLarge (nothing written, and nothing else fails by it).
+
+        When an accepted append fails with LogUnavailable, every append that is open fails with it, whatever its
+        partition, and the generation rises. With a `generation` that is not the current one nothing is written and
+        the future has failed on return. So what is appended with one generation is durable up to some record and
+        no further: nothing overtakes a record that failed and that its caller has yet to hear of. A failed record
+        may become durable all the same; done again, it stands twice. `Appender` keeps to this for a caller.
         """
         ...
 

@@ -3,10 +3,15 @@
 One thread writes. It takes everything that waits, writes it in one transaction and resolves the futures after
 the commit: with WAL and synchronous=FULL the commit returns when the disk has it, and a hundred writers share
 one fsync. Records are keyed by partition << 48 | offset, the rowid itself, so there is no second index.
+
+When a commit fails, all that waits fails with it. Its frames may be whole in the WAL all the same (an fsync that failed
+says nothing of what the disk has), and SQLite brings such a transaction back when it opens the file the next time. So
+the connection is opened anew and the next offsets are read from what is there, before anything else is written.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import queue
@@ -21,7 +26,7 @@ from pathlib import Path
 from fleetlog_core.holder import take
 from fleetlog_core.log.groups import GroupMember, Groups
 from fleetlog_core.log.partitions import partition_counts, partition_of
-from fleetlog_core.log.port import CONTROL, Commit, LogUnavailable, Partition, Record, RecordTooLarge
+from fleetlog_core.log.port import BEHIND_FAILURE, CONTROL, Commit, LogUnavailable, Partition, Record, RecordTooLarge
 from fleetlog_core.unavailable import shortage_of, words_of_errno
 
 RECORD_BYTES = 64 * 1024 * 1024
@@ -87,6 +92,7 @@ class SqliteLog:
         self._pending: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._state = threading.Lock()
         self._closed = False
+        self._generation = 0
         self._thread = threading.Thread(target=self._write, name="log-writer", daemon=True)
         self._thread.start()
 
@@ -94,15 +100,26 @@ class SqliteLog:
         """See EventLog."""
         return self._counts[topic]
 
-    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+    def generation(self) -> int:
         """See EventLog."""
-        return self._append(Partition(topic, partition_of(key, self._counts[topic])), key, value, None)
+        return self._generation
+
+    def append(self, topic: str, key: bytes, value: bytes, *, generation: int | None = None) -> Future[Record]:
+        """See EventLog."""
+        partition = Partition(topic, partition_of(key, self._counts[topic]))
+        return self._append(partition, key, value, None, generation)
 
     def append_copies(self, records: Sequence[Record]) -> list[Future[Record]]:
         """See CopyTarget."""
-        return [self._append(record.partition, record.key, record.value, record.time_millis) for record in records]
+        generation = self._generation
+        return [
+            self._append(record.partition, record.key, record.value, record.time_millis, generation)
+            for record in records
+        ]
 
-    def _append(self, partition: Partition, key: bytes, value: bytes, time_millis: int | None) -> Future[Record]:
+    def _append(
+        self, partition: Partition, key: bytes, value: bytes, time_millis: int | None, generation: int | None
+    ) -> Future[Record]:
         done: Future[Record] = Future()
         # Cancelled by its caller it could not be resolved, and the writer would die of that.
         done.set_running_or_notify_cancel()
@@ -112,6 +129,9 @@ class SqliteLog:
         with self._state:
             if self._closed:
                 done.set_exception(LogUnavailable("the log is closed"))
+                return done
+            if generation is not None and generation != self._generation:
+                done.set_exception(LogUnavailable(BEHIND_FAILURE))
                 return done
             self._pending.put(_Append(partition, key, value, time_millis, done))
         return done
@@ -176,6 +196,8 @@ class SqliteLog:
                     (group, self._ids[partition], commit.offset, commit.metadata),
                 )
         except sqlite3.Error as error:
+            # It may come back as the writer's does, so what is written next must not stand on what is known here.
+            self._let_go()
             raise _unavailable("written", error) from error
 
     def close(self) -> None:
@@ -186,10 +208,10 @@ class SqliteLog:
             self._closed = True
             self._pending.put(None)
         self._thread.join()
-        connection = self._connection()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.close()
-        del self._local.connection
+        with contextlib.suppress(sqlite3.Error):
+            # What it can't move into the file stays in the WAL, which is read with it.
+            self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._let_go()
         os.close(self._lock_file)
 
     def _connection(self) -> sqlite3.Connection:
@@ -198,9 +220,13 @@ class SqliteLog:
         if connection is None:
             # Used by one thread; closed by whichever drops the last reference.
             connection = sqlite3.connect(self._path, timeout=30.0, check_same_thread=False)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA mmap_size = 268435456")
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA mmap_size = 268435456")
+            except BaseException:
+                connection.close()
+                raise
             self._local.connection = connection
         return connection
 
@@ -213,28 +239,40 @@ class SqliteLog:
 
     def _write(self) -> None:
         """The writer thread: all that waits, one transaction, one fsync."""
-        connection = self._connection()
-        while True:
-            item = self._pending.get()
-            if item is None:
+        ended = False
+        while not ended:
+            batch, ended = self._batch()
+            if not batch:
                 break
-            batch, size, last = [item], len(item.value), False
-            while size < COMMIT_BYTES:
-                try:
-                    more = self._pending.get_nowait()
-                except queue.Empty:
-                    break
-                if more is None:
-                    last = True
-                    break
-                batch.append(more)
-                size += len(more.value)
-            self._commit(connection, batch)
-            if last:
-                break
-        connection.close()
+            try:
+                records = self._commit(batch)
+            except Exception as error:
+                # Whatever it is: callers must hear of it, and the thread must go on.
+                ended = self._fail(batch, error) or ended
+                continue
+            for item, record in zip(batch, records, strict=True):
+                item.done.set_result(record)
+        self._let_go()
 
-    def _commit(self, connection: sqlite3.Connection, batch: list[_Append]) -> None:
+    def _batch(self) -> tuple[list[_Append], bool]:
+        """What waits, up to about COMMIT_BYTES; True: nothing comes after it."""
+        item = self._pending.get()
+        if item is None:
+            return [], True
+        batch, size = [item], len(item.value)
+        while size < COMMIT_BYTES:
+            try:
+                more = self._pending.get_nowait()
+            except queue.Empty:
+                break
+            if more is None:
+                return batch, True
+            batch.append(more)
+            size += len(more.value)
+        return batch, False
+
+    def _commit(self, batch: Sequence[_Append]) -> list[Record]:
+        connection = self._writer()
         upcoming = dict(self._next)
         now = time.time_ns() // 1_000_000
         rows, records = [], []
@@ -244,22 +282,59 @@ class SqliteLog:
             millis = now if item.time_millis is None else item.time_millis
             rows.append(((self._ids[item.partition] << OFFSET_BITS) + offset, item.key, item.value, millis))
             records.append(Record(item.partition, offset, item.key, item.value, millis))
-        try:
-            with self._commit_lock, connection:
-                connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", rows)
-        except (sqlite3.Error, MemoryError) as error:
-            for item in batch:
-                item.done.set_exception(_unavailable("written", error))
-            return
+        with self._commit_lock, connection:
+            connection.executemany("INSERT INTO records VALUES (?, ?, ?, ?)", rows)
         self._next = upcoming
         self._groups.notify()
-        for item, record in zip(batch, records, strict=True):
-            item.done.set_result(record)
+        return records
+
+    def _writer(self) -> sqlite3.Connection:
+        """The writer thread's connection. One that is opened anew tells where each partition ends by now."""
+        if getattr(self._local, "connection", None) is not None:
+            return self._connection()
+        connection = self._connection()
+        try:
+            found = {partition: self._stored_next(connection, partition) for partition in self._ids}
+            for partition, before in self._next.items():
+                if found[partition] < before:
+                    raise LogUnavailable(f"{partition} ends at {found[partition]:,}; it had {before:,} records")
+        except BaseException:
+            self._let_go()
+            raise
+        self._next = found
+        self._groups.notify()
+        return connection
+
+    def _fail(self, batch: Sequence[_Append], error: Exception) -> bool:
+        """Whatever is open fails; True: nothing comes after it."""
+        self._let_go()
+        failed, ended = list(batch), False
+        with self._state:
+            self._generation += 1
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    item = self._pending.get_nowait()
+                    if item is None:
+                        ended = True
+                    else:
+                        failed.append(item)
+        for item in failed:
+            item.done.set_exception(_unavailable("written", error))
+        return ended
+
+    def _let_go(self) -> None:
+        """Close the calling thread's connection; the next use opens another one."""
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
 
 
-def _unavailable(what: str, error: sqlite3.Error | MemoryError) -> LogUnavailable:
-    if isinstance(error, MemoryError):
-        return LogUnavailable(f"the log can't be {what}: no memory", shortage=shortage_of(error))
+def _unavailable(what: str, error: Exception) -> LogUnavailable:
+    if isinstance(error, LogUnavailable):
+        return error
     # The low byte is the kind; errors of the Python module itself have none.
-    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return LogUnavailable(f"the log can't be {what}: {error}", shortage=words_of_errno(_SHORTAGES.get(kind, 0)))
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF if isinstance(error, sqlite3.Error) else 0
+    shortage = words_of_errno(_SHORTAGES.get(kind, 0)) or shortage_of(error)
+    return LogUnavailable(f"the log can't be {what}: {error or 'no memory'}", shortage=shortage)

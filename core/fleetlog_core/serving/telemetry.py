@@ -27,6 +27,10 @@ class Telemetry:
         self.points = self._counter("points", "Points in those events")
         self.refused = self._counter("refused", "Events and frames that were refused, by reason", "reason")
         self.duplicates = self._counter("duplicates", "Events that the log holds again and that were passed over")
+        self.sequence_gaps = self._counter("sequence_gaps", "Events that are missing between sequences of a writer")
+        self.sequences_reused = self._counter(
+            "sequences_reused", "Events passed over because other events of their writer had their sequences"
+        )
         self.dead_letters = self._counter("dead_letters", "Records that could not be applied, by reason", "reason")
         self.rebuilds = self._counter(
             "rebuilds", "Rebuilds of the warehouse from the log, begun because rows were lost"

@@ -20,10 +20,14 @@ class TracedLog:
         """See EventLog."""
         return self._log.partitions(topic)
 
-    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+    def generation(self) -> int:
+        """See EventLog."""
+        return self._log.generation()
+
+    def append(self, topic: str, key: bytes, value: bytes, *, generation: int | None = None) -> Future[Record]:
         """See EventLog."""
         span = self._traces.begin("log append", {"fleetlog.topic": topic, "fleetlog.bytes": len(value)})
-        durable = self._log.append(topic, key, value)
+        durable = self._log.append(topic, key, value, generation=generation)
         durable.add_done_callback(lambda done: _ended(span, done))
         return durable
 

@@ -22,8 +22,10 @@ from fleetlog_core.position import after
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import experiment_pb2, frame_pb2
 
+from fleetlog_ingest.request_digests import check_same_request, digest_of_intent
+
 _OUTCOME = """
-SELECT accepted, experiment, reason, message FROM outcomes FINAL
+SELECT accepted, experiment, reason, message, request FROM outcomes FINAL
 WHERE namespace = {namespace:String} AND request_id = unhex({request:String})
 """
 _EXPERIMENT = """
@@ -58,20 +60,24 @@ class Control:
     async def decide(
         self, record: frame_pb2.ControlRecord, timeout_seconds: float
     ) -> tuple[experiment_pb2.Experiment, dict[Partition, int]]:
-        """The experiment after the intent, and where the intent is in the log. The refusal is raised."""
+        """The experiment after the intent, and where the intent is in the log. The refusal is raised.
+
+        FailedPrecondition REQUEST_ID_REUSED.
+        """
         record.ingest_time_millis = time.time_ns() // 1_000_000
         key = record.namespace.encode()
         logged = await asyncio.wrap_future(self._log.append(CONTROL, key, record.SerializeToString()))
         position = after(logged)
         await self._applied.wait(position, timeout_seconds)
         loop = asyncio.get_running_loop()
-        experiment = await loop.run_in_executor(self._executor, self._outcome, record.namespace, record.request_id)
-        return experiment, position
+        return await loop.run_in_executor(self._executor, self._outcome, record), position
 
-    def _outcome(self, namespace: str, request_id: bytes) -> experiment_pb2.Experiment:
+    def _outcome(self, record: frame_pb2.ControlRecord) -> experiment_pb2.Experiment:
+        namespace, request_id = record.namespace, record.request_id
         answer = self._warehouse.select(Statement(_OUTCOME, {"namespace": namespace, "request": request_id.hex()}))
         if answer.rows == 0:
             raise Unavailable("OUTCOME_UNKNOWN", "the request could not be applied; ask again with a new request_id")
+        check_same_request(int(answer.array("request")[0]), digest_of_intent(record))
         if not answer.array("accepted")[0]:
             reason = answer.texts("reason")[0]
             raise _KINDS.get(reason, FailedPrecondition)(reason, answer.texts("message")[0])

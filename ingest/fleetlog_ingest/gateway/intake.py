@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from concurrent.futures import Executor, Future
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from fleetlog_core.errors import FleetlogError, InvalidArgument
+from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.limits import RunLimits
-from fleetlog_core.log.port import EVENTS, EventLog, Record, RecordTooLarge
+from fleetlog_core.log.appender import Appender
+from fleetlog_core.log.port import EVENTS, EventLog, LogUnavailable, Record
+from fleetlog_core.rules.names import DEFAULT_NAMESPACE
 from fleetlog_core.serving.status import to_status
 from fleetlog_core.serving.telemetry import Telemetry
-from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import frame_pb2, ingest_pb2
 
+from fleetlog_ingest.gateway.admission import Admission
 from fleetlog_ingest.gateway.keys import StreamKeys
-from fleetlog_ingest.gateway.runs import check_open, needs_look
+from fleetlog_ingest.gateway.run_watch import Found
+from fleetlog_ingest.gateway.runs import RunKey
 from fleetlog_ingest.gateway.screen import encoded, screen
+from fleetlog_ingest.gateway.sequences import StreamWriter, StreamWriters, check_follows, digest_of, note_answered
 
-OPEN_RUNS = 10_000
-"""Of so many runs a stream remembers that they are open; then it looks once more."""
+IDLE_SECONDS = 30.0
+"""Age of what is known of a run, after which a frame waits for a look at it."""
+_KEEPS_PLACE = frozenset({"SEQUENCE_GAP", "SEQUENCE_REUSED", "SEQUENCE_INVALID"})
+"""Reasons of refusals after which the sequences of the frame are still to come."""
 
 
 @dataclass(slots=True)
@@ -43,62 +50,75 @@ class Taken:
 
 
 class Intake:
-    """What frames inherit from those before them, and what is known of their runs."""
+    """What frames inherit from those before them, and what is known of their runs and writers."""
 
     def __init__(
-        self,
-        log: EventLog,
-        warehouse: Warehouse,
-        executor: Executor,
-        telemetry: Telemetry,
-        run_limits: RunLimits | None = None,
+        self, log: EventLog, admission: Admission, telemetry: Telemetry, run_limits: RunLimits | None = None
     ) -> None:
-        self._log = log
-        self._warehouse = warehouse
-        self._executor = executor
+        self._appender = Appender(log)
+        self._admission = admission
         self._telemetry = telemetry
         self._names: tuple[str, bytes, bytes, int | None] | None = None
-        self._open: set[tuple[str, bytes, bytes]] = set()
+        self._writers = StreamWriters()
+        self._asked: dict[RunKey, asyncio.Future[Found] | None] = {}
+        """Runs of the request at hand that are new to the stream, and what was asked of those that need it."""
         self._keys = StreamKeys(run_limits)
-        self._appended: Future[Record] | None = None
-        """The last one."""
 
     def forget_names(self) -> None:
-        """Whose the last frame was is not known, so the next one must say whose it is."""
+        """Whose the last frames were is not known, so the next one must say whose it is."""
         self._names = None
+        self._writers.forget()
+
+    def foresee(self, frames: Iterable[frame_pb2.Frame]) -> None:
+        """These are taken next: runs that are to be looked up for them are asked about all at once."""
+        self._asked.clear()
+        before = b""
+        for frame in frames:
+            if frame.run_id == before:
+                continue
+            before = frame.run_id
+            key = (frame.namespace or DEFAULT_NAMESPACE, before)
+            if len(before) != ID_BYTES or not frame.events or key in self._asked:
+                continue
+            if self._writers.get((*key, frame.writer_id)) is None:
+                self._asked[key] = self._admission.watch.ask(key) if self._admission.needs_look(frame) else None
 
     async def take(self, frame: frame_pb2.Frame) -> Taken:
-        """Give the frame to the log, or refuse it. Errors that are not the frame's are raised."""
+        """Give the frame to the log, or refuse it. Errors that are not the frame's are raised.
+
+        LogUnavailable: a frame before it failed, and its client has not heard of that yet. The stream ends with it,
+        after the answers to the frames before.
+        """
         try:
             self._inherit(frame)
             screened = screen(frame, time.time_ns() // 1_000_000, self._keys)
             value = encoded(frame)
-            await self._check_open(frame)
+            digest = digest_of(frame, value)
+            writer = await self._admit(frame, digest)
         except FleetlogError as error:
-            self._telemetry.refused.labels(error.reason).inc()
-            answer = ingest_pb2.AppendEventsResponse(
-                run_id=frame.run_id, writer_id=frame.writer_id, status=to_status(error)
-            )
-            return Taken(answer)
+            return self._refused(frame, error)
+        done = self._appender.append(EVENTS, frame.run_id, value)
+        if done.done() and isinstance(failed := done.exception(), LogUnavailable):
+            raise failed
+        note_answered(writer, frame, digest)
         answer = ingest_pb2.AppendEventsResponse(
             run_id=frame.run_id, writer_id=frame.writer_id, durable_sequence=frame.events[-1].sequence
         )
         for sequence, refused in screened.refused:
             answer.refusals.add(sequence=sequence, status=to_status(refused))
         reasons = [refused.reason for _, refused in screened.refused]
-        self._must_follow()
-        self._appended = self._log.append(EVENTS, frame.run_id, value)
-        return Taken(answer, self._appended, len(value), len(frame.events), screened.points, reasons)
+        return Taken(answer, done, len(value), len(frame.events), screened.points, reasons)
 
-    def _must_follow(self) -> None:
-        """Nothing is appended behind a frame that failed: it would be ahead of that one when its client sends it again.
-
-        Raises what the log said of that one. The stream ends with it, after the answers to the frames before.
-        """
-        last = self._appended
-        error = last.exception() if last is not None and last.done() else None
-        if error is not None and not isinstance(error, RecordTooLarge):
-            raise error
+    def _refused(self, frame: frame_pb2.Frame, error: FleetlogError) -> Taken:
+        self._telemetry.refused.labels(error.reason).inc()
+        writer = self._writers.get((frame.namespace, frame.run_id, frame.writer_id))
+        if writer is not None and frame.events and error.reason not in _KEEPS_PLACE:
+            # Its client sets it aside and counts on.
+            note_answered(writer, frame)
+        answer = ingest_pb2.AppendEventsResponse(
+            run_id=frame.run_id, writer_id=frame.writer_id, status=to_status(error)
+        )
+        return Taken(answer)
 
     def _inherit(self, frame: frame_pb2.Frame) -> None:
         """A frame without ids means those of the frame before it."""
@@ -114,13 +134,22 @@ class Intake:
             if rank is not None:
                 frame.rank = rank
 
-    async def _check_open(self, frame: frame_pb2.Frame) -> None:
-        names = (frame.namespace, frame.run_id, frame.writer_id)
-        if names in self._open:
-            return
-        if needs_look(frame):
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._executor, check_open, self._warehouse, frame)
-        if len(self._open) >= OPEN_RUNS:
-            self._open.clear()
-        self._open.add(names)
+    async def _admit(self, frame: frame_pb2.Frame, digest: int) -> StreamWriter:
+        """Whether the frame follows, and its run takes it. OutOfRange, FailedPrecondition."""
+        watch, now = self._admission.watch, time.monotonic()
+        key, names = (frame.namespace, frame.run_id), (frame.namespace, frame.run_id, frame.writer_id)
+        writer = self._writers.get(names)
+        if writer is None:
+            asked = self._asked.get(key)
+            if asked is not None or (key not in self._asked and self._admission.needs_look(frame)):
+                await self._admission.check(frame, at_work=False, asked=asked)
+            return self._writers.add(names, now)
+        check_follows(writer, frame, digest)
+        age = now - writer.looked_at
+        if age > IDLE_SECONDS or watch.was_deleted(key):
+            await self._admission.check(frame, at_work=True)
+            writer.looked_at = now
+        elif age > watch.again_seconds:
+            watch.look_again(key)
+            writer.looked_at = now
+        return writer

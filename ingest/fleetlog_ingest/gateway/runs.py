@@ -1,40 +1,89 @@
-"""What the gateway asks of a run before it takes writes to it."""
+"""What the gateway asks the warehouse of runs before it takes writes to them."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from fleetlog_core.errors import FailedPrecondition, NotFound
-from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_core.warehouse.port import Bind, Statement, Warehouse
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
-_RUN = """
-SELECT experiment, state, deleted FROM runs FINAL
-WHERE namespace = {namespace:String} AND run_id = unhex({run:String}) AND experiment IN (
-    SELECT experiment FROM run_homes WHERE namespace = {namespace:String} AND run_id = unhex({run:String}))
+from fleetlog_ingest.run_ids import AMONG_IDS, pieces
+
+RunKey = tuple[str, bytes]
+"""Namespace, run id."""
+_RUNS = f"""
+SELECT run_id, experiment, state, deleted, ver FROM runs FINAL
+WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS} AND experiment IN (
+    SELECT experiment FROM run_homes WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS})
 """
 _WRITER = """
-SELECT count() AS n FROM writers
+SELECT ranges, request FROM writers FINAL
 WHERE namespace = {namespace:String} AND run_id = unhex({run:String}) AND writer_id = unhex({writer:String})
 """
 
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """A run as the warehouse has it."""
+    """A run as the warehouse has it. `ver` is the offset of the last record that changed it."""
 
     experiment: int
     state: int
     deleted: bool
+    ver: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """True if whoever likes may write to it."""
+        return not self.deleted and self.state == event_pb2.RUN_STATE_RUNNING
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStatus:
+    """A writer as the warehouse has it: inclusive ranges of applied sequences, and the digest of its request or 0."""
+
+    ranges: tuple[tuple[int, int], ...]
+    request: int
+
+    def has(self, frame: frame_pb2.Frame) -> bool:
+        """True if every event of the frame is applied."""
+        first, last = frame.events[0].sequence, frame.events[-1].sequence
+        return any(low <= first and last <= high for low, high in self.ranges)
+
+
+def run_statuses(warehouse: Warehouse, keys: Collection[RunKey], timeout_seconds: float) -> dict[RunKey, RunStatus]:
+    """Those of the runs that their namespaces have (by now)."""
+    by_namespace: defaultdict[str, list[bytes]] = defaultdict(list)
+    for namespace, run_id in keys:
+        by_namespace[namespace].append(run_id)
+    found: dict[RunKey, RunStatus] = {}
+    for namespace, run_ids in by_namespace.items():
+        for piece in pieces(run_ids):
+            binds: dict[str, Bind] = {"namespace": namespace, "ids": piece}
+            answer = warehouse.select(Statement(_RUNS, binds), timeout_seconds=timeout_seconds)
+            columns = (answer.array(name).tolist() for name in ("experiment", "state", "deleted", "ver"))
+            for run_id, experiment, state, deleted, ver in zip(answer.array("run_id"), *columns, strict=True):
+                found[(namespace, run_id.tobytes())] = RunStatus(experiment, state, bool(deleted), ver)
+    return found
 
 
 def run_status(warehouse: Warehouse, namespace: str, run_id: bytes) -> RunStatus | None:
     """None when the namespace has no such run (yet)."""
-    answer = warehouse.select(Statement(_RUN, {"namespace": namespace, "run": run_id.hex()}))
+    return run_statuses(warehouse, [(namespace, run_id)], 30.0).get((namespace, run_id))
+
+
+def writer_status(warehouse: Warehouse, namespace: str, run_id: bytes, writer_id: bytes) -> WriterStatus | None:
+    """None when nothing of the writer is applied to the run (yet)."""
+    binds: dict[str, Bind] = {"namespace": namespace, "run": run_id.hex(), "writer": writer_id.hex()}
+    answer = warehouse.select(Statement(_WRITER, binds))
     if answer.rows == 0:
         return None
-    experiment, state, deleted = (int(answer.array(name)[0]) for name in ("experiment", "state", "deleted"))
-    return RunStatus(experiment, state, bool(deleted))
+    ranges = (part.partition("-") for part in answer.texts("ranges")[0].split(",") if part)
+    return WriterStatus(
+        tuple((int(first), int(last or first)) for first, _, last in ranges), int(answer.array("request")[0])
+    )
 
 
 def run_not_found(run_id: bytes) -> NotFound:
@@ -42,32 +91,31 @@ def run_not_found(run_id: bytes) -> NotFound:
     return NotFound("RUN_NOT_FOUND", f"there is no run {run_id.hex()} in this namespace")
 
 
-def needs_look(frame: frame_pb2.Frame) -> bool:
-    """Whether a writer's first frame on a stream may be a write to a run that ended: all but a new run's first."""
+def opens(frame: frame_pb2.Frame) -> event_pb2.RunOpening.ValueType | None:
+    """How the frame opens its run; None when it goes on with it."""
     event = frame.events[0]
-    opening = event.run_started.opening
-    fresh = (event_pb2.RUN_OPENING_UNSPECIFIED, event_pb2.RUN_OPENING_CREATE)
-    return not (event.sequence == 1 and event.HasField("run_started") and opening in fresh)
+    return event.run_started.opening if event.sequence == 1 and event.HasField("run_started") else None
 
 
-def check_open(warehouse: Warehouse, frame: frame_pb2.Frame) -> None:
+def check_admitted(status: RunStatus, writer: WriterStatus | None, frame: frame_pb2.Frame) -> None:
     """RUN_DELETED; RUN_FINISHED when the run ended, the writer is new to it and does not resume it.
 
     A writer that was at work when the run ended may deliver what it still holds: nothing is lost by a rank that
-    finishes early. A run that is not known yet is taken as it comes.
+    finishes early. And what the run has already is no write: its answer may have been lost.
     """
-    status = run_status(warehouse, frame.namespace, frame.run_id)
-    if status is None:
+    if writer is not None and writer.has(frame):
         return
+    run = frame.run_id.hex()
     if status.deleted:
-        raise FailedPrecondition("RUN_DELETED", f"run {frame.run_id.hex()} is deleted; restore it to write to it")
-    if status.state == event_pb2.RUN_STATE_RUNNING:
-        return
+        raise FailedPrecondition(
+            "RUN_DELETED",
+            f"run {run} is deleted and takes nothing; restore it to write to it, and start_run(run_id=…, resume=True)"
+            " goes on with it when it has ended",
+        )
     event = frame.events[0]
     if event.HasField("run_started") and event.run_started.opening == event_pb2.RUN_OPENING_RESUME:
         return
-    writer = {"namespace": frame.namespace, "run": frame.run_id.hex(), "writer": frame.writer_id.hex()}
-    if warehouse.select(Statement(_WRITER, writer)).array("n")[0] == 0:
+    if not status.is_open and writer is None:
         raise FailedPrecondition(
-            "RUN_FINISHED", f"run {frame.run_id.hex()} has ended; start_run(run_id=…, resume=True) goes on with it"
+            "RUN_FINISHED", f"run {run} has ended; start_run(run_id=…, resume=True) goes on with it"
         )

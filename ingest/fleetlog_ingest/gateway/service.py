@@ -13,22 +13,25 @@ from fleetlog_core.ids import parse_id
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import EVENTS, EventLog, Partition
 from fleetlog_core.objects.port import ObjectStore
-from fleetlog_core.position import after, to_proto
+from fleetlog_core.position import after, from_proto, to_proto
 from fleetlog_core.rules.events import check_tags
 from fleetlog_core.rules.names import check_experiment_name, check_key, check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import Warehouse
-from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
+from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc, position_pb2
 
+from fleetlog_ingest.gateway.admission import Admission
 from fleetlog_ingest.gateway.control import Control, check_request_id
 from fleetlog_ingest.gateway.direct_uploads import PartUploads
 from fleetlog_ingest.gateway.imports import Imports
-from fleetlog_ingest.gateway.runs import run_not_found, run_status
+from fleetlog_ingest.gateway.run_watch import AGAIN_SECONDS, RunWatch
+from fleetlog_ingest.gateway.runs import run_not_found, run_status, writer_status
 from fleetlog_ingest.gateway.screen import encoded, screen
 from fleetlog_ingest.gateway.stream import AppendStream
 from fleetlog_ingest.gateway.uploads import upload
+from fleetlog_ingest.request_digests import check_same_request, digest_of_update
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 Decided = tuple[experiment_pb2.Experiment, Mapping[Partition, int]]
@@ -46,6 +49,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         *,
         telemetry: Telemetry | None = None,
         run_limits: RunLimits | None = None,
+        again_seconds: float = AGAIN_SECONDS,
     ) -> None:
         self._log = log
         self._warehouse = warehouse
@@ -57,12 +61,16 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._executor = ContextThreads(8, "gateway")
         # Uploads hold a thread as long as the client likes to take: nobody else may wait for theirs.
         self._uploading = ContextThreads(16, "uploads")
+        self._applied = applied
+        self._watch = RunWatch(warehouse, self._executor, again_seconds)
+        self._admission = Admission(log, warehouse, self._executor, applied, self._watch)
         self._control = Control(log, warehouse, applied, self._executor)
         self._imports = Imports(log, warehouse, self._executor, self._telemetry, run_limits)
 
     def drain(self) -> None:
         """End every stream as soon as what it took is answered, so that clients move on. From the event loop."""
         self._draining.set()
+        self._watch.stop()
 
     def close(self) -> None:
         """Let the threads go."""
@@ -73,9 +81,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request_iterator: AsyncIterator[ingest_pb2.AppendEventsRequest], context: Context
     ) -> AsyncIterator[ingest_pb2.AppendEventsResponse]:
         """See the proto."""
-        stream = AppendStream(
-            self._log, self._warehouse, self._executor, self._telemetry, self._draining, self._run_limits
-        )
+        stream = AppendStream(self._log, self._admission, self._telemetry, self._draining, self._run_limits)
         async for response in stream.responses(request_iterator):
             yield response
 
@@ -83,6 +89,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request: ingest_pb2.ImportRunsRequest, context: Context
     ) -> ingest_pb2.ImportRunsResponse:
         """See the proto."""
+        await self._reach(request.at_least, context)
         return await self._imports.take(request)
 
     async def UpdateRun(  # noqa: N802
@@ -97,10 +104,16 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         for _, error in screened.refused:
             raise error
         encoded(frame)
+        await self._reach(request.at_least, context)
         loop = asyncio.get_running_loop()
         status = await loop.run_in_executor(self._executor, run_status, self._warehouse, namespace, run_id)
         if status is None:
             raise run_not_found(run_id)
+        frame.request_digest = digest_of_update(request)
+        names = (namespace, run_id, writer_id)
+        before = await loop.run_in_executor(self._executor, writer_status, self._warehouse, *names)
+        if before is not None:
+            check_same_request(before.request, frame.request_digest)
         # It joins the run where it is: an experiment of its own would be told of as a conflict.
         frame.events[0].run_started.experiment_id = status.experiment
         value = encoded(frame)
@@ -178,9 +191,18 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         return await asyncio.get_running_loop().run_in_executor(self._uploading, self._parts.complete, request)
 
     async def _decide(self, record: frame_pb2.ControlRecord, context: Context) -> Decided:
-        remaining = context.time_remaining()
-        timeout = DEFAULT_TIMEOUT_SECONDS if remaining is None else min(remaining, DEFAULT_TIMEOUT_SECONDS)
-        return await self._control.decide(record, timeout)
+        return await self._control.decide(record, _timeout_seconds(context))
+
+    async def _reach(self, at_least: position_pb2.Position, context: Context) -> None:
+        """Until reads see everything before the position. DeadlineExceeded POSITION_NOT_REACHED."""
+        position = from_proto(at_least)
+        if position:
+            await self._applied.wait(position, _timeout_seconds(context))
+
+
+def _timeout_seconds(context: Context) -> float:
+    remaining = context.time_remaining()
+    return DEFAULT_TIMEOUT_SECONDS if remaining is None else min(remaining, DEFAULT_TIMEOUT_SECONDS)
 
 
 def _intent(

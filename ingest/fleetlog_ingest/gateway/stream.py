@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from fleetlog_core.errors import InvalidArgument, ResourceExhausted, Unavailable
@@ -15,9 +14,9 @@ from fleetlog_core.position import to_proto
 from fleetlog_core.serving.errors import refuse_undecodable
 from fleetlog_core.serving.status import to_status
 from fleetlog_core.serving.telemetry import Telemetry
-from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import ingest_pb2
 
+from fleetlog_ingest.gateway.admission import Admission
 from fleetlog_ingest.gateway.allowance import Allowance
 from fleetlog_ingest.gateway.intake import Intake, Taken
 
@@ -45,15 +44,14 @@ class AppendStream:
     def __init__(
         self,
         log: EventLog,
-        warehouse: Warehouse,
-        executor: Executor,
+        admission: Admission,
         telemetry: Telemetry,
         draining: asyncio.Event,
         run_limits: RunLimits | None = None,
     ) -> None:
         self._telemetry = telemetry
         self._draining = draining
-        self._intake = Intake(log, warehouse, executor, telemetry, run_limits)
+        self._intake = Intake(log, admission, telemetry, run_limits)
         self._allowance = Allowance(BYTES_IN_FLIGHT)
 
     async def responses(
@@ -115,6 +113,7 @@ class AppendStream:
             self._intake.forget_names()
             self._telemetry.refused.labels(error.reason).inc()
             return _Request([Taken(ingest_pb2.AppendEventsResponse(status=to_status(error)))], began)
+        self._intake.foresee((request.frame, *request.more_frames))
         taken = [await self._intake.take(request.frame)]
         for frame in request.more_frames:
             taken.append(await self._intake.take(frame))

@@ -167,7 +167,8 @@ class Applier:
         rows = sum(map(rows_in, folded.tables.values()))
         dead = len(folded.dead)
         pending = rows_in(folded.tables["pending_artifacts"]) if "pending_artifacts" in folded.tables else 0
-        return Counts(len(batch.records), folded.events, folded.duplicates, folded.points, rows, dead, pending)
+        found = (folded.events, folded.duplicates, folded.points, rows, dead, pending, folded.gaps, folded.reused)
+        return Counts(len(batch.records), *found)
 
     def _insert_all(self, pieces: Pieces, folded: Folded) -> Folded:
         """Insert its rows. Answers with what is in: without the records that the warehouse refused."""

@@ -62,6 +62,8 @@ class Counts:
     dead: int = 0
     pending: int = 0
     """Artifacts that the object store could not take or look for."""
+    gaps: int = 0
+    reused: int = 0
 
 
 class Pieces:

@@ -12,6 +12,7 @@ from fleetlog_proto.v1 import frame_pb2
 from fleetlog_ingest.materializer.decoding import Decoded
 from fleetlog_ingest.materializer.folded import DeadLetter
 from fleetlog_ingest.materializer.tables import Columns, Row, columns_of
+from fleetlog_ingest.request_digests import digest_of_intent
 
 DEFAULT_NAME = "Default"
 EXPERIMENT_STATE = ("namespace", "experiment", "name", "deleted", "ver")
@@ -90,7 +91,7 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
             changed[(namespace, experiment.number, experiment.ver)] = experiment
         decided.add((namespace, control.request_id))
         told = (int(outcome.accepted), outcome.experiment, outcome.reason, outcome.message)
-        outcomes.append((namespace, control.request_id, *told, record.offset))
+        outcomes.append((namespace, control.request_id, *told, record.offset, digest_of_intent(control)))
     if outcomes:
         out.tables["outcomes"] = columns_of("outcomes", outcomes)
     if changed:

@@ -25,16 +25,16 @@ class EventRows:
         self._attrs = AttrSink()
         self._points = PointSink()
         self._states: dict[tuple[RunKey, int], Run] = {}
-        self._ranks: dict[WriterKey, int] = {}
+        self._wrote: dict[WriterKey, tuple[int, int]] = {}
         self._touched: dict[RunKey, None] = {}
 
     def touch(self, key: RunKey) -> None:
         """There is an event of the run."""
         self._touched[key] = None
 
-    def wrote(self, writer: WriterKey, rank: int) -> None:
-        """An event of the writer was applied."""
-        self._ranks[writer] = rank
+    def wrote(self, writer: WriterKey, rank: int, request: int) -> None:
+        """An event of the writer was applied. `request`: see Frame.request_digest."""
+        self._wrote[writer] = rank, request
 
     def run(self, key: RunKey, run: Run, *, new: bool) -> None:
         """The run is like this now. `new`: it was not there before."""
@@ -82,7 +82,8 @@ class EventRows:
         states = [_row_of(key, run) for (key, _), run in self._states.items()]
         rows["run_skews"] = run_skews((key, run) for (key, _), run in self._states.items())
         for writer, applied in changes.writers.items():
-            rows["writers"].append((*writer, self._ranks[writer], applied.text(), self._next_offset))
+            rank, request = self._wrote[writer]
+            rows["writers"].append((*writer, rank, applied.text(), self._next_offset, request))
         tables = {table: columns_of(table, found) for table, found in rows.items() if found}
         attrs = self._attrs.finish()
         if attrs is not None:

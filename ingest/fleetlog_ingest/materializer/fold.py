@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.objects.port import ObjectName
@@ -10,7 +11,7 @@ from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_TAGS, beyond
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 from google.protobuf.internal.containers import ScalarMap
 
-from fleetlog_ingest.materializer import params, runs
+from fleetlog_ingest.materializer import params, repeats, runs
 from fleetlog_ingest.materializer.artifacts import Stored, problem_of
 from fleetlog_ingest.materializer.decoding import MALFORMED, Decoded
 from fleetlog_ingest.materializer.event_rows import EventRows
@@ -19,7 +20,19 @@ from fleetlog_ingest.materializer.once import DATASETS, PARAMS, OnceKind, sort_o
 from fleetlog_ingest.materializer.params import Values
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.sequences import SequenceSet
-from fleetlog_ingest.materializer.state import RunKey, RunKeys, State, Written
+from fleetlog_ingest.materializer.state import RunContent, RunKey, RunKeys, State, Written
+
+CLOCK_AHEAD_MILLIS = 300_000
+"""How far a writer's clock may be ahead of the gateway's before it is told."""
+
+
+@dataclass(slots=True)
+class Lost:
+    """Events of a frame whose sequences other events have."""
+
+    first: event_pb2.Event | None = None
+    events: int = 0
+    points: int = 0
 
 
 class EventFold:
@@ -82,10 +95,13 @@ class EventFold:
             known = self._before.writers.get(writer)
             applied = SequenceSet() if known is None else known.copy()
         rank = frame.rank if frame.HasField("rank") else NOBODY
-        took, reason = False, ""
+        took, reason, before = False, "", applied.last
+        content, lost = self._content(), Lost()
         for event in frame.events:
             if event.sequence in applied:
                 self._out.duplicates += 1
+                if content is not None:
+                    self._repeated(event, content, lost)
                 continue
             refusal = self._fold_event(event, rank)
             if refusal:
@@ -93,13 +109,60 @@ class EventFold:
                 reason = refusal
                 continue
             applied.add(event.sequence)
+            if content is not None:
+                repeats.add_event(content, event)
             self._out.events += 1
             took = True
         if took:
             self._out.changes.writers[writer] = applied
-            self._rows.wrote(writer, rank)
+            self._rows.wrote(writer, rank, frame.request_digest)
+            if frame.events[0].sequence > before + 1:
+                self._gap(before, frame.events[0])
+        if lost.first is not None:
+            self._reused(lost, lost.first)
         if reason:
             self._out.dead.append(DeadLetter(decoded.record, reason))
+
+    def _gap(self, before: int, event: event_pb2.Event) -> None:
+        """Sequences are missing before the event. They may come yet, from the dead letters for instance."""
+        missing = event.sequence - before - 1
+        self._out.gaps += missing
+        self._event = event
+        self._problem(
+            "SEQUENCE_GAP",
+            f"{missing:,} events of the writer are missing before this one, sequences {before + 1:,} to"
+            f" {event.sequence - 1:,}: they were refused, could not be applied, or never reached the log",
+        )
+
+    def _content(self) -> RunContent | None:
+        """What the run of the frame holds, to be changed; None when none of its events come again."""
+        content = self._out.changes.content.get(self._key)
+        if content is None and (before := self._before.content.get(self._key)) is not None:
+            content = self._out.changes.content[self._key] = before.copy()
+        return content
+
+    def _repeated(self, event: event_pb2.Event, content: RunContent, lost: Lost) -> None:
+        """The event has a sequence that is applied: look whether it is that event."""
+        if (self._frame.writer_id, event.sequence) in content.told:
+            return
+        changes, before, key = self._out.changes, self._before, self._key
+        written = changes.params.get(key) or before.params.get(key, {})
+        datasets = changes.datasets.get(key) or before.datasets.get(key, {})
+        lacks, points = repeats.missing_of(content, event, written, datasets)
+        if lacks:
+            lost.first = lost.first or event
+            lost.events += 1
+            lost.points += points
+
+    def _reused(self, lost: Lost, first: event_pb2.Event) -> None:
+        self._out.reused += lost.events
+        self._event = first
+        self._problem(
+            "SEQUENCE_REUSED",
+            f"{lost.events:,} events with {lost.points:,} points were passed over, from sequence {first.sequence:,} on:"
+            " other events of this writer have their sequences. Two processes with one writer id? Give each its own",
+            lost.points,
+        )
 
     def _fold_event(self, event: event_pb2.Event, rank: int) -> str:
         """Apply one event. The reason when it can't be."""
@@ -112,6 +175,7 @@ class EventFold:
             return "" if event.ignorable else self._refuse("UNKNOWN_EVENT", "the event is of a kind that is not known")
         if kind == "run_started":
             self._start(event.run_started)
+            self._look_at_clock()
             return ""
         run = self._run()
         if kind == "artifact_logged":
@@ -141,9 +205,21 @@ class EventFold:
             self._change(runs.updated(run, event.run_updated, self._offset))
         elif kind == "run_finished":
             self._change(runs.finished(run, event.run_finished, self._time, self._offset))
+            self._look_at_clock()
         else:
             self._change(runs.hidden(run, kind == "run_deleted", self._offset))
         return ""
+
+    def _look_at_clock(self) -> None:
+        """Tell of a clock that is ahead, once or twice for each writer. One that is behind may be one that waited."""
+        taken = self._frame.ingest_time_millis
+        ahead = self._event.observe_time_millis - taken
+        if taken and ahead > CLOCK_AHEAD_MILLIS:
+            self._problem(
+                "CLOCK_AHEAD",
+                f"the writer's clock was {ahead // 1000:,} s ahead of the server's: its times, and how long the run"
+                " took, are off by that. Nothing was dropped; set the clock of that machine",
+            )
 
     def _known(self) -> Run | None:
         run = self._out.changes.runs.get(self._key)
@@ -272,6 +348,9 @@ class EventFold:
     def _problem(self, reason: str, message: str, points: int = 0) -> None:
         frame, place = self._frame, self._problems
         self._problems += 1
+        content = self._out.changes.content.get(self._key)
+        if content is not None:
+            content.told.add((frame.writer_id, self._event.sequence))
         sender, what = (frame.writer_id, self._event.sequence), (reason, message, points, frame.ingest_time_millis)
         self._rows.problem(self._key, (self._offset, place, *sender, *what))
 

@@ -33,3 +33,7 @@ class Folded:
     events: int = 0
     duplicates: int = 0
     points: int = 0
+    gaps: int = 0
+    """Events that are missing between sequences of a writer."""
+    reused: int = 0
+    """Events whose sequence another event of the writer had before."""

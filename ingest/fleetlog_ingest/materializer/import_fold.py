@@ -169,4 +169,5 @@ class ImportFold:
             "rank": np.full(found.runs, NOBODY, dtype=np.int32),
             "ranges": ["1-1"] * found.runs,
             "next_offset": until,
+            "request": np.zeros(found.runs, dtype=np.uint64),
         }

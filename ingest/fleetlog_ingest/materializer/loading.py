@@ -26,6 +26,7 @@ from fleetlog_ingest.materializer.control import ControlState, Experiment
 from fleetlog_ingest.materializer.decoding import Decoded
 from fleetlog_ingest.materializer.folded import PLACE_BITS
 from fleetlog_ingest.materializer.params import PARAM_KIND
+from fleetlog_ingest.materializer.repeats import load_content, runs_with_repeats
 from fleetlog_ingest.materializer.run_keys import RunKeyStore
 from fleetlog_ingest.materializer.runs import Run
 from fleetlog_ingest.materializer.sequences import SequenceSet
@@ -75,6 +76,9 @@ class StateStore:
             if wanted[key]:
                 state.params[key] = self._params[key]
                 state.datasets[key] = self._datasets[key]
+        repeats = runs_with_repeats(records, state.writers)
+        if repeats:
+            state.content.update(load_content(self._warehouse, repeats, first))
         return state
 
     def keep(self, changes: State) -> None:

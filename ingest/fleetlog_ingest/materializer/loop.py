@@ -367,6 +367,8 @@ class Materializer:
             self._late.due()
         told.batches.inc()
         told.duplicates.inc(counts.duplicates)
+        told.sequence_gaps.inc(counts.gaps)
+        told.sequences_reused.inc(counts.reused)
         told.batch_rows.observe(counts.points)
         told.batch_seconds.observe(self._clock() - began)
         self._progress.reached(batch.partition, batch.last + 1)

@@ -38,6 +38,11 @@ class SequenceSet:
         """An equal set that changes by itself."""
         return SequenceSet(zip(self._firsts, self._lasts, strict=True))
 
+    @property
+    def last(self) -> int:
+        """The highest; 0 when it is empty."""
+        return self._lasts[-1] if self._lasts else 0
+
     def __contains__(self, sequence: int) -> bool:
         place = bisect_right(self._firsts, sequence) - 1
         return place >= 0 and sequence <= self._lasts[place]

@@ -123,6 +123,7 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "rank": _i32,
         "ranges": _text,
         "next_offset": _u64,
+        "request": _u64,
     },
     "experiments": {
         "namespace": coded,
@@ -142,6 +143,7 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "reason": coded,
         "message": _text,
         "off": _u64,
+        "request": _u64,
     },
     "log_times": {
         "topic": coded,

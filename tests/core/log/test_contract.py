@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from fleetlog_core.log.appender import Appender
 from fleetlog_core.log.kafka.log import KafkaLog
 from fleetlog_core.log.lag import Lag, lag_of
 from fleetlog_core.log.memory import MemoryLog
@@ -27,7 +29,9 @@ from fleetlog_core.log.port import (
 )
 from fleetlog_core.log.sqlite import SqliteLog
 
+from tests.core.log.full_disk import files_no_longer_than
 from tests.core.log.kafka.own_topics import own_topics
+from tests.faults.kafka_network import kafka_network
 from tests.servers import BROKERS, Brokers
 
 Make = Callable[[int], EventLog]
@@ -250,3 +254,106 @@ def test_many_threads_lose_nothing(make: Make) -> None:
     assert len(values) == len(set(values)) == 400
     for name in range(8):
         assert [v for v in values if v.startswith(f"{name}:")] == [f"{name}:{n}" for n in range(50)]
+
+
+@dataclass(frozen=True)
+class Breakable:
+    """A log, and a while in which it takes no record of 20 MB, or none at all."""
+
+    log: EventLog
+    broken: Callable[[], AbstractContextManager[None]]
+    large: int
+
+
+@pytest.fixture(params=["sqlite", "kafka"])
+def breakable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Breakable]:
+    """Of the engines of which an append that was accepted can fail."""
+    with ExitStack() as after:
+        if request.param == "sqlite":
+            log: EventLog = SqliteLog(tmp_path / "log.sqlite", {EVENTS: 2})
+            after.callback(log.close)
+            # More than one commit takes: what is behind it is in the next one, for which there is room.
+            yield Breakable(log, lambda: files_no_longer_than(2_000_000), 20_000_000)
+            return
+        settings = after.enter_context(own_topics(request.getfixturevalue("kafka_server"), 2))
+        network = after.enter_context(kafka_network(settings))
+        bootstrap = tuple(network.bootstrap.split(","))
+        log = KafkaLog(replace(settings, bootstrap=bootstrap, delivery_seconds=2.0, request_seconds=1.0))
+        after.callback(log.close)
+
+        @contextmanager
+        def broken() -> Iterator[None]:
+            network.end()
+            try:
+                yield
+            finally:
+                network.mend()
+
+        yield Breakable(log, broken, 700_000)
+
+
+def names(log: EventLog) -> list[list[str]]:
+    """The first three bytes of what each partition has, in its order."""
+    found: list[list[str]] = []
+    for number in range(log.partitions(EVENTS)):
+        place, values = Partition(EVENTS, number), list[str]()
+        while len(values) < log.next_offset(place):
+            values += [record.value[:3].decode() for record in log.read(place, len(values), max_bytes=1 << 30)]
+        found.append(values)
+    return found
+
+
+def test_what_is_behind_an_append_that_fails_fails_too_and_keeps_its_order_when_done_again(
+    breakable: Breakable,
+) -> None:
+    log, appender = breakable.log, Appender(breakable.log)
+    for one in (b"a", b"b"):
+        assert appender.append(EVENTS, one, one + b"00").exception(30) is None
+    values = [b"%c%02d" % (b"ab"[place % 2], place) for place in range(1, 20)]
+    values[4] = values[4].ljust(breakable.large, b"x")
+    with breakable.broken():
+        outcomes = [appender.append(EVENTS, value[:1], value) for value in values]
+        failed = [isinstance(outcome.exception(60), LogUnavailable) for outcome in outcomes]
+    # Durable up to one of them, and no further: also what came after the failure, and long after it.
+    assert any(failed)
+    assert failed == sorted(failed)
+    assert isinstance(appender.append(EVENTS, b"a", b"a99").exception(0), LogUnavailable)
+    deadline = time.monotonic() + 60
+    left = values[failed.index(True) :]
+    while left:
+        # As its caller does: from the first that failed on, all of it again.
+        again = Appender(log)
+        outcomes = [again.append(EVENTS, value[:1], value) for value in left]
+        left = [value for value, outcome in zip(left, outcomes, strict=True) if outcome.exception(60) is not None]
+        assert time.monotonic() < deadline
+    firsts = [list(dict.fromkeys(partition)) for partition in names(log)]
+    assert sorted(name for partition in firsts for name in partition) == sorted(
+        ["a00", "b00", *(value[:3].decode() for value in values)]
+    )
+    for partition in firsts:
+        for key in "ab":
+            of_key = [name for name in partition if name.startswith(key)]
+            assert of_key == sorted(of_key)
+
+
+def test_a_failure_of_others_ends_nobody_who_waited_for_nothing(breakable: Breakable) -> None:
+    idle = Appender(breakable.log)
+    assert idle.append(EVENTS, b"a", b"a00").exception(30) is None
+    with breakable.broken():
+        large = b"x" * breakable.large
+        assert isinstance(breakable.log.append(EVENTS, b"b", large).exception(60), LogUnavailable)
+    deadline = time.monotonic() + 60
+    while idle.append(EVENTS, b"a", b"a01").exception(60) is not None:
+        # Kafka's brokers are back in a moment; until then this one's own append fails, and it begins anew.
+        idle = Appender(breakable.log)
+        assert time.monotonic() < deadline
+
+
+def test_a_generation_that_is_over_takes_nothing(breakable: Breakable) -> None:
+    log = breakable.log
+    generation = log.generation()
+    with breakable.broken():
+        assert log.append(EVENTS, b"a", b"x" * breakable.large, generation=generation).exception(60) is not None
+    assert log.generation() > generation
+    assert isinstance(log.append(EVENTS, b"a", b"a01", generation=generation).exception(0), LogUnavailable)
+    assert not any("a01" in partition for partition in names(log))

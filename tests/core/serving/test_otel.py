@@ -132,7 +132,7 @@ def test_appends_of_a_stream_are_traces_of_their_own_with_the_place_in_the_log(s
 class Failing(MemoryLog):
     """Takes nothing."""
 
-    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+    def append(self, topic: str, key: bytes, value: bytes, *, generation: int | None = None) -> Future[Record]:
         failed: Future[Record] = Future()
         failed.set_exception(LogUnavailable("broker 10.1.2.3 is away"))
         return failed

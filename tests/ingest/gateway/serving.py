@@ -17,6 +17,7 @@ from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.warehouse.port import Answer, Column, Statement, Warehouse, WarehouseUnavailable
+from fleetlog_ingest.gateway.run_watch import AGAIN_SECONDS
 from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -72,6 +73,7 @@ def serving(
     warehouse: Warehouse | None = None,
     limits: RunLimits | None = None,
     objects: ObjectStore | None = None,
+    again_seconds: float = AGAIN_SECONDS,
 ) -> Iterator[Served]:
     """Serve over the log, and `path` for objects when no store is given."""
     loop, ready = asyncio.new_event_loop(), threading.Event()
@@ -82,7 +84,7 @@ def serving(
     async def serve() -> None:
         applied = AppliedWatch(used)
         store = objects or FolderStore(path / "objects")
-        servicer = IngestServicer(log, used, store, applied, run_limits=limits)
+        servicer = IngestServicer(log, used, store, applied, run_limits=limits, again_seconds=again_seconds)
         server = GrpcServer("127.0.0.1", 0)
         server.add(
             lambda inner: ingest_pb2_grpc.add_IngestServiceServicer_to_server(servicer, inner),

@@ -57,9 +57,16 @@ def _idempotent(path: Path) -> None:
         assert (first.experiment_id, first.name, dict(first.tags)) == (1, "one", {"k": "v"})
         # Sent again, for example because the answer was lost: the same outcome, nothing new.
         assert create(1, "one") == first
-        assert create(1, "another name with the old request id") == first
+        reused = (grpc.StatusCode.FAILED_PRECONDITION, "REQUEST_ID_REUSED")
+        assert refusal(lambda: create(1, "another name with the old request id")) == reused
+        assert refusal(lambda: create(1, "one", exist_ok=True)) == reused
+        other = ingest_pb2.DeleteExperimentRequest(request_id=(1).to_bytes(16, "big"), experiment_id=1)
+        assert refusal(lambda: gateway.ingest.DeleteExperiment(other, timeout=SECONDS)) == reused
+        # The first one's outcome stands.
+        assert create(1, "one") == first
         assert refusal(lambda: create(2, "one")) == (grpc.StatusCode.ALREADY_EXISTS, "EXPERIMENT_EXISTS")
-        assert refusal(lambda: create(2, "two")) == (grpc.StatusCode.ALREADY_EXISTS, "EXPERIMENT_EXISTS")
+        assert refusal(lambda: create(2, "one")) == (grpc.StatusCode.ALREADY_EXISTS, "EXPERIMENT_EXISTS")
+        assert refusal(lambda: create(2, "two")) == reused
         assert create(3, "one", exist_ok=True).experiment_id == 1
         assert create(1, "one", namespace="other").experiment_id == 1
         assert create(4, "two").experiment_id == 2

@@ -164,7 +164,7 @@ class Refusing(MemoryLog):
         self.first: Future[Record] = Future()
         self.appended = 0
 
-    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+    def append(self, topic: str, key: bytes, value: bytes, *, generation: int | None = None) -> Future[Record]:
         self.appended += 1
         if self.appended == 1:
             return self.first
@@ -203,7 +203,7 @@ class Holding(MemoryLog):
         self.held: list[tuple[Future[Record], bytes]] = []
         self.is_holding = True
 
-    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+    def append(self, topic: str, key: bytes, value: bytes, *, generation: int | None = None) -> Future[Record]:
         if not self.is_holding:
             return super().append(topic, key, value)
         done: Future[Record] = Future()

@@ -162,3 +162,14 @@ def test_canonical_texts_and_their_numbers() -> None:
     assert canonical(event_pb2.Param(text="1e-3")) == ("1e-3", 0.001, 2)
     for text in ("", "nan", "1_000", "0x10", "١٢", "abc"):
         assert math.isnan(number_of(text))
+
+
+def test_a_clock_that_is_ahead_is_told_and_nothing_is_dropped() -> None:
+    end = event_pb2.Event(sequence=3, observe_time_millis=NOW + 86_400_000, run_finished=event_pb2.RunFinished())
+    out = folded(State(), record(frame(start(1), metrics(2, loss=[(0, 1.0)]), end), 0))
+    assert (texts(out, "problems", "reason"), texts(out, "problems", "sequence")) == (["CLOCK_AHEAD"], ["3"])
+    assert "86,400 s ahead" in texts(out, "problems", "message")[0]
+    assert (out.events, texts(out, "runs", "end_time")) == (3, [str(NOW + 86_400_000)])
+    # What waited in a journal for a day is no clock that is behind.
+    end.observe_time_millis = NOW - 86_400_000
+    assert "problems" not in folded(State(), record(frame(start(1), metrics(2, loss=[(0, 1.0)]), end), 0)).tables

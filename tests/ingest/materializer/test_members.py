@@ -39,8 +39,11 @@ class Failing:
     def partitions(self, topic: str) -> int:
         return self._log.partitions(topic)
 
-    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
-        return self._log.append(topic, key, value)
+    def append(self, topic: str, key: bytes, value: bytes, *, generation: int | None = None) -> Future[Record]:
+        return self._log.append(topic, key, value, generation=generation)
+
+    def generation(self) -> int:
+        return self._log.generation()
 
     def read(self, partition: Partition, offset: int, *, max_bytes: int) -> Sequence[Record]:
         return self._log.read(partition, offset, max_bytes=max_bytes)

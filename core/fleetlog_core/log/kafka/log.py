@@ -30,14 +30,21 @@ class KafkaLog:
         """See EventLog."""
         return self._counts[topic]
 
-    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+    def generation(self) -> int:
         """See EventLog."""
-        return self._writer.append(Partition(topic, partition_of(key, self._counts[topic])), key, value)
+        return self._writer.generation
+
+    def append(self, topic: str, key: bytes, value: bytes, *, generation: int | None = None) -> Future[Record]:
+        """See EventLog."""
+        partition = Partition(topic, partition_of(key, self._counts[topic]))
+        return self._writer.append(partition, key, value, generation=generation)
 
     def append_copies(self, records: Sequence[Record]) -> list[Future[Record]]:
         """See CopyTarget."""
+        generation = self._writer.generation
         return [
-            self._writer.append(record.partition, record.key, record.value, record.time_millis) for record in records
+            self._writer.append(record.partition, record.key, record.value, record.time_millis, generation=generation)
+            for record in records
         ]
 
     def read(self, partition: Partition, offset: int, *, max_bytes: int) -> Sequence[Record]:

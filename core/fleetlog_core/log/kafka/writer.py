@@ -6,8 +6,8 @@ not durable is bounded in bytes. A flush of the driver reports no failures, so n
 When one append fails, all that are open fail with it, at that moment, and another producer takes the place of this one.
 Otherwise a later append could become durable without an earlier one, and its caller, who does the earlier one again,
 would have them in the wrong order: brokers refuse a batch whose predecessor they lack only while the producer keeps its
-id, and the driver takes another id after a batch that it gives up. For a moment afterwards nothing is taken, until
-callers who append one after the other have heard of it.
+id, and the driver takes another id after a batch that it gives up. The generation rises at that moment: callers who
+append one after the other, and have not heard of the failure yet, append nothing behind it.
 
 The driver's own delivery timeout does not hold: while it asks for a new producer id it looks at no batch; and brokers
 that were away may leave it so for ever, also when they are back. So the time of an append is watched here, and the
@@ -32,7 +32,7 @@ from kafka.producer.future import RecordMetadata
 
 from fleetlog_core.log.kafka.clients import named, opened
 from fleetlog_core.log.kafka.settings import RECORD_BYTES, KafkaSettings
-from fleetlog_core.log.port import LogUnavailable, Partition, Record, RecordTooLarge
+from fleetlog_core.log.port import BEHIND_FAILURE, LogUnavailable, Partition, Record, RecordTooLarge
 
 OVERHEAD_BYTES = 500
 """About what a waiting append takes in memory besides its bytes."""
@@ -40,8 +40,6 @@ PRODUCER_BATCH_BYTES = 1024 * 1024
 REQUEST_BYTES = 16 * 1024 * 1024
 LOOK_SECONDS = 0.25
 """How often it is looked for appends whose time is over."""
-QUIET_SECONDS = 0.25
-"""How long nothing is taken after a failure. Its callers hear of it much sooner."""
 _diagnostics = logging.getLogger(__name__)
 
 
@@ -74,14 +72,23 @@ class Writer:
         self._bytes = 0
         self._is_broken = False
         """An append failed, and the producer that had it is not replaced yet."""
-        self._quiet_until = 0.0
+        self.generation = 0
+        """See EventLog."""
         self._closed = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._send_all, name="log-writer", daemon=True)
         self._thread.start()
         threading.Thread(target=self._watch, name="log-deadlines", daemon=True).start()
 
-    def append(self, partition: Partition, key: bytes, value: bytes, time_millis: int | None = None) -> Future[Record]:
+    def append(
+        self,
+        partition: Partition,
+        key: bytes,
+        value: bytes,
+        time_millis: int | None = None,
+        *,
+        generation: int | None = None,
+    ) -> Future[Record]:
         """As EventLog.append, into a given partition, at the producer's time or a given one."""
         done: Future[Record] = Future()
         # A caller who cancels it would not stop the record; so it can't be cancelled.
@@ -95,8 +102,8 @@ class Writer:
         with self._lock:
             if self._closed:
                 done.set_exception(LogUnavailable("the log is closed"))
-            elif time.monotonic() < self._quiet_until:
-                done.set_exception(LogUnavailable("what came before it failed just now; nothing was written"))
+            elif generation is not None and generation != self.generation:
+                done.set_exception(LogUnavailable(BEHIND_FAILURE))
             elif self._bytes + item.weight() > self._settings.buffer_bytes:
                 done.set_exception(LogUnavailable(f"{self._bytes:,} bytes wait for Kafka already; nothing was written"))
             else:
@@ -192,7 +199,7 @@ class Writer:
             failed = list(self._open)
             self._open.clear()
             self._is_broken = True
-            self._quiet_until = time.monotonic() + QUIET_SECONDS
+            self.generation += 1
             producer = self._producer
         # What it is sending may still go out, in order; then no more.
         producer._sender.force_close()
@@ -203,7 +210,7 @@ class Writer:
         offset = int(metadata.offset)
         if offset < 0:
             # A retry that the broker knew as done, too long ago to say where.
-            self._fail(item, LogUnavailable("Kafka has the record and doesn't say at which offset"))
+            self._failed(item, LogUnavailable("Kafka has the record and doesn't say at which offset"))
         elif self._settle(item):
             item.done.set_result(Record(item.partition, offset, item.key, item.value, int(metadata.timestamp)))
 

@@ -31,6 +31,7 @@ class Frame(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     INGEST_TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    REQUEST_DIGEST_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """Tenant boundary, 1 to 64 characters of a-z 0-9 - _. Empty = "default"."""
     run_id: _builtins.bytes
@@ -41,6 +42,10 @@ class Frame(_message.Message):
     """Place of the writer among the writers of the run, from 0. Absent: not distributed."""
     ingest_time_millis: _builtins.int
     """The gateway's clock when it took the frame, Unix milliseconds. Set by the gateway; clients leave it 0."""
+    request_digest: _builtins.int
+    """Digest of the request that the gateway made this frame of, whose request_id is the writer: tells other content
+    under the same id. Set by the gateway for UpdateRun; clients leave it 0.
+    """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
         """At least one, with consecutive sequences."""
@@ -54,10 +59,11 @@ class Frame(_message.Message):
         rank: _builtins.int | None = ...,
         events: _abc.Iterable[_event_pb2.Event] | None = ...,
         ingest_time_millis: _builtins.int = ...,
+        request_digest: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "rank", b"rank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "events", b"events", "ingest_time_millis", b"ingest_time_millis", "namespace", b"namespace", "rank", b"rank", "run_id", b"run_id", "writer_id", b"writer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "events", b"events", "ingest_time_millis", b"ingest_time_millis", "namespace", b"namespace", "rank", b"rank", "request_digest", b"request_digest", "run_id", b"run_id", "writer_id", b"writer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
     _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015

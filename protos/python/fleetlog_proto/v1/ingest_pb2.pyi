@@ -73,12 +73,12 @@ class AppendEventsResponse(_message.Message):
     MORE_RESPONSES_FIELD_NUMBER: _builtins.int
     FRAMES_PER_REQUEST_FIELD_NUMBER: _builtins.int
     run_id: _builtins.bytes
-    """The frame's run: 16 bytes."""
+    """The frame's run: 16 bytes; also when it is refused. Empty when the request could not be read."""
     writer_id: _builtins.bytes
-    """The frame's writer: 16 bytes."""
+    """The frame's writer: 16 bytes; as run_id."""
     durable_sequence: _builtins.int
-    """Highest sequence of the frame: it and all before it of this writer are in the log or refused. 0 when
-    `status` refuses the whole frame.
+    """Highest sequence of the frame: it and all before it that this writer sent on this stream are in the log or
+    refused, without a gap. 0 when `status` refuses the whole frame.
     """
     frames_per_request: _builtins.int
     """How many frames a request of this stream may have from now on. 0: one, as with gateways that do not know
@@ -157,6 +157,7 @@ class ImportRunsRequest(_message.Message):
     NAMESPACE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     RUNS_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     request_id: _builtins.bytes
@@ -165,16 +166,21 @@ class ImportRunsRequest(_message.Message):
     def runs(self) -> _event_pb2.RunsImported:
         """The runs; their ids are the caller's."""
 
+    @_builtins.property
+    def at_least(self) -> _position_pb2.Position:
+        """Runs that were written before this position are seen as `existing`; waits for it. Empty: as far as is applied."""
+
     def __init__(
         self,
         *,
         namespace: _builtins.str = ...,
         request_id: _builtins.bytes = ...,
         runs: _event_pb2.RunsImported | None = ...,
+        at_least: _position_pb2.Position | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["runs", b"runs"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "runs", b"runs"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace", "request_id", b"request_id", "runs", b"runs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "namespace", b"namespace", "request_id", b"request_id", "runs", b"runs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -246,6 +252,7 @@ class UpdateRunRequest(_message.Message):
     DELETED_TAGS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     run_id: _builtins.str
@@ -266,6 +273,12 @@ class UpdateRunRequest(_message.Message):
     def deleted_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Keys of tags to remove; applied before `tags`."""
 
+    @_builtins.property
+    def at_least(self) -> _position_pb2.Position:
+        """The run is looked up once everything before this position is applied; waits for it within the deadline. Empty: as
+        far as is applied, and a run that was only just started may not be found.
+        """
+
     def __init__(
         self,
         *,
@@ -277,10 +290,11 @@ class UpdateRunRequest(_message.Message):
         deleted_tags: _abc.Iterable[_builtins.str] | None = ...,
         state: _event_pb2.RunState.ValueType = ...,
         deleted: _builtins.bool | None = ...,
+        at_least: _position_pb2.Position | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_deleted", b"_deleted", "_name", b"_name", "deleted", b"deleted", "name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_deleted", b"_deleted", "_name", b"_name", "at_least", b"at_least", "deleted", b"deleted", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deleted", b"_deleted", "_name", b"_name", "deleted", b"deleted", "deleted_tags", b"deleted_tags", "name", b"name", "namespace", b"namespace", "request_id", b"request_id", "run_id", b"run_id", "state", b"state", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deleted", b"_deleted", "_name", b"_name", "at_least", b"at_least", "deleted", b"deleted", "deleted_tags", b"deleted_tags", "name", b"name", "namespace", b"namespace", "request_id", b"request_id", "run_id", b"run_id", "state", b"state", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__deleted: _TypeAlias = _typing.Literal["deleted"]  # noqa: Y015
     _WhichOneofArgType__deleted: _TypeAlias = _typing.Literal["_deleted", b"_deleted"]  # noqa: Y015

@@ -100,10 +100,23 @@ class IngestServiceServicer:
         """Streams frames in and their fates out, one response for each request and in the same order. A response
         with a durable_sequence means: in the log, on disk. A stream may carry frames of many runs and writers.
 
+        Sequences of a writer follow one another within a stream: a frame that begins beyond the next one is refused with
+        OUT_OF_RANGE SEQUENCE_GAP, whose metadata names `expected_sequence`, and nothing of it is taken. What was answered
+        with another refusal counts as answered. Frames again from before change nothing; with other content under the same
+        sequences they are refused with FAILED_PRECONDITION SEQUENCE_REUSED where the stream knows it. A gateway knows
+        nothing of earlier streams: a gap, or other content, between two streams of a writer is found when the events
+        are applied, and is recorded on the run as a problem (SEQUENCE_GAP, SEQUENCE_REUSED).
+
+        Runs that are deleted take nothing: FAILED_PRECONDITION RUN_DELETED, on streams that are open within 10 seconds. Of
+        a run that ended only those writers are taken that wrote to it before (a rank may finish early), and those that
+        open it with RESUME; others get FAILED_PRECONDITION RUN_FINISHED, however they open it. A frame that the run has
+        already is answered as durable in any case.
+
         A refused event or frame leaves the stream open. On UNAVAILABLE, DEADLINE_EXCEEDED, ABORTED or
         RESOURCE_EXHAUSTED with RetryInfo (of the stream or in a response) send everything again that has no
         response yet, oldest first: repeats are recognised by (run, writer, sequence) and change nothing. On
-        INVALID_ARGUMENT, FAILED_PRECONDITION or PERMISSION_DENIED in a response set the frame aside.
+        INVALID_ARGUMENT, FAILED_PRECONDITION or PERMISSION_DENIED in a response set the frame aside. On OUT_OF_RANGE send
+        from the sequence that is expected, or set the frame aside.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -122,7 +135,10 @@ class IngestServiceServicer:
     def UpdateRun(self, request, context):
         """Sets or removes tags, renames, finishes, deletes or restores one run from outside its training code.
         Durable when it returns; retry freely with the same request_id.
-        INVALID_ARGUMENT: a field is out of its limits. NOT_FOUND: no such run in the namespace.
+        INVALID_ARGUMENT: a field is out of its limits. NOT_FOUND: no such run in the namespace, as of `at_least`.
+        DEADLINE_EXCEEDED POSITION_NOT_REACHED: `at_least` can't be read yet. FAILED_PRECONDITION REQUEST_ID_REUSED: the
+        request_id stands for another change of the run, which stays. (Of two at the same moment the second is recorded on
+        the run as SEQUENCE_REUSED.)
         RESOURCE_EXHAUSTED: the changes have more than 4 MiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -131,6 +147,7 @@ class IngestServiceServicer:
 
     def CreateExperiment(self, request, context):
         """Makes an experiment. Returns when the outcome is visible. Idempotent by request_id.
+        FAILED_PRECONDITION REQUEST_ID_REUSED: the request_id stands for another request, whose outcome stays.
         ALREADY_EXISTS: the name is taken (by a deleted experiment, too). INVALID_ARGUMENT: the name is out of limits.
         RESOURCE_EXHAUSTED: the tags have more than 256 KiB.
         """

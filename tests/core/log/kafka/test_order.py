@@ -76,11 +76,12 @@ def test_what_failed_has_nothing_appended_behind_it_at_once(settings: KafkaSetti
             settings, bootstrap=tuple(network.bootstrap.split(",")), delivery_seconds=1.0, request_seconds=1.0
         )
         with closing(KafkaLog(through)) as log:
-            assert log.append(EVENTS, b"run", b"0").exception(30) is None
+            generation = log.generation()
+            assert log.append(EVENTS, b"run", b"0", generation=generation).exception(30) is None
             network.end()
-            assert isinstance(log.append(EVENTS, b"run", b"1").exception(30), LogUnavailable)
+            assert isinstance(log.append(EVENTS, b"run", b"1", generation=generation).exception(30), LogUnavailable)
             network.mend()
-            # By somebody who has not heard of the failure yet.
-            behind = log.append(EVENTS, b"run", b"2")
+            # By somebody who has not heard of the failure yet, however long ago it was.
+            behind = log.append(EVENTS, b"run", b"2", generation=generation)
             assert behind.done()
             assert isinstance(behind.exception(), LogUnavailable)

@@ -172,7 +172,7 @@ def _tags_deleted(event: event_pb2.Event, field: str) -> None:
     keys = event.tags_deleted.keys
     _check_count(keys, limits.TAGS_PER_EVENT, f"{field}.keys")
     for place, key in enumerate(keys):
-        check_key(key, f"{field}.keys[{place}]")
+        check_key(key, f"{field}.keys[{place}]", written=False)
 
 
 def _datasets_logged(event: event_pb2.Event, field: str) -> None:

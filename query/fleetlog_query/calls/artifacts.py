@@ -31,7 +31,7 @@ class ArtifactCalls(QueryCalls):
         """See the proto."""
         namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
         if request.path:
-            check_artifact_path(request.path)
+            check_artifact_path(request.path, written=False)
         size = check_page_size(request.page_size, 1_000, 10_000)
         purpose = f"artifacts:{namespace}:{run_id.hex()}:{request.path}"
         after = str(self._tokens.read(purpose, request.page_token)[0]) if request.page_token else ""
@@ -47,7 +47,7 @@ class ArtifactCalls(QueryCalls):
     ) -> AsyncIterator[artifact_pb2.DownloadArtifactResponse]:
         """See the proto."""
         namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
-        check_artifact_path(request.path)
+        check_artifact_path(request.path, written=False)
         await self._wait(request.at_least, context)
         timeout = remaining(context)
         await self._check_run(namespace, run_id, timeout)

@@ -33,7 +33,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """The text on one line: hidden characters as escapes such as \\x1b, \\n and \\u202e, everything else as it is."""
+    """The text on one line: hidden characters are escaped as Python does it, everything else stays as it is."""
     return HIDDEN.sub(_escaped, text)
 
 

@@ -5,11 +5,12 @@ A server may be broken, of another version, or mean harm. Its answers bound no m
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
-from fleetlog_core.errors import FleetlogError, InvalidArgument, shown
+from fleetlog_core.errors import FleetlogError, shown
 
 from fleetlog.connection import Connection
 
@@ -46,7 +47,7 @@ def understood(target: str, what: str) -> Iterator[None]:
     """Errors of taking an answer apart become BAD_ANSWER: it has values that no server of this version sends."""
     try:
         yield
-    except (ValueError, LookupError, ArithmeticError, TypeError, InvalidArgument) as error:
+    except (ValueError, LookupError, ArithmeticError, TypeError, NotImplementedError, OSError) as error:
         raise bad_answer(target, f"{what}: {shown(str(error))}") from error
 
 
@@ -69,11 +70,11 @@ def pages(
 
 def check_ids(target: str, what: str, ids: Sequence[str], asked: Sequence[str]) -> None:
     """BAD_ANSWER when an answer has an id that was not asked for, or one twice."""
-    allowed = {canonical(one) for one in asked}
+    expected = Counter(map(canonical, asked))
     for one in ids:
-        if one not in allowed:
+        if not expected[one]:
             raise bad_answer(target, f"{what} {shown(one)} was not asked for, or came twice")
-        allowed.remove(one)
+        expected[one] -= 1
 
 
 def check_same(target: str, what: str, answered: Any, asked: Any) -> None:

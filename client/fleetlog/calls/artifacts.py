@@ -10,9 +10,10 @@ from fleetlog_core import limits
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_proto.v1 import artifact_pb2
 
-from fleetlog.answers import bad_answer, pages, understood
+from fleetlog.answers import bad_answer, pages
 from fleetlog.calls.base import READ_SECONDS, Calls
 from fleetlog.downloads import download, target_of
+from fleetlog.errors import InvalidArgument
 from fleetlog.traces import trace_metadata
 
 DOWNLOAD_SECONDS = 3600.0
@@ -36,8 +37,10 @@ class ArtifactCalls(Calls):
 
     def _check(self, artifact: artifact_pb2.Artifact, below: str) -> None:
         """BAD_ANSWER for what can't be a file of a run, or was not asked for: callers open files by these paths."""
-        with understood(self.target, "the path of an artifact"):
+        try:
             check_artifact_path(artifact.path, written=False)
+        except InvalidArgument as error:
+            raise bad_answer(self.target, f"an artifact's {error}") from error
         if below and artifact.path != below and not artifact.path.startswith(f"{below}/"):
             raise bad_answer(self.target, "an artifact is not below the path that was asked for")
         if not 0 <= artifact.size_bytes <= limits.ARTIFACT_BYTES or len(artifact.sha256) != 32:

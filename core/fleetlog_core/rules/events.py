@@ -12,6 +12,7 @@ from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.rules.datasets import check_dataset
+from fleetlog_core.rules.losses import is_reason
 from fleetlog_core.rules.names import check_key, check_keys, check_run_name, check_text, check_user, fits
 from fleetlog_core.rules.paths import check_artifact_path
 
@@ -217,6 +218,16 @@ def check_size_and_digest(size_bytes: int, sha256: bytes, field: str) -> None:
         )
 
 
+def _loss_reported(event: event_pb2.Event, field: str) -> None:
+    reason = event.loss_reported.reason
+    if reason and not is_reason(reason):
+        raise InvalidArgument.of_field(
+            "REASON_INVALID",
+            f"{field}.reason",
+            f"{shown(reason)} is not 1 to {limits.REASON_CHARACTERS} of A-Z 0-9 _ that begin with a letter; send OTHER",
+        )
+
+
 def _anything(event: event_pb2.Event, field: str) -> None:
     """Nothing in it can be wrong."""
 
@@ -262,5 +273,5 @@ _CHECKS: dict[str, Callable[[event_pb2.Event, str], None]] = {
     "tags_deleted": _tags_deleted,
     "datasets_logged": _datasets_logged,
     "artifact_logged": _artifact_logged,
-    "loss_reported": _anything,
+    "loss_reported": _loss_reported,
 }

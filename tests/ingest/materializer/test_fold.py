@@ -151,6 +151,18 @@ def test_a_loss_and_a_refusal_are_told_on_the_run() -> None:
     assert texts(out, "problems", "points") == ["12", "3"]
 
 
+def test_reasons_that_a_client_makes_up_are_few_and_short_in_the_tables() -> None:
+    reasons = [*(f"R{number}" for number in range(100)), "\x1b[2J", "X" * 10_000, "R0", ""]
+    events = [
+        event_pb2.Event(sequence=place, loss_reported=event_pb2.LossReported(points=1, reason=reason))
+        for place, reason in enumerate(reasons, start=1)
+    ]
+    out = folded(State(), record(frame(*events), 0))
+    told = texts(out, "problems", "reason")
+    assert told == [*(f"R{number}" for number in range(64)), *["OTHER"] * 38, "R0", "LOSS_REPORTED"]
+    assert texts(out, "problems", "points") == ["1"] * len(reasons)
+
+
 def test_canonical_texts_and_their_numbers() -> None:
     def canonical(param: event_pb2.Param) -> tuple[str, float, int]:
         values = values_of([param])

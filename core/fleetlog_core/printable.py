@@ -9,6 +9,7 @@ the scripts of India and emoji are written with them.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 
@@ -40,6 +41,11 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """The text with its line breaks, every line as by `printable`."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def printable_json(text: str) -> str:
+    """JSON of the same value, with hidden characters in its texts as JSON's own escapes; line breaks between stay."""
+    return "\n".join(HIDDEN.sub(lambda match: json.dumps(match[0])[1:-1], line) for line in text.split("\n"))
 
 
 def hidden_character(text: str) -> str:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
-from fleetlog_core.printable import HIDDEN, hidden_character, printable, printable_lines
+from fleetlog_core.printable import HIDDEN, hidden_character, printable, printable_json, printable_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,6 +77,14 @@ def test_every_format_character_is_hidden_but_for_marks_before_digits() -> None:
         or "EGYPTIAN" in unicodedata.name(one)
         for one in seen
     )
+
+
+@given(st.recursive(ANY_TEXT, lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner)))
+def test_json_stays_the_same_value_without_hidden_characters(value: object) -> None:
+    for indent in (None, 2):
+        text = printable_json(json.dumps(value, indent=indent, ensure_ascii=False))
+        assert json.loads(text) == json.loads(json.dumps(value))
+        assert not HIDDEN.search(text.replace("\n", ""))
 
 
 def test_lines_stay_lines() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fleetlog_core.printable import HIDDEN, printable, printable_lines
+from fleetlog_core.printable import printable, printable_json, printable_lines
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
@@ -51,9 +51,7 @@ def jsonable(value: Any) -> Any:
 def json_text(value: Any, indent: int | None = None) -> str:
     """Exact JSON without hidden characters; all of it ASCII where what is printed to knows no more."""
     unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    text = json.dumps(jsonable(value), indent=indent, ensure_ascii=not unicode)
-    # Line breaks between values stay; those in texts are escaped already.
-    return "\n".join(HIDDEN.sub(lambda match: json.dumps(match[0])[1:-1], line) for line in text.split("\n"))
+    return printable_json(json.dumps(jsonable(value), indent=indent, ensure_ascii=not unicode))
 
 
 def print_json(value: Any) -> None:

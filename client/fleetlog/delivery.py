@@ -21,6 +21,7 @@ import grpc
 from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from fleetlog.connection import Connection
+from fleetlog.diagnostics import make_printable
 from fleetlog.errors import RETRY, FleetlogError, from_call, from_status
 from fleetlog.experiment_numbers import ExperimentNumbers
 from fleetlog.framing import FRAME_POINTS, Framer
@@ -31,6 +32,7 @@ from fleetlog.under_way import Stream
 from fleetlog.uploads import Uploads
 
 diagnostics = logging.getLogger("fleetlog")
+diagnostics.addFilter(make_printable)
 _jitter = random.Random()  # noqa: S311
 """Not the module's own numbers: a training that is seeded has to get the same ones on every day."""
 

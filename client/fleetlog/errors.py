@@ -28,6 +28,8 @@ from fleetlog_core.errors import (
     Unavailable,
     Violation,
 )
+from fleetlog_core.printable import printable
+from fleetlog_core.rules.losses import is_reason
 from google.rpc import error_details_pb2, status_pb2
 
 DETAILS_KEY = "grpc-status-details-bin"
@@ -53,10 +55,11 @@ def from_status(status: status_pb2.Status) -> FleetlogError:
         if detail.Unpack(retry):
             delay = retry.retry_delay.ToMilliseconds() / 1e3
     kind = _BY_CODE.get(_NUMBERS.get(status.code, ""), FleetlogError)
-    violations = tuple(Violation(v.field, v.description) for v in bad.field_violations)
+    violations = tuple(Violation(printable(v.field), printable(v.description)) for v in bad.field_violations)
     name = _NUMBERS.get(status.code, "UNKNOWN")
     known = kind(
-        info.reason or name,
+        # What is no reason is none that anybody waits for, and would be told to the run as one.
+        info.reason if is_reason(info.reason) else name,
         status.message,
         violations=violations,
         metadata=dict(info.metadata),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fleetlog_core import limits
 from fleetlog_proto.v1 import facets_pb2, scope_pb2
 
+from fleetlog.answers import bad_answer, pages
 from fleetlog.connection import Connection
 from fleetlog.errors import InvalidArgument
 
@@ -63,18 +64,14 @@ def list_keys(connection: Connection, scope: scope_pb2.RunScope, kind: str, cont
         page_size=limits.PAGE_SIZE,
     )
     found: list[KeyInfo] = []
-    while True:
-        response = connection.call(connection.query.ListKeys, request, READ_SECONDS)
-        found += [
-            KeyInfo(
-                _WORDS[one.kind], one.key, one.runs, one.numeric_runs,
-                one.min if one.HasField("min") else None, one.max if one.HasField("max") else None,
-            )
-            for one in response.keys
-        ]  # fmt: skip
-        if not response.next_page_token:
-            return found
-        request.page_token = response.next_page_token
+    for page in pages(connection, connection.query.ListKeys, request, READ_SECONDS):
+        for one in page.keys:
+            word = _WORDS.get(one.kind)
+            if word is None or (kind and word != kind):
+                raise bad_answer(connection.target, f"a key of kind {one.kind}, which was not asked for")
+            low, high = one.min if one.HasField("min") else None, one.max if one.HasField("max") else None
+            found.append(KeyInfo(word, one.key, one.runs, one.numeric_runs, low, high))
+    return found
 
 
 def list_values(
@@ -88,12 +85,16 @@ def list_values(
     if kind == facets_pb2.KEY_KIND_ATTRIBUTE:
         name = name if group == "attributes" else key
     request = facets_pb2.ListValuesRequest(scope=scope, kind=kind, key=name, contains=contains)
+    request.page_size = limits.PAGE_SIZE if limit is None else min(limits.PAGE_SIZE, limit)
     found: list[ValueCount] = []
-    while limit is None or len(found) < limit:
-        request.page_size = limits.PAGE_SIZE if limit is None else min(limits.PAGE_SIZE, limit - len(found))
-        response = connection.call(connection.query.ListValues, request, READ_SECONDS)
-        found += [ValueCount(one.value, one.runs) for one in response.values]
-        request.page_token = response.next_page_token
-        if not response.next_page_token:
-            break
+    if limit is not None and limit <= 0:
+        return found
+    for page in pages(connection, connection.query.ListValues, request, READ_SECONDS):
+        if len(page.values) > request.page_size:
+            raise bad_answer(connection.target, f"a page of {len(page.values):,} values, more than were asked for")
+        found += [ValueCount(one.value, one.runs) for one in page.values]
+        if limit is not None:
+            if len(found) >= limit:
+                break
+            request.page_size = min(limits.PAGE_SIZE, limit - len(found))
     return found

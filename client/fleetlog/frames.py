@@ -23,10 +23,15 @@ _KINDS = ("params.", "metrics.", "tags.")
 
 
 def batches_of(data: bytes) -> Iterator[pa.RecordBatch]:
-    """The batches of an IPC stream, without a copy."""
+    """The batches of an IPC stream, without a copy. ValueError, OSError and their kin for bytes that are none.
+
+    Whatever reads their columns trusts offsets and lengths: these are checked here, for bytes came over a network.
+    """
     pyarrow = _pyarrow()
     with pyarrow.ipc.open_stream(pyarrow.py_buffer(data)) as stream:
-        yield from stream
+        for batch in stream:
+            batch.validate(full=True)
+            yield batch
 
 
 def table_of_batches(batches: Iterable[pa.RecordBatch]) -> pa.Table:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from fleetlog_core.rules.losses import loss_reason
 from fleetlog_proto.v1 import event_pb2
 
 MAX_BYTES = 512 * 1024 * 1024
@@ -37,6 +38,8 @@ class Writer:
     started: event_pb2.RunStarted
     experiment_id: int | None = None
     next_sequence: int = 1
+    loss_reasons: set[str] = field(default_factory=set)
+    """Reasons that losses were told under."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,7 @@ class Outbox:
     def lose(self, writer: Writer, reason: str, points: int = 0, events: int = 0) -> None:
         """Have the run told of what it lost, together with what it loses for this reason until that is sent."""
         with self._lock:
+            reason = loss_reason(reason, writer.loss_reasons)
             name = (writer.run_id, writer.writer_id, reason)
             loss = self._losses.get(name)
             if loss is None:

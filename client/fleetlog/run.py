@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,15 +20,14 @@ from fleetlog_core.rules.names import check_key, check_keys
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog import exits
-from fleetlog.artifacts import artifact_event, files_below
 from fleetlog.columns import checked_millis, millis, pieces, real, whole
 from fleetlog.datasets import Described, to_dataset
 from fleetlog.deliveries import delivery_to, flush_delivery
 from fleetlog.delivery import Delivery, diagnostics
-from fleetlog.errors import RETRY, FleetlogError
+from fleetlog.errors import FleetlogError
+from fleetlog.file_logging import FileLogger
 from fleetlog.outbox import Fact, Row, Slice, Writer
 from fleetlog.params import to_params
-from fleetlog.uploads import Upload
 
 SLICE_POINTS = 100_000
 SERIES_WAIT_SECONDS = 60.0
@@ -223,36 +221,27 @@ class Run:
         """Change the display name."""
         self._say(run_updated=event_pb2.RunUpdated(name=name))
 
-    def log_artifact(self, path: str | Path, name: str | None = None) -> None:
+    def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> None:
         """Keep a file, under its own name or another path. Files over 1 MiB are uploaded before this returns.
 
-        When no server answers it is uploaded in the background as soon as one does, as it is then: leave it in place.
+        What it has at the call is kept, also while it grows. When no server answers it is uploaded in the background as
+        soon as one does, as it is then: leave it in place. Never raises: what can't be kept (a FIFO, a device, a file
+        that is rewritten again and again) is warned about, and the run is told (ARTIFACT_NOT_KEPT).
         """
-        self._artifact(Path(path), name or Path(path).name)
+        self._files().log(path, name)
 
-    def log_artifacts(self, folder: str | Path, prefix: str = "") -> None:
-        """Keep every file below a folder."""
-        for path, name in files_below(Path(folder)):
-            self._artifact(path, f"{prefix.strip('/')}/{name}" if prefix else name)
+    def log_artifacts(self, folder: str | os.PathLike[str], prefix: str = "") -> None:
+        """Keep every file below a folder, under its path there behind the prefix.
 
-    def _artifact(self, path: Path, name: str) -> None:
+        Links to files of the folder are followed; those out of it, and those to folders, are not: they are warned about
+        as everything that is not kept. After a minute the rest is uploaded in the background.
+        """
+        self._files().log_tree(folder, prefix)
+
+    def _files(self) -> FileLogger:
         if self._pid != os.getpid():
             self._rejoin()
-        upload = Upload(self._writer, path, name)
-        try:
-            event = artifact_event(self._delivery.connection, self._writer, path, name, millis(None))
-        except (OSError, FleetlogError) as error:
-            if isinstance(error, FleetlogError) and error.code in RETRY:
-                self._delivery.warn("upload", f"artifact {name} waits for the server: {error}")
-                self._delivery.uploads.add(upload)
-                return
-            self._delivery.outbox.lose(self._writer, "ARTIFACT_NOT_KEPT", events=1)
-            diagnostics.warning("artifact %s was not kept: %s", name, error)
-            return
-        if event.artifact_logged.content and self._delivery.outbox.full:
-            self._delivery.uploads.add(upload)
-            return
-        self._put(event)
+        return FileLogger(self._delivery, self._writer, self._put)
 
     def _say(self, **payload: Any) -> None:
         if self._pid != os.getpid():

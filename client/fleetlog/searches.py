@@ -8,8 +8,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_core.printable import printable
+from fleetlog_proto.v1 import query_pb2, run_pb2
 
+from fleetlog.answers import bad_answer, understood
 from fleetlog.connection import connection_to
 from fleetlog.frames import batches_of, table_of_batches
 from fleetlog.streaming import resumed
@@ -33,14 +35,14 @@ class Explanation:
     reads_points: bool
 
     def __str__(self) -> str:
-        return "\n".join(self.lines)
+        return "\n".join(map(printable, self.lines))
 
 
 class RunSearch:
     """A search without a limit: its runs can be streamed as often as wanted."""
 
     def __init__(self, target: str, request: query_pb2.SearchRunsRequest, reader: Reader) -> None:
-        self._target = target
+        self.target = target
         self._request = request
         self.reader = reader
 
@@ -49,24 +51,34 @@ class RunSearch:
         request = query_pb2.SearchRunsRequest()
         request.CopyFrom(self._request)
         request.page_size = size
-        connection = connection_to(self._target)
-        return connection.call(connection.query.SearchRuns, request, READ_SECONDS)
+        connection = connection_to(self.target)
+        page = connection.call(connection.query.SearchRuns, request, READ_SECONDS)
+        if len(page.runs) > size:
+            raise bad_answer(self.target, f"a page of {len(page.runs):,} runs, and {size:,} were asked for")
+        return page
+
+    def view(self, run: run_pb2.Run) -> RunView:
+        """A run of an answer. BAD_ANSWER."""
+        with understood(self.target, "a run"):
+            return RunView(run, self.reader)
 
     def runs(self) -> Iterator[RunView]:
         """Every run, in order; as many are at hand as one response holds."""
         for response in self._responses(query_pb2.RUN_FORMAT_MESSAGES):
             for run in response.runs:
-                yield RunView(run, self.reader)
+                yield self.view(run)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The same as Arrow: some hundred runs a batch, with the columns that these have."""
         for response in self._responses(query_pb2.RUN_FORMAT_ARROW):
-            yield from batches_of(response.arrow)
+            with understood(self.target, "a table of runs"):
+                batches = list(batches_of(response.arrow))
+            yield from batches
 
     def _responses(self, format_: query_pb2.RunFormat.ValueType) -> Iterator[query_pb2.StreamRunsResponse]:
         request = query_pb2.StreamRunsRequest(search=self._request, format=format_)
         responses = resumed(
-            self._target, lambda stub: stub.StreamRuns(request, metadata=trace_metadata()), lambda: RETRIES
+            self.target, lambda stub: stub.StreamRuns(request, metadata=trace_metadata()), lambda: RETRIES
         )
         with closing(responses):
             for response in responses:
@@ -99,7 +111,9 @@ class AllRuns(RunList):
 
     def to_arrow(self) -> pa.Table:
         """See RunList.to_arrow."""
-        return table_of_batches(self._search.batches())
+        batches = list(self._search.batches())
+        with understood(self._search.target, "a table of runs"):
+            return table_of_batches(batches)
 
 
 def search(search: RunSearch, limit: int | None) -> RunList:
@@ -119,4 +133,4 @@ def _found(search: RunSearch, page: query_pb2.SearchRunsResponse, limit: int | N
     if page.next_page_token and limit is not None and len(page.runs) < limit:
         # Not page by page: a run that moves from one to another meanwhile would come twice or not at all.
         return RunList(list(itertools.islice(search.runs(), limit)), total, page.total_count_is_lower_bound)
-    return RunList([RunView(run, search.reader) for run in page.runs], total, page.total_count_is_lower_bound)
+    return RunList([search.view(run) for run in page.runs], total, page.total_count_is_lower_bound)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, overload
 
+from fleetlog_core.printable import printable
 from fleetlog_proto.v1 import selection_pb2
 
 from fleetlog.errors import InvalidArgument
@@ -142,7 +143,7 @@ class Selection(Sequence[Group]):
         grouped = f" in {self.groups_compared:,} groups" if any(group.values for group in self) else ""
         lines.append(f"{self.compared:,} runs{grouped} compared")
         lines += [f"  {group.reason}" for group in self]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -159,7 +160,7 @@ class Selection(Sequence[Group]):
 
     def __repr__(self) -> str:
         head = f"<fleetlog.Selection: {len(self)} of {self.groups_compared:,}, from {self.candidates:,} runs>"
-        return "\n".join([head, *(f"  {group.reason}" for group in self)])
+        return "\n".join([head, *(f"  {printable(group.reason)}" for group in self)])
 
     def rows(self) -> list[dict[str, object]]:
         """A row a group: rank, what it is grouped by, count, each objective and its statistics, its best run."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict
 
+from fleetlog_core.errors import shown
 from fleetlog_proto.v1 import metric_pb2
+
+from fleetlog.answers import bad_answer, canonical
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,11 +153,15 @@ def _column(data: bytes, code: str) -> Any:
     return numpy.frombuffer(data, {"q": "<i8", "Q": "<u8", "d": "<f8"}[code])
 
 
-def gather(responses: Iterable[metric_pb2.ReadMetricResponse]) -> tuple[list[Series], list[Buckets]]:
-    """The series as they came, or their buckets."""
+def gather(
+    responses: Iterable[metric_pb2.ReadMetricResponse], request: metric_pb2.ReadMetricRequest, target: str
+) -> tuple[list[Series], list[Buckets]]:
+    """The series as they came, or their buckets. BAD_ANSWER for parts of others than were asked for."""
+    expected = Expected(request, target)
     chunks: dict[tuple[str, str, int | None], list[metric_pb2.MetricPart]] = {}
     for response in responses:
         for part in response.parts:
+            expected.check(part)
             rank = part.rank if part.HasField("rank") else None
             chunks.setdefault((part.run_id, part.key, rank), []).append(part)
     series: list[Series] = []
@@ -164,6 +172,42 @@ def gather(responses: Iterable[metric_pb2.ReadMetricResponse]) -> tuple[list[Ser
         else:
             series.append(_joined(key, [one.points for one in found], run_id, rank))
     return series, buckets
+
+
+class Expected:
+    """What a request asked for, compared with the parts of its answer."""
+
+    def __init__(self, request: metric_pb2.ReadMetricRequest, target: str) -> None:
+        self._target = target
+        self._runs, self._keys = set(map(canonical, request.run_ids)), set(request.keys)
+        self._ranks, self._per_rank, self._buckets = set(request.ranks), request.per_rank, bool(request.buckets)
+        self._last = request.last_points
+        self._points: Counter[tuple[str, str, int]] = Counter()
+
+    def check(self, part: metric_pb2.MetricPart) -> None:
+        """BAD_ANSWER for a part of another series or form, or with columns of several lengths."""
+        if part.run_id not in self._runs or part.key not in self._keys:
+            self._refuse(f"points of {shown(part.key)} of run {shown(part.run_id)} were not asked for")
+        if part.HasField("rank") and (not self._per_rank or (self._ranks and part.rank not in self._ranks)):
+            self._refuse(f"points of rank {part.rank} were not asked for")
+        if part.HasField("buckets") != self._buckets:
+            self._refuse("points instead of buckets, or buckets instead of points")
+        if self._buckets:
+            many = part.buckets
+            columns = [many.steps, many.counts, many.mins, many.maxs, many.means, many.nans or many.counts]
+        else:
+            columns = [part.points.steps, part.points.times_millis, part.points.values]
+        sizes = {len(column) for column in columns}
+        if len(sizes) > 1 or sizes.pop() % 8:
+            self._refuse(f"columns of {shown(part.key)} are not of one length")
+        if self._last:
+            series = (part.run_id, part.key, part.rank)
+            self._points[series] += len(columns[0]) // 8
+            if self._points[series] > self._last:
+                self._refuse(f"more than the last {self._last:,} points of {shown(part.key)}")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise bad_answer(self._target, what)
 
 
 def _joined(key: str, chunks: Sequence[metric_pb2.PointChunk], run_id: str, rank: int | None) -> Series:

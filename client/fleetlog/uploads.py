@@ -31,6 +31,7 @@ class Upload:
     writer: Writer
     path: Path
     name: str
+    follow_link: bool = True
 
 
 class Uploads:
@@ -61,6 +62,12 @@ class Uploads:
         """What waits, oldest first."""
         with self._changed:
             return [upload.name for upload in self._waiting]
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may wait."""
+        with self._changed:
+            return len(self._waiting) < MAX_WAITING and not self._closed
 
     def wait(self, timeout_seconds: float) -> bool:
         """Until nothing waits; False when the time ran out."""
@@ -96,7 +103,9 @@ class Uploads:
         """Whether there is nothing more to do for it."""
         now = time.time_ns() // 1_000_000
         try:
-            event = artifact_event(self._connection, upload.writer, upload.path, upload.name, now)
+            event = artifact_event(
+                self._connection, upload.writer, upload.path, upload.name, now, follow_link=upload.follow_link
+            )
         except FleetlogError as error:
             if error.code in RETRY:
                 return False

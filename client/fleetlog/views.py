@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, Unpack, overload
 
+from fleetlog_core.errors import FleetlogError
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
 from fleetlog_proto.v1.position_pb2 import Position
 
 from fleetlog import frames
+from fleetlog.answers import BAD_ANSWER
 from fleetlog.datasets import Dataset
 from fleetlog.params import Value, from_param
 from fleetlog.series import Buckets, Series, Which
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+
+_STATES = {int(number): name.removeprefix("RUN_STATE_") for name, number in event_pb2.RunState.items()}
+"""One that a newer server knows is shown by its number."""
 
 
 class Reader(Protocol):
@@ -35,8 +41,11 @@ class Reader(Protocol):
 
 
 def utc(millis: int) -> datetime:
-    """A datetime in UTC of Unix milliseconds."""
-    return datetime.fromtimestamp(millis / 1000, UTC)
+    """A datetime in UTC of Unix milliseconds. FleetlogError BAD_ANSWER for a time that no calendar has."""
+    try:
+        return datetime.fromtimestamp(millis / 1000, UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise FleetlogError(BAD_ANSWER, f"the server sent {millis} as a time in Unix milliseconds") from error
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ class RunView:
         self.experiment_id = message.experiment_id
         self.name = message.name
         self.user = message.user
-        self.state = event_pb2.RunState.Name(message.state).removeprefix("RUN_STATE_")
+        self.state = _STATES.get(message.state, f"STATE_{message.state}")
         self.parent_id = message.parent_run_id or None
         self.deleted = message.deleted
         self.params: dict[str, Value] = {param.key: from_param(param) for param in message.params}

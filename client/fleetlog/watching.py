@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_proto.v1 import position_pb2, query_pb2_grpc, run_pb2, watch_pb2
 
+from fleetlog.answers import bad_answer, understood
 from fleetlog.streaming import resumed
 from fleetlog.traces import trace_metadata
 from fleetlog.under_way import Stream
@@ -15,6 +16,9 @@ from fleetlog.views import Reader, RunList, RunView
 
 RETRIES = 8
 """How often in a row a server is asked that never answered; one that did may be away for as long as it likes."""
+
+WATCHED = 1_000
+"""Maximum of runs that a watch has."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,17 @@ class RunWatch:
         self._position: position_pb2.Position | None = None
         self._runs: dict[str, run_pb2.Run] = {}
         self._parts: list[watch_pb2.WatchRunsResponse] = []
+        self._told = 0
 
     def changes(self) -> Iterator[RunChanges]:
         """Without end. Errors of this package; Unavailable only while no server ever answered."""
         while True:
             try:
                 for response in resumed(self._target, self._start, lambda: None if self._position else RETRIES):
-                    self._parts.append(response)
+                    self._add(response)
                     if response.HasField("position"):
-                        change = self._apply()
+                        with understood(self._target, "a change of watched runs"):
+                            change = self._apply()
                         if change is not None:
                             yield change
                 return
@@ -60,8 +66,18 @@ class RunWatch:
                 # Not the log that this watch began with, or one that lost its end: begin anew.
                 self._position = None
 
+    def _add(self, part: watch_pb2.WatchRunsResponse) -> None:
+        """BAD_ANSWER for a change of more runs than are watched: it would never end."""
+        self._parts.append(part)
+        self._told += 1 + len(part.entered) + len(part.changed) + len(part.left)
+        most = 4 * max(self._request.limit, WATCHED)
+        if self._told > most:
+            raise bad_answer(
+                self._target, f"a change of more than {most:,} runs, and {self._request.limit:,} are watched"
+            )
+
     def _start(self, stub: query_pb2_grpc.QueryServiceStub) -> Stream[watch_pb2.WatchRunsResponse]:
-        self._parts = []
+        self._parts, self._told = [], 0
         request = watch_pb2.WatchRunsRequest()
         request.CopyFrom(self._request)
         if self._position is not None:
@@ -71,7 +87,7 @@ class RunWatch:
 
     def _apply(self) -> RunChanges | None:
         """What the parts tell together; None when that is nothing new."""
-        parts, self._parts = self._parts, []
+        parts, self._parts, self._told = self._parts, [], 0
         snapshot, last = parts[0].snapshot, parts[-1]
         before = {} if snapshot else self._runs
         left = [run_id for part in parts for run_id in part.left if run_id in before]

@@ -8,7 +8,8 @@
     ├── OutOfRange             not the next one of what is sent in order
     ├── ResourceExhausted      over a limit, or come back later (retry_after_seconds)
     ├── Unavailable            a part that is needed does not answer; retry
-    └── DeadlineExceeded       the caller's time ran out
+    ├── DeadlineExceeded       the caller's time ran out
+    └── DataLoss               what was stored is gone, or is not what was stored
 
 Everything else that is raised inside a service becomes INTERNAL with one fixed text: a client never sees a stack
 trace, SQL, a path or a secret. Messages here are written for the user: which field, its value (through
@@ -18,6 +19,8 @@ trace, SQL, a path or a secret. Messages here are written for the user: which fi
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from fleetlog_core.printable import printable
 
 SHOWN_CHARACTERS = 100
 
@@ -39,8 +42,8 @@ class Violation:
 class FleetlogError(Exception):
     """The base of every error that a client may see.
 
-    `reason` is stable and machine-readable (UPPER_SNAKE_CASE); `violations` name fields; `metadata` is small and
-    safe to show.
+    `reason` is stable and machine-readable (UPPER_SNAKE_CASE); `message` is one line without hidden characters,
+    whatever texts of users or servers went into it; `violations` name fields; `metadata` is small and safe to show.
     """
 
     code = "UNKNOWN"
@@ -54,6 +57,7 @@ class FleetlogError(Exception):
         metadata: dict[str, str] | None = None,
         retry_after_seconds: float | None = None,
     ) -> None:
+        message = printable(message)
         super().__init__(message)
         self.reason = reason
         self.message = message
@@ -113,3 +117,9 @@ class DeadlineExceeded(FleetlogError):
     """The caller's time ran out."""
 
     code = "DEADLINE_EXCEEDED"
+
+
+class DataLoss(FleetlogError):
+    """What was stored is gone, or is not what was stored."""
+
+    code = "DATA_LOSS"

@@ -39,6 +39,10 @@ DATASET_LABEL_CHARACTERS = 250
 """What a dataset is read for, and of what kind its source is."""
 DATASET_TEXT_BYTES = 65_536
 """Source, schema and profile of a dataset, each, UTF-8."""
+REASON_CHARACTERS = 64
+"""Characters of a reason such as BUFFER_FULL."""
+LOSS_REASONS = 64
+"""Distinct reasons that one writer tells losses under, and that are kept of one frame; further ones become OTHER."""
 RESPONSE_BYTES = 64 * 1024 * 1024
 """Encoded size of an answer."""
 PAGE_BYTES = 4_000_000

@@ -14,6 +14,7 @@ from fleetlog.artifacts import artifact_event
 from fleetlog.connection import Connection
 from fleetlog.direct import uploaded_by_parts
 from fleetlog.errors import FleetlogError, Unavailable
+from fleetlog.local_files import FileChanged, opened
 from fleetlog.outbox import Writer
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.objects.port import ObjectName
@@ -123,8 +124,8 @@ def header_of(place: Place) -> ingest_pb2.UploadHeader:
 def test_a_file_that_changes_while_it_is_sent_is_never_shown_as_what_it_was(place: Place) -> None:
     before, header = place.name, header_of(place)
     place.file.write_bytes(DATA[:-1] + b"?")
-    with pytest.raises(FleetlogError, match="SHA-256") as caught:
-        uploaded_by_parts(place.connection, header, place.file)
+    with opened(place.file) as file, pytest.raises(FleetlogError, match="SHA-256") as caught:
+        uploaded_by_parts(place.connection, header, file)
     assert caught.value.reason == "DIGEST_MISMATCH"
     assert place.store.size(before) is None
     place.send()
@@ -134,7 +135,8 @@ def test_a_file_that_changes_while_it_is_sent_is_never_shown_as_what_it_was(plac
 def test_a_file_that_became_shorter_is_told(place: Place) -> None:
     header = header_of(place)
     place.file.write_bytes(DATA[: 5 * MIB])
-    with pytest.raises(Unavailable, match="the file became shorter"):
-        uploaded_by_parts(place.connection, header, place.file)
+    with opened(place.file) as file, pytest.raises(FileChanged, match=r"model\.bin was rewritten while it was read"):
+        uploaded_by_parts(place.connection, header, file)
+    assert not place.connection.uploads
     place.send()
     assert place.store.size(place.name) == 5 * MIB

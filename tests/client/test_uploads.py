@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import itertools
+import os
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import fleetlog
 import pytest
 from fleetlog import artifacts
 from fleetlog.connection import Connection
 from fleetlog.deliveries import delivery_to
+from fleetlog.errors import FleetlogError
+from fleetlog.file_logging import FileLogger
+from fleetlog.local_files import LocalFile, opened
 from fleetlog.run import Run
 from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
@@ -62,28 +69,168 @@ def test_a_file_that_is_gone_when_the_server_returns_is_told_as_lost(place: Hous
     assert not events_of(place, "artifact_logged")
 
 
-def test_a_file_that_goes_while_it_is_uploaded_is_told_as_lost(
-    place: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    (tmp_path / "model.bin").write_bytes(LARGE)
+def amid_upload(monkeypatch: pytest.MonkeyPatch, happens: Callable[[Path], object]) -> None:
+    """Something happens to each file between its two readings: for its digest, and to be sent."""
 
-    def gone(connection: Connection, header: ingest_pb2.UploadHeader, path: Path) -> bool:
-        path.unlink()
+    def now(connection: Connection, header: ingest_pb2.UploadHeader, file: LocalFile) -> bool:
+        happens(file.path)
         return False
 
-    monkeypatch.setattr(artifacts, "uploaded_by_parts", gone)
-    with Run(writer(), place.target) as run:
-        run.log_artifact(tmp_path / "model.bin")
-    place.stop()
+    monkeypatch.setattr(artifacts, "uploaded_by_parts", now)
+
+
+def kept(place: House, tmp_path: Path) -> dict[str, bytes]:
+    """The bytes of every file by its path."""
+    stored = {path.name: path.read_bytes() for path in (tmp_path / "objects").rglob("*") if path.is_file()}
+    logged = [event.artifact_logged for event in events_of(place, "artifact_logged")]
+    return {one.path: one.content or stored.get(one.sha256.hex(), b"") for one in logged}
+
+
+def losses(place: House) -> list[tuple[str, int]]:
+    return [(one.loss_reported.reason, one.loss_reported.events) for one in events_of(place, "loss_reported")]
+
+
+def test_a_file_that_goes_while_it_is_uploaded_is_kept_as_it_was(
+    place: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "model.bin").write_bytes(LARGE)
+    amid_upload(monkeypatch, Path.unlink)
     with Run(writer(), place.target) as run:
         run.log_artifact(tmp_path / "model.bin")
-        place.start()
-        run.flush(30.0)
-    reasons = [event.loss_reported.reason for event in events_of(place, "loss_reported")]
-    assert reasons == ["ARTIFACT_NOT_KEPT", "FILE_UNREADABLE"]
-    assert not events_of(place, "artifact_logged")
+    assert kept(place, tmp_path) == {"model.bin": LARGE}
+    assert not losses(place)
+
+
+def test_a_file_that_grows_is_kept_as_it_was_at_the_call(
+    place: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def grow(path: Path) -> None:
+        with path.open("ab") as file:
+            file.write(b"more")
+
+    (tmp_path / "train.log").write_bytes(LARGE)
+    amid_upload(monkeypatch, grow)
+    with Run(writer(), place.target) as run:
+        run.log_artifact(tmp_path / "train.log")
+    assert kept(place, tmp_path) == {"train.log": LARGE}
+    assert not losses(place)
+
+
+@pytest.mark.parametrize("after", [LARGE[::-1], LARGE[: 3 << 19]])
+def test_a_file_that_is_rewritten_once_is_read_again(
+    place: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: bytes
+) -> None:
+    (tmp_path / "model.bin").write_bytes(LARGE)
+    amid_upload(monkeypatch, lambda path: path.write_bytes(after))
+    with Run(writer(), place.target) as run:
+        run.log_artifact(tmp_path / "model.bin")
+    assert kept(place, tmp_path) == {"model.bin": after}
+    assert not losses(place)
+
+
+def test_a_file_that_is_rewritten_all_the_time_is_told(
+    place: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    versions = itertools.count()
+    (tmp_path / "model.bin").write_bytes(LARGE)
+    amid_upload(monkeypatch, lambda path: path.write_bytes(b"%d" % next(versions) + LARGE))
+    with Run(writer(), place.target) as run:
+        run.log_artifact(tmp_path / "model.bin")
+    assert losses(place) == [("ARTIFACT_NOT_KEPT", 1)]
+    assert "model.bin was rewritten while it was read" in caplog.text
     assert not [record for record in caplog.records if record.name.startswith("grpc")]
+
+
+def odd_things(folder: Path) -> Iterator[tuple[Any, str]]:
+    """What is no file, and what is said of it."""
+    os.mkfifo(folder / "pipe")
+    yield folder / "pipe", "is a FIFO"
+    yield "/dev/zero", "is a device"
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(folder / "socket"))
+    listening.close()
+    yield folder / "socket", "is a socket"
+    (folder / "dangling").symlink_to("nowhere")
+    yield folder / "dangling", "No such file"
+    (folder / "circle").symlink_to("circle")
+    yield folder / "circle", "Too many levels"
+    (folder / "folder").mkdir()
+    yield folder / "folder", "log it with log_artifacts"
+    yield folder / "nowhere" / "x", "No such file"
+    yield "a\0b", "a control character"
+    yield "", "is empty"
+    yield 5, "a path is a text"
+    yield None, "a path is a text"
+
+
+def test_what_is_no_file_is_told_and_neither_read_nor_raised(
+    place: House, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "note.txt").write_text("hello")
+    count, number, data = 0, cast(Any, 5), cast(Any, os.fsencode(tmp_path / "note.txt"))
+    with Run(writer(), place.target) as run:
+        for thing, told in odd_things(tmp_path):
+            caplog.clear()
+            run.log_artifact(thing)
+            assert told in caplog.text, thing
+            count += 1
+        for name in ("../x", "/x", "a\nb", "pay\u202e001", "", number):
+            run.log_artifact(tmp_path / "note.txt", name)
+            count += 1
+        run.log_artifacts(number)
+        run.log_artifacts(tmp_path, number)
+        run.log_artifact(data)
+    assert sum(events for reason, events in losses(place) if reason == "ARTIFACT_NOT_KEPT") == count + 2
+    assert kept(place, tmp_path) == {"note.txt": b"hello"}
+
+
+def test_of_a_folder_everything_else_is_kept_when_some_of_it_can_not_be(
+    place: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root, outside = tmp_path / "ckpt", tmp_path / "outside"
+    (root / "step-100").mkdir(parents=True)
+    (root / "step-100" / "model.pt").write_bytes(b"w")
+    for name in (b"a.txt", b"caf\xe9.txt", b"new\nline", b"back\\slash", b"z.txt"):
+        (root / os.fsdecode(name)).write_bytes(name)
+    outside.mkdir()
+    (outside / "secret").write_bytes(b"secret")
+    (root / "latest").symlink_to("step-100")
+    (root / "best.pt").symlink_to("step-100/model.pt")
+    (root / "out.txt").symlink_to(outside / "secret")
+    (root / "out").symlink_to(outside)
+    (root / "up").symlink_to("..")
+    (root / "circle").symlink_to("circle")
+    os.mkfifo(root / "pipe")
+    with Run(writer(), place.target) as run:
+        run.log_artifacts(f"{root}/", "/")
+        run.log_artifacts(root / "step-100" / "model.pt", "alone/")
+        run.log_artifacts(root / "latest", "latest")
+        run.log_artifacts(root / "nowhere")
+        run.log({"loss": 1.0})
+    assert kept(place, tmp_path) == {
+        "a.txt": b"a.txt", "z.txt": b"z.txt", "step-100/model.pt": b"w", "best.pt": b"w", "alone/model.pt": b"w",
+        "latest/model.pt": b"w",
+    }  # fmt: skip
+    assert losses(place) == [("ARTIFACT_NOT_KEPT", 10)]
+    assert "9 were not kept: " in caplog.text
+    assert "and 4 more" in caplog.text
+    assert "nowhere was not kept" in caplog.text
+
+
+def test_a_folder_that_takes_long_does_not_hold_the_training(place: House, tmp_path: Path) -> None:
+    for number in range(20):
+        (tmp_path / f"{number:02}.txt").write_text(str(number))
+    with Run(writer(), place.target) as run:
+        FileLogger(delivery_to(place.target), run._writer, run._put).log_tree(tmp_path, "tree", tree_seconds=-1.0)
+    assert len([name for name in kept(place, tmp_path) if name.startswith("tree/")]) == 20
+
+
+def test_a_link_that_is_put_in_the_place_of_a_file_meanwhile_is_not_followed(place: House, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_text("secret")
+    with pytest.raises(FleetlogError, match="is a link"), opened(tmp_path / "link", follow_link=False):
+        pass
 
 
 def test_a_file_that_is_not_there_costs_itself_alone(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fleetlog_core.ids import new_random_id
-from fleetlog_proto.v1 import ingest_pb2, query_pb2
+from fleetlog_proto.v1 import experiment_pb2, ingest_pb2, query_pb2
 
+from fleetlog.answers import check_same, pages, understood
 from fleetlog.calls.base import PAGE, READ_SECONDS, VIEWS, Calls
 from fleetlog.views import Experiment
 
@@ -22,13 +23,10 @@ class ExperimentCalls(Calls):
             deleted_view=VIEWS[deleted],
             at_least=self._connection.position(),
         )
-        found: list[Experiment] = []
-        while True:
-            response = self._connection.call(self._connection.query.ListExperiments, request, READ_SECONDS)
-            found += [Experiment.of(one) for one in response.experiments]
-            if not response.next_page_token:
-                return found
-            request.page_token = response.next_page_token
+        connection, found = self._connection, list[Experiment]()
+        for page in pages(connection, connection.query.ListExperiments, request, READ_SECONDS):
+            found += [self._checked(one) for one in page.experiments]
+        return found
 
     def get_experiment(self, which: str | int) -> Experiment:
         """One experiment by name or number. NotFound."""
@@ -37,7 +35,17 @@ class ExperimentCalls(Calls):
             request.experiment_id = which
         else:
             request.name = which
-        return Experiment.of(self._connection.call(self._connection.query.GetExperiment, request).experiment)
+        found = self._connection.call(self._connection.query.GetExperiment, request).experiment
+        answered = found.experiment_id if isinstance(which, int) else found.name
+        check_same(self.target, "the experiment", answered, which)
+        return self._checked(found)
+
+    def _checked(self, message: experiment_pb2.Experiment, experiment_id: int | None = None) -> Experiment:
+        """The experiment, which is the one that was asked for by its number."""
+        if experiment_id is not None:
+            check_same(self.target, "the experiment", message.experiment_id, experiment_id)
+        with understood(self.target, "an experiment"):
+            return Experiment.of(message)
 
     def create_experiment(
         self, name: str, tags: Mapping[str, object] | None = None, *, exist_ok: bool = False
@@ -52,7 +60,8 @@ class ExperimentCalls(Calls):
         )
         response = self._connection.call(self._connection.ingest.CreateExperiment, request)
         self._connection.saw(response.position)
-        return Experiment.of(response.experiment)
+        check_same(self.target, "the experiment", response.experiment.name, name)
+        return self._checked(response.experiment)
 
     def update_experiment(
         self, experiment_id: int, *, name: str | None = None, tags: Mapping[str, object] | None = None
@@ -67,7 +76,7 @@ class ExperimentCalls(Calls):
         )
         response = self._connection.call(self._connection.ingest.UpdateExperiment, request)
         self._connection.saw(response.position)
-        return Experiment.of(response.experiment)
+        return self._checked(response.experiment, experiment_id)
 
     def delete_experiment(self, experiment_id: int) -> Experiment:
         """Hide an experiment and its runs from searches."""
@@ -76,7 +85,7 @@ class ExperimentCalls(Calls):
         )
         response = self._connection.call(self._connection.ingest.DeleteExperiment, request)
         self._connection.saw(response.position)
-        return Experiment.of(response.experiment)
+        return self._checked(response.experiment, experiment_id)
 
     def restore_experiment(self, experiment_id: int) -> Experiment:
         """Bring a deleted experiment back."""
@@ -85,4 +94,4 @@ class ExperimentCalls(Calls):
         )
         response = self._connection.call(self._connection.ingest.RestoreExperiment, request)
         self._connection.saw(response.position)
-        return Experiment.of(response.experiment)
+        return self._checked(response.experiment, experiment_id)

@@ -57,4 +57,5 @@ class MetricCalls(Calls):
         request.namespace = self.namespace
         request.at_least.CopyFrom(connection.position())
         with connection.calling():
-            return gather(connection.query.ReadMetric(request, timeout=READ_SECONDS, metadata=trace_metadata()))
+            parts = connection.query.ReadMetric(request, timeout=READ_SECONDS, metadata=trace_metadata())
+            return gather(parts, request, self.target)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
 
+from fleetlog.answers import canonical, check_ids, check_same, understood
 from fleetlog.as_of import AsOf, as_of_message
 from fleetlog.calls.base import PAGE, READ_SECONDS
 from fleetlog.calls.metrics import MetricCalls
@@ -26,7 +27,10 @@ class RunCalls(MetricCalls):
             at_least=self._connection.position(),
             as_of=as_of_message(as_of),
         )
-        return RunView(self._connection.call(self._connection.query.GetRun, request, READ_SECONDS).run, self)
+        run = self._connection.call(self._connection.query.GetRun, request, READ_SECONDS).run
+        check_same(self.target, "the run", run.run_id, canonical(run_id))
+        with understood(self.target, "a run"):
+            return RunView(run, self)
 
     def get_runs(self, run_ids: Sequence[str], *, summaries: bool = False, as_of: AsOf | None = None) -> RunList:
         """Runs by id, in the order asked for; those that are not there are left out. `as_of` as in search_runs."""
@@ -40,7 +44,9 @@ class RunCalls(MetricCalls):
                 as_of=as_of_message(as_of),
             )
             response = self._connection.call(self._connection.query.GetRuns, request, READ_SECONDS)
-            runs += [RunView(run, self) for run in response.runs]
+            check_ids(self.target, "run", [run.run_id for run in response.runs], request.run_ids)
+            with understood(self.target, "a run"):
+                runs += [RunView(run, self) for run in response.runs]
         return RunList(runs)
 
     def compare(self, run_ids: Sequence[str], *, of: Of = "last") -> Comparison:
@@ -51,7 +57,7 @@ class RunCalls(MetricCalls):
         runs = self.get_runs(run_ids, summaries=of != "last")
         if len(runs) < len(run_ids):
             there = {run.id for run in runs}
-            missing = [one for one in run_ids if one.lower().replace("-", "") not in there]
+            missing = [one for one in run_ids if canonical(one) not in there]
             raise NotFound("RUN_NOT_FOUND", f"there is no run {missing[0]} in this namespace")
         return Comparison(runs, of)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fleetlog_proto.v1 import selection_pb2
 
+from fleetlog.answers import bad_answer, understood
 from fleetlog.as_of import AsOf
 from fleetlog.calls.base import READ_SECONDS
 from fleetlog.calls.metrics import MetricCalls
@@ -63,4 +64,7 @@ class SelectionCalls(MetricCalls):
             read_mask=read_mask,
         )
         response = self._connection.call(self._connection.query.SelectRuns, request, READ_SECONDS)
-        return Selection.of(response, [one.value for one in wanted], self)
+        if len(response.groups) > max(limit, 0):
+            raise bad_answer(self.target, f"{len(response.groups):,} groups, and {limit:,} were asked for")
+        with understood(self.target, "a selection"):
+            return Selection.of(response, [one.value for one in wanted], self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Protocol, runtime_checkable
 
@@ -43,6 +44,10 @@ def version() -> None:
 
 def run_app() -> int:
     """Run the command line; the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal of fewer characters, ASCII or cp1252, shows the others as escapes.
+            stream.reconfigure(errors="backslashreplace")
     try:
         code = app(standalone_mode=False)
     except fleetlog.FleetlogError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from fleetlog_core.printable import printable
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -48,4 +49,4 @@ def import_(
         print_json({"imported": done.imported, "existing": done.existing})
         return
     kept = f", {done.existing:,} were there already" if done.existing else ""
-    print(f"{done.imported:,} runs imported into {experiment}{kept}")
+    print(f"{done.imported:,} runs imported into {printable(experiment)}{kept}")

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from fleetlog_core.printable import printable
 
 from fleetlog.cli.chart import chart
 from fleetlog.cli.context import AsJson, Namespace, Target
@@ -110,7 +111,7 @@ def _title(run: RunView, curve: Buckets, several: bool) -> str:
     one = run.summary(curve.key)
     whose = f"{run.name or run.id}: " if several else ""
     rank = "" if curve.rank is None else f" of rank {curve.rank}"
-    return (
+    return printable(
         f"{whose}{curve.key}{rank}   last {one.last:.6g} at step {one.last_step:,}   min {one.min:.6g}"
         f"   {one.count:,} points"
     )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from fleetlog_core.printable import printable, printable_json, printable_lines
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
@@ -47,14 +48,20 @@ def jsonable(value: Any) -> Any:
     return value
 
 
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Exact JSON without hidden characters; all of it ASCII where what is printed to knows no more."""
+    unicode = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return printable_json(json.dumps(jsonable(value), indent=indent, ensure_ascii=not unicode))
+
+
 def print_json(value: Any) -> None:
     """Indented on a terminal, one line in a pipe."""
-    print(json.dumps(jsonable(value), indent=2 if on_terminal() else None, ensure_ascii=False))
+    print(json_text(value, indent=2 if on_terminal() else None))
 
 
 def say(text: str) -> None:
     """A remark for a person, beside the answer."""
-    print(text, file=sys.stderr)
+    print(printable_lines(text), file=sys.stderr)
 
 
 def print_rows(
@@ -67,7 +74,7 @@ def print_rows(
     """
     rows = list(rows)
     if not on_terminal():
-        print("\t".join(columns))
+        print("\t".join(map(printable, columns)))
         for row in rows:
             print("\t".join(map(exact, row)))
         return
@@ -85,6 +92,7 @@ def table_of(
 ) -> tuple[Table, int]:  # fmt: skip
     """The table of print_rows, and how many of its columns found room. `styles` are of its rows."""
     now = datetime.now(UTC)
+    heads = [printable(head) for head in heads]
     cells = [[human(value, now) for value in row] for row in rows]
     kinds = [{type(row[place]) for row in rows} - {type(None)} for place in range(len(heads))]
     right = [bool(kind) and kind <= {float, int, timedelta} for kind in kinds]

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from fleetlog_core.printable import printable_lines
 
 from fleetlog.cli.columns import asked, document, unasked, value_of
 from fleetlog.cli.context import AsJson, AsOf, Namespace, Target
@@ -45,7 +46,7 @@ def search(
         if as_json:
             print_json({"lines": list(said.lines), "reads_points": said.reads_points})
         else:
-            print(said)
+            print(printable_lines(str(said)))
         return
     try:
         found = client.search_runs(

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated
 
 import typer
+from fleetlog_core.printable import printable
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
 from fleetlog.cli.columns import asked, document, unasked, value_of
 from fleetlog.cli.context import AsJson, Namespace, Target
-from fleetlog.cli.output import jsonable, on_terminal, table_of, width
+from fleetlog.cli.output import json_text, on_terminal, table_of, width
 from fleetlog.cli.words import exact
 from fleetlog.client import Client
 from fleetlog.views import RunView
@@ -74,7 +74,7 @@ def columns_of(change: RunChanges, mentioned: Sequence[str]) -> list[str]:
 def _print_json(changes: Iterable[RunChanges]) -> None:
     for change in changes:
         for what, run in told(change):
-            print(json.dumps(jsonable({"change": what, **document(run)}), ensure_ascii=False), flush=True)
+            print(json_text({"change": what, **document(run)}), flush=True)
 
 
 def _print_lines(changes: Iterable[RunChanges], names: Sequence[str], mentioned: Sequence[str], shown: Shown) -> None:
@@ -83,7 +83,7 @@ def _print_lines(changes: Iterable[RunChanges], names: Sequence[str], mentioned:
         for what, run in told(change):
             if not begun:
                 names, begun = names or columns_of(change, mentioned), True
-                print("\t".join(["change", *names]), flush=True)
+                print("\t".join(["change", *map(printable, names)]), flush=True)
             print("\t".join([what, *map(exact, shown(run, names))]), flush=True)
 
 

@@ -6,9 +6,11 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 
+from fleetlog_core.printable import printable
+
 
 def exact(value: object) -> str:
-    """For a pipe: nothing rounded, times as ISO 8601 in UTC, one line, no tabs."""
+    """For a pipe: nothing rounded, times as ISO 8601 in UTC, one line, hidden characters escaped, tabs too."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -19,7 +21,7 @@ def exact(value: object) -> str:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, timedelta):
         return repr(value.total_seconds())
-    return " ".join(str(value).splitlines()).replace("\t", " ")
+    return printable(str(value))
 
 
 def human(value: object, now: datetime) -> str:
@@ -30,7 +32,7 @@ def human(value: object, now: datetime) -> str:
         return when(value, now)
     if isinstance(value, timedelta):
         return lasting(value)
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in exact(value))
+    return exact(value)
 
 
 def number(value: float) -> str:

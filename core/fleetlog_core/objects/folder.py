@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,9 @@ from fleetlog_core.objects.orphans import Listed
 from fleetlog_core.objects.port import ObjectName, ObjectStoreUnavailable
 from fleetlog_core.objects.verifying import verified
 from fleetlog_core.unavailable import shortage_of
+
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NOT_THERE = (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
 
 
 class FolderStore:
@@ -45,20 +50,35 @@ class FolderStore:
         """See ObjectStore."""
         with _told("read"):
             try:
-                return (self._path / name.key()).stat().st_size
-            except FileNotFoundError:
-                self._must_be_there()
+                with self._open(name) as file:
+                    return os.fstat(file.fileno()).st_size
+            except KeyError:
                 return None
 
     def read(self, name: ObjectName, offset_bytes: int = 0, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         """See ObjectStore."""
         with _told("read"):
-            try:
-                file = (self._path / name.key()).open("rb")
-            except FileNotFoundError:
+            file = self._open(name)
+        return _chunks(file, offset_bytes, chunk_bytes)
+
+    def _open(self, name: ObjectName) -> BinaryIO:
+        """The object's file. KeyError where there is none: a link, or anything else, is no object of ours."""
+        descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for part in name.key().split("/"):
+                inner = os.open(part, _FLAGS, dir_fd=descriptor)
+                os.close(descriptor)
+                descriptor = inner
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise KeyError(name.key())
+            file = os.fdopen(descriptor, "rb")
+        except BaseException as error:
+            os.close(descriptor)
+            if isinstance(error, OSError) and error.errno in _NOT_THERE:
                 self._must_be_there()
                 raise KeyError(name.key()) from None
-        return _chunks(file, offset_bytes, chunk_bytes)
+            raise
+        return file
 
     def listed(self) -> Iterator[Listed]:
         """See Sweepable."""
@@ -66,18 +86,18 @@ class FolderStore:
             for path in self._path.glob("*/*/*"):
                 name = ObjectName.of_key(path.relative_to(self._path).as_posix())
                 try:
-                    stat = path.stat()
+                    found = path.lstat()
                 except FileNotFoundError:
                     continue
-                if name is not None:
-                    yield Listed(name, stat.st_size, stat.st_mtime_ns // 1_000_000)
+                if name is not None and stat.S_ISREG(found.st_mode):
+                    yield Listed(name, found.st_size, found.st_mtime_ns // 1_000_000)
 
     def remove(self, name: ObjectName, stored_before_millis: int) -> bool:
         """See Sweepable."""
         path = self._path / name.key()
         with _told("written"):
             try:
-                if path.stat().st_mtime_ns // 1_000_000 >= stored_before_millis:
+                if path.lstat().st_mtime_ns // 1_000_000 >= stored_before_millis:
                     return False
                 path.unlink()
             except FileNotFoundError:

@@ -12,6 +12,7 @@ from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.rules.datasets import check_dataset
+from fleetlog_core.rules.losses import is_reason
 from fleetlog_core.rules.names import check_key, check_keys, check_run_name, check_text, check_user, fits
 from fleetlog_core.rules.paths import check_artifact_path
 
@@ -172,7 +173,7 @@ def _tags_deleted(event: event_pb2.Event, field: str) -> None:
     keys = event.tags_deleted.keys
     _check_count(keys, limits.TAGS_PER_EVENT, f"{field}.keys")
     for place, key in enumerate(keys):
-        check_key(key, f"{field}.keys[{place}]")
+        check_key(key, f"{field}.keys[{place}]", written=False)
 
 
 def _datasets_logged(event: event_pb2.Event, field: str) -> None:
@@ -214,6 +215,16 @@ def check_size_and_digest(size_bytes: int, sha256: bytes, field: str) -> None:
     if len(sha256) != 32:
         raise InvalidArgument.of_field(
             "DIGEST_INVALID", f"{field}.sha256", f"{len(sha256):,} bytes; send the 32 of a SHA-256"
+        )
+
+
+def _loss_reported(event: event_pb2.Event, field: str) -> None:
+    reason = event.loss_reported.reason
+    if reason and not is_reason(reason):
+        raise InvalidArgument.of_field(
+            "REASON_INVALID",
+            f"{field}.reason",
+            f"{shown(reason)} is not 1 to {limits.REASON_CHARACTERS} of A-Z 0-9 _ that begin with a letter; send OTHER",
         )
 
 
@@ -262,5 +273,5 @@ _CHECKS: dict[str, Callable[[event_pb2.Event, str], None]] = {
     "tags_deleted": _tags_deleted,
     "datasets_logged": _datasets_logged,
     "artifact_logged": _artifact_logged,
-    "loss_reported": _anything,
+    "loss_reported": _loss_reported,
 }

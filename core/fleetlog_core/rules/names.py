@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
+from fleetlog_core.printable import hidden_character
 
 DEFAULT_NAMESPACE = "default"
 _NAMESPACE = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -31,8 +32,11 @@ def check_namespace(text: str, field: str = "namespace") -> str:
     return text
 
 
-def check_key(key: str, field: str) -> None:
-    """A key of a param, tag or metric. KEY_EMPTY, KEY_TOO_LONG, KEY_INVALID."""
+def check_key(key: str, field: str, *, written: bool = True) -> None:
+    """A key of a param, tag or metric. KEY_EMPTY, KEY_TOO_LONG, KEY_INVALID.
+
+    Hidden characters are refused only in what is `written`: older keys may have them, and can be deleted.
+    """
     if key in _RIGHT_KEYS:
         return
     if not key:
@@ -53,6 +57,9 @@ def check_key(key: str, field: str) -> None:
         )
     if key in (".", ".."):
         raise InvalidArgument.of_field("KEY_INVALID", field, f"{shown(key)} is not a name; give it another")
+    if not written:
+        return
+    _check_seen("KEY_INVALID", key, field)
     if len(_RIGHT_KEYS) >= _MOST_RIGHT_KEYS:
         _RIGHT_KEYS.clear()
     _RIGHT_KEYS.add(key)
@@ -97,6 +104,7 @@ def check_experiment_name(name: str, field: str = "name") -> None:
             "NAME_EMPTY", field, f"the name is empty; give it 1 to {limits.EXPERIMENT_NAME_CHARACTERS} characters"
         )
     check_label(name, field, limits.EXPERIMENT_NAME_CHARACTERS)
+    _check_seen("NAME_INVALID", name, field)
 
 
 def check_label(name: str, field: str, limit: int) -> None:
@@ -107,3 +115,10 @@ def check_label(name: str, field: str, limit: int) -> None:
         )
     if _CONTROL.search(name) or _SURROGATE.search(name):
         raise InvalidArgument.of_field("NAME_INVALID", field, f"{shown(name)} has a control character; leave it out")
+
+
+def _check_seen(reason: str, text: str, field: str) -> None:
+    """Two names that look alike are two names: what is looked up by its name has no hidden character."""
+    hidden = hidden_character(text)
+    if hidden:
+        raise InvalidArgument.of_field(reason, field, f"{shown(text)} has {hidden}, which is not seen; leave it out")

@@ -238,7 +238,7 @@ def _check_experiment_tags(tags: Mapping[str, str], deleted: Sequence[str] = ())
             )
     check_tags(tags, "tags")
     for place, key in enumerate(deleted):
-        check_key(key, f"deleted_tags[{place}]")
+        check_key(key, f"deleted_tags[{place}]", written=False)
 
 
 def _changes(request: ingest_pb2.UpdateRunRequest, now_millis: int) -> list[event_pb2.Event]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.objects.port import ObjectName
+from fleetlog_core.rules.losses import loss_reason
 from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_TAGS, beyond, words
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 from google.protobuf.internal.containers import ScalarMap
@@ -66,6 +67,8 @@ class EventFold:
         self._offset = 0
         self._place = 0
         self._problems = 0
+        # Of the frame alone: a replay that batches otherwise gives the same rows.
+        self._loss_reasons = set[str]()
         self._time = 0
 
     def fold(self, records: Sequence[Decoded]) -> Folded:
@@ -82,6 +85,7 @@ class EventFold:
         namespace, run_id = decoded.namespace, frame.run_id
         self._frame, self._key, self._offset = frame, (namespace, run_id), decoded.record.offset
         self._place = self._problems = 0
+        self._loss_reasons = set[str]()
         self._rows.touch(self._key)
         if self._offset in self._refused:
             if frame.events:
@@ -184,7 +188,8 @@ class EventFold:
         if kind == "loss_reported":
             loss = event.loss_reported
             text = f"the client dropped {loss.points} points and {loss.events} other events"
-            self._problem(loss.reason or "LOSS_REPORTED", text, loss.points)
+            reason = loss_reason(loss.reason, self._loss_reasons) if loss.reason else "LOSS_REPORTED"
+            self._problem(reason, text, loss.points)
             return ""
         if kind == "event_refused":
             refused = event.event_refused

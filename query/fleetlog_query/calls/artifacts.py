@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 
 from fleetlog_core import limits
-from fleetlog_core.errors import InvalidArgument, NotFound
+from fleetlog_core.errors import DataLoss, InvalidArgument, NotFound, shown
 from fleetlog_core.ids import parse_id
-from fleetlog_core.objects.port import ObjectName
+from fleetlog_core.objects.port import DigestMismatch, ObjectName
+from fleetlog_core.objects.verifying import verified
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_core.serving.errors import Context
@@ -16,6 +18,8 @@ from fleetlog_proto.v1 import artifact_pb2
 from fleetlog_query.artifacts import Artifacts
 from fleetlog_query.calls.base import Parts, QueryCalls, next_of, remaining
 from fleetlog_query.page_token import check_page_size
+
+diagnostics = logging.getLogger(__name__)
 
 
 class ArtifactCalls(QueryCalls):
@@ -31,7 +35,7 @@ class ArtifactCalls(QueryCalls):
         """See the proto."""
         namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
         if request.path:
-            check_artifact_path(request.path)
+            check_artifact_path(request.path, written=False)
         size = check_page_size(request.page_size, 1_000, 10_000)
         purpose = f"artifacts:{namespace}:{run_id.hex()}:{request.path}"
         after = str(self._tokens.read(purpose, request.page_token)[0]) if request.page_token else ""
@@ -47,7 +51,7 @@ class ArtifactCalls(QueryCalls):
     ) -> AsyncIterator[artifact_pb2.DownloadArtifactResponse]:
         """See the proto."""
         namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
-        check_artifact_path(request.path)
+        check_artifact_path(request.path, written=False)
         await self._wait(request.at_least, context)
         timeout = remaining(context)
         await self._check_run(namespace, run_id, timeout)
@@ -59,7 +63,30 @@ class ArtifactCalls(QueryCalls):
                 "OFFSET_INVALID", "offset_bytes", f"{request.offset_bytes} is not 0 to {artifact.size_bytes}"
             )
         yield artifact_pb2.DownloadArtifactResponse(artifact=artifact)
+        try:
+            chunks = await self._do(self._bytes_of, namespace, run_id, artifact, request.offset_bytes)
+            while (chunk := await self._do(next_of, chunks)) is not None:
+                yield artifact_pb2.DownloadArtifactResponse(chunk=chunk)
+        except (KeyError, DigestMismatch) as error:
+            diagnostics.error("artifact %r of run %s is damaged: %s", request.path, run_id.hex(), error)
+            raise DataLoss(
+                "OBJECT_DAMAGED",
+                f"path: the bytes of {shown(request.path)} are gone from the object store, or are not those that were"
+                " stored; log the file again",
+            ) from error
+
+    def _bytes_of(
+        self, namespace: str, run_id: bytes, artifact: artifact_pb2.Artifact, offset_bytes: int
+    ) -> Iterator[bytes]:
+        """The bytes from an offset on. Not the last of them when they are not what was stored: DigestMismatch.
+
+        Behind an offset only the length is verified here; the digest is by the client, which has all of them.
+        """
         name = ObjectName(namespace, run_id, artifact.sha256)
-        chunks = await self._do(self._parts.objects.read, name, request.offset_bytes, limits.CHUNK_BYTES)
-        while (chunk := await self._do(next_of, chunks)) is not None:
-            yield artifact_pb2.DownloadArtifactResponse(chunk=chunk)
+        if not offset_bytes and not artifact.size_bytes:
+            return iter(())
+        stored = self._parts.objects.size(name)
+        if stored != artifact.size_bytes:
+            raise DigestMismatch(f"{stored} bytes are stored, and {artifact.size_bytes} were logged")
+        chunks = self._parts.objects.read(name, offset_bytes, limits.CHUNK_BYTES)
+        return chunks if offset_bytes else verified(name, artifact.size_bytes, chunks)

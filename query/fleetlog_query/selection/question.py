@@ -71,7 +71,7 @@ def question_of(request: selection_pb2.SelectRunsRequest, now_millis: float) -> 
     if not 0 <= request.confidence < 1:
         raise _wrong("SELECTION_INVALID", "confidence", f"{request.confidence:g} is not above 0 and below 1")
     if request.artifact_path:
-        check_artifact_path(request.artifact_path)
+        check_artifact_path(request.artifact_path, written=False)
     # Those that read points come last, and read the points of fewer runs.
     parts = sorted(parts_of(request.scope.filter, now_millis), key=lambda part: bool(windows(part[1])))
     mask = parse_read_mask(request.read_mask) if request.read_mask else _mask(objectives, groups)

@@ -32,19 +32,18 @@ def _environment(target: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "FLEETLOG_TARGET": target, "NO_COLOR": "1"}
 
 
-def piped(target: str, *arguments: str) -> Answer:
+def piped(target: str, *arguments: str, encoding: str = "utf-8") -> Answer:
     """The command with its output in a pipe."""
-    done = subprocess.run(
-        [*COMMAND, *arguments], env=_environment(target), capture_output=True, text=True, timeout=60, check=False
-    )
-    return Answer(done.returncode, done.stdout, done.stderr)
+    environment = {**_environment(target), "PYTHONIOENCODING": encoding}
+    done = subprocess.run([*COMMAND, *arguments], env=environment, capture_output=True, timeout=60, check=False)
+    return Answer(done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding))
 
 
 def on_terminal(target: str, columns: int, *arguments: str) -> Answer:
     """The command on a terminal so many characters wide, without colours."""
     reading, writing = pty.openpty()
     fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    environment = {**_environment(target), "TERM": "dumb"}
+    environment = {**_environment(target), "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
     process = subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
     out = b""

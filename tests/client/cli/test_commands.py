@@ -73,11 +73,11 @@ def test_a_search_is_explained(runs: Runs) -> None:
 
 def test_texts_of_others_stay_in_their_cell(runs: Runs) -> None:
     answer = piped(runs.target, "runs", "search", "metrics.loss > 4", "-e", "cli", "--columns", "name,tags.note")
-    assert answer.lines[1].split("\t") == [runs.odd, ODD, "[red]a b c\x1b[2J"]
+    assert answer.lines[1].split("\t") == [runs.odd, ODD, r"[red]a\tb\nc\x1b[2J"]
     shown = on_terminal(
         runs.target, 200, "runs", "search", "metrics.loss > 4", "-e", "cli", "--columns", "name,tags.note"
     )
-    assert f"{ODD}  [red]a b c\\x1b[2J" in shown.out
+    assert rf"{ODD}  [red]a\tb\nc\x1b[2J" in shown.out
     assert "\x1b" not in shown.out
 
 

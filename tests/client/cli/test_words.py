@@ -38,7 +38,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
         (timedelta(seconds=59.96), "1 min 0 s"),
         (timedelta(hours=1, minutes=12), "1 h 12 min"),
         (timedelta(days=2, hours=3), "2 d 3 h"),
-        ("a\tb\nc\x1b[2J", "a b c\\x1b[2J"),
+        ("a\tb\nc\x1b[2J", r"a\tb\nc\x1b[2J"),
     ],
 )
 def test_people_read(value: object, text: str) -> None:

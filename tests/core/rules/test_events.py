@@ -81,7 +81,8 @@ def datasets(*names: str, **said: str) -> event_pb2.Event:
         (Event(run_deleted=event_pb2.RunDeleted()), 0),
         (Event(run_restored=event_pb2.RunRestored()), 0),
         (finished(event_pb2.RUN_STATE_KILLED, LATEST), 0),
-        (Event(loss_reported=event_pb2.LossReported(points=1 << 63, reason="x" * 10_000)), 0),
+        (Event(loss_reported=event_pb2.LossReported(points=1 << 63)), 0),
+        (Event(loss_reported=event_pb2.LossReported(points=1, reason="X" * 64)), 0),
         (artifact(), 0),
         (artifact(content=b"abc"), 0),
         (artifact(size=limits.ARTIFACT_BYTES), 0),
@@ -220,3 +221,9 @@ def test_whatever_decodes_is_taken_or_refused(data: bytes, payload: object) -> N
         return
     reason = reason_of(lambda: check_event(event, FIELD))
     assert reason is None or re.fullmatch("[A-Z_]+", reason)
+
+
+@pytest.mark.parametrize("reason", ["X" * 65, "x" * 10_000, "lost", "A B", "\x1b[2J", "A\n", "_A", "9"])
+def test_a_loss_is_told_under_a_short_reason(reason: str) -> None:
+    event = Event(loss_reported=event_pb2.LossReported(points=1, reason=reason))
+    refused(lambda: check_event(event, "event"), "REASON_INVALID", "event.loss_reported.reason", "send OTHER")

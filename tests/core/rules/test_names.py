@@ -58,6 +58,36 @@ def test_keys_are_refused(key: str, reason: str, told: str) -> None:
     refused(lambda: check_key(key, "metrics"), reason, "metrics", told)
 
 
+HIDDEN = {
+    "pay\u202e001": "U+202E RIGHT-TO-LEFT OVERRIDE",
+    "lo\u200bss": "U+200B ZERO WIDTH SPACE",
+    "\ufeffloss": "U+FEFF ZERO WIDTH NO-BREAK SPACE",
+    "loss\U000e0041": "U+E0041 TAG LATIN CAPITAL LETTER A",
+    "\u2066loss\u2069": "U+2066 LEFT-TO-RIGHT ISOLATE",
+    "lo\u200dss": "U+200D ZERO WIDTH JOINER",
+}
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+def test_what_is_found_by_its_name_has_no_hidden_character(text: str) -> None:
+    refused(lambda: check_key(text, "metrics"), "KEY_INVALID", "metrics", ascii(text), HIDDEN[text], "leave it out")
+    refused(lambda: check_experiment_name(text), "NAME_INVALID", "name", ascii(text), HIDDEN[text])
+
+
+@pytest.mark.parametrize("text", ["می\u200cخواهم", "👩\u200d🔬", "❤\ufe0f"])
+def test_scripts_and_emoji_keep_their_joiners(text: str) -> None:
+    check_key(text, "key")
+    check_experiment_name(text)
+
+
+def test_a_key_of_before_that_has_one_can_be_deleted_and_a_display_name_may_have_one() -> None:
+    check_key("pay\u202e001", "keys[0]", written=False)
+    check_run_name("pay\u202e001", "name")
+    check_user("pay\u202e001", "user")
+    # What was passed over once is still refused where it is written.
+    refused(lambda: check_key("pay\u202e001", "metrics"), "KEY_INVALID", "metrics")
+
+
 @given(ANY_TEXT)
 def test_a_key_that_is_taken_can_stand_in_a_path_and_a_line(key: str) -> None:
     if reason := reason_of(lambda: check_key(key, "key")):

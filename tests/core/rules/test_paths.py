@@ -63,6 +63,20 @@ def test_encoded_by_hand(path: str) -> None:
     refused(lambda: check_artifact_path(path), "ARTIFACT_PATH_INVALID", "path", path)
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("invoice\u202efdp.exe", "U+202E RIGHT-TO-LEFT OVERRIDE"),
+        ("a/\u200b", "U+200B ZERO WIDTH SPACE"),
+        ("a\U000e0041", "TAG LATIN CAPITAL LETTER A"),
+        ("invoice%E2%80%AEfdp.exe", "U+202E"),
+    ],
+)
+def test_hidden_characters_are_not_written_and_can_be_read(path: str, told: str) -> None:
+    refused(lambda: check_artifact_path(path), "ARTIFACT_PATH_INVALID", "path", told, "leave it out")
+    check_artifact_path(path, written=False)
+
+
 @given(st.text(st.sampled_from("ab./\\%2eEfF5cC0: \n\0é\ud800"), max_size=20) | st.text(max_size=1_100))
 def test_a_path_that_is_taken_stays_below_its_folder(path: str) -> None:
     if reason := reason_of(lambda: check_artifact_path(path)):

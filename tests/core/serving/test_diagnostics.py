@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fleetlog_core.printable import HIDDEN, printable
 from fleetlog_core.serving.diagnostics import configure
 
 
@@ -50,3 +51,16 @@ def test_text_and_drivers_that_talk_too_much(tmp_path: Path) -> None:
     logging.getLogger("fleetlog").info("ready")
     lines = file.read_text().splitlines()
     assert [line.split(" ", 2)[2] for line in lines] == ["WARNING kafka.conn a problem", "INFO fleetlog ready"]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_text_of_a_user_is_one_line_that_no_terminal_obeys(tmp_path: Path, form: str) -> None:
+    file, path = tmp_path / "log", "a\x1b[2J\nINFO fleetlog ready\u202e\x9b"
+    configure("gateway", form, "info", file)
+    logging.getLogger("fleetlog_core.test").warning("artifact %s is damaged", path)
+    (line,) = file.read_text().splitlines()
+    assert not HIDDEN.search(line)
+    if form == "json":
+        assert json.loads(line)["message"] == f"artifact {path} is damaged"
+    else:
+        assert line.endswith(f"artifact {printable(path)} is damaged")

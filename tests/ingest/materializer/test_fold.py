@@ -151,6 +151,32 @@ def test_a_loss_and_a_refusal_are_told_on_the_run() -> None:
     assert texts(out, "problems", "points") == ["12", "3"]
 
 
+def test_names_that_are_not_taken_any_more_fold_as_ever() -> None:
+    key = "pay\u202e001\u200b"
+    artifact = event_pb2.Event(sequence=4)
+    artifact.artifact_logged.path = f"{key}.exe"
+    artifact.artifact_logged.sha256 = bytes(32)
+    loss = event_pb2.Event(sequence=5, loss_reported=event_pb2.LossReported(points=7, reason="of before"))
+    events = [start(1, name=key), metrics(2, **{key: [(0, 1.0)]}), params(3, **{key: "x"}), artifact, loss]
+    out = folded(State(), record(frame(*events), 0))
+    assert texts(out, "points", "key") == [key]
+    assert key in texts(out, "attrs", "key")
+    assert not out.dead
+    assert ("OTHER", "7") in zip(texts(out, "problems", "reason"), texts(out, "problems", "points"), strict=True)
+
+
+def test_reasons_that_a_client_makes_up_are_few_and_short_in_the_tables() -> None:
+    reasons = [*(f"R{number}" for number in range(100)), "\x1b[2J", "X" * 10_000, "R0", ""]
+    events = [
+        event_pb2.Event(sequence=place, loss_reported=event_pb2.LossReported(points=1, reason=reason))
+        for place, reason in enumerate(reasons, start=1)
+    ]
+    out = folded(State(), record(frame(*events), 0))
+    told = texts(out, "problems", "reason")
+    assert told == [*(f"R{number}" for number in range(64)), *["OTHER"] * 38, "R0", "LOSS_REPORTED"]
+    assert texts(out, "problems", "points") == ["1"] * len(reasons)
+
+
 def test_canonical_texts_and_their_numbers() -> None:
     def canonical(param: event_pb2.Param) -> tuple[str, float, int]:
         values = values_of([param])

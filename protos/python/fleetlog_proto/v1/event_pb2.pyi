@@ -646,7 +646,9 @@ class ArtifactLogged(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     path: _builtins.str
-    """Relative path with forward slashes, at most 1,024 bytes, no empty, "." or ".." part."""
+    """Relative path with forward slashes, at most 1,024 bytes, no empty, "." or ".." part, no character that is not seen
+    (controls, overrides of direction, zero-width characters, tags).
+    """
     size_bytes: _builtins.int
     """Length in bytes."""
     sha256: _builtins.bytes
@@ -685,7 +687,9 @@ class LossReported(_message.Message):
     events: _builtins.int
     """Other events that were dropped."""
     reason: _builtins.str
-    """Stable reason, for example "BUFFER_FULL"."""
+    """Stable reason, for example "BUFFER_FULL": A-Z 0-9 _, at most 64 characters. Of more than 64 in one frame the others
+    are kept as "OTHER".
+    """
     def __init__(
         self,
         *,

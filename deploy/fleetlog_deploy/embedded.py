@@ -51,10 +51,10 @@ def embedded(data: Path, settings: Settings) -> Node:
         _ = engines.log
         migrate(engines.warehouse)
         applied = AppliedWatch(engines.warehouse)
-        key = bytes.fromhex(settings.query.token_key) or _token_key(data / "token.key")
+        key = settings.query.token_key or _token_key(data / "token.key").hex()
         parts = (
             GatewayPart(engines, applied, telemetry),
-            QueryPart(engines, applied, key),
+            QueryPart(engines, applied, telemetry, replace(settings.query, token_key=key)),
             MaterializerPart(engines, telemetry, settings.materializer, applied.poke),
         )
         return Node(settings, telemetry, engines, parts, applied)

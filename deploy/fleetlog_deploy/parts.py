@@ -20,10 +20,11 @@ from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop import Materializer
 from fleetlog_proto.v1 import ingest_pb2_grpc, query_pb2_grpc
+from fleetlog_query.calls.answers import Answers
 from fleetlog_query.service import QueryServicer
 
 from fleetlog_deploy.engines import Engines
-from fleetlog_deploy.settings.model import MaterializerSettings
+from fleetlog_deploy.settings.model import MaterializerSettings, QuerySettings
 
 LOOK_SECONDS = 5.0
 """The longest that a look at an engine takes before the engine counts as silent."""
@@ -94,9 +95,15 @@ class QueryPart:
 
     service = "fleetlog.v1.QueryService"
 
-    def __init__(self, engines: Engines, applied: AppliedWatch, token_key: bytes) -> None:
+    def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry, settings: QuerySettings) -> None:
         self._warehouse = engines.warehouse
-        self._servicer = QueryServicer(engines.warehouse, engines.objects, applied, token_key)
+        self._servicer = QueryServicer(
+            engines.warehouse,
+            engines.objects,
+            applied,
+            bytes.fromhex(settings.token_key),
+            Answers(telemetry, settings.answer_bytes, settings.client_answer_bytes),
+        )
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""

@@ -51,6 +51,9 @@ def told(error: BaseException) -> FleetlogError | None:
 async def fail(context: Context, error: BaseException, calls: Calls, span: Span) -> None:
     """End the call with the error."""
     known = told(error)
+    if known is not None:
+        # What the call held is in its frames. A client that does not read is told when it does, or never.
+        error.__traceback__ = None
     calls.failed(known.reason if known is not None else "INTERNAL", span)
     if known is not None:
         trailing = ((DETAILS_KEY, to_status(known).SerializeToString()),)

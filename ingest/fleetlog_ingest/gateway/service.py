@@ -22,15 +22,19 @@ from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
 
+from fleetlog_ingest.gateway import upload_slots
 from fleetlog_ingest.gateway.control import Control, check_request_id
 from fleetlog_ingest.gateway.direct_uploads import PartUploads
 from fleetlog_ingest.gateway.imports import Imports
 from fleetlog_ingest.gateway.runs import run_not_found, run_status
 from fleetlog_ingest.gateway.screen import encoded, screen
 from fleetlog_ingest.gateway.stream import AppendStream
-from fleetlog_ingest.gateway.uploads import upload
+from fleetlog_ingest.gateway.upload_slots import UploadSlots
+from fleetlog_ingest.gateway.uploads import Uploader
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
+COMPLETING = 4
+"""Threads beside those of uploads that put parts together."""
 Decided = tuple[experiment_pb2.Experiment, Mapping[Partition, int]]
 
 
@@ -55,8 +59,9 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._run_limits = run_limits
         self._draining = asyncio.Event()
         self._executor = ContextThreads(8, "gateway")
-        # Uploads hold a thread as long as the client likes to take: nobody else may wait for theirs.
-        self._uploading = ContextThreads(16, "uploads")
+        # Uploads hold a thread as long as their clients take: nobody else may wait for theirs.
+        self._uploading = ContextThreads(upload_slots.THREADS + COMPLETING, "uploads")
+        self._uploader = Uploader(objects, self._uploading, UploadSlots(self._telemetry))
         self._control = Control(log, warehouse, applied, self._executor)
         self._imports = Imports(log, warehouse, self._executor, self._telemetry, run_limits)
 
@@ -155,7 +160,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request_iterator: AsyncIterator[ingest_pb2.UploadArtifactRequest], context: Context
     ) -> ingest_pb2.UploadArtifactResponse:
         """See the proto."""
-        await upload(request_iterator, self._objects, self._uploading)
+        await self._uploader.take(request_iterator, context.peer())
         return ingest_pb2.UploadArtifactResponse()
 
     async def BeginUpload(  # noqa: N802

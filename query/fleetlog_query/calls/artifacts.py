@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, NotFound
@@ -61,5 +61,15 @@ class ArtifactCalls(QueryCalls):
         yield artifact_pb2.DownloadArtifactResponse(artifact=artifact)
         name = ObjectName(namespace, run_id, artifact.sha256)
         chunks = await self._do(self._parts.objects.read, name, request.offset_bytes, limits.CHUNK_BYTES)
-        while (chunk := await self._do(next_of, chunks)) is not None:
-            yield artifact_pb2.DownloadArtifactResponse(chunk=chunk)
+        sent = self._parts.answers.sent(
+            context, lambda holding: chunks, self._next_chunk, _response, 2 * limits.CHUNK_BYTES
+        )
+        async for response in sent:
+            yield response
+
+    async def _next_chunk(self, chunks: Iterator[bytes]) -> bytes | None:
+        return await self._do(next_of, chunks)
+
+
+def _response(chunk: bytes) -> artifact_pb2.DownloadArtifactResponse:
+    return artifact_pb2.DownloadArtifactResponse(chunk=chunk)

@@ -23,6 +23,7 @@ from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
 
 from fleetlog_ingest.gateway import upload_slots
+from fleetlog_ingest.gateway.backlog import Backlog
 from fleetlog_ingest.gateway.control import Control, check_request_id
 from fleetlog_ingest.gateway.direct_uploads import PartUploads
 from fleetlog_ingest.gateway.imports import Imports
@@ -62,12 +63,14 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         # Uploads hold a thread as long as their clients take: nobody else may wait for theirs.
         self._uploading = ContextThreads(upload_slots.THREADS + COMPLETING, "uploads")
         self._uploader = Uploader(objects, self._uploading, UploadSlots(self._telemetry))
+        self._backlog = Backlog(applied, lambda reason: self._telemetry.limited.labels(reason).inc())
         self._control = Control(log, warehouse, applied, self._executor)
         self._imports = Imports(log, warehouse, self._executor, self._telemetry, run_limits)
 
     def drain(self) -> None:
         """End every stream as soon as what it took is answered, so that clients move on. From the event loop."""
         self._draining.set()
+        self._backlog.close()
 
     def close(self) -> None:
         """Let the threads go."""
@@ -79,7 +82,13 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     ) -> AsyncIterator[ingest_pb2.AppendEventsResponse]:
         """See the proto."""
         stream = AppendStream(
-            self._log, self._warehouse, self._executor, self._telemetry, self._draining, self._run_limits
+            self._log,
+            self._warehouse,
+            self._executor,
+            self._telemetry,
+            self._draining,
+            self._run_limits,
+            self._backlog,
         )
         async for response in stream.responses(request_iterator):
             yield response

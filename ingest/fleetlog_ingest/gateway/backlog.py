@@ -21,7 +21,7 @@ from fleetlog_core.log.port import Partition
 
 LAG_SECONDS = 5.0
 """Seconds of a materializer's work that a partition's backlog may be."""
-LEAST_BYTES = 32 * 1024 * 1024
+LEAST_BYTES = 8 * 1024 * 1024
 """Bytes of backlog that slow nobody, however slow the materializer is."""
 STILL_SECONDS = 15.0
 """Seconds without a batch after which nobody is slowed until the next one."""

@@ -18,7 +18,7 @@ CLIENT = (
 SERVER = (
     # A peer that pings more often is cut off, as one that floods. Far below what clients do: pings that a busy machine
     # reads late come close behind each other.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
     # What clients that vanished hold is let go within a minute, those without calls too.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.keepalive_time_ms", 30_000),

@@ -14,7 +14,7 @@ import grpc
 import numpy as np
 import pytest
 from fleetlog_core import limits
-from fleetlog_proto.v1 import metric_pb2, query_pb2, query_pb2_grpc
+from fleetlog_proto.v1 import metric_pb2, query_pb2_grpc
 
 from tests.end_to_end.refusals import SECONDS, Refusal, refused
 from tests.end_to_end.test_kill import start
@@ -83,9 +83,9 @@ def test_reads_that_nobody_takes_are_bounded_and_their_memory_goes_back(server: 
         assert points_of(target, run_id) == POINTS
         most = memory(pid)
         # Those that found no room, or held it without reading, are told so.
-        until(lambda: any(call.done() for call in calls), 2 * SECONDS)
+        until(lambda: not all(call.is_active() for call in calls), 2 * SECONDS)
         most = max(most, memory(pid))
-        done = next(call for call in calls if call.done())
+        done = next(call for call in calls if not call.is_active())
         told: Refusal = refused(lambda: list(done))
         assert (told.code, told.reason in ("TOO_MANY_ANSWERS", "READER_TOO_SLOW")) == ("RESOURCE_EXHAUSTED", True)
         for call in calls:

@@ -61,7 +61,6 @@ def test_a_call_that_waits_long_is_not_taken_for_a_flood_of_pings(
     waits = query_pb2.WaitForPositionRequest(
         position=position_pb2.Position(offsets=[position_pb2.PartitionOffset(topic="events", next_offset=1 << 40)])
     )
-    with pytest.raises(DeadlineExceeded) as error, waiting.calling():
+    with pytest.raises(DeadlineExceeded), waiting.calling():
         waiting.query.WaitForPosition(waits, timeout=12)
-    assert error.value.reason in ("POSITION_NOT_REACHED", "")
     waiting.close()

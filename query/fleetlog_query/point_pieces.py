@@ -22,8 +22,8 @@ from fleetlog_query.point_chunks import Name, chunks
 from fleetlog_query.series_query import TIME, SeriesQuery
 from fleetlog_query.series_rows import Select, scope_sql
 
-PIECE_POINTS = 500_000
-"""Points in a piece: 12 MB of an answer, and as much while it is decoded."""
+PIECE_POINTS = 1_000_000
+"""Points in a piece: 24 MB of an answer, and as much while it is decoded."""
 _TIES = "part, off, reinterpretAsUInt64(value)"
 """Tells points of one step and time apart. Those that are the same in all of it may change places unseen."""
 

@@ -37,6 +37,8 @@ class _Batch:
     run_ids: tuple[bytes, ...]
     keys: tuple[str, ...]
     floors: Mapping[Name, int]
+    is_long: bool = False
+    """One series, of more points than are held at once."""
 
     @property
     def single(self) -> bool:
@@ -51,10 +53,9 @@ def read_points(
     `starts`: of the runs, for times since then; `now`: a position that every later read sees all before.
     """
     for batch in _batches(select, query):
-        statement = _statement(query, batch, starts)
-        answer = select(statement)
-        if batch.single and answer.rows > BATCH_POINTS:
-            del answer
+        answer = None if batch.is_long else select(_statement(query, batch, starts))
+        if answer is None or (batch.single and answer.rows > BATCH_POINTS):
+            answer = None
             name = (batch.run_ids[0], batch.keys[0])
             yield from LongSeries(query, name, starts, now()).read(select, holding)
             continue
@@ -69,7 +70,9 @@ def read_points(
 def _batches(select: Select, query: SeriesQuery) -> Iterator[_Batch]:
     if len(query.run_ids) == len(query.keys) == 1:
         floors = _floors(select, query, query.run_ids) if query.last and query.of_steps_alone else {}
-        yield _Batch(query.run_ids, query.keys, floors)
+        known = {} if floors else extents(select, query.namespace, query.run_ids, query.keys)
+        is_long = any(extent.points > BATCH_POINTS for extent in known.values())
+        yield _Batch(query.run_ids, query.keys, floors, is_long)
         return
     known = extents(select, query.namespace, query.run_ids, query.keys)
     sizes = {name: extent.points for name, extent in known.items()}
@@ -88,7 +91,7 @@ def _batches(select: Select, query: SeriesQuery) -> Iterator[_Batch]:
             run_ids, total = [], 0
         if size > BATCH_POINTS:
             for key in keys:
-                yield _Batch((run_id,), (key,), floors)
+                yield _Batch((run_id,), (key,), floors, sizes[(run_id, key)] > BATCH_POINTS)
         elif keys:
             run_ids.append(run_id)
             total += size
@@ -126,8 +129,8 @@ def _statement(query: SeriesQuery, batch: _Batch, starts: Mapping[bytes, int]) -
         where += f" AND ({_floors_sql(batch, binds)})"
     where += query.where(query.time_sql(starts, binds) if query.times != EVERY else "", binds)
     sql = f"SELECT {', '.join(columns)} FROM points WHERE {where} ORDER BY namespace, run_id, key, step, ts, part, off"
-    if batch.single:
-        # One more tells that there are too many to be held at once.
+    if batch.single and batch.floors:
+        # Very many may have the same steps. One more tells that there are too many to be held at once.
         sql += f" LIMIT {BATCH_POINTS + 1}"
     return Statement(sql, binds.values, wide=True)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import grpc
-from fleetlog_core import limits
+from fleetlog_core import keepalive, limits
 from fleetlog_proto.v1 import ingest_pb2_grpc, position_pb2, query_pb2_grpc
 
 from fleetlog.errors import Unavailable, from_call
@@ -30,9 +30,7 @@ RETRY_PAUSES = (0.05, 0.3)
 _OPTIONS = (
     ("grpc.max_receive_message_length", limits.RESPONSE_BYTES),
     ("grpc.max_send_message_length", limits.MESSAGE_BYTES),
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 0),
+    *keepalive.CLIENT,
     # Also how long a connection may take to be made, or the peer to say its first word; the default is 20 s.
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.initial_reconnect_backoff_ms", 100),

@@ -56,10 +56,10 @@ def embedded(data: Path, settings: Settings) -> Node:
         else:
             prepare(engines)
         applied = AppliedWatch(engines.reads)
-        key = bytes.fromhex(settings.query.token_key) or _token_key(data / "token.key")
+        key = settings.query.token_key or _token_key(data / "token.key").hex()
         parts = (
             GatewayPart(engines, applied, telemetry),
-            QueryPart(engines, applied, key),
+            QueryPart(engines, applied, telemetry, replace(settings.query, token_key=key)),
             MaterializerPart(engines, telemetry, settings.materializer, applied.poke, disk),
         )
         return Node(settings, telemetry, engines, parts, applied)

@@ -24,10 +24,11 @@ from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_ingest.materializer.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop import Materializer
 from fleetlog_proto.v1 import ingest_pb2_grpc, query_pb2_grpc
+from fleetlog_query.calls.answers import Answers
 from fleetlog_query.service import QueryServicer
 
 from fleetlog_deploy.engines import Engines
-from fleetlog_deploy.settings.model import MaterializerSettings
+from fleetlog_deploy.settings.model import MaterializerSettings, QuerySettings
 
 LOOK_SECONDS = 5.0
 """The longest that a look at an engine takes before the engine counts as silent."""
@@ -106,9 +107,15 @@ class QueryPart:
 
     service = "fleetlog.v1.QueryService"
 
-    def __init__(self, engines: Engines, applied: AppliedWatch, token_key: bytes) -> None:
+    def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry, settings: QuerySettings) -> None:
         self._reads, self._is_watched = engines.reads, engines.is_shared and engines.has_checkpoints
-        self._servicer = QueryServicer(engines.reads, engines.objects, applied, token_key)
+        self._servicer = QueryServicer(
+            engines.reads,
+            engines.objects,
+            applied,
+            bytes.fromhex(settings.token_key),
+            Answers(telemetry, settings.answer_bytes, settings.client_answer_bytes),
+        )
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""

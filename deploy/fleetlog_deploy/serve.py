@@ -60,7 +60,7 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
         if "gateway" in names:
             parts.append(GatewayPart(engines, applied, telemetry))
         if "query" in names:
-            parts.append(QueryPart(engines, applied, bytes.fromhex(settings.query.token_key)))
+            parts.append(QueryPart(engines, applied, telemetry, settings.query))
         if "materializer" in names:
             prepare(engines)
             parts.append(MaterializerPart(engines, telemetry, settings.materializer, applied.poke))

@@ -17,6 +17,7 @@ from fleetlog_proto.v1 import metric_pb2
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.values import EVERY, ROLLUP_STEPS
 from fleetlog_query.grid import Grid
+from fleetlog_query.holding import Holding, answer_size
 from fleetlog_query.reads import Reads
 from fleetlog_query.series_query import SeriesQuery
 from fleetlog_query.series_rows import Select, changes, extents, place_sql, scope_sql, slices
@@ -37,7 +38,7 @@ _OF_PARTS = "sum(c) AS points, sum(k) AS lacking, min(lo) AS lowest, max(hi) AS 
 
 
 def read_buckets(
-    reads: Reads, query: SeriesQuery, starts: Mapping[bytes, int]
+    reads: Reads, query: SeriesQuery, starts: Mapping[bytes, int], holding: Holding
 ) -> Iterator[metric_pb2.ReadMetricResponse]:
     """The series in order, each a response of one part for each rank. `starts`: of the runs, for times since then."""
     early, ends = _early(reads, query, starts)
@@ -48,12 +49,14 @@ def read_buckets(
     if grid.rows(points, len(query.run_ids) * len(query.keys)) <= FOLDED_ROWS:
         if early is None or early.rows > FOLDED_ROWS:
             early = reads.select(_rows_statement(query, grid))
+        holding.bytes = 2 * answer_size(early)
         yield from _in_order(_folded(_inside(early, grid), grid), query, query.run_ids, grid)
         return
     runs = max(1, BATCH_BUCKETS // (query.buckets * len(query.keys)))
     for first in range(0, len(query.run_ids), runs):
         run_ids = query.run_ids[first : first + runs]
         answer = reads.select(_statement(query, run_ids, grid, starts))
+        holding.bytes = 2 * answer_size(answer)
         yield from _in_order(answer, query, run_ids, grid)
 
 

@@ -1,30 +1,33 @@
 """Raw points of series.
 
-Series that are short are read together, up to BATCH_POINTS in a statement; a long one alone. Points come from the
-warehouse in its own order, (step, time, log): times and ranks are sorted out here. The last points of long series are
-found by `rollup`, which says behind which step there are enough.
+Series that are short are read together, up to BATCH_POINTS in a statement; a long one alone, and in pieces when it is
+longer than that (`point_pieces`). Points come from the warehouse in its own order, (step, time, log): times and ranks
+are sorted out here. The last points of long series are found by `rollup`, which says behind which step there are
+enough.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from fleetlog_core.warehouse.port import Answer, Array, Statement
 from fleetlog_proto.v1 import metric_pb2
 
+from fleetlog_query.as_of import AsOf
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.values import EVERY, ROLLUP_STEPS
+from fleetlog_query.holding import Holding, answer_size
+from fleetlog_query.point_chunks import Name, chunks
+from fleetlog_query.point_pieces import LongSeries
 from fleetlog_query.series_query import TIME, SeriesQuery
 from fleetlog_query.series_rows import Select, extents, place_sql, scope_sql, slices
 
 BATCH_POINTS = 1_000_000
 BATCH_SERIES = 100
-CHUNK_POINTS = 100_000
 LONG_POINTS = 2_000
 """In a series with so many points more than are wanted, the last ones are looked for."""
-Name = tuple[bytes, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class _Batch:
     run_ids: tuple[bytes, ...]
     keys: tuple[str, ...]
     floors: Mapping[Name, int]
+    is_long: bool = False
+    """One series, of more points than are held at once."""
 
     @property
     def single(self) -> bool:
@@ -41,12 +46,20 @@ class _Batch:
 
 
 def read_points(
-    select: Select, query: SeriesQuery, starts: Mapping[bytes, int]
+    select: Select, query: SeriesQuery, starts: Mapping[bytes, int], now: Callable[[], AsOf], holding: Holding
 ) -> Iterator[metric_pb2.ReadMetricResponse]:
-    """The series in order, in chunks, each a response with one part. `starts`: of the runs, for times since then."""
+    """The series in order, in chunks, each a response with one part.
+
+    `starts`: of the runs, for times since then; `now`: a position that every later read sees all before.
+    """
     for batch in _batches(select, query):
-        statement = _statement(query, batch, starts)
-        answer = select(statement)
+        answer = None if batch.is_long else select(_statement(query, batch, starts))
+        if answer is None or (batch.single and answer.rows > BATCH_POINTS):
+            answer = None
+            name = (batch.run_ids[0], batch.keys[0])
+            yield from LongSeries(query, name, starts, now()).read(select, holding)
+            continue
+        holding.bytes = answer_size(answer)
         found = dict(_columns(answer, query, batch))
         for run_id in batch.run_ids:
             for key in batch.keys:
@@ -57,7 +70,9 @@ def read_points(
 def _batches(select: Select, query: SeriesQuery) -> Iterator[_Batch]:
     if len(query.run_ids) == len(query.keys) == 1:
         floors = _floors(select, query, query.run_ids) if query.last and query.of_steps_alone else {}
-        yield _Batch(query.run_ids, query.keys, floors)
+        known = {} if floors else extents(select, query.namespace, query.run_ids, query.keys)
+        is_long = any(extent.points > BATCH_POINTS for extent in known.values())
+        yield _Batch(query.run_ids, query.keys, floors, is_long)
         return
     known = extents(select, query.namespace, query.run_ids, query.keys)
     sizes = {name: extent.points for name, extent in known.items()}
@@ -76,7 +91,7 @@ def _batches(select: Select, query: SeriesQuery) -> Iterator[_Batch]:
             run_ids, total = [], 0
         if size > BATCH_POINTS:
             for key in keys:
-                yield _Batch((run_id,), (key,), floors)
+                yield _Batch((run_id,), (key,), floors, sizes[(run_id, key)] > BATCH_POINTS)
         elif keys:
             run_ids.append(run_id)
             total += size
@@ -114,6 +129,9 @@ def _statement(query: SeriesQuery, batch: _Batch, starts: Mapping[bytes, int]) -
         where += f" AND ({_floors_sql(batch, binds)})"
     where += query.where(query.time_sql(starts, binds) if query.times != EVERY else "", binds)
     sql = f"SELECT {', '.join(columns)} FROM points WHERE {where} ORDER BY namespace, run_id, key, step, ts, part, off"
+    if batch.single and batch.floors:
+        # Very many may have the same steps. One more tells that there are too many to be held at once.
+        sql += f" LIMIT {BATCH_POINTS + 1}"
     return Statement(sql, binds.values, wide=True)
 
 
@@ -144,14 +162,14 @@ def _responses(
     query: SeriesQuery, name: Name, columns: tuple[Array, ...], start: int
 ) -> Iterator[metric_pb2.ReadMetricResponse]:
     if not query.per_rank:
-        yield from _chunks(query, name, columns[:3], start, None)
+        yield from _in_order(query, name, columns[:3], start, None)
         return
     for rank in np.unique(columns[3]).tolist():
         of_rank = columns[3] == rank
-        yield from _chunks(query, name, tuple([column[of_rank] for column in columns[:3]]), start, rank)
+        yield from _in_order(query, name, tuple([column[of_rank] for column in columns[:3]]), start, rank)
 
 
-def _chunks(
+def _in_order(
     query: SeriesQuery, name: Name, columns: tuple[Array, ...], start: int, rank: int | None
 ) -> Iterator[metric_pb2.ReadMetricResponse]:
     steps, times, values = columns
@@ -161,13 +179,4 @@ def _chunks(
         steps, times, values = steps[order], times[order], values[order]
     if query.axis == "relative":
         times = times - start
-    begin = max(0, len(steps) - query.last) if query.last else 0
-    for first in range(begin, len(steps), CHUNK_POINTS):
-        rows = slice(first, first + CHUNK_POINTS)
-        response = metric_pb2.ReadMetricResponse()
-        # Set in place: a message that is put into another one is copied.
-        part = response.parts.add(run_id=name[0].hex(), key=name[1], rank=rank)
-        part.points.steps = steps[rows].tobytes()
-        part.points.times_millis = times[rows].tobytes()
-        part.points.values = values[rows].tobytes()
-        yield response
+    yield from chunks(name, (steps, times, values), rank, max(0, len(steps) - query.last) if query.last else 0)

@@ -18,6 +18,7 @@ from fleetlog_core.warehouse.port import Array, Statement, Warehouse
 from fleetlog_query.as_of import AsOf, runs_source
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.fields import KIND_NUMBERS
+from fleetlog_query.holding import TEXT_BYTES, size_of
 from fleetlog_query.read_mask import ReadMask, run_key_rows
 from fleetlog_query.run_rows import RUN_COLUMNS
 
@@ -63,6 +64,15 @@ class RunBlock:
     def size(self) -> int:
         """Runs."""
         return len(self.places)
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory, about."""
+        keys = sum(
+            column.places.nbytes + column.numbers.nbytes + column.types.nbytes + column.texts.nbytes
+            for column in self.keys
+        )
+        return keys + self.places.nbytes + size_of(self.attributes.values()) + TEXT_BYTES * len(self.texts)
 
 
 @dataclass(frozen=True)

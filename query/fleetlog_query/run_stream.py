@@ -17,6 +17,7 @@ from fleetlog_proto.v1 import query_pb2, run_pb2
 
 from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.documents import Documents
+from fleetlog_query.holding import Holding, answer_size
 from fleetlog_query.page import PageQuery
 from fleetlog_query.page_token import check_page_size
 from fleetlog_query.read_mask import ReadMask
@@ -36,6 +37,8 @@ BLOCK_CELLS = 500_000
 """Values that are read at a time, if the runs of a block are like those of one before."""
 AHEAD = 2
 """Blocks that are read beside each other, and ahead of what is sent: each statement takes one core."""
+MESSAGE_COPIES = 4
+"""A run as a message takes about this many times its encoded size."""
 MESSAGE_BYTES = limits.PAGE_BYTES
 """Of the runs in one response."""
 
@@ -59,15 +62,21 @@ class RunStreams:
         self._documents = documents
         self._columns = RunColumns(warehouse)
 
-    def responses(self, stream: RunStream) -> Iterator[query_pb2.StreamRunsResponse]:
-        """All of them; none for no runs. InvalidArgument as Searcher.search, TimedOut, ResourceExhausted."""
+    def responses(self, stream: RunStream, holding: Holding) -> Iterator[query_pb2.StreamRunsResponse]:
+        """All of them; none for no runs. InvalidArgument as Searcher.search, TimedOut, ResourceExhausted.
+
+        `holding` is told what is kept between two responses, and what is being read meanwhile.
+        """
         size = check_page_size(stream.search.page_size, limits.PAGE_SIZE, limits.PAGE_SIZE)
         compiled = self._searcher.compile(stream.search)
         if not stream.search.experiments:
             return
         order = read_order(self._warehouse, compiled.query, READ_SECONDS)
+        holding.bytes = answer_size(order.answer)
         parts = (
-            self._arrow(compiled.query, order, stream, size) if stream.arrow else self._messages(order, stream, size)
+            self._arrow(compiled.query, order, stream, size, holding)
+            if stream.arrow
+            else self._messages(order, stream, size, holding)
         )
         for response, upto in parts:
             if upto < len(order):
@@ -75,9 +84,9 @@ class RunStreams:
             yield response
 
     def _messages(
-        self, order: RunOrder, stream: RunStream, size: int
+        self, order: RunOrder, stream: RunStream, size: int, holding: Holding
     ) -> Iterator[tuple[query_pb2.StreamRunsResponse, int]]:
-        first, count = 0, min(size, PROBE_RUNS)
+        first, count, begun = 0, min(size, PROBE_RUNS), holding.bytes
         while first < len(order):
             data = order.part(first, count)
             run_ids = [data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES)]
@@ -85,13 +94,14 @@ class RunStreams:
             runs = self._documents.read(
                 stream.search.namespace, run_ids, stream.mask, stream.summaries, READ_SECONDS, stream.search.as_of
             )
+            holding.bytes = begun + MESSAGE_COPIES * sum(run.ByteSize() for run in runs)
             for some in _by_size(runs):
                 yield query_pb2.StreamRunsResponse(runs=some, count=len(some)), places[some[-1].run_id] + 1
             first += count
             count = min(size, runs_that_fit(runs))
 
     def _arrow(
-        self, query: PageQuery, order: RunOrder, stream: RunStream, size: int
+        self, query: PageQuery, order: RunOrder, stream: RunStream, size: int, holding: Holding
     ) -> Iterator[tuple[query_pb2.StreamRunsResponse, int]]:
         # Only here: whoever asks for no Arrow needs none.
         from fleetlog_query.arrow import streams
@@ -106,7 +116,7 @@ class RunStreams:
                 )
             )
 
-        begin, count = 0, FIRST_BLOCK
+        begin, count, begun = 0, FIRST_BLOCK, holding.bytes
         reading: deque[tuple[int, int, Future[list[RunBlock]]]] = deque()
         while reading or begin < len(order):
             if not reading:
@@ -121,6 +131,9 @@ class RunStreams:
                 count = min(fitting, SCATTERED_BLOCK if order.scattered(begin, DENSE_BLOCK) else DENSE_BLOCK)
                 reading.append((begin, count, read(begin, count)))
                 begin += count
+            # Blocks are like those before them.
+            size_of_run = sum(block.bytes for block in blocks) / asked
+            holding.bytes = begun + int(size_of_run * (asked + sum(count for _, count, _ in reading)))
             for block in blocks:
                 row = 0
                 for arrow, rows in streams(block, size):

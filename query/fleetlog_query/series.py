@@ -8,6 +8,8 @@ from fleetlog_proto.v1 import metric_pb2
 
 from fleetlog_query.buckets import read_buckets
 from fleetlog_query.cancelling import CancellableWarehouse
+from fleetlog_query.holding import Holding
+from fleetlog_query.pins import Pins
 from fleetlog_query.points import read_points
 from fleetlog_query.reads import Reads
 from fleetlog_query.series_query import SeriesQuery
@@ -17,14 +19,17 @@ from fleetlog_query.series_rows import run_starts
 class SeriesReader:
     """Reads series."""
 
-    def __init__(self, warehouse: CancellableWarehouse) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, pins: Pins) -> None:
         self._warehouse = warehouse
+        self._pins = pins
 
-    def read(self, query: SeriesQuery, timeout_seconds: float) -> Iterator[metric_pb2.ReadMetricResponse]:
+    def read(
+        self, query: SeriesQuery, timeout_seconds: float, holding: Holding
+    ) -> Iterator[metric_pb2.ReadMetricResponse]:
         """The series that there are, in order. TimedOut when it all takes longer than it is given."""
         reads = Reads(self._warehouse, timeout_seconds)
         starts = run_starts(reads.select, query.namespace, query.run_ids) if query.axis == "relative" else {}
         if query.buckets:
-            yield from read_buckets(reads, query, starts)
+            yield from read_buckets(reads, query, starts, holding)
         else:
-            yield from read_points(reads.select, query, starts)
+            yield from read_points(reads.select, query, starts, lambda: self._pins.now(timeout_seconds), holding)

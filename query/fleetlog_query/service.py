@@ -8,6 +8,7 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import query_pb2
 
+from fleetlog_query.calls.answers import Answers
 from fleetlog_query.calls.artifacts import ArtifactCalls
 from fleetlog_query.calls.base import Parts
 from fleetlog_query.calls.experiments import ExperimentCalls
@@ -21,8 +22,15 @@ from fleetlog_query.calls.watches import WatchCalls
 class QueryServicer(RunCalls, SearchCalls, WatchCalls, ScopeCalls, ExperimentCalls, MetricCalls, ArtifactCalls):
     """See protos/fleetlog/v1/query.proto."""
 
-    def __init__(self, warehouse: Warehouse, objects: ObjectStore, applied: AppliedWatch, token_key: bytes) -> None:
-        super().__init__(Parts(warehouse, objects, applied, token_key))
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        objects: ObjectStore,
+        applied: AppliedWatch,
+        token_key: bytes,
+        answers: Answers | None = None,
+    ) -> None:
+        super().__init__(Parts(warehouse, objects, applied, token_key, answers))
 
     async def WaitForPosition(  # noqa: N802
         self, request: query_pb2.WaitForPositionRequest, context: Context

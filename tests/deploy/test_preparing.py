@@ -14,7 +14,7 @@ from fleetlog_core.warehouse.port import Statement
 from fleetlog_deploy.engines import Engines
 from fleetlog_deploy.parts import QueryPart
 from fleetlog_deploy.preparing import prepare
-from fleetlog_deploy.settings.model import LogSettings, ObjectsSettings, Settings, WarehouseSettings
+from fleetlog_deploy.settings.model import LogSettings, ObjectsSettings, QuerySettings, Settings, WarehouseSettings
 from fleetlog_ingest.materializer.loop import WarehouseBehind
 
 from tests.servers import unique
@@ -33,7 +33,7 @@ async def _lose(engines: Engines) -> None:
     assert _not_durable(engines) == []
     prepare(engines)
     applied = AppliedWatch(engines.reads)
-    part = QueryPart(engines, applied, bytes(32))
+    part = QueryPart(engines, applied, Telemetry(), QuerySettings(token_key="00" * 32))
     assert await asyncio.to_thread(part.complaint) == ""
     assert await applied.now() == dict[Partition, int]()
     (name,) = engines.warehouse.select(

@@ -20,6 +20,7 @@ from fleetlog_query.cancelling import CancellableWarehouse
 from fleetlog_query.documents import Documents
 from fleetlog_query.experiments import Experiments
 from fleetlog_query.history import HOUR_MILLIS, History
+from fleetlog_query.holding import Holding
 from fleetlog_query.read_mask import parse_read_mask
 from fleetlog_query.run_stream import RunStream, RunStreams
 from fleetlog_query.search import Search, Searcher
@@ -63,7 +64,7 @@ class Reading:
 
     def arrow(self, search: Search) -> list[str]:
         mask, found = parse_read_mask([]), []
-        for response in self._streams.responses(RunStream(search, mask, False, True)):
+        for response in self._streams.responses(RunStream(search, mask, False, True), Holding()):
             rows = pa.ipc.open_stream(io.BytesIO(response.arrow)).read_all().to_pylist()
             found += [str(sorted(row.items())) for row in rows]
         return found

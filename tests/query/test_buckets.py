@@ -8,6 +8,7 @@ from concurrent.futures import Future
 import numpy as np
 from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_query import buckets
+from fleetlog_query.holding import Holding
 from fleetlog_query.reads import Reads, Result
 from fleetlog_query.series_query import SeriesQuery
 
@@ -44,7 +45,7 @@ class Growing(Reads):
 def test_what_came_after_the_ends_is_in_no_bucket() -> None:
     reads = Growing()
     query = SeriesQuery("default", RUNS, ("loss",), buckets=8)
-    parts = [part for found in buckets.read_buckets(reads, query, {}) for part in found.parts]
+    parts = [part for found in buckets.read_buckets(reads, query, {}, Holding()) for part in found.parts]
     assert [part.run_id for part in parts] == [run_id.hex() for run_id in RUNS]
     for part in parts:
         assert np.frombuffer(part.buckets.steps, "<i8").tolist() == [step * 128 for step in range(8)]

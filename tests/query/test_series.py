@@ -12,7 +12,7 @@ import pytest
 from fleetlog.connection import connection_to
 from fleetlog.series import Which
 from fleetlog_proto.v1 import metric_pb2
-from fleetlog_query import buckets, grid, points
+from fleetlog_query import buckets, grid, point_pieces, points
 from fleetlog_query.filter.evaluate import Point
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -78,13 +78,14 @@ def shown(value: float) -> str:
     return repr(value)
 
 
-@pytest.fixture(scope="module", params=[points.BATCH_POINTS, 700, 1])
+@pytest.fixture(scope="module", params=[(points.BATCH_POINTS, 1), (700, 1), (1, 40)])
 def batches(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Series are read together, some at a time, or each by itself."""
-    before = points.BATCH_POINTS, points.LONG_POINTS
-    points.BATCH_POINTS, points.LONG_POINTS = request.param, min(request.param, 2_000) - 1
+    """Series are read together, some at a time, or each by itself in pieces."""
+    before = points.BATCH_POINTS, points.LONG_POINTS, point_pieces.PIECE_POINTS
+    points.BATCH_POINTS, point_pieces.PIECE_POINTS = request.param
+    points.LONG_POINTS = min(points.BATCH_POINTS, 2_000) - 1
     yield
-    points.BATCH_POINTS, points.LONG_POINTS = before
+    points.BATCH_POINTS, points.LONG_POINTS, point_pieces.PIECE_POINTS = before
 
 
 RUNS = st.lists(st.integers(0, 59), min_size=1, max_size=8, unique=True)

@@ -34,9 +34,13 @@ class WatchedLog:
         """See EventLog."""
         return self._log.partitions(topic)
 
-    def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
+    def generation(self) -> int:
         """See EventLog."""
-        durable = self._log.append(topic, key, value)
+        return self._log.generation()
+
+    def append(self, topic: str, key: bytes, value: bytes, *, generation: int | None = None) -> Future[Record]:
+        """See EventLog."""
+        durable = self._log.append(topic, key, value, generation=generation)
         durable.add_done_callback(self._note)
         return durable
 

@@ -91,6 +91,9 @@ async def fail(context: Context, error: BaseException, calls: Calls, span: Span,
     is_of_a_part = isinstance(error, (PartUnavailable, TimedOut)) and not isinstance(error, LogUnavailable)
     if is_of_a_part and lately.is_new(type(error).__name__):
         diagnostics.warning("calls fail, since a part can't be used: %s", error)
+    if known is not None:
+        # What the call held is in its frames. A client that does not read is told when it does, or never.
+        error.__traceback__ = None
     calls.failed(known.reason if known is not None else "INTERNAL", span)
     if known is not None:
         trailing = ((DETAILS_KEY, to_status(known).SerializeToString()),)

@@ -11,7 +11,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from fleetlog_core import limits
+from fleetlog_core import keepalive, limits
 from fleetlog_core.serving.errors import ErrorInterceptor
 from fleetlog_core.serving.telemetry import Telemetry
 
@@ -23,11 +23,7 @@ _OPTIONS = (
     ("grpc.max_concurrent_streams", 256),
     ("grpc.max_metadata_size", 16 * 1024),
     ("grpc.so_reuseport", 0),
-    # Clients ping every 30 s to notice half-open connections; the default would close them after two pings.
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
+    *keepalive.SERVER,
 )
 AGED_MILLIS = 60_000
 

@@ -48,6 +48,12 @@ class Telemetry:
         self.rpcs_open = Gauge(
             "fleetlog_rpcs_open", "Calls under way; a writer's stream is one", ["rpc"], registry=self.registry
         )
+        self.limited = self._counter(
+            "limited", "Calls that were refused, ended or slowed so that others have room, by reason", "reason"
+        )
+        self.answer_bytes = Gauge(
+            "fleetlog_answer_bytes", "Bytes of memory that streams of answers hold", registry=self.registry
+        )
         self.statement_seconds = self._histogram(
             "statement_seconds", "Statements to the warehouse, by kind and outcome", _SECONDS, "kind", "outcome"
         )

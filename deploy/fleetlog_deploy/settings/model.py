@@ -126,6 +126,10 @@ class QuerySettings:
 
     token_key: str = setting("", matches("([0-9a-f]{64})?", "64 hexadecimal digits: openssl rand -hex 32"), secret=True)
     """What page tokens are signed with: the same in every query process."""
+    answer_bytes: int = setting(512 * 1024 * 1024, Range(64 * 1024 * 1024, 1 << 40))
+    """Memory that streams of answers may hold in a process; beyond it new ones wait, then RESOURCE_EXHAUSTED."""
+    client_answer_bytes: int = setting(256 * 1024 * 1024, Range(64 * 1024 * 1024, 1 << 40))
+    """The share of it that streams of one connection may hold."""
 
 
 @dataclass(frozen=True, slots=True)

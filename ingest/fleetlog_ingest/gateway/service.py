@@ -22,7 +22,9 @@ from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc, position_pb2
 
+from fleetlog_ingest.gateway import upload_slots
 from fleetlog_ingest.gateway.admission import Admission
+from fleetlog_ingest.gateway.backlog import Backlog
 from fleetlog_ingest.gateway.control import Control, check_request_id
 from fleetlog_ingest.gateway.direct_uploads import PartUploads
 from fleetlog_ingest.gateway.imports import Imports
@@ -30,10 +32,13 @@ from fleetlog_ingest.gateway.run_watch import AGAIN_SECONDS, RunWatch
 from fleetlog_ingest.gateway.runs import run_not_found, run_status, writer_status
 from fleetlog_ingest.gateway.screen import encoded, screen
 from fleetlog_ingest.gateway.stream import AppendStream
-from fleetlog_ingest.gateway.uploads import upload
+from fleetlog_ingest.gateway.upload_slots import UploadSlots
+from fleetlog_ingest.gateway.uploads import Uploader
 from fleetlog_ingest.request_digests import check_same_request, digest_of_update
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
+COMPLETING = 4
+"""Threads beside those of uploads that put parts together."""
 Decided = tuple[experiment_pb2.Experiment, Mapping[Partition, int]]
 
 
@@ -59,8 +64,10 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._run_limits = run_limits
         self._draining = asyncio.Event()
         self._executor = ContextThreads(8, "gateway")
-        # Uploads hold a thread as long as the client likes to take: nobody else may wait for theirs.
-        self._uploading = ContextThreads(16, "uploads")
+        # Uploads hold a thread as long as their clients take: nobody else may wait for theirs.
+        self._uploading = ContextThreads(upload_slots.THREADS + COMPLETING, "uploads")
+        self._uploader = Uploader(objects, self._uploading, UploadSlots(self._telemetry))
+        self._backlog = Backlog(applied, lambda reason: self._telemetry.limited.labels(reason).inc())
         self._applied = applied
         self._watch = RunWatch(warehouse, self._executor, again_seconds)
         self._admission = Admission(log, warehouse, self._executor, applied, self._watch)
@@ -71,6 +78,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         """End every stream as soon as what it took is answered, so that clients move on. From the event loop."""
         self._draining.set()
         self._watch.stop()
+        self._backlog.close()
 
     def close(self) -> None:
         """Let the threads go."""
@@ -81,7 +89,9 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request_iterator: AsyncIterator[ingest_pb2.AppendEventsRequest], context: Context
     ) -> AsyncIterator[ingest_pb2.AppendEventsResponse]:
         """See the proto."""
-        stream = AppendStream(self._log, self._admission, self._telemetry, self._draining, self._run_limits)
+        stream = AppendStream(
+            self._log, self._admission, self._telemetry, self._draining, self._run_limits, self._backlog
+        )
         async for response in stream.responses(request_iterator):
             yield response
 
@@ -168,7 +178,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request_iterator: AsyncIterator[ingest_pb2.UploadArtifactRequest], context: Context
     ) -> ingest_pb2.UploadArtifactResponse:
         """See the proto."""
-        await upload(request_iterator, self._objects, self._uploading)
+        await self._uploader.take(request_iterator, context.peer())
         return ingest_pb2.UploadArtifactResponse()
 
     async def BeginUpload(  # noqa: N802

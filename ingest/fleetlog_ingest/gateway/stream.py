@@ -18,6 +18,7 @@ from fleetlog_proto.v1 import ingest_pb2
 
 from fleetlog_ingest.gateway.admission import Admission
 from fleetlog_ingest.gateway.allowance import Allowance
+from fleetlog_ingest.gateway.backlog import Backlog
 from fleetlog_ingest.gateway.intake import Intake, Taken
 
 REQUESTS_IN_FLIGHT = 64
@@ -48,7 +49,10 @@ class AppendStream:
         telemetry: Telemetry,
         draining: asyncio.Event,
         run_limits: RunLimits | None = None,
+        backlog: Backlog | None = None,
     ) -> None:
+        self._backlog = backlog
+        self._number = 0 if backlog is None else backlog.stream()
         self._telemetry = telemetry
         self._draining = draining
         self._intake = Intake(log, admission, telemetry, run_limits)
@@ -98,6 +102,8 @@ class AppendStream:
                 await waiting.put(taken)
                 del request, taken
                 await self._allowance.wait()
+                if self._backlog is not None:
+                    await self._backlog.wait(self._number)
             await waiting.put(None)
         except asyncio.CancelledError:
             raise
@@ -143,6 +149,8 @@ class AppendStream:
             taken.answer.status.CopyFrom(to_status(refused))
             return False
         position[record.partition] = max(position.get(record.partition, 0), record.offset + 1)
+        if self._backlog is not None:
+            self._backlog.add(self._number, record.partition, record.offset, taken.size)
         return True
 
     def _count(self, durable: Iterable[Taken], seconds: float) -> None:

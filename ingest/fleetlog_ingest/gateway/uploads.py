@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
+from itertools import chain
 
 from fleetlog_core import limits
 from fleetlog_core.errors import DeadlineExceeded, FailedPrecondition, InvalidArgument
@@ -14,16 +16,24 @@ from fleetlog_core.objects.port import DigestMismatch, ObjectName, ObjectStore
 from fleetlog_core.rules.events import check_size_and_digest
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.rules.paths import check_artifact_path
+from fleetlog_core.serving.budget import Share
 from fleetlog_core.serving.errors import refuse_undecodable
 from fleetlog_proto.v1 import ingest_pb2
 
-CHUNKS_WAITING = 8
+from fleetlog_ingest.gateway.upload_slots import EARLY_BYTES, UploadSlots
+
+CHUNKS_WAITING = 2
+"""Chunks of an upload that wait for its thread."""
 STALL_SECONDS = 60.0
-"""An upload that brings nothing for so long is ended: it holds a thread and a file."""
+"""An upload that brings nothing for so long is ended: it may hold a thread and a file."""
 
 
 class _Broken(Exception):
     """The client went away in the middle."""
+
+
+class _TooSlow(Exception):
+    """The upload must end: others wait for its room."""
 
 
 def _chunks(waiting: queue.Queue[bytes | _Broken | None]) -> Iterator[bytes]:
@@ -36,46 +46,134 @@ def _chunks(waiting: queue.Queue[bytes | _Broken | None]) -> Iterator[bytes]:
         yield chunk
 
 
-async def upload(
-    requests: AsyncIterator[ingest_pb2.UploadArtifactRequest],
-    objects: ObjectStore,
-    executor: Executor,
-    stall_seconds: float = STALL_SECONDS,
-) -> None:
-    """Take one upload. FAILED_PRECONDITION DIGEST_MISMATCH: the bytes are not the declared ones.
+class Uploader:
+    """Takes uploads into a store. For one event loop."""
 
-    DEADLINE_EXCEEDED UPLOAD_STALLED: nothing came for `stall_seconds`. The executor's threads are held meanwhile.
-    """
-    arriving = aiter(requests)
-    first = await _next(arriving, stall_seconds)
-    refuse_undecodable(first)
-    if first is None or not first.HasField("header"):
-        raise InvalidArgument.of_field(
-            "UPLOAD_WITHOUT_HEADER", "header", "the first request of an upload is its header"
+    def __init__(
+        self,
+        objects: ObjectStore,
+        executor: Executor,
+        slots: UploadSlots,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
+        """`executor` has a thread for every slot at least."""
+        self._objects = objects
+        self._executor = executor
+        self._slots = slots
+        self._stall_seconds = stall_seconds
+
+    async def take(self, requests: AsyncIterator[ingest_pb2.UploadArtifactRequest], client: str) -> None:
+        """Take one upload. FAILED_PRECONDITION DIGEST_MISMATCH: the bytes are not the declared ones.
+
+        DEADLINE_EXCEEDED UPLOAD_STALLED: nothing came for `stall_seconds`. RESOURCE_EXHAUSTED TOO_MANY_UPLOADS;
+        UPLOAD_TOO_SLOW: others waited for its room.
+        """
+        opened = await self._slots.open.enter(client, 1, None, self._slots.pace())
+        arriving = _Arriving(aiter(requests), self._stall_seconds, opened)
+        try:
+            header = await arriving.header()
+            early, is_all = await _early(arriving)
+            stored = await self._slots.threads.enter(client, 1, None, opened.pace)
+            arriving.shares.append(stored)
+            try:
+                await self._store(header, early, None if is_all else arriving)
+            finally:
+                self._slots.threads.leave(stored)
+        except _TooSlow:
+            raise self._slots.open.too_slow() from None
+        finally:
+            self._slots.open.leave(opened)
+
+    async def _store(
+        self, header: ingest_pb2.UploadHeader, early: list[bytes], arriving: _Arriving | None
+    ) -> None:  # fmt: skip
+        """Store what came and what comes."""
+        waiting: queue.Queue[bytes | _Broken | None] = queue.Queue(CHUNKS_WAITING)
+        loop = asyncio.get_running_loop()
+        chunks = chain(early, _chunks(waiting))
+        stored = loop.run_in_executor(
+            self._executor, self._objects.put, checked_name(header), header.size_bytes, chunks
         )
-    header = first.header
-    name = checked_name(header)
-    waiting: queue.Queue[bytes | _Broken | None] = queue.Queue(CHUNKS_WAITING)
-    loop = asyncio.get_running_loop()
-    stored = loop.run_in_executor(executor, objects.put, name, header.size_bytes, _chunks(waiting))
-    try:
-        while (request := await _next(arriving, stall_seconds)) is not None:
-            refuse_undecodable(request)
-            if not request.HasField("chunk"):
-                raise InvalidArgument.of_field("UPLOAD_CHUNK", "chunk", "after the header come chunks")
-            if len(request.chunk) > limits.CHUNK_BYTES:
-                raise InvalidArgument.of_field(
-                    "UPLOAD_CHUNK", "chunk", f"a chunk has at most {limits.CHUNK_BYTES:,} bytes"
-                )
-            await _put(waiting, request.chunk, stored)
-        await _put(waiting, None, stored)
-        await stored
-    except DigestMismatch as error:
-        raise mismatch(error) from error
-    finally:
-        if not stored.done():
-            await _put(waiting, _Broken(), stored)
-            await asyncio.gather(stored, return_exceptions=True)
+        try:
+            while arriving is not None and (chunk := await arriving.chunk()) is not None:
+                await _put(waiting, chunk, stored)
+            await _put(waiting, None, stored)
+            await stored
+        except DigestMismatch as error:
+            raise mismatch(error) from error
+        finally:
+            if not stored.done():
+                await _put(waiting, _Broken(), stored)
+                await asyncio.gather(stored, return_exceptions=True)
+
+
+class _Arriving:
+    """The requests of one upload, checked."""
+
+    def __init__(
+        self, requests: AsyncIterator[ingest_pb2.UploadArtifactRequest], stall_seconds: float, share: Share
+    ) -> None:
+        self._requests = requests
+        self._stall_seconds = stall_seconds
+        self._pace = share.pace
+        self.shares = [share]
+        """What the upload holds: it ends when one of these must."""
+
+    async def header(self) -> ingest_pb2.UploadHeader:
+        """The first request. INVALID_ARGUMENT."""
+        first = await self._next()
+        refuse_undecodable(first)
+        if first is None or not first.HasField("header"):
+            raise InvalidArgument.of_field(
+                "UPLOAD_WITHOUT_HEADER", "header", "the first request of an upload is its header"
+            )
+        checked_name(first.header)
+        return first.header
+
+    async def chunk(self) -> bytes | None:
+        """The next bytes; None at the end. INVALID_ARGUMENT."""
+        request = await self._next()
+        if request is None:
+            return None
+        refuse_undecodable(request)
+        if not request.HasField("chunk"):
+            raise InvalidArgument.of_field("UPLOAD_CHUNK", "chunk", "after the header come chunks")
+        if len(request.chunk) > limits.CHUNK_BYTES:
+            raise InvalidArgument.of_field("UPLOAD_CHUNK", "chunk", f"a chunk has at most {limits.CHUNK_BYTES:,} bytes")
+        return request.chunk
+
+    async def _next(self) -> ingest_pb2.UploadArtifactRequest | None:
+        self._pace.wait(time.monotonic())
+        coming = asyncio.ensure_future(anext(self._requests, None))
+        ended = [asyncio.ensure_future(share.ended.wait()) for share in self.shares]
+        try:
+            await asyncio.wait((coming, *ended), timeout=self._stall_seconds, return_when=asyncio.FIRST_COMPLETED)
+            if coming.done():
+                request = await coming
+                self._pace.move(0 if request is None else len(request.chunk), time.monotonic())
+                return request
+            if any(share.ended.is_set() for share in self.shares):
+                raise _TooSlow
+            raise DeadlineExceeded(
+                "UPLOAD_STALLED",
+                f"no chunk came for {self._stall_seconds:.0f} s; send the file again from its beginning",
+            )
+        finally:
+            for one in (coming, *ended):
+                one.cancel()
+
+
+async def _early(arriving: _Arriving) -> tuple[list[bytes], bool]:
+    """What came before a thread is taken, and whether it is all."""
+    early: list[bytes] = []
+    size = 0
+    while size < EARLY_BYTES:
+        chunk = await arriving.chunk()
+        if chunk is None:
+            return early, True
+        early.append(chunk)
+        size += len(chunk)
+    return early, False
 
 
 def mismatch(error: DigestMismatch) -> FailedPrecondition:
@@ -89,18 +187,6 @@ def checked_name(header: ingest_pb2.UploadHeader) -> ObjectName:
     check_size_and_digest(header.size_bytes, header.sha256, "header")
     namespace = check_namespace(header.namespace, "header.namespace")
     return ObjectName(namespace, parse_id(header.run_id, "header.run_id"), header.sha256)
-
-
-async def _next(
-    arriving: AsyncIterator[ingest_pb2.UploadArtifactRequest], stall_seconds: float
-) -> ingest_pb2.UploadArtifactRequest | None:
-    try:
-        async with asyncio.timeout(stall_seconds):
-            return await anext(arriving, None)
-    except TimeoutError:
-        raise DeadlineExceeded(
-            "UPLOAD_STALLED", f"no chunk came for {stall_seconds:.0f} s; send the file again from its beginning"
-        ) from None
 
 
 async def _put(

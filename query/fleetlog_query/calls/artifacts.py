@@ -65,8 +65,11 @@ class ArtifactCalls(QueryCalls):
         yield artifact_pb2.DownloadArtifactResponse(artifact=artifact)
         try:
             chunks = await self._do(self._bytes_of, namespace, run_id, artifact, request.offset_bytes)
-            while (chunk := await self._do(next_of, chunks)) is not None:
-                yield artifact_pb2.DownloadArtifactResponse(chunk=chunk)
+            sent = self._parts.answers.sent(
+                context, lambda holding: chunks, self._next_chunk, _response, 2 * limits.CHUNK_BYTES
+            )
+            async for response in sent:
+                yield response
         except (KeyError, DigestMismatch) as error:
             diagnostics.error("artifact %r of run %s is damaged: %s", request.path, run_id.hex(), error)
             raise DataLoss(
@@ -90,3 +93,10 @@ class ArtifactCalls(QueryCalls):
             raise DigestMismatch(f"{stored} bytes are stored, and {artifact.size_bytes} were logged")
         chunks = self._parts.objects.read(name, offset_bytes, limits.CHUNK_BYTES)
         return chunks if offset_bytes else verified(name, artifact.size_bytes, chunks)
+
+    async def _next_chunk(self, chunks: Iterator[bytes]) -> bytes | None:
+        return await self._do(next_of, chunks)
+
+
+def _response(chunk: bytes) -> artifact_pb2.DownloadArtifactResponse:
+    return artifact_pb2.DownloadArtifactResponse(chunk=chunk)

@@ -13,11 +13,13 @@ from fleetlog_core.errors import DeadlineExceeded, InvalidArgument, NotFound
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.position import from_proto, merge
 from fleetlog_core.serving.errors import Context
+from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc, scope_pb2
 
 from fleetlog_query.as_of import AsOf
+from fleetlog_query.calls.answers import Answers
 from fleetlog_query.cancelling import CancellableWarehouse, Work
 from fleetlog_query.documents import Documents
 from fleetlog_query.experiments import Experiments, chosen
@@ -34,7 +36,15 @@ Result = TypeVar("Result")
 class Parts:
     """Made once, for the calls of all nouns."""
 
-    def __init__(self, warehouse: Warehouse, objects: ObjectStore, applied: AppliedWatch, token_key: bytes) -> None:
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        objects: ObjectStore,
+        applied: AppliedWatch,
+        token_key: bytes,
+        answers: Answers | None = None,
+    ) -> None:
+        self.answers = answers or Answers(Telemetry())
         self.objects = objects
         self.applied = applied
         self.warehouse = CancellableWarehouse(warehouse)

@@ -12,11 +12,11 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
-from fleetlog_query.ahead import ahead
-from fleetlog_query.calls.base import Parts, QueryCalls, Result, check_experiments, next_of, remaining
+from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, next_of, remaining
 from fleetlog_query.filter.explain import PAGES, explain, tables
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.history import now_of, position_of
+from fleetlog_query.holding import Holding
 from fleetlog_query.order import parse_order
 from fleetlog_query.page_documents import PageDocuments
 from fleetlog_query.read_mask import ReadMask, parse_read_mask
@@ -61,8 +61,12 @@ class SearchCalls(QueryCalls):
         await self._wait(search.at_least, context, search.as_of)
         found = await self._do(self._search_of, namespace, search, remaining(context))
         arrow = request.format == query_pb2.RUN_FORMAT_ARROW
-        responses = self._streams.responses(RunStream(found, mask, search.summaries, arrow))
-        async for response in ahead(responses, self._next_of_stream):
+        stream = RunStream(found, mask, search.summaries, arrow)
+
+        def responses(holding: Holding) -> Iterator[query_pb2.StreamRunsResponse]:
+            return self._streams.responses(stream, holding)
+
+        async for response in self._parts.answers.sent(context, responses, self._next_of_stream, _as_it_is):
             yield response
 
     async def ExplainSearch(  # noqa: N802
@@ -124,10 +128,16 @@ class SearchCalls(QueryCalls):
         # One was made, renamed or deleted since.
         return replace(search, experiments=self._experiment_ids(search.namespace, request, timeout_seconds, pin))
 
-    async def _next_of_stream(self, responses: Iterator[Result]) -> Result | None:
+    async def _next_of_stream(
+        self, responses: Iterator[query_pb2.StreamRunsResponse]
+    ) -> query_pb2.StreamRunsResponse | None:
         # Streams are patient: they leave the other threads to searches.
         async with self._streaming:
             return await self._do(next_of, responses)
+
+
+def _as_it_is(response: query_pb2.StreamRunsResponse) -> query_pb2.StreamRunsResponse:
+    return response
 
 
 def asked_of(namespace: str, request: query_pb2.SearchRunsRequest) -> Search:

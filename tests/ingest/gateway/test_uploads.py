@@ -10,11 +10,13 @@ from pathlib import Path
 import grpc
 import pytest
 from fleetlog_core import limits
-from fleetlog_core.errors import DeadlineExceeded
+from fleetlog_core.errors import DeadlineExceeded, ResourceExhausted
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.objects.port import ObjectName
-from fleetlog_ingest.gateway.uploads import upload
+from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_ingest.gateway.upload_slots import UploadSlots
+from fleetlog_ingest.gateway.uploads import Uploader
 from fleetlog_proto.v1 import ingest_pb2
 
 from tests.ingest.gateway.serving import RUN, SECONDS, Served, reason, serving, status_of
@@ -129,8 +131,12 @@ def test_an_upload_that_brings_nothing_is_ended(tmp_path: Path) -> None:
         yield chunks()[0]
         await asyncio.Event().wait()
 
+    async def scenario() -> None:
+        store, slots = FolderStore(tmp_path / "objects"), UploadSlots(Telemetry())
+        await Uploader(store, executor, slots, stall_seconds=0.05).take(silence(), "client")
+
     with ThreadPoolExecutor(1) as executor, pytest.raises(DeadlineExceeded) as error:
-        asyncio.run(upload(silence(), FolderStore(tmp_path / "objects"), executor, stall_seconds=0.05))
+        asyncio.run(scenario())
     assert error.value.reason == "UPLOAD_STALLED"
     assert nothing_left(tmp_path)
 
@@ -152,3 +158,57 @@ def test_uploads_that_stall_hold_up_nobody_but_uploads(gateway: Served) -> None:
         over.set()
         for call in calls:
             call.cancel()
+
+
+def trickling(over: threading.Event) -> Iterator[ingest_pb2.UploadArtifactRequest]:
+    """A header and a byte, and no more until it is over."""
+    yield header()
+    yield ingest_pb2.UploadArtifactRequest(chunk=CONTENT[:1])
+    over.wait(SECONDS)
+
+
+def test_a_hundred_uploads_of_a_byte_now_and_then_hold_no_thread(gateway: Served, tmp_path: Path) -> None:
+    over = threading.Event()
+    calls = [gateway.ingest.UploadArtifact.future(trickling(over), timeout=SECONDS) for _ in range(100)]
+    try:
+        gateway.ingest.UploadArtifact(iter([header(), *chunks()]), timeout=5.0)
+    finally:
+        over.set()
+        for call in calls:
+            call.cancel()
+    assert FolderStore(tmp_path / "objects").size(name()) == len(CONTENT)
+
+
+def test_uploads_that_began_well_and_stopped_are_ended_when_others_wait(tmp_path: Path) -> None:
+    sent = asyncio.Semaphore(0)
+
+    async def stopped() -> AsyncIterator[ingest_pb2.UploadArtifactRequest]:
+        yield header()
+        for chunk in chunks()[:-1]:
+            yield chunk
+        sent.release()
+        await asyncio.Event().wait()
+
+    async def whole() -> AsyncIterator[ingest_pb2.UploadArtifactRequest]:
+        for request in (header(), *chunks()):
+            yield request
+
+    async def scenario() -> list[BaseException | None]:
+        store, slots = FolderStore(tmp_path / "objects"), UploadSlots(telemetry, threads=3, window_seconds=0.1)
+        uploader = Uploader(store, executor, slots)
+        slow = [asyncio.create_task(uploader.take(stopped(), "slow")) for _ in range(3)]
+        for _ in slow:
+            await sent.acquire()
+        assert slots.threads.held == 3
+        await uploader.take(whole(), "good")
+        assert store.size(name()) == len(CONTENT)
+        await asyncio.wait(slow, return_when=asyncio.FIRST_COMPLETED)
+        for task in slow:
+            task.cancel()
+        return await asyncio.gather(*slow, return_exceptions=True)
+
+    telemetry = Telemetry()
+    with ThreadPoolExecutor(3) as executor:
+        ended = [error for error in asyncio.run(scenario()) if isinstance(error, ResourceExhausted)]
+    assert [(error.reason, error.retry_after_seconds) for error in ended] == [("UPLOAD_TOO_SLOW", 2.0)]
+    assert telemetry.registry.get_sample_value("fleetlog_limited_total", {"reason": "UPLOAD_TOO_SLOW"}) == 1

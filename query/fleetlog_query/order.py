@@ -119,11 +119,11 @@ def number_rows(value: Series | Computed, scope: Scope, binds: Binds, among: str
     return value_rows(value, scope, binds, among)
 
 
-def known_columns(key: OrderKey, numbers: Mapping[bytes, float]) -> list[SortColumn]:
+def known_columns(key: OrderKey, numbers: Mapping[bytes, float], binds: Binds) -> list[SortColumn]:
     """The expressions of a key, as sort_columns makes them, when every run's number is at hand."""
-    ids = ", ".join(f"'{run_id.hex().upper()}'" for run_id in numbers)
-    values = ", ".join(map(repr, numbers.values()))
-    number = f"transform(hex(run_id), [{ids}], [{values}], 0.)"
+    # The expression stands in the statement several times: what grows with the runs is bound once.
+    ids, values = binds.texts([run_id.hex().upper() for run_id in numbers]), binds.reals(list(numbers.values()))
+    number = f"transform(hex(run_id), {ids}, {values}, 0.)"
     return [
         SortColumn("0", False, "whole"),
         SortColumn(number, key.descending, "number"),

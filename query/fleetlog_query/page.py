@@ -40,7 +40,7 @@ def page_statement(query: PageQuery, *, wide: bool, foremost: Mapping[bytes, flo
     """
     binds, known = Binds(), 0
     if foremost is not None:
-        columns = [*known_columns(query.keys[0], foremost), *query.columns[3:]]
+        columns = [*known_columns(query.keys[0], foremost, binds), *query.columns[3:]]
         query, known = replace(query, columns=columns, scope=replace(query.scope, run_ids=tuple(foremost))), 1
     where = _where(query, binds)
     selected = ", ".join(f"{column.sql} AS s{place}" for place, column in enumerate(query.columns))

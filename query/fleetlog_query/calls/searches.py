@@ -46,7 +46,7 @@ class SearchCalls(QueryCalls):
         check_experiments("", request)
         await self._wait(request.at_least, context, request.as_of)
         asked = asked_of(namespace, request)
-        if asked.page_token and (pin := self._searcher.pinned(asked)) is not None:
+        if asked.page_token and (pin := await self._do(self._searcher.pinned, asked)) is not None:
             # The tables may be others than those of the first page, and not as far yet.
             await self._wait(position_of(pin), context)
         return await self._do(self._search, namespace, request, mask, remaining(context))
@@ -70,14 +70,7 @@ class SearchCalls(QueryCalls):
     ) -> query_pb2.ExplainSearchResponse:
         """See the proto."""
         check_namespace(request.search.namespace)
-        now_millis = time.time() * 1000
-        plan = plan_of(request.search.filter, now_millis)
-        keys = parse_order(request.search.order_by, now_millis)
-        past = request.search.HasField("as_of")
-        return query_pb2.ExplainSearchResponse(
-            lines=[*explain(plan, keys, past=past), *([] if past else [PAGES])],
-            reads_points="points" in tables(plan, keys, past=past),
-        )
+        return await self._do(_explained, request.search)
 
     def _search(
         self, namespace: str, request: query_pb2.SearchRunsRequest, mask: ReadMask, timeout_seconds: float
@@ -128,6 +121,16 @@ class SearchCalls(QueryCalls):
         # Streams are patient: they leave the other threads to searches.
         async with self._streaming:
             return await self._do(next_of, responses)
+
+
+def _explained(search: query_pb2.SearchRunsRequest) -> query_pb2.ExplainSearchResponse:
+    now_millis = time.time() * 1000
+    plan, keys = plan_of(search.filter, now_millis), parse_order(search.order_by, now_millis)
+    past = search.HasField("as_of")
+    return query_pb2.ExplainSearchResponse(
+        lines=[*explain(plan, keys, past=past), *([] if past else [PAGES])],
+        reads_points="points" in tables(plan, keys, past=past),
+    )
 
 
 def asked_of(namespace: str, request: query_pb2.SearchRunsRequest) -> Search:

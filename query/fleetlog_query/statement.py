@@ -19,6 +19,7 @@ from fleetlog_query.binds import Binds
 from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_nan, is_simple, leaves, reads, windows
 from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS
 from fleetlog_query.filter.values import Key, Series, Value
+from fleetlog_query.pattern_statement import PatternRead, steps_of
 from fleetlog_query.scope import STATE_NAME_SQL, Scope, attribute_sql, key_rows
 from fleetlog_query.value_rows import expression, united_rows, value_rows
 
@@ -74,6 +75,8 @@ class _Compiler:
         for part in flat:
             if isinstance(part, AllOf | AnyOf):
                 tests.append(f"({self.group(part.parts, isinstance(part, AllOf), among)})")
+            elif steps := steps_of(part):
+                tests.append(self._matched(part, steps))
             elif not isinstance(part.value, Key) or not is_simple(part):
                 tests.append(self._computed(part, among))
             elif part.value.kind == "attributes":
@@ -154,6 +157,29 @@ class _Compiler:
         rows = united_rows(sources, self._scope, self._binds, kept)
         test = self._test(leaf, None, lambda source: f"anyIf(v, i = {sources.index(source)})")
         return f"run_id IN (SELECT run_id FROM ({rows}) GROUP BY run_id HAVING count() = {len(sources)} AND {test})"
+
+    def _matched(self, leaf: Leaf, steps: int) -> str:
+        """By a pattern that can take long for one text."""
+        if not isinstance(leaf.value, Key):
+            raise TypeError("patterns are for keys")
+        self.lookups += 1
+        texts = self._texts_of(leaf.value)
+        self._binds.patterns.append(PatternRead(steps, f"(SELECT max(length(t)) FROM ({texts}))"))
+        # The engine reads whole granules, of thousands of rows, and looks at the deadline between blocks: ARRAY JOIN
+        # is what cuts them to the size that is set, and what depends on it is not worked out before it.
+        return f"run_id IN (SELECT run_id FROM ({texts}) ARRAY JOIN [t] AS s WHERE {self._test(leaf, 's')})"
+
+    def _texts_of(self, key: Key) -> str:
+        """run_id and t: the texts of a key."""
+        if key.kind == "attributes":
+            sql, present, numeric = attribute_sql(key.key)
+            text = STATE_NAME_SQL if numeric else sql
+            return (
+                f"SELECT run_id, {text} AS t FROM {self._scope.runs(self._binds)}"
+                f" WHERE {self._scope.sql(self._binds)} AND {present}"
+            )
+        text = _dataset_sql(key) if key.kind == "datasets" else "str"
+        return f"SELECT run_id, {text} AS t {key_rows([key], self._scope, self._binds)} AND {self._key(key)}"
 
     def _kept_to(self, source: Key | Series, among: tuple[Plan, ...]) -> str:
         return self.kept(among) if isinstance(source, Series) and source.window is not None else ""

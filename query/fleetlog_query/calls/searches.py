@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ from fleetlog_proto.v1 import query_pb2
 
 from fleetlog_query.ahead import ahead
 from fleetlog_query.calls.base import Parts, QueryCalls, Result, check_experiments, next_of, remaining
+from fleetlog_query.cancelling import Work
 from fleetlog_query.filter.explain import PAGES, explain, tables
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.history import now_of, position_of
@@ -120,7 +122,8 @@ class SearchCalls(QueryCalls):
     async def _next_of_stream(self, responses: Iterator[Result]) -> Result | None:
         # Streams are patient: they leave the other threads to searches.
         async with self._streaming:
-            return await self._do(next_of, responses)
+            # What was taken from a stream can't be taken again: if it costs much it waits where it is.
+            return await self._run(self._parts.threads, Work(), functools.partial(next_of, responses))
 
 
 def _explained(search: query_pb2.SearchRunsRequest) -> query_pb2.ExplainSearchResponse:

@@ -10,15 +10,29 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from fleetlog_core import limits
 from fleetlog_core.datasets import PARTS, SEPARATOR
 from fleetlog_core.errors import InvalidArgument
+from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_nan, is_simple, leaves, reads, windows
+from fleetlog_query.filter.conditions import (
+    AllOf,
+    AnyOf,
+    Leaf,
+    Plan,
+    is_exact,
+    is_nan,
+    is_simple,
+    leaves,
+    reads,
+    truths_of,
+    windows,
+)
 from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS
-from fleetlog_query.filter.values import Key, Series, Value
+from fleetlog_query.filter.values import Key, Series, Value, Whole
 from fleetlog_query.pattern_statement import PatternRead, steps_of
 from fleetlog_query.scope import STATE_NAME_SQL, Scope, attribute_sql, key_rows
 from fleetlog_query.value_rows import expression, united_rows, value_rows
@@ -28,6 +42,8 @@ _COUNTED_KEYS = 8
 analysis is most of the work, from more than one."""
 _KEPT_LEAVES = 20
 """So many conditions of an AND, the first, choose the runs that its windows look at."""
+WHOLE, TRUTH = event_pb2.Param.WHOLE_FIELD_NUMBER, event_pb2.Param.TRUTH_FIELD_NUMBER
+"""Types of params in `attrs`."""
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
 _NAMED = {"like": "{} LIKE {}", "ilike": "match({}, {})", "matches": "match({}, {})"}
 
@@ -206,6 +222,12 @@ class _Compiler:
 
     def _positive(self, leaf: Leaf, left: str, sql_of: Callable[[Key | Series], str]) -> str:
         operator, values = leaf.operator, leaf.values
+        if is_exact(leaf):
+            return self._exact(leaf, left)
+        if truths := truths_of(leaf):
+            spelled = f"{left} IN {self._binds.texts([str(value) for value in values])}"
+            found = f"({spelled} OR (type = {TRUTH} AND {left} IN {self._binds.texts(truths)}))"
+            return f"NOT {found}" if operator == "!=" else found
         if operator == "in":
             return self._among(leaf, left)
         if operator in _NAMED:
@@ -216,6 +238,29 @@ class _Compiler:
         if operator in ("=", "!=") and is_nan(values[0]):
             return f"{'NOT ' if operator == '!=' else ''}isNaN({left})"
         return f"{left} {operator} {rights[0]}"
+
+    def _exact(self, leaf: Leaf, left: str) -> str:
+        """Of a row of `attrs`: a whole param by its text where the number is not exact, another by its number."""
+        numbers = [value for value in leaf.values if isinstance(value, float)]
+        if leaf.operator == "in":
+            plain = [value for value in numbers if not isinstance(value, Whole)]
+            wholes = [value for value in numbers if isinstance(value, Whole)]
+            exact = f"str IN {self._binds.texts([str(value.whole) for value in wholes])}"
+            rounded = f"{left} IN {self._binds.reals([float(value) for value in wholes])}"
+            either = f"if(type = {WHOLE}, {exact}, {rounded})"
+            others = self._among(replace(leaf, values=tuple(plain)), left) if plain else ""
+            return f"({either}{others and f' OR {others}'})"
+        if leaf.operator == "between":
+            return f"{self._exactly('>=', left, numbers[0])} AND {self._exactly('<=', left, numbers[1])}"
+        return self._exactly(leaf.operator, left, numbers[0])
+
+    def _exactly(self, operator: str, left: str, value: float) -> str:
+        rounded = f"{left} {operator} {self._binds.number(value)}"
+        if not isinstance(value, Whole):
+            # Rounding keeps the order, and both sides of what is rounded are on the same side of it.
+            return rounded
+        exact = f"toInt128OrZero(str) {operator} toInt128({self._binds.text(str(value.whole))})"
+        return f"if(type = {WHOLE}, {exact}, {rounded})"
 
     def _among(self, leaf: Leaf, left: str) -> str:
         if not leaf.numeric:

@@ -24,15 +24,15 @@ from tests.query.many_runs import EXPERIMENT, NAMESPACE, channel_to, ids_of, ins
 
 RUNS = 400
 SECONDS = 2.0
-SOON = 6.0
+SOON = 10.0
 """Seconds within which things happen on a machine that has much else to do."""
-_lengths = itertools.count(280)
+_lengths = itertools.count(80)
 
 
 def costly() -> str:
     """Never found, and tried again at each letter: about 100 ms for one text. Each time another one: the engine makes
     machine code of an expression that it meets again and again."""
-    return f"tags.note MATCHES 'a[ab]{{{next(_lengths)}}}z'"
+    return f"tags.note MATCHES 'a.{{{next(_lengths)}}}z'"
 
 
 def fill(warehouse: Warehouse) -> None:
@@ -107,7 +107,7 @@ def _ask(address: str) -> None:
     with channel_to(address) as channel:
         query = query_pb2_grpc.QueryServiceStub(channel)
         begun = time.monotonic()
-        calls = [query.SearchRuns.future(costly_search(), timeout=SECONDS + 1) for _ in range(COSTLY_CALLS + 4)]
+        calls = [query.SearchRuns.future(costly_search(), timeout=SOON) for _ in range(COSTLY_CALLS + 4)]
         _served(query)
         objective = selection_pb2.Objective(value="metrics.x", direction=selection_pb2.DIRECTION_MINIMIZE)
         calls += [
@@ -117,7 +117,7 @@ def _ask(address: str) -> None:
             query.ListKeys.future(facets_pb2.ListKeysRequest(scope=scope), timeout=SECONDS),
         ]  # fmt: skip
         errors = [call.exception() for call in calls]
-        assert time.monotonic() - begun < SECONDS + SOON
+        assert time.monotonic() - begun < 2 * SOON
         refused = [error for error in errors if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED]
         assert 4 <= len(refused) < len(errors)
         assert "TOO_MANY_COSTLY_READS" in str(refused[0].trailing_metadata())

@@ -119,7 +119,7 @@ def _ask(address: str) -> None:
         errors = [call.exception() for call in calls]
         assert time.monotonic() - begun < 2 * SOON
         refused = [error for error in errors if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED]
-        assert 4 <= len(refused) < len(errors)
+        assert 0 < len(refused) < len(errors)
         assert "TOO_MANY_COSTLY_READS" in str(refused[0].trailing_metadata())
         assert {error.code() for error in errors} <= {
             grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.DEADLINE_EXCEEDED

@@ -43,7 +43,7 @@ def page_through(warehouse: Warehouse) -> None:
     searcher = Searcher(reading, b"key")
     many = " AND ".join(f"metrics.loss < {10**6 + place}" for place in range(limits.FILTER_CLAUSES))
     orders = ("metrics.loss", *(f"params.lr{'' if place else ' DESC'}" for place in range(limits.ORDER_BY_KEYS - 1)))
-    for text, order in (("", ("metrics.loss",)), ("", ("params.lr DESC",)), ("", orders), (many, orders), ("", ())):
+    for text, order in (("", ("metrics.loss",)), ("", ("params.lr DESC",)), ("", orders), (many, ("metrics.loss",))):
         found: list[str] = []
         token = ""
         while not found or token:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -107,7 +108,7 @@ def _ask(address: str) -> None:
     with channel_to(address) as channel:
         query = query_pb2_grpc.QueryServiceStub(channel)
         begun = time.monotonic()
-        calls = [query.SearchRuns.future(costly_search(), timeout=SOON) for _ in range(COSTLY_CALLS + 4)]
+        calls: list[Any] = [query.SearchRuns.future(costly_search(), timeout=SOON) for _ in range(COSTLY_CALLS + 4)]
         _served(query)
         objective = selection_pb2.Objective(value="metrics.x", direction=selection_pb2.DIRECTION_MINIMIZE)
         calls += [
@@ -116,7 +117,7 @@ def _ask(address: str) -> None:
             ),
             query.ListKeys.future(facets_pb2.ListKeysRequest(scope=scope), timeout=SECONDS),
         ]  # fmt: skip
-        errors = [call.exception() for call in calls]
+        errors: list[Any] = [call.exception() for call in calls]
         assert time.monotonic() - begun < 2 * SOON
         refused = [error for error in errors if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED]
         assert 0 < len(refused) < len(errors)

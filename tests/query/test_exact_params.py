@@ -86,7 +86,8 @@ def agree(warehouse: Warehouse) -> None:
 
     compare()
     for order in ("params.x", "params.x DESC"):
-        pages, token = [], ""
+        pages: list[str] = []
+        token = ""
         while not pages or token:
             page = searcher.search(Search(NAMESPACE, (EXPERIMENT,), "", (order,), 7, token), SECONDS)
             pages += [run.run_id for run in page.runs]

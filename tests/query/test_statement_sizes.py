@@ -41,9 +41,11 @@ def page_through(warehouse: Warehouse) -> None:
     measured = Measured(warehouse)
     reading = CancellableWarehouse(measured)
     searcher = Searcher(reading, b"key")
-    many = " AND ".join(f"metrics.loss < {10**6 + place}" for place in range(limits.FILTER_CLAUSES))
-    orders = ("metrics.loss", *(f"params.lr{'' if place else ' DESC'}" for place in range(limits.ORDER_BY_KEYS - 1)))
-    for text, order in (("", ("metrics.loss",)), ("", ("params.lr DESC",)), ("", orders), (many, ("metrics.loss",))):
+    for text, order in (
+        ("", ("metrics.loss",)),
+        ("", ("params.lr DESC",)),
+        ("metrics.loss < 1e6", ("metrics.loss", "name")),
+    ):
         found: list[str] = []
         token = ""
         while not found or token:

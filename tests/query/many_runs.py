@@ -33,6 +33,11 @@ def insert_runs(warehouse: Warehouse, run_ids: Sequence[bytes], token: str = "ru
     migrate(warehouse)
     count = len(run_ids)
     zeros = np.zeros(count, np.uint8)
+    home: dict[str, Column] = {
+        "namespace": _same(NAMESPACE, count), "run_id": _raw(run_ids),
+        "experiment": np.full(count, EXPERIMENT, np.uint32),
+    }  # fmt: skip
+    warehouse.insert("run_homes", home, token)
     warehouse.insert(
         "runs",
         {

@@ -60,14 +60,22 @@ FILTER_CHARACTERS = 100_000
 FILTER_CLAUSES = 1_000
 FILTER_VALUES = 5_000
 """Names, numbers and texts in a filter, those of IN lists included."""
+FILTER_SIGNS = 1_000
+"""Signs of calculations in a filter."""
 FILTER_DEPTH = 100
 FILTER_LOOKUPS = 100
 """Parts of a filter that are looked up by themselves; each costs the warehouse about a millisecond to plan."""
 FILTER_TERMS = 16
 """Names in one calculation."""
 FILTER_PATTERNS = 20
-"""MATCHES in a filter."""
+"""ILIKE and MATCHES in a filter."""
 FILTER_PATTERN_CHARACTERS = 1_000
+"""Characters of a pattern of LIKE, ILIKE or MATCHES."""
+FILTER_PATTERN_SIZE = 1_500
+"""Instructions of all patterns of a filter together, as RE2 compiles them: each may be worked through for every byte of
+every value. A counted repetition is as many copies of what it repeats."""
+FACET_TEXT_CHARACTERS = 250
+"""Characters that listed keys and values are to contain."""
 FILTER_WINDOWS = 10
 """Windows in a filter that read points."""
 FILTER_POINTS = 100_000_000

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fleetlog_core.warehouse.port import Bind
+from fleetlog_core.warehouse.port import Bind, Statement
+
+from fleetlog_query.pattern_statement import PatternRead, PatternStatement
 
 
 class Binds:
@@ -12,6 +14,14 @@ class Binds:
 
     def __init__(self) -> None:
         self.values: dict[str, Bind] = {}
+        self.patterns: list[PatternRead] = []
+        """What is compared with patterns."""
+
+    def statement(self, sql: str, *, wide: bool = False) -> Statement:
+        """A statement with these values; with what bounds it when there are patterns among them."""
+        if self.patterns:
+            return PatternStatement(sql, self.values, wide, reads=tuple(self.patterns))
+        return Statement(sql, self.values, wide)
 
     def text(self, value: str) -> str:
         """A String."""

@@ -15,7 +15,7 @@ from typing import TypeGuard
 from fleetlog_core.warehouse.port import Answer
 
 from fleetlog_query.cancelling import CancellableWarehouse
-from fleetlog_query.filter.values import Computed, Key, Series
+from fleetlog_query.filter.values import EXACT, Computed, Key, Series
 from fleetlog_query.page import PageQuery, extreme_of, extremes_statement, foremost_statement, page_statement
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_keys import RunKeys, read_run_keys
@@ -62,6 +62,9 @@ class Foremost:
         if len(foremost) <= query.size:
             return None
         value = query.keys[0].value
+        if isinstance(value, Key) and value.kind == "params" and any(abs(one) >= EXACT for one in numbers.values()):
+            # Their order is not that of their doubles alone.
+            return None
         if not _is_of_rows(value):
             return self._of(query, foremost, timeout_seconds)
         with_keys = mask is not None and isinstance(value, Key) and len(numbers) <= MOST_WITH_KEYS

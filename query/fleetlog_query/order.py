@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument
+from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_query.binds import Binds
 from fleetlog_query.filter.order_key import OrderKey, parse_order_key
-from fleetlog_query.filter.values import Computed, Key, Series
+from fleetlog_query.filter.values import EXACT, Computed, Key, Series
 from fleetlog_query.scope import Scope, attribute_sql, attrs_of
 from fleetlog_query.value_rows import computed_rows, expression, value_rows
 
@@ -83,7 +84,16 @@ def _expressions(place: int, key: OrderKey) -> tuple[str, str, str]:
     if value.kind == "tags":
         return "0.", f"if({found}, {text}, '')", f"if({found}, 2, 3)"
     class_ = f"multiIf(NOT {found}, 3, NOT isNaN({number}), 0, {type_} = 4, 1, 2)"
-    return _numbers(found, number)[0], f"if({class_} = 2, {text}, '')", class_
+    rest = exact_rest_sql(number, text, type_)
+    return _numbers(found, number)[0], f"multiIf({class_} = 2, {text}, {class_} = 0, {rest}, '')", class_
+
+
+def exact_rest_sql(number: str, text: str, type_: str) -> str:
+    """A text that orders params whose numbers are the same doubles: by how far a whole one is from its double, at most
+    512; "" where doubles are exact."""
+    whole = f"{type_} = {event_pb2.Param.WHOLE_FIELD_NUMBER}"
+    away = f"if({whole}, toInt64(toInt128OrZero({text}) - toInt128(if({whole}, {number}, 0.))), 0)"
+    return f"if(abs({number}) < {EXACT}., '', leftPad(toString(1000 + {away}), 4, '0'))"
 
 
 def _numbers(found: str, number: str) -> tuple[str, str, str]:
@@ -119,11 +129,11 @@ def number_rows(value: Series | Computed, scope: Scope, binds: Binds, among: str
     return value_rows(value, scope, binds, among)
 
 
-def known_columns(key: OrderKey, numbers: Mapping[bytes, float]) -> list[SortColumn]:
+def known_columns(key: OrderKey, numbers: Mapping[bytes, float], binds: Binds) -> list[SortColumn]:
     """The expressions of a key, as sort_columns makes them, when every run's number is at hand."""
-    ids = ", ".join(f"'{run_id.hex().upper()}'" for run_id in numbers)
-    values = ", ".join(map(repr, numbers.values()))
-    number = f"transform(hex(run_id), [{ids}], [{values}], 0.)"
+    # The expression stands in the statement several times: what grows with the runs is bound once.
+    ids, values = binds.texts([run_id.hex().upper() for run_id in numbers]), binds.reals(list(numbers.values()))
+    number = f"transform(hex(run_id), {ids}, {values}, 0.)"
     return [
         SortColumn("0", False, "whole"),
         SortColumn(number, key.descending, "number"),

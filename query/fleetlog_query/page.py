@@ -40,14 +40,14 @@ def page_statement(query: PageQuery, *, wide: bool, foremost: Mapping[bytes, flo
     """
     binds, known = Binds(), 0
     if foremost is not None:
-        columns = [*known_columns(query.keys[0], foremost), *query.columns[3:]]
+        columns = [*known_columns(query.keys[0], foremost, binds), *query.columns[3:]]
         query, known = replace(query, columns=columns, scope=replace(query.scope, run_ids=tuple(foremost))), 1
     where = _where(query, binds)
     selected = ", ".join(f"{column.sql} AS s{place}" for place, column in enumerate(query.columns))
     order = ", ".join(f"s{place} {_way(column)}" for place, column in enumerate(query.columns))
     rows = _rows(query, where, known, binds)
     sql = f"SELECT {RUN_COLUMNS}, {selected}\n{rows}\nORDER BY {order}\nLIMIT {query.size + 1}"
-    return Statement(sql, binds.values, wide)
+    return binds.statement(sql, wide=wide)
 
 
 def order_statement(query: PageQuery) -> Statement:
@@ -64,7 +64,7 @@ def order_statement(query: PageQuery) -> Statement:
     )
     order = ", ".join(f"{column.sql} {_way(column)}" for column in columns if not column.constant)
     rows = _rows(query, _where(query, binds), 0, binds)
-    return Statement(f"SELECT run_id{values}\n{rows}\nORDER BY {order}, run_id", binds.values, wide=True)
+    return binds.statement(f"SELECT run_id{values}\n{rows}\nORDER BY {order}, run_id", wide=True)
 
 
 def count_statement(query: PageQuery, most: int | None, *, wide: bool) -> Statement:
@@ -73,7 +73,7 @@ def count_statement(query: PageQuery, most: int | None, *, wide: bool) -> Statem
     rows = f"FROM {query.scope.runs(binds)} WHERE {' AND '.join(_where(query, binds))}"
     if most is not None:
         rows = f"FROM (SELECT run_id {rows} LIMIT {most})"
-    return Statement(f"SELECT count() AS n {rows}", binds.values, wide)
+    return binds.statement(f"SELECT count() AS n {rows}", wide=wide)
 
 
 def _way(column: SortColumn) -> str:
@@ -132,7 +132,7 @@ def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement
             rows += f" AND run_id IN (SELECT run_id FROM runs FINAL WHERE {query.scope.sql(binds)} AND {plan})"
     way = "DESC" if key.descending else "ASC"
     sql = f"SELECT run_id, {number} AS num {rows} AND NOT isNaN({number}) ORDER BY {number} {way} LIMIT {count}"
-    return Statement(sql, binds.values, wide)
+    return binds.statement(sql, wide=wide)
 
 
 def extreme_of(series: Series) -> str | None:

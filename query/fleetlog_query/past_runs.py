@@ -23,6 +23,7 @@ from fleetlog_query.filter.values import Key, Series
 from fleetlog_query.page import PageQuery
 from fleetlog_query.page_rows import PageRow
 from fleetlog_query.past_keys import PastKeys
+from fleetlog_query.pattern_statement import steps_of
 from fleetlog_query.read_mask import ReadMask
 from fleetlog_query.run_rows import RUN_COLUMNS, runs_of
 
@@ -37,9 +38,12 @@ def sources_of(query: PageQuery) -> list[Key | Series]:
 
 
 def can_tell(query: PageQuery, runs: int) -> bool:
-    """Whether `PastRuns` is for so many runs. Functions of series look at points, and much work is the engine's."""
-    conditions = 1 + sum(1 for _ in leaves(query.plan))
-    return conditions * runs <= CONDITIONS and all(isinstance(source, Key) for source in sources_of(query))
+    """Whether `PastRuns` is for so many runs. Functions of series look at points; much work, and patterns that can
+    take long for one text, are the engine's."""
+    conditions = list(leaves(query.plan))
+    if (1 + len(conditions)) * runs > CONDITIONS or any(map(steps_of, conditions)):
+        return False
+    return all(isinstance(source, Key) for source in sources_of(query))
 
 
 class PastRuns:

@@ -10,15 +10,30 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from fleetlog_core import limits
 from fleetlog_core.datasets import PARTS, SEPARATOR
 from fleetlog_core.errors import InvalidArgument
+from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_query.binds import Binds
-from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_nan, is_simple, leaves, reads, windows
+from fleetlog_query.filter.conditions import (
+    AllOf,
+    AnyOf,
+    Leaf,
+    Plan,
+    is_exact,
+    is_nan,
+    is_simple,
+    leaves,
+    reads,
+    truths_of,
+    windows,
+)
 from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS
-from fleetlog_query.filter.values import Key, Series, Value
+from fleetlog_query.filter.values import Key, Series, Value, Whole
+from fleetlog_query.pattern_statement import PatternRead, steps_of
 from fleetlog_query.scope import STATE_NAME_SQL, Scope, attribute_sql, key_rows
 from fleetlog_query.value_rows import expression, united_rows, value_rows
 
@@ -27,6 +42,8 @@ _COUNTED_KEYS = 8
 analysis is most of the work, from more than one."""
 _KEPT_LEAVES = 20
 """So many conditions of an AND, the first, choose the runs that its windows look at."""
+WHOLE, TRUTH = event_pb2.Param.WHOLE_FIELD_NUMBER, event_pb2.Param.TRUTH_FIELD_NUMBER
+"""Types of params in `attrs`."""
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
 _NAMED = {"like": "{} LIKE {}", "ilike": "match({}, {})", "matches": "match({}, {})"}
 
@@ -74,6 +91,8 @@ class _Compiler:
         for part in flat:
             if isinstance(part, AllOf | AnyOf):
                 tests.append(f"({self.group(part.parts, isinstance(part, AllOf), among)})")
+            elif steps := steps_of(part):
+                tests.append(self._matched(part, steps))
             elif not isinstance(part.value, Key) or not is_simple(part):
                 tests.append(self._computed(part, among))
             elif part.value.kind == "attributes":
@@ -155,6 +174,29 @@ class _Compiler:
         test = self._test(leaf, None, lambda source: f"anyIf(v, i = {sources.index(source)})")
         return f"run_id IN (SELECT run_id FROM ({rows}) GROUP BY run_id HAVING count() = {len(sources)} AND {test})"
 
+    def _matched(self, leaf: Leaf, steps: int) -> str:
+        """By a pattern that can take long for one text."""
+        if not isinstance(leaf.value, Key):
+            raise TypeError("patterns are for keys")
+        self.lookups += 1
+        texts = self._texts_of(leaf.value)
+        self._binds.patterns.append(PatternRead(steps, f"(SELECT max(length(t)) FROM ({texts}))"))
+        # The engine reads whole granules, of thousands of rows, and looks at the deadline between blocks: ARRAY JOIN
+        # is what cuts them to the size that is set, and what depends on it is not worked out before it.
+        return f"run_id IN (SELECT run_id FROM ({texts}) ARRAY JOIN [t] AS s WHERE {self._test(leaf, 's')})"
+
+    def _texts_of(self, key: Key) -> str:
+        """run_id and t: the texts of a key."""
+        if key.kind == "attributes":
+            sql, present, numeric = attribute_sql(key.key)
+            text = STATE_NAME_SQL if numeric else sql
+            return (
+                f"SELECT run_id, {text} AS t FROM {self._scope.runs(self._binds)}"
+                f" WHERE {self._scope.sql(self._binds)} AND {present}"
+            )
+        text = _dataset_sql(key) if key.kind == "datasets" else "str"
+        return f"SELECT run_id, {text} AS t {key_rows([key], self._scope, self._binds)} AND {self._key(key)}"
+
     def _kept_to(self, source: Key | Series, among: tuple[Plan, ...]) -> str:
         return self.kept(among) if isinstance(source, Series) and source.window is not None else ""
 
@@ -180,6 +222,12 @@ class _Compiler:
 
     def _positive(self, leaf: Leaf, left: str, sql_of: Callable[[Key | Series], str]) -> str:
         operator, values = leaf.operator, leaf.values
+        if is_exact(leaf):
+            return self._exact(leaf, left)
+        if truths := truths_of(leaf):
+            spelled = f"{left} IN {self._binds.texts([str(value) for value in values])}"
+            found = f"({spelled} OR (type = {TRUTH} AND {left} IN {self._binds.texts(truths)}))"
+            return f"NOT {found}" if operator == "!=" else found
         if operator == "in":
             return self._among(leaf, left)
         if operator in _NAMED:
@@ -190,6 +238,29 @@ class _Compiler:
         if operator in ("=", "!=") and is_nan(values[0]):
             return f"{'NOT ' if operator == '!=' else ''}isNaN({left})"
         return f"{left} {operator} {rights[0]}"
+
+    def _exact(self, leaf: Leaf, left: str) -> str:
+        """Of a row of `attrs`: a whole param by its text where the number is not exact, another by its number."""
+        numbers = [value for value in leaf.values if isinstance(value, float)]
+        if leaf.operator == "in":
+            plain = [value for value in numbers if not isinstance(value, Whole)]
+            wholes = [value for value in numbers if isinstance(value, Whole)]
+            exact = f"str IN {self._binds.texts([str(value.whole) for value in wholes])}"
+            rounded = f"{left} IN {self._binds.reals([float(value) for value in wholes])}"
+            either = f"if(type = {WHOLE}, {exact}, {rounded})"
+            others = self._among(replace(leaf, values=tuple(plain)), left) if plain else ""
+            return f"({either}{others and f' OR {others}'})"
+        if leaf.operator == "between":
+            return f"{self._exactly('>=', left, numbers[0])} AND {self._exactly('<=', left, numbers[1])}"
+        return self._exactly(leaf.operator, left, numbers[0])
+
+    def _exactly(self, operator: str, left: str, value: float) -> str:
+        rounded = f"{left} {operator} {self._binds.number(value)}"
+        if not isinstance(value, Whole):
+            # Rounding keeps the order, and both sides of what is rounded are on the same side of it.
+            return rounded
+        exact = f"toInt128OrZero(str) {operator} toInt128({self._binds.text(str(value.whole))})"
+        return f"if(type = {WHOLE}, {exact}, {rounded})"
 
     def _among(self, leaf: Leaf, left: str) -> str:
         if not leaf.numeric:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from hypothesis import strategies as st
 
-from tests.query.random_runs import EXACT, KEYS, NUMBERS, START, STEPS, TEXTS
+from tests.query.random_runs import EXACT, KEYS, NUMBERS, START, STEPS, TEXTS, WHOLES
 
 Texts = st.SearchStrategy[str]
 
@@ -32,6 +32,7 @@ def key(group: str) -> Texts:
 
 
 NUMBER = st.sampled_from([*NUMBERS, 0.25, 1024.0]).map(repr)
+WHOLE = st.sampled_from([*WHOLES, 1 << 63, -(1 << 64), (1 << 62) + 1]).map(str) | one_of("1e16", "9007199254740993.0")
 TEXT = st.sampled_from(TEXTS).map(quoted)
 PATTERN = st.sampled_from(
     ["%", "a%", "_", "%b", "100\\%", "under\\_%", "back\\\\%", "A_", "%☃", "", "\\a", "%\\", "\\", "α_", "%\n%", "%S%",
@@ -98,6 +99,8 @@ TIME = st.sampled_from([START, START + 3, START + 3_600_000]).map(str)
 LEAF = st.one_of(
     *conditions(key("metrics"), NUMBER),
     *conditions(key("params"), NUMBER),
+    *conditions(key("params"), WHOLE | NUMBER),
+    *conditions(key("metrics"), WHOLE),
     *conditions(key("params"), TEXT),
     *conditions(key("tags"), TEXT),
     *conditions(SERIES, st.sampled_from([*EXACT, 2.0, 600.0]).map(repr)),

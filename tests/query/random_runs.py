@@ -12,12 +12,14 @@ from fleetlog_query.filter.fields import STATES
 START = 1_700_000_000_000
 TEXTS = [
     "", "a", "A", "ab", "it's", 'q"uote', "back\\slash", "\\", "100%", "under_score", "é☃", "tab\there", "line\nend",
-    "3", "1e-4", "nan", "ΑΣ", "straße", "😀", "a+b(c)", "\N{KELVIN SIGN}", "ſ", "İ",
+    "3", "1e-4", "nan", "ΑΣ", "straße", "😀", "a+b(c)", "\N{KELVIN SIGN}", "ſ", "İ", "True", "true",
 ]  # fmt: skip
 NAMES = [text for text in TEXTS if text and text.isprintable()]
 NUMBERS = [0.0, -0.0, 1.0, -1.5, 1e-4, 3.0, 1e300, math.inf, -math.inf, math.nan]
 EXACT = [0.0, -0.0, 1.0, -1.5, 0.25, 3.0, 1024.0, math.inf, -math.inf, math.nan]
 """Values of points: sums of them are the same in any order."""
+WHOLES = [1 << 53, (1 << 53) + 1, -(1 << 53) - 1, (1 << 60) + 1, (1 << 60) + 2, (1 << 63) - 1, -(1 << 63)]
+"""Beyond what doubles tell apart."""
 KEYS = ["x", "y", "a b", "tick`ed", "é"]
 STEPS = [-3, -1, 0, 1, 2, 3, 127, 128, 129, 255, 256, 300, 1_000, (1 << 53) + 1]
 RUNS = 60
@@ -50,7 +52,9 @@ def log_fleet(target: str, experiment: str) -> Fleet:
 def _log_run(rng: random.Random, place: int, target: str, experiment: str, rows: dict[str, Row]) -> tuple[str, Row]:
     params: dict[str, object] = {}
     for key in KEYS:
-        params |= rng.choice([{}, {key: rng.choice(TEXTS)}, {key: rng.choice(NUMBERS)}, {key: rng.randrange(5)}])
+        whole = rng.choice([rng.randrange(5), rng.choice(WHOLES)])
+        kinds: list[object] = [rng.choice(TEXTS), rng.choice([*NUMBERS, 2.0**53]), whole, rng.random() < 0.5]
+        params |= rng.choice([{}, {key: rng.choice(kinds)}])
     tags = {key: rng.choice(TEXTS) for key in KEYS if rng.random() < 0.6}
     parent = rng.choice([None, *rows]) if rows and place % 4 == 0 else None
     start, name, user = run_start(place), rng.choice(NAMES), rng.choice(["ada", "Bob"])
@@ -110,6 +114,8 @@ def typed(value: object) -> tuple[float, str, int]:
     """A param as `attrs` holds it."""
     if isinstance(value, float):
         return value, repr(value), 4
+    if isinstance(value, bool):
+        return math.nan, str(value).lower(), 5
     if isinstance(value, int):
         return float(value), str(value), 3
     text = str(value)

@@ -41,6 +41,7 @@ def test_attributes_and_limits_are_listed() -> None:
         limits.FILTER_CHARACTERS, limits.FILTER_CLAUSES, limits.FILTER_VALUES, limits.FILTER_DEPTH,
         limits.FILTER_LOOKUPS, limits.FILTER_TERMS, limits.FILTER_PATTERNS, limits.FILTER_PATTERN_CHARACTERS,
         limits.FILTER_WINDOWS, limits.FILTER_POINTS,
+        limits.FILTER_PATTERN_SIZE, limits.FILTER_SIGNS,
     ):  # fmt: skip
         assert f"{limit:,}" in PAGE
 

@@ -35,6 +35,14 @@ def many(condition: str, count: int, joiner: str = " OR ") -> str:
         f"metrics.x < {' + '.join(['1'] * 20_000)}",
         "a" * 200_000,
         "'" * 99_999,
+        "name = '" + "x" * 99_000,
+        "name = '" + "''" * 49_000,
+        "metrics.`" + "``" * 49_000,
+        'metrics."' + "x" * 99_000,
+        "metrics.x < " + "9" * 99_000 + "x",
+        "metrics.x < " + "1h" * 49_000 + "x",
+        "tags.x LIKE '" + "%a" * 49_000 + "'",
+        "tags.x ILIKE '" + "%a" * 49_000 + "'",
     ],
     ids=lambda text: f"{text[:12]} {len(text)}",
 )
@@ -42,24 +50,29 @@ def test_too_much_is_refused_at_once(text: str) -> None:
     plan_of("metrics.x < 1")
     fastest = 60.0
     for spaces in range(3):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         with pytest.raises(InvalidArgument) as caught:
             plan_of(text + " " * spaces)
         assert caught.value.reason in ("FILTER_TOO_LARGE", "FILTER_SYNTAX")
-        fastest = min(fastest, time.perf_counter() - begun)
+        fastest = min(fastest, time.thread_time() - begun)
     # 50 ms and less where nothing else runs; the limit here leaves room for a machine that is busy.
-    assert fastest < 0.5
+    assert fastest < 0.15, f"{fastest:.3f} s"
 
 
-def test_what_is_within_the_limits_is_planned() -> None:
+def test_what_is_within_the_limits_is_planned_without_keeping_others_waiting() -> None:
+    plan_of("metrics.x < 1")
     for text in (
         many("metrics.x_{} < 1", limits.FILTER_CLAUSES, " AND "),
         many("metrics.x BETWEEN 1 AND {}", limits.FILTER_CLAUSES),
         f"metrics.x IN ({', '.join(['1'] * (limits.FILTER_VALUES - 1))})",
         "(" * limits.FILTER_DEPTH + "metrics.x < 1" + ")" * limits.FILTER_DEPTH,
         "NOT " * limits.FILTER_DEPTH + "metrics.x < 1",
+        f"metrics.x < {' + '.join(['1'] * limits.FILTER_SIGNS)}",
+        many("tags.x LIKE '%a{}%'", limits.FILTER_CLAUSES),
     ):
+        begun = time.thread_time()
         plan = plan_of(text)
+        assert time.thread_time() - begun < 0.4
         assert plan is not None
         assert condition(plan, SCOPE, Binds())
 
@@ -69,6 +82,22 @@ def test_what_is_within_the_limits_is_planned() -> None:
     [
         (many("tags.x MATCHES '{}'", limits.FILTER_PATTERNS + 1), "more than 20 of ILIKE and MATCHES"),
         (f"tags.x MATCHES '{'a' * (limits.FILTER_PATTERN_CHARACTERS + 1)}'", "1,001 characters, at most 1,000"),
+        (
+            f"tags.x ILIKE '{'a' * (limits.FILTER_PATTERN_CHARACTERS + 1)}'",
+            "column 14: the pattern has 1,001 characters",
+        ),
+        (
+            f"tags.x LIKE '{'a' * (limits.FILTER_PATTERN_CHARACTERS + 1)}'",
+            "column 13: the pattern has 1,001 characters",
+        ),
+        ("tags.x MATCHES '(a|b0){900}z'", "column 16: the patterns .* 4,505 instructions .* at most 1,500"),
+        ("tags.x MATCHES '((a|b)(a|b){1,29}){29}'", "instructions when they are compiled"),
+        ("tags.x MATCHES '(.*a){300}'", "instructions when they are compiled"),
+        (many("tags.x MATCHES '(a|b0){{99}}z{}'", 6), "the patterns up to here have 1,"),
+        (f"tags.x LIKE '{'%_a' * 333}'", "instructions when they are compiled"),
+        (f"tags.x ILIKE '{'_' * 900}'", "instructions when they are compiled"),
+        (f"state LIKE '{'_' * 900}'", "instructions when they are compiled"),
+        (many("tags.x LIKE '%a_b{}%'", 200), "instructions when they are compiled"),
         ("tags.x MATCHES '\\pL{900}\\pN{900}'", "RE2: pattern too large"),
         (many("min(metrics.x WHERE step > {}) < 1", limits.FILTER_WINDOWS + 1), "11 windows, at most 10"),
         ("metrics.x < " + " * ".join(f"metrics.x{place}" for place in range(17)), "a calculation with 18 names"),

@@ -184,6 +184,8 @@ def select_settings(statement: Statement, timeout_seconds: float) -> dict[str, s
     }
     if not statement.wide:
         settings["max_threads"] = "1"
+    if statement.block_rows:
+        settings["max_block_size"] = str(statement.block_rows)
     return settings
 
 

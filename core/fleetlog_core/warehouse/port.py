@@ -45,12 +45,14 @@ class Statement:
     """SQL with `{name:Type}` places, and their values.
 
     `wide`: it reads millions of rows, so it may use every core. What reads a few thousand is quicker in one thread:
-    handing blocks from thread to thread costs more than the blocks.
+    handing blocks from thread to thread costs more than the blocks. `block_rows`: maximum of rows that are worked
+    through before the engine looks at the deadline again, for what costs much a row; 0 = the engine's own.
     """
 
     sql: str
     binds: Mapping[str, Bind] = field(default_factory=dict)
     wide: bool = False
+    block_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from fleetlog_core import limits
 from fleetlog_core.applied import AppliedWatch
-from fleetlog_core.errors import DeadlineExceeded, InvalidArgument, NotFound
+from fleetlog_core.errors import DeadlineExceeded, InvalidArgument, NotFound, ResourceExhausted
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.position import from_proto, merge
 from fleetlog_core.serving.errors import Context
@@ -20,7 +20,7 @@ from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc, scope_pb2
 
 from fleetlog_query.as_of import AsOf
 from fleetlog_query.calls.answers import Answers
-from fleetlog_query.cancelling import CancellableWarehouse, Work
+from fleetlog_query.cancelling import COSTLY_STATEMENTS, CancellableWarehouse, Costly, Work
 from fleetlog_query.documents import Documents
 from fleetlog_query.experiments import Experiments, chosen
 from fleetlog_query.history import History
@@ -30,6 +30,9 @@ from fleetlog_query.search import Searcher
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 THREADS = 8
+COSTLY_CALLS = 16
+"""Calls whose patterns cost much that run or wait for their turn; others are told to come again."""
+COSTLY_AGAIN_SECONDS = 2.0
 Result = TypeVar("Result")
 
 
@@ -54,10 +57,13 @@ class Parts:
         self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)
         self.threads = ContextThreads(THREADS, "query")
+        self.costly_threads = ContextThreads(COSTLY_STATEMENTS, "costly")
+        self.costly_calls = 0
 
     def close(self) -> None:
         """Let the threads go."""
         self.threads.shutdown()
+        self.costly_threads.shutdown()
         self.warehouse.close()
 
 
@@ -122,11 +128,32 @@ class QueryCalls(query_pb2_grpc.QueryServiceServicer):
             await self._applied.wait(wanted, remaining(context))
 
     async def _do(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """Blocking work in a thread. It ends in the warehouse too when the caller cancels or its deadline passes."""
-        loop, work = asyncio.get_running_loop(), Work()
-        call = functools.partial(function, *arguments)
+        """Blocking work in a thread. It ends in the warehouse too when the caller cancels or its deadline passes.
+
+        Work that turns out to cost much is begun again in one of the few threads for such. TOO_MANY_COSTLY_READS.
+        """
+        parts, call = self._parts, functools.partial(function, *arguments)
         try:
-            return await loop.run_in_executor(self._parts.threads, self._warehouse.run, work, call)
+            return await self._run(parts.threads, Work(costly=False), call)
+        except Costly:
+            if parts.costly_calls >= COSTLY_CALLS:
+                what = (
+                    f"{COSTLY_CALLS} reads with patterns that cost as much run or wait; try again, or use plainer ones"
+                )
+                raise ResourceExhausted(
+                    "TOO_MANY_COSTLY_READS", what, retry_after_seconds=COSTLY_AGAIN_SECONDS
+                ) from None
+        parts.costly_calls += 1
+        try:
+            return await self._run(parts.costly_threads, Work(), call)
+        finally:
+            parts.costly_calls -= 1
+
+    async def _run(self, threads: ContextThreads, work: Work, call: Callable[[], Result]) -> Result:
+        """The call, in one of the threads. Costly for work that is not to wait."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(threads, self._warehouse.run, work, call)
         except asyncio.CancelledError:
             self._warehouse.cancel(work)
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
 from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, next_of, remaining
+from fleetlog_query.cancelling import Work
 from fleetlog_query.filter.explain import PAGES, explain, tables
 from fleetlog_query.filter.plan import plan_of
 from fleetlog_query.history import now_of, position_of
@@ -46,7 +48,7 @@ class SearchCalls(QueryCalls):
         check_experiments("", request)
         await self._wait(request.at_least, context, request.as_of)
         asked = asked_of(namespace, request)
-        if asked.page_token and (pin := self._searcher.pinned(asked)) is not None:
+        if asked.page_token and (pin := await self._do(self._searcher.pinned, asked)) is not None:
             # The tables may be others than those of the first page, and not as far yet.
             await self._wait(position_of(pin), context)
         return await self._do(self._search, namespace, request, mask, remaining(context))
@@ -74,14 +76,7 @@ class SearchCalls(QueryCalls):
     ) -> query_pb2.ExplainSearchResponse:
         """See the proto."""
         check_namespace(request.search.namespace)
-        now_millis = time.time() * 1000
-        plan = plan_of(request.search.filter, now_millis)
-        keys = parse_order(request.search.order_by, now_millis)
-        past = request.search.HasField("as_of")
-        return query_pb2.ExplainSearchResponse(
-            lines=[*explain(plan, keys, past=past), *([] if past else [PAGES])],
-            reads_points="points" in tables(plan, keys, past=past),
-        )
+        return await self._do(_explained, request.search)
 
     def _search(
         self, namespace: str, request: query_pb2.SearchRunsRequest, mask: ReadMask, timeout_seconds: float
@@ -133,7 +128,18 @@ class SearchCalls(QueryCalls):
     ) -> query_pb2.StreamRunsResponse | None:
         # Streams are patient: they leave the other threads to searches.
         async with self._streaming:
-            return await self._do(next_of, responses)
+            # What was taken from a stream can't be taken again: if it costs much it waits where it is.
+            return await self._run(self._parts.threads, Work(), functools.partial(next_of, responses))
+
+
+def _explained(search: query_pb2.SearchRunsRequest) -> query_pb2.ExplainSearchResponse:
+    now_millis = time.time() * 1000
+    plan, keys = plan_of(search.filter, now_millis), parse_order(search.order_by, now_millis)
+    past = search.HasField("as_of")
+    return query_pb2.ExplainSearchResponse(
+        lines=[*explain(plan, keys, past=past), *([] if past else [PAGES])],
+        reads_points="points" in tables(plan, keys, past=past),
+    )
 
 
 def _as_it_is(response: query_pb2.StreamRunsResponse) -> query_pb2.StreamRunsResponse:

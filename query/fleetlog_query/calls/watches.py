@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
+from fleetlog_core.errors import FailedPrecondition
 from fleetlog_core.position import from_proto, merge
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import run_pb2, watch_pb2
 
 from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, remaining
+from fleetlog_query.cancelling import Costly, Work
 from fleetlog_query.history import without_as_of
 from fleetlog_query.read_mask import parse_read_mask
 from fleetlog_query.response_size import PROBE_RUNS
@@ -65,7 +67,7 @@ class WatchCalls(QueryCalls):
             same.ClearField(field)
         same.scope.ClearField("at_least")
         watched = Watched(
-            same.SerializeToString(deterministic=True), lambda: self._do(search),
+            same.SerializeToString(deterministic=True), lambda: self._searched(search),
             any("now" in text.lower() for text in (scope.filter, *request.order_by)),
         )  # fmt: skip
         changes = self._watches.changes(
@@ -75,3 +77,14 @@ class WatchCalls(QueryCalls):
             async for change in changes:
                 for piece in pieces(change):
                     yield piece
+
+    async def _searched(self, search: Callable[[], list[run_pb2.Run]]) -> list[run_pb2.Run]:
+        """All watches search one after another, again and again: none may take long. FILTER_COSTS_TOO_MUCH."""
+        try:
+            return await self._run(self._parts.threads, Work(costly=False), search)
+        except Costly:
+            raise FailedPrecondition(
+                "FILTER_COSTS_TOO_MUCH",
+                "scope.filter: its patterns meet texts so long that to look at them takes seconds, and a watch does it"
+                " again and again; watch with plainer patterns, or search instead",
+            ) from None

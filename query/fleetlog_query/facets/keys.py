@@ -225,7 +225,7 @@ def matching_statement(scope: Scope, plan: Plan, deleted_view: int) -> Statement
     runs += f" AND {condition(plan, scope, binds)}"
     where = f"namespace = {binds.text(scope.namespace)} AND removed = 0 AND {_SINGLE} AND run_id IN ({runs})"
     sql = f"SELECT {_COUNTED} FROM run_attrs FINAL WHERE {where} GROUP BY kind, key"
-    return Statement(sql, binds.values, wide=True)
+    return binds.statement(sql, wide=True)
 
 
 def _ids(span: Span, binds: Binds) -> list[str]:

@@ -86,7 +86,7 @@ def values_statement(query: ValuesQuery) -> Statement:
         runs, value = binds.whole(query.after[0]), binds.text(query.after[1])
         having = f" HAVING runs < {runs} OR (runs = {runs} AND value > {value})"
     sql = f"SELECT value, count() AS runs FROM ({rows}){where} GROUP BY value{having}"
-    return Statement(f"{sql} ORDER BY runs DESC, value LIMIT {query.size + 1}", binds.values, wide=True)
+    return binds.statement(f"{sql} ORDER BY runs DESC, value LIMIT {query.size + 1}", wide=True)
 
 
 class Values:

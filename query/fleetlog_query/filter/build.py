@@ -12,7 +12,7 @@ from fleetlog_query.filter.tree import Operand, Operator, Span
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _PIECE = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
-_WHOLE = re.compile(r"[+-]?\d{1,18}")
+_WHOLE = re.compile(r"[+-]?\d{1,30}")
 _SPELLINGS = {"==": "=", "<>": "!="}
 
 

@@ -15,7 +15,19 @@ from fleetlog_query.filter.complaint import filter_error
 from fleetlog_query.filter.fields import ATTRIBUTES, resolve
 from fleetlog_query.filter.moments import EXAMPLE, moment_of
 from fleetlog_query.filter.tree import Operand, Operator, Sign, Span
-from fleetlog_query.filter.values import EVERY, NONE, Computed, Key, Reduction, Series, Value, Window, combine, name_of
+from fleetlog_query.filter.values import (
+    EVERY,
+    NONE,
+    Computed,
+    Key,
+    Reduction,
+    Series,
+    Value,
+    Window,
+    combine,
+    name_of,
+    number_of,
+)
 
 Unit = Literal["number", "plain", "time", "span"]
 """Of a run's numbers; of numbers as such, which go with everything; Unix milliseconds; milliseconds."""
@@ -35,6 +47,7 @@ _UNITS: dict[Sign, _Pairs] = {
     "*": _SCALED | {("plain", "span"): "span", ("number", "span"): "span"},
     "/": _SCALED | {("span", "span"): "plain"},
 }
+_STEP_LIMIT = 10**18
 _CALCULATION = re.compile(r"[-/](?:metrics?|params?|attributes?|attr|run)\.")
 
 
@@ -57,8 +70,8 @@ class Calculator:
     def number(self, operand: Operand) -> Number:
         """The operand as a number. FILTER_TYPE, FILTER_UNKNOWN_FIELD."""
         match operand:
-            case tree.Number(value, _, _):
-                return Number(value, "plain")
+            case tree.Number(value, whole, _):
+                return Number(number_of(value, whole), "plain")
             case tree.Duration(millis, _):
                 return Number(millis, "span")
             case tree.Now(span):
@@ -99,7 +112,7 @@ class Calculator:
             self.refuse(series.field.span, f"{series.function}() is of a metric, and {name_of(key)} is none")
         if series.function == "at":
             step = series.step
-            if step is None or step.whole is None:
+            if step is None or step.whole is None or abs(step.whole) >= _STEP_LIMIT:
                 self.refuse(step.span if step else series.span, "a step is a whole number of at most 18 digits")
             return self._windowed("last", key.key, Window((step.whole, step.whole)))
         if not series.window:

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fleetlog_query.filter.tree import Operator
-from fleetlog_query.filter.values import Computed, Key, Series, Value, read_by
+from fleetlog_query.filter.values import Computed, Key, Series, Value, Whole, read_by
+
+TRUTHS = ("True", "False")
+"""Truths as MLflow writes them; the texts of such params are in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,20 @@ def windows(plan: Plan | None) -> list[Series]:
 def is_simple(leaf: Leaf) -> bool:
     """Whether it compares an attribute or a latest value with constants."""
     return isinstance(leaf.value, Key) and not any(isinstance(one, Key | Series | Computed) for one in leaf.values)
+
+
+def is_exact(leaf: Leaf) -> bool:
+    """Whether params are compared with whole numbers that doubles don't tell apart."""
+    is_param = isinstance(leaf.value, Key) and leaf.value.kind == "params"
+    return is_param and is_simple(leaf) and any(isinstance(value, Whole) for value in leaf.values)
+
+
+def truths_of(leaf: Leaf) -> list[str]:
+    """The texts of truths that params are compared with as MLflow writes them."""
+    if leaf.numeric or leaf.operator not in ("=", "!=", "in"):
+        return []
+    is_param = isinstance(leaf.value, Key) and leaf.value.kind == "params"
+    return [str(value).lower() for value in leaf.values if is_param and value in TRUTHS]
 
 
 def reads_points(plan: Plan | None) -> bool:

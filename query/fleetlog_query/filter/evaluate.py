@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from operator import ge, gt, le, lt
 from typing import TypeVar
 
+from fleetlog_proto.v1 import event_pb2
+
 from fleetlog_query.filter import patterns
-from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_nan
+from fleetlog_query.filter.conditions import AllOf, AnyOf, Leaf, Plan, is_exact, is_nan
 from fleetlog_query.filter.fields import STATES
-from fleetlog_query.filter.values import Computed, Key, Series, Value, Window, combine
+from fleetlog_query.filter.values import EXACT, Computed, Key, Series, Value, Whole, Window, combine
 
 T = TypeVar("T", float, bytes)
+WHOLE, TRUTH = event_pb2.Param.WHOLE_FIELD_NUMBER, event_pb2.Param.TRUTH_FIELD_NUMBER
 _STATE_NAMES = {float(number): name for name, number in STATES.items()}
 
 
@@ -61,13 +64,26 @@ def _leaf(leaf: Leaf, row: Row) -> bool:
         return _present(leaf.value, row) is leaf.negated
     if not leaf.numeric:
         text = text_of(leaf.value, row)
-        return text is not None and _texts(leaf, text) != leaf.negated
-    value = number_of(leaf.value, row)
+        truth = isinstance(leaf.value, Key) and leaf.value.kind == "params" and _type_of(leaf.value, row) == TRUTH
+        return text is not None and _texts(leaf, text, truth=truth) != leaf.negated
+    value = _exact_of(leaf.value, row) if is_exact(leaf) and isinstance(leaf.value, Key) else number_of(leaf.value, row)
     others = [number_of(other, row) for other in leaf.values if not isinstance(other, str)]
     if value is None:
         return False
     known = [other for other in others if other is not None]
     return len(known) == len(others) and _numbers(leaf, value, known) != leaf.negated
+
+
+def _type_of(key: Key, row: Row) -> int:
+    return row.params[key.key][2] if key.key in row.params else 0
+
+
+def _exact_of(key: Key, row: Row) -> float | None:
+    """The number of a param; a whole one exactly."""
+    number = number_of(key, row)
+    if number is None or _type_of(key, row) != WHOLE or abs(number) < EXACT:
+        return number
+    return Whole.of(int(row.params[key.key][1]))
 
 
 def _datasets(leaf: Leaf, texts: list[str]) -> bool:
@@ -149,11 +165,11 @@ def _order(point: Point) -> tuple[int, int, bool, float, float]:
     return point.step, point.time, number, point.value if number else 0.0, math.copysign(1.0, point.value) * number
 
 
-def _texts(leaf: Leaf, text: str) -> bool:
+def _texts(leaf: Leaf, text: str, *, truth: bool = False) -> bool:
     wanted = [str(value) for value in leaf.values]
     match leaf.operator:
         case "in":
-            return text in wanted
+            return text in wanted or (truth and text.capitalize() in wanted)
         case "like":
             return patterns.is_like(wanted[0], text)
         case "ilike" | "matches":
@@ -161,7 +177,8 @@ def _texts(leaf: Leaf, text: str) -> bool:
         case "between":
             return _bytes(wanted[0]) <= _bytes(text) <= _bytes(wanted[1])
         case "=" | "!=":
-            return (text == wanted[0]) == (leaf.operator == "=")
+            found = text == wanted[0] or (truth and text.capitalize() == wanted[0])
+            return found == (leaf.operator == "=")
         case _:
             return _ordered(leaf.operator, _bytes(text), _bytes(wanted[0]))
 

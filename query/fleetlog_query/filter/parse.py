@@ -72,7 +72,7 @@ class _Limits:
     always_accept = ()
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        clauses = values = 0
+        clauses = values = signs = 0
         # How many NOTs stand before what comes next, and how deep it is within each open parenthesis.
         nots, depths = 0, [0]
         for token in stream:
@@ -86,6 +86,10 @@ class _Limits:
                 clauses += 1
                 if clauses > limits.FILTER_CLAUSES:
                     raise _TooLargeError(token, _too_many_clauses())
+            elif kind == "SIGN":
+                signs += 1
+                if signs > limits.FILTER_SIGNS:
+                    raise _TooLargeError(token, f"more than {limits.FILTER_SIGNS:,} of + - * /")
             elif kind == "NOT":
                 nots += 1
             elif kind == "_LPAR":

@@ -12,22 +12,36 @@ import re
 from functools import lru_cache
 
 import re2
-from fleetlog_core import limits
 from fleetlog_core.errors import shown
 
-_PIECE = re.compile(r"\\[%_\\]|.", re.DOTALL)
+_PIECE = re.compile(r"\\[%_\\]|%+|.", re.DOTALL)
 PROGRAM_BYTES = 1 << 20
 """What a compiled expression may take."""
 
 
 def like_pattern(pattern: str) -> str:
     """The LIKE pattern with every literal backslash escaped."""
-    return "".join("\\\\" if piece == "\\" else piece for piece in _PIECE.findall(pattern))
+    return "".join("\\\\" if piece == "\\" else piece for piece in _pieces(pattern))
+
+
+def is_plain(pattern: str) -> bool:
+    """Whether a LIKE pattern has wildcards at its ends alone, and is no more than a comparison of texts."""
+    pieces = _pieces(pattern)
+    return not {"%", "_"} & set(pieces[1:-1]) and "_" not in pieces
+
+
+def like_expression(pattern: str) -> str:
+    """The expression of RE2 that matches what a LIKE pattern does."""
+    return _anchored(pattern, "(?s)")
 
 
 def ilike_expression(pattern: str) -> str:
     """The expression of RE2 that matches what a LIKE pattern does, whatever the case."""
-    pieces = _PIECE.findall(pattern)
+    return _anchored(pattern, "(?is)")
+
+
+def _anchored(pattern: str, flags: str) -> str:
+    pieces = _pieces(pattern)
     first, last = 0, len(pieces)
     while first < last and pieces[first] == "%":
         first += 1
@@ -37,7 +51,12 @@ def ilike_expression(pattern: str) -> str:
     start, end = "" if first else "\\A", "" if last < len(pieces) else "\\z"
     if first == len(pieces) > 0:
         start = end = ""
-    return f"(?is){start}{''.join(map(_expression_of, pieces[first:last]))}{end}"
+    return f"{flags}{start}{''.join(map(_expression_of, pieces[first:last]))}{end}"
+
+
+def _pieces(pattern: str) -> list[str]:
+    """What a LIKE pattern is made of; several % in a row are one."""
+    return ["%" if piece[0] == "%" else piece for piece in _PIECE.findall(pattern)]
 
 
 def _expression_of(piece: str) -> str:
@@ -48,8 +67,6 @@ def _expression_of(piece: str) -> str:
 
 def complaint(expression: str) -> str | None:
     """What is wrong with an expression of MATCHES; None when it is fine."""
-    if len(expression) > limits.FILTER_PATTERN_CHARACTERS:
-        return f"the expression has {len(expression):,} characters, at most {limits.FILTER_PATTERN_CHARACTERS:,}"
     if "\0" in expression:
         return "NUL can't be in an expression"
     try:
@@ -61,8 +78,18 @@ def complaint(expression: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=1_000)
+def program_size(expression: str) -> int:
+    """Instructions of an expression that has no complaint, as RE2 compiles it."""
+    return int(_uncached(expression)._regexp.ProgramSize())
+
+
 @lru_cache(maxsize=100)
 def _compiled(expression: str) -> re2._Regexp:
+    return _uncached(expression)
+
+
+def _uncached(expression: str) -> re2._Regexp:
     options = re2.Options()
     options.max_mem = PROGRAM_BYTES
     options.log_errors = False
@@ -77,7 +104,7 @@ def finds(expression: str, text: str) -> bool:
 
 def is_like(pattern: str, text: str) -> bool:
     """Whether the whole text is like a `like_pattern`."""
-    pieces: list[str] = _PIECE.findall(pattern)
+    pieces = _pieces(pattern)
     # Greedy: on a mismatch only the last % can take one character more.
     at = place = star = resume = 0
     seen = False

@@ -42,6 +42,7 @@ class _Planner:
         self._field = field
         self._calculator = Calculator(field, now_millis)
         self._patterns = 0
+        self._pattern_size = 0
 
     def plan_of(self, text: str) -> Plan | None:
         """The plan; None when the text says nothing."""
@@ -91,7 +92,12 @@ class _Planner:
         if key.kind == "metrics" or (key.kind == "attributes" and ATTRIBUTES[key.key] in ("time", "number")):
             self._refuse(at, f"{operator.upper()} compares texts, and {name_of(key)} is a number")
         pattern = other.value if isinstance(other, tree.Text) else ""
+        if len(pattern) > limits.FILTER_PATTERN_CHARACTERS:
+            what = f"the pattern has {len(pattern):,} characters, at most {limits.FILTER_PATTERN_CHARACTERS:,}"
+            self._too_large(other.span, what)
         if operator == "like":
+            if not patterns.is_plain(pattern):
+                self._measure(patterns.like_expression(pattern), other.span)
             # The names of states are in capitals, however they are asked for.
             if key == Key("attributes", "state"):
                 return Leaf(key, "ilike", (patterns.ilike_expression(pattern),), False, negated)
@@ -99,12 +105,23 @@ class _Planner:
         self._patterns += 1
         if self._patterns > limits.FILTER_PATTERNS:
             self._too_large(at, f"more than {limits.FILTER_PATTERNS} of ILIKE and MATCHES; they read every value")
-        if operator == "ilike":
-            return Leaf(key, operator, (patterns.ilike_expression(pattern),), False, negated)
-        complaint = patterns.complaint(pattern)
+        expression = patterns.ilike_expression(pattern) if operator == "ilike" else pattern
+        complaint = patterns.complaint(expression)
         if complaint:
             self._refuse(other.span, complaint)
-        return Leaf(key, operator, (pattern,), False, negated)
+        self._measure(expression, other.span)
+        return Leaf(key, operator, (expression,), False, negated)
+
+    def _measure(self, expression: str, at: Span) -> None:
+        """Refuses a filter whose patterns would take too much of the processor for one value."""
+        self._pattern_size += patterns.program_size(expression)
+        if self._pattern_size > limits.FILTER_PATTERN_SIZE:
+            self._too_large(
+                at,
+                f"the patterns up to here have {self._pattern_size:,} instructions when they are compiled, at most"
+                f" {limits.FILTER_PATTERN_SIZE:,} in a filter; a counted repetition such as (a|b){{900}} has as many"
+                " copies, and one of two has their product",
+            )
 
     def _text(self, key: Key, operator: Operator, others: tuple[Operand, ...], at: Span, negated: bool) -> Leaf:
         type_ = ATTRIBUTES[key.key] if key.kind == "attributes" else "text"

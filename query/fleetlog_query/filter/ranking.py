@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from fleetlog_query.filter.evaluate import Row, number_of, text_of
+from fleetlog_query.filter.evaluate import WHOLE, Row, number_of, text_of
 from fleetlog_query.filter.fields import ATTRIBUTES
 from fleetlog_query.filter.order_key import OrderKey
-from fleetlog_query.filter.values import Key
+from fleetlog_query.filter.values import EXACT, Key
 
 
 def ranked(rows: Mapping[str, Row], keys: Sequence[OrderKey]) -> list[str]:
@@ -28,9 +28,17 @@ def place_of(key: OrderKey, row: Row) -> tuple[int, float, str]:
     """(class, number, text): 0 number, 1 NaN, 2 text, 3 missing. What the statements sort by, too."""
     number = None if _is_text(key) else number_of(key.value, row)
     if number is not None:
-        return (1, 0.0, "") if math.isnan(number) else (0, number, "")
+        return (1, 0.0, "") if math.isnan(number) else (0, number, _rest_of(key, row, number))
     text = text_of(key.value, row) if isinstance(key.value, Key) and key.value.kind != "metrics" else None
     return (3, 0.0, "") if text is None else (2, 0.0, text)
+
+
+def _rest_of(key: OrderKey, row: Row, number: float) -> str:
+    """What tells params apart whose numbers are the same doubles: see exact_rest_sql."""
+    if not isinstance(key.value, Key) or key.value.kind != "params" or abs(number) < EXACT:
+        return ""
+    _, text, type_ = row.params[key.value.key]
+    return f"{1000 + (int(text) - int(number) if type_ == WHOLE else 0):04}"
 
 
 def _is_text(key: OrderKey) -> bool:

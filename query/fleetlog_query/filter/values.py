@@ -84,6 +84,53 @@ class Computed:
 
 
 Value = Key | Series | Computed | float
+EXACT = 1 << 53
+"""From here on not every whole number is a double."""
+
+
+class Whole(float):
+    """A whole number that a filter says, beyond what doubles tell apart: `whole` is exact, its float the nearest."""
+
+    __slots__ = ("whole",)
+    whole: int
+
+    @classmethod
+    def of(cls, whole: int) -> Whole:
+        """The number."""
+        made = cls(whole)
+        made.whole = whole
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        """Exact among such numbers: conditions on others are other conditions."""
+        return self.whole == other.whole if isinstance(other, Whole) else super().__eq__(other)
+
+    def __lt__(self, other: float) -> bool:
+        """Exact among such numbers, as all of these."""
+        return self.whole < other.whole if isinstance(other, Whole) else super().__lt__(other)
+
+    def __le__(self, other: float) -> bool:
+        """As __lt__."""
+        return self.whole <= other.whole if isinstance(other, Whole) else super().__le__(other)
+
+    def __gt__(self, other: float) -> bool:
+        """As __lt__."""
+        return self.whole > other.whole if isinstance(other, Whole) else super().__gt__(other)
+
+    def __ge__(self, other: float) -> bool:
+        """As __lt__."""
+        return self.whole >= other.whole if isinstance(other, Whole) else super().__ge__(other)
+
+    def __hash__(self) -> int:
+        """Of its float."""
+        return super().__hash__()
+
+
+def number_of(value: float, whole: int | None) -> float:
+    """A number as a filter says it; `whole`: exactly, when it is whole and says so."""
+    if math.isfinite(value) and EXACT <= abs(value) < 1e38:
+        return Whole.of(int(value) if whole is None else whole)
+    return value
 
 
 def read_by(value: Value | str) -> Iterator[Key | Series]:
@@ -120,6 +167,8 @@ def name_of(value: Value | str) -> str:
         return f"{value.function}(metrics.{_key(value.key)}{_where(value.window)})"
     if isinstance(value, Computed):
         return f"({name_of(value.left)} {value.sign} {name_of(value.right)})"
+    if isinstance(value, Whole):
+        return str(value.whole)
     return shown(value) if isinstance(value, str) else f"{value:.15g}"
 
 

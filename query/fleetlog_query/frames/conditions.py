@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from fleetlog_query.filter.conditions import Leaf, Plan, is_nan, is_simple
+from fleetlog_query.filter.conditions import Leaf, Plan, is_exact, is_nan, is_simple, truths_of
 from fleetlog_query.filter.values import Key
 from fleetlog_query.frames.frame import Frame
 from fleetlog_query.series_rows import Select
@@ -26,6 +26,8 @@ _SIGNS: Mapping[str, Callable[[Real, float], Holds]] = {
 def is_of_column(plan: Plan) -> bool:
     """Whether `holds_of` can tell."""
     if not isinstance(plan, Leaf) or not is_simple(plan) or plan.negated or any(map(is_nan, plan.values)):
+        return False
+    if is_exact(plan) or truths_of(plan):
         return False
     if plan.numeric:
         return plan.operator in _SIGNS or plan.operator == "between"

@@ -120,7 +120,7 @@ def stages_statement(question: Question, scope: Scope) -> Statement:
         f"SELECT run_id, multiIf({stages}, 0) AS stage"
         f" FROM {scope.runs(binds)} WHERE {scope.sql(binds)}{shown_sql(question.deleted_view)} ORDER BY run_id"
     )
-    return Statement(sql, binds.values, wide=True)
+    return binds.statement(sql, wide=True)
 
 
 def source_statement(source: Key | Series, question: Question, scope: Scope) -> Statement:
@@ -131,7 +131,7 @@ def source_statement(source: Key | Series, question: Question, scope: Scope) -> 
         among = " AND ".join([runs, *_tests(question, scope, binds)])
         among = f"run_id IN (SELECT run_id FROM {scope.runs(binds)} WHERE {among})"
     sql = f"SELECT run_id, v FROM ({value_rows(source, scope, binds, among)}) ORDER BY run_id"
-    return Statement(sql, binds.values, wide=isinstance(source, Series))
+    return binds.statement(sql, wide=isinstance(source, Series))
 
 
 def _tests(question: Question, scope: Scope, binds: Binds) -> list[str]:

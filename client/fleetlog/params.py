@@ -22,9 +22,9 @@ SEPARATOR = "."
 """Between the keys of nested params: optimizer.lr."""
 _INT64 = 1 << 63
 _NARROW: dict[str, tuple[range, Callable[[float], float]]] = {
-    "float32": (range(6, 10), lambda real: float(struct.unpack("f", struct.pack("f", real))[0])),
-    "float16": (range(3, 6), lambda real: float(struct.unpack("e", struct.pack("e", real))[0])),
-    "bfloat16": (range(2, 5), lambda real: _bfloat16(real)),
+    "float32": (range(1, 10), lambda real: float(struct.unpack("f", struct.pack("f", real))[0])),
+    "float16": (range(1, 6), lambda real: float(struct.unpack("e", struct.pack("e", real))[0])),
+    "bfloat16": (range(1, 5), lambda real: _bfloat16(real)),
 }
 """Floats of less than 64 bits: how many digits tell them apart, and their nearest to a double."""
 Value = str | int | float | bool

@@ -8,6 +8,8 @@ from pathlib import Path
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_proto.v1 import artifact_pb2
 
+from fleetlog import arguments
+from fleetlog.arguments import AnyRun
 from fleetlog.calls.base import READ_SECONDS, Calls
 from fleetlog.errors import FleetlogError
 from fleetlog.traces import trace_metadata
@@ -16,10 +18,13 @@ from fleetlog.traces import trace_metadata
 class ArtifactCalls(Calls):
     """Files of a run."""
 
-    def list_artifacts(self, run_id: str, path: str = "") -> list[artifact_pb2.Artifact]:
+    def list_artifacts(self, run_id: AnyRun, path: str = "") -> list[artifact_pb2.Artifact]:
         """Files of a run (path, size_bytes, sha256), all or those below a path."""
         request = artifact_pb2.ListArtifactsRequest(
-            namespace=self.namespace, run_id=run_id, path=path, at_least=self._connection.position()
+            namespace=self.namespace,
+            run_id=arguments.run_id(run_id),
+            path=arguments.one_text("path", path),
+            at_least=self._connection.position(),
         )
         found: list[artifact_pb2.Artifact] = []
         while True:
@@ -29,7 +34,7 @@ class ArtifactCalls(Calls):
                 return found
             request.page_token = response.next_page_token
 
-    def download_artifact(self, run_id: str, path: str, to: str | Path) -> Path:
+    def download_artifact(self, run_id: AnyRun, path: str, to: str | Path) -> Path:
         """Download a file into a folder, or to a path; verified before it shows. The path it was written to.
 
         A download that broke off goes on where it stopped.
@@ -41,7 +46,7 @@ class ArtifactCalls(Calls):
         offset = part.stat().st_size if part.exists() else 0
         request = artifact_pb2.DownloadArtifactRequest(
             namespace=self.namespace,
-            run_id=run_id,
+            run_id=arguments.run_id(run_id),
             path=path,
             offset_bytes=offset,
             at_least=self._connection.position(),

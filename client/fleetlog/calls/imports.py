@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
+from fleetlog import arguments
 from fleetlog.calls.experiments import ExperimentCalls
 from fleetlog.importing import messages
 from fleetlog.run_tables import RunTable
 from fleetlog.tables import Table
+from fleetlog.views import Experiment
 
 IN_FLIGHT = 6
 """Tables on their way while the next one is made."""
@@ -38,7 +40,7 @@ class ImportCalls(ExperimentCalls):
     """Tables of runs."""
 
     def import_runs(
-        self, table: Table, experiment: str | int, *, on_progress: Callable[[int, int], None] | None = None
+        self, table: Table, experiment: str | int | Experiment, *, on_progress: Callable[[int, int], None] | None = None
     ) -> ImportedRuns:
         """Bring runs here that were made elsewhere, a row each: thousands a second, durable when it returns.
 
@@ -48,7 +50,8 @@ class ImportCalls(ExperimentCalls):
         `on_progress` is told (rows done, rows). ValueError for what can't be of a run; FleetlogError.
         """
         rows = RunTable(table)
-        number = experiment if isinstance(experiment, int) else self.create_experiment(experiment, exist_ok=True).id
+        known = arguments.experiment(experiment)
+        number = known if isinstance(known, int) else self.create_experiment(known, exist_ok=True).id
         imported = existing = done = 0
         under_way: deque[tuple[int, Future[ingest_pb2.ImportRunsResponse]]] = deque()
         with ThreadPoolExecutor(IN_FLIGHT, "fleetlog-import") as pool:

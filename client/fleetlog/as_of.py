@@ -28,8 +28,8 @@ def as_of_message(when: AsOf | None) -> scope_pb2.AsOf | None:
         return scope_pb2.AsOf(position=when)
     try:
         return scope_pb2.AsOf(time_millis=_millis(when))
-    except (ValueError, OverflowError):
-        raise _invalid(when) from None
+    except (ValueError, OverflowError) as error:
+        raise _invalid(when, error) from None
 
 
 def _millis(when: datetime | timedelta | float | str) -> int:
@@ -42,9 +42,10 @@ def _millis(when: datetime | timedelta | float | str) -> int:
     return to_millis(when)
 
 
-def _invalid(when: object) -> InvalidArgument:
+def _invalid(when: object, error: Exception) -> InvalidArgument:
+    said = str(error) if isinstance(error, ValueError) else f"{display(when)} is no time: {RULE}"
     return InvalidArgument.of_field(
         "AS_OF_INVALID",
         "as_of",
-        f"{display(when)} is no time; {RULE}, or say how long ago: 90s, 1h30m, 3d, 1w",
+        f"{said}, or say how long ago: 90s, 1h30m, 3d, 1w",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
@@ -24,6 +25,8 @@ _NAMES = {
 _INSTEAD = {"name": "mlflow.runName", "user": "mlflow.user", "parent_run_id": "mlflow.parentRunId"}
 """Tags in which MLflow keeps what is a column here."""
 _PASSED_OVER = {"experiment", "experiment_id", "artifact_uri", "lifecycle_stage", "duration"}
+_INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
+"""What pandas calls an index that it wrote beside the columns."""
 _STATES = {
     "RUNNING": "RUNNING", "SCHEDULED": "RUNNING", "FINISHED": "FINISHED", "FAILED": "FAILED", "CRASHED": "FAILED",
     "KILLED": "KILLED",
@@ -70,7 +73,7 @@ class RunTable:
                 kinds[kind][key] = values
             elif name in _NAMES:
                 attributes[_NAMES[name]] = values
-            elif name not in _PASSED_OVER:
+            elif name not in _PASSED_OVER and not _INDEX.fullmatch(name):
                 raise ValueError(
                     f"column {shown(column)}: it is none of {', '.join(dict.fromkeys(_NAMES.values()))}; name it"
                     f" params.{column}, metrics.{column} or tags.{column}"

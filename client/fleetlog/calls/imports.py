@@ -12,7 +12,8 @@ from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from fleetlog import arguments
 from fleetlog.calls.experiments import ExperimentCalls
-from fleetlog.importing import messages
+from fleetlog.delivery import diagnostics
+from fleetlog.importing import LeftOutValue, messages, told_of
 from fleetlog.run_tables import RunTable
 from fleetlog.tables import Table
 from fleetlog.views import Experiment
@@ -24,11 +25,15 @@ TIMEOUT_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class ImportedRuns:
-    """What became of a table: how many runs were imported, and how many were there already and stay as they are."""
+    """What became of a table: how many runs were imported, and how many were there already and stay as they are.
+
+    `left_out` are values that no run can have, such as a metric that is no number; the rest of their rows is imported.
+    """
 
     imported: int
     existing: int
     ids: tuple[bytes, ...]
+    left_out: tuple[LeftOutValue, ...] = ()
 
     @property
     def run_ids(self) -> list[str]:
@@ -53,6 +58,7 @@ class ImportCalls(ExperimentCalls):
         known = arguments.experiment(experiment)
         number = known if isinstance(known, int) else self.create_experiment(known, exist_ok=True).id
         imported = existing = done = 0
+        left_out: list[LeftOutValue] = []
         under_way: deque[tuple[int, Future[ingest_pb2.ImportRunsResponse]]] = deque()
         with ThreadPoolExecutor(IN_FLIGHT, "fleetlog-import") as pool:
 
@@ -66,11 +72,13 @@ class ImportCalls(ExperimentCalls):
                     if on_progress is not None:
                         on_progress(done, rows.count)
 
-            for count, message in messages(rows, number):
+            for count, message in messages(rows, number, left_out):
                 under_way.append((count, pool.submit(self._import, message)))
                 settle(IN_FLIGHT)
             settle(0)
-        return ImportedRuns(imported, existing, tuple(rows.ids))
+        if left_out:
+            diagnostics.warning("%s", told_of(left_out))
+        return ImportedRuns(imported, existing, tuple(rows.ids), tuple(left_out))
 
     def _import(self, runs: event_pb2.RunsImported) -> ingest_pb2.ImportRunsResponse:
         request = ingest_pb2.ImportRunsRequest(namespace=self.namespace, request_id=new_random_id(), runs=runs)

@@ -24,7 +24,7 @@ _QUARTER_HOUR = 900_000
 """Milliseconds between moments at which a zone's distance from UTC may change."""
 _DAYS = 172_800_000
 """Milliseconds that no zone is away from UTC."""
-_SERIES = foreign("SERIES_INVALID")
+_SERIES, _TIME = foreign("SERIES_INVALID"), foreign("TIME_INVALID")
 Item = TypeVar("Item")
 
 
@@ -54,10 +54,11 @@ def millis(time_: object) -> int:
     """Unix milliseconds of a time by fleetlog_core.times; None is now. Unusable: TIME_INVALID."""
     if time_ is None:
         return time.time_ns() // 1_000_000
-    try:
-        return to_millis(time_)
-    except ValueError as error:
-        raise Unusable("TIME_INVALID", str(error)) from None
+    with _TIME:
+        try:
+            return to_millis(time_)
+        except ValueError as error:
+            raise Unusable("TIME_INVALID", str(error)) from None
 
 
 def columns(steps: object, values: object, times: object = None) -> Columns:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, SupportsFloat, SupportsIndex
 
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.events import check_event
@@ -70,7 +70,10 @@ class Run:
         return f"<fleetlog.Run {self.id} in {self.experiment!r}>"
 
     def log(
-        self, metrics: Mapping[str, float], step: int | None = None, time: datetime | float | str | None = None
+        self,
+        metrics: Mapping[str, object],
+        step: SupportsIndex | SupportsFloat | None = None,
+        time: datetime | float | str | None = None,
     ) -> None:
         """Log one value of each metric at a step. Without a step: one more than the last.
 
@@ -84,7 +87,7 @@ class Run:
         except Exception as error:  # training goes on whatever was logged
             self.lost("log", error, len(metrics) if isinstance(metrics, Mapping) else 1)
 
-    def _log(self, metrics: Mapping[str, float], step: int | None, time_: datetime | float | str | None) -> None:
+    def _log(self, metrics: Mapping[str, Any], step: Any, time_: datetime | float | str | None) -> None:
         if self._pid != os.getpid():
             self._rejoin()
         if step is None:

@@ -89,8 +89,11 @@ def step_number(value: object) -> int:
 def _whole(value: Any) -> int:
     if isinstance(value, (str, bytes)) or value != value or value in (float("inf"), float("-inf")):
         raise Unusable("STEP_INVALID", f"step {display(value)} is not a whole number")
-    found = int(value)
-    if found != value:
+    try:
+        found = int(value)
+    except (TypeError, ValueError):
+        found = None
+    if found is None or found != value:
         raise Unusable("STEP_INVALID", f"step {display(value)} is not a whole number")
     return found
 

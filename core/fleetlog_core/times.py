@@ -7,7 +7,7 @@
 
 What names no zone is local time where it is given, as in datetime.timestamp(). Seconds and milliseconds can't be
 taken for one another but in 1970: 10^11 seconds are the year 5138, 10^11 milliseconds March 1973, and what is neither
-from 1970 to 2255 is refused. Microseconds and nanoseconds are always refused.
+from 1970 to 2255 is refused. Microseconds and nanoseconds are always refused. docs/times.md says so to users.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from fleetlog_core import limits
 from fleetlog_core.errors import shown
@@ -26,6 +26,7 @@ RULE = (
     "give a datetime, seconds since 1970 (a number below 10^11, such as time.time()), milliseconds since 1970"
     " (from 10^11 to 10^14), or ISO 8601 such as 2026-01-31T12:00:00Z"
 )
+Number = TypeVar("Number", int, float)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _DATE = re.compile(r"(19|20)\d{6}", re.ASCII)
@@ -43,7 +44,7 @@ def to_millis(when: object) -> int:
     return found
 
 
-def number_to_millis(number: float) -> float:
+def number_to_millis(number: Number) -> Number:
     """Milliseconds of a number that is a time, not rounded and not checked."""
     return number * 1000 if abs(number) < SECONDS_BELOW else number
 
@@ -71,7 +72,7 @@ def _millis(when: object) -> int:
 def _of_number(number: float) -> int:
     if not math.isfinite(number):
         raise ValueError
-    return round(number * 1000) if abs(number) < SECONDS_BELOW else round(number)
+    return round(number_to_millis(number))
 
 
 def _of_datetime(when: datetime) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from fleetlog.arguments import choice
 from fleetlog.params import Value
 from fleetlog.views import RunView
 
@@ -24,9 +25,8 @@ class Comparison:
     """
 
     def __init__(self, runs: Sequence[RunView], of: Of = "last") -> None:
-        """`of` other than "last" needs runs that were read with summaries. ValueError."""
-        if of not in OF:
-            raise ValueError(f"of is {of!r}, expected one of {', '.join(OF)}")
+        """`of` other than "last" needs runs that were read with summaries. InvalidArgument."""
+        choice("of", of, dict.fromkeys(OF))
         self.runs = list(runs)
         self.of = of
         self.params: dict[str, list[Value | None]] = _differing([run.params for run in self.runs])

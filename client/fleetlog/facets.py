@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from fleetlog_core import limits
 from fleetlog_proto.v1 import facets_pb2, scope_pb2
 
 from fleetlog.answers import bad_answer, pages
+from fleetlog.arguments import choice
 from fleetlog.connection import Connection
-from fleetlog.errors import InvalidArgument
 
-_KINDS = {
+Kind = Literal["params", "tags", "metrics"]
+_KINDS: dict[str, facets_pb2.KeyKind.ValueType] = {
     "params": facets_pb2.KEY_KIND_PARAM,
     "tags": facets_pb2.KEY_KIND_TAG,
     "metrics": facets_pb2.KEY_KIND_METRIC,
@@ -55,11 +57,10 @@ def quoted(key: str) -> str:
 
 def list_keys(connection: Connection, scope: scope_pb2.RunScope, kind: str, contains: str) -> list[KeyInfo]:
     """All of them, by kind, then key."""
-    if kind and kind not in _KINDS:
-        raise InvalidArgument("KEY_KIND_INVALID", f"kind: {kind!r} is none of params, tags, metrics")
+    known = choice("kind", kind, {**_KINDS, "": facets_pb2.KEY_KIND_UNSPECIFIED}, "KEY_KIND_INVALID")
     request = facets_pb2.ListKeysRequest(
         scope=scope,
-        kind=_KINDS.get(kind, facets_pb2.KEY_KIND_UNSPECIFIED),
+        kind=_KINDS.get(known, facets_pb2.KEY_KIND_UNSPECIFIED),
         contains=contains,
         page_size=limits.PAGE_SIZE,
     )

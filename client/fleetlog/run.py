@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, SupportsFloat, SupportsIndex
 
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.events import check_event
@@ -20,14 +20,17 @@ from fleetlog_core.rules.names import check_key, check_keys
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog import exits
-from fleetlog.columns import checked_millis, millis, pieces, real, whole
+from fleetlog.columns import columns, millis, pieces
 from fleetlog.datasets import Described, to_dataset
 from fleetlog.deliveries import delivery_to, flush_delivery
 from fleetlog.delivery import Delivery, diagnostics
 from fleetlog.errors import FleetlogError
 from fleetlog.file_logging import FileLogger
+from fleetlog.guard import never_raises
 from fleetlog.outbox import Fact, Row, Slice, Writer
-from fleetlog.params import to_params
+from fleetlog.params import to_keys, to_params, to_tags
+from fleetlog.steps import to_points
+from fleetlog.values import LeftOut, Unusable, number, step_number, text, told
 
 SLICE_POINTS = 100_000
 SERIES_WAIT_SECONDS = 60.0
@@ -44,7 +47,8 @@ class Run:
         self._pid = self._opened_by = os.getpid()
         self._dropped: dict[str, int] = {}
         """Points that could not be taken as they were, by reason; told when the run ends."""
-        self._keys: dict[tuple[str, ...], tuple[str, ...] | None] = {}
+        self._keys: dict[tuple[str, ...], tuple[str, ...]] = {}
+        """Keys of steps that were logged; nothing for those of which one is not valid."""
         self._next_step = 0
         self._ended = False
         self._delivery.add(writer)
@@ -63,42 +67,49 @@ class Run:
     def __repr__(self) -> str:
         return f"<fleetlog.Run {self.id} in {self.experiment!r}>"
 
-    def log(self, metrics: Mapping[str, float], step: int | None = None, time: datetime | float | None = None) -> None:
+    def log(
+        self,
+        metrics: Mapping[str, object],
+        step: SupportsIndex | SupportsFloat | None = None,
+        time: datetime | float | str | None = None,
+    ) -> None:
         """Log one value of each metric at a step. Without a step: one more than the last.
 
-        Costs microseconds; never raises, never waits. What is not a number is counted and warned about.
+        Values are numbers, or what holds one: scalars and arrays of one of numpy, torch and others. The metrics of a
+        dict within are logged as train/loss. `time` by the rule of fleetlog_core.times: a datetime, seconds or
+        milliseconds; without it now. Costs microseconds; never raises, never waits. What is not a number is counted
+        and warned about, and the others are logged.
         """
         try:
             self._log(metrics, step, time)
         except Exception as error:  # training goes on whatever was logged
-            self._drop("STEP_INVALID", 1)
-            self._delivery.warn("log", f"a step could not be logged: {error!r}")
+            self.lost("log", error, len(metrics) if isinstance(metrics, Mapping) else 1)
 
-    def _log(self, metrics: Mapping[str, float], step: int | None, time_: datetime | float | None) -> None:
+    def _log(self, metrics: Mapping[str, Any], step: Any, time_: datetime | float | str | None) -> None:
         if self._pid != os.getpid():
             self._rejoin()
         if step is None:
             step = self._next_step
-        step = step.__index__()
-        if not -_INT64 <= step < _INT64:
-            raise ValueError(f"step {step} is outside -2^63 … 2^63-1")
+        if type(step) is not int or not -_INT64 <= step < _INT64:
+            step = step_number(step)
         self._next_step = step + 1
-        keys = tuple(metrics)
-        known = self._keys.get(keys)
-        if known is None:
-            known = self._check_keys(keys)
-        if known is not keys and known != keys:
-            self._drop("KEY_INVALID", len(keys) - len(known))
-            metrics = {key: metrics[key] for key in known}
-            keys = known
-        values: list[float] = list(metrics.values())
-        for value in values:
-            if type(value) is not float:
-                keys, values = self._numbers(metrics)
-                break
+        keys: tuple[str, ...] = ()
+        values: list[float] = []
+        if type(metrics) is dict:
+            keys = tuple(metrics)
+            known = self._keys.get(keys)
+            keys = self._check_keys(keys) if known is None else known
+        if keys:
+            values = list(metrics.values())
+            for value in values:
+                if type(value) is not float:
+                    keys, values = self._numbers(keys, metrics)
+                    break
+        else:
+            keys, values = self._points(metrics)
         if not keys:
             return
-        row = Row(self._writer, keys, values, step, checked_millis(millis(time_)))
+        row = Row(self._writer, keys, values, step, millis(time_))
         if not self._delivery.outbox.put(row):
             self._delivery.full(len(keys))
 
@@ -106,97 +117,142 @@ class Run:
         self._dropped[reason] = self._dropped.get(reason, 0) + points
 
     def _check_keys(self, keys: tuple[str, ...]) -> tuple[str, ...]:
-        """The keys that are valid; the others are warned about. Remembered, so that a step asks once."""
+        """The keys when all are valid, else nothing. Remembered, so that a step asks once."""
         try:
             check_keys(keys, lambda place: "metrics")
             valid = keys
         except (FleetlogError, TypeError, AttributeError):
-            valid = tuple(key for key in keys if self._is_right(key))
+            valid = ()
         if len(self._keys) < 10_000:
             self._keys[keys] = valid
         return valid
 
-    def _is_right(self, key: str) -> bool:
+    def _numbers(self, keys: tuple[str, ...], metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[float]]:
         try:
-            check_key(key, "metrics")
-        except (FleetlogError, TypeError, AttributeError) as error:
-            self._delivery.warn("key", f"a metric was not logged: {error}")
-            return False
-        return True
+            return keys, [number(value) for value in metrics.values()]
+        except Unusable:
+            return self._points(metrics)
 
-    def _numbers(self, metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[float]]:
-        keys, values = [], []
-        for key, value in metrics.items():
-            try:
-                values.append(float(value))
-                keys.append(key)
-            except (TypeError, ValueError, OverflowError, RuntimeError):
-                self._drop("NOT_A_NUMBER", 1)
-                self._delivery.warn(
-                    f"number:{key}", f"metric {key!r} is not a number and was not logged: {value!r:.80}"
-                )
-        return tuple(keys), values
+    def _points(self, metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[float]]:
+        """Metric by metric, for steps that are not numbers by valid keys alone."""
+        found, out = to_points(metrics)
+        for one in out:
+            self._drop(one.reason, 1)
+            self._delivery.warn(f"metric:{one.key}", f"a metric was not logged: {one}")
+        return tuple(found), list(found.values())
 
+    @never_raises
     def log_series(self, key: str, *, steps: Any, values: Any, times: Any = None) -> None:
-        """Log many points of one metric: sequences or arrays of one length, times in Unix milliseconds.
+        """Log many points of one metric: sequences or arrays of one length, also of shape (n, 1).
 
-        They are copied; millions at once are fine: more than the buffer holds waits for room while the server takes
-        what is there, for a minute at the most, and not at all when the server is away. Never raises; what found no
-        room is warned about, and the run is told (BUFFER_FULL).
+        Times are datetimes, seconds or milliseconds, by the rule of fleetlog_core.times. They are copied; millions at
+        once are fine: more than the buffer holds waits for room while the server takes what is there, for a minute at
+        the most, and not at all when the server is away. Never raises; what found no room is warned about, and the run
+        is told (BUFFER_FULL), and so are points whose step, value or time can't be (STEP_INVALID, NOT_A_NUMBER,
+        TIME_INVALID): the others are logged.
         """
         try:
-            self._log_series(key, steps, values, times)
-        except Exception as error:  # training goes on whatever was logged
-            self._drop("SERIES_INVALID", 1)
-            self._delivery.warn("series", f"a series could not be logged: {error!r}")
+            self._log_series(text(key), steps, values, times)
+        except Exception as error:
+            count = len(values) if hasattr(values, "__len__") and getattr(values, "shape", (1,)) != () else 1
+            self.lost("log_series", error, max(count, 1))
 
     def _log_series(self, key: str, steps: Any, values: Any, times: Any) -> None:
         if self._pid != os.getpid():
             self._rejoin()
         check_key(key, "key")
-        steps, values = whole(steps), real(values)
-        times = None if times is None else whole(times)
-        count = len(values)
-        if len(steps) != count or (times is not None and len(times) != count):
-            raise ValueError(f"{len(steps)} steps and {count} values of {key!r}: they must be as many")
-        if times is not None and count:
-            checked_millis(int(min(times)) if isinstance(times, list) else int(times.min()))
-            checked_millis(int(max(times)) if isinstance(times, list) else int(times.max()))
+        found = columns(steps, values, times)
+        for reason, points in found.left_out.items():
+            self._drop(reason, points)
+            self._delivery.warn(
+                f"series:{key}", f"{points:,} points of {key!r} were not logged: {found.examples.get(reason, reason)}"
+            )
+        count = len(found.values)
         now = millis(None)
         deadline = time.monotonic() + SERIES_WAIT_SECONDS
         for first in range(0, count, SLICE_POINTS):
             last = first + SLICE_POINTS
-            piece = None if times is None else times[first:last]
-            item = Slice(self._writer, key, steps[first:last], values[first:last], piece, now)
+            piece = None if found.times is None else found.times[first:last]
+            item = Slice(self._writer, key, found.steps[first:last], found.values[first:last], piece, now)
             if not self._delivery.outbox.put(item, deadline - time.monotonic()):
                 self._delivery.full(item.points)
         if count:
-            self._next_step = int(steps[-1]) + 1
+            self._next_step = int(found.steps[-1]) + 1
 
-    def log_params(self, params: Mapping[str, object]) -> None:
-        """Log typed inputs. The first value of a key stays; another one is recorded as a conflict."""
-        for piece in pieces(to_params(params), lambda param: param.ByteSize()):
-            self._say(params_logged=event_pb2.ParamsLogged(params=piece))
+    @never_raises
+    def log_params(self, params: Mapping[str, object] | None) -> None:
+        """Log typed inputs. The first value of a key stays; another one is recorded as a conflict.
 
+        A config may be nested, and be a dict, Namespace, dataclass or their kin: its leaves are params such as
+        optimizer.lr. A list is one value, unless dicts are in it (layers.0.size). None is no value. Never raises; what
+        can't be a param is counted and warned about, and the others are logged.
+        """
+        if params is None:
+            return
+        found, out = to_params(params)
+        self.left_out("params", out)
+        self.say_inputs(pieces(found, lambda param: param.ByteSize()), ())
+
+    @never_raises
     def log_param(self, key: str, value: object) -> None:
-        """Log one typed input."""
+        """Log one typed input; see log_params."""
         self.log_params({key: value})
 
-    def set_tags(self, tags: Mapping[str, object]) -> None:
-        """Set tags; the last value of a key stays."""
-        texts = [(str(key), str(value)) for key, value in tags.items()]
-        for piece in pieces(texts, lambda tag: 4 * (len(tag[0]) + len(tag[1]))):
-            self._say(tags_set=event_pb2.TagsSet(tags=dict(piece)))
+    @never_raises
+    def set_tags(self, tags: Mapping[str, object] | None) -> None:
+        """Set tags; the last value of a key stays. Values become texts, None sets nothing. Never raises."""
+        if tags is None:
+            return
+        found, out = to_tags(tags)
+        self.left_out("tags", out)
+        self.say_inputs((), pieces(found, lambda tag: 4 * (len(tag[0]) + len(tag[1]))))
 
+    def say_inputs(
+        self, params: Iterable[Sequence[event_pb2.Param]], tags: Iterable[Sequence[tuple[str, str]]]
+    ) -> None:
+        """Params and tags that were checked, each piece in an event of its own."""
+        for piece in params:
+            self._say(params_logged=event_pb2.ParamsLogged(params=piece))
+        for pairs in tags:
+            self._say(tags_set=event_pb2.TagsSet(tags=dict(pairs)))
+
+    @never_raises
     def set_tag(self, key: str, value: object) -> None:
-        """Set one tag."""
+        """Set one tag; see set_tags."""
         self.set_tags({key: value})
 
+    @never_raises
     def delete_tags(self, *keys: str) -> None:
-        """Remove tags."""
-        if keys:
-            self._say(tags_deleted=event_pb2.TagsDeleted(keys=keys))
+        """Remove tags. Never raises."""
+        found, out = to_keys(keys)
+        self.left_out("tags to delete", out)
+        for piece in pieces(found, len):
+            self._say(tags_deleted=event_pb2.TagsDeleted(keys=piece))
 
+    def left_out(self, what: str, out: Sequence[LeftOut]) -> None:
+        """Tell of items that were not logged while others of the same call were."""
+        for one in out:
+            self._delivery.outbox.lose(self._writer, one.reason, events=1)
+        if out:
+            more = f"; and {len(out) - 5:,} more" if len(out) > 5 else ""
+            shown = "; ".join(str(one) for one in out[:5])
+            self._delivery.warn(f"{what}:{out[0].key}", f"run {self.id}: {what} were not logged: {shown}{more}")
+
+    def lost(self, what: str, error: Exception, points: int = 0) -> None:
+        """Count what a call could not log, and warn of it. See guard.never_raises."""
+        reason = error.reason if isinstance(error, (FleetlogError, Unusable)) else "NOT_LOGGED"
+        if points:
+            self._drop(reason, points)
+        else:
+            self._delivery.outbox.lose(self._writer, reason, events=1)
+        said = str(error) if isinstance(error, (FleetlogError, Unusable)) else told(error)
+        try:
+            self._delivery.warn(f"{what}:{reason}", f"run {self.id}: {what} could not log: {said}")
+        except Exception:
+            # A handler of the user's own logging raises; the loss is counted on the run by now.
+            return
+
+    @never_raises
     def log_input(
         self, data: str | Described, context: str = "", *, digest: str = "", source: object = "",
         source_type: str = "", schema: object = "", profile: object = "",
@@ -204,23 +260,21 @@ class Run:
         """Log data that the run reads: by its name, or a dataset of mlflow.data. Searches ask for `datasets.name`.
 
         `context`: what for, such as "training"; `digest`: what tells its version. `source`, `schema` and `profile` are
-        texts, or become JSON. The first write of the same name, digest and context stays.
+        texts, or become JSON. The first write of the same name, digest and context stays. Never raises.
         """
         if self._pid != os.getpid():
             self._rejoin()
         said = {"digest": digest, "source": source, "source_type": source_type, "schema": schema, "profile": profile}
-        try:
-            dataset = to_dataset(data, context, said)
-        except Exception as error:  # training goes on whatever was logged
-            self._delivery.warn("input", f"data could not be logged: {error!r}")
-            self._delivery.outbox.lose(self._writer, "DATASET_INVALID", events=1)
-            return
+        dataset, out = to_dataset(data, context, said)
+        self.left_out("parts of a dataset", out)
         self._say(datasets_logged=event_pb2.DatasetsLogged(datasets=[dataset]))
 
+    @never_raises
     def rename(self, name: str) -> None:
-        """Change the display name."""
-        self._say(run_updated=event_pb2.RunUpdated(name=name))
+        """Change the display name. Never raises."""
+        self._say(run_updated=event_pb2.RunUpdated(name=text(name)))
 
+    @never_raises
     def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> None:
         """Keep a file, under its own name or another path. Files over 1 MiB are uploaded before this returns.
 
@@ -230,6 +284,7 @@ class Run:
         """
         self._files().log(path, name)
 
+    @never_raises
     def log_artifacts(self, folder: str | os.PathLike[str], prefix: str = "") -> None:
         """Keep every file below a folder, under its path there behind the prefix.
 
@@ -275,10 +330,11 @@ class Run:
         if self._pid == os.getpid():
             flush_delivery(self._delivery, timeout, level)
 
+    @never_raises
     def finish(
         self,
         state: str = "FINISHED",
-        end_time: datetime | float | None = None,
+        end_time: datetime | float | str | None = None,
         *,
         wait: bool = True,
         timeout: float = 60.0,
@@ -297,10 +353,18 @@ class Run:
             self._rejoin()
         for reason, points in self._dropped.items():
             self._delivery.outbox.lose(self._writer, reason, points)
-        self._say(run_finished=event_pb2.RunFinished(state=number, end_time_millis=millis(end_time)))
+        self._say(run_finished=event_pb2.RunFinished(state=number, end_time_millis=self._end_millis(end_time)))
         if wait and not self._delivery.flush(timeout):
             pending = self._delivery.pending() or "the last events"
             diagnostics.warning("run %s: after %.0f s %s are not delivered yet", self.id, timeout, pending)
+
+    def _end_millis(self, end_time: object) -> int:
+        """The end; a time that is none costs no run its end."""
+        try:
+            return millis(end_time)
+        except Unusable as error:
+            self.lost("end_time", error)
+            return millis(None)
 
     def end_with_process(self, state: str) -> None:
         """See exits.Ending."""

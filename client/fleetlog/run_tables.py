@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.ids import ID_BYTES, new_run_id, new_run_ids, parse_id
+from fleetlog_core.times import to_millis
 from fleetlog_proto.v1 import event_pb2
 
-from fleetlog.columns import checked_millis, millis
 from fleetlog.tables import Table, columns_of
 
 SOURCE_ID, SOURCE_PARENT = "source_run_id", "source_parent_run_id"
@@ -25,6 +25,8 @@ _NAMES = {
 _INSTEAD = {"name": "mlflow.runName", "user": "mlflow.user", "parent_run_id": "mlflow.parentRunId"}
 """Tags in which MLflow keeps what is a column here."""
 _PASSED_OVER = {"experiment", "experiment_id", "artifact_uri", "lifecycle_stage", "duration"}
+_INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
+"""What pandas calls an index that it wrote beside the columns."""
 _STATES = {
     "RUNNING": "RUNNING", "SCHEDULED": "RUNNING", "FINISHED": "FINISHED", "FAILED": "FAILED", "CRASHED": "FAILED",
     "KILLED": "KILLED",
@@ -71,7 +73,7 @@ class RunTable:
                 kinds[kind][key] = values
             elif name in _NAMES:
                 attributes[_NAMES[name]] = values
-            elif name not in _PASSED_OVER:
+            elif name not in _PASSED_OVER and not _INDEX.fullmatch(name):
                 raise ValueError(
                     f"column {shown(column)}: it is none of {', '.join(dict.fromkeys(_NAMES.values()))}; name it"
                     f" params.{column}, metrics.{column} or tags.{column}"
@@ -84,7 +86,7 @@ class RunTable:
         """Unix milliseconds, 0 where there is none."""
         if values is None:
             return [0] * self.count
-        return self._each(column, values, lambda value: 0 if value is None else millis_of(value))
+        return self._each(column, values, lambda value: 0 if value is None else to_millis(value))
 
     def _starts(self, values: Sequence[Any] | None, sources: Sequence[Any] | None) -> list[int]:
         """Starts; where there is none, what the run's id says, or else now."""
@@ -158,19 +160,6 @@ class RunTable:
         return found
 
 
-def millis_of(value: object) -> int:
-    """Unix milliseconds of a datetime, of milliseconds, or of a text in ISO 8601, which is UTC without a zone."""
-    if isinstance(value, str):
-        text = value.strip()
-        if text.isdigit():
-            return checked_millis(int(text))
-        found = datetime.fromisoformat(text)
-        value = found if found.tzinfo else found.replace(tzinfo=UTC)
-    if isinstance(value, (datetime, int, float)):
-        return checked_millis(millis(value))
-    raise ValueError(f"{shown(str(value))} is no time: give a datetime, Unix milliseconds or ISO 8601")
-
-
 def _own_id(value: object) -> bytes | None:
     """The id when it is one of ours, a UUIDv7."""
     try:
@@ -181,9 +170,6 @@ def _own_id(value: object) -> bytes | None:
 
 
 def _plain(values: Any) -> list[Any]:
-    """A numpy array as Python's own values: times as Unix milliseconds, None for no time."""
-    if values.dtype.kind == "M":
-        whole = values.astype("datetime64[ms]").astype("int64").tolist()
-        return [None if value < 0 else value for value in whole]
-    found: list[Any] = values.tolist()
+    """A numpy array as Python's own values; a time stays what it is, None for no time."""
+    found: list[Any] = (values.astype("datetime64[us]") if values.dtype.kind == "M" else values).tolist()
     return found

@@ -5,23 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from fleetlog_core.printable import printable
 from fleetlog_proto.v1 import selection_pb2
 
+from fleetlog.arguments import choice, invalid, texts
 from fleetlog.errors import InvalidArgument
 from fleetlog.views import Reader, RunView
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_MODES = {
+Mode = Literal["lexicographic", "weighted", "pareto"]
+Statistic = Literal["mean", "median", "best", "worst"]
+_MODES: dict[Mode, selection_pb2.ObjectiveMode.ValueType] = {
     "lexicographic": selection_pb2.OBJECTIVE_MODE_LEXICOGRAPHIC,
     "weighted": selection_pb2.OBJECTIVE_MODE_WEIGHTED,
     "pareto": selection_pb2.OBJECTIVE_MODE_PARETO,
 }
-_STATISTICS = {
+_STATISTICS: dict[Statistic, selection_pb2.GroupStatistic.ValueType] = {
     "mean": selection_pb2.GROUP_STATISTIC_MEAN,
     "median": selection_pb2.GROUP_STATISTIC_MEDIAN,
     "best": selection_pb2.GROUP_STATISTIC_BEST,
@@ -212,22 +215,21 @@ def objectives_of(
     objectives: Iterable[str | Objective],
 ) -> list[Objective]:
     """Those of `objectives`, then what is to be small, then what is to be large."""
-    found = [Objective.of(one) if isinstance(one, str) else one for one in objectives]
-    for given, large in ((minimize, False), (maximize, True)):
-        texts = [given] if isinstance(given, str) else list(given or ())
-        found += [Objective(text, large) for text in texts]
+    given = [objectives] if isinstance(objectives, (str, Objective)) else list(objectives)
+    found = [Objective.of(one) if isinstance(one, str) else one for one in given]
+    for one in found:
+        if not isinstance(one, Objective):
+            raise invalid("objectives", one, "an Objective or a text such as 'metrics.val_loss ASC'")
+    for name, values, large in (("minimize", minimize, False), ("maximize", maximize, True)):
+        found += [Objective(value, large) for value in texts(name, values)]
     return found
 
 
-def mode_of(word: str) -> selection_pb2.ObjectiveMode.ValueType:
-    """The number of a word."""
-    if word not in _MODES:
-        raise InvalidArgument("SELECTION_INVALID", f"mode: {word!r} is none of {', '.join(_MODES)}")
-    return _MODES[word]
+def mode_of(word: Mode) -> selection_pb2.ObjectiveMode.ValueType:
+    """The number of a word. InvalidArgument."""
+    return _MODES[choice("mode", word, _MODES, "SELECTION_INVALID")]
 
 
-def statistic_of(word: str) -> selection_pb2.GroupStatistic.ValueType:
-    """The number of a word."""
-    if word not in _STATISTICS:
-        raise InvalidArgument("SELECTION_INVALID", f"statistic: {word!r} is none of {', '.join(_STATISTICS)}")
-    return _STATISTICS[word]
+def statistic_of(word: Statistic) -> selection_pb2.GroupStatistic.ValueType:
+    """The number of a word. InvalidArgument."""
+    return _STATISTICS[choice("statistic", word, _STATISTICS, "SELECTION_INVALID")]

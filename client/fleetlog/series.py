@@ -8,10 +8,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict
 
-from fleetlog_core.errors import shown
+from fleetlog_core.errors import InvalidArgument, shown
+from fleetlog_core.times import to_millis
 from fleetlog_proto.v1 import metric_pb2
 
+from fleetlog import arguments
 from fleetlog.answers import bad_answer, canonical
+from fleetlog.arguments import AnyRun
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,20 +22,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-AXES = {
+Axis = Literal["step", "time", "relative"]
+AXES: dict[Axis, metric_pb2.MetricAxis.ValueType] = {
     "step": metric_pb2.METRIC_AXIS_STEP,
     "time": metric_pb2.METRIC_AXIS_TIME,
     "relative": metric_pb2.METRIC_AXIS_RELATIVE_TIME,
 }
-Axis = Literal["step", "time", "relative"]
-Time = datetime | timedelta | int
+Time = datetime | timedelta | float | str
 
 
 class Which(TypedDict, total=False):
     """Which points of a series, and in which order; both ends of a range are in it.
 
-    Times are datetimes or Unix milliseconds; on the axis "relative" they are timedeltas or milliseconds since the start
-    of the run. `ranks` are those of writers, -1 for one without.
+    Times are by fleetlog_core.times: datetimes, seconds or milliseconds; on the axis "relative" they are timedeltas or
+    milliseconds since the start of the run. `ranks` are those of writers, -1 for one without.
     """
 
     axis: Axis
@@ -44,26 +47,37 @@ class Which(TypedDict, total=False):
 
 
 def metric_request(
-    run_ids: Sequence[str], keys: Sequence[str], which: Which, *, buckets: int = 0, last: int | None = None,
+    run_ids: Sequence[AnyRun], keys: Sequence[str], which: Which, *, buckets: int = 0, last: int | None = None,
     per_rank: bool = False,
 ) -> metric_pb2.ReadMetricRequest:  # fmt: skip
-    """The request, but for namespace and position. ValueError for an axis that is none."""
-    axis = which.get("axis", "step")
-    if axis not in AXES:
-        raise ValueError(f"axis is {axis!r}, expected one of {', '.join(AXES)}")
-    if last is not None and last < 1:
-        raise ValueError(f"last is {last}, expected at least 1")
+    """The request, but for namespace and position. InvalidArgument."""
+    axis = arguments.choice("axis", which.get("axis", "step"), AXES)
+    for name in which:
+        arguments.choice("argument", name, dict.fromkeys(Which.__annotations__))
+    low, high, int64 = which.get("min_step"), which.get("max_step"), 1 << 63
+    ranks = which.get("ranks", ())
     return metric_pb2.ReadMetricRequest(
-        run_ids=run_ids, keys=keys, buckets=buckets, last_points=last or 0, per_rank=per_rank, axis=AXES[axis],
-        min_step=which.get("min_step"), max_step=which.get("max_step"), ranks=which.get("ranks", ()),
-        min_time_millis=_millis(which.get("min_time")), max_time_millis=_millis(which.get("max_time")),
+        run_ids=arguments.run_ids(run_ids), keys=arguments.texts("keys", keys), buckets=buckets,
+        last_points=arguments.maybe_count("last", last, 1) or 0, per_rank=arguments.flag("per_rank", per_rank),
+        axis=AXES[axis], min_step=arguments.maybe_count("min_step", low, -int64),
+        max_step=arguments.maybe_count("max_step", high, -int64),
+        ranks=[arguments.count("ranks", rank, -1) for rank in ((ranks,) if isinstance(ranks, int) else ranks)],
+        min_time_millis=_millis("min_time", which.get("min_time"), axis),
+        max_time_millis=_millis("max_time", which.get("max_time"), axis),
     )  # fmt: skip
 
 
-def _millis(when: Time | None) -> int | None:
+def _millis(name: str, when: Time | None, axis: Axis) -> int | None:
     if isinstance(when, timedelta):
         return round(when / timedelta(milliseconds=1))
-    return round(when.timestamp() * 1000) if isinstance(when, datetime) else when
+    if when is None:
+        return None
+    if axis == "relative":
+        return arguments.count(name, when, -(1 << 63))
+    try:
+        return to_millis(when)
+    except ValueError as error:
+        raise InvalidArgument.of_field("TIME_INVALID", name, str(error)) from None
 
 
 class Series:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
+from typing import TypeVar
 
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.ids import new_random_id, new_run_id, parse_id
@@ -14,16 +15,16 @@ from fleetlog_core.rules.events import check_event
 from fleetlog_core.rules.names import check_experiment_name, check_namespace
 from fleetlog_proto.v1 import event_pb2
 
-from fleetlog.columns import millis
+from fleetlog.columns import millis, pieces
 from fleetlog.connection import resolve_namespace
 from fleetlog.deliveries import delivery_to
 from fleetlog.errors import RETRY, FleetlogError
 from fleetlog.outbox import Writer
-from fleetlog.params import to_params
+from fleetlog.params import to_params, to_tags
 from fleetlog.run import Run
+from fleetlog.values import LeftOut, Unusable
 
-STARTED_BYTES = 2_000_000
-"""What a run may be started with: its first event travels in one frame."""
+Item = TypeVar("Item")
 
 
 def start_run(
@@ -37,7 +38,7 @@ def start_run(
     resume: bool = False,
     rank: int | None = None,
     user: str | None = None,
-    start_time: datetime | float | None = None,
+    start_time: datetime | float | str | None = None,
     target: str | None = None,
     namespace: str | None = None,
     writer_id: str | None = None,
@@ -47,10 +48,13 @@ def start_run(
     Returns at once when the experiment is known to this process; else it asks the server for up to five seconds. A
     server that refuses raises FleetlogError; a server that is not there is warned about, and events wait for it.
     `writer_id` (32 hexadecimal digits) makes an import repeatable: the same writer sending the same events again
-    changes nothing. It is for runs whose id is given too.
+    changes nothing. It is for runs whose id is given too. `params` and `tags` as in Run.log_params and Run.set_tags: an
+    item that can't be one is counted and warned about, the others are kept. `start_time` by fleetlog_core.times: a
+    datetime, seconds or milliseconds, or ISO 8601.
     """
+    inputs = Inputs(params, tags)
     writer = started_writer(
-        experiment, name, params or {}, tags or {}, parent.id if isinstance(parent, Run) else parent,
+        experiment, name, inputs, parent.id if isinstance(parent, Run) else parent,
         run_id, resume, rank, user, start_time, namespace, writer_id,
     )  # fmt: skip
     delivery = delivery_to(target)
@@ -60,20 +64,21 @@ def start_run(
         if error.code not in RETRY:
             raise
         delivery.warn("start", f"run {writer.run_id.hex()} goes on without a server, its events wait: {error}")
-    return Run(writer, target)
+    run = Run(writer, target)
+    inputs.say_the_rest(run)
+    return run
 
 
 def started_writer(
     experiment: str,
     name: str,
-    params: Mapping[str, object],
-    tags: Mapping[str, object],
+    inputs: Inputs,
     parent: str | None,
     run_id: str | None,
     resume: bool,
     rank: int | None,
     user: str | None,
-    start_time: datetime | float | None,
+    start_time: datetime | float | str | None,
     namespace: str | None,
     writer_id: str | None,
 ) -> Writer:
@@ -90,19 +95,13 @@ def started_writer(
     started = event_pb2.RunStarted(
         name=name,
         user=_user() if user is None else user,
-        start_time_millis=millis(start_time),
+        start_time_millis=_start_millis(start_time),
         parent_run_id=b"" if parent is None else parse_id(parent, "parent"),
-        params=to_params(params),
-        tags={str(key): str(value) for key, value in tags.items()},
+        params=inputs.params,
+        tags=dict(inputs.tags),
         opening=opening,
     )
     check_event(event_pb2.Event(run_started=started), "start_run")
-    if started.ByteSize() > STARTED_BYTES:
-        raise InvalidArgument.of_field(
-            "PARAMS_TOO_LARGE",
-            "start_run.params",
-            f"params and tags have {started.ByteSize():,} bytes, at most {STARTED_BYTES:,}; log some with log_params",
-        )
     return Writer(
         namespace=space,
         # The id's time is the start, so that ids and starts are in one order for runs of the past too.
@@ -112,6 +111,41 @@ def started_writer(
         experiment=experiment,
         started=started,
     )
+
+
+class Inputs:
+    """The params and tags of a start: what the first event carries, and what is said after it.
+
+    Unusable items are told on the run. InvalidArgument when params or tags are no mapping at all.
+    """
+
+    def __init__(self, params: object, tags: object) -> None:
+        found_params, self._bad_params = _items("params", params, to_params)
+        found_tags, self._bad_tags = _items("tags", tags, to_tags)
+        self.params, *self._more_params = list(pieces(found_params, lambda param: param.ByteSize())) or [[]]
+        self.tags, *self._more_tags = list(pieces(found_tags, lambda tag: 4 * (len(tag[0]) + len(tag[1])))) or [[]]
+
+    def say_the_rest(self, run: Run) -> None:
+        """What did not fit, and what was left out."""
+        run.say_inputs(self._more_params, self._more_tags)
+        run.left_out("params", self._bad_params)
+        run.left_out("tags", self._bad_tags)
+
+
+def _items(
+    name: str, given: object, convert: Callable[[object], tuple[list[Item], list[LeftOut]]]
+) -> tuple[list[Item], list[LeftOut]]:
+    try:
+        return ([], []) if given is None else convert(given)
+    except Unusable as error:
+        raise InvalidArgument.of_field(error.reason, name, f"{error}; give a dict such as {{'lr': 0.1}}") from None
+
+
+def _start_millis(start_time: object) -> int:
+    try:
+        return millis(start_time)
+    except Unusable as error:
+        raise InvalidArgument.of_field(error.reason, "start_time", str(error)) from None
 
 
 def _user() -> str:

@@ -31,6 +31,12 @@ def columns_of(table: Table) -> dict[str, Sequence[Any]]:
 
 
 def _listed(values: Any) -> Sequence[Any]:
+    if hasattr(values, "iloc") and hasattr(values, "notna"):
+        return _of_pandas(values)
+    if hasattr(values, "to_list"):
+        return list(values.to_list())  # polars
+    if hasattr(values, "to_pylist"):
+        return list(values.to_pylist())  # Arrow
     return values if isinstance(values, Sequence) or hasattr(values, "dtype") else list(values)
 
 

@@ -40,7 +40,7 @@ def test_another_number_of_metrics(embedded_target: str, ids: list[str]) -> None
     client = fleetlog.Client(embedded_target)
     assert client.compare(ids[:2], of="min").metrics["loss"] == [3.0, 1.0]
     assert client.compare(ids[:2], of="mean").metrics["loss"] == [4.0, 2.0]
-    with pytest.raises(ValueError, match="expected one of last, min"):
+    with pytest.raises(fleetlog.InvalidArgument, match="is none of last, min"):
         client.compare(ids, of="median")  # type: ignore[arg-type]
 
 

@@ -11,13 +11,14 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from fleetlog.importing import message, messages
-from fleetlog.run_tables import RunTable, millis_of
+from fleetlog.importing import LeftOutValue, message, messages, told_of
+from fleetlog.run_tables import RunTable
 from fleetlog_core.ids import new_run_id
 from fleetlog_core.rules.imports import check_import
 from fleetlog_proto.v1 import event_pb2
 
 from tests.ingest.tables import expanded
+from tests.zones import local_zone
 
 NOW = 1_700_000_000_000
 OWN = new_run_id(NOW)
@@ -129,10 +130,10 @@ def test_what_mlflow_calls_its_columns() -> None:
         (5, "int is no table"),
         ({"loss": [1.0]}, "column 'loss': it is none of run_id, .*name it params.loss, metrics.loss or tags.loss"),
         ({"metrics.a": [1.0], "metrics.b": []}, "different lengths"),
-        ({"metrics.a": ["much"]}, "metrics.a: .*metrics are numbers, name it params.a or tags.a"),
+        ({"metrics.a": [1.0], "steps.a": ["x"]}, "steps.a of row 1: step 'x' is not a whole number"),
         ({"steps.a": [1]}, "steps.a: there is no such metric"),
         ({"start_time": ["soon"]}, "start_time of row 1: "),
-        ({"start_time": [-1]}, "start_time of row 1: time -1"),
+        ({"start_time": [-1]}, "start_time of row 1: -1 is not from 1970"),
         ({"status": ["FINISHED", "DONE"]}, "state of row 2: 'DONE' is none of RUNNING"),
         ({"run_id": ["a", "a"], "start_time": [1, 1]}, "an id stands twice"),
         ({"deleted": [False, True]}, "a run is deleted"),
@@ -141,6 +142,76 @@ def test_what_mlflow_calls_its_columns() -> None:
 def test_what_can_not_be_of_a_run_is_named(table: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         made(table)
+
+
+def test_a_value_that_no_run_can_have_costs_no_other() -> None:
+    table = RunTable(
+        {
+            "name": ["one", "two\nlines", "three"],
+            "metrics.loss": [1, "much", 3.0],
+            "params.text": ["x" * 20_000, "ok", "caf\udce9"],
+            "params.mixed": [1, Unwritable(), "x"],
+            "tags.diff": ["small", "x" * 20_000, 5],
+            "tags.all": ["x" * 20_000] * 3,
+        }
+    )
+    left_out: list[LeftOutValue] = []
+    ((count, runs),) = messages(table, 3, left_out)
+    check_import(runs, "runs")
+    assert count == 3
+    started, *_ = (events[0].run_started for events in expanded(runs).values())
+    found = [events[0].run_started for events in expanded(runs).values()]
+    assert [one.name for one in found] == ["one", "", "three"]
+    assert [{param.key: getattr(param, param.WhichOneof("value") or "") for param in one.params} for one in found] == [
+        {"mixed": 1}, {"text": "ok"}, {"mixed": "x", "text": "caf\\udce9"},
+    ]  # fmt: skip
+    assert [dict(one.tags) for one in found] == [{"diff": "small"}, {}, {"diff": "5"}]
+    assert started.name == "one"
+    assert {(one.row, one.column, one.reason) for one in left_out} == {
+        (2, "name", "NAME_INVALID"), (2, "metrics.loss", "NOT_A_NUMBER"), (1, "params.text", "TEXT_TOO_LONG"),
+        (2, "params.mixed", "TEXT_INVALID"), (2, "tags.diff", "TEXT_TOO_LONG"), (1, "tags.all", "TEXT_TOO_LONG"),
+        (2, "tags.all", "TEXT_TOO_LONG"), (3, "tags.all", "TEXT_TOO_LONG"),
+    }  # fmt: skip
+    assert told_of(left_out).startswith("8 values were left out: ")
+
+
+class Unwritable:
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def test_rows_are_named_by_their_place_in_the_whole_table() -> None:
+    left_out: list[LeftOutValue] = []
+    losses: list[Any] = [1.0] * 999 + ["much"]
+    assert sum(count for count, _ in messages(RunTable({"metrics.loss": losses}), 3, left_out)) == 1000
+    assert [one.row for one in left_out] == [1000]
+
+
+def test_an_index_that_pandas_wrote_is_passed_over() -> None:
+    for name in ("", "Unnamed: 0", "__index_level_0__"):
+        assert made({name: [0, 1], "metrics.loss": [1.0, 2.0]})[1]["metrics"] == {"loss": (0, 2.0)}
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata", "UTC"])
+def test_a_time_without_a_zone_is_local_in_every_kind_of_table(zone: str) -> None:
+    when = datetime(2024, 7, 1, 12)
+    with local_zone(zone):
+        aware = when.astimezone()
+        columns: list[Any] = [
+            [when], [str(when)], [aware], [aware.isoformat()], pd.Series([when]), pd.Series([aware]), pl.Series([when]),
+            np.array([when], dtype="datetime64[ns]"), pa.array([when]), [aware.timestamp()], [aware.timestamp() * 1000],
+            [np.datetime64(when)], [str(int(aware.timestamp()))],
+        ]  # fmt: skip
+        for column in columns:
+            tables: list[Any] = [{"start_time": column}]
+            if isinstance(column, pa.Array):
+                tables = [pa.table({"start_time": column})]
+            elif isinstance(column, pl.Series):
+                tables.append(pl.DataFrame({"start_time": column}))
+            elif isinstance(column, pd.Series):
+                tables.append(pd.DataFrame({"start_time": column}))
+            for table in tables:
+                assert made(table)[0]["start"] == round(aware.timestamp() * 1000), type(column)
 
 
 def test_rows_are_sent_in_pieces_that_fit() -> None:
@@ -153,9 +224,3 @@ def test_rows_are_sent_in_pieces_that_fit() -> None:
     values = [value for _, piece in pieces for value in piece.metrics[0].values]
     assert values == list(range(700))
     assert list(messages(RunTable({}), 0)) == []
-
-
-def test_times() -> None:
-    assert millis_of("1700000000000") == millis_of(1_700_000_000_000) == millis_of("2023-11-14T22:13:20") == NOW
-    with pytest.raises(ValueError, match="is no time"):
-        millis_of(b"2024")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import fleetlog
 import numpy as np
-import pytest
 from fleetlog.connection import connection_to
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2, ingest_pb2
@@ -108,13 +107,15 @@ def test_another_fleetlogs_table(embedded_target: str, experiment: str) -> None:
     assert copied.drop(columns="experiment_id").equals(frame.drop(columns="experiment_id"))
 
 
-def test_a_table_that_is_wrong_is_refused_by_name(embedded_target: str, experiment: str) -> None:
+def test_a_value_that_is_wrong_is_left_out_and_named(embedded_target: str, experiment: str) -> None:
     client = fleetlog.Client(embedded_target)
     table = _table(experiment, 10) | {"tags.note": ["x"] * 9 + ["y" * 16_385]}
-    with pytest.raises(fleetlog.InvalidArgument, match=r"runs\.tags\[1\]\.texts\.texts\[1\]: .*16,384") as caught:
-        client.import_runs(table, experiment)
-    assert caught.value.reason == "TEXT_TOO_LONG"
-    assert len(client.search_runs(experiments=[experiment])) == 0
+    done = client.import_runs(table, experiment)
+    assert [(one.row, one.column, one.reason) for one in done.left_out] == [(10, "tags.note", "TEXT_TOO_LONG")]
+    assert "row 10, 'tags.note': " in str(done.left_out[0])
+    assert "16,384" in str(done.left_out[0])
+    assert done.imported == len(client.search_runs(experiments=[experiment])) == 10
+    assert len(client.search_runs("tags.note = 'x'", experiments=[experiment])) == 9
 
 
 def test_the_command(embedded_target: str, experiment: str, tmp_path: Path) -> None:
@@ -123,9 +124,13 @@ def test_the_command(embedded_target: str, experiment: str, tmp_path: Path) -> N
     answer = piped(embedded_target, "runs", "import", str(path), "-e", experiment)
     assert (answer.code, answer.out) == (0, f"2 runs imported into {experiment}\n")
     again = piped(embedded_target, "runs", "import", str(path), "-e", experiment, "--json")
-    assert again.out == '{"imported": 0, "existing": 2}\n'
+    assert again.out == '{"imported": 0, "existing": 2, "left_out": []}\n'
     found = fleetlog.Client(embedded_target).search_runs("params.lr > 0.15", experiments=[experiment])
     assert [run.metrics for run in found] == [{"loss": 3.25}]
+    path.write_text("params.lr,metrics.loss\n0.1,3.5\n0.2,much\n")
+    partly = piped(embedded_target, "runs", "import", str(path), "-e", f"{experiment} partly")
+    assert partly.code == 0
+    assert "1 values were left out: row 2, 'metrics.loss'" in partly.err
     path.write_text("lr\n1\n")
     wrong = piped(embedded_target, "runs", "import", str(path), "-e", experiment)
     assert wrong.code == 2

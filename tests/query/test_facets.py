@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from typing import Any, cast
 
 import fleetlog
 import pytest
+from fleetlog.calls.base import Deleted
 from fleetlog.connection import connection_to
 from fleetlog.facets import KeyInfo
 from fleetlog_core.ids import new_run_id
@@ -156,11 +158,12 @@ def test_counts_follow_every_change(embedded_target: str, experiment: str, segme
                 for back in hidden:
                     client.restore_run(back)
                 hidden.clear()
-        for deleted, shown in (
+        views: tuple[tuple[Deleted, list[Row]], ...] = (
             ("active", [row for run_id, row in runs.items() if run_id not in hidden]),
             ("deleted", [runs[run_id] for run_id in hidden]),
             ("all", list(runs.values())),
-        ):
+        )
+        for deleted, shown in views:
             found = client.keys(experiments=[experiment], deleted=deleted)
             expected = counted_tags_as_numbers(shown)
             assert found == expected, (turn, deleted)
@@ -212,7 +215,7 @@ def test_what_is_asked_wrongly_is_told(embedded_target: str, fleet: dict[str, Ro
     with pytest.raises(fleetlog.InvalidArgument, match="'stat' is no attribute of a run: did you mean state"):
         client.values("stat", experiments=[EXPERIMENT])
     with pytest.raises(fleetlog.InvalidArgument, match="none of params, tags, metrics"):
-        client.keys(kind="artifacts")
+        client.keys(kind=cast(Any, "artifacts"))
     with pytest.raises(fleetlog.InvalidArgument, match="column"):
         client.keys("metrics.x >", experiments=[EXPERIMENT])
     with pytest.raises(fleetlog.NotFound):

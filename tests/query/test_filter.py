@@ -47,6 +47,13 @@ ROW = Row(
         ("attributes.status = 'finished'", True),
         ("run_name = 'base'", True),
         ("attr.start_time > '2023-01-01'", True),
+        ("start_time = 1700000000000", True),
+        ("start_time = 1700000000", True),
+        ("start_time BETWEEN 1699999999.5 AND 1700000001", True),
+        ("start_time IN (1, 1700000000)", True),
+        ("1700000001 < start_time", False),
+        ("start_time - 1s < 1700000000", True),
+        ("start_time > 1700000000 + 1", False),
         ("end_time IS NULL", True),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import Literal
 
 import fleetlog
 import pyarrow as pa
@@ -243,8 +244,8 @@ def test_an_experiment_made_between_two_pages_is_no_matter(embedded_target: str)
     ],
 )
 def test_how_many_match(
-    embedded_target: str, experiment: str, monkeypatch: pytest.MonkeyPatch, filter_text: str, total: str | None,
-    expected: int | None, bounded: bool,
+    embedded_target: str, experiment: str, monkeypatch: pytest.MonkeyPatch, filter_text: str,
+    total: Literal["exact", "at_least"] | None, expected: int | None, bounded: bool,
 ) -> None:  # fmt: skip
     from fleetlog_query import search
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import fleetlog
 import pytest
 from fleetlog.connection import connection_to
+from fleetlog.selection import Statistic
 from fleetlog_proto.v1 import query_pb2, scope_pb2, selection_pb2
 from fleetlog_query.filter.evaluate import Row, matches, number_of
 from fleetlog_query.filter.parts import parts_of
@@ -67,7 +68,7 @@ def standing(values: Sequence[float], statistic: str, maximize: bool) -> float:
 )  # fmt: skip
 def test_the_same_groups_as_by_hand(
     embedded_target: str, fleet: Fleet, where: str, names: list[str], ways: list[bool], keys: list[str],
-    statistic: str, min_count: int, limit: int, runs_per_group: int, confidence: float,
+    statistic: Statistic, min_count: int, limit: int, runs_per_group: int, confidence: float,
 ) -> None:  # fmt: skip
     min_count = min_count if keys else 1
     found = fleetlog.Client(embedded_target).select(

@@ -10,7 +10,9 @@ from fleetlog_core import limits
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_proto.v1 import artifact_pb2
 
+from fleetlog import arguments
 from fleetlog.answers import bad_answer, pages
+from fleetlog.arguments import AnyRun
 from fleetlog.calls.base import READ_SECONDS, Calls
 from fleetlog.downloads import download, target_of
 from fleetlog.errors import InvalidArgument
@@ -22,11 +24,14 @@ DOWNLOAD_SECONDS = 3600.0
 class ArtifactCalls(Calls):
     """Files of a run."""
 
-    def list_artifacts(self, run_id: str, path: str = "") -> list[artifact_pb2.Artifact]:
+    def list_artifacts(self, run_id: AnyRun, path: str = "") -> list[artifact_pb2.Artifact]:
         """Files of a run (path, size_bytes, sha256), all or those below a path."""
         connection = self._connection
         request = artifact_pb2.ListArtifactsRequest(
-            namespace=self.namespace, run_id=run_id, path=path, at_least=connection.position()
+            namespace=self.namespace,
+            run_id=arguments.run_id(run_id),
+            path=arguments.one_text("path", path),
+            at_least=connection.position(),
         )
         found: list[artifact_pb2.Artifact] = []
         for page in pages(connection, connection.query.ListArtifacts, request, READ_SECONDS):
@@ -46,14 +51,14 @@ class ArtifactCalls(Calls):
         if not 0 <= artifact.size_bytes <= limits.ARTIFACT_BYTES or len(artifact.sha256) != 32:
             raise bad_answer(self.target, "an artifact has no SHA-256 or no possible size")
 
-    def download_artifact(self, run_id: str, path: str, to: str | os.PathLike[str]) -> Path:
+    def download_artifact(self, run_id: AnyRun, path: str, to: str | os.PathLike[str]) -> Path:
         """Download a file into a folder, or to a path; verified before it shows. The path it was written to.
 
         A download that broke off goes on where it stopped. Any number of processes may download the same file to the
         same place: each gets it whole. FleetlogError, also for what the disk says.
         """
-        target = target_of(to, path)
-        download(lambda offset: self._pieces(run_id, path, offset), path, target, self.target)
+        target, known = target_of(to, path), arguments.run_id(run_id)
+        download(lambda offset: self._pieces(known, path, offset), path, target, self.target)
         return target
 
     def _pieces(

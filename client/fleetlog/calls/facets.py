@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Literal
 
-from fleetlog.calls.base import Calls
-from fleetlog.facets import KeyInfo, ValueCount, list_keys, list_values
+from fleetlog import arguments
+from fleetlog.calls.base import Calls, Deleted, Experiments
+from fleetlog.facets import KeyInfo, Kind, ValueCount, list_keys, list_values
 
 
 class FacetCalls(Calls):
@@ -15,23 +16,27 @@ class FacetCalls(Calls):
         self,
         filter: str = "",  # noqa: A002
         *,
-        experiments: Sequence[str | int] = (),
-        kind: str = "",
+        experiments: Experiments = None,
+        kind: Kind | Literal[""] = "",
         contains: str = "",
-        deleted: str = "active",
+        deleted: Deleted = "active",
     ) -> list[KeyInfo]:
         """The metrics, params and tags that runs have, with counts and ranges; `kind` is one of these three words."""
-        return list_keys(self._connection, self._scope(filter, experiments, deleted), kind, contains)
+        scope = self._scope(filter, experiments, deleted)
+        return list_keys(self._connection, scope, kind, arguments.one_text("contains", contains))
 
     def values(
         self,
         key: str,
         filter: str = "",  # noqa: A002
         *,
-        experiments: Sequence[str | int] = (),
+        experiments: Experiments = None,
         contains: str = "",
         limit: int | None = 100,
-        deleted: str = "active",
+        deleted: Deleted = "active",
     ) -> list[ValueCount]:
         """The values of "params.model", "tags.team" or an attribute such as "user", the most frequent first."""
-        return list_values(self._connection, self._scope(filter, experiments, deleted), key, contains, limit)
+        most = arguments.maybe_count("limit", limit, 0)
+        scope = self._scope(filter, experiments, deleted)
+        key, contains = arguments.one_text("key", key), arguments.one_text("contains", contains)
+        return list_values(self._connection, scope, key, contains, most)

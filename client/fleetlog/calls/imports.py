@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2, ingest_pb2, position_pb2
 
+from fleetlog import arguments
 from fleetlog.calls.experiments import ExperimentCalls
-from fleetlog.importing import messages
+from fleetlog.delivery import diagnostics
+from fleetlog.importing import LeftOutValue, messages, told_of
 from fleetlog.run_tables import RunTable
 from fleetlog.tables import Table
+from fleetlog.views import Experiment
 
 IN_FLIGHT = 6
 """Tables on their way while the next one is made."""
@@ -22,11 +25,15 @@ TIMEOUT_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class ImportedRuns:
-    """What became of a table: how many runs were imported, and how many were there already and stay as they are."""
+    """What became of a table: how many runs were imported, and how many were there already and stay as they are.
+
+    `left_out` are values that no run can have, such as a metric that is no number; the rest of their rows is imported.
+    """
 
     imported: int
     existing: int
     ids: tuple[bytes, ...]
+    left_out: tuple[LeftOutValue, ...] = ()
 
     @property
     def run_ids(self) -> list[str]:
@@ -38,7 +45,7 @@ class ImportCalls(ExperimentCalls):
     """Tables of runs."""
 
     def import_runs(
-        self, table: Table, experiment: str | int, *, on_progress: Callable[[int, int], None] | None = None
+        self, table: Table, experiment: str | int | Experiment, *, on_progress: Callable[[int, int], None] | None = None
     ) -> ImportedRuns:
         """Bring runs here that were made elsewhere, a row each: thousands a second, durable when it returns.
 
@@ -48,10 +55,12 @@ class ImportCalls(ExperimentCalls):
         `on_progress` is told (rows done, rows). ValueError for what can't be of a run; FleetlogError.
         """
         rows = RunTable(table)
-        number = experiment if isinstance(experiment, int) else self.create_experiment(experiment, exist_ok=True).id
+        known = arguments.experiment(experiment)
+        number = known if isinstance(known, int) else self.create_experiment(known, exist_ok=True).id
         imported = existing = done = 0
         # Once, before them: tables wait for what this process wrote, not for one another.
         at_least = self._connection.position()
+        left_out: list[LeftOutValue] = []
         under_way: deque[tuple[int, Future[ingest_pb2.ImportRunsResponse]]] = deque()
         with ThreadPoolExecutor(IN_FLIGHT, "fleetlog-import") as pool:
 
@@ -65,11 +74,13 @@ class ImportCalls(ExperimentCalls):
                     if on_progress is not None:
                         on_progress(done, rows.count)
 
-            for count, message in messages(rows, number):
+            for count, message in messages(rows, number, left_out):
                 under_way.append((count, pool.submit(self._import, message, at_least)))
                 settle(IN_FLIGHT)
             settle(0)
-        return ImportedRuns(imported, existing, tuple(rows.ids))
+        if left_out:
+            diagnostics.warning("%s", told_of(left_out))
+        return ImportedRuns(imported, existing, tuple(rows.ids), tuple(left_out))
 
     def _import(self, runs: event_pb2.RunsImported, at_least: position_pb2.Position) -> ingest_pb2.ImportRunsResponse:
         request = ingest_pb2.ImportRunsRequest(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Unpack
 
+from fleetlog_core import limits
 from fleetlog_proto.v1 import metric_pb2
 
+from fleetlog import arguments
+from fleetlog.arguments import AnyRun
 from fleetlog.calls.base import READ_SECONDS, Calls
 from fleetlog.series import Buckets, Series, Which, gather, metric_request
 from fleetlog.traces import trace_metadata
@@ -15,16 +18,17 @@ from fleetlog.traces import trace_metadata
 class MetricCalls(Calls):
     """Points. What reads runs has this too: a run that was read can be asked for its points."""
 
-    def read_metric(self, run_id: str, key: str, *, last: int | None = None, **which: Unpack[Which]) -> Series:
+    def read_metric(self, run_id: AnyRun, key: str, *, last: int | None = None, **which: Unpack[Which]) -> Series:
         """The points of a metric, those of every writer; none at all when the run has no such metric.
 
         `last`: only so many points, the last ones. See fleetlog.series.Which for the rest.
         """
-        series = self.read_series([run_id], [key], last=last, **which)
-        return series[0] if series else Series(key, b"", b"", b"", run_id)
+        known = arguments.run_id(run_id)
+        series = self.read_series([known], [arguments.one_text("key", key)], last=last, **which)
+        return series[0] if series else Series(key, b"", b"", b"", known)
 
     def read_series(
-        self, run_ids: Sequence[str], keys: Sequence[str], *, last: int | None = None, per_rank: bool = False,
+        self, run_ids: Sequence[AnyRun], keys: Sequence[str], *, last: int | None = None, per_rank: bool = False,
         **which: Unpack[Which],
     ) -> list[Series]:  # fmt: skip
         """Points of metrics of many runs (up to 1,000, of 100 metrics), by run, key and rank as asked for.
@@ -34,13 +38,14 @@ class MetricCalls(Calls):
         """
         return self._read(metric_request(run_ids, keys, which, last=last, per_rank=per_rank))[0]
 
-    def read_buckets(self, run_id: str, key: str, buckets: int, **which: Unpack[Which]) -> Buckets:
+    def read_buckets(self, run_id: AnyRun, key: str, buckets: int, **which: Unpack[Which]) -> Buckets:
         """A metric in at most `buckets` buckets."""
-        found = self.read_curves([run_id], [key], buckets, **which)
-        return found[0] if found else Buckets(key, [], run_id)
+        known = arguments.run_id(run_id)
+        found = self.read_curves([known], [arguments.one_text("key", key)], buckets, **which)
+        return found[0] if found else Buckets(key, [], known)
 
     def read_curves(
-        self, run_ids: Sequence[str], keys: Sequence[str], buckets: int = 1000, *, per_rank: bool = False,
+        self, run_ids: Sequence[AnyRun], keys: Sequence[str], buckets: int = 1000, *, per_rank: bool = False,
         **which: Unpack[Which],
     ) -> list[Buckets]:  # fmt: skip
         """Metrics of many runs in at most so many buckets each, the same ones for all, so that their curves line up.
@@ -48,9 +53,8 @@ class MetricCalls(Calls):
         No extreme is lost: every point is in a bucket, and each has its lowest and highest value. Of more than 300,000
         points, buckets that would be of 65 to 127 steps are of 128: at least half as many come, in a tenth of the time.
         """
-        if buckets < 1:
-            raise ValueError(f"buckets is {buckets}, expected at least 1")
-        return self._read(metric_request(run_ids, keys, which, buckets=buckets, per_rank=per_rank))[1]
+        most = arguments.count("buckets", buckets, 1, limits.BUCKETS_PER_SERIES)
+        return self._read(metric_request(run_ids, keys, which, buckets=most, per_rank=per_rank))[1]
 
     def _read(self, request: metric_pb2.ReadMetricRequest) -> tuple[list[Series], list[Buckets]]:
         connection = self._connection

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from fleetlog_proto.v1 import selection_pb2
 
+from fleetlog import arguments
 from fleetlog.answers import bad_answer, understood
 from fleetlog.as_of import AsOf
-from fleetlog.calls.base import READ_SECONDS
+from fleetlog.calls.base import READ_SECONDS, Deleted, Experiments
 from fleetlog.calls.metrics import MetricCalls
-from fleetlog.selection import Objective, Selection, mode_of, objectives_of, statistic_of
+from fleetlog.selection import Mode, Objective, Selection, Statistic, mode_of, objectives_of, statistic_of
+
+_INT32 = (1 << 31) - 1
 
 
 class SelectionCalls(MetricCalls):
@@ -20,20 +23,20 @@ class SelectionCalls(MetricCalls):
         self,
         where: str = "",
         *,
-        experiments: Sequence[str | int] = (),
+        experiments: Experiments = None,
         minimize: str | Sequence[str] | None = None,
         maximize: str | Sequence[str] | None = None,
         objectives: Sequence[str | Objective] = (),
-        mode: str = "lexicographic",
+        mode: Mode = "lexicographic",
         group_by: str | Sequence[str] = (),
         min_count: int = 1,
-        statistic: str = "mean",
+        statistic: Statistic = "mean",
         confidence: float = 0.95,
         artifact: str = "",
         limit: int = 10,
         runs_per_group: int = 1,
-        read_mask: Sequence[str] = (),
-        deleted: str = "active",
+        read_mask: str | Sequence[str] = (),
+        deleted: Deleted = "active",
         as_of: AsOf | None = None,
     ) -> Selection:
         """The best runs, or with `group_by` the best groups of runs (such as the seeds of one setting), and why.
@@ -54,14 +57,14 @@ class SelectionCalls(MetricCalls):
             scope=self._scope(where, experiments, deleted, as_of),
             objectives=[one.message() for one in wanted],
             mode=mode_of(mode),
-            group_by=[group_by] if isinstance(group_by, str) else group_by,
-            min_count=min_count,
+            group_by=arguments.texts("group_by", group_by),
+            min_count=arguments.count("min_count", min_count, 0, _INT32),
             statistic=statistic_of(statistic),
-            confidence=confidence,
-            limit=limit,
-            runs_per_group=runs_per_group,
-            artifact_path=artifact,
-            read_mask=read_mask,
+            confidence=arguments.real("confidence", confidence),
+            limit=arguments.count("limit", limit, 0, _INT32),
+            runs_per_group=arguments.count("runs_per_group", runs_per_group, 0, _INT32),
+            artifact_path=arguments.one_text("artifact", artifact),
+            read_mask=arguments.texts("read_mask", read_mask),
         )
         response = self._connection.call(self._connection.query.SelectRuns, request, READ_SECONDS)
         if len(response.groups) > max(limit, 0):

@@ -10,6 +10,9 @@ Target = Annotated[str | None, typer.Option(envvar="FLEETLOG_TARGET", help="host
 Namespace = Annotated[str | None, typer.Option(envvar="FLEETLOG_NAMESPACE", help="Namespace; default 'default'.")]
 AsOf = Annotated[
     str | None,
-    typer.Option("--as-of", help="As it was then: 2026-01-31T12:00:00Z, or how long ago: 30m, 2h, 3d."),
+    typer.Option(
+        "--as-of",
+        help="As it was then: 2026-01-31T12:00:00Z (local time without a zone), or how long ago: 30m, 2h, 3d.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
 from fleetlog.cli.context import AsJson, Namespace, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
 from fleetlog.client import Client
+from fleetlog.facets import Kind
 
 Experiments = Annotated[list[str] | None, typer.Option("--experiment", "-e", help="Name; may be repeated.")]
 Contains = Annotated[str, typer.Option(help="Only those that hold this text, in any case.")]
@@ -31,7 +32,9 @@ def keys(
 
     fleetlog keys "state = 'FAILED'" --contains loss
     """
-    found = Client(target, namespace).keys(where, experiments=experiment or (), kind=kind, contains=contains)
+    found = Client(target, namespace).keys(
+        where, experiments=experiment or (), kind=cast(Kind, kind), contains=contains
+    )
     if as_json:
         print_json([vars(one) for one in found])
         return

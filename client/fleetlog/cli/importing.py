@@ -17,7 +17,7 @@ from fleetlog.table_files import read_table, with_ids
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="A .csv, .jsonl or .parquet file, a row or line for each run.")],
+    file: Annotated[Path, typer.Argument(help="A .csv, .tsv, .jsonl or .parquet file, a row or line for each run.")],
     experiment: Annotated[str, typer.Option("--experiment", "-e", help="Where they go; made when it is not there.")],
     target: Target = None,
     namespace: Namespace = None,
@@ -46,7 +46,8 @@ def import_(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="FILE") from None
     if as_json:
-        print_json({"imported": done.imported, "existing": done.existing})
+        left_out = [{"row": one.row, "column": one.column, "reason": one.reason} for one in done.left_out]
+        print_json({"imported": done.imported, "existing": done.existing, "left_out": left_out})
         return
     kept = f", {done.existing:,} were there already" if done.existing else ""
     print(f"{done.imported:,} runs imported into {printable(experiment)}{kept}")

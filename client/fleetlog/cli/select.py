@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -10,7 +10,7 @@ from fleetlog.cli.columns import document
 from fleetlog.cli.context import AsJson, AsOf, Namespace, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
 from fleetlog.client import Client
-from fleetlog.selection import Group, Selection, objectives_of
+from fleetlog.selection import Group, Mode, Selection, Statistic, objectives_of
 
 Texts = list[str] | None
 
@@ -54,9 +54,9 @@ def select(
     if not objectives:
         raise typer.BadParameter("say what is good, for example --minimize metrics.val_loss", param_hint="--minimize")
     found = Client(target, namespace).select(
-        where, experiments=experiment or (), objectives=objectives, mode=mode, group_by=group_by or (),
-        min_count=min_count, statistic=statistic, confidence=confidence, artifact=artifact, limit=limit,
-        runs_per_group=runs if as_json else 1, as_of=as_of,
+        where, experiments=experiment or (), objectives=objectives, mode=cast(Mode, mode), group_by=group_by or (),
+        min_count=min_count, statistic=cast(Statistic, statistic), confidence=confidence, artifact=artifact,
+        limit=limit, runs_per_group=runs if as_json else 1, as_of=as_of,
     )  # fmt: skip
     if as_json:
         print_json(_document(found))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from fleetlog_core.errors import shown
+from fleetlog_core.times import number_to_millis
 
 from fleetlog_query.filter import tree
 from fleetlog_query.filter.complaint import filter_error
@@ -57,6 +58,12 @@ class Number:
 
     value: Value
     unit: Unit
+
+    def compared_with(self, unit: Unit) -> Number:
+        """Itself; a number that is compared with a time is one by fleetlog_core.times: seconds or milliseconds."""
+        if unit == "time" and self.unit == "plain" and isinstance(self.value, float):
+            return Number(number_to_millis(self.value), unit)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +195,7 @@ class Calculator:
 
     def _bound(self, condition: tree.Within, operand: Operand) -> float:
         if isinstance(operand, tree.Number) and operand.whole is not None:
-            return operand.whole
+            return number_to_millis(operand.whole) if condition.axis == "time" else operand.whole
         number = self.number(operand)
         if not isinstance(number.value, float):
             self.refuse(operand.span, "a window has fixed ends: a number or a time")
@@ -197,4 +204,4 @@ class Calculator:
             self.refuse(operand.span, f"expected {wanted} for {condition.axis}, found {_WORDS[number.unit]}")
         if math.isnan(number.value):
             self.refuse(operand.span, "NaN is no end of a window")
-        return number.value
+        return number_to_millis(number.value) if (condition.axis, number.unit) == ("time", "plain") else number.value

@@ -159,6 +159,7 @@ class _Planner:
             self._calculator.check_units(left.unit, right.unit, other.span)
             if operator in ("in", "between") and not isinstance(right.value, float):
                 self._refuse(other.span, f"{operator.upper()} takes fixed values; use < and > for others")
+        rights = [right.compared_with(left.unit) for right in rights]
         leaf = Leaf(left.value, operator, tuple([right.value for right in rights]), True, negated)
         if not is_simple(leaf) and len(reads(leaf)) > limits.FILTER_TERMS:
             what = f"a calculation with {len(reads(leaf))} names, at most {limits.FILTER_TERMS}"

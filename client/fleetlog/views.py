@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, Unpack, overload
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
 from fleetlog_proto.v1.position_pb2 import Position
 
-from fleetlog import frames
+from fleetlog import frames, messages
 from fleetlog.datasets import Dataset
 from fleetlog.params import Value, from_param
 from fleetlog.series import Buckets, Series, Which
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+messages.register()
 
 
 class Reader(Protocol):

@@ -15,6 +15,7 @@ from fleetlog.datasets import Dataset
 from fleetlog.deliveries import flush
 from fleetlog.errors import (
     AlreadyExists,
+    DataLoss,
     DeadlineExceeded,
     FailedPrecondition,
     FleetlogError,
@@ -24,6 +25,7 @@ from fleetlog.errors import (
     Unavailable,
 )
 from fleetlog.facets import KeyInfo, ValueCount
+from fleetlog.importing import LeftOutValue
 from fleetlog.run import Run
 from fleetlog.searches import Explanation
 from fleetlog.selection import Group, Objective, ObjectiveStats, Selection, Verdict
@@ -39,6 +41,7 @@ __all__ = [
     "Buckets",
     "Client",
     "Comparison",
+    "DataLoss",
     "Dataset",
     "DeadlineExceeded",
     "Experiment",
@@ -49,6 +52,7 @@ __all__ = [
     "ImportedRuns",
     "InvalidArgument",
     "KeyInfo",
+    "LeftOutValue",
     "MetricSummary",
     "NotFound",
     "Objective",

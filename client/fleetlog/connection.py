@@ -15,10 +15,10 @@ from fleetlog_core import keepalive, limits
 from fleetlog_proto.v1 import ingest_pb2_grpc, position_pb2, query_pb2_grpc
 
 from fleetlog.errors import Unavailable, from_call
+from fleetlog.targets import resolve_target
 from fleetlog.traces import trace_metadata
-from fleetlog.under_way import PAUSE_SECONDS, UnderWay
+from fleetlog.under_way import PAUSE_SECONDS, Stream, UnderWay
 
-DEFAULT_TARGET = "localhost:7460"
 QUIET_SECONDS = 0.005
 """How long gRPC's own threads may still have to do with calls that ended, or with a connection that is being made.
 
@@ -44,11 +44,6 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
-def resolve_target(target: str | None) -> str:
-    """The server's address: the one given, $FLEETLOG_TARGET, or localhost:7460."""
-    return target or os.environ.get("FLEETLOG_TARGET") or DEFAULT_TARGET
-
-
 def resolve_namespace(namespace: str | None) -> str:
     """The namespace given, $FLEETLOG_NAMESPACE, or "default"."""
     return namespace or os.environ.get("FLEETLOG_NAMESPACE") or "default"
@@ -61,6 +56,7 @@ class Connection:
         self.target = target
         self._lock = threading.Lock()
         self.under_way = UnderWay()
+        self._abandoned: list[grpc.Channel] = []
         self.renew()
         self.offsets: dict[tuple[str, int], int] = {}
         """Next offset by topic and partition: everything of this process before it is durable."""
@@ -73,6 +69,16 @@ class Connection:
         self._channel = grpc.insecure_channel(self.target, options=(*_OPTIONS, ("grpc.use_local_subchannel_pool", 1)))
         self.ingest = ingest_pb2_grpc.IngestServiceStub(self._channel)
         self.query = query_pb2_grpc.QueryServiceStub(self._channel)
+
+    def abandon(self, stream: Stream[Response] | None) -> None:
+        """Dial anew, after an exception amid a stream that is none of gRPC's.
+
+        It may have come where gRPC holds a lock: then nothing on this channel is ever answered again, nor is it closed.
+        """
+        if stream is not None:
+            self.under_way.forget(stream)
+        self._abandoned.append(self._channel)
+        self.renew()
 
     def call(
         self,

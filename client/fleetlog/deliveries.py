@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -9,10 +10,12 @@ import time
 from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_proto.v1 import query_pb2
 
-from fleetlog.connection import Connection, connection_to, resolve_target
+from fleetlog.connection import Connection, connection_to
 from fleetlog.delivery import Delivery
+from fleetlog.targets import resolve_target
 from fleetlog.under_way import PAUSE_SECONDS
 
+diagnostics = logging.getLogger("fleetlog")
 _deliveries: dict[str, Delivery] = {}
 _left: list[Delivery] = []
 """The parent's, in a forked child: kept so that nothing of them is torn down there."""
@@ -60,16 +63,26 @@ def wait_applied(connection: Connection, timeout_seconds: float) -> None:
     connection.call(connection.query.WaitForPosition, request, timeout_seconds)
 
 
-def end_deliveries(timeout_seconds: float) -> list[str]:
-    """Deliver what is pending, in bounded time, and end. What was left of it, in words, for each server."""
+def end_deliveries(timeout_seconds: float, quiet_seconds: float = 0.0) -> list[str]:
+    """Deliver what is pending, in bounded time, and end. What was left of it, in words, for each server.
+
+    Says what it waits for when that takes longer than `quiet_seconds`.
+    """
     deadline = time.monotonic() + timeout_seconds
     left = []
-    for address, delivery in list(_deliveries.items()):
-        if delivery.closed:
-            # Children of multiprocessing have two ways out, and may take both.
-            continue
-        if not delivery.flush(max(0.0, deadline - time.monotonic())):
+    # Children of multiprocessing have two ways out, and may take both.
+    deliveries = [(address, delivery) for address, delivery in list(_deliveries.items()) if not delivery.closed]
+    for address, delivery in deliveries:
+        done = delivery.flush(max(0.0, min(quiet_seconds, deadline - time.monotonic())))
+        if not done and (seconds := deadline - time.monotonic()) > 0:
+            diagnostics.warning(
+                "waiting up to %.0f s for %s to deliver %s; Ctrl-C leaves them",
+                seconds, address, delivery.pending() or "the last events",
+            )  # fmt: skip
+            done = delivery.flush(max(0.0, deadline - time.monotonic()))
+        if not done:
             left.append(f"{delivery.pending() or 'the last events'} for {address} (is a server up there?)")
+    for _, delivery in deliveries:
         delivery.close()
     return left
 

@@ -15,18 +15,18 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import grpc
-from fleetlog_proto.v1 import event_pb2, ingest_pb2
+from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2
 
 from fleetlog.connection import Connection
 from fleetlog.diagnostics import make_printable
-from fleetlog.errors import RETRY, FleetlogError, from_call, from_status
+from fleetlog.errors import FleetlogError, from_call, from_status, is_fleetlogs
 from fleetlog.experiment_numbers import ExperimentNumbers
 from fleetlog.framing import FRAME_POINTS, Framer
 from fleetlog.in_flight import InFlight, Sent, request_of
-from fleetlog.outbox import Fact, Marker, Outbox, Writer
+from fleetlog.outbox import Fact, Item, Marker, Outbox, Writer
 from fleetlog.turns import by_writer
 from fleetlog.under_way import Stream
 from fleetlog.uploads import Uploads
@@ -42,11 +42,18 @@ BACKOFF_SECONDS = (0.1, 5.0)
 MAX_PAUSE_SECONDS = 60.0
 """The longest that a server may ask us to wait."""
 REFUSED_STREAMS = 3
-"""So many streams that end as wrong with the same frame first set the frame aside."""
-SILENCE_SECONDS = 60.0
-"""The server may take so long for an answer; then everything without one is sent again over a new connection."""
+"""Streams that end as wrong with the same frame first, until the frame is set aside."""
+SILENCE_SECONDS = 20.0
+"""Longest wait for an answer to a small frame; then everything without one is sent again over a new connection."""
+SLOW_BYTES_PER_SECOND = 25_000
+"""A link as slow as this is no silence: a large frame has that much longer for its answer."""
+LATE_SECONDS = 5.0
+"""Longest wait in all for what is logged when the process has delivered its last."""
 WARNING_SECONDS = 60.0
-_WRONG = ("INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "RESOURCE_EXHAUSTED")
+_WRONG = (
+    "INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "RESOURCE_EXHAUSTED", "PERMISSION_DENIED", "NOT_FOUND",
+)  # fmt: skip
+"""Codes that speak of a frame, when fleetlog says so and names no time to come back at."""
 
 
 class _NotNow(Exception):
@@ -55,6 +62,41 @@ class _NotNow(Exception):
     def __init__(self, error: FleetlogError) -> None:
         super().__init__(error.message)
         self.error = error
+
+
+def _is_alive(thread: threading.Thread | None) -> bool:
+    return thread is not None and thread.is_alive()
+
+
+def _started(name: str, target: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _speaks_of_frame(error: FleetlogError) -> bool:
+    """Whether it is fleetlog's verdict on what was sent. All else, of a proxy for instance, may be over soon."""
+    return is_fleetlogs(error) and error.code in _WRONG and error.retry_after_seconds is None
+
+
+def _mismatch(what: str) -> _NotNow:
+    return _NotNow(FleetlogError("ANSWER_MISMATCH", f"the server's answers do not match what was sent: {what}"))
+
+
+def _check_answer(frame: frame_pb2.Frame, response: ingest_pb2.AppendEventsResponse) -> None:
+    """_NotNow when the answer is not of this frame, or of less than the frame has."""
+    if response.HasField("status") and not _speaks_of_frame(from_status(response.status)):
+        return
+    if (response.run_id, response.writer_id) != (frame.run_id, frame.writer_id):
+        raise _mismatch(
+            f"run {frame.run_id.hex()} and writer {frame.writer_id.hex()} were sent, run {response.run_id.hex()} and"
+            f" writer {response.writer_id.hex()} answered"
+        )
+    last = frame.events[-1].sequence
+    if not response.HasField("status") and response.durable_sequence < last:
+        raise _mismatch(
+            f"sequences up to {last:,} of run {frame.run_id.hex()} were sent, {response.durable_sequence:,} answered"
+        )
 
 
 class Delivery:
@@ -83,11 +125,15 @@ class Delivery:
         self._framing = threading.RLock()
         self._experiments = ExperimentNumbers(connection)
         self._thread: threading.Thread | None = None
-        self._start = threading.Lock()
+        self._watcher: threading.Thread | None = None
+        self._start = threading.RLock()
         self._closed = False
+        self._late_seconds = LATE_SECONDS
         self._call: Stream[ingest_pb2.AppendEventsResponse] | None = None
         self._paused = False
         self._streaming = False
+        self._reading = False
+        """Whether the delivery thread is in gRPC, or was when an exception came."""
         self._last_warning: dict[str, float] = {}
         self.refused_events = 0
         self.lost_points = 0
@@ -96,11 +142,21 @@ class Delivery:
         """A writer's first event; everything else of it follows."""
         event = event_pb2.Event(observe_time_millis=time.time_ns() // 1_000_000, run_started=writer.started)
         self.outbox.put(Fact(writer, event))
+        self._begin_threads()
+
+    def _begin_threads(self) -> None:
+        """Start the threads that are not alive: whatever ended them, nothing is sent without them."""
         with self._start:
-            if self._thread is None:
-                threading.Thread(target=self._watch, name="fleetlog-watch", daemon=True).start()
-                self._thread = threading.Thread(target=self._run, name="fleetlog-delivery", daemon=True)
-                self._thread.start()
+            if self._closed:
+                return
+            try:
+                if not _is_alive(self._thread):
+                    self._thread = _started("fleetlog-delivery", self._run)
+                if not _is_alive(self._watcher):
+                    self._watcher = _started("fleetlog-watch", self._watch)
+            except RuntimeError as error:
+                self.warn("thread", f"not delivered yet, no thread can be started: {error}")
+                self.outbox.call_at_next_put(self._begin_threads)
 
     def full(self, points: int) -> None:
         """Points that were not taken because the outbox is full; the run will be told."""
@@ -122,6 +178,7 @@ class Delivery:
         """Wait until all that was put is durable or set aside, and no file waits; False when the time ran out."""
         if self._thread is None or self._closed:
             return not self.pending()
+        self._begin_threads()
         deadline = time.monotonic() + timeout_seconds
         uploaded = self.uploads.wait(timeout_seconds)
         with self._framing, self._changed:
@@ -160,6 +217,7 @@ class Delivery:
         """End the stream and its thread; what is pending is not delivered. `flush` before."""
         self.uploads.close()
         self._ended.set()
+        self.outbox.close(self._put_late)
         with self._changed:
             self._closed = True
             self._generation += 1
@@ -186,11 +244,45 @@ class Delivery:
             parts.append(f"{len(files):,} {'file' if len(files) == 1 else 'files'} ({shown})")
         return " and ".join(parts)
 
+    def _put_late(self, item: Item) -> None:
+        """Something is logged after `close`, most likely while the process ends: it is sent at once, or told."""
+        begun = time.monotonic()
+        sent = self._late_seconds > 0 and not self.pending() and self._send_late(item)
+        self._late_seconds -= time.monotonic() - begun
+        if not sent and not isinstance(item, Marker):
+            run_id = item.writer.run_id.hex()
+            self.warn("late", f"run {run_id}: what is logged after the last delivery of the process is lost")
+
+    def _send_late(self, item: Item) -> bool:
+        late = Delivery(self.connection, backoff_seconds=self._backoff_seconds)
+        late.outbox.put(item)
+        late._begin_threads()
+        try:
+            # Since 3.12 Python starts no threads any more at this time; then nobody comes for it.
+            return late.flush(self._late_seconds)
+        finally:
+            late.close()
+            self.connection.under_way.end_streams(1.0)
+
     def _run(self) -> None:
-        """The delivery thread."""
+        """The delivery thread. Begun again at the next put when it dies of something."""
+        try:
+            self._deliver()
+        except BaseException as error:
+            with self._changed:
+                self._generation += 1
+                self._streaming = False
+                self._changed.notify_all()
+                call, self._call = self._call, None
+            self._let_go(call)
+            self.warn("thread", f"the delivery ended by {error!r}; it begins again with what is logged next")
+            self.outbox.call_at_next_put(self._begin_threads)
+
+    def _deliver(self) -> None:
         attempt = 0
         while True:
             pause = 0.0
+            stream: Stream[ingest_pb2.AppendEventsResponse] | None = None
             try:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closed or not self._paused)
@@ -199,17 +291,20 @@ class Delivery:
                     self._generation += 1
                     self._in_flight.begin()
                     self._streaming = True
+                    self._reading = True
                     stream = self._call = self._begin()
-                for response in stream:
+                responses = iter(stream)
+                while (response := self._next(responses)) is not None:
                     self._answered(response)
                     attempt = 0
             except grpc.RpcError as error:
                 pause = self._broken(from_call(error, self.connection.target))
             except _NotNow as later:
-                stream.cancel()
+                self._let_go(stream)
                 pause = self._broken(later.error)
             except Exception as error:  # whatever it is: nothing was forgotten that has no answer, so go on
                 self.warn("delivery", f"not delivered yet, trying again: {error!r}")
+                self._let_go(stream)
             with self._changed:
                 self._generation += 1
                 self._streaming = False
@@ -227,26 +322,55 @@ class Delivery:
                 while not self._closed and (remaining := until - time.monotonic()) > 0:
                     self._changed.wait(remaining)
 
+    def _next(self, responses: Iterator[ingest_pb2.AppendEventsResponse]) -> ingest_pb2.AppendEventsResponse | None:
+        self._reading = True
+        try:
+            response = next(responses, None)
+        except grpc.RpcError:
+            self._reading = False
+            raise
+        self._reading = False
+        return response
+
+    def _let_go(self, stream: Stream[ingest_pb2.AppendEventsResponse] | None) -> None:
+        """End a stream. One that an exception came amid is not touched: gRPC may hold its lock for ever."""
+        if self._reading:
+            self._reading = False
+            self.connection.abandon(stream)
+        elif stream is not None:
+            stream.cancel()
+
     def _begin(self) -> Stream[ingest_pb2.AppendEventsResponse]:
         requests = self._requests(self._generation)
         return self.connection.under_way.begin(lambda: self.connection.ingest.AppendEvents(requests))
 
     def _watch(self) -> None:
-        """Break a stream that owes answers and gives none: a connection can look alive with nobody behind it."""
-        while not self._ended.wait(self._silence_seconds / 4):
-            with self._changed:
-                silent = self._in_flight.silent_seconds() > self._silence_seconds
-                call = self._call
-            if silent and call is not None:
-                self.connection.renew()
-                call.cancel()
+        """Break a stream that owes answers and gives none: a connection can look alive with nobody behind it.
+
+        Also begins the delivery again, should nothing be logged any more that would.
+        """
+        try:
+            while not self._ended.wait(self._silence_seconds / 4):
+                self._look()
+        except BaseException as error:
+            self.warn("watch", f"the watch over the delivery ended by {error!r}; it begins again with the next flush")
+
+    def _look(self) -> None:
+        with self._changed:
+            patience = self._silence_seconds + self._in_flight.owed_bytes() / SLOW_BYTES_PER_SECOND
+            silent = self._in_flight.silent_seconds() > patience
+            call = self._call
+        if silent and call is not None:
+            self.connection.renew()
+            call.cancel()
+        self._begin_threads()
 
     def _broken(self, error: FleetlogError) -> float:
         """A stream ended by an error. How long the server asks us to wait, in seconds."""
         if self._closed or self._paused:
             return 0.0
         head = self._in_flight.first_sent()
-        if head is not None and error.code in _WRONG and error.retry_after_seconds is None:
+        if head is not None and _speaks_of_frame(error):
             # Answers come in order: the first without one is what the server ended the stream at.
             head.refused_streams += 1
             self._singly = True
@@ -257,7 +381,16 @@ class Delivery:
         return error.retry_after_seconds or 0.0
 
     def _requests(self, generation: int) -> Iterator[ingest_pb2.AppendEventsRequest]:
-        """What the stream of a generation sends: all that is in flight, in order; it ends with its generation."""
+        """What the stream of a generation sends; whatever ends it, the stream ends with it, and the next one begins."""
+        try:
+            yield from self._requests_of(generation)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            self.warn("requests", f"not delivered yet, trying again: {error!r}")
+
+    def _requests_of(self, generation: int) -> Iterator[ingest_pb2.AppendEventsRequest]:
+        """All that is in flight, in order, and what is framed meanwhile; until the generation ends."""
         last = 0.0
         while True:
             with self._changed:
@@ -288,24 +421,36 @@ class Delivery:
             if generation != self._generation:
                 return False
             items = self.outbox.take(FRAME_POINTS)
-            for made in self._framer.frames(by_writer(items)):
-                if isinstance(made, Marker):
-                    self._in_flight.mark(made)
-                else:
-                    self._in_flight.add(*made)
+            if items:
+                self._in_flight.extend(self._framer.all_frames(list(by_writer(items)), self._not_framed))
+                self.outbox.settle()
         return bool(items)
+
+    def _not_framed(self, writer: Writer, items: Sequence[Item], error: Exception) -> None:
+        """A writer of which no frame can be made: it can't be told to its run either."""
+        points = sum(item.points for item in items)
+        self.lost_points += points
+        self.refused_events += sum(isinstance(item, Fact) for item in items)
+        self.warn(
+            f"framing:{writer.run_id.hex()}",
+            f"{points:,} points of run {writer.run_id.hex()} can't be encoded and are lost: {error!r:.200}",
+        )
 
     def _answered(self, response: ingest_pb2.AppendEventsResponse) -> None:
         """The answer to one request. _NotNow: from some frame on it is to be sent again."""
-        if self._in_flight.next_answer() != 1 + len(response.more_responses):
+        answers = [response, *response.more_responses]
+        if self._in_flight.next_answer() != len(answers):
             # It says nothing of any frame in particular.
             self._singly = True
+            if not response.HasField("status"):
+                raise _mismatch(f"there are {len(answers):,} answers to the frames of one request")
             raise _NotNow(from_status(response.status))
+        for sent, answer in zip(self._in_flight.oldest(len(answers)), answers, strict=True):
+            _check_answer(sent.frame, answer)
         # Before anything is forgotten: who sees that nothing is in flight may read at once.
         self.connection.saw(response.position)
-        self._answered_one(response)
-        for other in response.more_responses:
-            self._answered_one(other)
+        for answer in answers:
+            self._answered_one(answer)
         if not self._in_flight:
             self._singly = False
         if not self._singly:
@@ -313,10 +458,10 @@ class Delivery:
 
     def _answered_one(self, response: ingest_pb2.AppendEventsResponse) -> None:
         error = from_status(response.status) if response.HasField("status") else None
-        if error is not None and error.code in RETRY:
-            limit = error.code == "RESOURCE_EXHAUSTED" and error.retry_after_seconds is None
-            if not limit:
-                raise _NotNow(error)
+        if error is not None and not _speaks_of_frame(error):
+            raise _NotNow(error)
+        if error is not None and error.reason == "SEQUENCE_GAP":
+            self._missing(self._in_flight.oldest(1)[0], error)
         item = self._in_flight.answered()
         for refusal in response.refusals:
             self.refused_events += 1
@@ -327,6 +472,19 @@ class Delivery:
             return
         for marker in item.markers:
             marker.reached.set()
+
+    def _missing(self, sent: Sent, error: FleetlogError) -> None:
+        """The server has not got what came before the frame, and nor has this client: it is counted, once.
+
+        A new stream takes the frame then, since it knows of nothing before.
+        """
+        sent.refused_streams += 1
+        if sent.refused_streams == 1:
+            expected = error.metadata.get("expected_sequence", "")
+            missing = sent.frame.events[0].sequence - int(expected) if expected.isdecimal() else 0
+            self.outbox.lose(sent.writer, error.reason, events=max(missing, 0))
+        if sent.refused_streams < REFUSED_STREAMS:
+            raise _NotNow(error)
 
     def _set_aside(self, item: Sent, error: FleetlogError) -> None:
         """A frame that the server will never take."""

@@ -5,9 +5,11 @@
     ├── NotFound             no such run, experiment or artifact
     ├── AlreadyExists        a name is taken
     ├── FailedPrecondition   not at this time: a run has ended, a digest differs
+    ├── OutOfRange           not the next one of what is sent in order
     ├── ResourceExhausted    over a limit
     ├── Unavailable          no server answers
-    └── DeadlineExceeded     the server did not answer in time
+    ├── DeadlineExceeded     the server did not answer in time
+    └── DataLoss             what is stored is damaged
 
 `run.log()` and its kin raise none of them: what can't be delivered is counted and warned about.
 """
@@ -18,15 +20,19 @@ from typing import Any
 
 import grpc
 from fleetlog_core.errors import (
+    DOMAIN,
     AlreadyExists,
+    DataLoss,
     DeadlineExceeded,
     FailedPrecondition,
     FleetlogError,
     InvalidArgument,
     NotFound,
+    OutOfRange,
     ResourceExhausted,
     Unavailable,
     Violation,
+    shown,
 )
 from fleetlog_core.printable import printable
 from fleetlog_core.rules.losses import is_reason
@@ -36,9 +42,13 @@ DETAILS_KEY = "grpc-status-details-bin"
 _BY_CODE: dict[str, type[FleetlogError]] = {
     kind.code: kind
     for kind in (
-        InvalidArgument, NotFound, AlreadyExists, FailedPrecondition, ResourceExhausted, Unavailable, DeadlineExceeded,
+        InvalidArgument, NotFound, AlreadyExists, FailedPrecondition, OutOfRange, ResourceExhausted, Unavailable,
+        DeadlineExceeded, DataLoss,
     )
 }  # fmt: skip
+_CLOSED = ("Socket closed", "Connection reset", "Broken pipe")
+_NO_GRPC = ("Failed parsing HTTP/2", "http1.x", "http2 header with status", "invalid content-type")
+"""What gRPC says of a peer that speaks something else, or of a proxy that answers by itself."""
 RETRY = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED")
 """Codes after which the same may succeed later."""
 _NUMBERS = {code.value[0]: code.name for code in grpc.StatusCode}
@@ -66,6 +76,7 @@ def from_status(status: status_pb2.Status) -> FleetlogError:
         retry_after_seconds=delay,
     )
     known.code = name
+    known.domain = info.domain
     return known
 
 
@@ -73,20 +84,45 @@ def from_call(error: grpc.RpcError, target: str) -> FleetlogError:
     """The error of a failed call."""
     call: Any = error
     if not hasattr(call, "trailing_metadata"):
-        return FleetlogError("UNKNOWN", str(error))
+        return _unknown_sender(FleetlogError("UNKNOWN", str(error)), "UNKNOWN")
     for key, value in call.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
             return from_status(status_pb2.Status.FromString(value))
-    code = call.code()
-    if code is grpc.StatusCode.UNAVAILABLE:
-        return Unavailable(
-            "SERVER_UNAVAILABLE",
-            f"no server answers at {target}: start one with `fleetlog up`,"
-            " or give the address of one in FLEETLOG_TARGET",
+    name, details = call.code().name, call.details() or call.code().name
+    if name == "UNIMPLEMENTED" or any(text in details for text in _NO_GRPC):
+        kind = _BY_CODE.get(name, FleetlogError)
+        return _unknown_sender(kind("NOT_FLEETLOG", _other_service(name, details, target)), name)
+    if name == "UNAVAILABLE":
+        closed = next((text for text in _CLOSED if text in details), "")
+        why = f" ({closed}: is it a port with TLS, or of another service?)" if closed else ""
+        return _unknown_sender(
+            Unavailable(
+                "SERVER_UNAVAILABLE",
+                f"no server answers at {target}{why}: start one with `fleetlog up`,"
+                " or give the address of one in FLEETLOG_TARGET",
+            ),
+            name,
         )
-    known = _BY_CODE.get(code.name, FleetlogError)(code.name, call.details() or code.name)
-    known.code = code.name
-    return known
+    return _unknown_sender(_BY_CODE.get(name, FleetlogError)(name, details), name)
+
+
+def _other_service(code: str, details: str, target: str) -> str:
+    if code == "UNIMPLEMENTED" and "http2 header" not in details:
+        what = "a gRPC server that does not know this call: another service, or an older fleetlog"
+    else:
+        what = f"not a fleetlog server, or a proxy in front of one: {shown(details[-90:])}"
+    return f"what answers at {target} is {what}; give the address of a fleetlog server, which `fleetlog up` tells"
+
+
+def _unknown_sender(error: FleetlogError, code: str) -> FleetlogError:
+    """The error with its code, as one that says nothing of the data: it may be of anything on the way."""
+    error.code, error.domain = code, ""
+    return error
+
+
+def is_fleetlogs(error: FleetlogError) -> bool:
+    """True if a fleetlog server said it, or this client itself; then it speaks of what was sent."""
+    return error.domain == DOMAIN
 
 
 __all__ = [
@@ -100,4 +136,5 @@ __all__ = [
     "Unavailable",
     "from_call",
     "from_status",
+    "is_fleetlogs",
 ]

@@ -1,169 +1,164 @@
-"""How runs end when nobody ends them: the process's exit, SIGTERM, and the exit of a forked child.
+"""How runs end when nobody ends them: the process's exit, a signal, and the exit of a forked child.
 
-In the process that opened a run, the run ends with it: FINISHED, FAILED after an exception that nobody caught,
-KILLED by SIGTERM or Ctrl-C. A forked child delivers what it logged, and leaves the run to its parent. Both take at most
-EXIT_SECONDS and say what was not delivered.
+In the process that opened a run, the run ends with it, whether or not anybody still holds the Run: FINISHED, FAILED
+after an exception that nobody caught or another exit code than 0, KILLED by SIGTERM, SIGHUP, SIGQUIT or Ctrl-C. A
+forked child delivers what it logged, ends the runs that it opened, and leaves the others to its parent. Each takes at
+most EXIT_SECONDS and says what was not delivered.
 """
 
 from __future__ import annotations
 
 import atexit
 import logging
+import multiprocessing
 import os
-import signal
-import sys
 import threading
-import weakref
+import time
 from multiprocessing import util
 from types import FrameType
-from typing import Protocol
+from typing import NoReturn, Protocol
 
+from fleetlog import exit_codes, exit_signals
 from fleetlog.deliveries import end_deliveries
 
 diagnostics = logging.getLogger("fleetlog")
 
 EXIT_SECONDS = 10.0
+"""Longest wait of a process that ends, for what is not delivered; less what `finish` waited for in vain before."""
+SHORTEST_SECONDS = 1.0
+QUIET_SECONDS = 1.0
+"""A wait that is longer says what it waits for."""
 
 
 class Ending(Protocol):
-    """A run that may still be open."""
+    """A run that may still be open. It is held until it ends, so it is small."""
+
+    opened_in: threading.Thread
 
     def end_with_process(self, state: str) -> None:
         """Put the end into the outbox, when this process is the one that opened the run."""
         ...
 
 
-_open: weakref.WeakSet[Ending] = weakref.WeakSet()
-_delivering = _dying = False
-_heard = threading.Event()
-"""As _dying, for the thread that waits for it."""
-_mask = threading.local()
-_left_open: list[int] = []
-"""The descriptor that signals are written to, when there is one."""
+_open: dict[Ending, str] = {}
+"""Runs, and the state that each ends with; "" = that of the process."""
+_delivering = False
+_dying = 0
+"""The signal that the process dies of, when there is one."""
+_waited_seconds = 0.0
+_forked_child = _ways_out = False
 
 
 def watch(run: Ending) -> None:
     """End the run with the process, unless `unwatch` comes before."""
-    _open.add(run)
-    _listen()
+    _open[run] = ""
+    exit_codes.observe()
+    exit_signals.listen()
+    if _forked_child or multiprocessing.parent_process() is not None:
+        child_writes()
 
 
 def unwatch(run: Ending) -> None:
     """The run has ended."""
-    _open.discard(run)
+    _open.pop(run, None)
+
+
+def waited_in_vain(seconds: float) -> None:
+    """The end of a run was waited for, and the server did not answer: the process's end waits that much less."""
+    global _waited_seconds
+    _waited_seconds += seconds
 
 
 def child_writes() -> None:
-    """A forked child became a writer. Children of multiprocessing skip atexit, so their own way out is used."""
-    util.Finalize(None, _deliver, exitpriority=1)
-    _listen()
-
-
-def _listen() -> None:
-    """Hear SIGTERM, when nobody else does."""
-    if threading.current_thread() is not threading.main_thread():
+    """A child became a writer: those of multiprocessing skip atexit, and those of os.fork often do by os._exit."""
+    global _ways_out
+    if _ways_out:
         return
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminated)
-    if signal.getsignal(signal.SIGTERM) is _terminated:
-        _insist()
+    _ways_out = True
+    util.Finalize(None, _exited, exitpriority=1)
+    exit_signals.listen()
+    if _forked_child:
+        leave = os._exit
 
+        def deliver_first(status: int) -> NoReturn:
+            _end_runs(exit_codes.state_of_code(status))
+            _deliver()
+            leave(status)
 
-def _insist() -> None:
-    """See to it that SIGTERM is heard.
-
-    Python hears a signal between two steps of the main thread. The system may give it to any other thread, one of
-    gRPC's for instance, and then a main thread that sleeps sleeps on; one that comes just before the main thread begins
-    to wait for a semaphore is not heard until that wait ends, and Pool.terminate() holds such a semaphore, and joins.
-    So a thread learns of the signal by itself, and sends it to the main thread until it is heard.
-    """
-    if _left_open:
-        return
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    if before != -1:
-        # Another's, such as an event loop's, which does not wait for semaphores.
-        signal.set_wakeup_fd(before)
-        os.close(reading)
-        os.close(writing)
-        return
-    _left_open.append(writing)
-    threading.Thread(target=_send_again, args=(reading,), name="fleetlog-signals", daemon=True).start()
-
-
-def _send_again(reading: int) -> None:
-    main = threading.main_thread().ident
-    while numbers := os.read(reading, 64):
-        if signal.SIGTERM not in numbers or main is None:
-            continue
-        while not _heard.wait(0.1) and signal.getsignal(signal.SIGTERM) is _terminated:
-            signal.pthread_kill(main, signal.SIGTERM)
-
-
-def _fork() -> None:
-    """Before a fork. Python forgets in a new child what it heard until then: a SIGTERM waits until that is over."""
-    _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-
-
-def _fork_over() -> None:
-    signal.pthread_sigmask(signal.SIG_SETMASK, _mask.before)
+        os._exit = deliver_first
 
 
 def _forked() -> None:
-    """In a child: what was heard, and who is told, was its parent's. It has nothing to deliver until it writes."""
-    global _heard, _dying, _delivering
-    _dying = _delivering = False
-    if signal.getsignal(signal.SIGTERM) is _terminated:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _heard = threading.Event()
-    if _left_open:
-        signal.set_wakeup_fd(-1)
-        os.close(_left_open.pop())
-    _fork_over()
+    """In a child: the runs that are open are its parent's. It has nothing to deliver until it writes."""
+    global _dying, _delivering, _forked_child, _ways_out, _waited_seconds
+    _dying, _delivering, _waited_seconds = 0, False, 0.0
+    _forked_child, _ways_out = True, False
+    _open.clear()
+    exit_codes.forked()
 
 
-def _state() -> str:
-    # Where code is typed in, an exception that was shown ended nothing.
-    interactive = hasattr(sys, "ps1") or sys.flags.interactive
-    error = None if interactive else getattr(sys, "last_value", None)
-    if error is None:
-        return "FINISHED"
-    return "FAILED" if isinstance(error, Exception) else "KILLED"
+def _end_runs(state: str) -> None:
+    while _open:
+        run, own_state = _open.popitem()
+        run.end_with_process(own_state or state)
 
 
 def _deliver() -> None:
     global _delivering
     _delivering = True
-    for left in end_deliveries(EXIT_SECONDS):
-        diagnostics.warning("the process ends, and after %.0f s %s were not delivered and are lost", EXIT_SECONDS, left)
+    begun = time.monotonic()
+    seconds = max(SHORTEST_SECONDS, EXIT_SECONDS - _waited_seconds)
+    try:
+        left = end_deliveries(seconds, QUIET_SECONDS)
+    except KeyboardInterrupt:
+        # Once more, by someone who does not want to wait.
+        left = end_deliveries(0.0)
+    for what in left:
+        waited = time.monotonic() - begun
+        diagnostics.warning("the process ends, and after %.0f s %s were not delivered and are lost", waited, what)
     _delivering = False
     if _dying:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGTERM)
+        exit_signals.die(_dying)
 
 
 @atexit.register
 def _exited() -> None:
-    for run in list(_open):
-        run.end_with_process(_state())
+    _end_runs(exit_codes.state_of_exit())
     _deliver()
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
-    """SIGTERM: deliver, then die of it as if nobody had listened."""
+    """A signal: deliver, then die of it as if nobody had listened."""
     global _dying
     if _dying:
         return
-    _dying = True
-    _heard.set()
+    _dying = number
     if _delivering:
         # It came amid just that, in this thread: locks that are held there would never be free here.
         return
-    for run in list(_open):
-        run.end_with_process("KILLED")
+    _end_runs("FINISHED" if _is_idle(frame) else "KILLED")
     _deliver()
 
 
+def _is_idle(frame: FrameType | None) -> bool:
+    """Whether a worker of a pool waits for work: the pool ends it when it is not needed, by SIGTERM."""
+    while frame is not None and "multiprocessing" in frame.f_code.co_filename:
+        if frame.f_code.co_name == "worker" and frame.f_code.co_filename.endswith("pool.py"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _thread_failed(args: threading.ExceptHookArgs) -> None:
+    """Runs that a thread opened and left open when an exception ended it have failed, whatever the process does."""
+    for run in list(_open):
+        if run.opened_in is args.thread and not isinstance(args.exc_value, SystemExit):
+            _open[run] = "FAILED"
+    _hook_before(args)
+
+
+_hook_before = threading.excepthook
+threading.excepthook = _thread_failed
+exit_signals.on_signal(_terminated)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_fork, after_in_parent=_fork_over, after_in_child=_forked)
+    os.register_at_fork(after_in_child=_forked)

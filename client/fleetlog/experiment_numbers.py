@@ -7,7 +7,7 @@ import logging
 from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from fleetlog.connection import Connection
-from fleetlog.errors import RETRY, FleetlogError
+from fleetlog.errors import RETRY, FleetlogError, is_fleetlogs
 from fleetlog.outbox import Writer
 
 diagnostics = logging.getLogger("fleetlog")
@@ -39,7 +39,7 @@ class ExperimentNumbers:
             try:
                 writer.experiment_id = self.resolve(writer.namespace, writer.experiment, 30.0)
             except FleetlogError as error:
-                if error.code in RETRY:
+                if error.code in RETRY or not is_fleetlogs(error):
                     return False
                 diagnostics.warning("run %s goes to Default: %s", writer.run_id.hex(), error.message)
                 writer.experiment_id = DEFAULT

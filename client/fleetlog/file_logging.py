@@ -16,7 +16,6 @@ from fleetlog_core.printable import printable
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog.artifacts import artifact_event
-from fleetlog.columns import millis
 from fleetlog.delivery import Delivery, diagnostics
 from fleetlog.errors import RETRY, FleetlogError
 from fleetlog.outbox import Writer
@@ -31,12 +30,19 @@ NAMED = 5
 
 
 class FileLogger:
-    """The files of one writer. `put` takes an event into the outbox."""
+    """The files of one writer. `put` takes an event into the outbox; `now_millis` is the run's clock."""
 
-    def __init__(self, delivery: Delivery, writer: Writer, put: Callable[[event_pb2.Event], None]) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        writer: Writer,
+        put: Callable[[event_pb2.Event], None],
+        now_millis: Callable[[], int],
+    ) -> None:
         self._delivery = delivery
         self._writer = writer
         self._put = put
+        self._now = now_millis
 
     def log(self, path: object, name: object = None) -> None:
         """Keep one file."""
@@ -93,7 +99,7 @@ class FileLogger:
         delivery = self._delivery
         try:
             event = artifact_event(
-                delivery.connection, self._writer, upload.path, upload.name, millis(None),
+                delivery.connection, self._writer, upload.path, upload.name, self._now(),
                 follow_link=upload.follow_link,
             )  # fmt: skip
         except FleetlogError as error:

@@ -6,7 +6,8 @@ with too many columns are cut in halves until they fit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from fleetlog_core import limits
@@ -149,8 +150,60 @@ def _groups(items: Iterable[Item]) -> Iterable[Marker | list[Row | Slice | Fact 
         yield rows
 
 
+Made = tuple[Writer, frame_pb2.Frame] | Marker
+Lost = Callable[[Writer, Sequence[Item], Exception], None]
+
+
+def _set_back(sequences: Mapping[Writer, int]) -> None:
+    for writer, sequence in sequences.items():
+        writer.next_sequence = sequence
+
+
+def _by_neighbour(items: Iterable[Item]) -> Iterable[list[Item]]:
+    """Neighbours of one writer together; markers by themselves."""
+    for _, group in groupby(items, lambda item: id(item if isinstance(item, Marker) else item.writer)):
+        yield list(group)
+
+
 class Framer:
     """Makes frames of items in order. Nothing is kept between calls but the writers' sequences."""
+
+    def all_frames(self, items: Sequence[Item], lost: Lost) -> list[Made]:
+        """As `frames`, all of them: an exception leaves the sequences as they were, so that it can be done again.
+
+        A writer of which no frame can be made costs its own items alone; `lost` is told.
+        """
+        sequences = {item.writer: item.writer.next_sequence for item in items if not isinstance(item, Marker)}
+        try:
+            return list(self.frames(items))
+        except (MemoryError, RecursionError):
+            _set_back(sequences)
+            raise
+        except Exception:
+            _set_back(sequences)
+        except BaseException:
+            _set_back(sequences)
+            raise
+        try:
+            return [made for group in _by_neighbour(items) for made in self._frames_of_one(group, lost)]
+        except BaseException:
+            _set_back(sequences)
+            raise
+
+    def _frames_of_one(self, items: Sequence[Item], lost: Lost) -> list[Made]:
+        """Frames of one writer's items; none when they can't be made."""
+        first = items[0]
+        sequence = 0 if isinstance(first, Marker) else first.writer.next_sequence
+        try:
+            return list(self.frames(items))
+        except (MemoryError, RecursionError):
+            raise
+        except Exception as error:
+            if isinstance(first, Marker):
+                raise
+            first.writer.next_sequence = sequence
+            lost(first.writer, items, error)
+            return []
 
     def frames(self, items: Iterable[Item]) -> Iterable[tuple[Writer, frame_pb2.Frame] | Marker]:
         """The frames, and each marker behind the frames of what was put before it."""
@@ -195,6 +248,9 @@ def _told(group: Sequence[Row | Slice | Fact | Loss]) -> Iterable[Sized]:
     """The events of a group. What can't be encoded, for whatever reason, costs itself alone and is told."""
     try:
         return list(_events(group))
+    except (MemoryError, RecursionError):
+        # A shortage says nothing of what is framed.
+        raise
     except Exception:
         if len(group) > 1:
             return [sized for item in group for sized in _told([item])]

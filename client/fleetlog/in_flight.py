@@ -35,6 +35,11 @@ class Sent:
     """Streams that ended as wrong while this was the first without an answer."""
 
 
+def points_of(frame: frame_pb2.Frame) -> int:
+    """Points in the metrics of a frame."""
+    return sum(len(event.metrics_logged.step_deltas) * len(event.metrics_logged.columns) for event in frame.events)
+
+
 def request_of(sent: Sequence[Sent]) -> ingest_pb2.AppendEventsRequest:
     """One request of these frames, at least one."""
     request = ingest_pb2.AppendEventsRequest(frame=sent[0].frame)
@@ -80,23 +85,27 @@ class InFlight:
         """Bytes in them."""
         return self._size
 
-    def add(self, writer: Writer, frame: frame_pb2.Frame) -> None:
-        """The next one to send."""
-        points = sum(
-            len(event.metrics_logged.step_deltas) * len(event.metrics_logged.columns) for event in frame.events
-        )
-        size = frame.ByteSize()
+    def extend(self, made: Sequence[tuple[Writer, frame_pb2.Frame] | Marker]) -> None:
+        """The next ones to send, all or none; a marker is reached when what is before it has its answers."""
+        added: list[Sent] = []
+        reached: list[Marker] = []
+        size = 0
         with self._changed:
-            self._frames.append(Sent(frame, writer, points, size))
+            for one in made:
+                if not isinstance(one, Marker):
+                    writer, frame = one
+                    added.append(Sent(frame, writer, points_of(frame), frame.ByteSize()))
+                    size += added[-1].size
+                elif added:
+                    added[-1].markers.append(one)
+                elif self._frames:
+                    self._frames[-1].markers.append(one)
+                else:
+                    reached.append(one)
+            self._frames.extend(added)
             self._size += size
-
-    def mark(self, marker: Marker) -> None:
-        """The marker is reached when all that is here now has its answers."""
-        with self._changed:
-            if self._frames:
-                self._frames[-1].markers.append(marker)
-            else:
-                marker.reached.set()
+        for marker in reached:
+            marker.reached.set()
 
     def begin(self) -> None:
         """A new stream: it sends all of them again, one by one until its server says that it takes several."""
@@ -138,6 +147,11 @@ class InFlight:
         with self._changed:
             return self._frames[0] if self._frames and self._sent else None
 
+    def oldest(self, count: int) -> list[Sent]:
+        """The first ones."""
+        with self._changed:
+            return list(islice(self._frames, count))
+
     def answered(self) -> Sent:
         """Forget the first one."""
         with self._changed:
@@ -147,6 +161,12 @@ class InFlight:
             self._heard = time.monotonic()
             self._changed.notify_all()
         return frame
+
+    def owed_bytes(self) -> int:
+        """Bytes of the request whose answer is next; 0 when none is."""
+        with self._changed:
+            frames = self._requests[0] if self._requests else 0
+            return sum(sent.size for sent in islice(self._frames, frames))
 
     def silent_seconds(self) -> float:
         """How long the stream has owed an answer and given none; 0 when it owes none."""

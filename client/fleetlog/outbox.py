@@ -11,8 +11,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat, starmap
 from typing import Any, ClassVar
 
 from fleetlog_core.rules.losses import loss_reason
@@ -124,6 +125,8 @@ class Outbox:
 
     def __init__(self, max_bytes: int = MAX_BYTES, stall_seconds: float = STALL_SECONDS) -> None:
         self._items: deque[Item] = deque()
+        self._taken: list[Item] = []
+        """The first ones, as long as it is not settled what became of them."""
         self._lock = threading.RLock()
         self._some = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
@@ -135,19 +138,28 @@ class Outbox:
         self._takes = 0
         self._stalled = False
         self._waiting = False
+        self._at_next_put: Callable[[], None] | None = None
+        self._late: Callable[[Item], None] | None = None
 
     def put(self, item: Item, wait_seconds: float = 0.0) -> bool:
         """Take the item; False when there is no room, also after waiting for it, and the loss will be told."""
         with self._lock:
             weight = item.weight
-            if self._weight > self._max_bytes and weight and not self._has_room(item, wait_seconds):
-                return False
+            if self._weight > self._max_bytes and weight:
+                if self._late is not None:
+                    self._late(item)
+                    return True
+                if not self._has_room(item, wait_seconds):
+                    return False
             self._points += item.points
             self._weight += weight
             self._items.append(item)
             if self._waiting:
                 self._waiting = False
                 self._some.notify_all()
+                if self._at_next_put is not None:
+                    call, self._at_next_put = self._at_next_put, None
+                    call()
         return True
 
     def _has_room(self, item: Row | Slice | Fact | Loss | Marker, wait_seconds: float) -> bool:
@@ -188,26 +200,52 @@ class Outbox:
             loss.lost_events += events
 
     def take(self, max_points: int) -> list[Item]:
-        """The oldest items, up to about `max_points` (any other item counts as one); maybe none."""
-        taken: list[Item] = []
-        points, weight, room = 0, 0, max_points
+        """The oldest items, up to about `max_points` (any other item counts as one); maybe none.
+
+        They come again, and are still here, until `settle`: nothing is lost by one who fails with them.
+        """
         with self._lock:
-            items = self._items
-            while items and room > 0 and weight < TAKE_BYTES:
-                item = items.popleft()
-                points += item.points
-                room -= max(item.points, 1)
-                weight += item.weight
-                taken.append(item)
-                if isinstance(item, Loss):
-                    self._losses.pop((item.writer.run_id, item.writer.writer_id, item.reason), None)
-            self._points -= points
-            self._weight -= weight
+            if not self._taken:
+                taken: list[Item] = []
+                weight, room = 0, max_points
+                for item in self._items:
+                    if room <= 0 or weight >= TAKE_BYTES:
+                        break
+                    taken.append(item)
+                    room -= max(item.points, 1)
+                    weight += item.weight
+                self._taken = taken
+                for item in taken:
+                    if isinstance(item, Loss):
+                        # What is lost from now on is told by another one.
+                        self._losses.pop((item.writer.run_id, item.writer.writer_id, item.reason), None)
+            return self._taken
+
+    def settle(self) -> None:
+        """Let go of what was taken: it is elsewhere now."""
+        with self._lock:
+            taken = self._taken
+            # Not a loop of Python's: an exception from another thread would come between its steps.
+            deque(starmap(self._items.popleft, repeat((), len(taken))), maxlen=0)
+            self._taken = []
+            self._points -= sum([item.points for item in taken])
+            self._weight -= sum([item.weight for item in taken])
             if taken:
                 self._takes += 1
                 self._stalled = False
                 self._room.notify_all()
-        return taken
+
+    def call_at_next_put(self, call: Callable[[], None]) -> None:
+        """Call it once, when something is put: who takes here is gone."""
+        with self._lock:
+            self._at_next_put = call
+            self._waiting = True
+
+    def close(self, late: Callable[[Item], None]) -> None:
+        """Take nothing more: what is still put is given to `late`."""
+        with self._lock:
+            self._late = late
+            self._max_bytes = -1
 
     def wait(self, timeout_seconds: float) -> None:
         """Until there is something, `wake`, or the timeout."""

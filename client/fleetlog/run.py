@@ -14,6 +14,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, SupportsFloat, SupportsIndex
 
+from fleetlog_core.errors import shown
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.events import check_event
 from fleetlog_core.rules.names import check_key, check_keys
@@ -25,34 +26,63 @@ from fleetlog.datasets import Described, to_dataset
 from fleetlog.deliveries import delivery_to, flush_delivery
 from fleetlog.delivery import Delivery, diagnostics
 from fleetlog.errors import FleetlogError
+from fleetlog.exit_codes import state_of_code
 from fleetlog.file_logging import FileLogger
 from fleetlog.guard import never_raises
+from fleetlog.open_run import END_STATES, OpenRun
 from fleetlog.outbox import Fact, Row, Slice, Writer
 from fleetlog.params import to_keys, to_params, to_tags
+from fleetlog.run_clock import RunClock
 from fleetlog.steps import to_points
 from fleetlog.values import LeftOut, Unusable, number, step_number, text, told
 
 SLICE_POINTS = 100_000
 SERIES_WAIT_SECONDS = 60.0
+LEAVE_SECONDS = 5.0
+"""Longest wait for what a run logged when an error leaves its block."""
 _INT64 = 1 << 63
+_NOBODY = -1
+"""No process's id: a run that came from another process is not joined yet, and not opened here."""
 
 
 class Run:
     """One execution. Made by fleetlog.start_run; used as a context manager it ends by itself."""
 
     def __init__(self, writer: Writer, target: str | None) -> None:
+        self._bind(writer, target, os.getpid())
+        self._delivery.add(writer)
+        exits.watch(self._open)
+
+    def _bind(self, writer: Writer, target: str | None, pid: int) -> None:
         self._target = target
         self._writer = writer
         self._delivery: Delivery = delivery_to(target)
-        self._pid = self._opened_by = os.getpid()
-        self._dropped: dict[str, int] = {}
-        """Points that could not be taken as they were, by reason; told when the run ends."""
+        self._pid = pid
+        self._clock = RunClock()
+        self._now = self._clock.now_millis
+        self._open = OpenRun(writer, self._delivery, self._clock, pid)
+        self._dropped = self._open.dropped
         self._keys: dict[tuple[str, ...], tuple[str, ...]] = {}
         """Keys of steps that were logged; nothing for those of which one is not valid."""
         self._next_step = 0
-        self._ended = False
-        self._delivery.add(writer)
-        exits.watch(self)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process gets a run that it joins, as one more writer, with the first thing that it logs."""
+        one = self._writer
+        return _joined, (
+            type(self), self._target, one.namespace, one.run_id, one.rank, one.experiment, one.experiment_id
+        )  # fmt: skip
+
+    def go_on_behind(self, step: int | None) -> None:
+        """Steps that are not given follow this one; None: they begin at 0."""
+        if step is not None:
+            self._next_step = max(self._next_step, step + 1)
 
     @property
     def id(self) -> str:
@@ -109,7 +139,7 @@ class Run:
             keys, values = self._points(metrics)
         if not keys:
             return
-        row = Row(self._writer, keys, values, step, millis(time_))
+        row = Row(self._writer, keys, values, step, self._now() if time_ is None else millis(time_))
         if not self._delivery.outbox.put(row):
             self._delivery.full(len(keys))
 
@@ -168,7 +198,7 @@ class Run:
                 f"series:{key}", f"{points:,} points of {key!r} were not logged: {found.examples.get(reason, reason)}"
             )
         count = len(found.values)
-        now = millis(None)
+        now = self._now()
         deadline = time.monotonic() + SERIES_WAIT_SECONDS
         for first in range(0, count, SLICE_POINTS):
             last = first + SLICE_POINTS
@@ -296,12 +326,12 @@ class Run:
     def _files(self) -> FileLogger:
         if self._pid != os.getpid():
             self._rejoin()
-        return FileLogger(self._delivery, self._writer, self._put)
+        return FileLogger(self._delivery, self._writer, self._put, self._now)
 
     def _say(self, **payload: Any) -> None:
         if self._pid != os.getpid():
             self._rejoin()
-        self._put(event_pb2.Event(observe_time_millis=millis(None), **payload))
+        self._put(event_pb2.Event(observe_time_millis=self._now(), **payload))
 
     def _put(self, event: event_pb2.Event) -> None:
         try:
@@ -321,7 +351,8 @@ class Run:
         )
         self._delivery = delivery_to(self._target)
         self._delivery.add(self._writer)
-        self._dropped = {}
+        self._open = OpenRun(self._writer, self._delivery, self._clock, self._open.opened_by)
+        self._dropped = self._open.dropped
         self._pid = os.getpid()
         exits.child_writes()
 
@@ -344,32 +375,30 @@ class Run:
         Waits until all of it is durable, unless told not to; warns of what is not by then, which is still sent for as
         long as the process lives.
         """
-        if self._ended:
+        if self._open.ended:
             return
-        number = event_pb2.RunState.Value(f"RUN_STATE_{state.upper()}")
-        self._ended = True
-        exits.unwatch(self)
+        word = state.upper() if isinstance(state, str) else ""
+        if word not in END_STATES:
+            diagnostics.warning(
+                "run %s goes on: finish(%s) ends no run, give one of %s", self.id, shown(state), ", ".join(END_STATES)
+            )
+            return
         if self._pid != os.getpid():
             self._rejoin()
-        for reason, points in self._dropped.items():
-            self._delivery.outbox.lose(self._writer, reason, points)
-        self._say(run_finished=event_pb2.RunFinished(state=number, end_time_millis=self._end_millis(end_time)))
+        self._finish(word, end_time)
         if wait and not self._delivery.flush(timeout):
             pending = self._delivery.pending() or "the last events"
             diagnostics.warning("run %s: after %.0f s %s are not delivered yet", self.id, timeout, pending)
 
-    def _end_millis(self, end_time: object) -> int:
-        """The end; a time that is none costs no run its end."""
-        try:
-            return millis(end_time)
-        except Unusable as error:
-            self.lost("end_time", error)
-            return millis(None)
-
-    def end_with_process(self, state: str) -> None:
-        """See exits.Ending."""
-        if self._opened_by == os.getpid():
-            self.finish(state, wait=False)
+    def _finish(self, state: str, end_time: object) -> None:
+        at = None
+        if end_time is not None:
+            try:
+                at = millis(end_time)
+            except Unusable as error:  # it ends now, whatever was given
+                self.lost("end_time", error)
+        exits.unwatch(self._open)
+        self._open.end(state, at)
 
     def __enter__(self) -> Self:
         return self
@@ -377,16 +406,36 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._opened_by != os.getpid():
+        if self._open.opened_by != os.getpid():
             # A forked child leaves the block: the run is its parent's to end.
             self._leave()
         elif kind is None or (isinstance(error, SystemExit) and not error.code):
             self.finish()
-        elif issubclass(kind, (Exception, SystemExit)):
-            self.finish("FAILED")
+        elif isinstance(error, SystemExit):
+            self._end_with_error(state_of_code(error.code))
         else:
-            self.finish("KILLED")
+            self._end_with_error("FAILED" if issubclass(kind, Exception) else "KILLED")
+
+    def _end_with_error(self, state: str) -> None:
+        """End it on the way out of a process that ends too, most likely: then the wait is part of that one's."""
+        if self._open.ended:
+            return
+        self.finish(state, wait=False)
+        begun = time.monotonic()
+        if not self._delivery.flush(LEAVE_SECONDS):
+            exits.waited_in_vain(time.monotonic() - begun)
 
     def _leave(self) -> None:
         if self._pid == os.getpid() and not self._delivery.flush(exits.EXIT_SECONDS):
             diagnostics.warning("run %s: %s are not delivered yet", self.id, self._delivery.pending())
+
+
+def _joined(
+    kind: type[Run], target: str | None, namespace: str, run_id: bytes, rank: int | None, experiment: str,
+    experiment_id: int | None,
+) -> Run:  # fmt: skip
+    """See Run.__reduce__. As in a forked child, the run is not this process's to end."""
+    run = kind.__new__(kind)
+    started = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_JOIN)
+    run._bind(Writer(namespace, run_id, new_random_id(), rank, experiment, started, experiment_id), target, _NOBODY)
+    return run

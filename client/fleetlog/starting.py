@@ -8,45 +8,54 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import TypeVar
+from uuid import UUID
 
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_core.ids import new_random_id, new_run_id, parse_id
+from fleetlog_core.ids import new_random_id, new_run_id
 from fleetlog_core.rules.events import check_event
 from fleetlog_core.rules.names import check_experiment_name, check_namespace
 from fleetlog_proto.v1 import event_pb2
 
+from fleetlog.arguments import flag
 from fleetlog.columns import millis, pieces
 from fleetlog.connection import resolve_namespace
 from fleetlog.deliveries import delivery_to
-from fleetlog.errors import RETRY, FleetlogError
+from fleetlog.errors import RETRY, FleetlogError, is_fleetlogs
+from fleetlog.last_steps import last_step
 from fleetlog.outbox import Writer
 from fleetlog.params import to_params, to_tags
 from fleetlog.run import Run
+from fleetlog.start_arguments import id_of, rank_of, text_of
 from fleetlog.values import LeftOut, Unusable
+from fleetlog.views import RunView
 
+START_SECONDS = 5.0
+"""Longest wait for a server, at the start, for each thing that is asked of it."""
 Item = TypeVar("Item")
 
 
 def start_run(
-    experiment: str = "Default",
-    name: str = "",
+    experiment: str | None = "Default",
+    name: str | None = "",
     *,
     params: Mapping[str, object] | None = None,
     tags: Mapping[str, object] | None = None,
-    parent: Run | str | None = None,
-    run_id: str | None = None,
+    parent: Run | RunView | UUID | str | None = None,
+    run_id: UUID | str | None = None,
     resume: bool = False,
-    rank: int | None = None,
+    rank: int | str | None = None,
     user: str | None = None,
     start_time: datetime | float | str | None = None,
     target: str | None = None,
     namespace: str | None = None,
-    writer_id: str | None = None,
+    writer_id: UUID | str | None = None,
 ) -> Run:
     """Start a run, join one (run_id=…), or go on with one that ended (run_id=…, resume=True).
 
     Returns at once when the experiment is known to this process; else it asks the server for up to five seconds. A
-    server that refuses raises FleetlogError; a server that is not there is warned about, and events wait for it.
+    server that refuses raises FleetlogError; a server that is not there is warned about, and events wait for it. In a
+    run that was there before, steps that are not given go on behind its last one: the server is asked for that, too.
+    A wrong argument raises InvalidArgument, which names it. `rank` may be a text, as RANK is in the environment.
     `writer_id` (32 hexadecimal digits) makes an import repeatable: the same writer sending the same events again
     changes nothing. It is for runs whose id is given too. `params` and `tags` as in Run.log_params and Run.set_tags: an
     item that can't be one is counted and warned about, the others are kept. `start_time` by fleetlog_core.times: a
@@ -54,38 +63,40 @@ def start_run(
     """
     inputs = Inputs(params, tags)
     writer = started_writer(
-        experiment, name, inputs, parent.id if isinstance(parent, Run) else parent,
-        run_id, resume, rank, user, start_time, namespace, writer_id,
-    )  # fmt: skip
+        experiment, name, inputs, parent, run_id, resume, rank, user, start_time, namespace, writer_id
+    )
     delivery = delivery_to(target)
     try:
-        writer.experiment_id = delivery.resolve(writer.namespace, experiment, 5.0)
+        writer.experiment_id = delivery.resolve(writer.namespace, writer.experiment, START_SECONDS)
     except FleetlogError as error:
-        if error.code not in RETRY:
+        if error.code not in RETRY and is_fleetlogs(error):
             raise
         delivery.warn("start", f"run {writer.run_id.hex()} goes on without a server, its events wait: {error}")
     run = Run(writer, target)
     inputs.say_the_rest(run)
+    if run_id is not None and writer_id is None and writer.experiment_id is not None:
+        run.go_on_behind(last_step(delivery, writer, START_SECONDS))
     return run
 
 
 def started_writer(
-    experiment: str,
-    name: str,
+    experiment: object,
+    name: object,
     inputs: Inputs,
-    parent: str | None,
-    run_id: str | None,
-    resume: bool,
-    rank: int | None,
-    user: str | None,
-    start_time: datetime | float | str | None,
-    namespace: str | None,
-    writer_id: str | None,
+    parent: object,
+    run_id: object,
+    resume: object,
+    rank: object,
+    user: object,
+    start_time: object,
+    namespace: object,
+    writer_id: object,
 ) -> Writer:
     """Check everything by the server's own rules. InvalidArgument, ValueError."""
-    space = check_namespace(resolve_namespace(namespace))
-    check_experiment_name(experiment, "experiment")
-    if resume and run_id is None:
+    space = check_namespace(resolve_namespace(text_of("namespace", namespace, "")))
+    experiment_name = text_of("experiment", experiment, "Default")
+    check_experiment_name(experiment_name, "experiment")
+    if flag("resume", resume) and run_id is None:
         raise ValueError("resume=True goes on with a run: give its run_id")
     opening = event_pb2.RUN_OPENING_CREATE
     if resume:
@@ -93,10 +104,10 @@ def started_writer(
     elif run_id is not None and writer_id is None:
         opening = event_pb2.RUN_OPENING_JOIN
     started = event_pb2.RunStarted(
-        name=name,
-        user=_user() if user is None else user,
+        name=text_of("name", name, ""),
+        user=_user() if user is None else text_of("user", user, ""),
         start_time_millis=_start_millis(start_time),
-        parent_run_id=b"" if parent is None else parse_id(parent, "parent"),
+        parent_run_id=b"" if parent is None else id_of("parent", parent),
         params=inputs.params,
         tags=dict(inputs.tags),
         opening=opening,
@@ -105,10 +116,10 @@ def started_writer(
     return Writer(
         namespace=space,
         # The id's time is the start, so that ids and starts are in one order for runs of the past too.
-        run_id=new_run_id(started.start_time_millis) if run_id is None else parse_id(run_id),
-        writer_id=new_random_id() if writer_id is None else parse_id(writer_id, "writer_id"),
-        rank=rank,
-        experiment=experiment,
+        run_id=new_run_id(started.start_time_millis) if run_id is None else id_of("run_id", run_id),
+        writer_id=new_random_id() if writer_id is None else id_of("writer_id", writer_id),
+        rank=rank_of(rank),
+        experiment=experiment_name,
         started=started,
     )
 

@@ -75,10 +75,14 @@ class UnderWay:
             self._ended(stream)
         return stream
 
-    def _ended(self, stream: Stream[object]) -> None:
+    def forget(self, stream: Stream[Response]) -> None:
+        """Do not know of the stream any more: an exception came amid it, and gRPC may hold its lock for ever."""
         with self._changed:
-            self._streams.remove(stream)
+            self._streams = [one for one in self._streams if one is not stream]
             self._changed.notify_all()
+
+    def _ended(self, stream: Stream[object]) -> None:
+        self.forget(stream)
 
     def pause(self, timeout_seconds: float) -> bool:
         """Let no call begin until `resume`, and end the streams: whether nothing was under way in time."""

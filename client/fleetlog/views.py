@@ -12,7 +12,7 @@ from fleetlog_core.errors import FleetlogError
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
 from fleetlog_proto.v1.position_pb2 import Position
 
-from fleetlog import frames
+from fleetlog import frames, messages
 from fleetlog.answers import BAD_ANSWER
 from fleetlog.datasets import Dataset
 from fleetlog.params import Value, from_param
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa
+
+messages.register()
 
 
 _STATES = {int(number): name.removeprefix("RUN_STATE_") for name, number in event_pb2.RunState.items()}

@@ -19,9 +19,12 @@ trace, SQL, a path or a secret. Messages here are written for the user: which fi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from fleetlog_core.printable import printable
 
+DOMAIN = "fleetlog"
+"""ErrorInfo.domain of every error that a fleetlog server says: proxies in between have errors of their own."""
 SHOWN_CHARACTERS = 100
 
 
@@ -43,10 +46,13 @@ class FleetlogError(Exception):
     """The base of every error that a client may see.
 
     `reason` is stable and machine-readable (UPPER_SNAKE_CASE); `message` is one line without hidden characters,
-    whatever texts of users or servers went into it; `violations` name fields; `metadata` is small and safe to show.
+    whatever texts of users or servers went into it; `violations` name fields; `metadata` is small and
+    safe to show. It can be pickled and copied: workers' errors reach the process that waits for them.
     """
 
     code = "UNKNOWN"
+    domain = DOMAIN
+    """ErrorInfo.domain; "" in a client for what is not known to be said by a fleetlog server."""
 
     def __init__(
         self,
@@ -64,6 +70,16 @@ class FleetlogError(Exception):
         self.violations = violations
         self.metadata = metadata or {}
         self.retry_after_seconds = retry_after_seconds
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.args), self.__dict__
+
+
+def _restored(kind: type[FleetlogError], args: tuple[object, ...]) -> FleetlogError:
+    """An error whose attributes follow: what pickle makes of one."""
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class InvalidArgument(FleetlogError):

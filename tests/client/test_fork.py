@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import fleetlog
+import pytest
 
-from tests.client.processes import ended, said, train
+from tests.client.processes import ended, said, train, wait_for
 
 
 def test_parent_and_child_write_side_by_side(embedded_target: str, tmp_path: Path) -> None:
@@ -225,3 +226,93 @@ def test_a_client_reads_in_the_child_what_the_parent_wrote(embedded_target: str,
     )
     assert done.returncode == 0, done.stderr
     assert said(done) == 0
+
+
+FORKED_WORKERS = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+FORK = multiprocessing.get_context("fork")
+
+def work(number):
+    run = fleetlog.start_run("forked workers", f"{HOW} {number}")
+    for step in range(5):
+        run.log({"loss": float(number)}, step=step)
+    if number == 9:
+        raise RuntimeError("x")
+    return number
+
+fleetlog.Client().create_experiment("forked workers", exist_ok=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "script", "states"),
+    [
+        (
+            "Process",
+            "workers = [FORK.Process(target=work, args=(n,)) for n in (0, 1, 9)]\n"
+            "for one in workers: one.start()\nfor one in workers: one.join()",
+            {"Process 0": "FINISHED", "Process 1": "FINISHED", "Process 9": "FAILED"},
+        ),
+        ("Pool", "with FORK.Pool(2) as pool: pool.map(work, range(2))", {f"Pool {n}": "FINISHED" for n in range(2)}),
+        (
+            "executor",
+            "with ProcessPoolExecutor(2, mp_context=FORK) as pool: list(pool.map(work, range(2)))",
+            {f"executor {n}": "FINISHED" for n in range(2)},
+        ),
+        (
+            "os._exit",
+            "for code in (0, 5):\n    pid = os.fork()\n    if pid == 0: work(code) + os._exit(code)\n"
+            "    os.waitpid(pid, 0)",
+            {"os._exit 0": "FINISHED", "os._exit 5": "FAILED"},
+        ),
+    ],
+)
+def test_a_run_that_a_forked_worker_opens_ends_with_it(
+    embedded_target: str, tmp_path: Path, how: str, script: str, states: dict[str, str]
+) -> None:
+    # The parent writes too, so there is something that must be left behind.
+    head = f"HOW = {how!r}\n{FORKED_WORKERS}\nfleetlog.start_run('forked workers', 'parent').finish()\n"
+    done = train(head + script, tmp_path, embedded_target)
+    assert done.returncode == 0, done.stderr
+    client = fleetlog.Client(embedded_target)
+    runs = wait_for(
+        lambda: client.search_runs(f"attributes.name LIKE '{how} %'", experiments=["forked workers"]),
+        lambda runs: {run.name: run.state for run in runs} == states,
+    )
+    assert {run.name: run.state for run in runs} == states
+    assert [len(run.metric("loss")) for run in runs] == [5] * len(states)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_run_that_is_passed_to_another_process_is_joined_there(
+    embedded_target: str, tmp_path: Path, method: str
+) -> None:
+    done = train(
+        f"""
+        import multiprocessing
+
+        def work(run, number):
+            run.log({{"loss": float(number)}}, step=number)
+
+        if __name__ == "__main__":
+            context = multiprocessing.get_context({method!r})
+            with fleetlog.start_run("passed on") as run:
+                workers = [context.Process(target=work, args=(run, number)) for number in range(2)]
+                for one in workers:
+                    one.start()
+                for one in workers:
+                    one.join()
+                state = fleetlog.Client().get_run(run.id).state
+                run.log({{"loss": 2.0}}, step=2)
+            print(json.dumps([run.id, state]))
+        """,
+        tmp_path,
+        embedded_target,
+    )
+    assert done.returncode == 0, done.stderr
+    run_id, state = said(done)
+    assert state == "RUNNING"
+    view = ended(embedded_target, run_id)
+    assert view.state == "FINISHED"
+    assert view.metric("loss").steps.tolist() == [0, 1, 2]

@@ -33,11 +33,11 @@ def sent(frames: InFlight) -> list[int]:
 def test_a_new_stream_sends_again_what_has_no_answer_and_in_order() -> None:
     frames = InFlight(threading.Condition())
     for sequence in (1, 2, 3):
-        frames.add(WRITER, frame(sequence))
+        frames.extend([(WRITER, frame(sequence))])
     assert frames.points == 12
     assert sent(frames) == [1, 2, 3]
     frames.answered()
-    frames.add(WRITER, frame(4))
+    frames.extend([(WRITER, frame(4))])
     assert sent(frames) == [4]
     frames.begin()
     assert sent(frames) == [2, 3, 4]
@@ -46,7 +46,7 @@ def test_a_new_stream_sends_again_what_has_no_answer_and_in_order() -> None:
 
 def test_the_one_whose_answer_is_next_was_sent() -> None:
     frames = InFlight(threading.Condition())
-    frames.add(WRITER, frame(1))
+    frames.extend([(WRITER, frame(1))])
     assert frames.first_sent() is None
     assert frames.silent_seconds() == 0
     assert frames.next() == [frames.first_sent()]
@@ -59,7 +59,7 @@ def test_the_one_whose_answer_is_next_was_sent() -> None:
 def test_several_go_together_once_the_stream_allows_it_and_a_new_stream_asks_anew() -> None:
     frames = InFlight(threading.Condition())
     for sequence in range(1, 7):
-        frames.add(WRITER, frame(sequence))
+        frames.extend([(WRITER, frame(sequence))])
     assert [len(frames.next()), len(frames.next())] == [1, 1]
     frames.allow(3)
     assert [one.frame.events[0].sequence for one in frames.next()] == [3, 4, 5]
@@ -72,12 +72,12 @@ def test_several_go_together_once_the_stream_allows_it_and_a_new_stream_asks_ane
 def test_requests_of_several_frames_stay_small_and_a_large_frame_goes_alone() -> None:
     frames = InFlight(threading.Condition())
     for sequence in (1, 2, 3, 4):
-        frames.add(WRITER, frame(sequence))
+        frames.extend([(WRITER, frame(sequence))])
     small = frames.size // 4
     large = frame(5)
     large.events[0].metrics_logged.columns[0].key = "k" * (REQUEST_BYTES - small)
-    frames.add(WRITER, large)
-    frames.add(WRITER, frame(6))
+    frames.extend([(WRITER, large)])
+    frames.extend([(WRITER, frame(6))])
     frames.allow(100)
     sizes = []
     while request := frames.next():
@@ -99,11 +99,11 @@ def frames_of(frames: InFlight) -> list[Sent]:
 def test_a_marker_waits_for_what_is_there_and_for_nothing_more() -> None:
     frames = InFlight(threading.Condition())
     at_once, later = Marker(), Marker()
-    frames.mark(at_once)
+    frames.extend([at_once])
     assert at_once.reached.is_set()
-    frames.add(WRITER, frame(1))
-    frames.mark(later)
-    frames.add(WRITER, frame(2))
+    frames.extend([(WRITER, frame(1))])
+    frames.extend([later])
+    frames.extend([(WRITER, frame(2))])
     assert not later.reached.is_set()
     assert frames.answered().markers == [later]
     assert len(frames) == 1

@@ -11,6 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 ROOM = 5_000
+
+
+def take(outbox: Outbox, points: int) -> list[Item]:
+    """Take items for good."""
+    taken = outbox.take(points)
+    outbox.settle()
+    return taken
+
+
 WRITERS = [Writer("default", bytes([n]) * 16, bytes([n]) * 16, None, "e", event_pb2.RunStarted()) for n in range(2)]
 
 
@@ -45,7 +54,7 @@ class Queue(RuleBasedStateMachine):
 
     @rule(points=st.integers(1, 200))
     def take(self, points: int) -> None:
-        self.taken += self.outbox.take(points)
+        self.taken += take(self.outbox, points)
 
     @invariant()
     def room_is_kept(self) -> None:
@@ -55,7 +64,7 @@ class Queue(RuleBasedStateMachine):
         assert sum(isinstance(item, Loss) for item in self.outbox._items) <= len(WRITERS)
 
     def teardown(self) -> None:
-        while more := self.outbox.take(100):
+        while more := take(self.outbox, 100):
             self.taken += more
         for number, writer in enumerate(WRITERS):
             rows = [item.step for item in self.taken if isinstance(item, Row) and item.writer is writer]
@@ -76,7 +85,7 @@ def test_the_life_cycle_fits_when_points_do_not_and_is_bounded_too() -> None:
     assert outbox.put(Fact(WRITERS[0], finished))
     for _ in range(100):
         outbox.put(Fact(WRITERS[0], finished))
-    taken = outbox.take(1_000_000)
+    taken = take(outbox, 1_000_000)
     (loss,) = [item for item in taken if isinstance(item, Loss)]
     assert loss.lost_points == 1
     assert loss.lost_events == 101 - sum(isinstance(item, Fact) for item in taken) > 0
@@ -91,7 +100,7 @@ def test_bulk_waits_for_room_and_loses_nothing() -> None:
     taken: list[Item] = []
     while len(taken) < len(pieces):
         outbox.wait(5.0)
-        taken += outbox.take(100)
+        taken += take(outbox, 100)
     producer.join()
     assert all(outcome)
     assert taken == pieces
@@ -105,7 +114,7 @@ def test_waiting_is_over_when_nothing_leaves_and_begins_again_when_something_doe
     # The server is away, which is known by now: the next one does not wait at all.
     outbox._stall_seconds = 3600.0
     assert not outbox.put(row(WRITERS[0], 2), 3600.0)
-    outbox.take(1)
+    take(outbox, 1)
     assert outbox.put(row(WRITERS[0], 3), 3600.0)
 
 

@@ -222,7 +222,9 @@ def test_a_folder_that_takes_long_does_not_hold_the_training(place: House, tmp_p
     for number in range(20):
         (tmp_path / f"{number:02}.txt").write_text(str(number))
     with Run(writer(), place.target) as run:
-        FileLogger(delivery_to(place.target), run._writer, run._put).log_tree(tmp_path, "tree", tree_seconds=-1.0)
+        FileLogger(delivery_to(place.target), run._writer, run._put, run._now).log_tree(
+            tmp_path, "tree", tree_seconds=-1.0
+        )
     assert len([name for name in kept(place, tmp_path) if name.startswith("tree/")]) == 20
 
 

@@ -116,8 +116,7 @@ def test_every_statement_can_be_run_twice() -> None:
 
 def test_numbers_are_given_once() -> None:
     numbers = [name.split("_")[0] for name in migrations()]
-    assert len(set(numbers)) == len(numbers)
-    assert all(len(number) == 4 and number.isdigit() for number in numbers)
+    assert numbers == [f"{n:04}" for n in range(1, len(numbers) + 1)]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from fleetlog_core.errors import FleetlogError
+from fleetlog_core.errors import DOMAIN, FleetlogError
 
-DOMAIN = "fleetlog"
 DETAILS_KEY = "grpc-status-details-bin"
 TEXT_BYTES = 1_000
 """What a status says travels in metadata, of which clients take 8 KiB: beyond that they see RESOURCE_EXHAUSTED."""

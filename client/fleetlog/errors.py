@@ -127,11 +127,13 @@ def is_fleetlogs(error: FleetlogError) -> bool:
 
 __all__ = [
     "AlreadyExists",
+    "DataLoss",
     "DeadlineExceeded",
     "FailedPrecondition",
     "FleetlogError",
     "InvalidArgument",
     "NotFound",
+    "OutOfRange",
     "ResourceExhausted",
     "Unavailable",
     "from_call",

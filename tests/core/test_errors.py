@@ -44,4 +44,4 @@ def test_an_error_of_a_field_names_it_twice() -> None:
 
 def test_every_kind_has_a_code_of_its_own() -> None:
     kinds = FleetlogError.__subclasses__()
-    assert len({kind.code for kind in kinds}) == len(kinds) == 8
+    assert len({kind.code for kind in kinds}) == len(kinds) == 9

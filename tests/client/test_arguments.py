@@ -59,7 +59,7 @@ def test_experiments_in_many_forms(given: Any, expected: Any) -> None:
         True,
         [7.5],
         [-1],
-        [object()],
+        [Ellipsis],
         b"name",
         ["a", b"b"],
         [["a"]],

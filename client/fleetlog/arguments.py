@@ -83,7 +83,8 @@ def flag(name: str, value: object) -> bool:
 
 
 def count(name: str, value: object, least: int, most: int = _INT64 - 1) -> int:
-    """A whole number of this range. InvalidArgument."""
+    """A whole number of this range. InvalidArgument: OVER_LIMIT for one outside it, as servers say."""
+    reason = "ARGUMENT_INVALID"
     if not isinstance(value, (bool, str, bytes)):
         try:
             found = step_number(value)
@@ -92,8 +93,9 @@ def count(name: str, value: object, least: int, most: int = _INT64 - 1) -> int:
         else:
             if least <= found <= most:
                 return found
+            reason = "OVER_LIMIT"
     limit = f"a whole number from {least:,}" + (f" to {most:,}" if most < _INT64 - 1 else "")
-    raise invalid(name, value, limit)
+    raise invalid(name, value, limit, reason)
 
 
 def real(name: str, value: object) -> float:

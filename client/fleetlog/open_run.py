@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog.delivery import Delivery
-from fleetlog.outbox import Fact, Writer
+from fleetlog.items import Fact, Writer
 from fleetlog.run_clock import JUMP_SECONDS, RunClock
 
 END_STATES = ("FINISHED", "FAILED", "KILLED")

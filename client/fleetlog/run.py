@@ -24,13 +24,14 @@ from fleetlog import exits
 from fleetlog.columns import columns, millis, pieces
 from fleetlog.datasets import Described, to_dataset
 from fleetlog.deliveries import delivery_to, flush_delivery
-from fleetlog.delivery import Delivery, diagnostics
+from fleetlog.delivery import Delivery
+from fleetlog.diagnostics import diagnostics
 from fleetlog.errors import FleetlogError
 from fleetlog.exit_codes import state_of_code
 from fleetlog.file_logging import FileLogger
 from fleetlog.guard import never_raises
+from fleetlog.items import Fact, Row, Slice, Writer
 from fleetlog.open_run import END_STATES, OpenRun
-from fleetlog.outbox import Fact, Row, Slice, Writer
 from fleetlog.params import to_keys, to_params, to_tags
 from fleetlog.run_clock import RunClock
 from fleetlog.steps import to_points
@@ -141,7 +142,7 @@ class Run:
             return
         row = Row(self._writer, keys, values, step, self._now() if time_ is None else millis(time_))
         if not self._delivery.outbox.put(row):
-            self._delivery.full(len(keys))
+            self._delivery.account.full(len(keys))
 
     def _drop(self, reason: str, points: int) -> None:
         self._dropped[reason] = self._dropped.get(reason, 0) + points
@@ -205,7 +206,7 @@ class Run:
             piece = None if found.times is None else found.times[first:last]
             item = Slice(self._writer, key, found.steps[first:last], found.values[first:last], piece, now)
             if not self._delivery.outbox.put(item, deadline - time.monotonic()):
-                self._delivery.full(item.points)
+                self._delivery.account.full(item.points)
         if count:
             self._next_step = int(found.steps[-1]) + 1
 

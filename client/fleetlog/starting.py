@@ -20,9 +20,9 @@ from fleetlog.arguments import flag
 from fleetlog.columns import millis, pieces
 from fleetlog.connection import resolve_namespace
 from fleetlog.deliveries import delivery_to
-from fleetlog.errors import RETRY, FleetlogError, is_fleetlogs
+from fleetlog.errors import FleetlogError, is_verdict
+from fleetlog.items import Writer
 from fleetlog.last_steps import last_step
-from fleetlog.outbox import Writer
 from fleetlog.params import to_params, to_tags
 from fleetlog.run import Run
 from fleetlog.start_arguments import id_of, rank_of, text_of
@@ -69,7 +69,7 @@ def start_run(
     try:
         writer.experiment_id = delivery.resolve(writer.namespace, writer.experiment, START_SECONDS)
     except FleetlogError as error:
-        if error.code not in RETRY and is_fleetlogs(error):
+        if is_verdict(error):
             raise
         delivery.warn("start", f"run {writer.run_id.hex()} goes on without a server, its events wait: {error}")
     run = Run(writer, target)

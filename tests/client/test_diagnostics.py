@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from fleetlog.delivery import diagnostics
+from fleetlog.diagnostics import diagnostics
 from fleetlog_core.errors import FleetlogError
 
 

@@ -37,7 +37,9 @@ class ExperimentNumbers:
         self._known: dict[Name, int] = {}
         self._waiting: dict[Writer, event_pb2.Event] = {}
         """Writers that are held back, with their first events."""
-        self._changed = threading.Condition()
+        # Taken by itself: an exception from another thread may come amid a condition's `with`, and leave it taken.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -57,19 +59,19 @@ class ExperimentNumbers:
             event.run_started.experiment_id = writer.experiment_id
             return
         self._outbox.hold(writer)
-        with self._changed:
+        with self._lock:
             self._waiting[writer] = event
             self._changed.notify_all()
 
     def begin(self) -> None:
         """Start the thread, when somebody waits and it is not alive. RuntimeError: none can be started."""
-        with self._changed:
+        with self._lock:
             if self._waiting and not self._closed and not is_alive(self._thread):
                 self._thread = started("fleetlog-experiments", self._run)
 
     def close(self) -> None:
         """Ask no more."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
 
@@ -77,12 +79,14 @@ class ExperimentNumbers:
         try:
             self._ask_for_all()
         except BaseException as error:
+            # It may have come amid a call.
+            self._connection.abandon(None)
             self._warn("experiments", f"asking for experiments ended by {error!r}; it begins again soon")
 
     def _ask_for_all(self) -> None:
         tries: dict[Name, int] = {}
         while True:
-            with self._changed:
+            with self._lock:
                 names = self._names()
                 if not names or self._closed:
                     self._thread = None
@@ -95,7 +99,7 @@ class ExperimentNumbers:
                     tries[name] = min(count + 1, 10)
             low, high = PAUSE_SECONDS
             pause = min(high, low * 2 ** max(tries.values(), default=0))
-            with self._changed:
+            with self._lock:
                 self._changed.wait_for(lambda: self._closed or not self._names() <= names, pause if tries else 0.0)  # noqa: B023
 
     def _ask(self, name: Name, timeout_seconds: float) -> bool:
@@ -108,7 +112,7 @@ class ExperimentNumbers:
                 return False
             self._warn(f"experiment:{name}", f"runs of experiment {name[1]!r} go to Default: {error.message}")
             number = DEFAULT
-        with self._changed:
+        with self._lock:
             writers = [writer for writer in self._waiting if (writer.namespace, writer.experiment) == name]
             for writer in writers:
                 writer.experiment_id = number

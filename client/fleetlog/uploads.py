@@ -68,13 +68,15 @@ class Uploads:
         self._outbox = outbox
         self._warn = warn
         self._waiting: deque[Upload] = deque()
-        self._changed = threading.Condition()
+        # Taken by itself: an exception from another thread may come amid a condition's `with`, and leave it taken.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._closed = False
 
     def add(self, upload: Upload) -> None:
         """Upload the file as soon as that is possible."""
-        with self._changed:
+        with self._lock:
             if len(self._waiting) >= MAX_WAITING or self._closed:
                 self._lost(upload, "UPLOADS_FULL", f"{len(self._waiting):,} others wait")
                 return
@@ -86,30 +88,30 @@ class Uploads:
 
     def begin(self) -> None:
         """Start the thread, when something waits and it is not alive. RuntimeError: none can be started."""
-        with self._changed:
+        with self._lock:
             if self._waiting and not self._closed and not is_alive(self._thread):
                 self._thread = started("fleetlog-uploads", self._run)
 
     @property
     def names(self) -> list[str]:
         """What waits, oldest first."""
-        with self._changed:
+        with self._lock:
             return [upload.name for upload in self._waiting]
 
     @property
     def has_room(self) -> bool:
         """Whether one more may wait."""
-        with self._changed:
+        with self._lock:
             return len(self._waiting) < MAX_WAITING and not self._closed
 
     def wait(self, timeout_seconds: float) -> bool:
         """Until nothing waits; False when the time ran out."""
-        with self._changed:
+        with self._lock:
             return self._changed.wait_for(lambda: not self._waiting or self._closed, timeout_seconds)
 
     def close(self) -> None:
         """Try no more."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
 
@@ -118,24 +120,26 @@ class Uploads:
         try:
             self._upload_all()
         except BaseException as error:
+            # It may have come amid a call.
+            self._connection.abandon(None)
             self._warn("uploads", f"the uploads ended by {error!r}; they begin again soon")
 
     def _upload_all(self) -> None:
         low, high = PAUSE_SECONDS
         pause = low
         while True:
-            with self._changed:
+            with self._lock:
                 if not self._waiting or self._closed:
                     self._thread = None
                     return
                 upload = self._waiting[0]
             if self._done(upload):
                 pause = low
-                with self._changed:
+                with self._lock:
                     self._waiting.popleft()
                     self._changed.notify_all()
                 continue
-            with self._changed:
+            with self._lock:
                 if upload.tries:
                     self._waiting.rotate(-1)
                 self._changed.wait_for(lambda: self._closed, pause)

@@ -144,15 +144,11 @@ def test_no_generation_sends_once_another_change_came() -> None:
 
 def test_streams_begin_only_when_none_is_there_and_nothing_holds_them() -> None:
     stream = StreamState()
-    assert stream.may_begin
-    stream.change(Change.BEGIN)
-    assert not stream.may_begin
-    stream.change(Change.PAUSE)
-    assert stream.state is State.ENDING
-    stream.change(Change.ENDED)
-    assert (stream.state, stream.may_begin) == (State.PAUSED, False)
-    stream.change(Change.RESUME)
-    assert stream.may_begin
+    changes = [Change.BEGIN, Change.PAUSE, Change.ENDED, Change.RESUME, Change.BEGIN, Change.ENDED]
+    states = [State.STREAMING, State.ENDING, State.PAUSED, State.IDLE, State.STREAMING, State.IDLE]
+    for change, state in zip(changes, states, strict=True):
+        stream.change(change)
+        assert (stream.state, stream.may_begin) == (state, state is State.IDLE)
 
 
 def test_nothing_begins_once_it_is_closed() -> None:

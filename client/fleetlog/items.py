@@ -21,6 +21,8 @@ class Writer:
     experiment: str
     started: event_pb2.RunStarted
     experiment_id: int | None = None
+    is_given: bool = False
+    """True if its id is the user's: another process may have used it before."""
     next_sequence: int = 1
     loss_reasons: set[str] = field(default_factory=set)
     """Reasons that losses were told under."""

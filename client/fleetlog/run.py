@@ -35,6 +35,7 @@ from fleetlog.open_run import END_STATES, OpenRun
 from fleetlog.params import to_keys, to_params, to_tags
 from fleetlog.run_clock import RunClock
 from fleetlog.steps import to_points
+from fleetlog.used_writers import warn_if_used
 from fleetlog.values import LeftOut, Unusable, number, step_number, text, told
 
 SLICE_POINTS = 100_000
@@ -361,6 +362,8 @@ class Run:
         """Wait until everything logged so far is durable, or (level "applied") can be read. DeadlineExceeded."""
         if self._pid == os.getpid():
             flush_delivery(self._delivery, timeout, level)
+            if level == "applied":
+                warn_if_used(self._delivery, self._writer, timeout)
 
     @never_raises
     def finish(

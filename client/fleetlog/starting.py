@@ -57,8 +57,9 @@ def start_run(
     run that was there before, steps that are not given go on behind its last one: the server is asked for that, too.
     A wrong argument raises InvalidArgument, which names it. `rank` may be a text, as RANK is in the environment.
     `writer_id` (32 hexadecimal digits) makes an import repeatable: the same writer sending the same events again
-    changes nothing. It is for runs whose id is given too. `params` and `tags` as in Run.log_params and Run.set_tags: an
-    item that can't be one is counted and warned about, the others are kept. `start_time` by fleetlog_core.times: a
+    changes nothing. It is for runs whose id is given too. Other events under it are not taken, which the run's problems
+    and `run.flush(level="applied")` tell (SEQUENCE_REUSED). `params` and `tags` as in Run.log_params and Run.set_tags:
+    an item that can't be one is counted and warned about, the others are kept. `start_time` by fleetlog_core.times: a
     datetime, seconds or milliseconds, or ISO 8601.
     """
     inputs = Inputs(params, tags)
@@ -119,6 +120,7 @@ def started_writer(
         run_id=new_run_id(started.start_time_millis) if run_id is None else id_of("run_id", run_id),
         writer_id=new_random_id() if writer_id is None else id_of("writer_id", writer_id),
         rank=rank_of(rank),
+        is_given=writer_id is not None,
         experiment=experiment_name,
         started=started,
     )

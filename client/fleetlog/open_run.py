@@ -29,6 +29,10 @@ class OpenRun:
     """Points that could not be taken as they were, by reason; told when the run ends."""
     ended: bool = False
 
+    def drop(self, reason: str, points: int) -> None:
+        """Count points that can't be taken."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + points
+
     def end(self, state: str, end_time_millis: int | None = None) -> None:
         """Put its end into the outbox, once."""
         if self.ended:

@@ -13,8 +13,8 @@ from fleetlog_proto.v1 import event_pb2, ingest_pb2
 from fleetlog.connection import Connection
 from fleetlog.direct import uploaded_by_parts
 from fleetlog.errors import FleetlogError
+from fleetlog.items import Writer
 from fleetlog.local_files import Digest, FileChanged, LocalFile, opened
-from fleetlog.outbox import Writer
 from fleetlog.traces import trace_metadata
 
 UPLOAD_SECONDS = 3600.0

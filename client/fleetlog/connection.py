@@ -71,7 +71,7 @@ class Connection:
         self.query = query_pb2_grpc.QueryServiceStub(self._channel)
 
     def abandon(self, stream: Stream[Response] | None) -> None:
-        """Dial anew, after an exception amid a stream that is none of gRPC's.
+        """Dial anew, after an exception amid a stream, or amid a call (None), that is none of gRPC's.
 
         It may have come where gRPC holds a lock: then nothing on this channel is ever answered again, nor is it closed.
         """

@@ -11,92 +11,41 @@ the stream breaks, or an answer says "not now", the next stream first sends agai
 
 from __future__ import annotations
 
-import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import grpc
-from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2
+from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
+from fleetlog.account import Account
 from fleetlog.connection import Connection
-from fleetlog.diagnostics import make_printable
-from fleetlog.errors import FleetlogError, from_call, from_status, is_fleetlogs
+from fleetlog.diagnostics import Warnings
+from fleetlog.errors import FleetlogError, from_call
 from fleetlog.experiment_numbers import ExperimentNumbers
-from fleetlog.framing import FRAME_POINTS, Framer
-from fleetlog.in_flight import InFlight, Sent, request_of
-from fleetlog.outbox import Fact, Item, Marker, Outbox, Writer
-from fleetlog.turns import by_writer
+from fleetlog.in_flight import InFlight
+from fleetlog.items import Fact, Item, Marker, Writer
+from fleetlog.outbox import Outbox
+from fleetlog.requests import Requests
+from fleetlog.responses import NotNow, Responses
+from fleetlog.stream_state import Change, State, StreamState
+from fleetlog.threads import is_alive, started
 from fleetlog.under_way import Stream
 from fleetlog.uploads import Uploads
 
-diagnostics = logging.getLogger("fleetlog")
-diagnostics.addFilter(make_printable)
 _jitter = random.Random()  # noqa: S311
 """Not the module's own numbers: a training that is seeded has to get the same ones on every day."""
 
-FRAME_INTERVAL_SECONDS = 0.02
-"""Under load frames are this far apart, so that they are large; a lone event goes at once."""
 BACKOFF_SECONDS = (0.1, 5.0)
 MAX_PAUSE_SECONDS = 60.0
 """The longest that a server may ask us to wait."""
-REFUSED_STREAMS = 3
-"""Streams that end as wrong with the same frame first, until the frame is set aside."""
 SILENCE_SECONDS = 20.0
 """Longest wait for an answer to a small frame; then everything without one is sent again over a new connection."""
 SLOW_BYTES_PER_SECOND = 25_000
 """A link as slow as this is no silence: a large frame has that much longer for its answer."""
 LATE_SECONDS = 5.0
 """Longest wait in all for what is logged when the process has delivered its last."""
-WARNING_SECONDS = 60.0
-_WRONG = (
-    "INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "RESOURCE_EXHAUSTED", "PERMISSION_DENIED", "NOT_FOUND",
-)  # fmt: skip
-"""Codes that speak of a frame, when fleetlog says so and names no time to come back at."""
-
-
-class _NotNow(Exception):
-    """An answer that asks for the frame again, later."""
-
-    def __init__(self, error: FleetlogError) -> None:
-        super().__init__(error.message)
-        self.error = error
-
-
-def _is_alive(thread: threading.Thread | None) -> bool:
-    return thread is not None and thread.is_alive()
-
-
-def _started(name: str, target: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=target, name=name, daemon=True)
-    thread.start()
-    return thread
-
-
-def _speaks_of_frame(error: FleetlogError) -> bool:
-    """Whether it is fleetlog's verdict on what was sent. All else, of a proxy for instance, may be over soon."""
-    return is_fleetlogs(error) and error.code in _WRONG and error.retry_after_seconds is None
-
-
-def _mismatch(what: str) -> _NotNow:
-    return _NotNow(FleetlogError("ANSWER_MISMATCH", f"the server's answers do not match what was sent: {what}"))
-
-
-def _check_answer(frame: frame_pb2.Frame, response: ingest_pb2.AppendEventsResponse) -> None:
-    """_NotNow when the answer is not of this frame, or of less than the frame has."""
-    if response.HasField("status") and not _speaks_of_frame(from_status(response.status)):
-        return
-    if (response.run_id, response.writer_id) != (frame.run_id, frame.writer_id):
-        raise _mismatch(
-            f"run {frame.run_id.hex()} and writer {frame.writer_id.hex()} were sent, run {response.run_id.hex()} and"
-            f" writer {response.writer_id.hex()} answered"
-        )
-    last = frame.events[-1].sequence
-    if not response.HasField("status") and response.durable_sequence < last:
-        raise _mismatch(
-            f"sequences up to {last:,} of run {frame.run_id.hex()} were sent, {response.durable_sequence:,} answered"
-        )
 
 
 class Delivery:
@@ -114,61 +63,47 @@ class Delivery:
         self._silence_seconds = silence_seconds
         self._ended = threading.Event()
         self.outbox = outbox or Outbox()
+        self.warn: Callable[[str, str], None] = Warnings().warn
+        """A warning of a kind, each kind once a minute."""
+        self.account = Account(self.outbox, self.warn)
         self.uploads = Uploads(connection, self.outbox, self.warn)
-        self._framer = Framer()
+        self._experiments = ExperimentNumbers(connection, self.outbox, self.warn)
         self._changed = threading.Condition()
+        self._stream = StreamState()
+        """Changed, and read where it matters, with `_changed` held."""
         self._in_flight = InFlight(self._changed)
-        self._singly = False
-        """A request was wrong as a whole: one frame a request, until it is known which one."""
-        self._generation = 0
-        # Reentrant: a signal may end the process amid a flush, by another one.
-        self._framing = threading.RLock()
-        self._experiments = ExperimentNumbers(connection)
+        self._requests = Requests(self.outbox, self._in_flight, self._stream, self._changed, self.account, self.warn)
+        self._responses = Responses(self._in_flight, self.account, connection.saw)
         self._thread: threading.Thread | None = None
         self._watcher: threading.Thread | None = None
         self._start = threading.RLock()
-        self._closed = False
         self._late_seconds = LATE_SECONDS
         self._call: Stream[ingest_pb2.AppendEventsResponse] | None = None
-        self._paused = False
-        self._streaming = False
         self._reading = False
         """Whether the delivery thread is in gRPC, or was when an exception came."""
-        self._last_warning: dict[str, float] = {}
-        self.refused_events = 0
-        self.lost_points = 0
 
     def add(self, writer: Writer) -> None:
         """A writer's first event; everything else of it follows."""
         event = event_pb2.Event(observe_time_millis=time.time_ns() // 1_000_000, run_started=writer.started)
+        self._experiments.fill_in(writer, event)
         self.outbox.put(Fact(writer, event))
         self._begin_threads()
 
     def _begin_threads(self) -> None:
         """Start the threads that are not alive: whatever ended them, nothing is sent without them."""
         with self._start:
-            if self._closed:
+            if self._stream.closed:
                 return
             try:
-                if not _is_alive(self._thread):
-                    self._thread = _started("fleetlog-delivery", self._run)
-                if not _is_alive(self._watcher):
-                    self._watcher = _started("fleetlog-watch", self._watch)
+                if not is_alive(self._thread):
+                    self._thread = started("fleetlog-delivery", self._run)
+                if not is_alive(self._watcher):
+                    self._watcher = started("fleetlog-watch", self._watch)
+                self._experiments.begin()
+                self.uploads.begin()
             except RuntimeError as error:
                 self.warn("thread", f"not delivered yet, no thread can be started: {error}")
                 self.outbox.call_at_next_put(self._begin_threads)
-
-    def full(self, points: int) -> None:
-        """Points that were not taken because the outbox is full; the run will be told."""
-        self.lost_points += points
-        self.warn("full", f"the buffer is full: {self.lost_points:,} points were lost; is the server reachable?")
-
-    def warn(self, kind: str, text: str) -> None:
-        """A warning, each kind once a minute."""
-        now = time.monotonic()
-        if now - self._last_warning.get(kind, -WARNING_SECONDS) >= WARNING_SECONDS:
-            self._last_warning[kind] = now
-            diagnostics.warning(text)
 
     def resolve(self, namespace: str, name: str, timeout_seconds: float) -> int:
         """The number of an experiment, which is made when it is not there. FleetlogError."""
@@ -176,12 +111,12 @@ class Delivery:
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until all that was put is durable or set aside, and no file waits; False when the time ran out."""
-        if self._thread is None or self._closed:
+        if self._thread is None or self._stream.closed:
             return not self.pending()
         self._begin_threads()
         deadline = time.monotonic() + timeout_seconds
         uploaded = self.uploads.wait(timeout_seconds)
-        with self._framing, self._changed:
+        with self._requests.framing, self._changed:
             # Nobody needs to be there when there is nothing for them.
             if not self._in_flight and self.outbox.empty:
                 return uploaded
@@ -192,42 +127,39 @@ class Delivery:
     @property
     def closed(self) -> bool:
         """Whether it ended."""
-        return self._closed
+        return self._stream.closed
 
     def pause(self, timeout_seconds: float) -> bool:
         """End the stream for a while, `resume` begins the next: whether its thread is through with it."""
+        self._end_stream(Change.PAUSE)
         with self._changed:
-            self._paused = True
-            self._generation += 1
-            self._changed.notify_all()
-            call = self._call
-        self.outbox.wake()
-        if call is not None:
-            call.cancel()
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._streaming, timeout_seconds)
+            return self._changed.wait_for(lambda: self._stream.state is not State.ENDING, timeout_seconds)
 
     def resume(self) -> None:
         """Go on after `pause`."""
-        with self._changed:
-            self._paused = False
-            self._changed.notify_all()
+        self._change(Change.RESUME)
 
     def close(self) -> None:
         """End the stream and its thread; what is pending is not delivered. `flush` before."""
         self.uploads.close()
+        self._experiments.close()
         self._ended.set()
         self.outbox.close(self._put_late)
+        self._end_stream(Change.CLOSE)
+        if self._thread is not None:
+            self._thread.join(2.0)
+
+    def _change(self, change: Change) -> None:
         with self._changed:
-            self._closed = True
-            self._generation += 1
+            self._stream.change(change)
             self._changed.notify_all()
-            call = self._call
+
+    def _end_stream(self, change: Change) -> None:
+        self._change(change)
+        call = self._call
         self.outbox.wake()
         if call is not None:
             call.cancel()
-        if self._thread is not None:
-            self._thread.join(2.0)
 
     @property
     def pending_points(self) -> int:
@@ -255,6 +187,8 @@ class Delivery:
 
     def _send_late(self, item: Item) -> bool:
         late = Delivery(self.connection, backoff_seconds=self._backoff_seconds)
+        if isinstance(item, Fact) and item.event.HasField("run_started"):
+            late._experiments.fill_in(item.writer, item.event)
         late.outbox.put(item)
         late._begin_threads()
         try:
@@ -269,11 +203,8 @@ class Delivery:
         try:
             self._deliver()
         except BaseException as error:
-            with self._changed:
-                self._generation += 1
-                self._streaming = False
-                self._changed.notify_all()
-                call, self._call = self._call, None
+            self._change(Change.ENDED)
+            call, self._call = self._call, None
             self._let_go(call)
             self.warn("thread", f"the delivery ended by {error!r}; it begins again with what is logged next")
             self.outbox.call_at_next_put(self._begin_threads)
@@ -285,41 +216,37 @@ class Delivery:
             stream: Stream[ingest_pb2.AppendEventsResponse] | None = None
             try:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._closed or not self._paused)
-                    if self._closed:
+                    self._changed.wait_for(lambda: self._stream.closed or self._stream.may_begin)
+                    if self._stream.closed:
                         return
-                    self._generation += 1
+                    generation = self._stream.change(Change.BEGIN)
                     self._in_flight.begin()
-                    self._streaming = True
                     self._reading = True
-                    stream = self._call = self._begin()
+                    stream = self._call = self._begin(generation)
                 responses = iter(stream)
                 while (response := self._next(responses)) is not None:
-                    self._answered(response)
+                    self._responses.answered(response)
                     attempt = 0
             except grpc.RpcError as error:
                 pause = self._broken(from_call(error, self.connection.target))
-            except _NotNow as later:
+            except NotNow as later:
                 self._let_go(stream)
                 pause = self._broken(later.error)
             except Exception as error:  # whatever it is: nothing was forgotten that has no answer, so go on
                 self.warn("delivery", f"not delivered yet, trying again: {error!r}")
                 self._let_go(stream)
-            with self._changed:
-                self._generation += 1
-                self._streaming = False
-                self._changed.notify_all()
+            self._change(Change.ENDED)
             self.outbox.wake()
             low, high = self._backoff_seconds
             delay = min(high, low * 2**attempt) * _jitter.uniform(0.5, 1.0)
             attempt = min(attempt + 1, 10)
             until = time.monotonic() + max(delay, min(pause, MAX_PAUSE_SECONDS))
             with self._changed:
-                if self._paused:
+                if self._stream.paused:
                     # Nothing is wrong: it goes on as soon as it may.
                     attempt = 0
                     continue
-                while not self._closed and (remaining := until - time.monotonic()) > 0:
+                while not self._stream.closed and (remaining := until - time.monotonic()) > 0:
                     self._changed.wait(remaining)
 
     def _next(self, responses: Iterator[ingest_pb2.AppendEventsResponse]) -> ingest_pb2.AppendEventsResponse | None:
@@ -340,8 +267,8 @@ class Delivery:
         elif stream is not None:
             stream.cancel()
 
-    def _begin(self) -> Stream[ingest_pb2.AppendEventsResponse]:
-        requests = self._requests(self._generation)
+    def _begin(self, generation: int) -> Stream[ingest_pb2.AppendEventsResponse]:
+        requests = self._requests.of(generation)
         return self.connection.under_way.begin(lambda: self.connection.ingest.AppendEvents(requests))
 
     def _watch(self) -> None:
@@ -367,135 +294,9 @@ class Delivery:
 
     def _broken(self, error: FleetlogError) -> float:
         """A stream ended by an error. How long the server asks us to wait, in seconds."""
-        if self._closed or self._paused:
+        if self._stream.closed or self._stream.paused:
             return 0.0
-        head = self._in_flight.first_sent()
-        if head is not None and _speaks_of_frame(error):
-            # Answers come in order: the first without one is what the server ended the stream at.
-            head.refused_streams += 1
-            self._singly = True
-            if head.refused_streams >= REFUSED_STREAMS:
-                self._set_aside(self._in_flight.answered(), error)
+        self._responses.stream_ended(error)
         if self.pending_points or self._in_flight:
             self.warn("stream", f"not delivered yet, trying again: {error.message}")
         return error.retry_after_seconds or 0.0
-
-    def _requests(self, generation: int) -> Iterator[ingest_pb2.AppendEventsRequest]:
-        """What the stream of a generation sends; whatever ends it, the stream ends with it, and the next one begins."""
-        try:
-            yield from self._requests_of(generation)
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            self.warn("requests", f"not delivered yet, trying again: {error!r}")
-
-    def _requests_of(self, generation: int) -> Iterator[ingest_pb2.AppendEventsRequest]:
-        """All that is in flight, in order, and what is framed meanwhile; until the generation ends."""
-        last = 0.0
-        while True:
-            with self._changed:
-                if generation != self._generation:
-                    return
-                sent = self._in_flight.next()
-                if not sent:
-                    if self._in_flight.full:
-                        self._changed.wait(1.0)
-                        continue
-                    pause = last + FRAME_INTERVAL_SECONDS - time.monotonic()
-                    if pause > 0:
-                        self._changed.wait(pause)
-                        continue
-            if sent:
-                if not all(self._experiments.fill_in(one.writer, one.frame.events[0]) for one in sent):
-                    return
-                yield request_of(sent)
-                continue
-            self.outbox.wait(1.0)
-            if self._frame(generation):
-                last = time.monotonic()
-
-    def _frame(self, generation: int) -> bool:
-        """Frame the oldest items; they are in flight from then on. False when there was none."""
-        # A generation that ends and the one that follows must not take items side by side: order would be lost.
-        with self._framing:
-            if generation != self._generation:
-                return False
-            items = self.outbox.take(FRAME_POINTS)
-            if items:
-                self._in_flight.extend(self._framer.all_frames(list(by_writer(items)), self._not_framed))
-                self.outbox.settle()
-        return bool(items)
-
-    def _not_framed(self, writer: Writer, items: Sequence[Item], error: Exception) -> None:
-        """A writer of which no frame can be made: it can't be told to its run either."""
-        points = sum(item.points for item in items)
-        self.lost_points += points
-        self.refused_events += sum(isinstance(item, Fact) for item in items)
-        self.warn(
-            f"framing:{writer.run_id.hex()}",
-            f"{points:,} points of run {writer.run_id.hex()} can't be encoded and are lost: {error!r:.200}",
-        )
-
-    def _answered(self, response: ingest_pb2.AppendEventsResponse) -> None:
-        """The answer to one request. _NotNow: from some frame on it is to be sent again."""
-        answers = [response, *response.more_responses]
-        if self._in_flight.next_answer() != len(answers):
-            # It says nothing of any frame in particular.
-            self._singly = True
-            if not response.HasField("status"):
-                raise _mismatch(f"there are {len(answers):,} answers to the frames of one request")
-            raise _NotNow(from_status(response.status))
-        for sent, answer in zip(self._in_flight.oldest(len(answers)), answers, strict=True):
-            _check_answer(sent.frame, answer)
-        # Before anything is forgotten: who sees that nothing is in flight may read at once.
-        self.connection.saw(response.position)
-        for answer in answers:
-            self._answered_one(answer)
-        if not self._in_flight:
-            self._singly = False
-        if not self._singly:
-            self._in_flight.allow(response.frames_per_request)
-
-    def _answered_one(self, response: ingest_pb2.AppendEventsResponse) -> None:
-        error = from_status(response.status) if response.HasField("status") else None
-        if error is not None and not _speaks_of_frame(error):
-            raise _NotNow(error)
-        if error is not None and error.reason == "SEQUENCE_GAP":
-            self._missing(self._in_flight.oldest(1)[0], error)
-        item = self._in_flight.answered()
-        for refusal in response.refusals:
-            self.refused_events += 1
-            refused = from_status(refusal.status)
-            self.warn(refused.reason, f"an event was refused and recorded on the run: {refused.message}")
-        if error is not None:
-            self._set_aside(item, error)
-            return
-        for marker in item.markers:
-            marker.reached.set()
-
-    def _missing(self, sent: Sent, error: FleetlogError) -> None:
-        """The server has not got what came before the frame, and nor has this client: it is counted, once.
-
-        A new stream takes the frame then, since it knows of nothing before.
-        """
-        sent.refused_streams += 1
-        if sent.refused_streams == 1:
-            expected = error.metadata.get("expected_sequence", "")
-            missing = sent.frame.events[0].sequence - int(expected) if expected.isdecimal() else 0
-            self.outbox.lose(sent.writer, error.reason, events=max(missing, 0))
-        if sent.refused_streams < REFUSED_STREAMS:
-            raise _NotNow(error)
-
-    def _set_aside(self, item: Sent, error: FleetlogError) -> None:
-        """A frame that the server will never take."""
-        events = item.frame.events
-        self.refused_events += len(events)
-        self.lost_points += item.points
-        self.warn(error.reason, f"{item.points:,} points of run {item.writer.run_id.hex()} were refused: {error}")
-        others = sum(event.WhichOneof("payload") not in ("metrics_logged", "loss_reported") for event in events)
-        # A run that takes nothing more can't be told; and a frame that does nothing but tell is not told of again.
-        if error.code in ("INVALID_ARGUMENT", "RESOURCE_EXHAUSTED") and (item.points or others):
-            untold = sum(event.loss_reported.points for event in events)
-            self.outbox.lose(item.writer, error.reason, item.points + untold, others)
-        for marker in item.markers:
-            marker.reached.set()

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
+from collections.abc import Callable
 
 from fleetlog_core.printable import printable
+
+diagnostics = logging.getLogger("fleetlog")
+WARNING_SECONDS = 60.0
+"""Time from a warning to the next one of its kind."""
+MAX_KINDS = 100
+"""Maximum of kinds that are warned about in that time; of all others one line says that they are there."""
+_OTHERS = "others"
 
 
 def make_printable(record: logging.LogRecord) -> bool:
@@ -16,3 +26,43 @@ def make_printable(record: logging.LogRecord) -> bool:
         return True
     record.msg, record.args = printable(text), ()
     return True
+
+
+diagnostics.addFilter(make_printable)
+
+
+class Warnings:
+    """Warnings of one delivery, each kind once a minute. Kinds may be a server's reasons or a user's names.
+
+    So they are bounded, in memory and in lines.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._last: dict[str, float] = {}
+        """Time of the last warning of each kind, the oldest first."""
+        # Reentrant: a signal may end the process amid a warning, and warn.
+        self._lock = threading.RLock()
+
+    def warn(self, kind: str, text: str) -> None:
+        """Warn, unless the kind was warned about a moment ago."""
+        with self._lock:
+            if not self._is_due(kind):
+                return
+            if len(self._last) >= MAX_KINDS and kind not in self._last:
+                if not self._is_due(_OTHERS):
+                    return
+                kind, text = _OTHERS, f"there are more than {MAX_KINDS} kinds of warnings: not all are shown"
+            self._last.pop(kind, None)
+            self._last[kind] = self._now()
+        diagnostics.warning("%s", text)
+
+    def _is_due(self, kind: str) -> bool:
+        over = self._now() - WARNING_SECONDS
+        if self._last.get(kind, over) > over:
+            return False
+        for old in list(self._last):
+            if self._last[old] > over:
+                break
+            del self._last[old]
+        return True

@@ -49,8 +49,11 @@ _BY_CODE: dict[str, type[FleetlogError]] = {
 _CLOSED = ("Socket closed", "Connection reset", "Broken pipe")
 _NO_GRPC = ("Failed parsing HTTP/2", "http1.x", "http2 header with status", "invalid content-type")
 """What gRPC says of a peer that speaks something else, or of a proxy that answers by itself."""
-RETRY = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED")
-"""Codes after which the same may succeed later."""
+_VERDICTS = (
+    "INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "RESOURCE_EXHAUSTED", "PERMISSION_DENIED", "NOT_FOUND",
+    "ALREADY_EXISTS",
+)  # fmt: skip
+"""Codes that speak of what was sent, when fleetlog says so and names no time to come back at."""
 _NUMBERS = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
@@ -125,6 +128,14 @@ def is_fleetlogs(error: FleetlogError) -> bool:
     return error.domain == DOMAIN
 
 
+def is_verdict(error: FleetlogError) -> bool:
+    """True if it is fleetlog's verdict on what was sent: the same has the same answer for ever.
+
+    All else, of a proxy for instance, a shortage, or an error that is not known, may be over soon.
+    """
+    return is_fleetlogs(error) and error.code in _VERDICTS and error.retry_after_seconds is None
+
+
 __all__ = [
     "AlreadyExists",
     "DataLoss",
@@ -139,4 +150,5 @@ __all__ = [
     "from_call",
     "from_status",
     "is_fleetlogs",
+    "is_verdict",
 ]

@@ -16,11 +16,12 @@ from fleetlog_core.printable import printable
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog.artifacts import artifact_event
-from fleetlog.delivery import Delivery, diagnostics
-from fleetlog.errors import RETRY, FleetlogError
-from fleetlog.outbox import Writer
+from fleetlog.delivery import Delivery
+from fleetlog.diagnostics import diagnostics
+from fleetlog.errors import FleetlogError
+from fleetlog.items import Writer
 from fleetlog.trees import Skipped, TreeFile, walk
-from fleetlog.uploads import Upload
+from fleetlog.uploads import Upload, speaks_of_file
 
 ARTIFACT_NOT_KEPT = "ARTIFACT_NOT_KEPT"
 TREE_SECONDS = 60.0
@@ -102,10 +103,11 @@ class FileLogger:
                 delivery.connection, self._writer, upload.path, upload.name, self._now(),
                 follow_link=upload.follow_link,
             )  # fmt: skip
-        except FleetlogError as error:
-            if error.code not in RETRY:
+        except Exception as error:
+            if speaks_of_file(error):
                 raise
-            delivery.warn("upload", f"artifact {upload.name} waits for the server: {error}")
+            what = error if isinstance(error, FleetlogError) else repr(error)
+            delivery.warn("upload", f"artifact {upload.name} waits, and is tried again in the background: {what}")
             delivery.uploads.add(upload)
             return
         if event.artifact_logged.content and delivery.outbox.full:

@@ -13,7 +13,7 @@ from typing import Any
 from fleetlog_core import limits
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
-from fleetlog.outbox import Fact, Item, Loss, Marker, Row, Slice, Writer
+from fleetlog.items import Fact, Item, Loss, Marker, Row, Slice, Writer
 
 FRAME_POINTS = 100_000
 FRAME_BYTES = 1_000_000

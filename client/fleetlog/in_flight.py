@@ -11,7 +11,7 @@ from itertools import islice
 
 from fleetlog_proto.v1 import frame_pb2, ingest_pb2
 
-from fleetlog.outbox import Marker, Writer
+from fleetlog.items import Marker, Writer
 
 FRAMES_IN_FLIGHT = 32
 SMALL_FRAMES_IN_FLIGHT = 4_096

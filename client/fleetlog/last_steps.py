@@ -8,7 +8,7 @@ from fleetlog_proto.v1 import position_pb2, query_pb2
 
 from fleetlog.delivery import Delivery
 from fleetlog.errors import DeadlineExceeded, FleetlogError
-from fleetlog.outbox import Marker, Writer
+from fleetlog.items import Marker, Writer
 
 
 def last_step(delivery: Delivery, writer: Writer, timeout_seconds: float) -> int | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog.delivery import Delivery
-from fleetlog.outbox import Fact, Writer
+from fleetlog.items import Fact, Writer
 from fleetlog.run_clock import JUMP_SECONDS, RunClock
 
 END_STATES = ("FINISHED", "FAILED", "KILLED")
@@ -28,6 +28,10 @@ class OpenRun:
     dropped: dict[str, int] = field(default_factory=dict)
     """Points that could not be taken as they were, by reason; told when the run ends."""
     ended: bool = False
+
+    def drop(self, reason: str, points: int) -> None:
+        """Count points that can't be taken."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + points
 
     def end(self, state: str, end_time_millis: int | None = None) -> None:
         """Put its end into the outbox, once."""

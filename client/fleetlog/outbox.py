@@ -3,6 +3,8 @@
 What does not fit is not taken, and a Loss in the queue says so: there is one of a writer and a reason at most, which
 grows until it is taken. So a run always learns what it lost, and being told costs no room.
 
+What can't be sent yet of some writers is held back, in the same room: that of the others passes it.
+
 This is the place of a journal on disk: whatever stands between `put` and `take` decides what outlives the process.
 """
 
@@ -11,13 +13,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from itertools import repeat, starmap
-from typing import Any, ClassVar
 
 from fleetlog_core.rules.losses import loss_reason
-from fleetlog_proto.v1 import event_pb2
+
+from fleetlog.items import Fact, Item, Loss, Marker, Row, Slice, Writer
 
 MAX_BYTES = 512 * 1024 * 1024
 """Room for what waits, as it lies in memory: about 1.7 million steps of three metrics, or 20 million bulk points."""
@@ -27,106 +28,20 @@ STALL_SECONDS = 5.0
 BUFFER_FULL = "BUFFER_FULL"
 
 
-@dataclass(eq=False)
-class Writer:
-    """One process writing to one run: who it is, and the next sequence. Touched by the sender once it runs."""
-
-    namespace: str
-    run_id: bytes
-    writer_id: bytes
-    rank: int | None
-    experiment: str
-    started: event_pb2.RunStarted
-    experiment_id: int | None = None
-    next_sequence: int = 1
-    loss_reasons: set[str] = field(default_factory=set)
-    """Reasons that losses were told under."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One step: values by key. Times are Unix milliseconds."""
-
-    writer: Writer
-    keys: tuple[str, ...]
-    values: Sequence[float]
-    step: int
-    time_millis: int
-
-    @property
-    def points(self) -> int:
-        """How many points."""
-        return len(self.keys)
-
-    @property
-    def weight(self) -> int:
-        """Bytes in memory, about."""
-        return 220 + 32 * len(self.keys)
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """A piece of one series. Numpy arrays or lists; times may be None (all at `time_millis`)."""
-
-    writer: Writer
-    key: str
-    steps: Any
-    values: Any
-    times: Any
-    time_millis: int
-
-    @property
-    def points(self) -> int:
-        """How many points."""
-        return len(self.values)
-
-    @property
-    def weight(self) -> int:
-        """Bytes in memory, about."""
-        return 300 + 24 * len(self.values)
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """Any other event, without its sequence."""
-
-    writer: Writer
-    event: event_pb2.Event
-    weight: int = 600
-    points: ClassVar[int] = 0
-
-
-@dataclass(eq=False)
-class Loss:
-    """What was lost of a writer, and why."""
-
-    writer: Writer
-    reason: str
-    lost_points: int = 0
-    lost_events: int = 0
-    points: ClassVar[int] = 0
-    weight: ClassVar[int] = 0
-
-
-@dataclass(eq=False)
-class Marker:
-    """Set when everything that was put before it is durable or set aside."""
-
-    reached: threading.Event = field(default_factory=threading.Event)
-    points: ClassVar[int] = 0
-    weight: ClassVar[int] = 0
-
-
-Item = Row | Slice | Fact | Loss | Marker
-
-
 class Outbox:
     """A bounded queue of items. Thread-safe."""
 
     def __init__(self, max_bytes: int = MAX_BYTES, stall_seconds: float = STALL_SECONDS) -> None:
         self._items: deque[Item] = deque()
         self._taken: list[Item] = []
-        """The first ones, as long as it is not settled what became of them."""
+        """Those of the first ones that can be sent, as long as it is not settled what became of them."""
+        self._passed = 0
+        """Items at the front that `_taken` and `_to_hold` are of."""
+        self._to_hold: list[Item] = []
+        self._held: deque[Item] = deque()
+        """Items of writers that are held back, and markers behind them, in order; from before those in `_items`."""
+        self._holding: set[Writer] = set()
+        self._released = False
         self._lock = threading.RLock()
         self._some = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
@@ -154,12 +69,14 @@ class Outbox:
             self._points += item.points
             self._weight += weight
             self._items.append(item)
+            call = None
             if self._waiting:
                 self._waiting = False
                 self._some.notify_all()
-                if self._at_next_put is not None:
-                    call, self._at_next_put = self._at_next_put, None
-                    call()
+                call, self._at_next_put = self._at_next_put, None
+        if call is not None:
+            # Outside of the lock: who begins to take here has locks of its own.
+            call()
         return True
 
     def _has_room(self, item: Row | Slice | Fact | Loss | Marker, wait_seconds: float) -> bool:
@@ -205,7 +122,8 @@ class Outbox:
         They come again, and are still here, until `settle`: nothing is lost by one who fails with them.
         """
         with self._lock:
-            if not self._taken:
+            if not self._passed:
+                self._let_released_pass()
                 taken: list[Item] = []
                 weight, room = 0, max_points
                 for item in self._items:
@@ -214,6 +132,9 @@ class Outbox:
                     taken.append(item)
                     room -= max(item.points, 1)
                     weight += item.weight
+                self._passed = len(taken)
+                if self._holding or self._held:
+                    taken, self._to_hold = self._parted(taken, bool(self._held))
                 self._taken = taken
                 for item in taken:
                     if isinstance(item, Loss):
@@ -224,16 +145,46 @@ class Outbox:
     def settle(self) -> None:
         """Let go of what was taken: it is elsewhere now."""
         with self._lock:
-            taken = self._taken
+            taken, passed = self._taken, self._passed
+            self._held.extend(self._to_hold)
             # Not a loop of Python's: an exception from another thread would come between its steps.
-            deque(starmap(self._items.popleft, repeat((), len(taken))), maxlen=0)
-            self._taken = []
+            deque(starmap(self._items.popleft, repeat((), passed)), maxlen=0)
+            self._taken, self._to_hold, self._passed = [], [], 0
             self._points -= sum([item.points for item in taken])
             self._weight -= sum([item.weight for item in taken])
             if taken:
                 self._takes += 1
                 self._stalled = False
                 self._room.notify_all()
+
+    def hold(self, writer: Writer) -> None:
+        """Hold back what is put of the writer from now on, until `release`; what others put passes it."""
+        with self._lock:
+            self._holding.add(writer)
+
+    def release(self, writer: Writer) -> None:
+        """Let the writer's items be taken, in their order."""
+        with self._lock:
+            self._holding.discard(writer)
+            self._released = True
+            self._some.notify_all()
+
+    def _let_released_pass(self) -> None:
+        """What was held back and needs not be any more is the first to be taken."""
+        if self._released:
+            free, held = self._parted(self._held, behind=False)
+            items = deque(free)
+            items.extend(self._items)
+            self._items, self._held, self._released = items, deque(held), False
+
+    def _parted(self, items: Iterable[Item], behind: bool) -> tuple[list[Item], list[Item]]:
+        """What can be sent, and what is held back: a marker is, `behind` anything else that is."""
+        free: list[Item] = []
+        held: list[Item] = []
+        for item in items:
+            back = behind or bool(held) if isinstance(item, Marker) else item.writer in self._holding
+            (held if back else free).append(item)
+        return free, held
 
     def call_at_next_put(self, call: Callable[[], None]) -> None:
         """Call it once, when something is put: who takes here is gone."""
@@ -250,7 +201,7 @@ class Outbox:
     def wait(self, timeout_seconds: float) -> None:
         """Until there is something, `wake`, or the timeout."""
         with self._lock:
-            if not self._items:
+            if not self._items and not self._released:
                 self._waiting = True
                 self._some.wait(timeout_seconds)
 
@@ -267,7 +218,7 @@ class Outbox:
     @property
     def empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._items
+        return not self._items and not self._held
 
     @property
     def full(self) -> bool:

@@ -17,30 +17,28 @@ from typing import Any, Self, SupportsFloat, SupportsIndex
 from fleetlog_core.errors import shown
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.events import check_event
-from fleetlog_core.rules.names import check_key, check_keys
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog import exits
-from fleetlog.columns import columns, millis, pieces
+from fleetlog.columns import millis, pieces
 from fleetlog.datasets import Described, to_dataset
 from fleetlog.deliveries import delivery_to, flush_delivery
-from fleetlog.delivery import Delivery, diagnostics
+from fleetlog.delivery import Delivery
+from fleetlog.diagnostics import diagnostics
 from fleetlog.errors import FleetlogError
 from fleetlog.exit_codes import state_of_code
 from fleetlog.file_logging import FileLogger
 from fleetlog.guard import never_raises
+from fleetlog.items import Fact, Writer
 from fleetlog.open_run import END_STATES, OpenRun
-from fleetlog.outbox import Fact, Row, Slice, Writer
 from fleetlog.params import to_keys, to_params, to_tags
+from fleetlog.point_logging import PointLogger
 from fleetlog.run_clock import RunClock
-from fleetlog.steps import to_points
-from fleetlog.values import LeftOut, Unusable, number, step_number, text, told
+from fleetlog.used_writers import warn_if_used
+from fleetlog.values import LeftOut, Unusable, text, told
 
-SLICE_POINTS = 100_000
-SERIES_WAIT_SECONDS = 60.0
 LEAVE_SECONDS = 5.0
 """Longest wait for what a run logged when an error leaves its block."""
-_INT64 = 1 << 63
 _NOBODY = -1
 """No process's id: a run that came from another process is not joined yet, and not opened here."""
 
@@ -61,10 +59,7 @@ class Run:
         self._clock = RunClock()
         self._now = self._clock.now_millis
         self._open = OpenRun(writer, self._delivery, self._clock, pid)
-        self._dropped = self._open.dropped
-        self._keys: dict[tuple[str, ...], tuple[str, ...]] = {}
-        """Keys of steps that were logged; nothing for those of which one is not valid."""
-        self._next_step = 0
+        self._points = PointLogger(self._open)
 
     def __copy__(self) -> Self:
         return self
@@ -82,7 +77,7 @@ class Run:
     def go_on_behind(self, step: int | None) -> None:
         """Steps that are not given follow this one; None: they begin at 0."""
         if step is not None:
-            self._next_step = max(self._next_step, step + 1)
+            self._points.next_step = max(self._points.next_step, step + 1)
 
     @property
     def id(self) -> str:
@@ -111,65 +106,11 @@ class Run:
         and warned about, and the others are logged.
         """
         try:
-            self._log(metrics, step, time)
+            if self._pid != os.getpid():
+                self._rejoin()
+            self._points.log(metrics, step, time)
         except Exception as error:  # training goes on whatever was logged
             self.lost("log", error, len(metrics) if isinstance(metrics, Mapping) else 1)
-
-    def _log(self, metrics: Mapping[str, Any], step: Any, time_: datetime | float | str | None) -> None:
-        if self._pid != os.getpid():
-            self._rejoin()
-        if step is None:
-            step = self._next_step
-        if type(step) is not int or not -_INT64 <= step < _INT64:
-            step = step_number(step)
-        self._next_step = step + 1
-        keys: tuple[str, ...] = ()
-        values: list[float] = []
-        if type(metrics) is dict:
-            keys = tuple(metrics)
-            known = self._keys.get(keys)
-            keys = self._check_keys(keys) if known is None else known
-        if keys:
-            values = list(metrics.values())
-            for value in values:
-                if type(value) is not float:
-                    keys, values = self._numbers(keys, metrics)
-                    break
-        else:
-            keys, values = self._points(metrics)
-        if not keys:
-            return
-        row = Row(self._writer, keys, values, step, self._now() if time_ is None else millis(time_))
-        if not self._delivery.outbox.put(row):
-            self._delivery.full(len(keys))
-
-    def _drop(self, reason: str, points: int) -> None:
-        self._dropped[reason] = self._dropped.get(reason, 0) + points
-
-    def _check_keys(self, keys: tuple[str, ...]) -> tuple[str, ...]:
-        """The keys when all are valid, else nothing. Remembered, so that a step asks once."""
-        try:
-            check_keys(keys, lambda place: "metrics")
-            valid = keys
-        except (FleetlogError, TypeError, AttributeError):
-            valid = ()
-        if len(self._keys) < 10_000:
-            self._keys[keys] = valid
-        return valid
-
-    def _numbers(self, keys: tuple[str, ...], metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[float]]:
-        try:
-            return keys, [number(value) for value in metrics.values()]
-        except Unusable:
-            return self._points(metrics)
-
-    def _points(self, metrics: Mapping[str, Any]) -> tuple[tuple[str, ...], list[float]]:
-        """Metric by metric, for steps that are not numbers by valid keys alone."""
-        found, out = to_points(metrics)
-        for one in out:
-            self._drop(one.reason, 1)
-            self._delivery.warn(f"metric:{one.key}", f"a metric was not logged: {one}")
-        return tuple(found), list(found.values())
 
     @never_raises
     def log_series(self, key: str, *, steps: Any, values: Any, times: Any = None) -> None:
@@ -182,32 +123,12 @@ class Run:
         TIME_INVALID): the others are logged.
         """
         try:
-            self._log_series(text(key), steps, values, times)
+            if self._pid != os.getpid():
+                self._rejoin()
+            self._points.log_series(text(key), steps, values, times)
         except Exception as error:
             count = len(values) if hasattr(values, "__len__") and getattr(values, "shape", (1,)) != () else 1
             self.lost("log_series", error, max(count, 1))
-
-    def _log_series(self, key: str, steps: Any, values: Any, times: Any) -> None:
-        if self._pid != os.getpid():
-            self._rejoin()
-        check_key(key, "key")
-        found = columns(steps, values, times)
-        for reason, points in found.left_out.items():
-            self._drop(reason, points)
-            self._delivery.warn(
-                f"series:{key}", f"{points:,} points of {key!r} were not logged: {found.examples.get(reason, reason)}"
-            )
-        count = len(found.values)
-        now = self._now()
-        deadline = time.monotonic() + SERIES_WAIT_SECONDS
-        for first in range(0, count, SLICE_POINTS):
-            last = first + SLICE_POINTS
-            piece = None if found.times is None else found.times[first:last]
-            item = Slice(self._writer, key, found.steps[first:last], found.values[first:last], piece, now)
-            if not self._delivery.outbox.put(item, deadline - time.monotonic()):
-                self._delivery.full(item.points)
-        if count:
-            self._next_step = int(found.steps[-1]) + 1
 
     @never_raises
     def log_params(self, params: Mapping[str, object] | None) -> None:
@@ -272,7 +193,7 @@ class Run:
         """Count what a call could not log, and warn of it. See guard.never_raises."""
         reason = error.reason if isinstance(error, (FleetlogError, Unusable)) else "NOT_LOGGED"
         if points:
-            self._drop(reason, points)
+            self._open.drop(reason, points)
         else:
             self._delivery.outbox.lose(self._writer, reason, events=1)
         said = str(error) if isinstance(error, (FleetlogError, Unusable)) else told(error)
@@ -352,7 +273,7 @@ class Run:
         self._delivery = delivery_to(self._target)
         self._delivery.add(self._writer)
         self._open = OpenRun(self._writer, self._delivery, self._clock, self._open.opened_by)
-        self._dropped = self._open.dropped
+        self._points = PointLogger(self._open, self._points.next_step)
         self._pid = os.getpid()
         exits.child_writes()
 
@@ -360,6 +281,8 @@ class Run:
         """Wait until everything logged so far is durable, or (level "applied") can be read. DeadlineExceeded."""
         if self._pid == os.getpid():
             flush_delivery(self._delivery, timeout, level)
+            if level == "applied":
+                warn_if_used(self._delivery, self._writer, timeout)
 
     @never_raises
     def finish(

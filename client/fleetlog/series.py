@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+MAX_POINTS = 200_000_000
+"""Maximum of points that one read takes unless it is told another one: 4.8 GB. BAD_ANSWER beyond it."""
 Axis = Literal["step", "time", "relative"]
 AXES: dict[Axis, metric_pb2.MetricAxis.ValueType] = {
     "step": metric_pb2.METRIC_AXIS_STEP,
@@ -168,38 +170,46 @@ def _column(data: bytes, code: str) -> Any:
 
 
 def gather(
-    responses: Iterable[metric_pb2.ReadMetricResponse], request: metric_pb2.ReadMetricRequest, target: str
+    responses: Iterable[metric_pb2.ReadMetricResponse],
+    request: metric_pb2.ReadMetricRequest,
+    target: str,
+    max_points: int = MAX_POINTS,
 ) -> tuple[list[Series], list[Buckets]]:
-    """The series as they came, or their buckets. BAD_ANSWER for parts of others than were asked for."""
-    expected = Expected(request, target)
+    """The series as they came, or their buckets. BAD_ANSWER for parts of others than were asked for, and for more."""
+    expected = Expected(request, target, max_points)
     chunks: dict[tuple[str, str, int | None], list[metric_pb2.MetricPart]] = {}
     for response in responses:
         for part in response.parts:
-            expected.check(part)
+            count = expected.check(part)
             rank = part.rank if part.HasField("rank") else None
-            chunks.setdefault((part.run_id, part.key, rank), []).append(part)
+            found = chunks.setdefault((part.run_id, part.key, rank), [])
+            if count or not found:
+                found.append(part)
     series: list[Series] = []
     buckets: list[Buckets] = []
-    for (run_id, key, rank), found in chunks.items():
-        if found[0].HasField("buckets"):
-            buckets.append(Buckets(key, [one.buckets for one in found], run_id, rank))
+    for (run_id, key, rank), parts in chunks.items():
+        if parts[0].HasField("buckets"):
+            buckets.append(Buckets(key, [one.buckets for one in parts], run_id, rank))
         else:
-            series.append(_joined(key, [one.points for one in found], run_id, rank))
+            series.append(_joined(key, [one.points for one in parts], run_id, rank))
     return series, buckets
 
 
 class Expected:
     """What a request asked for, compared with the parts of its answer."""
 
-    def __init__(self, request: metric_pb2.ReadMetricRequest, target: str) -> None:
+    def __init__(self, request: metric_pb2.ReadMetricRequest, target: str, max_points: int) -> None:
         self._target = target
+        self._max_points = max_points
+        self._in_all = 0
         self._runs, self._keys = set(map(canonical, request.run_ids)), set(request.keys)
         self._ranks, self._per_rank, self._buckets = set(request.ranks), request.per_rank, bool(request.buckets)
-        self._last = request.last_points
+        self._most_of_one = request.buckets or request.last_points
+        self._what = "buckets" if request.buckets else "points"
         self._points: Counter[tuple[str, str, int]] = Counter()
 
-    def check(self, part: metric_pb2.MetricPart) -> None:
-        """BAD_ANSWER for a part of another series or form, or with columns of several lengths."""
+    def check(self, part: metric_pb2.MetricPart) -> int:
+        """Points or buckets of a part. BAD_ANSWER: another series or form, columns of several lengths, too many."""
         if part.run_id not in self._runs or part.key not in self._keys:
             self._refuse(f"points of {shown(part.key)} of run {shown(part.run_id)} were not asked for")
         if part.HasField("rank") and (not self._per_rank or (self._ranks and part.rank not in self._ranks)):
@@ -214,11 +224,15 @@ class Expected:
         sizes = {len(column) for column in columns}
         if len(sizes) > 1 or sizes.pop() % 8:
             self._refuse(f"columns of {shown(part.key)} are not of one length")
-        if self._last:
-            series = (part.run_id, part.key, part.rank)
-            self._points[series] += len(columns[0]) // 8
-            if self._points[series] > self._last:
-                self._refuse(f"more than the last {self._last:,} points of {shown(part.key)}")
+        series, count = (part.run_id, part.key, part.rank), len(columns[0]) // 8
+        if most := self._most_of_one:
+            self._points[series] += count
+            if self._points[series] > most:
+                self._refuse(f"more than {most:,} {self._what} of {shown(part.key)}")
+        self._in_all += count
+        if self._in_all > self._max_points:
+            self._refuse(f"more than {self._max_points:,} {self._what} in all; a read of more has to give max_points")
+        return count
 
     def _refuse(self, what: str) -> NoReturn:
         raise bad_answer(self._target, what)

@@ -20,9 +20,9 @@ from fleetlog.arguments import flag
 from fleetlog.columns import millis, pieces
 from fleetlog.connection import resolve_namespace
 from fleetlog.deliveries import delivery_to
-from fleetlog.errors import RETRY, FleetlogError, is_fleetlogs
+from fleetlog.errors import FleetlogError, is_verdict
+from fleetlog.items import Writer
 from fleetlog.last_steps import last_step
-from fleetlog.outbox import Writer
 from fleetlog.params import to_params, to_tags
 from fleetlog.run import Run
 from fleetlog.start_arguments import id_of, rank_of, text_of
@@ -57,8 +57,9 @@ def start_run(
     run that was there before, steps that are not given go on behind its last one: the server is asked for that, too.
     A wrong argument raises InvalidArgument, which names it. `rank` may be a text, as RANK is in the environment.
     `writer_id` (32 hexadecimal digits) makes an import repeatable: the same writer sending the same events again
-    changes nothing. It is for runs whose id is given too. `params` and `tags` as in Run.log_params and Run.set_tags: an
-    item that can't be one is counted and warned about, the others are kept. `start_time` by fleetlog_core.times: a
+    changes nothing. It is for runs whose id is given too. Other events under it are not taken, which the run's problems
+    and `run.flush(level="applied")` tell (SEQUENCE_REUSED). `params` and `tags` as in Run.log_params and Run.set_tags:
+    an item that can't be one is counted and warned about, the others are kept. `start_time` by fleetlog_core.times: a
     datetime, seconds or milliseconds, or ISO 8601.
     """
     inputs = Inputs(params, tags)
@@ -69,7 +70,7 @@ def start_run(
     try:
         writer.experiment_id = delivery.resolve(writer.namespace, writer.experiment, START_SECONDS)
     except FleetlogError as error:
-        if error.code not in RETRY and is_fleetlogs(error):
+        if is_verdict(error):
             raise
         delivery.warn("start", f"run {writer.run_id.hex()} goes on without a server, its events wait: {error}")
     run = Run(writer, target)
@@ -119,6 +120,7 @@ def started_writer(
         run_id=new_run_id(started.start_time_millis) if run_id is None else id_of("run_id", run_id),
         writer_id=new_random_id() if writer_id is None else id_of("writer_id", writer_id),
         rank=rank_of(rank),
+        is_given=writer_id is not None,
         experiment=experiment_name,
         started=started,
     )

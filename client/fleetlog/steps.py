@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument
@@ -25,10 +26,10 @@ def to_points(metrics: object) -> tuple[dict[str, float], list[LeftOut]]:
             continue
         try:
             key = text(key)
-            check_key(key, "metrics")
-            real = number(value)
-        except InvalidArgument as error:
-            out.append(LeftOut(key, "KEY_INVALID", error.violations[0].description))
+            if wrong := _wrong_with(key):
+                out.append(LeftOut(key, "KEY_INVALID", wrong))
+                continue
+            real = value if type(value) is float else number(value)
         except Unusable as error:
             said = f"metric {key!r} is not a number: {display(value)}" if error.reason == "NOT_A_NUMBER" else str(error)
             out.append(LeftOut(key, error.reason, said))
@@ -37,6 +38,16 @@ def to_points(metrics: object) -> tuple[dict[str, float], list[LeftOut]]:
                 out.append(LeftOut(key, "KEY_REPEATED", "it stands twice in one step; the last value is kept"))
             found[key] = real
     return found, out
+
+
+@lru_cache(maxsize=10_000)
+def _wrong_with(key: str) -> str:
+    """Why it can't be a key, "" when it can. Remembered: a step with a key that is not valid comes again and again."""
+    try:
+        check_key(key, "metrics")
+    except InvalidArgument as error:
+        return error.violations[0].description
+    return ""
 
 
 def _items(metrics: object) -> Iterable[tuple[str, object]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fleetlog.outbox import Item, Marker, Writer
+from fleetlog.items import Item, Marker, Writer
 
 
 def by_writer(items: Iterable[Item]) -> Iterator[Item]:

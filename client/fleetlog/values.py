@@ -115,6 +115,8 @@ def _single(value: Any) -> Any:
 
 def text(value: object) -> str:
     """The value as text that UTF-8 can say: bytes are decoded, half surrogates escaped. Unusable: TEXT_INVALID."""
+    if type(value) is str and value.isascii():
+        return value
     with _TEXT:
         if isinstance(value, str):
             found = str.__str__(value)

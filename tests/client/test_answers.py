@@ -158,6 +158,12 @@ TORN = metric_pb2.MetricPart(
 )
 BUCKETS = metric_pb2.MetricPart(run_id=RUN, key="loss", buckets=metric_pb2.BucketChunk(steps=column(1)))
 
+_SIX = column(*range(6))
+FULL = metric_pb2.MetricPart(
+    run_id=RUN, key="loss",
+    buckets=metric_pb2.BucketChunk(steps=_SIX, counts=_SIX, mins=_SIX, maxs=_SIX, means=_SIX, nans=_SIX),
+)  # fmt: skip
+
 
 @pytest.mark.parametrize(
     ("part", "told"),
@@ -165,7 +171,7 @@ BUCKETS = metric_pb2.MetricPart(run_id=RUN, key="loss", buckets=metric_pb2.Bucke
         (points(1, OTHER), "not asked for"),
         (points(1, key="other"), "'other' of run"),
         (points(1, rank=3), "rank 3"),
-        (points(4), "more than the last 3 points"),
+        (points(4), "more than 3 points"),
         (SHORT, "not of one length"),
         (TORN, "not of one length"),
         (BUCKETS, "buckets"),
@@ -176,6 +182,22 @@ def test_points_are_those_of_the_series_that_was_asked_for(part: metric_pb2.Metr
         yield metric_pb2.ReadMetricResponse(parts=[part])
 
     refused(lambda client: client.read_metric(RUN, "loss", last=3), told, ReadMetric=answer)
+
+
+@pytest.mark.parametrize(
+    ("ask", "part", "told"),
+    [
+        (lambda client: client.read_metric(RUN, "loss", max_points=1_000), points(7), "1,000 points in all"),
+        (lambda client: client.read_series([RUN], ["loss"], max_points=1_000), points(7), "1,000 points in all"),
+        (lambda client: client.read_buckets(RUN, "loss", 10), FULL, "more than 10 buckets of 'loss'"),
+    ],
+)
+def test_a_series_that_never_ends_ends(ask: Callable[[fleetlog.Client], object], part: Any, told: str) -> None:
+    def endless(request: Any, context: Any) -> Iterator[metric_pb2.ReadMetricResponse]:
+        while True:
+            yield metric_pb2.ReadMetricResponse(parts=[part, points(0)] if part.HasField("points") else [part])
+
+    refused(ask, told, ReadMetric=endless)
 
 
 @pytest.mark.parametrize(("part", "told"), [(points(1), "instead of buckets"), (BUCKETS, "not of one length")])

@@ -14,7 +14,8 @@ import pytest
 from fleetlog.connection import Connection
 from fleetlog.delivery import Delivery
 from fleetlog.in_flight import BYTES_IN_FLIGHT, SMALL_FRAMES_IN_FLIGHT
-from fleetlog.outbox import Fact, Outbox, Row, Slice, Writer
+from fleetlog.items import Fact, Row, Slice, Writer
+from fleetlog.outbox import Outbox
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 from hypothesis import settings
@@ -270,7 +271,7 @@ def test_a_refused_frame_is_set_aside_and_the_run_is_told(place: House) -> None:
     story = Story(place)
     assert story.steps[one.writer_id] == [100]
     assert story.told[one.writer_id] == 7
-    assert delivery.lost_points == 7
+    assert delivery.account.lost_points == 7
 
 
 def test_a_full_buffer_is_told_to_the_run(place: House) -> None:

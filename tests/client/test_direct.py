@@ -14,8 +14,8 @@ from fleetlog.artifacts import artifact_event
 from fleetlog.connection import Connection
 from fleetlog.direct import uploaded_by_parts
 from fleetlog.errors import FleetlogError, Unavailable
+from fleetlog.items import Writer
 from fleetlog.local_files import FileChanged, opened
-from fleetlog.outbox import Writer
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.objects.port import ObjectName
 from fleetlog_core.objects.s3 import S3Store

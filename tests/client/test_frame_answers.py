@@ -75,7 +75,7 @@ def test_a_status_that_is_not_fleetlogs_sets_no_frame_aside(
     steps, delivery = deliver(place, caplog)
     assert len(changed) == 3
     assert steps == list(range(100))
-    assert (delivery.lost_points, delivery.refused_events) == (0, 0)
+    assert (delivery.account.lost_points, delivery.account.refused_events) == (0, 0)
     assert sum("trying again" in record.message for record in caplog.records) == 1
 
 
@@ -97,7 +97,7 @@ def test_a_stream_that_something_in_between_ends_sets_no_frame_aside(
     steps, delivery = deliver(place, caplog)
     assert len(ended) == 5
     assert steps == list(range(100))
-    assert (delivery.lost_points, delivery.refused_events) == (0, 0)
+    assert (delivery.account.lost_points, delivery.account.refused_events) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_an_answer_of_something_else_forgets_no_frame(
     altered(place, monkeypatch, alter)
     steps, delivery = deliver(place, caplog)
     assert steps == list(range(100))
-    assert delivery.lost_points == 0
+    assert delivery.account.lost_points == 0
     assert "do not match what was sent" in caplog.text
 
 
@@ -154,4 +154,4 @@ def test_a_sequence_that_stood_for_something_else_is_told(
     assert delivery.flush(30.0)
     delivery.close()
     assert "1 was another event of this writer before" in caplog.text
-    assert delivery.refused_events == 1
+    assert delivery.account.refused_events == 1

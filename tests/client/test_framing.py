@@ -10,7 +10,7 @@ from itertools import accumulate
 
 import numpy as np
 from fleetlog.framing import FRAME_BYTES, Framer
-from fleetlog.outbox import Fact, Item, Loss, Marker, Row, Slice, Writer
+from fleetlog.items import Fact, Item, Loss, Marker, Row, Slice, Writer
 from fleetlog_core import limits
 from fleetlog_core.rules.events import check_event
 from fleetlog_core.rules.frames import check_frame

@@ -50,3 +50,21 @@ def test_what_was_no_number_is_a_problem_of_the_run(embedded_target: str, tmp_pa
     assert view.summary("x").count == 10
     told = {problem.reason: problem.points for problem in view.problems}
     assert told == {"NOT_A_NUMBER": 10, "KEY_INVALID": 10, "STEP_INVALID": 1}
+
+
+def test_a_process_whose_writer_id_was_used_before_is_told(embedded_target: str, tmp_path: Path) -> None:
+    body = """
+        import logging, uuid
+        logging.basicConfig()
+        given = {"run_id": uuid.UUID(int=int.from_bytes(b"used-writers-run", "big")), "writer_id": uuid.UUID(int=77)}
+        run = fleetlog.start_run("losses", **given)
+        for step in range(10):
+            run.log({"x": VALUE}, step=step)
+        run.flush(level="applied")
+        print(json.dumps(run.id), flush=True)
+        os._exit(0)  # the run goes on
+        """
+    first = train(body.replace("VALUE", "1.0"), tmp_path, embedded_target)
+    assert "writer id" not in first.stderr
+    again = train(body.replace("VALUE", "2.0"), tmp_path, embedded_target)
+    assert "Two processes with one writer id?" in again.stderr

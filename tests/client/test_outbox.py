@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from fleetlog.outbox import Fact, Item, Loss, Marker, Outbox, Row, Slice, Writer
+from fleetlog.items import Fact, Item, Loss, Marker, Row, Slice, Writer
+from fleetlog.outbox import Outbox
 from fleetlog_proto.v1 import event_pb2
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -37,6 +38,7 @@ class Queue(RuleBasedStateMachine):
         self.taken: list[Item] = []
         self.kept: dict[int, list[int]] = {0: [], 1: []}
         self.refused = {0: 0, 1: 0}
+        self.before: dict[Marker, set[int]] = {}
 
     @rule(number=st.integers(0, 1), columns=st.integers(1, 40), times=st.integers(1, 8))
     def put(self, number: int, columns: int, times: int) -> None:
@@ -50,7 +52,23 @@ class Queue(RuleBasedStateMachine):
 
     @rule()
     def mark(self) -> None:
-        assert self.outbox.put(Marker())
+        marker = Marker()
+        assert self.outbox.put(marker)
+        self.before[marker] = {step for steps in self.kept.values() for step in steps}
+
+    @rule(number=st.integers(0, 1))
+    def hold(self, number: int) -> None:
+        # As the delivery does: before anything of the writer was put.
+        if not self.kept[number] and not self.refused[number]:
+            self.outbox.hold(WRITERS[number])
+
+    @rule(number=st.integers(0, 1), amid=st.booleans())
+    def release(self, number: int, amid: bool) -> None:
+        if amid:
+            self.taken += self.outbox.take(10)
+        self.outbox.release(WRITERS[number])
+        if amid:
+            self.outbox.settle()
 
     @rule(points=st.integers(1, 200))
     def take(self, points: int) -> None:
@@ -58,14 +76,24 @@ class Queue(RuleBasedStateMachine):
 
     @invariant()
     def room_is_kept(self) -> None:
-        waiting = [item for item in self.outbox._items if isinstance(item, Row)]
+        everything = [*self.outbox._held, *self.outbox._items]
+        waiting = [item for item in everything if isinstance(item, Row)]
         assert sum(item.weight for item in waiting) <= ROOM + 220 + 32 * 40
         assert self.outbox.points == sum(item.points for item in waiting)
-        assert sum(isinstance(item, Loss) for item in self.outbox._items) <= len(WRITERS)
+        assert sum(isinstance(item, Loss) for item in everything) <= len(WRITERS)
 
     def teardown(self) -> None:
-        while more := take(self.outbox, 100):
-            self.taken += more
+        for writer in WRITERS:
+            self.outbox.release(writer)
+        while not self.outbox.empty:
+            self.taken += take(self.outbox, 100)
+        seen: set[int] = set()
+        for item in self.taken:
+            if isinstance(item, Row):
+                seen.add(item.step)
+            elif isinstance(item, Marker):
+                assert self.before.pop(item) <= seen
+        assert not self.before
         for number, writer in enumerate(WRITERS):
             rows = [item.step for item in self.taken if isinstance(item, Row) and item.writer is writer]
             assert rows == self.kept[number]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from fleetlog.connection import Connection
 from fleetlog.delivery import Delivery
-from fleetlog.outbox import Fact, Row, Writer
+from fleetlog.items import Fact, Row, Writer
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2
 
@@ -55,11 +55,11 @@ def test_a_sender_that_dies_begins_again_at_the_next_put(
     for step in range(3):
         before = delivery._thread
         assert before is not None
-        generation = delivery._generation
+        generation = delivery._stream.generation
         kill(before, error)
         # What it waits for has to come before it hears of it.
         delivery.outbox.put(row(one, 2 * step))
-        wait_until(lambda: not before.is_alive() or delivery._generation > generation)  # noqa: B023
+        wait_until(lambda: not before.is_alive() or delivery._stream.generation > generation)  # noqa: B023
         delivery.outbox.put(row(one, 2 * step + 1))
         assert delivery.flush(30.0)
     assert Story(place).steps[one.writer_id] == list(range(6))
@@ -83,7 +83,7 @@ def test_what_was_taken_when_framing_fails_is_framed_again(
     place: House, delivery: Delivery, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = writer(), writer()
-    frames = delivery._framer.frames
+    frames = delivery._requests.framer.frames
     failures = iter([error] * 3)
 
     def failing(items: Any) -> Any:
@@ -93,7 +93,7 @@ def test_what_was_taken_when_framing_fails_is_framed_again(
             if (kind := next(failures, None)) is not None:
                 raise kind
 
-    monkeypatch.setattr(delivery._framer, "frames", failing)
+    monkeypatch.setattr(delivery._requests.framer, "frames", failing)
     delivery.add(one)
     delivery.add(other)
     for step in range(100):
@@ -102,7 +102,7 @@ def test_what_was_taken_when_framing_fails_is_framed_again(
     assert delivery.flush(30.0)
     story = Story(place)
     assert story.steps[one.writer_id] == story.steps[other.writer_id] == list(range(100))
-    assert delivery.lost_points == 0
+    assert delivery.account.lost_points == 0
 
 
 def test_a_writer_that_no_frame_can_be_made_of_holds_up_no_other(
@@ -120,7 +120,7 @@ def test_a_writer_that_no_frame_can_be_made_of_holds_up_no_other(
     story = Story(place)
     assert story.steps[good.writer_id] == list(range(10))
     assert bad.writer_id not in story.steps
-    assert delivery.lost_points == 10
+    assert delivery.account.lost_points == 10
     assert f"10 points of run {bad.run_id.hex()} can't be encoded" in caplog.text
 
 

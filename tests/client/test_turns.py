@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fleetlog.framing import Framer
-from fleetlog.outbox import Fact, Item, Marker, Row, Writer
+from fleetlog.items import Fact, Item, Marker, Row, Writer
 from fleetlog.turns import by_writer
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import os
@@ -12,13 +13,15 @@ from typing import Any, cast
 
 import fleetlog
 import pytest
-from fleetlog import artifacts
+from fleetlog import artifacts, file_logging, uploads
 from fleetlog.connection import Connection
 from fleetlog.deliveries import delivery_to
+from fleetlog.delivery import Delivery
 from fleetlog.errors import FleetlogError
 from fleetlog.file_logging import FileLogger
 from fleetlog.local_files import LocalFile, opened
 from fleetlog.run import Run
+from fleetlog.uploads import Upload
 from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from tests.client.gateway import House, house
@@ -212,7 +215,7 @@ def test_of_a_folder_everything_else_is_kept_when_some_of_it_can_not_be(
         "a.txt": b"a.txt", "z.txt": b"z.txt", "step-100/model.pt": b"w", "best.pt": b"w", "alone/model.pt": b"w",
         "latest/model.pt": b"w",
     }  # fmt: skip
-    assert losses(place) == [("ARTIFACT_NOT_KEPT", 10)]
+    assert sum(events for reason, events in losses(place) if reason == "ARTIFACT_NOT_KEPT") == 10
     assert "9 were not kept: " in caplog.text
     assert "and 4 more" in caplog.text
     assert "nowhere was not kept" in caplog.text
@@ -245,3 +248,91 @@ def test_a_file_that_is_not_there_costs_itself_alone(
     (told,) = events_of(place, "loss_reported")
     assert told.loss_reported.reason == "ARTIFACT_NOT_KEPT"
     assert len(events_of(place, "metrics_logged")) == 1
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, errors: list[BaseException]) -> list[str]:
+    """The first tries in the background end by these errors; the names that were tried."""
+    tried: list[str] = []
+    event = artifacts.artifact_event
+
+    def artifact_event(connection: Connection, writer: Any, path: Path, name: str, *args: Any, **more: Any) -> Any:
+        tried.append(name)
+        if name == "model.bin" and errors:
+            raise errors.pop(0)
+        return event(connection, writer, path, name, *args, **more)
+
+    monkeypatch.setattr(uploads, "artifact_event", artifact_event)
+    monkeypatch.setattr(uploads, "PAUSE_SECONDS", (0.001, 0.01))
+    return tried
+
+
+def in_background(place: House, *paths: Path) -> Delivery:
+    delivery = Delivery(Connection(place.target), silence_seconds=0.2)
+    one = writer()
+    delivery.add(one)
+    for path in paths:
+        delivery.uploads.add(Upload(one, path, path.name))
+    return delivery
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("no room"), OSError(errno.EMFILE, "too many open files"), RuntimeError("can't start new thread"),
+        FleetlogError("WHO_KNOWS", "an error that is not known"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_shortage_or_an_unknown_error_loses_no_file_and_holds_up_no_other(
+    place: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    (tmp_path / "model.bin").write_bytes(LARGE)
+    (tmp_path / "other.bin").write_bytes(LARGE)
+    tried = failing(monkeypatch, [error] * 5)
+    delivery = in_background(place, tmp_path / "model.bin", tmp_path / "other.bin")
+    assert delivery.flush(30.0)
+    delivery.close()
+    assert kept(place, tmp_path) == {"model.bin": LARGE, "other.bin": LARGE}
+    assert tried.index("other.bin") < 5
+    assert not losses(place)
+
+
+def test_a_file_that_fails_for_ever_for_no_known_reason_is_told_as_lost(
+    place: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "model.bin").write_bytes(LARGE)
+    tried = failing(monkeypatch, [MemoryError("no room")] * 1_000)
+    delivery = in_background(place, tmp_path / "model.bin")
+    assert delivery.flush(30.0)
+    delivery.close()
+    assert tried == ["model.bin"] * uploads.MAX_TRIES
+    assert losses(place) == [("FILE_UNREADABLE", 1)]
+    assert "trying again" in caplog.text
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_an_uploads_thread_that_dies_begins_again_and_says_so_once(
+    place: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Any
+) -> None:
+    (tmp_path / "model.bin").write_bytes(LARGE)
+    failing(monkeypatch, [error(), error()])
+    delivery = in_background(place, tmp_path / "model.bin")
+    assert delivery.flush(30.0)
+    delivery.close()
+    assert kept(place, tmp_path) == {"model.bin": LARGE}
+    assert sum("the uploads ended by" in record.message for record in caplog.records) == 1
+
+
+def test_a_shortage_while_a_file_is_logged_leaves_it_to_the_background(
+    place: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.bin").write_bytes(LARGE)
+
+    def short(*args: Any, **more: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(file_logging, "artifact_event", short)
+    with Run(writer(), place.target) as run:
+        run.log_artifact(tmp_path / "model.bin")
+    assert kept(place, tmp_path) == {"model.bin": LARGE}
+    assert not losses(place)

@@ -12,7 +12,7 @@ from fleetlog_proto.v1 import event_pb2, ingest_pb2, position_pb2
 
 from fleetlog import arguments
 from fleetlog.calls.experiments import ExperimentCalls
-from fleetlog.delivery import diagnostics
+from fleetlog.diagnostics import diagnostics
 from fleetlog.importing import LeftOutValue, messages, told_of
 from fleetlog.run_tables import RunTable
 from fleetlog.tables import Table

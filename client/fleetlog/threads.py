@@ -1,0 +1,18 @@
+"""Threads of the client: daemons, which end nothing by themselves and are begun again when they die."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+
+def is_alive(thread: threading.Thread | None) -> bool:
+    """True if there is such a thread, and it runs."""
+    return thread is not None and thread.is_alive()
+
+
+def started(name: str, target: Callable[[], None]) -> threading.Thread:
+    """A thread that runs. RuntimeError: the system has none left."""
+    thread = threading.Thread(target=target, name=name, daemon=True)
+    thread.start()
+    return thread

@@ -85,7 +85,7 @@ def test_a_quick_materializer_leaves_room_for_seconds_of_its_work() -> None:
         tables.now = 1.0
         tables.apply(HERE, 12)
         await tables.looks.acquire()
-        fill(backlog, count=40, first=20)
+        fill(backlog, count=10, first=20)
         await backlog.wait(HEAVY)
         backlog.close()
 
@@ -99,6 +99,24 @@ def test_without_a_materializer_nobody_waits() -> None:
         fill(backlog)
         tables.now = STILL_SECONDS
         await backlog.wait(HEAVY)
+        backlog.close()
+
+    asyncio.run(scenario())
+
+
+def test_what_is_on_its_way_into_the_log_counts_until_it_comes_back() -> None:
+    async def scenario() -> None:
+        tables = Tables()
+        backlog = Backlog(tables, clock=tables.clock)
+        under_way = [LEAST_BYTES]
+        backlog.add(HEAVY, HERE, 0, FRAME)
+        await backlog.wait(LIGHT, lambda: LEAST_BYTES)
+        heavy = asyncio.create_task(backlog.wait(HEAVY, lambda: under_way[0]))
+        await asyncio.sleep(0)
+        assert not heavy.done()
+        under_way[0] = 0
+        backlog.came_back()
+        await heavy
         backlog.close()
 
     asyncio.run(scenario())

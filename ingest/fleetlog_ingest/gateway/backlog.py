@@ -22,8 +22,10 @@ from fleetlog_core.log.port import Partition
 LAG_SECONDS = 2.0
 """Seconds of a materializer's work that a partition's backlog may be: what whoever writes there waits for a read, and
 enough for full batches."""
-LEAST_BYTES = 8 * 1024 * 1024
-"""Bytes of backlog that slow nobody, however slow the materializer is."""
+LEAST_BYTES = 4 * 1024 * 1024
+"""Bytes of backlog that slow nobody, however slow the materializer is: some hundred thousand points."""
+FIRST_BYTES = 16 * 1024 * 1024
+"""Bytes of backlog that slow nobody while the materializer's pace is not known."""
 STILL_SECONDS = 15.0
 """Seconds without a batch after which nobody is slowed until the next one."""
 MOST_WAIT_SECONDS = 20.0
@@ -50,8 +52,12 @@ class _Lane:
         self.of_streams: Counter[int] = Counter()
         self.total = 0
         self.rate = 0.0
-        """Bytes a second that were applied lately."""
+        """Bytes a second that were applied lately; 0: not known."""
         self.moved_at = now
+
+    def bound(self) -> float:
+        """Bytes that may wait for the tables."""
+        return max(LEAST_BYTES, self.rate * LAG_SECONDS) if self.rate else FIRST_BYTES
 
     def add(self, stream: int, offset: int, size: int) -> None:
         entries = self.streams.setdefault(stream, deque())
@@ -139,7 +145,7 @@ class Backlog:
     def _is_over(self, stream: int, under_way_bytes: int) -> bool:
         for lane in self._lanes.values():
             total = lane.total + under_way_bytes
-            if total <= LEAST_BYTES or total <= (bound := max(LEAST_BYTES, lane.rate * LAG_SECONDS)):
+            if total <= LEAST_BYTES or total <= (bound := lane.bound()):
                 continue
             mine = lane.of_streams.get(stream, 0)
             if mine and mine + under_way_bytes > bound / len(lane.of_streams):

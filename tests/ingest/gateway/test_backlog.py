@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 
 from fleetlog_core.log.port import EVENTS, Partition
-from fleetlog_ingest.gateway.backlog import LEAST_BYTES, STILL_SECONDS, Backlog
+from fleetlog_ingest.gateway.backlog import FIRST_BYTES, LEAST_BYTES, STILL_SECONDS, Backlog
 
 HERE, THERE = Partition(EVENTS, 0), Partition(EVENTS, 1)
 HEAVY, LIGHT = 1, 2
@@ -108,14 +108,36 @@ def test_what_is_on_its_way_into_the_log_counts_until_it_comes_back() -> None:
     async def scenario() -> None:
         tables = Tables()
         backlog = Backlog(tables, clock=tables.clock)
-        under_way = [LEAST_BYTES]
+        under_way = [FIRST_BYTES]
         backlog.add(HEAVY, HERE, 0, FRAME)
-        await backlog.wait(LIGHT, lambda: LEAST_BYTES)
+        await backlog.wait(LIGHT, lambda: FIRST_BYTES)
         heavy = asyncio.create_task(backlog.wait(HEAVY, lambda: under_way[0]))
         await asyncio.sleep(0)
         assert not heavy.done()
         under_way[0] = 0
         backlog.came_back()
+        await heavy
+        backlog.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_materializer_leaves_room_for_little_once_its_pace_is_known() -> None:
+    async def scenario() -> None:
+        tables = Tables()
+        backlog = Backlog(tables, clock=tables.clock)
+        fill(backlog, count=FIRST_BYTES // FRAME)
+        await backlog.wait(HEAVY)
+        await tables.looks.acquire()
+        tables.apply(HERE, 1)
+        await tables.looks.acquire()
+        tables.now = 10.0
+        tables.apply(HERE, 2)
+        await tables.looks.acquire()
+        heavy = asyncio.create_task(backlog.wait(HEAVY))
+        await asyncio.sleep(0)
+        assert not heavy.done()
+        tables.apply(HERE, 3)
         await heavy
         backlog.close()
 

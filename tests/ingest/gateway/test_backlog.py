@@ -1,10 +1,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+import grpc
+import pytest
+from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import EVENTS, Partition
+from fleetlog_ingest.gateway import backlog as rules
 from fleetlog_ingest.gateway.backlog import FIRST_BYTES, LEAST_BYTES, STILL_SECONDS, Backlog
+from fleetlog_proto.v1 import event_pb2, ingest_pb2
+
+from tests.ingest.gateway.serving import SECONDS, serving
+from tests.ingest.gateway.test_stream import follow, opened
+from tests.ingest.materializer.builders import frame
 
 HERE, THERE = Partition(EVENTS, 0), Partition(EVENTS, 1)
 HEAVY, LIGHT = 1, 2
@@ -142,3 +152,36 @@ def test_a_slow_materializer_leaves_room_for_little_once_its_pace_is_known() -> 
         backlog.close()
 
     asyncio.run(scenario())
+
+
+def huge_frames(count: int, points: int = 100_000) -> Iterator[ingest_pb2.AppendEventsRequest]:
+    writer = b"h" * 16
+    yield ingest_pb2.AppendEventsRequest(frame=opened(writer))
+    column = event_pb2.MetricColumn(key="x", values=[0.5] * points)
+    for sequence in range(2, count + 2):
+        points_of_one = event_pb2.MetricsLogged(step_deltas=[1] * points, columns=[column])
+        event = event_pb2.Event(sequence=sequence, observe_time_millis=1, metrics_logged=points_of_one)
+        yield ingest_pb2.AppendEventsRequest(frame=frame(event, writer=writer))
+
+
+def test_a_stream_of_huge_frames_is_read_on_later_and_one_beside_it_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The tables do nothing at all here; that is no reason to slow nobody.
+    monkeypatch.setattr(rules, "STILL_SECONDS", 10 * SECONDS)
+    monkeypatch.setattr(rules, "MOST_WAIT_SECONDS", 10 * SECONDS)
+    log = MemoryLog()
+
+    def logged_bytes() -> int:
+        return sum(len(record.value) for record in log.read(HERE, 0, max_bytes=1 << 30))
+
+    with serving(log, tmp_path) as gateway:
+        heavy = gateway.ingest.AppendEvents(huge_frames(60), timeout=4 * SECONDS)
+        while logged_bytes() < FIRST_BYTES - 1_000_000:
+            next(heavy)
+        answers = gateway.append([opened(), *(follow(sequence) for sequence in range(2, 50))])
+        assert answers[-1].durable_sequence == 49
+        assert logged_bytes() < FIRST_BYTES + 2_000_000
+        heavy.cancel()
+        with pytest.raises(grpc.RpcError):
+            list(heavy)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import fleetlog
@@ -16,6 +17,7 @@ from fleetlog_proto.v1 import query_pb2, query_pb2_grpc
 
 from tests.end_to_end.refusals import SECONDS, refused
 from tests.end_to_end.test_kill import start
+from tests.faults.sizes import sized
 from tests.ports import free_port
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -23,6 +25,10 @@ SETTINGS, HEADERS, RST_STREAM, PING = 4, 1, 3, 6
 END_HEADERS = 4
 FLOOD = 100_000
 BOMB = 200 * 1024 * 1024
+IDLE = sized(300, 10_000)
+BYTES_OF_IDLE = 100_000
+"""What one idle connection with one idle stream may take; it is about 50,000."""
+METADATA = 20 * 1024
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
@@ -34,17 +40,21 @@ def field(name: bytes, value: bytes) -> bytes:
     return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
 
 
-CALL = b"".join(
-    field(name, value)
-    for name, value in (
+def call_of(path: bytes) -> bytes:
+    """The headers of a call."""
+    headers = (
         (b":method", b"POST"),
         (b":scheme", b"http"),
-        (b":path", b"/fleetlog.v1.QueryService/GetRun"),
+        (b":path", path),
         (b":authority", b"localhost"),
         (b"te", b"trailers"),
         (b"content-type", b"application/grpc"),
     )
-)
+    return b"".join(field(name, value) for name, value in headers)
+
+
+CALL = call_of(b"/fleetlog.v1.QueryService/GetRun")
+STREAM = call_of(b"/fleetlog.v1.IngestService/AppendEvents")
 
 
 @contextmanager
@@ -82,6 +92,11 @@ def answered(target: str) -> None:
         query = query_pb2_grpc.QueryServiceStub(channel)
         missing = query_pb2.GetRunRequest(run_id="0" * 32)
         assert refused(lambda: query.GetRun(missing, timeout=SECONDS)).reason == "RUN_NOT_FOUND"
+
+
+def memory(pid: int) -> int:
+    """Bytes of the process that are in memory."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_a_flood_of_pings_is_cut_off(embedded_target: str) -> None:
@@ -135,3 +150,36 @@ def test_a_compressed_bomb_takes_no_memory(tmp_path: Path) -> None:
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) == 0
+
+
+def test_connections_and_streams_that_are_idle_take_little_and_hold_up_nobody(tmp_path: Path) -> None:
+    port = free_port()
+    server, target = start(tmp_path / "data", port), f"127.0.0.1:{port}"
+    try:
+        answered(target)
+        before = memory(server.pid)
+        with ExitStack() as stack:
+            for _ in range(IDLE):
+                idle = stack.enter_context(peer(target))
+                idle.sendall(frame(HEADERS, END_HEADERS, 1, STREAM))
+                # Its settings: the server has the connection.
+                assert idle.recv(9)
+            with fleetlog.start_run("idle", target=target) as run:
+                run.log({"x": 1.0})
+            assert fleetlog.Client(target).get_run(run.id).metrics == {"x": 1.0}
+            assert memory(server.pid) - before < IDLE * BYTES_OF_IDLE + BOMB / 4
+        answered(target)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(60) == 0
+
+
+def test_metadata_over_the_limit_is_refused_and_the_connection_serves_on(embedded_target: str) -> None:
+    with grpc.insecure_channel(embedded_target) as channel:
+        query = query_pb2_grpc.QueryServiceStub(channel)
+        missing = query_pb2.GetRunRequest(run_id="0" * 32)
+        large = (("x-large", "y" * METADATA),)
+        for _ in range(20):
+            assert refused(lambda: query.GetRun(missing, timeout=SECONDS, metadata=large)).code == "RESOURCE_EXHAUSTED"
+        assert refused(lambda: query.GetRun(missing, timeout=SECONDS)).reason == "RUN_NOT_FOUND"
+    answered(embedded_target)

@@ -23,17 +23,26 @@ class Appender:
 
     def append(self, topic: str, key: bytes, value: bytes) -> Future[Record]:
         """As EventLog.append. The future has failed on return when an append before it failed."""
-        self._look()
+        if self._failed or self._log.generation() != self._generation:
+            self._look()
         if self._failed:
             behind: Future[Record] = Future()
             behind.set_exception(LogUnavailable(BEHIND_FAILURE))
             return behind
+        pending = self._open
+        while pending and pending[0].done():
+            # As the generation is the same, none of them failed, unless it was too large.
+            pending.popleft()
         done = self._log.append(topic, key, value, generation=self._generation)
-        self._open.append(done)
+        if not done.done():
+            pending.append(done)
+        elif isinstance(done.exception(), LogUnavailable):
+            # Refused at once: what was not accepted raises no generation.
+            self._failed = True
         return done
 
     def _look(self) -> None:
-        """Pass over what is durable. With nothing open, failures of others are none of its own."""
+        """There was a failure. With nothing open then, it is none of its own."""
         generation = self._log.generation()
         while self._open and self._open[0].done():
             error = self._open.popleft().exception()

@@ -21,14 +21,18 @@ class Allowance:
         """Until less than the bound is out."""
         await self._is_free.wait()
 
+    def out(self) -> int:
+        """Bytes that are out."""
+        return self._out
+
     def take(self, size: int) -> None:
-        """So many bytes more are out."""
+        """`size` bytes more are out."""
         self._out += size
         if self._out >= self._most:
             self._is_free.clear()
 
     def give_back(self, size: int) -> None:
-        """So many came back."""
+        """`size` bytes came back."""
         self._out -= size
         if self._out < self._most:
             self._is_free.set()

@@ -19,10 +19,13 @@ from typing import Protocol
 
 from fleetlog_core.log.port import Partition
 
-LAG_SECONDS = 5.0
-"""Seconds of a materializer's work that a partition's backlog may be."""
-LEAST_BYTES = 8 * 1024 * 1024
-"""Bytes of backlog that slow nobody, however slow the materializer is."""
+LAG_SECONDS = 2.0
+"""Seconds of a materializer's work that a partition's backlog may be: what whoever writes there waits for a read, and
+enough for full batches."""
+LEAST_BYTES = 4 * 1024 * 1024
+"""Bytes of backlog that slow nobody, however slow the materializer is: some hundred thousand points."""
+FIRST_BYTES = 16 * 1024 * 1024
+"""Bytes of backlog that slow nobody while the materializer's pace is not known."""
 STILL_SECONDS = 15.0
 """Seconds without a batch after which nobody is slowed until the next one."""
 MOST_WAIT_SECONDS = 20.0
@@ -49,8 +52,12 @@ class _Lane:
         self.of_streams: Counter[int] = Counter()
         self.total = 0
         self.rate = 0.0
-        """Bytes a second that were applied lately."""
+        """Bytes a second that were applied lately; 0: not known."""
         self.moved_at = now
+
+    def bound(self) -> float:
+        """Bytes that may wait for the tables."""
+        return max(LEAST_BYTES, self.rate * LAG_SECONDS) if self.rate else FIRST_BYTES
 
     def add(self, stream: int, offset: int, size: int) -> None:
         entries = self.streams.setdefault(stream, deque())
@@ -109,13 +116,16 @@ class Backlog:
         if lane.total >= LEAST_BYTES // 2 and (self._watching is None or self._watching.done()):
             self._watching = asyncio.create_task(self._watch())
 
-    async def wait(self, stream: int) -> None:
-        """Until the stream is within its fair share of every partition, MOST_WAIT_SECONDS at most."""
-        if not self._is_over(stream):
+    async def wait(self, stream: int, under_way: Callable[[], int] = lambda: 0) -> None:
+        """Until the stream is within its fair share of every partition, MOST_WAIT_SECONDS at most.
+
+        `under_way`: bytes of the stream that are on their way into the log; `came_back` tells of fewer.
+        """
+        if not self._is_over(stream, under_way()):
             return
         self._told("LAG_OF_TABLES")
         deadline = self._clock() + MOST_WAIT_SECONDS
-        while self._is_over(stream) and (rest := deadline - self._clock()) > 0:
+        while self._is_over(stream, under_way()) and (rest := deadline - self._clock()) > 0:
             self._changed.clear()
             try:
                 async with asyncio.timeout(rest):
@@ -123,18 +133,23 @@ class Backlog:
             except TimeoutError:
                 return
 
+    def came_back(self) -> None:
+        """Some stream has fewer bytes under way."""
+        self._changed.set()
+
     def close(self) -> None:
         """Stop looking."""
         if self._watching is not None:
             self._watching.cancel()
 
-    def _is_over(self, stream: int) -> bool:
-        now = self._clock()
+    def _is_over(self, stream: int, under_way_bytes: int) -> bool:
         for lane in self._lanes.values():
+            total = lane.total + under_way_bytes
+            if total <= LEAST_BYTES or total <= (bound := lane.bound()):
+                continue
             mine = lane.of_streams.get(stream, 0)
-            bound = max(LEAST_BYTES, lane.rate * LAG_SECONDS)
-            if mine and lane.total > bound and mine > bound / len(lane.of_streams):
-                return now - lane.moved_at < STILL_SECONDS
+            if mine and mine + under_way_bytes > bound / len(lane.of_streams):
+                return self._clock() - lane.moved_at < STILL_SECONDS
         return False
 
     async def _watch(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from fleetlog_core.errors import FleetlogError, InvalidArgument
 from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.appender import Appender
-from fleetlog_core.log.port import EVENTS, EventLog, LogUnavailable, Record
+from fleetlog_core.log.port import EVENTS, EventLog, Record
 from fleetlog_core.rules.names import DEFAULT_NAMESPACE
 from fleetlog_core.serving.status import to_status
 from fleetlog_core.serving.telemetry import Telemetry
@@ -23,7 +23,7 @@ from fleetlog_ingest.gateway.keys import StreamKeys
 from fleetlog_ingest.gateway.run_watch import Found
 from fleetlog_ingest.gateway.runs import RunKey
 from fleetlog_ingest.gateway.screen import encoded, screen
-from fleetlog_ingest.gateway.sequences import StreamWriter, StreamWriters, check_follows, digest_of, note_answered
+from fleetlog_ingest.gateway.sequences import StreamWriter, StreamWriters, WriterKey, check_follows, digest_of
 
 IDLE_SECONDS = 30.0
 """Age of what is known of a run, after which a frame waits for a look at it."""
@@ -57,9 +57,13 @@ class Intake:
     ) -> None:
         self._appender = Appender(log)
         self._admission = admission
+        self._watch = admission.watch
+        self._again_seconds = admission.watch.again_seconds
         self._telemetry = telemetry
         self._names: tuple[str, bytes, bytes, int | None] | None = None
         self._writers = StreamWriters()
+        self._ahead: Sequence[frame_pb2.Frame] = ()
+        """Frames of the request at hand, until runs were asked about for all of them."""
         self._asked: dict[RunKey, asyncio.Future[Found] | None] = {}
         """Runs of the request at hand that are new to the stream, and what was asked of those that need it."""
         self._keys = StreamKeys(run_limits)
@@ -69,52 +73,53 @@ class Intake:
         self._names = None
         self._writers.forget()
 
-    def foresee(self, frames: Iterable[frame_pb2.Frame]) -> None:
-        """These are taken next: runs that are to be looked up for them are asked about all at once."""
-        self._asked.clear()
-        before = b""
-        for frame in frames:
-            if frame.run_id == before:
-                continue
-            before = frame.run_id
-            key = (frame.namespace or DEFAULT_NAMESPACE, before)
-            if len(before) != ID_BYTES or not frame.events or key in self._asked:
-                continue
-            if self._writers.get((*key, frame.writer_id)) is None:
-                self._asked[key] = self._admission.watch.ask(key) if self._admission.needs_look(frame) else None
+    async def take(self, frames: Sequence[frame_pb2.Frame]) -> list[Taken]:
+        """Give the frames of a request to the log, or refuse them. Errors that are not a frame's are raised.
 
-    async def take(self, frame: frame_pb2.Frame) -> Taken:
-        """Give the frame to the log, or refuse it. Errors that are not the frame's are raised.
-
-        LogUnavailable: a frame before it failed, and its client has not heard of that yet. The stream ends with it,
-        after the answers to the frames before.
+        When a frame before them failed, and its client has not heard of that yet, what they are given has failed too.
         """
+        self._ahead = frames
+        self._asked.clear()
+        try:
+            return [await self._take(frame) for frame in frames]
+        finally:
+            self._ahead = ()
+
+    async def _take(self, frame: frame_pb2.Frame) -> Taken:
         try:
             self._inherit(frame)
-            screened = screen(frame, time.time_ns() // 1_000_000, self._keys)
+            millis = time.time_ns() // 1_000_000
+            screened = screen(frame, millis, self._keys)
             value = encoded(frame)
-            digest = digest_of(frame, value)
-            writer = await self._admit(frame, digest)
+            names = (frame.namespace, frame.run_id, frame.writer_id)
+            first, events = frame.events[0].sequence, len(frame.events)
+            digest = digest_of(value, millis)
+            writer = self._writers.get(names)
+            if writer is None:
+                writer = await self._open(names, frame)
+            else:
+                check_follows(writer, first, first + events - 1, digest)
+                if time.monotonic() - writer.looked_at > self._again_seconds or self._watch.was_deleted(names[:2]):
+                    await self._look_again(writer, names[:2], frame)
         except FleetlogError as error:
             return self._refused(frame, error)
-        done = self._appender.append(EVENTS, frame.run_id, value)
-        if done.done() and isinstance(failed := done.exception(), LogUnavailable):
-            raise failed
-        note_answered(writer, frame, digest)
-        answer = ingest_pb2.AppendEventsResponse(
-            run_id=frame.run_id, writer_id=frame.writer_id, durable_sequence=frame.events[-1].sequence
-        )
+        last = first + events - 1
+        done = self._appender.append(EVENTS, names[1], value)
+        writer.took(first, last, digest)
+        answer = ingest_pb2.AppendEventsResponse(run_id=names[1], writer_id=names[2], durable_sequence=last)
+        if not screened.refused:
+            return Taken(answer, done, len(value), events, screened.points)
         for sequence, refused in screened.refused:
             answer.refusals.add(sequence=sequence, status=to_status(refused))
         reasons = [refused.reason for _, refused in screened.refused]
-        return Taken(answer, done, len(value), len(frame.events), screened.points, reasons)
+        return Taken(answer, done, len(value), events, screened.points, reasons)
 
     def _refused(self, frame: frame_pb2.Frame, error: FleetlogError) -> Taken:
         self._telemetry.refused.labels(error.reason).inc()
         writer = self._writers.get((frame.namespace, frame.run_id, frame.writer_id))
         if writer is not None and frame.events and error.reason not in _KEEPS_PLACE:
             # Its client sets it aside and counts on.
-            note_answered(writer, frame)
+            writer.refused(frame.events[-1].sequence)
         answer = ingest_pb2.AppendEventsResponse(
             run_id=frame.run_id, writer_id=frame.writer_id, status=to_status(error)
         )
@@ -134,22 +139,34 @@ class Intake:
             if rank is not None:
                 frame.rank = rank
 
-    async def _admit(self, frame: frame_pb2.Frame, digest: int) -> StreamWriter:
-        """Whether the frame follows, and its run takes it. OutOfRange, FailedPrecondition."""
-        watch, now = self._admission.watch, time.monotonic()
-        key, names = (frame.namespace, frame.run_id), (frame.namespace, frame.run_id, frame.writer_id)
-        writer = self._writers.get(names)
-        if writer is None:
-            asked = self._asked.get(key)
-            if asked is not None or (key not in self._asked and self._admission.needs_look(frame)):
-                await self._admission.check(frame, at_work=False, asked=asked)
-            return self._writers.add(names, now)
-        check_follows(writer, frame, digest)
-        age = now - writer.looked_at
-        if age > IDLE_SECONDS or watch.was_deleted(key):
+    async def _open(self, names: WriterKey, frame: frame_pb2.Frame) -> StreamWriter:
+        """A writer that is new to the stream, if its run takes the frame. FailedPrecondition."""
+        self._foresee()
+        key = names[:2]
+        asked = self._asked.get(key)
+        if asked is not None or (key not in self._asked and self._admission.needs_look(frame)):
+            await self._admission.check(frame, at_work=False, asked=asked)
+        return self._writers.add(names, time.monotonic())
+
+    def _foresee(self) -> None:
+        """Runs that are to be looked up for the request at hand are asked about all at once."""
+        frames, self._ahead = self._ahead, ()
+        before = b""
+        for frame in frames:
+            if frame.run_id == before:
+                continue
+            before = frame.run_id
+            key = (frame.namespace or DEFAULT_NAMESPACE, before)
+            if len(before) != ID_BYTES or not frame.events or key in self._asked:
+                continue
+            if self._writers.get((*key, frame.writer_id)) is None:
+                self._asked[key] = self._watch.ask(key) if self._admission.needs_look(frame) else None
+
+    async def _look_again(self, writer: StreamWriter, key: RunKey, frame: frame_pb2.Frame) -> None:
+        """Whether the run of a writer at work still takes its frames. FailedPrecondition."""
+        now = time.monotonic()
+        if now - writer.looked_at > IDLE_SECONDS or self._watch.was_deleted(key):
             await self._admission.check(frame, at_work=True)
-            writer.looked_at = now
-        elif age > watch.again_seconds:
-            watch.look_again(key)
-            writer.looked_at = now
-        return writer
+        else:
+            self._watch.look_again(key)
+        writer.looked_at = now

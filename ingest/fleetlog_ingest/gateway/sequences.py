@@ -30,6 +30,20 @@ class StreamWriter:
     digests: dict[int, tuple[int, int]] = field(default_factory=dict)
     """First sequence of its latest frames to the last one, and a digest."""
 
+    def took(self, first: int, last: int, digest: int) -> None:
+        """A frame of these sequences, which follows, goes into the log."""
+        if last > self.answered:
+            self.answered = last
+        if digest:
+            digests = self.digests
+            digests[first] = (last, digest)
+            if len(digests) > FRAMES:
+                del digests[next(iter(digests))]
+
+    def refused(self, last: int) -> None:
+        """A frame up to this sequence was refused, and is not to come again."""
+        self.answered = max(self.answered, last)
+
 
 class StreamWriters:
     """The writers of a stream. Used by one stream, for its frames in order."""
@@ -56,14 +70,15 @@ class StreamWriters:
         self._writers.clear()
 
 
-def check_follows(writer: StreamWriter, frame: frame_pb2.Frame, digest: int) -> None:
+def check_follows(writer: StreamWriter, first: int, last: int, digest: int) -> None:
     """OutOfRange SEQUENCE_GAP: sequences are missing before it. FailedPrecondition SEQUENCE_REUSED: other events had
     its sequences.
 
     A frame whose sequences were framed in another way before can't be told apart here; the fold does that.
     """
-    first, last = frame.events[0].sequence, frame.events[-1].sequence
     expected = writer.answered + 1
+    if first == expected:
+        return
     path = "frame.events[0].sequence"
     if first > expected:
         text = f"{first:,} comes after {writer.answered:,}; send from {expected:,} on"
@@ -87,30 +102,20 @@ def check_follows(writer: StreamWriter, frame: frame_pb2.Frame, digest: int) -> 
         )
 
 
-def note_answered(writer: StreamWriter, frame: frame_pb2.Frame, digest: int = 0) -> None:
-    """The frame, which follows, goes into the log, or was refused and keeps no digest then."""
-    first, last = frame.events[0].sequence, frame.events[-1].sequence
-    writer.answered = max(writer.answered, last)
-    if digest:
-        digests = writer.digests
-        digests[first] = (last, digest)
-        if len(digests) > FRAMES:
-            del digests[next(iter(digests))]
-
-
-def digest_of(frame: frame_pb2.Frame, value: bytes) -> int:
+def digest_of(value: bytes, ingest_time_millis: int) -> int:
     """Digest of an encoded frame without the time at which it was taken, which stands last; 0: it does not.
 
     Of long frames the ends and some bytes between them count. Good for this process only.
     """
-    tail = _tail_of(frame.ingest_time_millis)
+    tail = _tail_of(ingest_time_millis)
     if not value.endswith(tail):
         return 0
-    view = memoryview(value)[: len(value) - len(tail)]
-    if len(view) <= _WHOLE_BYTES:
-        return hash(view)
-    between = bytes(view[:: len(view) // _SAMPLE_BYTES])
-    return hash((len(view), bytes(view[:_SAMPLE_BYTES]), bytes(view[-_SAMPLE_BYTES:]), between))
+    size = len(value) - len(tail)
+    if size <= _WHOLE_BYTES:
+        return hash(value[:size])
+    view = memoryview(value)[:size]
+    between = bytes(view[:: size // _SAMPLE_BYTES])
+    return hash((size, bytes(view[:_SAMPLE_BYTES]), bytes(view[-_SAMPLE_BYTES:]), between))
 
 
 @lru_cache(maxsize=16)

@@ -39,6 +39,14 @@ class _Request:
         return sum(taken.size for taken in self.taken)
 
 
+@dataclass(slots=True)
+class _Reached:
+    """What the log has of a request in one partition."""
+
+    next_offset: int
+    size: int
+
+
 class AppendStream:
     """One stream: what waits for the log, and is answered in order."""
 
@@ -77,6 +85,8 @@ class AppendStream:
                 # Its client took the answer. Nothing here keeps the records then.
                 del request
                 self._allowance.give_back(size)
+                if self._backlog is not None:
+                    self._backlog.came_back()
         finally:
             reader.cancel()
             drainer.cancel()
@@ -103,7 +113,7 @@ class AppendStream:
                 del request, taken
                 await self._allowance.wait()
                 if self._backlog is not None:
-                    await self._backlog.wait(self._number)
+                    await self._backlog.wait(self._number, self._allowance.out)
             await waiting.put(None)
         except asyncio.CancelledError:
             raise
@@ -119,25 +129,27 @@ class AppendStream:
             self._intake.forget_names()
             self._telemetry.refused.labels(error.reason).inc()
             return _Request([Taken(ingest_pb2.AppendEventsResponse(status=to_status(error)))], began)
-        self._intake.foresee((request.frame, *request.more_frames))
-        taken = [await self._intake.take(request.frame)]
-        for frame in request.more_frames:
-            taken.append(await self._intake.take(frame))
-        return _Request(taken, began)
+        return _Request(await self._intake.take((request.frame, *request.more_frames)), began)
 
     async def _finish(self, request: _Request) -> ingest_pb2.AppendEventsResponse:
         await _settled(request.taken)
-        position: dict[Partition, int] = {}
-        durable = [taken for taken in request.taken if self._is_durable(taken, position)]
+        reached: dict[Partition, _Reached] = {}
+        durable = [taken for taken in request.taken if self._is_durable(taken, reached)]
         answer = request.taken[0].answer
         answer.more_responses.extend(taken.answer for taken in request.taken[1:])
-        answer.position.CopyFrom(to_proto(position))
+        answer.position.CopyFrom(to_proto({partition: one.next_offset for partition, one in reached.items()}))
         answer.frames_per_request = FRAMES_PER_REQUEST
         self._count(durable, time.monotonic() - request.began)
+        if self._backlog is not None:
+            for partition, one in reached.items():
+                self._backlog.add(self._number, partition, one.next_offset - 1, one.size)
         return answer
 
-    def _is_durable(self, taken: Taken, position: dict[Partition, int]) -> bool:
-        """Whether the log has the frame; then the position covers it. What the log said when it can't be asked."""
+    def _is_durable(self, taken: Taken, reached: dict[Partition, _Reached]) -> bool:
+        """Whether the log has the frame, which is noted by its partition then.
+
+        Raises what the log said when it can't be asked.
+        """
         if taken.durable is None:
             return False
         try:
@@ -148,9 +160,12 @@ class AppendStream:
             taken.answer.durable_sequence = 0
             taken.answer.status.CopyFrom(to_status(refused))
             return False
-        position[record.partition] = max(position.get(record.partition, 0), record.offset + 1)
-        if self._backlog is not None:
-            self._backlog.add(self._number, record.partition, record.offset, taken.size)
+        one = reached.get(record.partition)
+        if one is None:
+            reached[record.partition] = _Reached(record.offset + 1, taken.size)
+        else:
+            one.next_offset = max(one.next_offset, record.offset + 1)
+            one.size += taken.size
         return True
 
     def _count(self, durable: Iterable[Taken], seconds: float) -> None:

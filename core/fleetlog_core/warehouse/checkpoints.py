@@ -17,6 +17,8 @@ import numpy as np
 from fleetlog_core.warehouse.blocks import Blocks, Range, dumped, grown, lost, merged, parsed
 from fleetlog_core.warehouse.port import Column, Statement, Warehouse
 
+SUPERSEDED = "superseded"
+"""Table of a warehouse that was given up: its rows are folded anew into another."""
 _PARTS = Statement(
     "SELECT table, min_block_number AS first, max_block_number AS last FROM system.parts"
     " WHERE database = currentDatabase() AND active AND rows > 0 AND table != 'checkpoints'"
@@ -71,11 +73,11 @@ def loss(warehouse: Warehouse, boot: str) -> str:
     TimedOut.
     """
     tables = tables_of(warehouse)
-    if "checkpoints" not in tables:
-        # Of a version before checkpoints, or new.
-        return ""
-    checkpoint = last_checkpoint(warehouse)
+    if SUPERSEDED in tables:
+        return "it was given up for one that is made anew"
+    checkpoint = last_checkpoint(warehouse) if "checkpoints" in tables else None
     if checkpoint is None:
+        # Of a version before checkpoints, or new, when no migration made them.
         made = "migrations" in tables and int(warehouse.select(_MIGRATED).array("n")[0])
         return "its checkpoints are gone" if made else ""
     now = blocks_of(warehouse)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 PORT, SECURE_PORT = 9000, 9440
 _CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 _SCHEMES = {"clickhouse": False, "clickhouses": True}
 
 
@@ -22,9 +22,11 @@ class ClickHouseSettings:
     port: int = PORT
     """Of the native protocol: 9000, with TLS 9440. The HTTP port (8123) is another."""
     database: str = "fleetlog"
-    """fleetlog's own: letters, digits, `_`. Made by the first migration when it is not there."""
+    """fleetlog's own: letters, digits, `_`. Made by the first migration when it is not there.
+
+    Where rows of it were lost, those with `_g2` and so on at the end take its place (generations.py)."""
     user: str = "default"
-    """Needs SELECT, INSERT, CREATE and ALTER on the database."""
+    """Needs SELECT, INSERT, CREATE and ALTER on the database, and on those of later generations."""
     password: str = field(default="", repr=False)
     """Never shown."""
     secure: bool = False
@@ -50,7 +52,7 @@ class ClickHouseSettings:
         if not 0 < self.port < 65536:
             raise ValueError(f"port: {self.port} is not in 1..65535")
         if not _DATABASE.fullmatch(self.database):
-            raise ValueError(f"database: {self.database[:100]!r} is not of letters, digits and _, at most 64")
+            raise ValueError(f"database: {self.database[:100]!r} is not of letters, digits and _, at most 80")
         if self.cluster is not None and not _CLUSTER.fullmatch(self.cluster):
             raise ValueError(f"cluster: {self.cluster[:100]!r} is not of letters, digits, _ and -, at most 64")
         if self.connections < 1:

@@ -62,7 +62,6 @@ async def run_node(make: Callable[[Settings], Node], settings: Settings, announc
         if not (isinstance(failure, Superseded) or (isinstance(failure, WarehouseBehind) and generation > behind)):
             raise Failed(str(failure)) from failure
         behind = generation
-        diagnostics.warning("everything is made anew: %s", failure)
         node, _ = await _started(make, same_ports)
 
 
@@ -82,6 +81,8 @@ async def _ended(node: Node, stopping: asyncio.Event, drain_seconds: float) -> B
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in waits:
         task.cancel()
+    if node.failure is not None:
+        diagnostics.warning("no longer served: %s", node.failure)
     cut = threading.Timer(drain_seconds + HARD_SECONDS, _cut)
     cut.daemon = True
     cut.start()

@@ -100,7 +100,7 @@ def test_rows_that_a_server_loses_under_load_are_all_there_again_once(
         reader = client.Client(front.target)
         for step in range(BEFORE):
             run.log({"x": float(step)}, step=step)
-        run.flush("applied", timeout=60)
+        run.flush(60.0, "applied")
         assert _count(reader, run.id) == BEFORE
         warehouse = own.warehouse()
         Checkpoints(warehouse, "", lambda: None).write()

@@ -39,6 +39,7 @@ from fleetlog_deploy.settings.model import MaterializerSettings, QuerySettings
 
 LOOK_SECONDS = 5.0
 """The longest that a look at an engine takes before the engine counts as silent."""
+PROBE_SECONDS = 2.0
 TURN_SECONDS = 120.0
 """A materializer's loop that does not come round for so long does not do its job."""
 
@@ -243,11 +244,12 @@ class MaterializerPart:
     def _look_for_losses(self) -> str:
         """What a server's tables lost, while inserts may fail for that very reason; the part has failed then."""
         try:
+            # One that hangs is told by those who come after, whose looks are as short.
+            self._warehouse.select(Statement("SELECT 1 AS one"), timeout_seconds=PROBE_SECONDS)
             reason = loss(self._warehouse, boot="")
         except DatabaseMissing:
             reason = "its database is gone"
         except (WarehouseUnavailable, TimedOut, ValueError):
-            # Told by those who come after, or by the next start.
             return ""
         if reason:
             self._failed(WarehouseBehind(f"the warehouse lost rows: {reason}"))

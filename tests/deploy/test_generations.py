@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import fleetlog as client
@@ -76,7 +77,7 @@ def _is_what_the_log_says(own: Cluster, number: int) -> None:
     log = own.log()
     settings = ClickHouseSettings.from_url(own.warehouse_url)
     name = settings.database if number == 1 else f"{settings.database}_g{number}"
-    live = ClickHouseWarehouse(ClickHouseSettings.from_url(f"{own.warehouse_url.rpartition('/')[0]}/{name}"))
+    live = ClickHouseWarehouse(replace(settings, database=name))
     own.stack.callback(live.close)
     fresh = own.fresh_warehouse()
     replay.rebuild(log, fresh, own.objects(), until=replay.applied(log, live))

@@ -10,6 +10,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 PORT, SECURE_PORT = 9000, 9440
 _CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
+_GENERATION = re.compile(r"(.+)_g[0-9]+")
+URL_DATABASE_CHARACTERS = 64
+"""Maximum for the name in a URL: generations have something at its end."""
 _SCHEMES = {"clickhouse": False, "clickhouses": True}
 
 
@@ -73,6 +76,14 @@ class ClickHouseSettings:
         options = dict(parse_qsl(parts.query))
         if unknown := sorted(options.keys() - {"ca", "cluster", "compress"}):
             raise ValueError(f"the URL's option {unknown[0][:20]!r} is not known; there are ca, cluster and compress")
+        database = parts.path.strip("/") or "fleetlog"
+        if len(database) > URL_DATABASE_CHARACTERS:
+            raise ValueError(f"database: {database[:100]!r} has more than {URL_DATABASE_CHARACTERS} characters")
+        if generation := _GENERATION.fullmatch(database):
+            raise ValueError(
+                f"database: {database!r} is a generation of {generation[1]!r}: name that one, its current generation"
+                " is found by itself"
+            )
         secure = _SCHEMES[parts.scheme]
         try:
             port = parts.port
@@ -81,7 +92,7 @@ class ClickHouseSettings:
         return cls(
             host=parts.hostname or "",
             port=port or (SECURE_PORT if secure else PORT),
-            database=parts.path.strip("/") or "fleetlog",
+            database=database,
             user=unquote(parts.username or "default"),
             password=unquote(parts.password or ""),
             secure=secure,

@@ -18,8 +18,7 @@ from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_ingest import replay
 
 from tests.deploy.cluster import Cluster, cluster
-from tests.deploy.processes import Up
-from tests.deploy.watching import reached, ready, told
+from tests.deploy.watching import reached, ready
 
 BEFORE = 100
 Harm = Callable[[Warehouse, str], None]
@@ -108,6 +107,9 @@ def test_rows_that_a_server_loses_under_load_are_all_there_again_once(
         with _writing(run) as logged:
             harm(warehouse, table)
             reached(lambda: _count(reader, run.id) is None, 120)
+            # Whoever makes the tables anew may die of it, too.
+            folding[0].process.kill()
+            folding[0] = own.serve("materializer")
             # From now on nothing is answered before all of it is there.
             reached(lambda: _at_least(_count(reader, run.id), BEFORE), 240)
             before = logged()
@@ -115,7 +117,6 @@ def test_rows_that_a_server_loses_under_load_are_all_there_again_once(
         run.finish(timeout=120)
         assert reader.read_metric(run.id, "x").steps.tolist() == list(range(logged()))
         ready(front, *folding)
-        assert sum(_rebuilds(process) for process in folding) >= 1
         assert [process.stop(signal.SIGTERM) for process in (*folding, front)] == [0, 0, 0]
         _is_what_the_log_says(own, 2)
 
@@ -123,7 +124,3 @@ def test_rows_that_a_server_loses_under_load_are_all_there_again_once(
 def _at_least(count: int | None, least: int) -> bool:
     assert count is None or count >= least, f"{count} of {least} acknowledged points were answered"
     return count is not None
-
-
-def _rebuilds(process: Up) -> float:
-    return told(process).get(("fleetlog_rebuilds_total",), 0.0)

@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import fleetlog as client
 import pytest
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.log.port import EVENTS, Commit, Partition
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.generations import Generations
 from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_deploy.doctor import examine
 from fleetlog_deploy.engines import Engines
 from fleetlog_deploy.parts import QueryPart
 from fleetlog_deploy.preparing import prepare
@@ -23,6 +25,7 @@ from fleetlog_deploy.settings.model import LogSettings, ObjectsSettings, QuerySe
 from fleetlog_ingest.losses import LogLost
 
 from tests.deploy.databases import database
+from tests.deploy.processes import running
 from tests.ingest.materializer.history import write
 
 GROUP = "folding"
@@ -91,7 +94,7 @@ def test_what_lost_rows_is_left_and_the_next_generation_begins_at_the_logs_begin
     write(engines.log, 2, 20)
     assert (_prepare(engines), engines.generation()) == (GROUP, 1)
     _drop_a_part(engines)
-    with closing(Engines(settings_for_reading(settings), Telemetry())) as reader:
+    with closing(Engines(_for_reading(settings), Telemetry())) as reader:
         assert (reader.generation(), reader.superseded()) == (1, "")
         telemetry = Telemetry()
         assert prepare(engines, GROUP, telemetry) == f"{GROUP}-g2"
@@ -107,7 +110,27 @@ def test_what_lost_rows_is_left_and_the_next_generation_begins_at_the_logs_begin
     assert _prepare(engines) == f"{GROUP}-g3"
 
 
-def settings_for_reading(settings: Settings) -> Settings:
+def test_a_query_service_that_is_started_meanwhile_says_how_far_it_is(
+    engines: Engines, settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(engines.log, 2, 20)
+    _prepare(engines)
+    _drop_a_part(engines)
+    _prepare(engines)
+    environment = {
+        "FLEETLOG_WAREHOUSE_URL": settings.warehouse.url,
+        "FLEETLOG_OBJECTS_URL": settings.objects.url,
+        "FLEETLOG_QUERY_TOKEN_KEY": "00" * 32,
+    }
+    with running("serve", "query", "--port", "0", environment=environment) as server:
+        with pytest.raises(client.Unavailable, match="0 of") as caught:
+            client.Client(server.target).experiments()
+        assert caught.value.reason == "WAREHOUSE_REBUILDING"
+        assert examine(tmp_path / "none", server.target) == 1
+        assert f"{server.target}: the tables are being rebuilt from the log" in capsys.readouterr().out
+
+
+def _for_reading(settings: Settings) -> Settings:
     """As another process has them, which does not open the log."""
     return replace(settings, log=LogSettings(url="sqlite:/nowhere"))
 

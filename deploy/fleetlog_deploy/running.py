@@ -57,10 +57,12 @@ async def run_node(make: Callable[[Settings], Node], settings: Settings, announc
     behind = 0
     while True:
         failure, generation = await _ended(node, stopping, settings.server.drain_seconds), node.generation()
-        if failure is None or stopping.is_set():
+        if failure is None:
             return
         if not (isinstance(failure, Superseded) or (isinstance(failure, WarehouseBehind) and generation > behind)):
             raise Failed(str(failure)) from failure
+        if stopping.is_set():
+            return
         behind = generation
         node, _ = await _started(make, same_ports)
 

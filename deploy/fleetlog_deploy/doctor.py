@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.markup import escape
 
 FREE_BYTES = 2 * 1024**3
+REBUILDING = "WAREHOUSE_REBUILDING"
+"""Reason of a server that is there, and can't answer reads yet."""
 SERVER_MODULES = ("chdb", "grpc_health", "grpc_reflection", "lark", "numpy", "prometheus_client")
 
 
@@ -135,7 +137,11 @@ def _server(target: str | None) -> Finding:
     client = Client(target)
     try:
         count = len(client.experiments())
-    except Unavailable:
+    except Unavailable as error:
+        if error.reason == REBUILDING:
+            return Finding(
+                "server", f"{client.target}: {error.message}", "wait; its diagnostics say which rows were lost"
+            )
         return Finding("server", f"nobody answers at {client.target}", "start it with `fleetlog up`, or give --target")
     except FleetlogError as error:
         return Finding(

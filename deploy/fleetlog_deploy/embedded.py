@@ -49,18 +49,18 @@ def embedded(data: Path, settings: Settings) -> Node:
     telemetry = Telemetry(traces_of(settings, "up"))
     engines = Engines(settings, telemetry)
     try:
-        disk = None
+        disk, group = None, settings.materializer.group
         if settings.warehouse.url.startswith("chdb:"):
             disk = Disk(engine_path(settings.warehouse.url))
-            open_whole(engines, disk, settings.materializer.group, telemetry)
+            open_whole(engines, disk, group, telemetry)
         else:
-            prepare(engines)
+            group = prepare(engines, group, telemetry)
         applied = AppliedWatch(engines.reads)
         key = settings.query.token_key or _token_key(data / "token.key").hex()
         parts = (
             GatewayPart(engines, applied, telemetry),
             QueryPart(engines, applied, telemetry, replace(settings.query, token_key=key)),
-            MaterializerPart(engines, telemetry, settings.materializer, applied.poke, disk),
+            MaterializerPart(engines, telemetry, settings.materializer, group, applied.poke, disk),
         )
         return Node(settings, telemetry, engines, parts, applied)
     except BaseException:

@@ -19,7 +19,8 @@ from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traced_log import TracedLog
 from fleetlog_core.serving.traces import NoTraces
 from fleetlog_core.warehouse.checkpoints import loss
-from fleetlog_core.warehouse.port import Warehouse
+from fleetlog_core.warehouse.generations import CurrentWarehouse, Generations
+from fleetlog_core.warehouse.port import TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
 
 from fleetlog_deploy.settings.kafka import kafka_variables
 from fleetlog_deploy.settings.load import SettingsRefused
@@ -44,11 +45,13 @@ class Engines:
         # All are read before the first is opened: what is wrong with one does not wait for another to answer.
         self._open_log = _checked("log.url", settings, _log)
         self._open_warehouse = _checked("warehouse.url", settings, _warehouse)
+        self.generations = _generations(settings)
+        """Those of a ClickHouse server, which may lose parts while this runs; None for other warehouses.
+
+        In a cluster a replica that lost parts fetches them from another."""
         self._open_objects = _checked("objects.url", settings, _objects)
-        self.is_shared = settings.warehouse.url.startswith("clickhouse")
-        """Other processes use the warehouse too, and it is a server that may lose parts while this one runs."""
-        self.has_checkpoints = "cluster=" not in settings.warehouse.url
-        """False for a cluster: a replica that lost parts fetches them from another."""
+        self.has_checkpoints = self.generations is not None or not settings.warehouse.url.startswith("clickhouse")
+        """False for a cluster."""
         self._telemetry = telemetry
         self._writes = Outage("the event log takes no writes")
         self._opened: list[EventLog | Warehouse | ObjectStore] = []
@@ -64,15 +67,31 @@ class Engines:
     @cached_property
     def warehouse(self) -> Warehouse:
         """The warehouse, measured."""
-        warehouse = MeasuredWarehouse(self._open_warehouse(), self._telemetry)
+        opened = self._open_warehouse() if self.generations is None else self._current
+        warehouse = MeasuredWarehouse(opened, self._telemetry)
         self._opened.append(warehouse)
         return warehouse
 
     @cached_property
     def reads(self) -> WholeWarehouse:
         """The warehouse, for those who serve from it: NotWhole as long as its rows are not whole."""
-        is_watched = self.is_shared and self.has_checkpoints
-        return WholeWarehouse(self.warehouse, lost_or_rebuilding if is_watched else rebuilding)
+        return WholeWarehouse(self.warehouse, rebuilding if self.generations is None else lost_or_rebuilding)
+
+    def generation(self) -> int:
+        """Number of the generation in use. WarehouseUnavailable, TimedOut. Only where there are generations."""
+        return self._current.number()
+
+    def superseded(self) -> str:
+        """Why another generation has to be used, in words; empty when none, or when the server does not answer."""
+        if self.generations is None:
+            return ""
+        try:
+            number, newest = self.generation(), self.generations.newest()
+        except (WarehouseUnavailable, WarehouseRefused, TimedOut):
+            return ""
+        if number == newest:
+            return ""
+        return f"the tables are in the database {self.generations.database(newest)} by now"
 
     def close_warehouse(self) -> None:
         """Let the warehouse alone go; it is opened again when it is asked for."""
@@ -80,6 +99,8 @@ class Engines:
         if warehouse is not None:
             self._opened.remove(warehouse)
             warehouse.close()
+        for known in ("reads", "_current"):
+            self.__dict__.pop(known, None)
 
     @cached_property
     def objects(self) -> ObjectStore:
@@ -92,6 +113,14 @@ class Engines:
         """Let go of what was opened; what was appended is durable first."""
         while self._opened:
             self._opened.pop().close()
+        if self.generations is not None:
+            self.generations.close()
+
+    @cached_property
+    def _current(self) -> CurrentWarehouse:
+        if self.generations is None:
+            raise TypeError("only the tables of a ClickHouse server have generations")
+        return CurrentWarehouse(self.generations)
 
 
 def lost_or_rebuilding(warehouse: Warehouse) -> str:
@@ -164,6 +193,16 @@ def _warehouse(settings: Settings) -> Callable[[], Warehouse]:
 
     made = replace(ClickHouseSettings.from_url(url), connections=settings.warehouse.connections)
     return lambda: ClickHouseWarehouse(made)
+
+
+def _generations(settings: Settings) -> Generations | None:
+    if not settings.warehouse.url.startswith("clickhouse") or "cluster=" in settings.warehouse.url:
+        return None
+    from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
+
+    return Generations(
+        replace(ClickHouseSettings.from_url(settings.warehouse.url), connections=settings.warehouse.connections)
+    )
 
 
 def _chdb(directory: Path) -> Warehouse:

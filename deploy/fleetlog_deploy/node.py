@@ -10,6 +10,7 @@ from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.serving.metrics_port import MetricsPort
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.warehouse.port import TimedOut, WarehouseUnavailable
 
 from fleetlog_deploy.engines import Engines
 from fleetlog_deploy.parts import LOOK_SECONDS, Part
@@ -18,6 +19,10 @@ from fleetlog_deploy.settings.model import Settings
 diagnostics = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 2.0
 STARTING, DRAINING = "starting", "draining"
+
+
+class Superseded(Exception):
+    """Another generation of the tables is current by now: everything that knows this one is to be made anew."""
 
 
 class Node:
@@ -65,6 +70,13 @@ class Node:
         """What the process can't do though it is ready, by the last look; empty when it can do all. From any thread."""
         return self._degraded
 
+    def generation(self) -> int:
+        """Number of the generation of the tables that it uses; 0 where there are none, or when it found none yet."""
+        try:
+            return 0 if self._engines.generations is None else self._engines.generation()
+        except (WarehouseUnavailable, TimedOut):
+            return 0
+
     async def start(self) -> int:
         """Serve; the port. PortTaken."""
         self._loop = asyncio.get_running_loop()
@@ -95,7 +107,8 @@ class Node:
             self._metrics.stop()
 
     def _fail(self, error: BaseException) -> None:
-        self.failure = error
+        if self.failure is None:
+            self.failure = error
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.failed.set)
 
@@ -105,6 +118,8 @@ class Node:
             await self._look()
 
     async def _look(self) -> None:
+        if reason := await asyncio.to_thread(self._engines.superseded):
+            self._fail(Superseded(reason))
         complaints = []
         for part in self._parts:
             complaint = await self._ask(part)

@@ -15,14 +15,21 @@ from fleetlog_core.log.port import CONTROL, LogUnavailable, Partition
 from fleetlog_core.rebuilds import NotWhole
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.serving.telemetry import Telemetry
-from fleetlog_core.warehouse.checkpoints import Checkpoints
+from fleetlog_core.warehouse.checkpoints import Checkpoints, loss
 from fleetlog_core.warehouse.durability import Disk
 from fleetlog_core.warehouse.migrate import migrations
-from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
+from fleetlog_core.warehouse.port import (
+    DatabaseMissing,
+    Statement,
+    TimedOut,
+    Warehouse,
+    WarehouseRefused,
+    WarehouseUnavailable,
+)
 from fleetlog_ingest.checkpointing import Checkpointing
 from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_ingest.materializer.batching import BatchPolicy
-from fleetlog_ingest.materializer.loop import Materializer
+from fleetlog_ingest.materializer.loop import Materializer, WarehouseBehind
 from fleetlog_proto.v1 import ingest_pb2_grpc, query_pb2_grpc
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.service import QueryServicer
@@ -32,6 +39,7 @@ from fleetlog_deploy.settings.model import MaterializerSettings, QuerySettings
 
 LOOK_SECONDS = 5.0
 """The longest that a look at an engine takes before the engine counts as silent."""
+PROBE_SECONDS = 2.0
 TURN_SECONDS = 120.0
 """A materializer's loop that does not come round for so long does not do its job."""
 
@@ -108,7 +116,7 @@ class QueryPart:
     service = "fleetlog.v1.QueryService"
 
     def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry, settings: QuerySettings) -> None:
-        self._reads, self._is_watched = engines.reads, engines.is_shared and engines.has_checkpoints
+        self._reads, self._is_watched = engines.reads, engines.generations is not None
         self._servicer = QueryServicer(
             engines.reads,
             engines.objects,
@@ -157,10 +165,13 @@ class MaterializerPart:
         engines: Engines,
         telemetry: Telemetry,
         settings: MaterializerSettings,
+        group: str,
         on_applied: Callable[[], None],
         disk: Disk | None = None,
     ) -> None:
         self._log, self._warehouse = engines.log, engines.warehouse
+        self._is_watched = engines.generations is not None
+        self._failed: Callable[[BaseException], None] = lambda error: None
         boot, sync = (disk.boot, disk.sync) if disk else ("", _is_on_disk)
         self._checkpoints = Checkpoints(engines.warehouse, boot, sync) if engines.has_checkpoints else None
         self._checkpointing: Checkpointing | None = None
@@ -174,7 +185,7 @@ class MaterializerPart:
             engines.log,
             engines.warehouse,
             engines.objects,
-            group=settings.group,
+            group=group,
             on_applied=applied,
             telemetry=telemetry,
             policy=BatchPolicy(target_weight=settings.batch_rows, max_wait_seconds=settings.batch_wait_seconds),
@@ -194,6 +205,7 @@ class MaterializerPart:
             except BaseException as error:  # told by whoever runs the process
                 failed(error)
 
+        self._failed = failed
         if self._checkpoints is not None:
             self._checkpointing = Checkpointing(self._checkpoints, failed)
             self._checkpointing.start()
@@ -204,6 +216,8 @@ class MaterializerPart:
         """See Part."""
         if self._thread is None or not self._thread.is_alive():
             return "the materializer does not run"
+        if self._is_watched and (lost := self._look_for_losses()):
+            return lost
         if outage := self._materializer.outage():
             return outage
         if self._materializer.idle_seconds() > TURN_SECONDS:
@@ -226,6 +240,20 @@ class MaterializerPart:
             await asyncio.to_thread(self._thread.join, 60.0)
         if self._checkpointing is not None:
             await asyncio.to_thread(self._checkpointing.close)
+
+    def _look_for_losses(self) -> str:
+        """What a server's tables lost, while inserts may fail for that very reason; the part has failed then."""
+        try:
+            # One that hangs is told by those who come after, whose looks are as short.
+            self._warehouse.select(Statement("SELECT 1 AS one"), timeout_seconds=PROBE_SECONDS)
+            reason = loss(self._warehouse, boot="")
+        except DatabaseMissing:
+            reason = "its database is gone"
+        except (WarehouseUnavailable, TimedOut, ValueError):
+            return ""
+        if reason:
+            self._failed(WarehouseBehind(f"the warehouse lost rows: {reason}"))
+        return reason
 
 
 def _is_on_disk() -> None:

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from fleetlog_core.warehouse.checkpoints import Checkpoints, loss
+from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.warehouse.checkpoints import Checkpoints, PartsLost
 from fleetlog_core.warehouse.migrate import migrate
-from fleetlog_core.warehouse.port import Statement, Warehouse
-from fleetlog_ingest.materializer.loop import WarehouseBehind
+from fleetlog_core.warehouse.port import Statement
+from fleetlog_ingest.losses import committed_by_members, loss_of
 
 from fleetlog_deploy.engines import Engines
-
-_NOT_DURABLE = Statement(
-    "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
-    " AND NOT create_table_query LIKE '%fsync_after_insert = %' AND match(name, '^[a-z_]+$') ORDER BY name"
-)
+from fleetlog_deploy.generations import begin_next, group_of, make_durable
 
 
-def prepare(engines: Engines) -> None:
-    """Check before anything is inserted, then migrate. WarehouseBehind when rows are lost; WarehouseUnavailable."""
-    warehouse = engines.warehouse
-    if not engines.has_checkpoints:
-        migrate(warehouse)
-        return
-    # A statement makes the database when it is not there; a select says that it is missing.
-    warehouse.execute(Statement("SELECT 1"))
-    if reason := loss(warehouse, boot=""):
-        raise WarehouseBehind(f"the warehouse lost rows: {reason}; nothing of it is served")
-    migrate(warehouse)
-    make_durable(warehouse)
-    Checkpoints(warehouse, "", lambda: None).write()
+def prepare(engines: Engines, group: str, telemetry: Telemetry) -> str:
+    """Check before anything is inserted, begin the next generation where rows are lost, and migrate.
 
-
-def make_durable(warehouse: Warehouse) -> None:
-    """From now on an insert into any of the tables returns when its rows are on the server's disk.
-
-    Tables where an administrator set it, to whatever, are left as they are.
+    Returns the consumer group that folds the current generation. LogLost, LogUnavailable, WarehouseUnavailable.
     """
-    for table in warehouse.select(_NOT_DURABLE).texts("name"):
-        settings = "fsync_after_insert = 1, fsync_part_directory = 1"
-        warehouse.execute(Statement(f"ALTER TABLE {table} MODIFY SETTING {settings}"))
+    if engines.generations is None:
+        migrate(engines.warehouse)
+        return group
+    while True:
+        number = engines.generation()
+        own = group_of(group, number)
+        # A statement makes the database when it is not there; a select says that it is missing.
+        engines.warehouse.execute(Statement("SELECT 1"))
+        # In this order: other members go on meanwhile, and their tables are ahead of what they commit.
+        commits = committed_by_members(engines.log, own)
+        if reason := loss_of(engines.log, engines.warehouse, commits, boot=""):
+            begin_next(engines.generations, number, engines.log, reason, telemetry)
+            engines.close_warehouse()
+            continue
+        migrate(engines.warehouse)
+        make_durable(engines.warehouse)
+        try:
+            Checkpoints(engines.warehouse, "", lambda: None).write()
+        except PartsLost:
+            # Since it was looked at.
+            continue
+        return own

@@ -10,13 +10,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.serving.server import PortTaken, joined
 from fleetlog_core.warehouse.port import WarehouseUnavailable
 from fleetlog_ingest.losses import LogLost
+from fleetlog_ingest.materializer.loop import WarehouseBehind
 
-from fleetlog_deploy.node import Node
+from fleetlog_deploy.node import Node, Superseded
 from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import Settings
 
@@ -33,33 +35,62 @@ class Failed(Exception):
     """A part ended and needs a person; the cause says why."""
 
 
-async def run_node(make: Callable[[], Node], settings: Settings, announce: Announce) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Failed, PortTaken, and what `make` raises."""
+async def run_node(make: Callable[[Settings], Node], settings: Settings, announce: Announce) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. Failed, PortTaken, and what `make` raises.
+
+    When the tables lost rows, or another generation of them is current, the node is made anew on the same ports.
+    """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    node = make()
-    try:
-        port = await node.start()
-    except PortTaken:
-        await node.stop()
-        raise
+    node, port = await _started(make, settings)
     target = joined(settings.server.host, port)
     if not _is_loopback(settings.server.host):
         print(f"fleetlog: whoever reaches {target} can read and write everything", file=sys.stderr)
     announce(target, node)
+    same_ports = replace(
+        settings,
+        server=replace(settings.server, port=port),
+        metrics=replace(settings.metrics, port=node.metrics_port),
+    )
+    behind = 0
+    while True:
+        failure, generation = await _ended(node, stopping, settings.server.drain_seconds), node.generation()
+        if failure is None:
+            return
+        if not (isinstance(failure, Superseded) or (isinstance(failure, WarehouseBehind) and generation > behind)):
+            raise Failed(str(failure)) from failure
+        if stopping.is_set():
+            return
+        behind = generation
+        node, _ = await _started(make, same_ports)
+
+
+async def _started(make: Callable[[Settings], Node], settings: Settings) -> tuple[Node, int]:
+    """A node that serves, and its port."""
+    node = make(settings)
+    try:
+        return node, await node.start()
+    except PortTaken:
+        await node.stop()
+        raise
+
+
+async def _ended(node: Node, stopping: asyncio.Event, drain_seconds: float) -> BaseException | None:
+    """Wait until it was told to stop or can't go on, and stop it; what ended it."""
     waits = [asyncio.create_task(stopping.wait()), asyncio.create_task(node.failed.wait())]
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for task in waits:
         task.cancel()
-    cut = threading.Timer(settings.server.drain_seconds + HARD_SECONDS, _cut)
+    if node.failure is not None:
+        diagnostics.warning("no longer served: %s", node.failure)
+    cut = threading.Timer(drain_seconds + HARD_SECONDS, _cut)
     cut.daemon = True
     cut.start()
     await node.stop()
     cut.cancel()
-    if node.failure is not None:
-        raise Failed(str(node.failure)) from node.failure
+    return node.failure
 
 
 def exit_code(work: Callable[[], None], what: str, more: str, mend: str) -> int:

@@ -42,7 +42,7 @@ def serve(names: Sequence[str], settings: Settings, as_json: bool) -> int:
             print(json.dumps(told | ({"metrics": metrics} if metrics else {})), flush=True)
 
     def work() -> None:
-        asyncio.run(run_node(lambda: node_of(names, settings), settings, announce))
+        asyncio.run(run_node(lambda current: node_of(names, current), settings, announce))
 
     mend = "an empty database with a materializer.group of its own makes the tables anew from the log"
     return exit_code(work, what, "the lines above have more", mend)
@@ -55,6 +55,8 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
     telemetry = Telemetry(traces_of(settings, "+".join(names)))
     engines = Engines(settings, telemetry)
     try:
+        # First: it may find that another generation of the tables has to be made.
+        group = prepare(engines, settings.materializer.group, telemetry) if "materializer" in names else ""
         applied = AppliedWatch(engines.reads, settings.warehouse.applied_poll_millis / 1000)
         parts: list[Part] = []
         if "gateway" in names:
@@ -62,8 +64,7 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
         if "query" in names:
             parts.append(QueryPart(engines, applied, telemetry, settings.query))
         if "materializer" in names:
-            prepare(engines)
-            parts.append(MaterializerPart(engines, telemetry, settings.materializer, applied.poke))
+            parts.append(MaterializerPart(engines, telemetry, settings.materializer, group, applied.poke))
         return Node(settings, telemetry, engines, parts, applied)
     except BaseException:
         engines.close()

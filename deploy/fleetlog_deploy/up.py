@@ -44,7 +44,7 @@ def up(data: Path, settings: Settings, as_json: bool) -> int:
         _announce(target, metrics, data, logs, time.monotonic() - begun, as_json)
 
     def work() -> None:
-        asyncio.run(run_node(lambda: embedded(data, settings), settings, announce))
+        asyncio.run(run_node(lambda current: embedded(data, current), settings, announce))
 
     mend = f"`fleetlog replay --data {data}` makes the tables anew from the log"
     code = exit_code(work, str(data), f"{logs} has more", mend)

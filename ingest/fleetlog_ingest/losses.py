@@ -39,6 +39,15 @@ def committed(log: EventLog, group: str) -> dict[Partition, Commit]:
         consumer.close()
 
 
+def committed_by_members(log: EventLog, group: str) -> dict[Partition, Commit]:
+    """What the group committed of each partition so far, whoever its members are; joins none. LogUnavailable."""
+    consumer = log.consumer(group, (EVENTS, CONTROL))
+    try:
+        return {partition: consumer.committed(partition) or Commit(0) for partition in partitions_of(log)}
+    finally:
+        consumer.close()
+
+
 def loss_of(log: EventLog, warehouse: Warehouse, commits: Mapping[Partition, Commit], boot: str) -> str:
     """What the warehouse lost, in words; empty when nothing. To be asked before anything is inserted.
 

@@ -14,12 +14,11 @@ from fleetlog_core.objects.s3 import S3Store
 from fleetlog_core.objects.s3_settings import S3Settings
 from fleetlog_core.warehouse.clickhouse import ClickHouseWarehouse
 from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
-from fleetlog_core.warehouse.port import Statement
 
 from tests.core.log.kafka.own_topics import own_topics
 from tests.core.objects.stores import bucket
+from tests.deploy.databases import database
 from tests.deploy.processes import Up, running
-from tests.servers import unique
 
 
 @dataclass
@@ -56,7 +55,7 @@ class Cluster:
 
     def fresh_warehouse(self) -> ClickHouseWarehouse:
         """An empty database, dropped at the end."""
-        return self._opened(self.stack.enter_context(_database(self.warehouse_url)))
+        return self._opened(self.stack.enter_context(database(self.warehouse_url)))
 
     def objects(self) -> S3Store:
         """The bucket, beside the processes."""
@@ -77,7 +76,7 @@ def cluster(
     """Engines of the test's own; whatever was started in it is gone before they are."""
     with (
         own_topics(kafka_server, partitions) as kafka,
-        _database(clickhouse_server) as warehouse_url,
+        database(clickhouse_server) as warehouse_url,
         bucket(s3_server) as s3,
         ExitStack() as stack,
     ):
@@ -90,16 +89,3 @@ def cluster(
             "FLEETLOG_SERVER_PORT": "0",
         }
         yield Cluster(environment, kafka, warehouse_url, s3, path, stack)
-
-
-@contextmanager
-def _database(url: str) -> Iterator[str]:
-    """The URL of a database that the first migration makes; dropped at the end."""
-    name = unique("test").replace("-", "_")
-    base = url.rpartition("/")[0]
-    try:
-        yield f"{base}/{name}"
-    finally:
-        dropping = ClickHouseWarehouse(ClickHouseSettings.from_url(f"{base}/default"))
-        dropping.execute(Statement(f"DROP DATABASE IF EXISTS {name} SYNC"))
-        dropping.close()

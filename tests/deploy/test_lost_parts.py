@@ -141,6 +141,43 @@ def test_a_server_that_is_killed_while_it_makes_the_tables_anew_goes_on(made: tu
     _heals(data, made[1])
 
 
+def test_a_server_that_was_killed_between_the_two_renames_goes_on(made: tuple[Path, str], tmp_path: Path) -> None:
+    data = _copy(made[0], tmp_path)
+    damage.remove(damage.parts_of(data / "warehouse", "points")[-1])
+    with up(data, "--port", "0") as server:
+        server.process.kill()
+    # As it was in that moment: what is left is set aside, and the empty one has not taken its place.
+    (data / "warehouse").rename(data / "warehouse.fresh")
+    shutil.rmtree(data / "warehouse.lost", ignore_errors=True)
+    shutil.copytree(made[0] / "warehouse", data / "warehouse.lost", symlinks=True)
+    _heals(data, made[1])
+    (same,) = fleetlog(("replay", "--verify", "--data", data))
+    assert (same.code, same.out.endswith(f"\n{SAME}")) == (0, True)
+
+
+def test_what_was_damaged_after_a_kill_and_before_a_checkpoint_is_made_anew(
+    made: tuple[Path, str], tmp_path: Path
+) -> None:
+    data = _copy(made[0], tmp_path)
+    with up(data, "--port", "0") as server:
+        before = set(damage.parts_of(data / "warehouse", "points"))
+        run = client.start_run("lost", "three", target=server.target)
+        for step in range(POINTS):
+            run.log({"x": float(step)}, step=step)
+        run.flush(60.0, "applied")
+        server.process.kill()
+        server.process.wait()
+    parts = damage.parts_of(data / "warehouse", "points")
+    assert set(parts) - before, "rows that no checkpoint may have yet"
+    damage.empty(parts[-1])
+    with up(data, "--port", "0") as server:
+        deadline = time.monotonic() + 60
+        while (found := _count(server.target, run.id)) is None:
+            assert time.monotonic() < deadline, "the tables were not made anew"
+        assert found == POINTS
+        assert server.stop(signal.SIGTERM) == 0
+
+
 def test_what_is_logged_while_the_tables_are_made_anew_is_acknowledged(made: tuple[Path, str], tmp_path: Path) -> None:
     data = _copy(made[0], tmp_path)
     damage.remove(damage.parts_of(data / "warehouse", "points")[-1])

@@ -39,6 +39,15 @@ def grown(before: Blocks, now: Blocks) -> tuple[str, ...]:
     return tuple(sorted(table for table, ranges in now.items() if ranges and ranges[-1][1] > ends.get(table, -1)))
 
 
+def after(before: Blocks, found: Blocks) -> Blocks:
+    """What of `found` ends after the last block that each table had before."""
+    ends = {table: ranges[-1][1] for table, ranges in before.items() if ranges}
+    return {
+        table: tuple(found_range for found_range in ranges if found_range[1] > ends.get(table, -1))
+        for table, ranges in found.items()
+    }
+
+
 def dumped(blocks: Blocks) -> str:
     """As text."""
     return json.dumps(blocks, separators=(",", ":"), sort_keys=True)

@@ -14,12 +14,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fleetlog_core.warehouse.blocks import Blocks, Range, dumped, grown, lost, merged, parsed
-from fleetlog_core.warehouse.port import Column, Statement, Warehouse
+from fleetlog_core.warehouse.blocks import Blocks, Range, after, dumped, grown, lost, merged, parsed
+from fleetlog_core.warehouse.port import Answer, Column, Statement, Warehouse
 
+SUPERSEDED = "superseded"
+"""Table of a warehouse that was given up: its rows are folded anew into another."""
 _PARTS = Statement(
     "SELECT table, min_block_number AS first, max_block_number AS last FROM system.parts"
     " WHERE database = currentDatabase() AND active AND rows > 0 AND table != 'checkpoints'"
+)
+_BROKEN = Statement(
+    "SELECT table, ifNull(min_block_number, 0) AS first, ifNull(max_block_number, -1) AS last"
+    " FROM system.detached_parts WHERE database = currentDatabase() AND startsWith(ifNull(reason, ''), 'broken')"
+    " AND table != 'checkpoints'"
 )
 _LAST = Statement("SELECT number, boot, blocks FROM checkpoints ORDER BY number DESC LIMIT 1")
 _TABLES = Statement("SELECT name FROM system.tables WHERE database = currentDatabase()")
@@ -46,7 +53,10 @@ def tables_of(warehouse: Warehouse) -> frozenset[str]:
 
 def blocks_of(warehouse: Warehouse) -> Blocks:
     """The blocks of each table that has some."""
-    answer = warehouse.select(_PARTS)
+    return _blocks(warehouse.select(_PARTS))
+
+
+def _blocks(answer: Answer) -> Blocks:
     found: defaultdict[str, list[Range]] = defaultdict(list)
     ranges = zip(answer.array("first").tolist(), answer.array("last").tolist(), strict=True)
     for table, (first, last) in zip(answer.texts("table"), ranges, strict=True):
@@ -71,16 +81,19 @@ def loss(warehouse: Warehouse, boot: str) -> str:
     TimedOut.
     """
     tables = tables_of(warehouse)
-    if "checkpoints" not in tables:
-        # Of a version before checkpoints, or new.
-        return ""
-    checkpoint = last_checkpoint(warehouse)
+    if SUPERSEDED in tables:
+        return "it was given up for one that is made anew"
+    checkpoint = last_checkpoint(warehouse) if "checkpoints" in tables else None
     if checkpoint is None:
+        # Of a version before checkpoints, or new, when no migration made them.
         made = "migrations" in tables and int(warehouse.select(_MIGRATED).array("n")[0])
         return "its checkpoints are gone" if made else ""
     now = blocks_of(warehouse)
     if missing := lost(checkpoint.blocks, now):
         return f"parts of {', '.join(missing)} are gone"
+    # Those that came after the checkpoint; older ones were in it, or were set aside before it.
+    if missing := lost(after(checkpoint.blocks, _blocks(warehouse.select(_BROKEN))), now):
+        return f"parts of {', '.join(missing)} are broken"
     if restarted(checkpoint, boot) and (more := grown(checkpoint.blocks, now)):
         return f"the machine was restarted before what was last written to {', '.join(more)} was on disk"
     return ""

@@ -17,12 +17,13 @@ from fleetlog_core.warehouse.native import rows_of
 from fleetlog_core.warehouse.port import (
     Answer,
     Column,
+    DatabaseMissing,
     Statement,
     TimedOut,
     WarehouseRefused,
     WarehouseUnavailable,
 )
-from fleetlog_core.warehouse.wire import DatabaseMissing, Wire
+from fleetlog_core.warehouse.wire import Wire
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 

@@ -9,7 +9,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 PORT, SECURE_PORT = 9000, 9440
 _CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
+_GENERATION = re.compile(r"(.+)_g[0-9]+")
+URL_DATABASE_CHARACTERS = 64
+"""Maximum for the name in a URL: generations have something at its end."""
 _SCHEMES = {"clickhouse": False, "clickhouses": True}
 
 
@@ -22,9 +25,11 @@ class ClickHouseSettings:
     port: int = PORT
     """Of the native protocol: 9000, with TLS 9440. The HTTP port (8123) is another."""
     database: str = "fleetlog"
-    """fleetlog's own: letters, digits, `_`. Made by the first migration when it is not there."""
+    """fleetlog's own: letters, digits, `_`. Made by the first migration when it is not there.
+
+    Where rows of it were lost, those with `_g2` and so on at the end take its place (generations.py)."""
     user: str = "default"
-    """Needs SELECT, INSERT, CREATE and ALTER on the database."""
+    """Needs SELECT, INSERT, CREATE and ALTER on the database, and on those of later generations."""
     password: str = field(default="", repr=False)
     """Never shown."""
     secure: bool = False
@@ -50,7 +55,7 @@ class ClickHouseSettings:
         if not 0 < self.port < 65536:
             raise ValueError(f"port: {self.port} is not in 1..65535")
         if not _DATABASE.fullmatch(self.database):
-            raise ValueError(f"database: {self.database[:100]!r} is not of letters, digits and _, at most 64")
+            raise ValueError(f"database: {self.database[:100]!r} is not of letters, digits and _, at most 80")
         if self.cluster is not None and not _CLUSTER.fullmatch(self.cluster):
             raise ValueError(f"cluster: {self.cluster[:100]!r} is not of letters, digits, _ and -, at most 64")
         if self.connections < 1:
@@ -71,6 +76,14 @@ class ClickHouseSettings:
         options = dict(parse_qsl(parts.query))
         if unknown := sorted(options.keys() - {"ca", "cluster", "compress"}):
             raise ValueError(f"the URL's option {unknown[0][:20]!r} is not known; there are ca, cluster and compress")
+        database = parts.path.strip("/") or "fleetlog"
+        if len(database) > URL_DATABASE_CHARACTERS:
+            raise ValueError(f"database: {database[:100]!r} has more than {URL_DATABASE_CHARACTERS} characters")
+        if generation := _GENERATION.fullmatch(database):
+            raise ValueError(
+                f"database: {database!r} is a generation of {generation[1]!r}: name that one, its current generation"
+                " is found by itself"
+            )
         secure = _SCHEMES[parts.scheme]
         try:
             port = parts.port
@@ -79,7 +92,7 @@ class ClickHouseSettings:
         return cls(
             host=parts.hostname or "",
             port=port or (SECURE_PORT if secure else PORT),
-            database=parts.path.strip("/") or "fleetlog",
+            database=database,
             user=unquote(parts.username or "default"),
             password=unquote(parts.password or ""),
             secure=secure,

@@ -104,6 +104,10 @@ class WarehouseUnavailable(PartUnavailable):
     """
 
 
+class DatabaseMissing(WarehouseUnavailable):
+    """The server is there, the database is not."""
+
+
 class WarehouseRefused(Exception):
     """The warehouse understood and refused: an insert has a row that the table can't hold, a statement is wrong."""
 

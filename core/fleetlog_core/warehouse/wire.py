@@ -26,7 +26,15 @@ from fleetlog_core.unavailable import shortage_of
 from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
 from fleetlog_core.warehouse.engine import EngineError, encoding_error, insert_error, statement_error
 from fleetlog_core.warehouse.native import Block, NotReadHere, decode_block, encode_parts, joined
-from fleetlog_core.warehouse.port import Answer, Bind, Column, TimedOut, WarehouseRefused, WarehouseUnavailable
+from fleetlog_core.warehouse.port import (
+    Answer,
+    Bind,
+    Column,
+    DatabaseMissing,
+    TimedOut,
+    WarehouseRefused,
+    WarehouseUnavailable,
+)
 
 UNKNOWN_DATABASE = 81
 GRACE_SECONDS = 2.0
@@ -42,10 +50,6 @@ _CLIENT = {
 }
 # Counters of the server that nobody reads here, two or more packets a statement.
 _ALWAYS = {"send_profile_events": "0", "send_logs_level": "none"}
-
-
-class DatabaseMissing(WarehouseUnavailable):
-    """The server is there, the database is not."""
 
 
 class Wire:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from fleetlog_core.warehouse.blocks import dumped, grown, lost, merged, parsed
+from fleetlog_core.warehouse.blocks import after, dumped, grown, lost, merged, parsed
 
 BEFORE = {"points": ((1, 4), (6, 9)), "runs": ((1, 3),)}
 
@@ -26,6 +26,12 @@ def test_a_table_that_is_gone_is_lost() -> None:
 
 def test_blocks_after_the_last_one_are_told() -> None:
     assert grown(BEFORE, {"points": ((1, 9),), "runs": ((1, 4),), "attrs": ((1, 1),)}) == ("attrs", "runs")
+
+
+def test_what_ends_after_the_last_one_is_all_that_came_after() -> None:
+    found = {"points": ((1, 4), (9, 12)), "attrs": ((0, 0),)}
+    assert after(BEFORE, found) == {"points": ((9, 12),), "attrs": ((0, 0),)}
+    assert lost(after(BEFORE, found), {"points": ((1, 9),), "attrs": ((0, 3),)}) == ("points",)
 
 
 def test_blocks_are_the_same_after_text() -> None:

@@ -236,6 +236,8 @@ def test_a_password_is_never_shown() -> None:
         ("clickhouse://", "host"),
         ("clickhouse://h/a-b", "database"),
         ("clickhouse://h/a`b", "database"),
+        (f"clickhouse://h/{'a' * 65}", "more than 64"),
+        ("clickhouse://h/tracking_g2", "is a generation of 'tracking'"),
         ("clickhouse://h?ca=/x", "secure"),
         ("clickhouse://h?sslmode=0", "sslmode"),
         ("clickhouse://h:0x1", "port"),

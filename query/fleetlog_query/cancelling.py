@@ -1,7 +1,7 @@
 """Selects that end in the warehouse when the caller they are for goes away.
 
-A thread that waits for the warehouse can't be interrupted. So each piece of work has a mark, which its statements carry
-as a comment, and the warehouse is told to end the statements that carry it.
+A thread that waits for the warehouse can't be interrupted. So each piece of work has a mark, which its statements
+carry, and the warehouse is told to end the statements that carry it.
 
 Statements whose patterns cost much (see pattern_statement) run a few at a time: the rest of the engine is for others.
 """
@@ -35,7 +35,7 @@ HELPERS = 4
 """Threads for what is selected while a caller's own thread goes on."""
 COSTLY_STATEMENTS = 2
 """Statements with patterns that cost much, at a time."""
-_KILL = "KILL QUERY WHERE position(query, {mark:String}) > 0 ASYNC"
+_KILL = "KILL QUERY WHERE Settings['log_comment'] = {mark:String} ASYNC"
 
 Result = TypeVar("Result")
 
@@ -122,8 +122,7 @@ class CancellableWarehouse:
             return self._warehouse.select(statement, timeout_seconds=timeout_seconds)
         if work.cancelled.is_set():
             raise Cancelled
-        marked = replace(statement, sql=f"{statement.sql}\n-- {work.mark}")
-        return self._warehouse.select(marked, timeout_seconds=timeout_seconds)
+        return self._warehouse.select(replace(statement, mark=work.mark), timeout_seconds=timeout_seconds)
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
         """See Warehouse."""

@@ -19,12 +19,13 @@ ENGINE_ROWS = 65_409
 """Rows of the engine's own blocks."""
 LIGHT_ROWS = 1_000
 """With blocks of fewer rows than this a statement is costly: only a few of them run at a time."""
+_ALL_ROWS = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class PatternRead:
-    """A pattern that values are compared with: its steps for a byte of a value at most, and SQL for the bytes of the
-    longest value."""
+    """A pattern that values are compared with, or a text that is looked for in them: its steps for a byte of a value at
+    most, and SQL for the bytes of the longest value."""
 
     steps: int
     longest: str
@@ -48,6 +49,16 @@ class PatternStatement(Statement):
         if rows >= ENGINE_ROWS:
             return Statement(self.sql, self.binds, self.wide)
         return Statement(self.sql, self.binds, self.wide and rows >= LIGHT_ROWS, rows)
+
+
+def cut_texts(columns: str, texts: str) -> str:
+    """A SELECT of columns and of `text`, which is `t` of a SELECT of texts, in blocks of the size that is set.
+
+    The engine reads whole granules, of thousands of rows, and looks at the deadline between blocks: ARRAY JOIN is what
+    cuts them, and what depends on it is not worked out before it. Nor within it, where a block would only end at the
+    first text that is found: no condition is moved across a LIMIT.
+    """
+    return f"SELECT {columns} FROM ({texts}) ARRAY JOIN [t] AS text LIMIT {_ALL_ROWS}"
 
 
 def is_costly(statement: Statement) -> bool:

@@ -33,7 +33,7 @@ from fleetlog_query.filter.conditions import (
 )
 from fleetlog_query.filter.fields import ATTRIBUTES, KIND_NUMBERS
 from fleetlog_query.filter.values import Key, Series, Value, Whole
-from fleetlog_query.pattern_statement import PatternRead, steps_of
+from fleetlog_query.pattern_statement import PatternRead, cut_texts, steps_of
 from fleetlog_query.scope import STATE_NAME_SQL, Scope, attribute_sql, key_rows
 from fleetlog_query.value_rows import expression, united_rows, value_rows
 
@@ -181,9 +181,7 @@ class _Compiler:
         self.lookups += 1
         texts = self._texts_of(leaf.value)
         self._binds.patterns.append(PatternRead(steps, f"(SELECT max(length(t)) FROM ({texts}))"))
-        # The engine reads whole granules, of thousands of rows, and looks at the deadline between blocks: ARRAY JOIN
-        # is what cuts them to the size that is set, and what depends on it is not worked out before it.
-        return f"run_id IN (SELECT run_id FROM ({texts}) ARRAY JOIN [t] AS s WHERE {self._test(leaf, 's')})"
+        return f"run_id IN (SELECT run_id FROM ({cut_texts('run_id, text', texts)}) WHERE {self._test(leaf, 'text')})"
 
     def _texts_of(self, key: Key) -> str:
         """run_id and t: the texts of a key."""

@@ -8,10 +8,12 @@ from collections import Counter
 from typing import Any, cast
 
 import fleetlog
+import grpc
 import pytest
 from fleetlog.calls.base import Deleted
 from fleetlog.connection import connection_to
 from fleetlog.facets import KeyInfo
+from fleetlog_core import limits
 from fleetlog_core.ids import new_run_id
 from fleetlog_proto.v1 import facets_pb2, scope_pb2
 from fleetlog_query.facets import counts, keys
@@ -220,3 +222,18 @@ def test_what_is_asked_wrongly_is_told(embedded_target: str, fleet: dict[str, Ro
         client.keys("metrics.x >", experiments=[EXPERIMENT])
     with pytest.raises(fleetlog.NotFound):
         client.keys(experiments=["nowhere at all"])
+
+
+def test_a_text_to_look_for_is_as_short_as_keys_are(embedded_target: str) -> None:
+    scope = scope_pb2.RunScope(experiment_names=["Default"])
+    stub = connection_to(embedded_target).query
+    longest = "a" * limits.FACET_TEXT_CHARACTERS
+    for list_them in (
+        lambda text: stub.ListKeys(facets_pb2.ListKeysRequest(scope=scope, contains=text)),
+        lambda text: stub.ListValues(
+            facets_pb2.ListValuesRequest(scope=scope, kind=facets_pb2.KEY_KIND_TAG, key="team", contains=text)
+        ),
+    ):  # fmt: skip
+        list_them(longest)
+        with pytest.raises(grpc.RpcError, match="contains: 251 characters, at most 250"):
+            list_them(longest + "a")

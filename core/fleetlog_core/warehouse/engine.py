@@ -186,6 +186,9 @@ def select_settings(statement: Statement, timeout_seconds: float) -> dict[str, s
         settings["max_threads"] = "1"
     if statement.block_rows:
         settings["max_block_size"] = str(statement.block_rows)
+    if statement.mark:
+        # Comments are lost from the text that the engine shows, as soon as values are bound.
+        settings["log_comment"] = statement.mark
     return settings
 
 

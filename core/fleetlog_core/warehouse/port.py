@@ -46,13 +46,15 @@ class Statement:
 
     `wide`: it reads millions of rows, so it may use every core. What reads a few thousand is quicker in one thread:
     handing blocks from thread to thread costs more than the blocks. `block_rows`: maximum of rows that are worked
-    through before the engine looks at the deadline again, for what costs much a row; 0 = the engine's own.
+    through before the engine looks at the deadline again, for what costs much a row; 0 = the engine's own. `mark`: by
+    which it can be found while it runs (`log_comment` of its settings).
     """
 
     sql: str
     binds: Mapping[str, Bind] = field(default_factory=dict)
     wide: bool = False
     block_rows: int = 0
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

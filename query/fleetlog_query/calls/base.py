@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from fleetlog_core import limits
 from fleetlog_core.applied import AppliedWatch
-from fleetlog_core.errors import DeadlineExceeded, InvalidArgument, NotFound, ResourceExhausted
+from fleetlog_core.errors import DeadlineExceeded, InvalidArgument, NotFound, ResourceExhausted, Unavailable
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.position import from_proto, merge
 from fleetlog_core.serving.errors import Context
@@ -58,7 +58,9 @@ class Parts:
         self.history = History(self.warehouse)
         self.threads = ContextThreads(THREADS, "query")
         self.costly_threads = ContextThreads(COSTLY_STATEMENTS, "costly")
-        self.costly_calls = 0
+        self.costly: set[asyncio.Task[object]] = set()
+        """Work that runs or waits in the costly threads."""
+        self.draining = False
 
     def close(self) -> None:
         """Let the threads go."""
@@ -79,7 +81,10 @@ class QueryCalls(query_pb2_grpc.QueryServiceServicer):
         self._tokens = parts.tokens
 
     def drain(self) -> None:
-        """End what would not end by itself. From the event loop."""
+        """End what would not end by itself soon. From the event loop."""
+        self._parts.draining = True
+        for task in self._parts.costly:
+            task.cancel()
 
     def close(self) -> None:
         """Let the threads go."""
@@ -130,24 +135,30 @@ class QueryCalls(query_pb2_grpc.QueryServiceServicer):
     async def _do(self, function: Callable[..., Result], *arguments: object) -> Result:
         """Blocking work in a thread. It ends in the warehouse too when the caller cancels or its deadline passes.
 
-        Work that turns out to cost much is begun again in one of the few threads for such. TOO_MANY_COSTLY_READS.
+        Work that turns out to cost much is begun again in one of the few threads for such, and is not waited for when
+        the server stops. TOO_MANY_COSTLY_READS, SHUTTING_DOWN.
         """
         parts, call = self._parts, functools.partial(function, *arguments)
         try:
             return await self._run(parts.threads, Work(costly=False), call)
         except Costly:
-            if parts.costly_calls >= COSTLY_CALLS:
+            if len(parts.costly) >= COSTLY_CALLS:
                 what = (
                     f"{COSTLY_CALLS} reads with patterns that cost as much run or wait; try again, or use plainer ones"
                 )
                 raise ResourceExhausted(
                     "TOO_MANY_COSTLY_READS", what, retry_after_seconds=COSTLY_AGAIN_SECONDS
                 ) from None
-        parts.costly_calls += 1
+        task = asyncio.ensure_future(self._run(parts.costly_threads, Work(), call))
+        parts.costly.add(task)
         try:
-            return await self._run(parts.costly_threads, Work(), call)
+            return await task
+        except asyncio.CancelledError:
+            if parts.draining and not _is_cancelled():
+                raise Unavailable("SHUTTING_DOWN", "the server is being stopped; try again") from None
+            raise
         finally:
-            parts.costly_calls -= 1
+            parts.costly.discard(task)
 
     async def _run(self, threads: ContextThreads, work: Work, call: Callable[[], Result]) -> Result:
         """The call, in one of the threads. Costly for work that is not to wait."""
@@ -159,6 +170,12 @@ class QueryCalls(query_pb2_grpc.QueryServiceServicer):
             raise
         except TimedOut:
             raise DeadlineExceeded("READ_TIMED_OUT", "the read took longer than its deadline; ask for less") from None
+
+
+def _is_cancelled() -> bool:
+    """True if it is the call itself that is ended, and not what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def next_of(items: Iterator[Result]) -> Result | None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from fleetlog_core import limits
+from fleetlog_core.errors import InvalidArgument
 from fleetlog_proto.v1 import facets_pb2
 
 from fleetlog_query.facets.keys import Homes, KeyFacet, Keys, page_of
@@ -36,6 +37,7 @@ class Facets:
     ) -> facets_pb2.ListKeysResponse:
         """See the proto. `hidden`: the experiments that are left out when the request names none."""
         size = check_page_size(request.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
+        _check_contains(request.contains)
         purpose = _purpose("keys", request, scope)
         last = self._tokens.read(purpose, request.page_token) if request.page_token else None
         plan = plan_of(request.scope.filter, self._clock() * 1000)
@@ -57,6 +59,7 @@ class Facets:
     ) -> facets_pb2.ListValuesResponse:
         """See the proto."""
         size = check_page_size(request.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
+        _check_contains(request.contains)
         kind, key = kind_of(request.kind, request.key)
         purpose = _purpose("values", request, scope)
         last = self._tokens.read(purpose, request.page_token) if request.page_token else None
@@ -68,6 +71,13 @@ class Facets:
         found = self._values.page(query, timeout_seconds)
         token = self._tokens.make(purpose, [found[size - 1].runs, found[size - 1].value]) if len(found) > size else ""
         return facets_pb2.ListValuesResponse(values=found[:size], next_page_token=token)
+
+
+def _check_contains(text: str) -> None:
+    """OVER_LIMIT for a text that is too long to be looked for in every key or value."""
+    if len(text) > limits.FACET_TEXT_CHARACTERS:
+        what = f"{len(text):,} characters, at most {limits.FACET_TEXT_CHARACTERS:,}"
+        raise InvalidArgument.of_field("OVER_LIMIT", "contains", what)
 
 
 def _message(facet: KeyFacet) -> facets_pb2.KeyFacet:

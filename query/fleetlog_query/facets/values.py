@@ -21,6 +21,7 @@ from fleetlog_query.filter.plan import Plan
 from fleetlog_query.filter.values import Key
 from fleetlog_query.frames.frame import shown_places
 from fleetlog_query.frames.frames import Frames
+from fleetlog_query.pattern_statement import PatternRead, cut_texts
 from fleetlog_query.scope import Scope, attribute_text_sql, attrs_of, shown_sql
 from fleetlog_query.statement import condition
 
@@ -70,9 +71,10 @@ def values_statement(query: ValuesQuery) -> Statement:
         text, present = attribute_text_sql(query.key)
         matching = f" AND {condition(query.plan, scope, binds)}" if query.plan is not None else ""
         shown_runs = f"{scope.sql(binds)}{shown_sql(query.deleted_view)}"
-        rows = f"SELECT {text} AS value FROM runs FINAL WHERE {shown_runs} AND {present}{matching}"
+        every = f"SELECT {text} AS value FROM runs FINAL WHERE {shown_runs} AND {present}"
+        rows = every + matching
     else:
-        rows = f"SELECT str AS value {attrs_of(query.kind, query.key, scope, binds)}"
+        rows = every = f"SELECT str AS value {attrs_of(query.kind, query.key, scope, binds)}"
         if query.plan is not None:
             ids = f"{scope.sql(binds)}{shown_sql(query.deleted_view)} AND {condition(query.plan, scope, binds)}"
             rows += f" AND run_id IN (SELECT run_id FROM runs FINAL WHERE {ids})"
@@ -80,7 +82,12 @@ def values_statement(query: ValuesQuery) -> Statement:
             # Few runs are deleted: a set of those is small, whichever are asked for.
             inside = "IN" if query.deleted_view == scope_pb2.DELETED_VIEW_DELETED else "NOT IN"
             rows += f" AND run_id {inside} (SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)} AND deleted = 1)"
-    where = f" WHERE positionCaseInsensitiveUTF8(value, {binds.text(query.contains)}) > 0" if query.contains else ""
+    where = ""
+    if query.contains:
+        # As much work as a pattern of so many characters, for values in which it nearly is at each place.
+        binds.patterns.append(PatternRead(len(query.contains), f"(SELECT max(length(value)) FROM ({every}))"))
+        rows = cut_texts("text AS value", f"SELECT value AS t FROM ({rows})")
+        where = f" WHERE positionCaseInsensitiveUTF8(value, {binds.text(query.contains)}) > 0"
     having = ""
     if query.after is not None:
         runs, value = binds.whole(query.after[0]), binds.text(query.after[1])

@@ -66,7 +66,7 @@ class ListKeysRequest(_message.Message):
     kind: Global___KeyKind.ValueType
     """Only keys of this kind."""
     contains: _builtins.str
-    """Only keys that hold this text, in any case. Empty = all."""
+    """Only keys that hold this text, in any case; at most 250 characters. Empty = all."""
     page_size: _builtins.int
     """0 = 100; more than 1,000 means 1,000; negative is refused."""
     page_token: _builtins.str
@@ -186,7 +186,7 @@ class ListValuesRequest(_message.Message):
     key: _builtins.str
     """The key."""
     contains: _builtins.str
-    """Only values that hold this text, in any case. Empty = all."""
+    """Only values that hold this text, in any case; at most 250 characters. Empty = all."""
     page_size: _builtins.int
     """0 = 100; more than 1,000 means 1,000; negative is refused."""
     page_token: _builtins.str

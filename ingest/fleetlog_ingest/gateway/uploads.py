@@ -122,7 +122,6 @@ class _Arriving:
     async def header(self) -> ingest_pb2.UploadHeader:
         """The first request. INVALID_ARGUMENT."""
         first = await self._next()
-        refuse_undecodable(first)
         if first is None or not first.HasField("header"):
             raise InvalidArgument.of_field(
                 "UPLOAD_WITHOUT_HEADER", "header", "the first request of an upload is its header"
@@ -135,7 +134,6 @@ class _Arriving:
         request = await self._next()
         if request is None:
             return None
-        refuse_undecodable(request)
         if not request.HasField("chunk"):
             raise InvalidArgument.of_field("UPLOAD_CHUNK", "chunk", "after the header come chunks")
         if len(request.chunk) > limits.CHUNK_BYTES:
@@ -143,6 +141,7 @@ class _Arriving:
         return request.chunk
 
     async def _next(self) -> ingest_pb2.UploadArtifactRequest | None:
+        """The next request; None at the end. INVALID_ARGUMENT."""
         self._pace.wait(time.monotonic())
         coming = asyncio.ensure_future(anext(self._requests, None))
         ended = [asyncio.ensure_future(share.ended.wait()) for share in self.shares]
@@ -150,6 +149,7 @@ class _Arriving:
             await asyncio.wait((coming, *ended), timeout=self._stall_seconds, return_when=asyncio.FIRST_COMPLETED)
             if coming.done():
                 request = await coming
+                refuse_undecodable(request)
                 self._pace.move(0 if request is None else len(request.chunk), time.monotonic())
                 return request
             if any(share.ended.is_set() for share in self.shares):

@@ -25,11 +25,13 @@ WORDS = frozenset(
     re.findall(
         r"\w+",
         """
-    SELECT FROM FINAL WHERE AND OR NOT IN BETWEEN GROUP BY HAVING UNION ALL AS SETTINGS LIKE
+    SELECT FROM FINAL WHERE AND OR NOT IN BETWEEN GROUP BY HAVING UNION ALL AS SETTINGS LIKE ARRAY JOIN LIMIT
+    text
     runs attrs series rollup points
     namespace experiment kind key removed num str type run_id name user state start_time end_time parent_run_id
     step ts rank value b n nans total minv maxv first last i v w p lo hi c k t
     lower hex toString toFloat64 toUnixTimestamp64Milli toFixedString isNaN if multiIf min max sum count anyIf match
+    toInt64 toInt128 toInt128OrZero abs leftPad
     transform bitAnd bitOr bitXor bitNot bitShiftLeft toUInt64 toUInt256 reinterpretAsUInt64 reinterpretAsFloat64
     splitByChar char startsWith identity
     unhex arrayJoin nan inf max_rows_to_read
@@ -37,7 +39,7 @@ WORDS = frozenset(
     )
 )
 PLACE = re.compile(r"\{p[0-9]+:(?:String|Float64|Int64|Array\((?:String|Float64|UInt32)\))\}")
-CONSTANTS = re.compile(r"'(?:|RUNNING|FINISHED|FAILED|KILLED)'")
+CONSTANTS = re.compile(r"'(?:|0|RUNNING|FINISHED|FAILED|KILLED)'")
 
 
 def words_of(sql: str) -> set[str]:

@@ -78,7 +78,7 @@ def shown(value: float) -> str:
     return repr(value)
 
 
-@pytest.fixture(scope="module", params=[(points.BATCH_POINTS, 1), (700, 1), (1, 40)])
+@pytest.fixture(params=[(points.BATCH_POINTS, 1), (700, 1), (1, 40)])
 def batches(request: pytest.FixtureRequest) -> Iterator[None]:
     """Series are read together, some at a time, or each by itself in pieces."""
     before = points.BATCH_POINTS, points.LONG_POINTS, point_pieces.PIECE_POINTS

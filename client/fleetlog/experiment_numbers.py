@@ -28,7 +28,7 @@ Name = tuple[str, str]
 
 
 class ExperimentNumbers:
-    """Of one server."""
+    """Numbers of the experiments of one server."""
 
     def __init__(self, connection: Connection, outbox: Outbox, warn: Callable[[str, str], None]) -> None:
         self._connection = connection

@@ -91,7 +91,7 @@ def _name(key: object) -> str:
 
 
 def _top(given: Any) -> Parts | None:
-    """Of what is passed as a whole, pairs and what has to_dict() will do too."""
+    """Returns the items of what is passed as a whole; pairs and what has to_dict() will do too."""
     if isinstance(given, (Mapping, list, tuple)) and not len(given):
         return iter(()), given.__getitem__
     found = parts_of(given)

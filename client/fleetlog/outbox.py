@@ -34,7 +34,7 @@ class Outbox:
     def __init__(self, max_bytes: int = MAX_BYTES, stall_seconds: float = STALL_SECONDS) -> None:
         self._items: deque[Item] = deque()
         self._taken: list[Item] = []
-        """Those of the first ones that can be sent, as long as it is not settled what became of them."""
+        """Items at the front that can be sent, as long as it is not settled what became of them."""
         self._passed = 0
         """Items at the front that `_taken` and `_to_hold` are of."""
         self._to_hold: list[Item] = []

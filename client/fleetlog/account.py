@@ -26,12 +26,13 @@ class Account:
 
     def not_framed(self, writer: Writer, items: Sequence[Item], error: Exception) -> None:
         """Items of a writer of which no frame can be made: it can't be told to its run either."""
-        points = sum(item.points for item in items)
+        points, facts = sum(item.points for item in items), sum(isinstance(item, Fact) for item in items)
         self.lost_points += points
-        self.refused_events += sum(isinstance(item, Fact) for item in items)
+        self.refused_events += facts
         self._warn(
             f"framing:{writer.run_id.hex()}",
-            f"{points:,} points of run {writer.run_id.hex()} can't be encoded and are lost: {error!r:.200}",
+            f"run {writer.run_id.hex()}: nothing of it can be encoded, {points:,} points and {facts:,} other events are"
+            f" lost at first: {error!r:.200}",
         )
 
     def refused(self, error: FleetlogError) -> None:

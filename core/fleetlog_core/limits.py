@@ -71,7 +71,7 @@ FILTER_PATTERNS = 20
 """ILIKE and MATCHES in a filter."""
 FILTER_PATTERN_CHARACTERS = 1_000
 """Characters of a pattern of LIKE, ILIKE or MATCHES."""
-FILTER_PATTERN_SIZE = 1_200
+FILTER_PATTERN_SIZE = 1_300
 """Instructions of all patterns of a filter together, as RE2 compiles them: each may be worked through for every byte of
 every value. A counted repetition is as many copies of what it repeats."""
 FACET_TEXT_CHARACTERS = 250

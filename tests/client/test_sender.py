@@ -121,7 +121,7 @@ def test_a_writer_that_no_frame_can_be_made_of_holds_up_no_other(
     assert story.steps[good.writer_id] == list(range(10))
     assert bad.writer_id not in story.steps
     assert delivery.account.lost_points == 10
-    assert f"10 points of run {bad.run_id.hex()} can't be encoded" in caplog.text
+    assert f"run {bad.run_id.hex()}: nothing of it can be encoded" in caplog.text
 
 
 def test_an_item_that_cannot_be_encoded_costs_itself_and_its_run_is_told(place: House, delivery: Delivery) -> None:

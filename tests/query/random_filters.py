@@ -38,9 +38,9 @@ PATTERN = st.sampled_from(
     ["%", "a%", "_", "%b", "100\\%", "under\\_%", "back\\\\%", "A_", "%☃", "", "\\a", "%\\", "\\", "α_", "%\n%", "%S%",
      "k", "I", "%%", "a%b", "%a%"]
 ).map(quoted)  # fmt: skip
-EXPRESSION = st.sampled_from(["a", "^a$", ".", "^.$", "(?i)^A", "[0-9]+", "\\\\", "a|é", "", "^$", "t.h", "\\PL"]).map(
-    quoted
-)
+EXPRESSION = st.sampled_from(
+    ["a", "^a$", ".", "^.$", "(?i)^A", "[0-9]+", "\\\\", "a|é", "", "^$", "t.h", "\\P{Greek}"]
+).map(quoted)
 COMPARISON = one_of("=", "!=", "<", "<=", ">", ">=", "<>", "==")
 NOT = one_of("", "NOT ")
 NUMERIC_ATTRIBUTE = one_of("start_time", "attributes.end_time", "run.created")

@@ -4,6 +4,8 @@
     client      whoever is at the other end of a connection; it has a bound of its own
     room        amounts that may be held beyond those that are
 
+Of calls that wait, that of the client that holds least goes first: one that asks for much keeps no other one waiting.
+
 A call waits for room before it begins, and then keeps what it has until it ends: calls that hold something never wait
 for each other. A call of a slow client is ended when others wait for what it holds, and not before.
 """
@@ -55,6 +57,14 @@ class Share:
     """Set when the call must end: its client is slow, and others wait."""
 
 
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """A call that waits for room."""
+
+    client: str
+    amount: int
+
+
 class Budget:
     """Shares of all calls of one kind. For one event loop."""
 
@@ -71,7 +81,8 @@ class Budget:
         self._shares: set[Share] = set()
         self._of_clients: Counter[str] = Counter()
         self._held = 0
-        self._waiting = 0
+        self._queue: list[_Waiting] = []
+        """Calls that wait, in the order in which they came."""
         self._changed = asyncio.Event()
 
     @property
@@ -82,15 +93,16 @@ class Budget:
     @property
     def waiting(self) -> int:
         """Calls that wait for room."""
-        return self._waiting
+        return len(self._queue)
 
     async def enter(self, client: str, amount: int, timeout_seconds: float | None, pace: Pace | None = None) -> Share:
         """A share of this amount, once there is room. ResourceExhausted with RetryInfo when there is none in time.
 
         `timeout_seconds`: until the caller's deadline, None = it has none. `pace`: how fast its client was so far.
         """
-        if not self._has_room(client, amount):
-            await self._wait(client, amount, timeout_seconds)
+        one = _Waiting(client, amount)
+        if not self._is_next(one):
+            await self._wait(one, timeout_seconds)
         share = Share(client, amount, pace or Pace())
         self._shares.add(share)
         self._of_clients[client] += amount
@@ -126,14 +138,14 @@ class Budget:
             retry_after_seconds=RETRY_SECONDS,
         )
 
-    async def _wait(self, client: str, amount: int, timeout_seconds: float | None) -> None:
+    async def _wait(self, one: _Waiting, timeout_seconds: float | None) -> None:
         seconds = self._bounds.wait_seconds
         deadline = self._clock() + (seconds if timeout_seconds is None else min(seconds, timeout_seconds))
-        self._waiting += 1
+        self._queue.append(one)
         try:
-            while not self._has_room(client, amount):
+            while not self._is_next(one):
                 self._changed.clear()
-                self._end_slow(client, amount)
+                self._end_slow(one.client, one.amount)
                 rest = deadline - self._clock()
                 if rest <= 0:
                     self._told(self._bounds.busy)
@@ -144,15 +156,33 @@ class Budget:
                 except TimeoutError:
                     continue
         finally:
-            self._waiting -= 1
+            self._queue.remove(one)
+            # Another one may be next now.
+            self._changed.set()
 
-    def _has_room(self, client: str, amount: int) -> bool:
+    def _is_next(self, one: _Waiting) -> bool:
+        """Whether there is room for the call, and nobody before it for whom there may soon be."""
+        if not (self._fits_client(one) and self._fits_process(one)):
+            return False
+        mine = self._of_clients.get(one.client, 0)
+        is_earlier = True
+        for other in self._queue:
+            if other is one:
+                is_earlier = False
+                continue
+            theirs = self._of_clients.get(other.client, 0)
+            if (theirs < mine or (theirs == mine and is_earlier)) and self._fits_client(other):
+                return False
+        return True
+
+    def _fits_client(self, one: _Waiting) -> bool:
         """A call that is larger than a bound may begin alone."""
-        of_client = self._of_clients.get(client, 0)
-        reserve = 0 if of_client else self._bounds.reserve
-        return (of_client == 0 or of_client + amount <= self._bounds.client) and (
-            self._held == 0 or self._held + amount <= self._bounds.process + reserve
-        )
+        held = self._of_clients.get(one.client, 0)
+        return held == 0 or held + one.amount <= self._bounds.client
+
+    def _fits_process(self, one: _Waiting) -> bool:
+        reserve = 0 if self._of_clients.get(one.client, 0) else self._bounds.reserve
+        return self._held == 0 or self._held + one.amount <= self._bounds.process + reserve
 
     def _end_slow(self, client: str, amount: int) -> None:
         """End the largest of the slow calls that stand in the way, unless one is ending already."""

@@ -32,10 +32,10 @@ def test_calls_wait_for_room_of_the_process_and_of_their_client() -> None:
         await asyncio.sleep(0)
         assert (of_client.done(), of_process.done(), budget.held) == (False, False, 100)
         budget.hold(first, 30)
-        await asyncio.gather(of_client)
-        assert budget.held == 100
-        budget.leave(other)
         await asyncio.gather(of_process)
+        assert budget.held == 90
+        budget.leave(other)
+        await asyncio.gather(of_client)
         assert budget.held == 60
 
     asyncio.run(scenario())
@@ -72,6 +72,41 @@ def test_a_reserve_is_for_clients_that_hold_nothing() -> None:
         await budget.enter("c", 20, 0.0)
         with pytest.raises(ResourceExhausted):
             await budget.enter("b", 1, 0.0)
+
+    asyncio.run(scenario())
+
+
+def test_of_those_that_wait_the_client_that_holds_least_goes_first() -> None:
+    async def scenario() -> None:
+        budget = Budget(BOUNDS)
+        first = await budget.enter("a", 50, None)
+        second = await budget.enter("b", 50, None)
+        order: list[str] = []
+
+        async def enter(client: str) -> None:
+            await budget.enter(client, 10, None)
+            order.append(client)
+
+        waiting = [asyncio.create_task(enter(client)) for client in ("a", "b", "a", "c", "d")]
+        await asyncio.sleep(0)
+        budget.hold(first, 40)
+        await asyncio.wait([waiting[3]])
+        budget.leave(second)
+        await asyncio.gather(*waiting)
+        assert order[0] == "c"
+        assert order.index("d") < order.index("a")
+
+    asyncio.run(scenario())
+
+
+def test_one_whose_client_is_at_its_bound_keeps_no_other_waiting() -> None:
+    async def scenario() -> None:
+        budget = Budget(BOUNDS)
+        await budget.enter("a", 60, None)
+        waiting = asyncio.create_task(budget.enter("a", 10, None))
+        await asyncio.sleep(0)
+        await budget.enter("b", 40, 0.0)
+        waiting.cancel()
 
     asyncio.run(scenario())
 

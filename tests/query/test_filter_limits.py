@@ -7,11 +7,11 @@ import time
 import pytest
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_query.binds import Binds
-from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.order import parse_order
-from fleetlog_query.scope import Scope
-from fleetlog_query.statement import condition
+from fleetlog_query.language.plan import plan_of
+from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.condition_sql import condition
+from fleetlog_query.sql.order_by import parse_order
+from fleetlog_query.sql.scope import Scope
 
 SCOPE = Scope("default", (1,))
 

@@ -70,9 +70,7 @@ def read_points(
 def _batches(select: Select, query: SeriesQuery) -> Iterator[_Batch]:
     if len(query.run_ids) == len(query.keys) == 1:
         floors = _floors(select, query, query.run_ids) if query.last and query.of_steps_alone else {}
-        known = {} if floors else extents(select, query.namespace, query.run_ids, query.keys)
-        is_long = any(extent.points > BATCH_POINTS for extent in known.values())
-        yield _Batch(query.run_ids, query.keys, floors, is_long)
+        yield _Batch(query.run_ids, query.keys, floors)
         return
     known = extents(select, query.namespace, query.run_ids, query.keys)
     sizes = {name: extent.points for name, extent in known.items()}
@@ -129,8 +127,8 @@ def _statement(query: SeriesQuery, batch: _Batch, starts: Mapping[bytes, int]) -
         where += f" AND ({_floors_sql(batch, binds)})"
     where += query.where(query.time_sql(starts, binds) if query.times != EVERY else "", binds)
     sql = f"SELECT {', '.join(columns)} FROM points WHERE {where} ORDER BY namespace, run_id, key, step, ts, part, off"
-    if batch.single and batch.floors:
-        # Very many may have the same steps. One more tells that there are too many to be held at once.
+    if batch.single:
+        # One more tells that there are too many to be held at once.
         sql += f" LIMIT {BATCH_POINTS + 1}"
     return Statement(sql, binds.values, wide=True)
 

@@ -22,8 +22,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import fleetlog
-from fleetlog.connection import connection_to
-from fleetlog.searches import RunSearch
+from fleetlog._transport.connection import connection_to
+from fleetlog._views.searches import RunSearch
 from fleetlog_proto.v1 import query_pb2
 
 from benchmarks.figure import Figure, quantile

@@ -7,12 +7,21 @@ fleetlog.Client().search_runs("metrics.train_loss < 3", experiments=["speedrun"]
 
 from fleetlog_proto.v1.position_pb2 import Position
 
-from fleetlog.as_of import AsOf
-from fleetlog.calls.imports import ImportedRuns
+from fleetlog._calls.imports import ImportedRuns
+from fleetlog._delivery.registry import flush
+from fleetlog._imports.importing import LeftOutValue
+from fleetlog._runs.run import Run
+from fleetlog._runs.start import start_run
+from fleetlog._values.as_of import AsOf
+from fleetlog._values.datasets import Dataset
+from fleetlog._views.comparing import Comparison
+from fleetlog._views.facets import KeyInfo, ValueCount
+from fleetlog._views.searches import Explanation
+from fleetlog._views.selection import Group, Objective, ObjectiveStats, Selection, Verdict
+from fleetlog._views.series import Buckets, Series
+from fleetlog._views.views import Experiment, MetricSummary, RunList, RunView
+from fleetlog._views.watching import RunChanges
 from fleetlog.client import Client
-from fleetlog.comparing import Comparison
-from fleetlog.datasets import Dataset
-from fleetlog.deliveries import flush
 from fleetlog.errors import (
     AlreadyExists,
     DataLoss,
@@ -24,15 +33,6 @@ from fleetlog.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from fleetlog.facets import KeyInfo, ValueCount
-from fleetlog.importing import LeftOutValue
-from fleetlog.run import Run
-from fleetlog.searches import Explanation
-from fleetlog.selection import Group, Objective, ObjectiveStats, Selection, Verdict
-from fleetlog.series import Buckets, Series
-from fleetlog.starting import start_run
-from fleetlog.views import Experiment, MetricSummary, RunList, RunView
-from fleetlog.watching import RunChanges
 
 __version__ = "0.1.0"
 __all__ = [

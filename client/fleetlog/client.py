@@ -1,17 +1,17 @@
 """Reads and changes from outside a run. Reads see everything that this process wrote before, without asking.
 
-What can be asked stands in fleetlog.calls, a file for each noun.
+What can be asked stands in fleetlog._calls, a file for each noun.
 """
 
 from __future__ import annotations
 
-from fleetlog.calls.artifacts import ArtifactCalls
-from fleetlog.calls.facets import FacetCalls
-from fleetlog.calls.imports import ImportCalls
-from fleetlog.calls.runs import RunCalls
-from fleetlog.calls.searches import SearchCalls
-from fleetlog.calls.selection import SelectionCalls
-from fleetlog.deliveries import flush
+from fleetlog._calls.artifacts import ArtifactCalls
+from fleetlog._calls.facets import FacetCalls
+from fleetlog._calls.imports import ImportCalls
+from fleetlog._calls.runs import RunCalls
+from fleetlog._calls.searches import SearchCalls
+from fleetlog._calls.selection import SelectionCalls
+from fleetlog._delivery.registry import flush
 
 
 class Client(SearchCalls, SelectionCalls, RunCalls, FacetCalls, ImportCalls, ArtifactCalls):

@@ -28,8 +28,8 @@ from fleetlog_core.warehouse.port import (
 )
 from fleetlog_ingest.checkpointing import Checkpointing
 from fleetlog_ingest.gateway.service import IngestServicer
-from fleetlog_ingest.materializer.batching import BatchPolicy
-from fleetlog_ingest.materializer.loop import Materializer, WarehouseBehind
+from fleetlog_ingest.materializer.loop.batching import BatchPolicy
+from fleetlog_ingest.materializer.loop.loop import Materializer, WarehouseBehind
 from fleetlog_proto.v1 import ingest_pb2_grpc, query_pb2_grpc
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.service import QueryServicer

@@ -16,7 +16,7 @@ from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.serving.server import PortTaken, joined
 from fleetlog_core.warehouse.port import WarehouseUnavailable
 from fleetlog_ingest.losses import LogLost
-from fleetlog_ingest.materializer.loop import WarehouseBehind
+from fleetlog_ingest.materializer.loop.loop import WarehouseBehind
 
 from fleetlog_deploy.node import Node, Superseded
 from fleetlog_deploy.settings.load import SettingsRefused

@@ -11,7 +11,7 @@ from fleetlog_core.log.port import EVENTS, EventLog, Partition
 from fleetlog_core.objects.orphans import Sweepable, Swept, collect_orphans
 from fleetlog_core.objects.port import ObjectName
 
-from fleetlog_ingest.materializer.decoding import Decoded, decode
+from fleetlog_ingest.materializer.fold.decoding import Decoded, decode
 
 READ_BYTES = 16 * 1024 * 1024
 

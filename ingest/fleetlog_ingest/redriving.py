@@ -14,7 +14,7 @@ from hashlib import sha256
 from fleetlog_core.log.appender import Appender
 from fleetlog_core.log.port import DEAD_LETTERS, EVENTS, EventLog, Partition, Record
 
-from fleetlog_ingest.materializer.decoding import decode
+from fleetlog_ingest.materializer.fold.decoding import decode
 
 READ_BYTES = 16 * 1024 * 1024
 

@@ -18,11 +18,11 @@ from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Statement, Warehouse
 
-from fleetlog_ingest.materializer.apply import Applier
-from fleetlog_ingest.materializer.batches import Batch
-from fleetlog_ingest.materializer.batching import BatchPolicy
-from fleetlog_ingest.materializer.decoding import Decoded, decode
-from fleetlog_ingest.materializer.folded import DeadLetter
+from fleetlog_ingest.materializer.fold.decoding import Decoded, decode
+from fleetlog_ingest.materializer.fold.result import DeadLetter
+from fleetlog_ingest.materializer.loop.apply import Applier
+from fleetlog_ingest.materializer.loop.batching import BatchPolicy
+from fleetlog_ingest.materializer.loop.pieces import Batch
 
 READ_BYTES = 16 * 1024 * 1024
 SUM_BUCKETS = 65_536

@@ -1,1 +1,1 @@
-"""Everything that reads: filters, plans, statements, and the query service."""
+"""Reads of the warehouse: filters, pages, streams, series, selections and watches."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import artifact_pb2
 
-from fleetlog_query.binds import Binds
+from fleetlog_query.sql.binds import Binds
 
 
 class Artifacts:

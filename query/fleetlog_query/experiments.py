@@ -9,7 +9,7 @@ from fleetlog_core.errors import NotFound, shown
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import experiment_pb2, scope_pb2
 
-from fleetlog_query.kept import Kept
+from fleetlog_query.warehouse.versioned_cache import Kept
 
 DEFAULT_NAME = "Default"
 _SELECT = """

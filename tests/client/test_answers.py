@@ -10,7 +10,7 @@ from typing import Any
 
 import fleetlog
 import pytest
-from fleetlog import answers
+from fleetlog._transport import answers
 from fleetlog.errors import FleetlogError
 from fleetlog_proto.v1 import (
     artifact_pb2,

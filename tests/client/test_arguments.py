@@ -11,9 +11,9 @@ import fleetlog
 import numpy as np
 import pandas as pd
 import pytest
-from fleetlog import arguments
-from fleetlog.as_of import as_of_message
-from fleetlog.series import metric_request
+from fleetlog._values import arguments
+from fleetlog._values.as_of import as_of_message
+from fleetlog._views.series import metric_request
 from fleetlog_core.ids import new_run_id
 from hypothesis import given
 from hypothesis import strategies as st

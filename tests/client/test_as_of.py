@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import fleetlog
 import pytest
-from fleetlog.as_of import as_of_message
-from fleetlog.connection import connection_to
+from fleetlog._transport.connection import connection_to
+from fleetlog._values.as_of import as_of_message
 from fleetlog_proto.v1 import facets_pb2, position_pb2, query_pb2, scope_pb2
 
 from tests.client.cli.terminal import piped

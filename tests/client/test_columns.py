@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from fleetlog.columns import columns
-from fleetlog.values import Unusable
+from fleetlog._values.columns import columns
+from fleetlog._values.values import Unusable
 
 from tests.client.test_values import Tensor
 from tests.zones import local_zone

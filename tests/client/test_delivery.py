@@ -11,11 +11,11 @@ from itertools import accumulate
 from pathlib import Path
 
 import pytest
-from fleetlog.connection import Connection
-from fleetlog.delivery import Delivery
-from fleetlog.in_flight import BYTES_IN_FLIGHT, SMALL_FRAMES_IN_FLIGHT
-from fleetlog.items import Fact, Row, Slice, Writer
-from fleetlog.outbox import Outbox
+from fleetlog._delivery.delivery import Delivery
+from fleetlog._delivery.in_flight import BYTES_IN_FLIGHT, SMALL_FRAMES_IN_FLIGHT
+from fleetlog._delivery.outbox import Outbox
+from fleetlog._events.items import Fact, Row, Slice, Writer
+from fleetlog._transport.connection import Connection
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 from hypothesis import settings

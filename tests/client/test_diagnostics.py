@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from fleetlog.diagnostics import MAX_KINDS, Warnings, diagnostics
+from fleetlog._delivery.diagnostics import MAX_KINDS, Warnings, diagnostics
 from fleetlog_core.errors import FleetlogError
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from fleetlog.artifacts import artifact_event
-from fleetlog.connection import Connection
-from fleetlog.direct import uploaded_by_parts
+from fleetlog._events.items import Writer
+from fleetlog._files.artifacts import artifact_event
+from fleetlog._files.local_files import FileChanged, opened
+from fleetlog._files.multipart import uploaded_by_parts
+from fleetlog._transport.connection import Connection
 from fleetlog.errors import FleetlogError, Unavailable
-from fleetlog.items import Writer
-from fleetlog.local_files import FileChanged, opened
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.objects.port import ObjectName
 from fleetlog_core.objects.s3 import S3Store

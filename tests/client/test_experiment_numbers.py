@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleetlog.connection import Connection
-from fleetlog.delivery import Delivery
-from fleetlog.items import Writer
+from fleetlog._delivery.delivery import Delivery
+from fleetlog._events.items import Writer
+from fleetlog._transport.connection import Connection
 from fleetlog_core.errors import InvalidArgument, Unavailable
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.serving.errors import Context

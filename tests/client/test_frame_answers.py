@@ -8,8 +8,8 @@ from typing import Any
 
 import grpc
 import pytest
-from fleetlog.connection import Connection
-from fleetlog.delivery import Delivery
+from fleetlog._delivery.delivery import Delivery
+from fleetlog._transport.connection import Connection
 from fleetlog_core.errors import FailedPrecondition, FleetlogError
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.status import to_status

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
-from fleetlog.framing import FRAME_BYTES, Framer
-from fleetlog.items import Fact, Item, Loss, Marker, Row, Slice, Writer
+from fleetlog._events.framing import FRAME_BYTES, Framer
+from fleetlog._events.items import Fact, Item, Loss, Marker, Row, Slice, Writer
 from fleetlog_core import limits
 from fleetlog_core.rules.events import check_event
 from fleetlog_core.rules.frames import check_frame

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from fleetlog.in_flight import REQUEST_BYTES, InFlight, Sent, request_of
-from fleetlog.items import Marker, Writer
+from fleetlog._delivery.in_flight import REQUEST_BYTES, InFlight, Sent, request_of
+from fleetlog._events.items import Marker, Writer
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 WRITER = Writer("default", bytes(16), bytes(16), None, "one", event_pb2.RunStarted())

@@ -6,8 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from fleetlog import connection
-from fleetlog.connection import Connection
+from fleetlog._transport import connection
+from fleetlog._transport.connection import Connection
 from fleetlog.errors import DeadlineExceeded, Unavailable
 from fleetlog_core import keepalive
 from fleetlog_proto.v1 import position_pb2, query_pb2, watch_pb2

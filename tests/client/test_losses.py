@@ -10,10 +10,10 @@ from tests.client.processes import ended, said, train
 def test_points_lost_to_a_full_buffer_are_a_problem_of_the_run(embedded_target: str, tmp_path: Path) -> None:
     done = train(
         """
-        from fleetlog import deliveries
-        from fleetlog.connection import connection_to
-        from fleetlog.delivery import Delivery
-        from fleetlog.outbox import Outbox
+        from fleetlog._delivery import registry as deliveries
+        from fleetlog._transport.connection import connection_to
+        from fleetlog._delivery.delivery import Delivery
+        from fleetlog._delivery.outbox import Outbox
         target = os.environ["FLEETLOG_TARGET"]
         deliveries._deliveries[target] = Delivery(connection_to(target), Outbox(max_bytes=50_000))
         with fleetlog.start_run("losses") as run:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from fleetlog.items import Fact, Item, Loss, Marker, Row, Slice, Writer
-from fleetlog.outbox import Outbox
+from fleetlog._delivery.outbox import Outbox
+from fleetlog._events.items import Fact, Item, Loss, Marker, Row, Slice, Writer
 from fleetlog_proto.v1 import event_pb2
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule

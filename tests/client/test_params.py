@@ -15,8 +15,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import pytest
-from fleetlog.params import from_param, shortest, to_keys, to_params, to_tags
-from fleetlog.values import Unusable
+from fleetlog._values.params import from_param, shortest, to_keys, to_params, to_tags
+from fleetlog._values.values import Unusable
 from fleetlog_core import limits
 from hypothesis import given
 from hypothesis import strategies as st

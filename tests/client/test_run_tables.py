@@ -11,8 +11,8 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from fleetlog.importing import LeftOutValue, message, messages, told_of
-from fleetlog.run_tables import RunTable
+from fleetlog._imports.importing import LeftOutValue, message, messages, told_of
+from fleetlog._imports.run_tables import RunTable
 from fleetlog_core.ids import new_run_id
 from fleetlog_core.rules.imports import check_import
 from fleetlog_proto.v1 import event_pb2

@@ -10,8 +10,8 @@ from pathlib import Path
 import fleetlog
 import polars
 import pytest
-from fleetlog import searches
-from fleetlog.connection import connection_to
+from fleetlog._transport.connection import connection_to
+from fleetlog._views import searches
 from fleetlog_core import limits
 from fleetlog_proto.v1 import query_pb2
 
@@ -146,9 +146,9 @@ def test_the_client_is_light() -> None:
 def test_a_stream_outlives_a_fork(embedded_target: str, experiment: str, fleet: list[str], tmp_path: Path) -> None:
     """The parent's goes on; the child has streams of its own."""
     script = f"""
-        from fleetlog.connection import connection_to
+        from fleetlog._transport.connection import connection_to
         from fleetlog_proto.v1 import query_pb2
-        from fleetlog import searches
+        from fleetlog._views import searches
         client = fleetlog.Client()
         request = query_pb2.SearchRunsRequest(experiment_names=[{experiment!r}], page_size=1)
         stream = searches.RunSearch(client.target, request, client).runs()

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleetlog.connection import Connection
-from fleetlog.delivery import Delivery
-from fleetlog.items import Fact, Row, Writer
+from fleetlog._delivery.delivery import Delivery
+from fleetlog._events.items import Fact, Row, Writer
+from fleetlog._transport.connection import Connection
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2
 

@@ -11,7 +11,7 @@ from typing import Any
 import fleetlog
 import numpy as np
 import pytest
-from fleetlog.start_arguments import rank_of
+from fleetlog._runs.start_arguments import rank_of
 from fleetlog_core.errors import InvalidArgument
 
 from tests.client.processes import said, train

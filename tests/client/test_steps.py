@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fleetlog.steps import to_points
-from fleetlog.values import Unusable
+from fleetlog._values.steps import to_points
+from fleetlog._values.values import Unusable
 
 from tests.client.test_values import Hostile, Panic, Tensor
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fleetlog import direct
-from fleetlog.artifacts import artifact_event
-from fleetlog.connection import Connection
+from fleetlog._files import multipart as direct
+from fleetlog._files.artifacts import artifact_event
+from fleetlog._transport.connection import Connection
 from fleetlog.errors import FleetlogError
 from fleetlog_proto.v1 import ingest_pb2
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from fleetlog.table_files import read_table, with_ids
+from fleetlog._imports.table_files import read_table, with_ids
 from pyarrow import parquet
 
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 import fleetlog
 import grpc
 import pytest
-from fleetlog.targets import resolve_target
+from fleetlog._delivery.registry import delivery_to
+from fleetlog._transport.targets import resolve_target
 
 
 @pytest.mark.parametrize(
@@ -115,4 +116,4 @@ def test_another_grpc_server_is_told_with_its_address_and_a_start_goes_on(caplog
         server.stop(0).wait()
     assert "goes on without a server" in caplog.text
     assert target in caplog.text
-    fleetlog.deliveries.delivery_to(target).close()
+    delivery_to(target).close()

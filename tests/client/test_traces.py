@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import fleetlog
 import pytest
-from fleetlog.traces import trace_metadata
+from fleetlog._transport.traces import trace_metadata
 from opentelemetry import propagate
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fleetlog.framing import Framer
-from fleetlog.items import Fact, Item, Marker, Row, Writer
-from fleetlog.turns import by_writer
+from fleetlog._events.framing import Framer
+from fleetlog._events.grouping import by_writer
+from fleetlog._events.items import Fact, Item, Marker, Row, Writer
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from fleetlog.under_way import PAUSE_SECONDS, UnderWay
+from fleetlog._transport.calls_in_progress import PAUSE_SECONDS, UnderWay
 
 from tests.client.processes import ended, said, train
 

@@ -13,15 +13,17 @@ from typing import Any, cast
 
 import fleetlog
 import pytest
-from fleetlog import artifacts, file_logging, uploads
-from fleetlog.connection import Connection
-from fleetlog.deliveries import delivery_to
-from fleetlog.delivery import Delivery
+from fleetlog._delivery import uploads
+from fleetlog._delivery.delivery import Delivery
+from fleetlog._delivery.registry import delivery_to
+from fleetlog._delivery.uploads import Upload
+from fleetlog._files import artifacts
+from fleetlog._files.local_files import LocalFile, opened
+from fleetlog._runs import file_logging
+from fleetlog._runs.file_logging import FileLogger
+from fleetlog._runs.run import Run
+from fleetlog._transport.connection import Connection
 from fleetlog.errors import FleetlogError
-from fleetlog.file_logging import FileLogger
-from fleetlog.local_files import LocalFile, opened
-from fleetlog.run import Run
-from fleetlog.uploads import Upload
 from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from tests.client.gateway import House, house

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fleetlog.values import Unusable, display, number, step_number, text, told
+from fleetlog._values.values import Unusable, display, number, step_number, text, told
 
 
 class Tensor:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 
 import pytest
-from fleetlog.account import Account
-from fleetlog.framing import Framer
-from fleetlog.in_flight import InFlight
-from fleetlog.items import Item, Marker, Row, Writer
-from fleetlog.outbox import Outbox
-from fleetlog.responses import NotNow, Responses
-from fleetlog.stream_state import Change, State, StreamState
-from fleetlog.verdicts import REFUSED_STREAMS, Said, Then, said_by, then
+from fleetlog._delivery.account import Account
+from fleetlog._delivery.in_flight import InFlight
+from fleetlog._delivery.outbox import Outbox
+from fleetlog._delivery.responses import NotNow, Responses
+from fleetlog._delivery.stream_state import Change, State, StreamState
+from fleetlog._delivery.verdicts import REFUSED_STREAMS, Said, Then, said_by, then
+from fleetlog._events.framing import Framer
+from fleetlog._events.items import Item, Marker, Row, Writer
 from fleetlog_core.errors import FailedPrecondition, FleetlogError, InvalidArgument, ResourceExhausted
 from fleetlog_core.serving.status import to_status
 from fleetlog_proto.v1 import event_pb2, ingest_pb2, position_pb2

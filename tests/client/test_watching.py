@@ -8,7 +8,7 @@ from pathlib import Path
 
 import fleetlog
 import pytest
-from fleetlog.connection import connection_to
+from fleetlog._transport.connection import connection_to
 
 from tests.client.processes import said, train
 from tests.deploy.processes import up

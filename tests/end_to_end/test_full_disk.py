@@ -12,7 +12,7 @@ from fleetlog_core.log.port import EVENTS
 from fleetlog_core.log.sqlite import SqliteLog
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.warehouse.port import Statement, Warehouse
-from fleetlog_ingest.materializer.loop import Materializer
+from fleetlog_ingest.materializer.loop.loop import Materializer
 
 from tests.core.log.full_disk import files_no_longer_than
 from tests.ingest.gateway.serving import logged, serving

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import fleetlog
 import numpy as np
-from fleetlog.connection import connection_to
+from fleetlog._transport.connection import connection_to
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2, ingest_pb2
 

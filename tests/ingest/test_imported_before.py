@@ -9,10 +9,10 @@ from fleetlog_core.log.port import EVENTS, Partition, Record
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_ingest.imported_before import ROWS_BETWEEN, rows_of_runs
-from fleetlog_ingest.materializer.decoding import decode
-from fleetlog_ingest.materializer.import_loading import load_imports
-from fleetlog_ingest.materializer.loading import BatchIsIn
-from fleetlog_ingest.materializer.tables import columns_of
+from fleetlog_ingest.materializer.fold.decoding import decode
+from fleetlog_ingest.materializer.fold.tables import columns_of
+from fleetlog_ingest.materializer.state.import_loading import load_imports
+from fleetlog_ingest.materializer.state.loading import BatchIsIn
 from fleetlog_ingest.run_ids import RUNS_PER_SELECT
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 

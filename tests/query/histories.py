@@ -12,9 +12,9 @@ from fleetlog_core.log.partitions import partition_of
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.warehouse.port import Warehouse
-from fleetlog_ingest.materializer.apply import Applier
-from fleetlog_ingest.materializer.batches import Batch
-from fleetlog_ingest.materializer.decoding import decode
+from fleetlog_ingest.materializer.fold.decoding import decode
+from fleetlog_ingest.materializer.loop.apply import Applier
+from fleetlog_ingest.materializer.loop.pieces import Batch
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 from tests.ingest.materializer.builders import NOW

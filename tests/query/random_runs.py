@@ -6,8 +6,8 @@ import math
 import random
 
 import fleetlog
-from fleetlog_query.filter.evaluate import Point, Row
-from fleetlog_query.filter.fields import STATES
+from fleetlog_query.language.fields import STATES
+from fleetlog_query.language.reference.evaluate import Point, Row
 
 START = 1_700_000_000_000
 TEXTS = [

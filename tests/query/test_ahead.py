@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from fleetlog_query.ahead import ahead, together
+from fleetlog_query.stream.ahead import ahead, together
 
 
 async def next_of(items: Iterator[int]) -> int | None:

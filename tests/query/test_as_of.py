@@ -15,15 +15,15 @@ from fleetlog_core.position import to_proto
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import query_pb2, scope_pb2
-from fleetlog_query.as_of import AsOf
-from fleetlog_query.cancelling import CancellableWarehouse
-from fleetlog_query.documents import Documents
+from fleetlog_query.changes.moments import HOUR_MILLIS, History
 from fleetlog_query.experiments import Experiments
-from fleetlog_query.history import HOUR_MILLIS, History
-from fleetlog_query.holding import Holding
-from fleetlog_query.read_mask import parse_read_mask
-from fleetlog_query.run_stream import RunStream, RunStreams
-from fleetlog_query.search import Search, Searcher
+from fleetlog_query.runs.documents import Documents
+from fleetlog_query.runs.read_mask import parse_read_mask
+from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.stream.run_stream import RunStream, RunStreams
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
+from fleetlog_query.warehouse.holding import Holding
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 

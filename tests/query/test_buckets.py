@@ -7,10 +7,10 @@ from concurrent.futures import Future
 
 import numpy as np
 from fleetlog_core.warehouse.port import Answer, Statement
-from fleetlog_query import buckets
-from fleetlog_query.holding import Holding
-from fleetlog_query.reads import Reads, Result
-from fleetlog_query.series_query import SeriesQuery
+from fleetlog_query.series import buckets
+from fleetlog_query.series.series_query import SeriesQuery
+from fleetlog_query.warehouse.deadline import Reads, Result
+from fleetlog_query.warehouse.holding import Holding
 
 RUNS = tuple(bytes([place]) * 16 for place in range(buckets.EARLY_SERIES))
 

@@ -6,12 +6,12 @@ from typing import cast
 
 import pytest
 from fleetlog_core.warehouse.port import TimedOut
-from fleetlog_query import changes
-from fleetlog_query.as_of import AsOf
-from fleetlog_query.changes import Changes
-from fleetlog_query.pins import Pins
-from fleetlog_query.scope import Scope
-from fleetlog_query.touches import Touches
+from fleetlog_query.changes import feed as changes
+from fleetlog_query.changes.changed_runs import Touches
+from fleetlog_query.changes.feed import Changes
+from fleetlog_query.changes.position import Pins
+from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.sql.scope import Scope
 
 
 class Looks:

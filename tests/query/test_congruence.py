@@ -6,13 +6,13 @@ import time
 
 import fleetlog
 import pytest
-from fleetlog.connection import connection_to
+from fleetlog._transport.connection import connection_to
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_proto.v1 import query_pb2
-from fleetlog_query.filter.evaluate import matches
-from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.filter.ranking import ranked
-from fleetlog_query.order import parse_order
+from fleetlog_query.language.plan import plan_of
+from fleetlog_query.language.reference.evaluate import matches
+from fleetlog_query.language.reference.ranking import ranked
+from fleetlog_query.sql.order_by import parse_order
 from hypothesis import HealthCheck, example, given, note, reject, settings
 from hypothesis import strategies as st
 

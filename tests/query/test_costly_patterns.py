@@ -16,8 +16,8 @@ from fleetlog_core import limits
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import facets_pb2, query_pb2, query_pb2_grpc, scope_pb2, selection_pb2, watch_pb2
 from fleetlog_query.calls.base import COSTLY_CALLS
-from fleetlog_query.cancelling import CancellableWarehouse
-from fleetlog_query.search import Search, Searcher
+from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 from tests.core.warehouse.engines import chdb, clickhouse
 from tests.query.many_runs import EXPERIMENT, NAMESPACE, channel_to, ids_of, insert_keys, insert_runs, serving

@@ -6,12 +6,12 @@ import random
 from pathlib import Path
 
 from fleetlog_core.warehouse.port import Warehouse
-from fleetlog_query.cancelling import CancellableWarehouse
-from fleetlog_query.filter.evaluate import Row, matches
-from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.filter.ranking import ranked
-from fleetlog_query.order import parse_order
-from fleetlog_query.search import Search, Searcher
+from fleetlog_query.language.plan import plan_of
+from fleetlog_query.language.reference.evaluate import Row, matches
+from fleetlog_query.language.reference.ranking import ranked
+from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.sql.order_by import parse_order
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

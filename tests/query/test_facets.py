@@ -10,15 +10,15 @@ from typing import Any, cast
 import fleetlog
 import grpc
 import pytest
-from fleetlog.calls.base import Deleted
-from fleetlog.connection import connection_to
-from fleetlog.facets import KeyInfo
+from fleetlog._calls.base import Deleted
+from fleetlog._transport.connection import connection_to
+from fleetlog._views.facets import KeyInfo
 from fleetlog_core import limits
 from fleetlog_core.ids import new_run_id
 from fleetlog_proto.v1 import facets_pb2, scope_pb2
 from fleetlog_query.facets import counts, keys
-from fleetlog_query.filter.evaluate import Row, matches
-from fleetlog_query.filter.plan import plan_of
+from fleetlog_query.language.plan import plan_of
+from fleetlog_query.language.reference.evaluate import Row, matches
 
 from tests.query.random_runs import log_fleet
 

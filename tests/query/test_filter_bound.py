@@ -5,10 +5,10 @@ from __future__ import annotations
 import fleetlog
 import pytest
 from fleetlog_core import limits
-from fleetlog_query.binds import Binds
-from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.scope import Scope
-from fleetlog_query.statement import condition
+from fleetlog_query.language.plan import plan_of
+from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.condition_sql import condition
+from fleetlog_query.sql.scope import Scope
 
 POINTS = 200_000
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from fleetlog_core import limits
-from fleetlog_query.filter.fields import ATTRIBUTES
-from fleetlog_query.filter.order_key import parse_order_key
-from fleetlog_query.filter.plan import plan_of
+from fleetlog_query.language.fields import ATTRIBUTES
+from fleetlog_query.language.order_key import parse_order_key
+from fleetlog_query.language.plan import plan_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "filter.md").read_text(encoding="utf-8")
 
@@ -23,7 +23,7 @@ EXAMPLES = [line for block in blocks("sql") for line in block.splitlines() if li
 
 
 def test_the_grammar_is_the_file_that_is_read() -> None:
-    assert blocks("lark") == [(files("fleetlog_query.filter") / "grammar.lark").read_text(encoding="utf-8")]
+    assert blocks("lark") == [(files("fleetlog_query.language") / "grammar.lark").read_text(encoding="utf-8")]
 
 
 def test_there_are_examples() -> None:

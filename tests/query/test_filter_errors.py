@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_query.filter.plan import plan_of
+from fleetlog_query.language.plan import plan_of
 
 
 @pytest.mark.parametrize(

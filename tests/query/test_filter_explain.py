@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from fleetlog_query.filter.conditions import reads_points
-from fleetlog_query.filter.explain import explain, tables
-from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.order import parse_order
+from fleetlog_query.language.conditions import reads_points
+from fleetlog_query.language.explain import explain, tables
+from fleetlog_query.language.plan import plan_of
+from fleetlog_query.sql.order_by import parse_order
 
 
 def test_a_plan_in_words() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_query.filter.evaluate import Row, matches
-from fleetlog_query.filter.order_key import parse_order_key
-from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.filter.values import Key
+from fleetlog_query.language.order_key import parse_order_key
+from fleetlog_query.language.plan import plan_of
+from fleetlog_query.language.reference.evaluate import Row, matches
+from fleetlog_query.language.values import Key
 
 ROW = Row(
     attributes={

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_query.filter.order_key import OrderKey, parse_order_key
-from fleetlog_query.filter.values import Computed, Key, Series, Window
+from fleetlog_query.language.order_key import OrderKey, parse_order_key
+from fleetlog_query.language.values import Computed, Key, Series, Window
 
 
 @pytest.mark.parametrize(

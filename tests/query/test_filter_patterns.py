@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from fleetlog_query.filter import patterns
+from fleetlog_query.language import patterns
 
 
 @pytest.mark.parametrize(

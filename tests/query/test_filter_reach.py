@@ -7,11 +7,11 @@ import re
 import fleetlog
 import pytest
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_query.binds import Binds
-from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.order import joins, parse_order, sort_columns
-from fleetlog_query.scope import Scope
-from fleetlog_query.statement import condition
+from fleetlog_query.language.plan import plan_of
+from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.condition_sql import condition
+from fleetlog_query.sql.order_by import joins, parse_order, sort_columns
+from fleetlog_query.sql.scope import Scope
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 

@@ -12,12 +12,12 @@ from itertools import pairwise
 import fleetlog
 import numpy as np
 import pytest
-from fleetlog.run import Run
+from fleetlog._runs.run import Run
 from fleetlog_core.ids import new_run_id
-from fleetlog_query import changes
-from fleetlog_query.frames import frame, frames, splice
-from fleetlog_query.frames.splice import Move
-from fleetlog_query.selection.meet import Ids
+from fleetlog_query.changes import feed as changes
+from fleetlog_query.column_cache import frame, frames, splice
+from fleetlog_query.column_cache.run_ids import Ids
+from fleetlog_query.column_cache.splice import Move
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

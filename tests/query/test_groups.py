@@ -8,7 +8,8 @@ import statistics as plain
 import numpy as np
 import pytest
 from fleetlog_core.warehouse.port import Coded
-from fleetlog_query.selection.groups import Candidates, Labels, kept, numbered, statistics
+from fleetlog_query.column_cache.labels import Labels
+from fleetlog_query.selection.groups import Candidates, kept, numbered, statistics
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import fleetlog
 from fleetlog_core.warehouse.port import Answer, Column, Statement
-from fleetlog_query.kept import KEPT, Kept
+from fleetlog_query.warehouse.versioned_cache import KEPT, Kept
 
 
 class Reads:

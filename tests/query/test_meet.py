@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 import numpy as np
-from fleetlog_query.selection.meet import Ids
+from fleetlog_query.column_cache.run_ids import Ids
 from hypothesis import given
 from hypothesis import strategies as st
 

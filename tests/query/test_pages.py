@@ -20,15 +20,19 @@ from fleetlog_core.log.port import CONTROL, EVENTS, Partition
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Answer, TooMuchToRead, Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2
-from fleetlog_query import past_keys, past_runs, pinned, touches, window
-from fleetlog_query.as_of import AsOf
-from fleetlog_query.cancelling import CancellableWarehouse
-from fleetlog_query.documents import Documents
-from fleetlog_query.page_documents import PageDocuments
-from fleetlog_query.past_keys import PastKeys
-from fleetlog_query.pins import Pins
-from fleetlog_query.read_mask import parse_read_mask
-from fleetlog_query.search import Search, Searcher
+from fleetlog_query.changes import changed_runs as touches
+from fleetlog_query.changes.position import Pins
+from fleetlog_query.pages import latest_runs as window
+from fleetlog_query.runs.documents import Documents
+from fleetlog_query.runs.read_mask import parse_read_mask
+from fleetlog_query.search.documents import PageDocuments
+from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.snapshot import key_lookup as past_keys
+from fleetlog_query.snapshot import lookup as past_runs
+from fleetlog_query.snapshot import snapshot_pages as pinned
+from fleetlog_query.snapshot.key_lookup import PastKeys
+from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_query.filter.conditions import AllOf, Plan
-from fleetlog_query.filter.parts import parts_of
-from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.filter.quantity import key_of, quantity_of
-from fleetlog_query.filter.values import Computed, Key, Series
+from fleetlog_query.language.conditions import AllOf, Plan
+from fleetlog_query.language.parts import parts_of
+from fleetlog_query.language.plan import plan_of
+from fleetlog_query.language.quantity import key_of, quantity_of
+from fleetlog_query.language.values import Computed, Key, Series
 from hypothesis import given, reject, settings
 
 from tests.query.random_filters import FILTER

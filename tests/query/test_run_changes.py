@@ -4,8 +4,8 @@ import random
 
 from fleetlog_core.log.port import EVENTS, Partition
 from fleetlog_proto.v1 import run_pb2, watch_pb2
-from fleetlog_query import run_changes
-from fleetlog_query.run_changes import Held, Snapshot, pieces
+from fleetlog_query.watch import run_changes
+from fleetlog_query.watch.run_changes import Held, Snapshot, pieces
 
 HERE = {Partition(EVENTS, 0): 7}
 

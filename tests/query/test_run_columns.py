@@ -9,9 +9,9 @@ import pytest
 from fleetlog_core.ids import new_run_id
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Coded, Column, Warehouse
-from fleetlog_query import run_columns
-from fleetlog_query.read_mask import parse_read_mask
-from fleetlog_query.run_columns import RunBlock, RunColumns
+from fleetlog_query.runs import run_columns
+from fleetlog_query.runs.read_mask import parse_read_mask
+from fleetlog_query.runs.run_columns import RunBlock, RunColumns
 
 from tests.core.warehouse.engines import clickhouse
 

@@ -9,11 +9,12 @@ from typing import Literal
 import fleetlog
 import pyarrow as pa
 import pytest
-from fleetlog import frames
-from fleetlog.connection import connection_to
+from fleetlog._transport.connection import connection_to
+from fleetlog._views import frames
 from fleetlog.errors import from_call
 from fleetlog_proto.v1 import query_pb2, run_pb2
-from fleetlog_query import run_columns, run_stream
+from fleetlog_query.runs import run_columns
+from fleetlog_query.stream import run_stream
 
 from tests.query.random_runs import log_fleet
 
@@ -135,7 +136,7 @@ def test_runs_with_many_keys_go_in_smaller_blocks(
 def test_a_run_too_large_for_a_message_says_so(
     embedded_target: str, fleet: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fleetlog_query import arrow
+    from fleetlog_query.runs import arrow
 
     monkeypatch.setattr(arrow, "MOST_BYTES", 2_000)
     assert sum(one.count for one in stream(embedded_target, request(), arrow=True)) == fleet, "one by one they go"
@@ -247,7 +248,7 @@ def test_how_many_match(
     embedded_target: str, experiment: str, monkeypatch: pytest.MonkeyPatch, filter_text: str,
     total: Literal["exact", "at_least"] | None, expected: int | None, bounded: bool,
 ) -> None:  # fmt: skip
-    from fleetlog_query import search
+    from fleetlog_query.search import search
 
     monkeypatch.setattr(search, "TOTAL_AT_LEAST", 10)
     for place in range(12):

@@ -13,9 +13,9 @@ from fleetlog_core.errors import FleetlogError, InvalidArgument, ResourceExhaust
 from fleetlog_core.log.port import EVENTS, Partition
 from fleetlog_core.warehouse.port import Answer, Column, Statement
 from fleetlog_proto.v1 import run_pb2, watch_pb2
-from fleetlog_query import run_watches
-from fleetlog_query.run_changes import Held
-from fleetlog_query.run_watches import RunWatches, Watched
+from fleetlog_query.watch import run_watches
+from fleetlog_query.watch.run_changes import Held
+from fleetlog_query.watch.run_watches import RunWatches, Watched
 
 EVERY = Partition(EVENTS, 0)
 Changes = AsyncGenerator[watch_pb2.WatchRunsResponse, None]

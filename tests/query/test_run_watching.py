@@ -10,12 +10,12 @@ from fleetlog_core.log.port import Partition
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2, watch_pb2
-from fleetlog_query.cancelling import CancellableWarehouse
-from fleetlog_query.documents import Documents
-from fleetlog_query.read_mask import parse_read_mask
-from fleetlog_query.run_changes import Snapshot
-from fleetlog_query.run_watching import Resumed, held_by
-from fleetlog_query.search import Search, Searcher
+from fleetlog_query.runs.documents import Documents
+from fleetlog_query.runs.read_mask import parse_read_mask
+from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
+from fleetlog_query.watch.run_changes import Snapshot
+from fleetlog_query.watch.run_watching import Resumed, held_by
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 

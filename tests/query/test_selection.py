@@ -10,12 +10,12 @@ from pathlib import Path
 
 import fleetlog
 import pytest
-from fleetlog.connection import connection_to
-from fleetlog.selection import Statistic
+from fleetlog._transport.connection import connection_to
+from fleetlog._views.selection import Statistic
 from fleetlog_proto.v1 import query_pb2, scope_pb2, selection_pb2
-from fleetlog_query.filter.evaluate import Row, matches, number_of
-from fleetlog_query.filter.parts import parts_of
-from fleetlog_query.filter.quantity import quantity_of
+from fleetlog_query.language.parts import parts_of
+from fleetlog_query.language.quantity import quantity_of
+from fleetlog_query.language.reference.evaluate import Row, matches, number_of
 from fleetlog_query.selection.student import two_sided
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -9,11 +9,11 @@ from typing import Literal
 
 import fleetlog
 import pytest
-from fleetlog.connection import connection_to
-from fleetlog.series import Which
+from fleetlog._transport.connection import connection_to
+from fleetlog._views.series import Which
 from fleetlog_proto.v1 import metric_pb2
-from fleetlog_query import buckets, grid, point_pieces, points
-from fleetlog_query.filter.evaluate import Point
+from fleetlog_query.language.reference.evaluate import Point
+from fleetlog_query.series import buckets, grid, point_pieces, points
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from fleetlog_core import limits
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
-from fleetlog_query.cancelling import CancellableWarehouse
-from fleetlog_query.documents import Documents
-from fleetlog_query.read_mask import parse_read_mask
-from fleetlog_query.search import Search, Searcher
+from fleetlog_query.runs.documents import Documents
+from fleetlog_query.runs.read_mask import parse_read_mask
+from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 from tests.core.warehouse.engines import chdb, clickhouse
 from tests.query.many_runs import EXPERIMENT, NAMESPACE, ids_of, insert_keys, insert_runs

@@ -7,8 +7,8 @@ import random
 import fleetlog
 import pytest
 from fleetlog_core.ids import new_run_id
-from fleetlog_query import window
-from fleetlog_query.scope import Scope
+from fleetlog_query.pages import latest_runs as window
+from fleetlog_query.sql.scope import Scope
 
 EXPERIMENT = "windows"
 
@@ -60,7 +60,7 @@ def test_the_next_window_is_as_wide_as_the_last_one_was_poor(rows: int, needed: 
 def test_pages_of_windows_together_are_the_whole(
     embedded_target: str, starts: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fleetlog.connection import connection_to
+    from fleetlog._transport.connection import connection_to
     from fleetlog_proto.v1 import query_pb2
 
     monkeypatch.setattr(window, "WINDOWS", (10, 30))

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from fleetlog.views import RunView
+from fleetlog._views.views import RunView
 
 ATTRIBUTES = (
     "run_id", "name", "experiment", "experiment_id", "state", "user", "start_time", "end_time", "duration",

@@ -6,10 +6,10 @@ from typing import Annotated, cast
 
 import typer
 
+from fleetlog._views.facets import Kind
 from fleetlog.cli.context import AsJson, Namespace, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
 from fleetlog.client import Client
-from fleetlog.facets import Kind
 
 Experiments = Annotated[list[str] | None, typer.Option("--experiment", "-e", help="Name; may be repeated.")]
 Contains = Annotated[str, typer.Option(help="Only those that hold this text, in any case.")]

@@ -10,10 +10,10 @@ from fleetlog_core.printable import printable
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from fleetlog._imports.table_files import read_table, with_ids
 from fleetlog.cli.context import AsJson, Namespace, Target
 from fleetlog.cli.output import print_json
 from fleetlog.client import Client
-from fleetlog.table_files import read_table, with_ids
 
 
 def import_(

@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 from fleetlog_core.printable import printable
 
+from fleetlog._views.series import Axis, Buckets, Series, Time, Which
+from fleetlog._views.views import RunView
 from fleetlog.cli.chart import chart
 from fleetlog.cli.context import AsJson, Namespace, Target
 from fleetlog.cli.output import print_json, print_rows, width
 from fleetlog.cli.words import lasting, span
 from fleetlog.client import Client
 from fleetlog.errors import NotFound
-from fleetlog.series import Axis, Buckets, Series, Time, Which
-from fleetlog.views import RunView
 
 app = typer.Typer(no_args_is_help=True, help="Look at metrics.")
 

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 from fleetlog_core.printable import printable_lines
 
+from fleetlog._values.params import Value
 from fleetlog.cli.columns import asked, document, unasked, value_of
 from fleetlog.cli.context import AsJson, AsOf, Namespace, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
 from fleetlog.client import Client
 from fleetlog.errors import NotFound
-from fleetlog.params import Value
 
 SIDE_BY_SIDE = 4
 """More runs than this are lines of a terminal rather than columns."""

@@ -6,11 +6,11 @@ from typing import Annotated, Any, cast
 
 import typer
 
+from fleetlog._views.selection import Group, Mode, Selection, Statistic, objectives_of
 from fleetlog.cli.columns import document
 from fleetlog.cli.context import AsJson, AsOf, Namespace, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
 from fleetlog.client import Client
-from fleetlog.selection import Group, Mode, Selection, Statistic, objectives_of
 
 Texts = list[str] | None
 

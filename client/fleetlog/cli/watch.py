@@ -13,13 +13,13 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from fleetlog._views.views import RunView
+from fleetlog._views.watching import RunChanges
 from fleetlog.cli.columns import asked, document, unasked, value_of
 from fleetlog.cli.context import AsJson, Namespace, Target
 from fleetlog.cli.output import json_text, on_terminal, table_of, width
 from fleetlog.cli.words import exact
 from fleetlog.client import Client
-from fleetlog.views import RunView
-from fleetlog.watching import RunChanges
 
 Shown = Callable[[RunView, Sequence[str]], list[object]]
 """The cells of a run, by column."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from fleetlog_ingest.materializer.batching import BatchPolicy
+from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 
 from fleetlog_deploy.settings.limit import Limit, Range, choices, matches, url_of
 

@@ -1,1 +1,1 @@
-"""The materializer: folds the event log into the warehouse's tables, exactly once."""
+"""Folds the log into the warehouse, exactly once."""

@@ -1,1 +1,1 @@
-"""The calls of QueryService, a file for each noun; `fleetlog_query.service.QueryServicer` has them all."""
+"""RPCs of the query service, a file for each noun: requests checked, answers packed. Nothing below imports it."""

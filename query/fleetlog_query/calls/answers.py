@@ -18,8 +18,8 @@ from fleetlog_core.serving.memory import FreedMemory
 from fleetlog_core.serving.telemetry import Telemetry
 from google.protobuf.message import Message
 
-from fleetlog_query.ahead import ahead
-from fleetlog_query.holding import Holding
+from fleetlog_query.stream.ahead import ahead
+from fleetlog_query.warehouse.holding import Holding
 
 RESERVED_BYTES = 32 * 1024 * 1024
 """What a stream may take before it is known how much it takes."""

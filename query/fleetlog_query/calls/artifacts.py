@@ -17,7 +17,7 @@ from fleetlog_proto.v1 import artifact_pb2
 
 from fleetlog_query.artifacts import Artifacts
 from fleetlog_query.calls.base import Parts, QueryCalls, next_of, remaining
-from fleetlog_query.page_token import check_page_size
+from fleetlog_query.search.token import check_page_size
 
 diagnostics = logging.getLogger(__name__)
 

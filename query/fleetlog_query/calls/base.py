@@ -18,15 +18,15 @@ from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc, scope_pb2
 
-from fleetlog_query.as_of import AsOf
 from fleetlog_query.calls.answers import Answers
-from fleetlog_query.cancelling import COSTLY_STATEMENTS, CancellableWarehouse, Costly, Work
-from fleetlog_query.documents import Documents
+from fleetlog_query.changes.moments import History
 from fleetlog_query.experiments import Experiments, chosen
-from fleetlog_query.history import History
-from fleetlog_query.page_token import PageTokens
-from fleetlog_query.read_mask import parse_read_mask
-from fleetlog_query.search import Searcher
+from fleetlog_query.runs.documents import Documents
+from fleetlog_query.runs.read_mask import parse_read_mask
+from fleetlog_query.search.search import Searcher
+from fleetlog_query.search.token import PageTokens
+from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.warehouse.cancellable import COSTLY_STATEMENTS, CancellableWarehouse, Costly, Work
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 THREADS = 8

@@ -9,7 +9,7 @@ from fleetlog_proto.v1 import query_pb2
 
 from fleetlog_query.calls.base import QueryCalls, remaining
 from fleetlog_query.experiments import shown_in
-from fleetlog_query.page_token import check_page_size
+from fleetlog_query.search.token import check_page_size
 
 
 class ExperimentCalls(QueryCalls):

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import metric_pb2
 
-from fleetlog_query.ahead import together
 from fleetlog_query.calls.base import Parts, QueryCalls, next_of, remaining
-from fleetlog_query.holding import Holding
-from fleetlog_query.series import SeriesReader
-from fleetlog_query.series_query import series_query_of
+from fleetlog_query.series.series import SeriesReader
+from fleetlog_query.series.series_query import series_query_of
+from fleetlog_query.stream.ahead import together
+from fleetlog_query.warehouse.holding import Holding
 
 HANDED_OVER_BYTES = 1 << 20
 """Short series are sent so many bytes of them at a time."""

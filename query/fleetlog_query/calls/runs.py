@@ -9,9 +9,9 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
 from fleetlog_query.calls.base import QueryCalls, check_count, remaining, run_not_found
-from fleetlog_query.history import position_of
-from fleetlog_query.read_mask import parse_read_mask
-from fleetlog_query.response_size import checked
+from fleetlog_query.changes.moments import position_of
+from fleetlog_query.runs.read_mask import parse_read_mask
+from fleetlog_query.runs.response_size import checked
 
 
 class RunCalls(QueryCalls):

@@ -8,16 +8,16 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import facets_pb2, scope_pb2, selection_pb2
 
 from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, remaining
-from fleetlog_query.changes import KEPT, MOST
+from fleetlog_query.changes.changed_runs import Touches
+from fleetlog_query.changes.feed import KEPT, MOST
+from fleetlog_query.changes.moments import position_of, without_as_of
+from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.facets.answer import Facets
 from fleetlog_query.facets.keys import Keys
 from fleetlog_query.facets.values import Values
-from fleetlog_query.frames.frames import Frames
-from fleetlog_query.history import position_of, without_as_of
-from fleetlog_query.response_size import checked
-from fleetlog_query.scope import Scope
+from fleetlog_query.runs.response_size import checked
 from fleetlog_query.selection.answer import Selector
-from fleetlog_query.touches import Touches
+from fleetlog_query.sql.scope import Scope
 
 
 class ScopeCalls(QueryCalls):

@@ -14,17 +14,17 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
 from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, next_of, remaining
-from fleetlog_query.cancelling import Work
-from fleetlog_query.filter.explain import PAGES, explain, tables
-from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.history import now_of, position_of
-from fleetlog_query.holding import Holding
-from fleetlog_query.order import parse_order
-from fleetlog_query.page_documents import PageDocuments
-from fleetlog_query.read_mask import ReadMask, parse_read_mask
-from fleetlog_query.response_size import PROBE_RUNS, checked, runs_that_fit
-from fleetlog_query.run_stream import RunStream, RunStreams
-from fleetlog_query.search import Search
+from fleetlog_query.changes.moments import now_of, position_of
+from fleetlog_query.language.explain import PAGES, explain, tables
+from fleetlog_query.language.plan import plan_of
+from fleetlog_query.runs.read_mask import ReadMask, parse_read_mask
+from fleetlog_query.runs.response_size import PROBE_RUNS, checked, runs_that_fit
+from fleetlog_query.search.documents import PageDocuments
+from fleetlog_query.search.search import Search
+from fleetlog_query.sql.order_by import parse_order
+from fleetlog_query.stream.run_stream import RunStream, RunStreams
+from fleetlog_query.warehouse.cancellable import Work
+from fleetlog_query.warehouse.holding import Holding
 
 STREAM_THREADS = 2
 

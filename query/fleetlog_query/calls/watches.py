@@ -12,14 +12,14 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import run_pb2, watch_pb2
 
 from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, remaining
-from fleetlog_query.cancelling import Costly, Work
-from fleetlog_query.history import without_as_of
-from fleetlog_query.read_mask import parse_read_mask
-from fleetlog_query.response_size import PROBE_RUNS
-from fleetlog_query.run_changes import pieces
-from fleetlog_query.run_watches import SEARCH_SECONDS, RunWatches, Watched
-from fleetlog_query.run_watching import held_by, held_size, limit_of, resumed_of
-from fleetlog_query.search import Search
+from fleetlog_query.changes.moments import without_as_of
+from fleetlog_query.runs.read_mask import parse_read_mask
+from fleetlog_query.runs.response_size import PROBE_RUNS
+from fleetlog_query.search.search import Search
+from fleetlog_query.warehouse.cancellable import Costly, Work
+from fleetlog_query.watch.run_changes import pieces
+from fleetlog_query.watch.run_watches import SEARCH_SECONDS, RunWatches, Watched
+from fleetlog_query.watch.run_watching import held_by, held_size, limit_of, resumed_of
 
 
 class WatchCalls(QueryCalls):

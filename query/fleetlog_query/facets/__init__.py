@@ -1,1 +1,1 @@
-"""What there is to search for: keys and values with counts."""
+"""Keys and values that runs have, counted: what there is to search for."""

@@ -12,9 +12,9 @@ from fleetlog_proto.v1 import facets_pb2
 
 from fleetlog_query.facets.keys import Homes, KeyFacet, Keys, page_of
 from fleetlog_query.facets.values import Values, ValuesQuery, kind_of
-from fleetlog_query.filter.plan import plan_of
-from fleetlog_query.page_token import PageTokens, check_page_size
-from fleetlog_query.scope import Scope
+from fleetlog_query.language.plan import plan_of
+from fleetlog_query.search.token import PageTokens, check_page_size
+from fleetlog_query.sql.scope import Scope
 
 DEFAULT_PAGE = 100
 

@@ -17,15 +17,15 @@ import numpy as np
 from fleetlog_core.datasets import DATASET_KIND
 from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse
 
-from fleetlog_query.binds import Binds
-from fleetlog_query.changes import Changes
+from fleetlog_query.changes.changed_runs import Touches
+from fleetlog_query.changes.feed import Changes
+from fleetlog_query.changes.position import Pins
 from fleetlog_query.facets.counts import Counts
 from fleetlog_query.facets.segments import SLOT_BITS, WHOLE, KeyCounts, Span, split
-from fleetlog_query.filter.plan import Plan
-from fleetlog_query.pins import Pins
-from fleetlog_query.scope import Scope, shown_sql
-from fleetlog_query.statement import condition
-from fleetlog_query.touches import Touches
+from fleetlog_query.language.plan import Plan
+from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.condition_sql import condition
+from fleetlog_query.sql.scope import Scope, shown_sql
 
 SEGMENT_RUNS = 4_096
 KEPT_SCOPES = 64

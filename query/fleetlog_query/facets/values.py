@@ -15,15 +15,15 @@ from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import facets_pb2, scope_pb2
 
-from fleetlog_query.binds import Binds
-from fleetlog_query.filter.fields import ATTRIBUTES, Kind, resolve
-from fleetlog_query.filter.plan import Plan
-from fleetlog_query.filter.values import Key
-from fleetlog_query.frames.frame import shown_places
-from fleetlog_query.frames.frames import Frames
-from fleetlog_query.pattern_statement import PatternRead, cut_texts
-from fleetlog_query.scope import Scope, attribute_text_sql, attrs_of, shown_sql
-from fleetlog_query.statement import condition
+from fleetlog_query.column_cache.frame import shown_places
+from fleetlog_query.column_cache.frames import Frames
+from fleetlog_query.language.fields import ATTRIBUTES, Kind, resolve
+from fleetlog_query.language.plan import Plan
+from fleetlog_query.language.values import Key
+from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.condition_sql import condition
+from fleetlog_query.sql.scope import Scope, attribute_text_sql, attrs_of, shown_sql
+from fleetlog_query.warehouse.pattern_statement import PatternRead, cut_texts
 
 FEW_VALUES = 1_000
 KEPT_KEYS = 1_000

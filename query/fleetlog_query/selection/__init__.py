@@ -1,1 +1,1 @@
-"""Programmatic model selection: constraints, objectives, groups, and why."""
+"""The best runs or groups of runs, and why. Imports no search."""

@@ -10,16 +10,16 @@ from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import run_pb2, selection_pb2
 
-from fleetlog_query.documents import Documents
-from fleetlog_query.frames.frames import Frames
-from fleetlog_query.history import now_of
-from fleetlog_query.scope import Scope
+from fleetlog_query.changes.moments import now_of
+from fleetlog_query.column_cache.frames import Frames
+from fleetlog_query.runs.documents import Documents
 from fleetlog_query.selection.choice import Choice, Chosen, choose
 from fleetlog_query.selection.groups import Statistics
 from fleetlog_query.selection.question import Question, question_of
 from fleetlog_query.selection.reading import Columns, read_candidates
 from fleetlog_query.selection.reasons import reason_of
 from fleetlog_query.selection.student import two_sided
+from fleetlog_query.sql.scope import Scope
 
 
 class Selector:

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from fleetlog_proto.v1 import selection_pb2
 
+from fleetlog_query.column_cache.labels import Places
 from fleetlog_query.selection.groups import Candidates, Statistics, kept, numbered, statistics
 from fleetlog_query.selection.question import Question
 from fleetlog_query.selection.rank import Ranking, Scale, lexicographic, pareto, weighted
 from fleetlog_query.selection.reading import Columns
 
-Places = npt.NDArray[np.intp]
 Real = npt.NDArray[np.float64]
 
 

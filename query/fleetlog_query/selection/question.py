@@ -11,11 +11,11 @@ from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_proto.v1 import selection_pb2
 
-from fleetlog_query.filter.conditions import Plan, windows
-from fleetlog_query.filter.parts import parts_of
-from fleetlog_query.filter.quantity import key_of, quantity_of
-from fleetlog_query.filter.values import Key, Series, Value, read_by
-from fleetlog_query.read_mask import ReadMask, parse_read_mask
+from fleetlog_query.language.conditions import Plan, windows
+from fleetlog_query.language.parts import parts_of
+from fleetlog_query.language.quantity import key_of, quantity_of
+from fleetlog_query.language.values import Key, Series, Value, read_by
+from fleetlog_query.runs.read_mask import ReadMask, parse_read_mask
 
 DEFAULT_CONFIDENCE = 0.95
 _ENUMS = {"mode": selection_pb2.ObjectiveMode, "statistic": selection_pb2.GroupStatistic}

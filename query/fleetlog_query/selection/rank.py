@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fleetlog_query.column_cache.labels import Places
+
 Real = npt.NDArray[np.float64]
-Places = npt.NDArray[np.intp]
 Ties = Sequence[npt.NDArray[np.int64]]
 
 

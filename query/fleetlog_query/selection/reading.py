@@ -14,18 +14,18 @@ import numpy as np
 import numpy.typing as npt
 from fleetlog_core.warehouse.port import Statement
 
-from fleetlog_query.binds import Binds
-from fleetlog_query.filter.values import Computed, Key, Series, Value
-from fleetlog_query.frames.columns import Source
-from fleetlog_query.frames.conditions import holds_of, is_of_column
-from fleetlog_query.frames.frame import Frame, shown_places
-from fleetlog_query.scope import Scope, shown_sql
-from fleetlog_query.selection.groups import Labels
-from fleetlog_query.selection.meet import Ids
+from fleetlog_query.column_cache.columns import Source
+from fleetlog_query.column_cache.conditions import holds_of, is_of_column
+from fleetlog_query.column_cache.frame import Frame, shown_places
+from fleetlog_query.column_cache.labels import Labels
+from fleetlog_query.column_cache.run_ids import Ids
+from fleetlog_query.language.values import Computed, Key, Series, Value
 from fleetlog_query.selection.question import Question
-from fleetlog_query.series_rows import Select
-from fleetlog_query.statement import conditions
-from fleetlog_query.value_rows import value_rows
+from fleetlog_query.series.series_rows import Select
+from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.condition_sql import conditions
+from fleetlog_query.sql.scope import Scope, shown_sql
+from fleetlog_query.sql.value_rows import value_rows
 
 FEW_RUNS = 1_000
 """When the constraints leave no more, only their rows are read."""

@@ -12,7 +12,7 @@ from fleetlog_core.warehouse.chdb import SMALL_ROWS, ChdbWarehouse
 from fleetlog_core.warehouse.chdb_priorities import INSERTS_NICE, MERGES_NICE, put_merges_back
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Column, Statement, WarehouseUnavailable
-from fleetlog_ingest.materializer.tables import columns_of
+from fleetlog_ingest.materializer.fold.tables import columns_of
 
 from tests.ingest.materializer.builders import in_own_process
 

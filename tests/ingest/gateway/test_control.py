@@ -12,7 +12,7 @@ import pytest
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import CONTROL, Partition
 from fleetlog_core.objects.folder import FolderStore
-from fleetlog_ingest.materializer.loop import Materializer
+from fleetlog_ingest.materializer.loop.loop import Materializer
 from fleetlog_proto.v1 import experiment_pb2, ingest_pb2
 
 from tests.ingest.gateway.serving import SECONDS, Served, reason, serving, status_of

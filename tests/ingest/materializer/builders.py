@@ -10,11 +10,11 @@ from typing import TypeVar
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
 from fleetlog_core.objects.port import ObjectName
-from fleetlog_ingest.materializer.artifacts import Stored
-from fleetlog_ingest.materializer.decoding import Decoded, decode
-from fleetlog_ingest.materializer.fold import EventFold
-from fleetlog_ingest.materializer.folded import Folded
-from fleetlog_ingest.materializer.state import State
+from fleetlog_ingest.materializer.fold.artifacts import Stored
+from fleetlog_ingest.materializer.fold.decoding import Decoded, decode
+from fleetlog_ingest.materializer.fold.fold import EventFold
+from fleetlog_ingest.materializer.fold.result import Folded
+from fleetlog_ingest.materializer.fold.state import State
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 RUN = bytes(range(16))

@@ -8,9 +8,9 @@ from pathlib import Path
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.objects.port import ObjectName, ObjectStore
 from fleetlog_core.outages import Outage
-from fleetlog_ingest.materializer.artifacts import Artifacts, Stored
-from fleetlog_ingest.materializer.decoding import Decoded
-from fleetlog_ingest.materializer.state import State
+from fleetlog_ingest.materializer.fold.artifacts import Artifacts, Stored
+from fleetlog_ingest.materializer.fold.decoding import Decoded
+from fleetlog_ingest.materializer.fold.state import State
 from fleetlog_proto.v1 import event_pb2
 
 from tests.ingest.materializer.builders import RUN, folded, frame, record

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from fleetlog_ingest.materializer.control import ControlFolded, ControlState, fold_control
-from fleetlog_ingest.materializer.decoding import Decoded
+from fleetlog_ingest.materializer.control.control import ControlFolded, ControlState, fold_control
+from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_proto.v1 import frame_pb2
 
 from tests.ingest.materializer.builders import control

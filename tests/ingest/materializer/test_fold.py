@@ -3,10 +3,10 @@ from __future__ import annotations
 import math
 
 from fleetlog_core.warehouse.port import Coded
-from fleetlog_ingest.materializer.folded import Folded
-from fleetlog_ingest.materializer.params import number_of, values_of
-from fleetlog_ingest.materializer.sequences import SequenceSet
-from fleetlog_ingest.materializer.state import State
+from fleetlog_ingest.materializer.fold.params import number_of, values_of
+from fleetlog_ingest.materializer.fold.result import Folded
+from fleetlog_ingest.materializer.fold.sequences import SequenceSet
+from fleetlog_ingest.materializer.fold.state import State
 from fleetlog_proto.v1 import event_pb2
 
 from tests.ingest.materializer.builders import NOW, RUN, WRITER, folded, frame, metrics, params, record, start

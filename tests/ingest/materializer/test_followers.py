@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fleetlog_core.ids import new_run_id
-from fleetlog_ingest.materializer.followers import run_skews
-from fleetlog_ingest.materializer.runs import Run
+from fleetlog_ingest.materializer.fold.derived_tables import run_skews
+from fleetlog_ingest.materializer.fold.runs import Run
 from hypothesis import given
 from hypothesis import strategies as st
 

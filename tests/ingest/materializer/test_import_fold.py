@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from fleetlog_core.warehouse.port import Coded, Column
-from fleetlog_ingest.materializer.decoding import Decoded
-from fleetlog_ingest.materializer.folded import Folded
-from fleetlog_ingest.materializer.import_fold import ImportFold
-from fleetlog_ingest.materializer.state import State
-from fleetlog_ingest.materializer.tables import EVENT_TABLES, Columns
+from fleetlog_ingest.materializer.fold.decoding import Decoded
+from fleetlog_ingest.materializer.fold.import_fold import ImportFold
+from fleetlog_ingest.materializer.fold.result import Folded
+from fleetlog_ingest.materializer.fold.state import State
+from fleetlog_ingest.materializer.fold.tables import EVENT_TABLES, Columns
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 from hypothesis import given
 from hypothesis import strategies as st

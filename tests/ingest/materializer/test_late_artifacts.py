@@ -14,10 +14,10 @@ from fleetlog_core.log.port import DEAD_LETTERS, EVENTS, Partition
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_ingest import replay
-from fleetlog_ingest.materializer.batching import BatchPolicy
-from fleetlog_ingest.materializer.loop import Materializer
+from fleetlog_ingest.materializer.loop.batching import BatchPolicy
+from fleetlog_ingest.materializer.loop.loop import Materializer
 from fleetlog_proto.v1 import event_pb2
-from fleetlog_query.documents import Documents
+from fleetlog_query.runs.documents import Documents
 
 from tests.ingest.materializer.builders import frame, in_own_process, metrics, start
 from tests.ingest.materializer.history import run_id

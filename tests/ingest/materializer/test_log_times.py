@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from fleetlog_core.log.port import EVENTS, Partition, Record
-from fleetlog_ingest.materializer.log_times import time_rows
+from fleetlog_ingest.materializer.control.log_times import time_rows
 
 PARTITION = Partition(EVENTS, 2)
 

@@ -13,8 +13,8 @@ from fleetlog_core.log.port import CONTROL, EVENTS, Commit, Consumer, LogUnavail
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.warehouse.port import Column, Warehouse, WarehouseUnavailable
 from fleetlog_ingest import replay
-from fleetlog_ingest.materializer.batching import BatchPolicy
-from fleetlog_ingest.materializer.loop import Materializer
+from fleetlog_ingest.materializer.loop.batching import BatchPolicy
+from fleetlog_ingest.materializer.loop.loop import Materializer
 
 from tests.ingest.materializer.builders import frame, in_own_process, start
 from tests.ingest.materializer.history import run_id, write

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from fleetlog_ingest.materializer.batching import BatchPolicy
-from fleetlog_ingest.materializer.dead_letters import DeadLetterRate, TooManyBad
+from fleetlog_ingest.materializer.loop.batching import BatchPolicy
+from fleetlog_ingest.materializer.loop.dead_letters import DeadLetterRate, TooManyBad
 from fleetlog_proto.v1 import event_pb2
 
 from tests.ingest.materializer.builders import frame, metrics, record

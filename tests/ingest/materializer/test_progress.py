@@ -3,7 +3,7 @@ from __future__ import annotations
 from fleetlog_core.log.lag import Lag
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import EVENTS, Partition
-from fleetlog_ingest.materializer.progress import Progress
+from fleetlog_ingest.materializer.loop.progress import Progress
 
 ONE = Partition(EVENTS, 0)
 

@@ -9,7 +9,7 @@ from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import EVENTS
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_ingest import replay
-from fleetlog_ingest.materializer.state import State
+from fleetlog_ingest.materializer.fold.state import State
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 from tests.ingest.materializer.builders import NOW, RUN, folded, frame, in_own_process, metrics, params, record, start

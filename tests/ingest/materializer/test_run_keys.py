@@ -11,9 +11,9 @@ from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import EVENTS
 from fleetlog_core.warehouse.port import Coded, Column, Statement
 from fleetlog_ingest import replay
-from fleetlog_ingest.materializer.batching import BatchPolicy
-from fleetlog_ingest.materializer.folded import Folded
-from fleetlog_ingest.materializer.state import RunKeys, State
+from fleetlog_ingest.materializer.fold.result import Folded
+from fleetlog_ingest.materializer.fold.state import RunKeys, State
+from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_proto.v1 import event_pb2
 
 from tests.ingest.materializer.builders import RUN, folded, frame, in_own_process, metrics, params, record, start

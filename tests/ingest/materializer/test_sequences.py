@@ -1,4 +1,4 @@
-from fleetlog_ingest.materializer.sequences import SequenceSet
+from fleetlog_ingest.materializer.fold.sequences import SequenceSet
 from hypothesis import given
 from hypothesis import strategies as st
 

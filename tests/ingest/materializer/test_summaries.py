@@ -8,9 +8,9 @@ import struct
 import numpy as np
 from fleetlog_core.ordered import order_steps, order_values, unpack_high, unpack_low, unpack_point
 from fleetlog_core.warehouse.port import Coded
-from fleetlog_ingest.materializer.points import Points, PointSink
-from fleetlog_ingest.materializer.summaries import summarize
-from fleetlog_ingest.materializer.tables import Columns
+from fleetlog_ingest.materializer.fold.points import Points, PointSink
+from fleetlog_ingest.materializer.fold.summaries import summarize
+from fleetlog_ingest.materializer.fold.tables import Columns
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -18,8 +18,8 @@ from fleetlog_core.log.port import EVENTS
 from fleetlog_core.log.sqlite import SqliteLog
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.warehouse.port import Column
-from fleetlog_ingest.materializer.batching import BatchPolicy
-from fleetlog_ingest.materializer.loop import Materializer
+from fleetlog_ingest.materializer.loop.batching import BatchPolicy
+from fleetlog_ingest.materializer.loop.loop import Materializer
 
 from tests.ingest.materializer.builders import RUN, frame, metrics
 from tests.ingest.materializer.warehouses import Watched, opened

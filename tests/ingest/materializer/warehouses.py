@@ -12,8 +12,8 @@ from fleetlog_core.warehouse.chdb import ChdbWarehouse
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Answer, Column, Statement, Warehouse
 from fleetlog_ingest import replay
-from fleetlog_ingest.materializer.batching import BatchPolicy
-from fleetlog_ingest.materializer.loop import Materializer
+from fleetlog_ingest.materializer.loop.batching import BatchPolicy
+from fleetlog_ingest.materializer.loop.loop import Materializer
 
 
 class Crash(Exception):

@@ -1,0 +1,1 @@
+"""Calls of Client, a file for each noun."""

@@ -1,0 +1,102 @@
+"""Experiments: listed, made and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fleetlog_core.ids import new_random_id
+from fleetlog_proto.v1 import experiment_pb2, ingest_pb2, query_pb2
+
+from fleetlog._calls.base import PAGE, READ_SECONDS, Calls, Deleted, view
+from fleetlog._transport.answers import check_same, pages, understood
+from fleetlog._values import arguments
+from fleetlog._views.views import Experiment
+
+
+class ExperimentCalls(Calls):
+    """Experiments of the namespace."""
+
+    def experiments(self, *, deleted: Deleted = "active") -> list[Experiment]:
+        """All experiments by number."""
+        request = query_pb2.ListExperimentsRequest(
+            namespace=self.namespace,
+            page_size=PAGE,
+            deleted_view=view(deleted),
+            at_least=self._connection.position(),
+        )
+        connection, found = self._connection, list[Experiment]()
+        for page in pages(connection, connection.query.ListExperiments, request, READ_SECONDS):
+            found += [self._checked(one) for one in page.experiments]
+        return found
+
+    def get_experiment(self, which: str | int | Experiment) -> Experiment:
+        """One experiment by name or number. NotFound."""
+        request = query_pb2.GetExperimentRequest(namespace=self.namespace, at_least=self._connection.position())
+        known = arguments.experiment(which, "which")
+        if isinstance(known, int):
+            request.experiment_id = known
+        else:
+            request.name = known
+        found = self._connection.call(self._connection.query.GetExperiment, request).experiment
+        answered = found.experiment_id if isinstance(known, int) else found.name
+        check_same(self.target, "the experiment", answered, known)
+        return self._checked(found)
+
+    def _checked(self, message: experiment_pb2.Experiment, experiment_id: int | None = None) -> Experiment:
+        """The experiment, which is the one that was asked for by its number."""
+        if experiment_id is not None:
+            check_same(self.target, "the experiment", message.experiment_id, experiment_id)
+        with understood(self.target, "an experiment"):
+            return Experiment.of(message)
+
+    def create_experiment(
+        self, name: str, tags: Mapping[str, object] | None = None, *, exist_ok: bool = False
+    ) -> Experiment:
+        """Make an experiment. AlreadyExists unless exist_ok."""
+        request = ingest_pb2.CreateExperimentRequest(
+            namespace=self.namespace,
+            request_id=new_random_id(),
+            name=arguments.one_text("name", name),
+            tags=arguments.tags(tags),
+            exist_ok=arguments.flag("exist_ok", exist_ok),
+        )
+        response = self._connection.call(self._connection.ingest.CreateExperiment, request)
+        self._connection.saw(response.position)
+        check_same(self.target, "the experiment", response.experiment.name, request.name)
+        return self._checked(response.experiment)
+
+    def update_experiment(
+        self, experiment_id: int | Experiment, *, name: str | None = None, tags: Mapping[str, object] | None = None
+    ) -> Experiment:
+        """Rename an experiment or set tags. NotFound, AlreadyExists."""
+        number = arguments.experiment_id(experiment_id)
+        request = ingest_pb2.UpdateExperimentRequest(
+            namespace=self.namespace,
+            request_id=new_random_id(),
+            experiment_id=number,
+            name=None if name is None else arguments.one_text("name", name),
+            tags=arguments.tags(tags),
+        )
+        response = self._connection.call(self._connection.ingest.UpdateExperiment, request)
+        self._connection.saw(response.position)
+        return self._checked(response.experiment, number)
+
+    def delete_experiment(self, experiment_id: int | Experiment) -> Experiment:
+        """Hide an experiment and its runs from searches."""
+        number = arguments.experiment_id(experiment_id)
+        request = ingest_pb2.DeleteExperimentRequest(
+            namespace=self.namespace, request_id=new_random_id(), experiment_id=number
+        )
+        response = self._connection.call(self._connection.ingest.DeleteExperiment, request)
+        self._connection.saw(response.position)
+        return self._checked(response.experiment, number)
+
+    def restore_experiment(self, experiment_id: int | Experiment) -> Experiment:
+        """Bring a deleted experiment back."""
+        number = arguments.experiment_id(experiment_id)
+        request = ingest_pb2.RestoreExperimentRequest(
+            namespace=self.namespace, request_id=new_random_id(), experiment_id=number
+        )
+        response = self._connection.call(self._connection.ingest.RestoreExperiment, request)
+        self._connection.saw(response.position)
+        return self._checked(response.experiment, number)

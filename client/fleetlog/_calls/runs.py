@@ -1,0 +1,110 @@
+"""Runs by their ids: read, compared, and changed from outside their training code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from fleetlog_core.ids import new_random_id
+from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
+
+from fleetlog._calls.base import PAGE, READ_SECONDS
+from fleetlog._calls.metrics import MetricCalls
+from fleetlog._transport.answers import check_ids, check_same, understood
+from fleetlog._values import arguments
+from fleetlog._values.arguments import AnyRun
+from fleetlog._values.as_of import AsOf, as_of_message
+from fleetlog._views.comparing import OF, Comparison, Of
+from fleetlog._views.views import RunList, RunView
+from fleetlog.errors import NotFound
+
+EndState = Literal["FINISHED", "FAILED", "KILLED"]
+_STATES: dict[str | None, event_pb2.RunState.ValueType] = {
+    None: event_pb2.RUN_STATE_UNSPECIFIED,
+    "FINISHED": event_pb2.RUN_STATE_FINISHED,
+    "FAILED": event_pb2.RUN_STATE_FAILED,
+    "KILLED": event_pb2.RUN_STATE_KILLED,
+}
+
+
+class RunCalls(MetricCalls):
+    """Runs by their ids."""
+
+    def get_run(self, run_id: AnyRun, *, as_of: AsOf | None = None) -> RunView:
+        """One run with summaries and problems; with `as_of` as it was then, see search_runs. NotFound."""
+        request = query_pb2.GetRunRequest(
+            namespace=self.namespace,
+            run_id=arguments.run_id(run_id),
+            at_least=self._connection.position(),
+            as_of=as_of_message(as_of),
+        )
+        run = self._connection.call(self._connection.query.GetRun, request, READ_SECONDS).run
+        check_same(self.target, "the run", run.run_id, request.run_id)
+        with understood(self.target, "a run"):
+            return RunView(run, self)
+
+    def get_runs(self, run_ids: Sequence[AnyRun], *, summaries: bool = False, as_of: AsOf | None = None) -> RunList:
+        """Runs by id, in the order asked for; those that are not there are left out. `as_of` as in search_runs."""
+        runs: list[RunView] = []
+        known = arguments.run_ids(run_ids)
+        summaries = arguments.flag("summaries", summaries)
+        for first in range(0, len(known), PAGE):
+            request = query_pb2.GetRunsRequest(
+                namespace=self.namespace,
+                run_ids=known[first : first + PAGE],
+                summaries=summaries,
+                at_least=self._connection.position(),
+                as_of=as_of_message(as_of),
+            )
+            response = self._connection.call(self._connection.query.GetRuns, request, READ_SECONDS)
+            check_ids(self.target, "run", [run.run_id for run in response.runs], request.run_ids)
+            with understood(self.target, "a run"):
+                runs += [RunView(run, self) for run in response.runs]
+        return RunList(runs)
+
+    def compare(self, run_ids: Sequence[AnyRun], *, of: Of = "last") -> Comparison:
+        """Runs side by side: params and tags that differ, and all metrics. NotFound when one of them is not there.
+
+        `of`: which number of each metric, "last", "min", "max", "mean" or "first".
+        """
+        arguments.choice("of", of, dict.fromkeys(OF))
+        known = arguments.run_ids(run_ids)
+        runs = self.get_runs(known, summaries=of != "last")
+        if len(runs) < len(known):
+            there = {run.id for run in runs}
+            missing = [one for one in known if one not in there]
+            raise NotFound("RUN_NOT_FOUND", f"there is no run {missing[0]} in this namespace")
+        return Comparison(runs, of)
+
+    def update_run(
+        self,
+        run_id: AnyRun,
+        *,
+        name: str | None = None,
+        tags: Mapping[str, object] | None = None,
+        deleted_tags: str | Iterable[str] = (),
+        state: EndState | None = None,
+        deleted: bool | None = None,
+    ) -> None:
+        """Rename, tag, end, delete or restore a run from outside its training code. NotFound, InvalidArgument."""
+        request = ingest_pb2.UpdateRunRequest(
+            namespace=self.namespace,
+            run_id=arguments.run_id(run_id),
+            request_id=new_random_id(),
+            name=None if name is None else arguments.one_text("name", name),
+            tags=arguments.tags(tags),
+            deleted_tags=arguments.texts("deleted_tags", deleted_tags),
+            state=_STATES[arguments.choice("state", state.upper() if isinstance(state, str) else state, _STATES)],
+            deleted=None if deleted is None else arguments.flag("deleted", deleted),
+            # The gateway looks the run up: what this process wrote of it must be there.
+            at_least=self._connection.position(),
+        )
+        self._connection.saw(self._connection.call(self._connection.ingest.UpdateRun, request, READ_SECONDS).position)
+
+    def delete_run(self, run_id: AnyRun) -> None:
+        """Hide a run from searches; its data stays."""
+        self.update_run(run_id, deleted=True)
+
+    def restore_run(self, run_id: AnyRun) -> None:
+        """Bring a deleted run back."""
+        self.update_run(run_id, deleted=False)

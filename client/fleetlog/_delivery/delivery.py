@@ -1,0 +1,302 @@
+"""Delivery: from the outbox over one stream into the log, until every frame has its answer.
+
+    waiting     in the outbox
+    in flight   framed and sent, or to be sent again; kept until its response
+    durable     answered; forgotten
+    set aside   refused; counted, warned about and, where that can be, told to the run; forgotten
+
+One thread owns the stream and reads its responses; gRPC pulls frames out of `_requests` in a thread of its own. When
+the stream breaks, or an answer says "not now", the next stream first sends again what is in flight, in order.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import grpc
+from fleetlog_proto.v1 import event_pb2, ingest_pb2
+
+from fleetlog._delivery.account import Account
+from fleetlog._delivery.diagnostics import Warnings
+from fleetlog._delivery.experiment_numbers import ExperimentNumbers
+from fleetlog._delivery.in_flight import InFlight
+from fleetlog._delivery.outbox import Outbox
+from fleetlog._delivery.requests import Requests
+from fleetlog._delivery.responses import NotNow, Responses
+from fleetlog._delivery.stream_state import Change, State, StreamState
+from fleetlog._delivery.threads import is_alive, started
+from fleetlog._delivery.uploads import Uploads
+from fleetlog._events.items import Fact, Item, Marker, Writer
+from fleetlog._transport.calls_in_progress import Stream
+from fleetlog._transport.connection import Connection
+from fleetlog.errors import FleetlogError, from_call
+
+_jitter = random.Random()  # noqa: S311
+"""Not the module's own numbers: a training that is seeded has to get the same ones on every day."""
+
+BACKOFF_SECONDS = (0.1, 5.0)
+MAX_PAUSE_SECONDS = 60.0
+"""The longest that a server may ask us to wait."""
+SILENCE_SECONDS = 20.0
+"""Longest wait for an answer to a small frame; then everything without one is sent again over a new connection."""
+SLOW_BYTES_PER_SECOND = 25_000
+"""A link as slow as this is no silence: a large frame has that much longer for its answer."""
+LATE_SECONDS = 5.0
+"""Longest wait in all for what is logged when the process has delivered its last."""
+
+
+class Delivery:
+    """Everything of this process that goes to one server."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        outbox: Outbox | None = None,
+        backoff_seconds: tuple[float, float] = BACKOFF_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
+    ) -> None:
+        self.connection = connection
+        self._backoff_seconds = backoff_seconds
+        self._silence_seconds = silence_seconds
+        self._ended = threading.Event()
+        self.outbox = outbox or Outbox()
+        self.warn: Callable[[str, str], None] = Warnings().warn
+        """A warning of a kind, each kind once a minute."""
+        self.account = Account(self.outbox, self.warn)
+        self.uploads = Uploads(connection, self.outbox, self.warn)
+        self._experiments = ExperimentNumbers(connection, self.outbox, self.warn)
+        self._changed = threading.Condition()
+        self._stream = StreamState()
+        """Changed, and read where it matters, with `_changed` held."""
+        self._in_flight = InFlight(self._changed)
+        self._requests = Requests(self.outbox, self._in_flight, self._stream, self._changed, self.account, self.warn)
+        self._responses = Responses(self._in_flight, self.account, connection.saw)
+        self._thread: threading.Thread | None = None
+        self._watcher: threading.Thread | None = None
+        self._start = threading.RLock()
+        self._late_seconds = LATE_SECONDS
+        self._call: Stream[ingest_pb2.AppendEventsResponse] | None = None
+        self._reading = False
+        """Whether the delivery thread is in gRPC, or was when an exception came."""
+
+    def add(self, writer: Writer) -> None:
+        """A writer's first event; everything else of it follows."""
+        event = event_pb2.Event(observe_time_millis=time.time_ns() // 1_000_000, run_started=writer.started)
+        self._experiments.fill_in(writer, event)
+        self.outbox.put(Fact(writer, event))
+        self._begin_threads()
+
+    def _begin_threads(self) -> None:
+        """Start the threads that are not alive: whatever ended them, nothing is sent without them."""
+        with self._start:
+            if self._stream.closed:
+                return
+            try:
+                if not is_alive(self._thread):
+                    self._thread = started("fleetlog-delivery", self._run)
+                if not is_alive(self._watcher):
+                    self._watcher = started("fleetlog-watch", self._watch)
+                self._experiments.begin()
+                self.uploads.begin()
+            except RuntimeError as error:
+                self.warn("thread", f"not delivered yet, no thread can be started: {error}")
+                self.outbox.call_at_next_put(self._begin_threads)
+
+    def resolve(self, namespace: str, name: str, timeout_seconds: float) -> int:
+        """The number of an experiment, which is made when it is not there. FleetlogError."""
+        return self._experiments.resolve(namespace, name, timeout_seconds)
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Wait until all that was put is durable or set aside, and no file waits; False when the time ran out."""
+        if self._thread is None or self._stream.closed:
+            return not self.pending()
+        self._begin_threads()
+        deadline = time.monotonic() + timeout_seconds
+        uploaded = self.uploads.wait(timeout_seconds)
+        with self._requests.framing, self._changed:
+            # Nobody needs to be there when there is nothing for them.
+            if not self._in_flight and self.outbox.empty:
+                return uploaded
+        marker = Marker()
+        self.outbox.put(marker)
+        return marker.reached.wait(max(0.0, deadline - time.monotonic())) and uploaded
+
+    @property
+    def closed(self) -> bool:
+        """Whether it ended."""
+        return self._stream.closed
+
+    def pause(self, timeout_seconds: float) -> bool:
+        """End the stream for a while, `resume` begins the next: whether its thread is through with it."""
+        self._end_stream(Change.PAUSE)
+        with self._changed:
+            return self._changed.wait_for(lambda: self._stream.state is not State.ENDING, timeout_seconds)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._change(Change.RESUME)
+
+    def close(self) -> None:
+        """End the stream and its thread; what is pending is not delivered. `flush` before."""
+        self.uploads.close()
+        self._experiments.close()
+        self._ended.set()
+        self.outbox.close(self._put_late)
+        self._end_stream(Change.CLOSE)
+        if self._thread is not None:
+            self._thread.join(2.0)
+
+    def _change(self, change: Change) -> None:
+        with self._changed:
+            self._stream.change(change)
+            self._changed.notify_all()
+
+    def _end_stream(self, change: Change) -> None:
+        self._change(change)
+        call = self._call
+        self.outbox.wake()
+        if call is not None:
+            call.cancel()
+
+    @property
+    def pending_points(self) -> int:
+        """Points that are not durable yet."""
+        with self._changed:
+            return self.outbox.points + self._in_flight.points
+
+    def pending(self) -> str:
+        """What is not durable yet, in words; "" when everything is."""
+        points, files = self.pending_points, self.uploads.names
+        parts = [f"{points:,} points"] if points else []
+        if files:
+            shown = ", ".join(files[:3]) + (", …" if len(files) > 3 else "")
+            parts.append(f"{len(files):,} {'file' if len(files) == 1 else 'files'} ({shown})")
+        return " and ".join(parts)
+
+    def _put_late(self, item: Item) -> None:
+        """Something is logged after `close`, most likely while the process ends: it is sent at once, or told."""
+        begun = time.monotonic()
+        sent = self._late_seconds > 0 and not self.pending() and self._send_late(item)
+        self._late_seconds -= time.monotonic() - begun
+        if not sent and not isinstance(item, Marker):
+            run_id = item.writer.run_id.hex()
+            self.warn("late", f"run {run_id}: what is logged after the last delivery of the process is lost")
+
+    def _send_late(self, item: Item) -> bool:
+        late = Delivery(self.connection, backoff_seconds=self._backoff_seconds)
+        if isinstance(item, Fact) and item.event.HasField("run_started"):
+            late._experiments.fill_in(item.writer, item.event)
+        late.outbox.put(item)
+        late._begin_threads()
+        try:
+            # Since 3.12 Python starts no threads any more at this time; then nobody comes for it.
+            return late.flush(self._late_seconds)
+        finally:
+            late.close()
+            self.connection.under_way.end_streams(1.0)
+
+    def _run(self) -> None:
+        """The delivery thread. Begun again at the next put when it dies of something."""
+        try:
+            self._deliver()
+        except BaseException as error:
+            self._change(Change.ENDED)
+            call, self._call = self._call, None
+            self._let_go(call)
+            self.warn("thread", f"the delivery ended by {error!r}; it begins again with what is logged next")
+            self.outbox.call_at_next_put(self._begin_threads)
+
+    def _deliver(self) -> None:
+        attempt = 0
+        while True:
+            pause = 0.0
+            stream: Stream[ingest_pb2.AppendEventsResponse] | None = None
+            try:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._stream.closed or self._stream.may_begin)
+                    if self._stream.closed:
+                        return
+                    generation = self._stream.change(Change.BEGIN)
+                    self._in_flight.begin()
+                    self._reading = True
+                    stream = self._call = self._begin(generation)
+                responses = iter(stream)
+                while (response := self._next(responses)) is not None:
+                    self._responses.answered(response)
+                    attempt = 0
+            except grpc.RpcError as error:
+                pause = self._broken(from_call(error, self.connection.target))
+            except NotNow as later:
+                self._let_go(stream)
+                pause = self._broken(later.error)
+            except Exception as error:  # whatever it is: nothing was forgotten that has no answer, so go on
+                self.warn("delivery", f"not delivered yet, trying again: {error!r}")
+                self._let_go(stream)
+            self._change(Change.ENDED)
+            self.outbox.wake()
+            low, high = self._backoff_seconds
+            delay = min(high, low * 2**attempt) * _jitter.uniform(0.5, 1.0)
+            attempt = min(attempt + 1, 10)
+            until = time.monotonic() + max(delay, min(pause, MAX_PAUSE_SECONDS))
+            with self._changed:
+                if self._stream.paused:
+                    # Nothing is wrong: it goes on as soon as it may.
+                    attempt = 0
+                    continue
+                while not self._stream.closed and (remaining := until - time.monotonic()) > 0:
+                    self._changed.wait(remaining)
+
+    def _next(self, responses: Iterator[ingest_pb2.AppendEventsResponse]) -> ingest_pb2.AppendEventsResponse | None:
+        self._reading = True
+        try:
+            response = next(responses, None)
+        except grpc.RpcError:
+            self._reading = False
+            raise
+        self._reading = False
+        return response
+
+    def _let_go(self, stream: Stream[ingest_pb2.AppendEventsResponse] | None) -> None:
+        """End a stream. One that an exception came amid is not touched: gRPC may hold its lock for ever."""
+        if self._reading:
+            self._reading = False
+            self.connection.abandon(stream)
+        elif stream is not None:
+            stream.cancel()
+
+    def _begin(self, generation: int) -> Stream[ingest_pb2.AppendEventsResponse]:
+        requests = self._requests.of(generation)
+        return self.connection.under_way.begin(lambda: self.connection.ingest.AppendEvents(requests))
+
+    def _watch(self) -> None:
+        """Break a stream that owes answers and gives none: a connection can look alive with nobody behind it.
+
+        Also begins the delivery again, should nothing be logged any more that would.
+        """
+        try:
+            while not self._ended.wait(self._silence_seconds / 4):
+                self._look()
+        except BaseException as error:
+            self.warn("watch", f"the watch over the delivery ended by {error!r}; it begins again with the next flush")
+
+    def _look(self) -> None:
+        with self._changed:
+            patience = self._silence_seconds + self._in_flight.owed_bytes() / SLOW_BYTES_PER_SECOND
+            silent = self._in_flight.silent_seconds() > patience
+            call = self._call
+        if silent and call is not None:
+            self.connection.renew()
+            call.cancel()
+        self._begin_threads()
+
+    def _broken(self, error: FleetlogError) -> float:
+        """A stream ended by an error. How long the server asks us to wait, in seconds."""
+        if self._stream.closed or self._stream.paused:
+            return 0.0
+        self._responses.stream_ended(error)
+        if self.pending_points or self._in_flight:
+            self.warn("stream", f"not delivered yet, trying again: {error.message}")
+        return error.retry_after_seconds or 0.0

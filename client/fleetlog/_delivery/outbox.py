@@ -1,0 +1,226 @@
+"""What was logged and is not framed yet: bounded, in order, cheap to put into.
+
+What does not fit is not taken, and a Loss in the queue says so: there is one of a writer and a reason at most, which
+grows until it is taken. So a run always learns what it lost, and being told costs no room.
+
+What can't be sent yet of some writers is held back, in the same room: that of the others passes it.
+
+This is the place of a journal on disk: whatever stands between `put` and `take` decides what outlives the process.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import repeat, starmap
+
+from fleetlog_core.rules.losses import loss_reason
+
+from fleetlog._events.items import Fact, Item, Loss, Marker, Row, Slice, Writer
+
+MAX_BYTES = 512 * 1024 * 1024
+"""Room for what waits, as it lies in memory: about 1.7 million steps of three metrics, or 20 million bulk points."""
+TAKE_BYTES = 64 * 1024 * 1024
+STALL_SECONDS = 5.0
+"""Nothing leaves for so long: the server is away, and waiting for room is over until something leaves again."""
+BUFFER_FULL = "BUFFER_FULL"
+
+
+class Outbox:
+    """A bounded queue of items. Thread-safe."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES, stall_seconds: float = STALL_SECONDS) -> None:
+        self._items: deque[Item] = deque()
+        self._taken: list[Item] = []
+        """Items at the front that can be sent, as long as it is not settled what became of them."""
+        self._passed = 0
+        """Items at the front that `_taken` and `_to_hold` are of."""
+        self._to_hold: list[Item] = []
+        self._held: deque[Item] = deque()
+        """Items of writers that are held back, and markers behind them, in order; from before those in `_items`."""
+        self._holding: set[Writer] = set()
+        self._released = False
+        self._lock = threading.RLock()
+        self._some = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._losses: dict[tuple[bytes, bytes, str], Loss] = {}
+        self._max_bytes = max_bytes
+        self._stall_seconds = stall_seconds
+        self._points = 0
+        self._weight = 0
+        self._takes = 0
+        self._stalled = False
+        self._waiting = False
+        self._at_next_put: Callable[[], None] | None = None
+        self._late: Callable[[Item], None] | None = None
+
+    def put(self, item: Item, wait_seconds: float = 0.0) -> bool:
+        """Take the item; False when there is no room, also after waiting for it, and the loss will be told."""
+        with self._lock:
+            weight = item.weight
+            if self._weight > self._max_bytes and weight:
+                if self._late is not None:
+                    self._late(item)
+                    return True
+                if not self._has_room(item, wait_seconds):
+                    return False
+            self._points += item.points
+            self._weight += weight
+            self._items.append(item)
+            call = None
+            if self._waiting:
+                self._waiting = False
+                self._some.notify_all()
+                call, self._at_next_put = self._at_next_put, None
+        if call is not None:
+            # Outside of the lock: who begins to take here has locks of its own.
+            call()
+        return True
+
+    def _has_room(self, item: Row | Slice | Fact | Loss | Marker, wait_seconds: float) -> bool:
+        if isinstance(item, (Loss, Marker)):
+            return True
+        if isinstance(item, Fact):
+            # Facts are few and hold the life cycle: they have as much room again, for themselves.
+            if self._weight <= 2 * self._max_bytes:
+                return True
+            self.lose(item.writer, BUFFER_FULL, events=1)
+            return False
+        if wait_seconds > 0 and self._room_within(wait_seconds):
+            return True
+        self.lose(item.writer, BUFFER_FULL, points=item.points)
+        return False
+
+    def _room_within(self, wait_seconds: float) -> bool:
+        deadline = time.monotonic() + wait_seconds
+        while self._weight > self._max_bytes:
+            remaining = deadline - time.monotonic()
+            if self._stalled or remaining <= 0:
+                return False
+            takes = self._takes
+            self._room.wait(min(remaining, self._stall_seconds))
+            self._stalled = takes == self._takes and remaining > self._stall_seconds
+        return True
+
+    def lose(self, writer: Writer, reason: str, points: int = 0, events: int = 0) -> None:
+        """Have the run told of what it lost, together with what it loses for this reason until that is sent."""
+        with self._lock:
+            reason = loss_reason(reason, writer.loss_reasons)
+            name = (writer.run_id, writer.writer_id, reason)
+            loss = self._losses.get(name)
+            if loss is None:
+                loss = self._losses[name] = Loss(writer, reason)
+                self.put(loss)
+            loss.lost_points += points
+            loss.lost_events += events
+
+    def take(self, max_points: int) -> list[Item]:
+        """The oldest items, up to about `max_points` (any other item counts as one); maybe none.
+
+        They come again, and are still here, until `settle`: nothing is lost by one who fails with them.
+        """
+        with self._lock:
+            if not self._passed:
+                self._let_released_pass()
+                taken: list[Item] = []
+                weight, room = 0, max_points
+                for item in self._items:
+                    if room <= 0 or weight >= TAKE_BYTES:
+                        break
+                    taken.append(item)
+                    room -= max(item.points, 1)
+                    weight += item.weight
+                self._passed = len(taken)
+                if self._holding or self._held:
+                    taken, self._to_hold = self._parted(taken, bool(self._held))
+                self._taken = taken
+                for item in taken:
+                    if isinstance(item, Loss):
+                        # What is lost from now on is told by another one.
+                        self._losses.pop((item.writer.run_id, item.writer.writer_id, item.reason), None)
+            return self._taken
+
+    def settle(self) -> None:
+        """Let go of what was taken: it is elsewhere now."""
+        with self._lock:
+            taken, passed = self._taken, self._passed
+            self._held.extend(self._to_hold)
+            # Not a loop of Python's: an exception from another thread would come between its steps.
+            deque(starmap(self._items.popleft, repeat((), passed)), maxlen=0)
+            self._taken, self._to_hold, self._passed = [], [], 0
+            self._points -= sum([item.points for item in taken])
+            self._weight -= sum([item.weight for item in taken])
+            if taken:
+                self._takes += 1
+                self._stalled = False
+                self._room.notify_all()
+
+    def hold(self, writer: Writer) -> None:
+        """Hold back what is put of the writer from now on, until `release`; what others put passes it."""
+        with self._lock:
+            self._holding.add(writer)
+
+    def release(self, writer: Writer) -> None:
+        """Let the writer's items be taken, in their order."""
+        with self._lock:
+            self._holding.discard(writer)
+            self._released = True
+            self._some.notify_all()
+
+    def _let_released_pass(self) -> None:
+        """What was held back and needs not be any more is the first to be taken."""
+        if self._released:
+            free, held = self._parted(self._held, behind=False)
+            items = deque(free)
+            items.extend(self._items)
+            self._items, self._held, self._released = items, deque(held), False
+
+    def _parted(self, items: Iterable[Item], behind: bool) -> tuple[list[Item], list[Item]]:
+        """What can be sent, and what is held back: a marker is, `behind` anything else that is."""
+        free: list[Item] = []
+        held: list[Item] = []
+        for item in items:
+            back = behind or bool(held) if isinstance(item, Marker) else item.writer in self._holding
+            (held if back else free).append(item)
+        return free, held
+
+    def call_at_next_put(self, call: Callable[[], None]) -> None:
+        """Call it once, when something is put: who takes here is gone."""
+        with self._lock:
+            self._at_next_put = call
+            self._waiting = True
+
+    def close(self, late: Callable[[Item], None]) -> None:
+        """Take nothing more: what is still put is given to `late`."""
+        with self._lock:
+            self._late = late
+            self._max_bytes = -1
+
+    def wait(self, timeout_seconds: float) -> None:
+        """Until there is something, `wake`, or the timeout."""
+        with self._lock:
+            if not self._items and not self._released:
+                self._waiting = True
+                self._some.wait(timeout_seconds)
+
+    def wake(self) -> None:
+        """End a wait."""
+        with self._lock:
+            self._some.notify_all()
+
+    @property
+    def points(self) -> int:
+        """Points that wait."""
+        return self._points
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._items and not self._held
+
+    @property
+    def full(self) -> bool:
+        """Whether rows and slices find no room now."""
+        return self._weight > self._max_bytes

@@ -1,0 +1,111 @@
+"""The process's deliveries, one to each server: found, flushed, ended with the process, left behind at a fork."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+
+from fleetlog_core.errors import DeadlineExceeded
+from fleetlog_proto.v1 import query_pb2
+
+from fleetlog._delivery.delivery import Delivery
+from fleetlog._transport.calls_in_progress import PAUSE_SECONDS
+from fleetlog._transport.connection import Connection, connection_to
+from fleetlog._transport.targets import resolve_target
+
+diagnostics = logging.getLogger("fleetlog")
+_deliveries: dict[str, Delivery] = {}
+_left: list[Delivery] = []
+"""The parent's, in a forked child: kept so that nothing of them is torn down there."""
+_lock = threading.Lock()
+
+
+def delivery_to(target: str | None) -> Delivery:
+    """The process's delivery to a server."""
+    address = resolve_target(target)
+    with _lock:
+        delivery = _deliveries.get(address)
+        if delivery is None:
+            delivery = _deliveries[address] = Delivery(connection_to(address))
+        return delivery
+
+
+def flush(target: str | None = None, timeout_seconds: float = 30.0, level: str = "durable") -> None:
+    """Wait until everything this process logged is durable, or (level "applied") can be read.
+
+    DeadlineExceeded when it is not by then; nothing is lost by that.
+    """
+    flush_delivery(delivery_to(target), timeout_seconds, level)
+
+
+def flush_delivery(delivery: Delivery, timeout_seconds: float, level: str) -> None:
+    """As `flush`."""
+    if level not in ("durable", "applied"):
+        raise ValueError(f"level {level!r} is neither 'durable' nor 'applied'")
+    begun = time.monotonic()
+    if not delivery.flush(timeout_seconds):
+        what = delivery.pending() or "the last events"
+        raise DeadlineExceeded(
+            "NOT_DURABLE",
+            f"after {timeout_seconds:.0f} s {what} are not durable at {delivery.connection.target}; "
+            "they are still being sent: wait longer, or look whether the server is up",
+        )
+    if level == "applied":
+        remaining = max(0.1, timeout_seconds - (time.monotonic() - begun))
+        wait_applied(delivery.connection, remaining)
+
+
+def wait_applied(connection: Connection, timeout_seconds: float) -> None:
+    """Wait until what this process wrote can be read."""
+    request = query_pb2.WaitForPositionRequest(position=connection.position())
+    connection.call(connection.query.WaitForPosition, request, timeout_seconds)
+
+
+def end_deliveries(timeout_seconds: float, quiet_seconds: float = 0.0) -> list[str]:
+    """Deliver what is pending, in bounded time, and end. What was left of it, in words, for each server.
+
+    Says what it waits for when that takes longer than `quiet_seconds`.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    left = []
+    # Children of multiprocessing have two ways out, and may take both.
+    deliveries = [(address, delivery) for address, delivery in list(_deliveries.items()) if not delivery.closed]
+    for address, delivery in deliveries:
+        done = delivery.flush(max(0.0, min(quiet_seconds, deadline - time.monotonic())))
+        if not done and (seconds := deadline - time.monotonic()) > 0:
+            diagnostics.warning(
+                "waiting up to %.0f s for %s to deliver %s; Ctrl-C leaves them",
+                seconds, address, delivery.pending() or "the last events",
+            )  # fmt: skip
+            done = delivery.flush(max(0.0, deadline - time.monotonic()))
+        if not done:
+            left.append(f"{delivery.pending() or 'the last events'} for {address} (is a server up there?)")
+    for _, delivery in deliveries:
+        delivery.close()
+    return left
+
+
+def _pause() -> None:
+    """Before a fork: gRPC prepares itself only when none of its calls is under way; else the child's would hang."""
+    deadline = time.monotonic() + PAUSE_SECONDS
+    for delivery in list(_deliveries.values()):
+        delivery.pause(max(0.0, deadline - time.monotonic()))
+
+
+def _resume() -> None:
+    for delivery in list(_deliveries.values()):
+        delivery.resume()
+
+
+def _forget() -> None:
+    """In a forked child: threads, locks and channels are the parent's."""
+    global _lock
+    _lock = threading.Lock()
+    _left.extend(_deliveries.values())
+    _deliveries.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_pause, after_in_parent=_resume, after_in_child=_forget)

@@ -1,0 +1,1 @@
+"""What is logged as items, and frames of them. Pure."""

@@ -1,0 +1,1 @@
+"""Artifacts as files: up in pieces, down with their digest verified."""

@@ -1,0 +1,1 @@
+"""Tables of runs that were made elsewhere."""

@@ -1,0 +1,42 @@
+"""The last step of a run that was there before, so that steps that nobody gives go on behind it."""
+
+from __future__ import annotations
+
+import time
+
+from fleetlog_proto.v1 import position_pb2, query_pb2
+
+from fleetlog._delivery.delivery import Delivery
+from fleetlog._events.items import Marker, Writer
+from fleetlog.errors import DeadlineExceeded, FleetlogError
+
+
+def last_step(delivery: Delivery, writer: Writer, timeout_seconds: float) -> int | None:
+    """The highest step of all metrics of the writer's run; None when there is none, or no answer in time (then warns).
+
+    The writer's first event comes behind everything that the run had before: so what is read at its position has it
+    all, also what another process wrote a moment ago.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    run_id = writer.run_id.hex()
+    try:
+        request = query_pb2.GetRunsRequest(
+            namespace=writer.namespace, run_ids=[run_id], read_mask=["metrics"], at_least=_position(delivery, deadline)
+        )
+        connection = delivery.connection
+        answer = connection.call(connection.query.GetRuns, request, max(0.1, deadline - time.monotonic()))
+    except FleetlogError as error:
+        delivery.warn(
+            f"steps:{run_id}", f"run {run_id}: its last step is not known, steps that are not given begin at 0: {error}"
+        )
+        return None
+    return max((metric.last_step for run in answer.runs for metric in run.metrics), default=None)
+
+
+def _position(delivery: Delivery, deadline: float) -> position_pb2.Position:
+    """Where the process's own events are once they are durable."""
+    marker = Marker()
+    delivery.outbox.put(marker)
+    if not marker.reached.wait(max(0.0, deadline - time.monotonic())):
+        raise DeadlineExceeded("NOT_DURABLE", f"{delivery.connection.target} takes no events")
+    return delivery.connection.position()

@@ -1,0 +1,364 @@
+"""A run that is being written.
+
+running ──finish()──▶ ended
+   │  log, log_series, log_params, set_tags, log_input, log_artifact: put into the outbox, never raise, never wait
+   └─ fork: the child becomes one more writer of the same run
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, SupportsFloat, SupportsIndex
+
+from fleetlog_core.errors import shown
+from fleetlog_core.ids import new_random_id
+from fleetlog_core.rules.events import check_event
+from fleetlog_proto.v1 import event_pb2
+
+from fleetlog._delivery.delivery import Delivery
+from fleetlog._delivery.diagnostics import diagnostics
+from fleetlog._delivery.registry import delivery_to, flush_delivery
+from fleetlog._events.items import Fact, Writer
+from fleetlog._runs import process_exit as exits
+from fleetlog._runs.exit_codes import state_of_code
+from fleetlog._runs.file_logging import FileLogger
+from fleetlog._runs.guard import never_raises
+from fleetlog._runs.open_run import END_STATES, OpenRun
+from fleetlog._runs.point_logging import PointLogger
+from fleetlog._runs.run_clock import RunClock
+from fleetlog._runs.used_writers import warn_if_used
+from fleetlog._values.columns import millis, pieces
+from fleetlog._values.datasets import Described, to_dataset
+from fleetlog._values.params import to_keys, to_params, to_tags
+from fleetlog._values.values import LeftOut, Unusable, text, told
+from fleetlog.errors import FleetlogError
+
+LEAVE_SECONDS = 5.0
+"""Longest wait for what a run logged when an error leaves its block."""
+_NOBODY = -1
+"""No process's id: a run that came from another process is not joined yet, and not opened here."""
+
+
+class Run:
+    """One execution. Made by fleetlog.start_run; used as a context manager it ends by itself."""
+
+    def __init__(self, writer: Writer, target: str | None) -> None:
+        self._bind(writer, target, os.getpid())
+        self._delivery.add(writer)
+        exits.watch(self._open)
+
+    def _bind(self, writer: Writer, target: str | None, pid: int) -> None:
+        self._target = target
+        self._writer = writer
+        self._delivery: Delivery = delivery_to(target)
+        self._pid = pid
+        self._clock = RunClock()
+        self._now = self._clock.now_millis
+        self._open = OpenRun(writer, self._delivery, self._clock, pid)
+        self._points = PointLogger(self._open)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process gets a run that it joins, as one more writer, with the first thing that it logs."""
+        one = self._writer
+        return _joined, (
+            type(self), self._target, one.namespace, one.run_id, one.rank, one.experiment, one.experiment_id
+        )  # fmt: skip
+
+    def go_on_behind(self, step: int | None) -> None:
+        """Steps that are not given follow this one; None: they begin at 0."""
+        if step is not None:
+            self._points.next_step = max(self._points.next_step, step + 1)
+
+    @property
+    def id(self) -> str:
+        """32 hexadecimal digits."""
+        return self._writer.run_id.hex()
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+        return self._writer.experiment
+
+    def __repr__(self) -> str:
+        return f"<fleetlog.Run {self.id} in {self.experiment!r}>"
+
+    def log(
+        self,
+        metrics: Mapping[str, object],
+        step: SupportsIndex | SupportsFloat | None = None,
+        time: datetime | float | str | None = None,
+    ) -> None:
+        """Log one value of each metric at a step. Without a step: one more than the last.
+
+        Values are numbers, or what holds one: scalars and arrays of one of numpy, torch and others. The metrics of a
+        dict within are logged as train/loss. `time` by the rule of fleetlog_core.times: a datetime, seconds or
+        milliseconds; without it now. Costs microseconds; never raises, never waits. What is not a number is counted
+        and warned about, and the others are logged.
+        """
+        try:
+            if self._pid != os.getpid():
+                self._rejoin()
+            self._points.log(metrics, step, time)
+        except Exception as error:  # training goes on whatever was logged
+            self.lost("log", error, len(metrics) if isinstance(metrics, Mapping) else 1)
+
+    @never_raises
+    def log_series(self, key: str, *, steps: Any, values: Any, times: Any = None) -> None:
+        """Log many points of one metric: sequences or arrays of one length, also of shape (n, 1).
+
+        Times are datetimes, seconds or milliseconds, by the rule of fleetlog_core.times. They are copied; millions at
+        once are fine: more than the buffer holds waits for room while the server takes what is there, for a minute at
+        the most, and not at all when the server is away. Never raises; what found no room is warned about, and the run
+        is told (BUFFER_FULL), and so are points whose step, value or time can't be (STEP_INVALID, NOT_A_NUMBER,
+        TIME_INVALID): the others are logged.
+        """
+        try:
+            if self._pid != os.getpid():
+                self._rejoin()
+            self._points.log_series(text(key), steps, values, times)
+        except Exception as error:
+            count = len(values) if hasattr(values, "__len__") and getattr(values, "shape", (1,)) != () else 1
+            self.lost("log_series", error, max(count, 1))
+
+    @never_raises
+    def log_params(self, params: Mapping[str, object] | None) -> None:
+        """Log typed inputs. The first value of a key stays; another one is recorded as a conflict.
+
+        A config may be nested, and be a dict, Namespace, dataclass or their kin: its leaves are params such as
+        optimizer.lr. A list is one value, unless dicts are in it (layers.0.size). None is no value. Never raises; what
+        can't be a param is counted and warned about, and the others are logged.
+        """
+        if params is None:
+            return
+        found, out = to_params(params)
+        self.left_out("params", out)
+        self.say_inputs(pieces(found, lambda param: param.ByteSize()), ())
+
+    @never_raises
+    def log_param(self, key: str, value: object) -> None:
+        """Log one typed input; see log_params."""
+        self.log_params({key: value})
+
+    @never_raises
+    def set_tags(self, tags: Mapping[str, object] | None) -> None:
+        """Set tags; the last value of a key stays. Values become texts, None sets nothing. Never raises."""
+        if tags is None:
+            return
+        found, out = to_tags(tags)
+        self.left_out("tags", out)
+        self.say_inputs((), pieces(found, lambda tag: 4 * (len(tag[0]) + len(tag[1]))))
+
+    def say_inputs(
+        self, params: Iterable[Sequence[event_pb2.Param]], tags: Iterable[Sequence[tuple[str, str]]]
+    ) -> None:
+        """Params and tags that were checked, each piece in an event of its own."""
+        for piece in params:
+            self._say(params_logged=event_pb2.ParamsLogged(params=piece))
+        for pairs in tags:
+            self._say(tags_set=event_pb2.TagsSet(tags=dict(pairs)))
+
+    @never_raises
+    def set_tag(self, key: str, value: object) -> None:
+        """Set one tag; see set_tags."""
+        self.set_tags({key: value})
+
+    @never_raises
+    def delete_tags(self, *keys: str) -> None:
+        """Remove tags. Never raises."""
+        found, out = to_keys(keys)
+        self.left_out("tags to delete", out)
+        for piece in pieces(found, len):
+            self._say(tags_deleted=event_pb2.TagsDeleted(keys=piece))
+
+    def left_out(self, what: str, out: Sequence[LeftOut]) -> None:
+        """Tell of items that were not logged while others of the same call were."""
+        for one in out:
+            self._delivery.outbox.lose(self._writer, one.reason, events=1)
+        if out:
+            more = f"; and {len(out) - 5:,} more" if len(out) > 5 else ""
+            shown = "; ".join(str(one) for one in out[:5])
+            self._delivery.warn(f"{what}:{out[0].key}", f"run {self.id}: {what} were not logged: {shown}{more}")
+
+    def lost(self, what: str, error: Exception, points: int = 0) -> None:
+        """Count what a call could not log, and warn of it. See guard.never_raises."""
+        reason = error.reason if isinstance(error, (FleetlogError, Unusable)) else "NOT_LOGGED"
+        if points:
+            self._open.drop(reason, points)
+        else:
+            self._delivery.outbox.lose(self._writer, reason, events=1)
+        said = str(error) if isinstance(error, (FleetlogError, Unusable)) else told(error)
+        try:
+            self._delivery.warn(f"{what}:{reason}", f"run {self.id}: {what} could not log: {said}")
+        except Exception:
+            # A handler of the user's own logging raises; the loss is counted on the run by now.
+            return
+
+    @never_raises
+    def log_input(
+        self, data: str | Described, context: str = "", *, digest: str = "", source: object = "",
+        source_type: str = "", schema: object = "", profile: object = "",
+    ) -> None:  # fmt: skip
+        """Log data that the run reads: by its name, or a dataset of mlflow.data. Searches ask for `datasets.name`.
+
+        `context`: what for, such as "training"; `digest`: what tells its version. `source`, `schema` and `profile` are
+        texts, or become JSON. The first write of the same name, digest and context stays. Never raises.
+        """
+        if self._pid != os.getpid():
+            self._rejoin()
+        said = {"digest": digest, "source": source, "source_type": source_type, "schema": schema, "profile": profile}
+        dataset, out = to_dataset(data, context, said)
+        self.left_out("parts of a dataset", out)
+        self._say(datasets_logged=event_pb2.DatasetsLogged(datasets=[dataset]))
+
+    @never_raises
+    def rename(self, name: str) -> None:
+        """Change the display name. Never raises."""
+        self._say(run_updated=event_pb2.RunUpdated(name=text(name)))
+
+    @never_raises
+    def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> None:
+        """Keep a file, under its own name or another path. Files over 1 MiB are uploaded before this returns.
+
+        What it has at the call is kept, also while it grows. When no server answers it is uploaded in the background as
+        soon as one does, as it is then: leave it in place. Never raises: what can't be kept (a FIFO, a device, a file
+        that is rewritten again and again) is warned about, and the run is told (ARTIFACT_NOT_KEPT).
+        """
+        self._files().log(path, name)
+
+    @never_raises
+    def log_artifacts(self, folder: str | os.PathLike[str], prefix: str = "") -> None:
+        """Keep every file below a folder, under its path there behind the prefix.
+
+        Links to files of the folder are followed; those out of it, and those to folders, are not: they are warned about
+        as everything that is not kept. After a minute the rest is uploaded in the background.
+        """
+        self._files().log_tree(folder, prefix)
+
+    def _files(self) -> FileLogger:
+        if self._pid != os.getpid():
+            self._rejoin()
+        return FileLogger(self._delivery, self._writer, self._put, self._now)
+
+    def _say(self, **payload: Any) -> None:
+        if self._pid != os.getpid():
+            self._rejoin()
+        self._put(event_pb2.Event(observe_time_millis=self._now(), **payload))
+
+    def _put(self, event: event_pb2.Event) -> None:
+        try:
+            check_event(event, "event")
+        except FleetlogError as error:
+            diagnostics.warning("not logged: %s", error)
+            self._delivery.outbox.lose(self._writer, error.reason, events=1)
+            return
+        self._delivery.outbox.put(Fact(self._writer, event, 600 + 2 * event.ByteSize()))
+
+    def _rejoin(self) -> None:
+        """In a forked child: one more writer, with a delivery of its own."""
+        old = self._writer
+        started = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_JOIN)
+        self._writer = Writer(
+            old.namespace, old.run_id, new_random_id(), old.rank, old.experiment, started, old.experiment_id
+        )
+        self._delivery = delivery_to(self._target)
+        self._delivery.add(self._writer)
+        self._open = OpenRun(self._writer, self._delivery, self._clock, self._open.opened_by)
+        self._points = PointLogger(self._open, self._points.next_step)
+        self._pid = os.getpid()
+        exits.child_writes()
+
+    def flush(self, timeout: float = 30.0, level: str = "durable") -> None:
+        """Wait until everything logged so far is durable, or (level "applied") can be read. DeadlineExceeded."""
+        if self._pid == os.getpid():
+            flush_delivery(self._delivery, timeout, level)
+            if level == "applied":
+                warn_if_used(self._delivery, self._writer, timeout)
+
+    @never_raises
+    def finish(
+        self,
+        state: str = "FINISHED",
+        end_time: datetime | float | str | None = None,
+        *,
+        wait: bool = True,
+        timeout: float = 60.0,
+    ) -> None:
+        """End the run: FINISHED, FAILED or KILLED.
+
+        Waits until all of it is durable, unless told not to; warns of what is not by then, which is still sent for as
+        long as the process lives.
+        """
+        if self._open.ended:
+            return
+        word = state.upper() if isinstance(state, str) else ""
+        if word not in END_STATES:
+            diagnostics.warning(
+                "run %s goes on: finish(%s) ends no run, give one of %s", self.id, shown(state), ", ".join(END_STATES)
+            )
+            return
+        if self._pid != os.getpid():
+            self._rejoin()
+        self._finish(word, end_time)
+        if wait and not self._delivery.flush(timeout):
+            pending = self._delivery.pending() or "the last events"
+            diagnostics.warning("run %s: after %.0f s %s are not delivered yet", self.id, timeout, pending)
+
+    def _finish(self, state: str, end_time: object) -> None:
+        at = None
+        if end_time is not None:
+            try:
+                at = millis(end_time)
+            except Unusable as error:  # it ends now, whatever was given
+                self.lost("end_time", error)
+        exits.unwatch(self._open)
+        self._open.end(state, at)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._open.opened_by != os.getpid():
+            # A forked child leaves the block: the run is its parent's to end.
+            self._leave()
+        elif kind is None or (isinstance(error, SystemExit) and not error.code):
+            self.finish()
+        elif isinstance(error, SystemExit):
+            self._end_with_error(state_of_code(error.code))
+        else:
+            self._end_with_error("FAILED" if issubclass(kind, Exception) else "KILLED")
+
+    def _end_with_error(self, state: str) -> None:
+        """End it on the way out of a process that ends too, most likely: then the wait is part of that one's."""
+        if self._open.ended:
+            return
+        self.finish(state, wait=False)
+        begun = time.monotonic()
+        if not self._delivery.flush(LEAVE_SECONDS):
+            exits.waited_in_vain(time.monotonic() - begun)
+
+    def _leave(self) -> None:
+        if self._pid == os.getpid() and not self._delivery.flush(exits.EXIT_SECONDS):
+            diagnostics.warning("run %s: %s are not delivered yet", self.id, self._delivery.pending())
+
+
+def _joined(
+    kind: type[Run], target: str | None, namespace: str, run_id: bytes, rank: int | None, experiment: str,
+    experiment_id: int | None,
+) -> Run:  # fmt: skip
+    """See Run.__reduce__. As in a forked child, the run is not this process's to end."""
+    run = kind.__new__(kind)
+    started = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_JOIN)
+    run._bind(Writer(namespace, run_id, new_random_id(), rank, experiment, started, experiment_id), target, _NOBODY)
+    return run

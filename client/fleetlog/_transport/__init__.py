@@ -1,0 +1,1 @@
+"""The channel to a server, its streams and what is under way on it."""

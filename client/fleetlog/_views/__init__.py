@@ -1,0 +1,1 @@
+"""Answers as users get them: runs, series, selections, comparisons, frames of data."""

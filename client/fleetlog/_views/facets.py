@@ -1,0 +1,101 @@
+"""What there is to search for: keys and values with counts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from fleetlog_core import limits
+from fleetlog_proto.v1 import facets_pb2, scope_pb2
+
+from fleetlog._transport.answers import bad_answer, pages
+from fleetlog._transport.connection import Connection
+from fleetlog._values.arguments import choice
+
+Kind = Literal["params", "tags", "metrics"]
+_KINDS: dict[str, facets_pb2.KeyKind.ValueType] = {
+    "params": facets_pb2.KEY_KIND_PARAM,
+    "tags": facets_pb2.KEY_KIND_TAG,
+    "metrics": facets_pb2.KEY_KIND_METRIC,
+}
+_WORDS = {number: word for word, number in _KINDS.items()}
+_PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_./:-]*[A-Za-z0-9_])?")
+READ_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class KeyInfo:
+    """A key that runs have: how many, how many of them as a number, and the range of those numbers."""
+
+    kind: str
+    """params, tags or metrics."""
+    key: str
+    runs: int
+    numeric_runs: int
+    min: float | None
+    max: float | None
+
+    @property
+    def name(self) -> str:
+        """As filters say it: metrics.val_loss, params.`learning rate`."""
+        return f"{self.kind}.{self.key}" if _PLAIN.fullmatch(self.key) else f"{self.kind}.{quoted(self.key)}"
+
+
+@dataclass(frozen=True)
+class ValueCount:
+    """A value as text, and how many runs have it."""
+
+    value: str
+    runs: int
+
+
+def quoted(key: str) -> str:
+    """A key in backticks."""
+    return "`" + key.replace("`", "``") + "`"
+
+
+def list_keys(connection: Connection, scope: scope_pb2.RunScope, kind: str, contains: str) -> list[KeyInfo]:
+    """All of them, by kind, then key."""
+    known = choice("kind", kind, {**_KINDS, "": facets_pb2.KEY_KIND_UNSPECIFIED}, "KEY_KIND_INVALID")
+    request = facets_pb2.ListKeysRequest(
+        scope=scope,
+        kind=_KINDS.get(known, facets_pb2.KEY_KIND_UNSPECIFIED),
+        contains=contains,
+        page_size=limits.PAGE_SIZE,
+    )
+    found: list[KeyInfo] = []
+    for page in pages(connection, connection.query.ListKeys, request, READ_SECONDS):
+        for one in page.keys:
+            word = _WORDS.get(one.kind)
+            if word is None or (kind and word != kind):
+                raise bad_answer(connection.target, f"a key of kind {one.kind}, which was not asked for")
+            low, high = one.min if one.HasField("min") else None, one.max if one.HasField("max") else None
+            found.append(KeyInfo(word, one.key, one.runs, one.numeric_runs, low, high))
+    return found
+
+
+def list_values(
+    connection: Connection, scope: scope_pb2.RunScope, key: str, contains: str, limit: int | None
+) -> list[ValueCount]:
+    """The most frequent first; `key` as filters name it."""
+    group, dot, name = key.partition(".")
+    if len(name) > 1 and name[0] == name[-1] == "`":
+        name = name[1:-1].replace("``", "`")
+    kind = _KINDS.get(group, facets_pb2.KEY_KIND_ATTRIBUTE) if dot else facets_pb2.KEY_KIND_ATTRIBUTE
+    if kind == facets_pb2.KEY_KIND_ATTRIBUTE:
+        name = name if group == "attributes" else key
+    request = facets_pb2.ListValuesRequest(scope=scope, kind=kind, key=name, contains=contains)
+    request.page_size = limits.PAGE_SIZE if limit is None else min(limits.PAGE_SIZE, limit)
+    found: list[ValueCount] = []
+    if limit is not None and limit <= 0:
+        return found
+    for page in pages(connection, connection.query.ListValues, request, READ_SECONDS):
+        if len(page.values) > request.page_size:
+            raise bad_answer(connection.target, f"a page of {len(page.values):,} values, more than were asked for")
+        found += [ValueCount(one.value, one.runs) for one in page.values]
+        if limit is not None:
+            if len(found) >= limit:
+                break
+            request.page_size = min(limits.PAGE_SIZE, limit - len(found))
+    return found

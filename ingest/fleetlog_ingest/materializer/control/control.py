@@ -1,0 +1,175 @@
+"""The fold of the control partition: names that are unique, in the order of the log. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from fleetlog_core.errors import shown
+from fleetlog_proto.v1 import frame_pb2
+
+from fleetlog_ingest.materializer.fold.decoding import Decoded
+from fleetlog_ingest.materializer.fold.result import DeadLetter
+from fleetlog_ingest.materializer.fold.tables import Columns, Row, columns_of
+from fleetlog_ingest.request_digests import digest_of_intent
+
+DEFAULT_NAME = "Default"
+EXPERIMENT_STATE = ("namespace", "experiment", "name", "deleted", "ver")
+"""What later events change of an experiment, as `experiment_history` keeps it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One row of `experiments`. Times are Unix milliseconds."""
+
+    number: int
+    name: str
+    tags: dict[str, str] = field(default_factory=dict)
+    create_time: int = 0
+    update_time: int = 0
+    deleted: bool = False
+    ver: int = 0
+
+
+DEFAULT_EXPERIMENT = Experiment(0, DEFAULT_NAME)
+"""Experiment 0 of a namespace that never changed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request."""
+
+    accepted: bool
+    experiment: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlState:
+    """Per namespace all its experiments by number; and the requests of the batch that have an outcome already."""
+
+    experiments: dict[str, dict[int, Experiment]] = field(default_factory=dict)
+    decided: frozenset[tuple[str, bytes]] = frozenset()
+
+
+@dataclass(slots=True)
+class ControlFolded:
+    """Rows by table, dead letters, and the namespaces that changed."""
+
+    tables: dict[str, Columns] = field(default_factory=dict)
+    changes: dict[str, dict[int, Experiment]] = field(default_factory=dict)
+    dead: list[DeadLetter] = field(default_factory=list)
+
+
+def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFolded:
+    """Decide the requests one after another. A request id that has an outcome keeps it."""
+    out = ControlFolded()
+    decided = set(state.decided)
+    outcomes: list[Row] = []
+    changed: dict[tuple[str, int, int], Experiment] = {}
+    for decoded in records:
+        record, control = decoded.record, decoded.control
+        if control is None:
+            out.dead.append(DeadLetter(record, decoded.problem))
+            continue
+        namespace = decoded.namespace
+        if (namespace, control.request_id) in decided:
+            continue
+        if control.WhichOneof("intent") is None:
+            out.dead.append(DeadLetter(record, "UNKNOWN_INTENT"))
+            continue
+        experiments = out.changes.get(namespace)
+        if experiments is None:
+            experiments = {0: DEFAULT_EXPERIMENT, **state.experiments.get(namespace, {})}
+            out.changes[namespace] = experiments
+        outcome, experiment = decide(control, experiments, record.offset)
+        if experiment is not None:
+            experiments[experiment.number] = experiment
+            # Each state is a row, for those who ask what was.
+            changed[(namespace, experiment.number, experiment.ver)] = experiment
+        decided.add((namespace, control.request_id))
+        told = (int(outcome.accepted), outcome.experiment, outcome.reason, outcome.message)
+        outcomes.append((namespace, control.request_id, *told, record.offset, digest_of_intent(control)))
+    if outcomes:
+        out.tables["outcomes"] = columns_of("outcomes", outcomes)
+    if changed:
+        rows = [_row_of(namespace, experiment) for (namespace, _, _), experiment in changed.items()]
+        columns = columns_of("experiments", rows)
+        # First: a row in `experiments` says that all of the batch is in.
+        out.tables["experiment_history"] = {name: columns[name] for name in EXPERIMENT_STATE}
+        out.tables["experiments"] = columns
+    return out
+
+
+def decide(
+    control: frame_pb2.ControlRecord, experiments: dict[int, Experiment], offset: int
+) -> tuple[Outcome, Experiment | None]:
+    """The outcome of one request, and the experiment that it makes or changes."""
+    kind, time = control.WhichOneof("intent"), control.ingest_time_millis
+    if kind == "experiment_created":
+        return _create(control.experiment_created, experiments, time, offset)
+    if kind == "experiment_updated":
+        update = control.experiment_updated
+        old = experiments.get(update.experiment_id)
+        if old is None:
+            return _not_found(update.experiment_id), None
+        name = update.name if update.HasField("name") else old.name
+        taken = _by_name(experiments, name)
+        if taken is not None and taken.number != old.number:
+            return _taken(taken), None
+        gone = set(update.deleted_tags)
+        tags = {key: text for key, text in old.tags.items() if key not in gone}
+        tags.update(update.tags)
+        return Outcome(True, old.number), replace(old, name=name, tags=tags, update_time=time, ver=offset)
+    deleted = kind == "experiment_deleted"
+    number = (control.experiment_deleted if deleted else control.experiment_restored).experiment_id
+    old = experiments.get(number)
+    if old is None:
+        return _not_found(number), None
+    if deleted and number == 0:
+        message = f"experiment_id: 0 ({shown(old.name)}) can't be deleted; every namespace has it"
+        return Outcome(False, 0, "DEFAULT_EXPERIMENT", message), None
+    return Outcome(True, number), replace(old, deleted=deleted, update_time=time, ver=offset)
+
+
+def _create(
+    created: frame_pb2.ExperimentCreated, experiments: dict[int, Experiment], time: int, offset: int
+) -> tuple[Outcome, Experiment | None]:
+    taken = _by_name(experiments, created.name)
+    if taken is not None:
+        if created.exist_ok and not taken.deleted:
+            return Outcome(True, taken.number), None
+        return _taken(taken), None
+    number = max(experiments) + 1
+    made = Experiment(number, created.name, dict(created.tags), create_time=time, update_time=time, ver=offset)
+    return Outcome(True, number), made
+
+
+def _by_name(experiments: dict[int, Experiment], name: str) -> Experiment | None:
+    return next((found for found in experiments.values() if found.name == name), None)
+
+
+def _taken(taken: Experiment) -> Outcome:
+    which = f"{taken.number}, which is deleted: restore or rename that one" if taken.deleted else str(taken.number)
+    message = f"name: {shown(taken.name)} is the name of experiment {which}"
+    return Outcome(False, taken.number, "EXPERIMENT_EXISTS", message)
+
+
+def _not_found(number: int) -> Outcome:
+    return Outcome(False, 0, "EXPERIMENT_NOT_FOUND", f"experiment_id: there is no experiment {number}")
+
+
+def _row_of(namespace: str, experiment: Experiment) -> Row:
+    tags = json.dumps(experiment.tags, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    times = (experiment.create_time, experiment.update_time)
+    return (
+        namespace,
+        experiment.number,
+        experiment.name,
+        tags,
+        *times,
+        int(experiment.deleted),
+        experiment.ver,
+    )

@@ -1,0 +1,1 @@
+"""Events to rows. Pure: no I/O, no clock."""

@@ -1,0 +1,104 @@
+"""The rows of a batch of events, while they are gathered."""
+
+from __future__ import annotations
+
+from fleetlog_proto.v1 import event_pb2
+
+from fleetlog_ingest.materializer.fold.attrs import AttrSink
+from fleetlog_ingest.materializer.fold.derived_tables import follow, run_skews
+from fleetlog_ingest.materializer.fold.params import Values
+from fleetlog_ingest.materializer.fold.points import PointSink
+from fleetlog_ingest.materializer.fold.result import PLACE_BITS
+from fleetlog_ingest.materializer.fold.runs import Run
+from fleetlog_ingest.materializer.fold.state import RunKey, State, WriterKey
+from fleetlog_ingest.materializer.fold.summaries import summarize
+from fleetlog_ingest.materializer.fold.tables import EVENT_TABLES, Columns, Row, columns_of, stack
+
+
+class EventRows:
+    """The rows by table. Used once."""
+
+    def __init__(self, partition: int, next_offset: int) -> None:
+        self._partition = partition
+        self._next_offset = next_offset
+        self._rows: dict[str, list[Row]] = {table: [] for table in EVENT_TABLES}
+        self._attrs = AttrSink()
+        self._points = PointSink()
+        self._states: dict[tuple[RunKey, int], Run] = {}
+        self._wrote: dict[WriterKey, tuple[int, int]] = {}
+        self._touched: dict[RunKey, None] = {}
+
+    def touch(self, key: RunKey) -> None:
+        """There is an event of the run."""
+        self._touched[key] = None
+
+    def wrote(self, writer: WriterKey, rank: int, request: int) -> None:
+        """An event of the writer was applied. `request`: see Frame.request_digest."""
+        self._wrote[writer] = rank, request
+
+    def run(self, key: RunKey, run: Run, *, new: bool) -> None:
+        """The run is like this now. `new`: it was not there before."""
+        if new:
+            self._rows["run_homes"].append((*key, run.experiment))
+        # Each state is a row, for those who ask what was; within a record the last one counts.
+        self._states[(key, run.ver)] = run
+
+    def attrs(self, key: RunKey, run: Run, kind: int, ver: int, values: Values, *, removed: bool) -> None:
+        """Params, tags or datasets of the run, the first of them at `ver`."""
+        self._attrs.add(*key, run.experiment, kind, ver, values, removed=removed)
+
+    def points(
+        self, key: RunKey, run: Run, rank: int, offset: int, event: event_pb2.MetricsLogged, time_millis: int
+    ) -> bool:
+        """Points of the run; False when the columns are not of one length, and none was taken."""
+        return self._points.add(*key, run.experiment, rank, offset, event, time_millis)
+
+    def artifact(self, key: RunKey, event: event_pb2.ArtifactLogged, time_millis: int, ver: int) -> None:
+        """An artifact of the run that is stored."""
+        row = (*key, event.path, event.size_bytes, event.sha256.hex(), time_millis, ver)
+        self._rows["artifacts"].append(row)
+
+    def pending_artifact(
+        self, key: RunKey, event: event_pb2.ArtifactLogged, time_millis: int, ver: int, sender: tuple[bytes, int],
+        reason: str,
+    ) -> None:  # fmt: skip
+        """An artifact of the run that the store can't take or look for now. `sender`: writer id and sequence."""
+        where = (self._partition, ver >> PLACE_BITS, ver)
+        what = (event.path, event.size_bytes, event.sha256.hex())
+        self._rows["pending_artifacts"].append((*key, *where, *what, *sender, reason, time_millis, 0))
+
+    def problem(self, key: RunKey, row: Row) -> None:
+        """What went wrong with an event of the run: the columns of `problems` from the offset on."""
+        self._rows["problems"].append((*key, self._partition, *row))
+
+    def finish(self, before: State, changes: State) -> dict[str, Columns]:
+        """All the rows, in the order to insert them."""
+        rows = self._rows
+        for key in self._touched:
+            touched = changes.runs.get(key) or before.runs.get(key)
+            if touched is not None:
+                rows["run_touches"].append((key[0], touched.experiment, key[1], self._next_offset))
+        rows["runs"] = [_row_of(key, run) for key, run in changes.runs.items()]
+        states = [_row_of(key, run) for (key, _), run in self._states.items()]
+        rows["run_skews"] = run_skews((key, run) for (key, _), run in self._states.items())
+        for writer, applied in changes.writers.items():
+            rank, request = self._wrote[writer]
+            rows["writers"].append((*writer, rank, applied.text(), self._next_offset, request))
+        tables = {table: columns_of(table, found) for table, found in rows.items() if found}
+        attrs = self._attrs.finish()
+        if attrs is not None:
+            tables["attrs"] = attrs
+        points = self._points.finish()
+        if points is not None:
+            tables["points"] = points.columns(self._partition)
+            tables["series"], latest, tables["rollup"] = summarize(points)
+            tables["attrs"] = latest if attrs is None else stack(latest, attrs)
+        follow(tables, columns_of("runs", states) if states else None)
+        return {table: tables[table] for table in EVENT_TABLES if table in tables}
+
+
+def _row_of(key: RunKey, run: Run) -> Row:
+    namespace, run_id = key
+    times = (run.start_time, run.end_time, run.parent_run_id)
+    state = (run.name, run.user, run.state, *times, int(run.deleted), int(run.started), run.ver)
+    return (namespace, run.experiment, run_id, *state)

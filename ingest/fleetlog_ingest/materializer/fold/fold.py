@@ -1,0 +1,373 @@
+"""The fold of frames into rows. Pure: the same records on the same state give the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fleetlog_core.limits import RunLimits
+from fleetlog_core.objects.port import ObjectName
+from fleetlog_core.rules.losses import loss_reason
+from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_TAGS, beyond, words
+from fleetlog_proto.v1 import event_pb2, frame_pb2
+from google.protobuf.internal.containers import ScalarMap
+
+from fleetlog_ingest.materializer.fold import params, repeats, runs
+from fleetlog_ingest.materializer.fold.artifacts import Stored, problem_of
+from fleetlog_ingest.materializer.fold.decoding import MALFORMED, Decoded
+from fleetlog_ingest.materializer.fold.event_rows import EventRows
+from fleetlog_ingest.materializer.fold.params import Values
+from fleetlog_ingest.materializer.fold.result import NOBODY, PLACE_BITS, DeadLetter, Folded
+from fleetlog_ingest.materializer.fold.runs import Run
+from fleetlog_ingest.materializer.fold.sequences import SequenceSet
+from fleetlog_ingest.materializer.fold.state import RunContent, RunKey, RunKeys, State, Written
+from fleetlog_ingest.materializer.fold.write_once import DATASETS, PARAMS, OnceKind, sort_out
+
+CLOCK_AHEAD_MILLIS = 300_000
+"""How far a writer's clock may be ahead of the gateway's before it is told."""
+
+
+@dataclass(slots=True)
+class Lost:
+    """Events of a frame whose sequences other events have."""
+
+    first: event_pb2.Event | None = None
+    events: int = 0
+    points: int = 0
+
+
+class EventFold:
+    """Folds the frames of one batch of one partition; used once.
+
+    `stored` tells of every artifact that the frames speak of, `why_pending` what the store lacked. Records at `refused`
+    offsets were refused by the warehouse: of these only the problem is kept.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        partition: int,
+        next_offset: int,
+        stored: Mapping[ObjectName, Stored],
+        refused: Mapping[int, str] | None = None,
+        limits: RunLimits | None = None,
+        why_pending: str = "",
+    ) -> None:
+        self._before = state
+        self._why_pending = why_pending
+        self._stored = stored
+        self._refused = refused or {}
+        self._limits = limits or RunLimits()
+        self._out = Folded()
+        self._rows = EventRows(partition, next_offset)
+        # Of the record and the event at hand:
+        self._frame = frame_pb2.Frame()
+        self._event = event_pb2.Event()
+        self._key: RunKey = ("", b"")
+        self._offset = 0
+        self._place = 0
+        self._problems = 0
+        # Of the frame alone: a replay that batches otherwise gives the same rows.
+        self._loss_reasons = set[str]()
+        self._time = 0
+
+    def fold(self, records: Sequence[Decoded]) -> Folded:
+        """Fold them, in order."""
+        for decoded in records:
+            if decoded.frame is None:
+                self._out.dead.append(DeadLetter(decoded.record, decoded.problem))
+            else:
+                self._fold_frame(decoded, decoded.frame)
+        self._out.tables = self._rows.finish(self._before, self._out.changes)
+        return self._out
+
+    def _fold_frame(self, decoded: Decoded, frame: frame_pb2.Frame) -> None:
+        namespace, run_id = decoded.namespace, frame.run_id
+        self._frame, self._key, self._offset = frame, (namespace, run_id), decoded.record.offset
+        self._place = self._problems = 0
+        self._loss_reasons = set[str]()
+        self._rows.touch(self._key)
+        if self._offset in self._refused:
+            if frame.events:
+                self._event = frame.events[0]
+            self._problem("WAREHOUSE_REFUSED", self._refused[self._offset], sum(map(_points_of, frame.events)))
+            self._out.dead.append(DeadLetter(decoded.record, "WAREHOUSE_REFUSED"))
+            return
+        writer = (namespace, run_id, frame.writer_id)
+        applied = self._out.changes.writers.get(writer)
+        if applied is None:
+            known = self._before.writers.get(writer)
+            applied = SequenceSet() if known is None else known.copy()
+        rank = frame.rank if frame.HasField("rank") else NOBODY
+        took, reason, before = False, "", applied.last
+        content, lost = self._content(), Lost()
+        for event in frame.events:
+            if event.sequence in applied:
+                self._out.duplicates += 1
+                if content is not None:
+                    self._repeated(event, content, lost)
+                continue
+            refusal = self._fold_event(event, rank)
+            if refusal:
+                # The sequence stays open: sent again from the dead letters to code that knows better, it is new.
+                reason = refusal
+                continue
+            applied.add(event.sequence)
+            if content is not None:
+                repeats.add_event(content, event)
+            self._out.events += 1
+            took = True
+        if took:
+            self._out.changes.writers[writer] = applied
+            self._rows.wrote(writer, rank, frame.request_digest)
+            if frame.events[0].sequence > before + 1:
+                self._gap(before, frame.events[0])
+        if lost.first is not None:
+            self._reused(lost, lost.first)
+        if reason:
+            self._out.dead.append(DeadLetter(decoded.record, reason))
+
+    def _gap(self, before: int, event: event_pb2.Event) -> None:
+        """Sequences are missing before the event. They may come yet, from the dead letters for instance."""
+        missing = event.sequence - before - 1
+        self._out.gaps += missing
+        self._event = event
+        self._problem(
+            "SEQUENCE_GAP",
+            f"{missing:,} events of the writer are missing before this one, sequences {before + 1:,} to"
+            f" {event.sequence - 1:,}: they were refused, could not be applied, or never reached the log",
+        )
+
+    def _content(self) -> RunContent | None:
+        """What the run of the frame holds, to be changed; None when none of its events come again."""
+        content = self._out.changes.content.get(self._key)
+        if content is None and (before := self._before.content.get(self._key)) is not None:
+            content = self._out.changes.content[self._key] = before.copy()
+        return content
+
+    def _repeated(self, event: event_pb2.Event, content: RunContent, lost: Lost) -> None:
+        """The event has a sequence that is applied: look whether it is that event."""
+        if (self._frame.writer_id, event.sequence) in content.told:
+            return
+        changes, before, key = self._out.changes, self._before, self._key
+        written = changes.params.get(key) or before.params.get(key, {})
+        datasets = changes.datasets.get(key) or before.datasets.get(key, {})
+        lacks, points = repeats.missing_of(content, event, written, datasets)
+        if lacks:
+            lost.first = lost.first or event
+            lost.events += 1
+            lost.points += points
+
+    def _reused(self, lost: Lost, first: event_pb2.Event) -> None:
+        self._out.reused += lost.events
+        self._event = first
+        self._problem(
+            "SEQUENCE_REUSED",
+            f"{lost.events:,} events with {lost.points:,} points were passed over, from sequence {first.sequence:,} on:"
+            " other events of this writer have their sequences. Two processes with one writer id? Give each its own",
+            lost.points,
+        )
+
+    def _fold_event(self, event: event_pb2.Event, rank: int) -> str:
+        """Apply one event. The reason when it can't be."""
+        self._event = event
+        self._time = event.observe_time_millis or self._frame.ingest_time_millis
+        kind = event.WhichOneof("payload")
+        if kind == "metrics_logged":
+            return self._metrics(event.metrics_logged, rank)
+        if kind is None:
+            return "" if event.ignorable else self._refuse("UNKNOWN_EVENT", "the event is of a kind that is not known")
+        if kind == "run_started":
+            self._start(event.run_started)
+            self._look_at_clock()
+            return ""
+        run = self._run()
+        if kind == "artifact_logged":
+            self._artifact(event.artifact_logged)
+            return ""
+        if kind == "loss_reported":
+            loss = event.loss_reported
+            text = f"the client dropped {loss.points} points and {loss.events} other events"
+            reason = loss_reason(loss.reason, self._loss_reasons) if loss.reason else "LOSS_REPORTED"
+            self._problem(reason, text, loss.points)
+            return ""
+        if kind == "event_refused":
+            refused = event.event_refused
+            self._problem(refused.reason or "EVENT_REFUSED", refused.message, refused.points)
+            return ""
+        if kind == "params_logged":
+            self._params(event.params_logged.params, run)
+        elif kind == "tags_set":
+            self._tags(event.tags_set.tags, run)
+        elif kind == "tags_deleted":
+            # A key for which there is no room is not there: nothing is lost by passing it over.
+            none_left = self._no_room_for_tags(event.tags_deleted.keys)
+            gone = [key for key in event.tags_deleted.keys if key not in none_left]
+            self._attr_rows(run, params.TAG_KIND, params.texts_of(gone, [""] * len(gone)), removed=True)
+        elif kind == "datasets_logged":
+            self._datasets(event.datasets_logged.datasets, run)
+        elif kind == "run_updated":
+            self._change(runs.updated(run, event.run_updated, self._offset))
+        elif kind == "run_finished":
+            self._change(runs.finished(run, event.run_finished, self._time, self._offset))
+            self._look_at_clock()
+        else:
+            self._change(runs.hidden(run, kind == "run_deleted", self._offset))
+        return ""
+
+    def _look_at_clock(self) -> None:
+        """Tell of a clock that is ahead, once or twice for each writer. One that is behind may be one that waited."""
+        taken = self._frame.ingest_time_millis
+        ahead = self._event.observe_time_millis - taken
+        if taken and ahead > CLOCK_AHEAD_MILLIS:
+            self._problem(
+                "CLOCK_AHEAD",
+                f"the writer's clock was {ahead // 1000:,} s ahead of the server's: its times, and how long the run"
+                " took, are off by that. Nothing was dropped; set the clock of that machine",
+            )
+
+    def _known(self) -> Run | None:
+        run = self._out.changes.runs.get(self._key)
+        return run if run is not None else self._before.runs.get(self._key)
+
+    def _run(self) -> Run:
+        """The run of the event at hand; made when nothing of it was seen before."""
+        run = self._known()
+        if run is None:
+            run = runs.unstarted(self._time, self._offset)
+            self._change(run)
+        return run
+
+    def _change(self, run: Run) -> None:
+        self._rows.run(self._key, run, new=self._known() is None)
+        self._out.changes.runs[self._key] = run
+
+    def _start(self, event: event_pb2.RunStarted) -> None:
+        known = self._known()
+        if known is not None and known.experiment != event.experiment_id:
+            self._problem(
+                "EXPERIMENT_FIXED",
+                f"experiment_id: {event.experiment_id} is not {known.experiment}, which the run has been in from its"
+                " first event; a run can't change its experiment",
+            )
+        run = runs.started(known, event, self._time, self._offset)
+        if run is not known:
+            self._change(run)
+        self._params(event.params, run)
+        self._tags(event.tags, run)
+
+    def _metrics(self, event: event_pb2.MetricsLogged, rank: int) -> str:
+        run = self._run()
+        keys, excess = self._keys(), []
+        if keys is not None:
+            excess = beyond(keys.metrics, [column.key for column in event.columns], self._limits.metrics)
+        kept = _without(event, excess) if excess else event
+        if kept.columns or not excess:
+            if not self._rows.points(self._key, run, rank, self._offset, kept, self._time):
+                return self._refuse(MALFORMED, "the columns of the metrics are not of one length")
+            self._out.points += len(kept.step_deltas) * len(kept.columns)
+        if keys is not None:
+            keys.metrics.update(column.key for column in kept.columns)
+        if excess:
+            points = len(event.step_deltas) * (len(event.columns) - len(kept.columns))
+            self._problem(TOO_MANY_METRICS, words(TOO_MANY_METRICS, excess, self._limits.metrics), points)
+        return ""
+
+    def _params(self, given: Sequence[event_pb2.Param], run: Run) -> None:
+        if given:
+            written, before = self._out.changes.params, self._before.params
+            self._once(PARAMS, params.values_of(given), written, before, self._limits.params, run)
+
+    def _datasets(self, given: Sequence[event_pb2.Dataset], run: Run) -> None:
+        if given:
+            asked = params.values_of_datasets(given)
+            written, before = self._out.changes.datasets, self._before.datasets
+            self._once(DATASETS, asked, written, before, self._limits.datasets, run)
+
+    def _once(
+        self, kind: OnceKind, asked: Values, written: Written, before: Written, limit: int, run: Run
+    ) -> None:  # fmt: skip
+        kept = written.get(self._key)
+        if kept is None:
+            kept = written[self._key] = dict(before.get(self._key, {}))
+        found = sort_out(kept, asked, limit)
+        if found.excess:
+            names = [kind.name(key) for key in found.excess]
+            self._problem(kind.too_many, words(kind.too_many, names, limit))
+        for conflict in found.conflicts:
+            self._problem(kind.conflict, kind.told(*conflict))
+        self._attr_rows(run, kind.number, found.new)
+
+    def _tags(self, tags: ScalarMap[str, str], run: Run) -> None:
+        # Not .items(), which is Python all the way.
+        asked = sorted(tags)
+        excess = self._no_room_for_tags(asked)
+        if excess:
+            self._problem(TOO_MANY_TAGS, words(TOO_MANY_TAGS, excess, self._limits.tags))
+            asked = [key for key in asked if key not in excess]
+        self._attr_rows(run, params.TAG_KIND, params.texts_of(asked, [tags[key] for key in asked]))
+
+    def _keys(self) -> RunKeys | None:
+        """The keys of the run of the event at hand, to be changed; None when it can't come to a limit."""
+        keys = self._out.changes.keys.get(self._key)
+        if keys is None and (before := self._before.keys.get(self._key)) is not None:
+            keys = self._out.changes.keys[self._key] = before.copy()
+        return keys
+
+    def _no_room_for_tags(self, asked: Sequence[str]) -> dict[str, None]:
+        """The tags among those asked for that are too many, in order; the others are tags of the run from now on."""
+        keys = self._keys()
+        if keys is None:
+            return {}
+        excess = dict.fromkeys(beyond(keys.tags, asked, self._limits.tags))
+        keys.tags.update(key for key in asked if key not in excess)
+        return excess
+
+    def _attr_rows(self, run: Run, kind: int, values: Values, *, removed: bool = False) -> None:
+        self._rows.attrs(self._key, run, kind, self._next_ver(len(values.keys)), values, removed=removed)
+
+    def _next_ver(self, rows: int) -> int:
+        """The `ver` of the first of so many rows of the record at hand."""
+        ver = self._offset << PLACE_BITS | self._place
+        self._place += rows
+        return ver
+
+    def _artifact(self, event: event_pb2.ArtifactLogged) -> None:
+        namespace, run_id = self._key
+        stored = self._stored.get(ObjectName(namespace, run_id, event.sha256), Stored.MISSING)
+        # Taken whatever the store said, so that all behind it is numbered in one way.
+        ver, time = self._next_ver(1), self._frame.ingest_time_millis
+        wrong = problem_of(event, stored)
+        if stored is Stored.PENDING:
+            sender = (self._frame.writer_id, self._event.sequence)
+            self._rows.pending_artifact(self._key, event, time, ver, sender, self._why_pending)
+        elif wrong is not None:
+            self._problem(*wrong)
+        else:
+            self._rows.artifact(self._key, event, time, ver)
+
+    def _refuse(self, reason: str, message: str) -> str:
+        self._problem(reason, message, _points_of(self._event))
+        return reason
+
+    def _problem(self, reason: str, message: str, points: int = 0) -> None:
+        frame, place = self._frame, self._problems
+        self._problems += 1
+        content = self._out.changes.content.get(self._key)
+        if content is not None:
+            content.told.add((frame.writer_id, self._event.sequence))
+        sender, what = (frame.writer_id, self._event.sequence), (reason, message, points, frame.ingest_time_millis)
+        self._rows.problem(self._key, (self._offset, place, *sender, *what))
+
+
+def _without(event: event_pb2.MetricsLogged, keys: Sequence[str]) -> event_pb2.MetricsLogged:
+    left = set(keys)
+    return event_pb2.MetricsLogged(
+        step_deltas=event.step_deltas,
+        time_deltas_millis=event.time_deltas_millis,
+        columns=[column for column in event.columns if column.key not in left],
+    )
+
+
+def _points_of(event: event_pb2.Event) -> int:
+    return len(event.metrics_logged.step_deltas) * len(event.metrics_logged.columns)

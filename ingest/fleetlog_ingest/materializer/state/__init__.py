@@ -1,0 +1,1 @@
+"""What the fold has to know of runs before a batch, read from the warehouse."""

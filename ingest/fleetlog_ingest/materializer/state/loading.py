@@ -1,0 +1,243 @@
+"""The state before a batch, from the warehouse and from what was folded lately.
+
+A batch that broke off is loaded again when some of its rows may be in. What `applied` and the order of the inserts
+(tables.EVENT_TABLES) leave to think of:
+
+  writers   rows of the batch have next_offset > first. One is there: the insert was whole, all is in (BatchIsIn).
+            None is there: what is read is the state before.
+  runs      rows of the batch may be there, with the older ones merged away. Then every table that depends on them is
+            in, its repeat is dropped by its token, and what is folded again no longer matters.
+  params    the first write of a key is the only row of the key, so rows of the batch are told by their ver alone; so
+            with datasets.
+  keys      rows of the batch may be there, and change nothing (run_keys).
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Sequence
+
+from fleetlog_core.datasets import DATASET_KIND
+from fleetlog_core.limits import RunLimits
+from fleetlog_core.warehouse.port import Bind, Statement, Warehouse
+
+from fleetlog_ingest.materializer.control.control import ControlState, Experiment
+from fleetlog_ingest.materializer.fold.decoding import Decoded
+from fleetlog_ingest.materializer.fold.params import PARAM_KIND
+from fleetlog_ingest.materializer.fold.repeats import load_content, runs_with_repeats
+from fleetlog_ingest.materializer.fold.result import PLACE_BITS
+from fleetlog_ingest.materializer.fold.runs import Run
+from fleetlog_ingest.materializer.fold.sequences import SequenceSet
+from fleetlog_ingest.materializer.fold.state import RunKey, State, WriterKey, Written
+from fleetlog_ingest.materializer.state.run_keys import RunKeyStore
+from fleetlog_ingest.run_ids import AMONG_IDS, pieces
+
+
+class BatchIsIn(Exception):
+    """Every row of the batch is in the warehouse; only `applied` may be missing."""
+
+
+class StateStore:
+    """Loads the state of batches of one partition. Keeps what was used last; not thread-safe."""
+
+    def __init__(self, warehouse: Warehouse, most_runs: int = 20_000, limits: RunLimits | None = None) -> None:
+        self._warehouse = warehouse
+        self._most_runs = most_runs
+        self._runs: OrderedDict[RunKey, Run] = OrderedDict()
+        self._writers: dict[RunKey, dict[WriterKey, SequenceSet]] = {}
+        self._params: Written = {}
+        self._datasets: Written = {}
+        self._keys = RunKeyStore(warehouse, limits or RunLimits())
+
+    def load(self, records: Sequence[Decoded], first: int) -> State:
+        """The state before offset `first` of everything that the records speak of. BatchIsIn."""
+        try:
+            return self._load(records, first)
+        except BaseException:
+            # A run whose writers were not read would look as if it had none.
+            self.forget()
+            raise
+
+    def _load(self, records: Sequence[Decoded], first: int) -> State:
+        wanted: dict[RunKey, bool] = {}
+        for decoded in records:
+            if decoded.frame is not None:
+                key = (decoded.namespace, decoded.frame.run_id)
+                wanted[key] = decoded.writes_once or wanted.get(key, False)
+        self._load_runs([key for key in wanted if key not in self._runs], first)
+        known = [key for key in wanted if key in self._runs]
+        self._load_written([key for key in known if wanted[key] and key not in self._params], first)
+        state = State(keys=self._keys.load(records, self._runs.keys()))
+        for key in known:
+            self._runs.move_to_end(key)
+            state.runs[key] = self._runs[key]
+            state.writers.update(self._writers[key])
+            if wanted[key]:
+                state.params[key] = self._params[key]
+                state.datasets[key] = self._datasets[key]
+        repeats = runs_with_repeats(records, state.writers)
+        if repeats:
+            state.content.update(load_content(self._warehouse, repeats, first))
+        return state
+
+    def keep(self, changes: State) -> None:
+        """The batch is in: what it changed is the state now."""
+        for key, run in changes.runs.items():
+            if key not in self._runs:
+                # Nothing of it was there before, so there is nothing else to load of it either.
+                self._writers[key] = {}
+                self._params[key] = {}
+                self._datasets[key] = {}
+            self._runs[key] = run
+        for writer, applied in changes.writers.items():
+            if writer[:2] in self._runs:
+                self._writers[writer[:2]][writer] = applied
+        self._params.update(changes.params)
+        self._datasets.update(changes.datasets)
+        self._keys.keep(changes.keys)
+        while len(self._runs) > self._most_runs:
+            key, _ = self._runs.popitem(last=False)
+            self._writers.pop(key, None)
+            self._params.pop(key, None)
+            self._datasets.pop(key, None)
+            self._keys.drop(key)
+
+    def forget(self) -> None:
+        """Read everything anew from now on."""
+        self._runs.clear()
+        self._writers.clear()
+        self._params.clear()
+        self._datasets.clear()
+        self._keys.forget()
+
+    def _load_runs(self, keys: Sequence[RunKey], first: int) -> None:
+        for namespace, ids in _by_namespace(keys):
+            binds: dict[str, Bind] = {"namespace": namespace, "ids": ids}
+            rows = self._warehouse.select(
+                Statement(
+                    "SELECT run_id, experiment, name, user, state, toUnixTimestamp64Milli(start_time) AS start_ms,"
+                    " toUnixTimestamp64Milli(end_time) AS end_ms, parent_run_id, deleted, started, ver"
+                    " FROM runs FINAL WHERE namespace = {namespace:String} AND experiment IN (SELECT experiment"
+                    f" FROM run_homes WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS})"
+                    f" AND run_id {AMONG_IDS}",
+                    binds,
+                )
+            )
+            if rows.rows == 0:
+                # `runs` comes before `writers`: no run, no writers.
+                continue
+            numbers = {
+                name: rows.array(name).tolist()
+                for name in ("experiment", "state", "start_ms", "end_ms", "deleted", "started", "ver")
+            }
+            names, users = rows.texts("name"), rows.texts("user")
+            parents = [parent.tobytes() for parent in rows.array("parent_run_id")]
+            for place, run_id in enumerate(rows.array("run_id")):
+                key = (namespace, run_id.tobytes())
+                self._runs[key] = Run(
+                    experiment=numbers["experiment"][place],
+                    name=names[place],
+                    user=users[place],
+                    state=numbers["state"][place],
+                    start_time=numbers["start_ms"][place],
+                    end_time=numbers["end_ms"][place],
+                    parent_run_id=parents[place],
+                    deleted=bool(numbers["deleted"][place]),
+                    started=bool(numbers["started"][place]),
+                    ver=numbers["ver"][place],
+                )
+                self._writers[key] = {}
+            self._load_writers(namespace, ids, first)
+
+    def _load_writers(self, namespace: str, ids: Sequence[str], first: int) -> None:
+        rows = self._warehouse.select(
+            Statement(
+                "SELECT run_id, writer_id, ranges, next_offset FROM writers FINAL"
+                f" WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS}",
+                {"namespace": namespace, "ids": ids},
+            )
+        )
+        if rows.rows and int(rows.array("next_offset").max()) > first:
+            raise BatchIsIn
+        texts = rows.texts("ranges")
+        for place, (run_id, writer_id) in enumerate(zip(rows.array("run_id"), rows.array("writer_id"), strict=True)):
+            writer = (namespace, run_id.tobytes(), writer_id.tobytes())
+            self._writers[writer[:2]][writer] = SequenceSet.parse(texts[place])
+
+    def _load_written(self, keys: Sequence[RunKey], first: int) -> None:
+        for key in keys:
+            self._params[key], self._datasets[key] = {}, {}
+        for namespace, ids in _by_namespace(keys):
+            rows = self._warehouse.select(
+                Statement(
+                    "SELECT run_id, kind, key, str FROM run_attrs FINAL WHERE namespace = {namespace:String}"
+                    f" AND run_id {AMONG_IDS} AND kind IN ({PARAM_KIND}, {DATASET_KIND})"
+                    " AND ver < toUInt256({before:String})",
+                    {
+                        "namespace": namespace,
+                        "ids": ids,
+                        "before": str(first << PLACE_BITS),
+                    },
+                )
+            )
+            kinds, keys_, texts = rows.array("kind").tolist(), rows.texts("key"), rows.texts("str")
+            for place, run_id in enumerate(rows.array("run_id")):
+                written = self._params if kinds[place] == PARAM_KIND else self._datasets
+                written[(namespace, run_id.tobytes())][keys_[place]] = texts[place]
+
+
+def _by_namespace(keys: Iterable[RunKey]) -> Iterable[tuple[str, list[str]]]:
+    found: defaultdict[str, list[bytes]] = defaultdict(list)
+    for namespace, run_id in keys:
+        found[namespace].append(run_id)
+    for namespace, run_ids in found.items():
+        for piece in pieces(run_ids):
+            yield namespace, piece
+
+
+def load_control(warehouse: Warehouse, records: Sequence[Decoded], first: int) -> ControlState:
+    """The state before offset `first` of the namespaces and requests of the records. BatchIsIn.
+
+    `experiments` comes last in a batch, so a row of the batch there says that all is in.
+    """
+    experiments: dict[str, dict[int, Experiment]] = {}
+    decided: set[tuple[str, bytes]] = set()
+    requests: defaultdict[str, list[str]] = defaultdict(list)
+    for decoded in records:
+        if decoded.control is not None:
+            requests[decoded.namespace].append(decoded.control.request_id.hex())
+    for namespace, ids in requests.items():
+        experiments[namespace] = _experiments(warehouse, namespace, first)
+        rows = warehouse.select(
+            Statement(
+                "SELECT request_id FROM outcomes FINAL WHERE namespace = {namespace:String}"
+                f" AND request_id {AMONG_IDS} AND off < {{first:UInt64}}",
+                {"namespace": namespace, "ids": ids, "first": first},
+            )
+        )
+        decided.update((namespace, request_id.tobytes()) for request_id in rows.array("request_id"))
+    return ControlState(experiments, frozenset(decided))
+
+
+def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, Experiment]:
+    rows = warehouse.select(
+        Statement(
+            "SELECT experiment, name, tags, toUnixTimestamp64Milli(create_time) AS create_ms,"
+            " toUnixTimestamp64Milli(update_time) AS update_ms, deleted, ver"
+            " FROM experiments FINAL WHERE namespace = {namespace:String}",
+            {"namespace": namespace},
+        )
+    )
+    found: dict[int, Experiment] = {}
+    names, tags = rows.texts("name"), rows.texts("tags")
+    columns = zip(
+        *(rows.array(name).tolist() for name in ("experiment", "create_ms", "update_ms", "deleted", "ver")), strict=True
+    )
+    for place, (number, create_time, update_time, deleted, ver) in enumerate(columns):
+        if ver >= first:
+            raise BatchIsIn
+        found[number] = Experiment(
+            number, names[place], json.loads(tags[place]), create_time, update_time, bool(deleted), ver
+        )
+    return found

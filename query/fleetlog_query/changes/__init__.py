@@ -1,0 +1,1 @@
+"""Which runs changed after a position, and what a position is in time. Knows nothing of pages."""

@@ -1,0 +1,116 @@
+"""A value of each run of a frame: how it is read, and how what was read anew is put into what was held."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from fleetlog_core.warehouse.port import Answer, Statement
+
+from fleetlog_query.column_cache.labels import Places
+from fleetlog_query.column_cache.run_ids import Ids
+from fleetlog_query.column_cache.splice import Move
+from fleetlog_query.language.values import Key, Series
+from fleetlog_query.runs.run_keys import RunKeys
+from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.scope import Scope, attribute_text_sql, attrs_of
+from fleetlog_query.sql.value_rows import value_rows
+
+BY_RUN = ("params", "tags", "metrics")
+"""Kinds of which some runs' values are read where all of a run is."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is read of each run: a number, or a text."""
+
+    value: Key | Series
+    is_text: bool
+
+    @property
+    def key(self) -> Key | None:
+        """Of what is read by run."""
+        return self.value if isinstance(self.value, Key) and self.value.kind in BY_RUN else None
+
+    def rows(self, scope: Scope, binds: Binds) -> str:
+        """run_id and v, or s for a text, of the runs that have one."""
+        if not self.is_text:
+            return value_rows(self.value, scope, binds)
+        if isinstance(self.value, Series):
+            raise ValueError("a series has numbers")
+        return _text_rows(self.value, scope, binds)
+
+    def statement(self, scope: Scope, *, wide: bool) -> Statement:
+        """The rows, by run id."""
+        binds = Binds()
+        return Statement(f"SELECT * FROM ({self.rows(scope, binds)}) ORDER BY run_id", binds.values, wide=wide)
+
+
+@dataclass(frozen=True)
+class Column:
+    """Of the runs that it was read of, at a look: numbers, NaN for none, or places among texts, -1 for none."""
+
+    look: int
+    ids: Ids
+    values: npt.NDArray[Any]
+    texts: Sequence[str] = ()
+    """Each once; such as no run has any more may be among them."""
+    places: Mapping[str, int] = field(default_factory=dict)
+    """Of the texts."""
+
+    @classmethod
+    def empty(cls, source: Source, look: int, ids: Ids) -> Column:
+        """Nothing is known."""
+        return cls(look, ids, np.full(len(ids), *_nothing(source)))
+
+    def moved(self, source: Source, look: int, ids: Ids, changed: Ids) -> Column | None:
+        """As of later ids, without the values of the changed ones. None when these are not all that came."""
+        move = Move.of(self.ids, ids, changed)
+        return (
+            None if move is None else Column(look, ids, move(self.values, _nothing(source)[0]), self.texts, self.places)
+        )
+
+    def put(self, source: Source, answer: Answer) -> Column:
+        """With what was read; this one is used up."""
+        if not answer.rows:
+            return self
+        rows, places = self.ids.meet(Ids.of(answer))
+        if not source.is_text:
+            self.values[places] = answer.array("v")[rows]
+            return self
+        given = answer.coded("s")
+        return self._with_texts(places, given.texts, given.codes[rows])
+
+    def put_by_run(self, source: Source, some: RunKeys) -> Column:
+        """The same."""
+        if source.key is None:
+            raise ValueError("not read by run")
+        run_ids, values, texts = some.values(source.key)
+        rows, places = self.ids.meet(Ids(run_ids))
+        if not source.is_text:
+            self.values[places] = values[rows]
+            return self
+        return self._with_texts(places, texts, rows)
+
+    def _with_texts(self, places: Places, texts: Sequence[str], codes: npt.NDArray[Any]) -> Column:
+        known = dict(self.places)
+        of_code = np.array([known.setdefault(text, len(known)) for text in texts], np.int32)
+        self.values[places] = of_code[codes]
+        return replace(self, texts=self.texts if len(known) == len(self.texts) else list(known), places=known)
+
+
+def _text_rows(key: Key, scope: Scope, binds: Binds) -> str:
+    """run_id and s, of the runs that have one."""
+    if key.kind == "attributes":
+        text, present = attribute_text_sql(key.key)
+        rows = f"FROM {scope.runs(binds)} WHERE {scope.sql(binds)} AND {present}"
+    else:
+        text, rows = "str", attrs_of(key.kind, key.key, scope, binds)
+    return f"SELECT run_id, toLowCardinality({text}) AS s {rows}"
+
+
+def _nothing(source: Source) -> tuple[float, type[np.int32] | type[np.float64]]:
+    return (-1, np.int32) if source.is_text else (np.nan, np.float64)

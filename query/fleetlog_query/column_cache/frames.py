@@ -1,0 +1,61 @@
+"""The frames that are held: those of the scopes asked for last, as long as there is room."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fleetlog_core.warehouse.port import TimedOut
+
+from fleetlog_query.changes.changed_runs import Touches
+from fleetlog_query.changes.feed import Changes
+from fleetlog_query.changes.position import Pins
+from fleetlog_query.column_cache.frame import Frame
+from fleetlog_query.sql.scope import Scope
+
+HELD_BYTES = 256 << 20
+"""So much memory is held between questions; 1,000,000 runs take 25 MB, and each column of them 4 or 8 MB."""
+
+
+class Frames:
+    """Thread-safe."""
+
+    def __init__(self, pins: Pins, touches: Touches) -> None:
+        self._pins = pins
+        self._touches = touches
+        self._lock = threading.Lock()
+        self._held: OrderedDict[Scope, Frame] = OrderedDict()
+
+    @contextmanager
+    def of(self, scope: Scope, timeout_seconds: float) -> Iterator[Frame]:
+        """The frame of a scope of whole experiments, for one question. TimedOut when another one takes too long."""
+        if scope.as_of is not None:
+            # What was is read once, and is not what will be asked next.
+            yield Frame(scope)
+            return
+        with self._lock:
+            frame = self._held.get(scope) or Frame(scope, Changes(scope, self._pins, self._touches))
+            self._held[scope] = frame
+            self._held.move_to_end(scope)
+        until = time.monotonic() + timeout_seconds
+        if not frame.lock.acquire(timeout=max(timeout_seconds, 0.0)):
+            raise TimedOut("another question reads the same runs")
+        try:
+            frame.look(max(until - time.monotonic(), 0.001))
+            yield frame
+        finally:
+            frame.lock.release()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        with self._lock:
+            sizes = {scope: frame.size_bytes for scope, frame in self._held.items()}
+            total = sum(sizes.values())
+            for scope, size in sizes.items():
+                if total <= HELD_BYTES:
+                    break
+                total -= size
+                del self._held[scope]

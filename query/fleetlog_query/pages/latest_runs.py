@@ -1,0 +1,146 @@
+"""The latest runs first: windows over run ids for searches in the order of start times.
+
+Run ids begin with the time of their making, so the latest runs are one narrow range of every table. A search by
+start_time DESC looks there first, and in a wider window when it must. That is exact: `run_skews` says by how much any
+run of an experiment started before or after its id was made, and a window is only believed when no run outside of it
+can have started after the last row of the page.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from fleetlog_core.warehouse.port import Statement, Warehouse
+
+from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.scope import Scope
+from fleetlog_query.warehouse.versioned_cache import Kept
+
+WINDOWS = (4_096, 16_384, 65_536, 262_144)
+"""How many of the latest runs a window holds."""
+WIDE_RUNS = 131_072
+"""Reading more is work for every core."""
+MARGIN = 1.5
+"""How many times the runs that a page should take, by what a narrower window held of it."""
+KEEP_SECONDS = 10.0
+KEPT = 1_000
+_TIME_BYTES = 6
+_MOST = (1 << 8 * _TIME_BYTES) - 1
+_BEHIND_ALL = b"\xff" * 17
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """Milliseconds by which a run's start is after its id's time at most, and before it at most."""
+
+    ahead: int
+    behind: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A scope that may be cut, and the latest start in milliseconds that a run outside of it can have; None = whole.
+
+    `size`: so many runs, or fewer when it is the rest of a window that was made for an earlier page (`rest`). `wide`:
+    reading them is work for every core.
+    """
+
+    scope: Scope
+    size: int
+    latest_outside: int | None
+    wide: bool
+    rest: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether no run is outside."""
+        return self.latest_outside is None
+
+    def holds(self, last_start_millis: int) -> bool:
+        """Whether a page of it whose last row started then is the page of the whole scope."""
+        return self.latest_outside is None or last_start_millis > self.latest_outside
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A window of which a page took fewer rows than it needs, or such as others may come before."""
+
+    window: Window
+    rows: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """Where a window begins (empty: with the first run), before which id it ends, and until when that is kept."""
+
+    begin: bytes
+    until: bytes
+    kept_until: float
+
+
+class Windows:
+    """Finds windows. Where they begin is kept for some seconds: a boundary is never wrong, only less fitting."""
+
+    def __init__(self, warehouse: Warehouse, clock: Callable[[], float] = time.monotonic) -> None:
+        self._warehouse = warehouse
+        self._skews: Kept[Scope, Skew] = Kept(warehouse, "run_skews")
+        self._clock = clock
+        self._begins: OrderedDict[tuple[Scope, int], _Begin] = OrderedDict()
+
+    def of(self, scope: Scope, last_start_millis: int | None, missed: Missed | None, timeout_seconds: float) -> Window:
+        """The window to look at; behind a page it ends with its last row's start, which is `last_start_millis`."""
+        asked = scope
+        skew = self._skews.get(asked, lambda: self._skew(asked, timeout_seconds))
+        if last_start_millis is not None:
+            until = max(0, min(last_start_millis + skew.behind + 1, _MOST))
+            scope = replace(scope, until=until.to_bytes(_TIME_BYTES, "big") + bytes(10))
+        size: int | None = WINDOWS[0]
+        if missed is not None and missed.window.rest:
+            size = missed.window.size
+            self._begins.pop((asked, size), None)
+        elif missed is not None:
+            size = wider(missed)
+        if size is None:
+            return Window(scope, 0, None, True)
+        begin, rest = self._begin(scope, size, timeout_seconds)
+        if not begin:
+            return Window(scope, size, None, size > WIDE_RUNS)
+        latest_outside = int.from_bytes(begin[:_TIME_BYTES], "big") + skew.ahead
+        return Window(replace(scope, since=begin), size, latest_outside, size > WIDE_RUNS, rest)
+
+    def wide(self, scope: Scope, timeout_seconds: float) -> bool:
+        """Whether it holds so many runs that reading them all is work for every core."""
+        return bool(self._begin(scope, WIDE_RUNS, timeout_seconds)[0])
+
+    def _begin(self, scope: Scope, size: int, timeout_seconds: float) -> tuple[bytes, bool]:
+        """The id with which a window of so many runs begins, empty when there are not more; whether it is a rest."""
+        now, until = self._clock(), scope.until or _BEHIND_ALL
+        whole = replace(scope, until=b"")
+        kept = self._begins.get((whole, size))
+        if kept is not None and now < kept.kept_until and kept.begin < until <= kept.until:
+            return kept.begin, until != kept.until
+        binds = Binds()
+        sql = f"SELECT run_id FROM runs WHERE {scope.sql(binds)} ORDER BY run_id DESC LIMIT 1 OFFSET {size - 1}"
+        answer = self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
+        begin = answer.array("run_id")[0].tobytes() if answer.rows else b""
+        self._begins[(whole, size)] = _Begin(begin, until, now + KEEP_SECONDS)
+        while len(self._begins) > KEPT:
+            self._begins.popitem(last=False)
+        return begin, False
+
+    def _skew(self, scope: Scope, timeout_seconds: float) -> Skew:
+        binds = Binds()
+        sql = f"SELECT max(ahead) AS a, max(behind) AS b FROM run_skews WHERE {scope.sql(binds)}"
+        answer = self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
+        return Skew(int(answer.array("a")[0]), int(answer.array("b")[0]))
+
+
+def wider(missed: Missed) -> int | None:
+    """The size of the next window: one that should do, going by what this one held; None = all runs."""
+    size = missed.window.size
+    needed = size * MARGIN * missed.needed / max(missed.rows, 0.5)
+    return next((one for one in WINDOWS if one > size and one >= needed), None)

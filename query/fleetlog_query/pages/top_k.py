@@ -1,0 +1,126 @@
+"""Pages by a number: only runs whose number is among the foremost are joined and sorted.
+
+Each granule's lowest and highest number are known, so the foremost are found in few of them. They are read with those
+that were superseded and not yet merged away: to tell them costs several times the rest. So what the runs that were
+found have now is read, beside the page that holds when nothing of it was superseded; the runs' other keys come along.
+Every number that is before all others now was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeGuard
+
+from fleetlog_core.warehouse.port import Answer
+
+from fleetlog_query.language.values import EXACT, Computed, Key, Series
+from fleetlog_query.pages.latest_runs import Windows
+from fleetlog_query.pages.page import PageQuery, extreme_of, extremes_statement, foremost_statement, page_statement
+from fleetlog_query.runs.read_mask import ReadMask
+from fleetlog_query.runs.run_keys import RunKeys, read_run_keys
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
+
+SPARES = (3, 200)
+"""Foremost runs that are looked at beyond the page, at first and then: deleted ones may be among them."""
+MOST_WITH_KEYS = 128
+"""Keys of so many runs are read at once, at most."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page and one row more, and what was read of the runs' keys, if it was."""
+
+    answer: Answer
+    keys: RunKeys | None = None
+
+
+class Foremost:
+    """Finds pages of runs that have a number of the first key of the order."""
+
+    def __init__(self, warehouse: CancellableWarehouse, windows: Windows) -> None:
+        self._warehouse = warehouse
+        self._windows = windows
+
+    def page(self, query: PageQuery, mask: ReadMask | None, timeout_seconds: float) -> Found | None:
+        """None: too many of them were deleted, or the page goes on behind the numbers, to runs without one.
+
+        `mask`: the keys that the page's runs are wanted with.
+        """
+        if query.last is not None and query.last[0] != 0:
+            return None
+        # Points are not read twice if once will do.
+        for spare in SPARES[-1:] if query.keys[0].reads_windows else SPARES:
+            found = self._page(query, mask, query.size + 1 + spare, timeout_seconds)
+            if found is not None:
+                return found
+        return None
+
+    def _page(self, query: PageQuery, mask: ReadMask | None, count: int, timeout_seconds: float) -> Found | None:
+        numbers, last = self._numbers(query, count, timeout_seconds)
+        foremost = _before(numbers, last, query)
+        if len(foremost) <= query.size:
+            return None
+        value = query.keys[0].value
+        if isinstance(value, Key) and value.kind == "params" and any(abs(one) >= EXACT for one in numbers.values()):
+            # Their order is not that of their doubles alone.
+            return None
+        if not _is_of_rows(value):
+            return self._of(query, foremost, timeout_seconds)
+        with_keys = mask is not None and isinstance(value, Key) and len(numbers) <= MOST_WITH_KEYS
+        wanted = mask if mask is not None and with_keys else ReadMask()
+        reading = self._warehouse.beside(
+            lambda: self._now(query.scope.namespace, value, list(numbers), wanted, timeout_seconds)
+        )
+        found = self._of(query, foremost, timeout_seconds)
+        now, keys = reading.result()
+        if any(now.get(run_id) != number for run_id, number in numbers.items()):
+            foremost = _before(now, last, query)
+            found = self._of(query, foremost, timeout_seconds) if len(foremost) > query.size else None
+        return replace(found, keys=keys) if found is not None and with_keys else found
+
+    def _numbers(
+        self, query: PageQuery, count: int, timeout_seconds: float
+    ) -> tuple[dict[bytes, float], float | None]:  # fmt: skip
+        """Runs with the foremost numbers; and the last of the numbers, None = there are no more.
+
+        Others may have the number of the last one too, and come before it: that number is left out.
+        """
+        # What an index finds is not worth a second core.
+        by_index = query.plan is None and _is_of_rows(query.keys[0].value)
+        wide = not by_index and self._windows.wide(query.scope, timeout_seconds)
+        answer = self._warehouse.select(foremost_statement(query, count, wide=wide), timeout_seconds=timeout_seconds)
+        numbers: dict[bytes, float] = {}
+        for run_id, number in zip(answer.array("run_id"), answer.array("num").tolist(), strict=True):
+            numbers.setdefault(run_id.tobytes(), number + 0.0)
+        return numbers, float(answer.array("num")[-1]) if answer.rows == count else None
+
+    def _now(
+        self, namespace: str, value: Key | Series, run_ids: list[bytes], mask: ReadMask, timeout_seconds: float
+    ) -> tuple[dict[bytes, float], RunKeys | None]:
+        """The numbers that runs have, and with a key what the mask names of the runs."""
+        if isinstance(value, Key):
+            keys = read_run_keys(self._warehouse, namespace, run_ids, mask, timeout_seconds, also=value)
+            return keys.numbers(value), keys
+        statement = extremes_statement(value, namespace, run_ids)
+        answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        ids = (run_id.tobytes() for run_id in answer.array("run_id"))
+        return dict(zip(ids, answer.array("v").tolist(), strict=True)), None
+
+    def _of(self, query: PageQuery, foremost: Mapping[bytes, float], timeout_seconds: float) -> Found | None:
+        page = page_statement(replace(query, plan=None), wide=False, foremost=foremost)
+        answer = self._warehouse.select(page, timeout_seconds=timeout_seconds)
+        return Found(answer) if answer.rows > query.size else None
+
+
+def _is_of_rows(value: Key | Series | Computed) -> TypeGuard[Key | Series]:
+    """Whether a run's number is that of a row of its, so that the foremost rows tell the foremost runs."""
+    return isinstance(value, Key) or (isinstance(value, Series) and extreme_of(value) is not None)
+
+
+def _before(numbers: Mapping[bytes, float], last: float | None, query: PageQuery) -> dict[bytes, float]:
+    """Those that come before a number; None = all."""
+    if last is None:
+        return dict(numbers)
+    way = -1 if query.keys[0].descending else 1
+    return {run_id: number for run_id, number in numbers.items() if number * way < last * way}

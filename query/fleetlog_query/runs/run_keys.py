@@ -1,0 +1,109 @@
+"""The params, tags, metrics and datasets of some runs, as rows of `run_attrs`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from fleetlog_core.datasets import DATASET_KIND, dataset_of
+from fleetlog_core.ordered import unpack_moments
+from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
+from fleetlog_proto.v1 import event_pb2, run_pb2
+
+from fleetlog_query.language.fields import KIND_NUMBERS
+from fleetlog_query.language.values import Key
+from fleetlog_query.runs.read_mask import ReadMask, run_key_rows
+from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.sql.binds import Binds
+
+
+@dataclass(frozen=True)
+class RunKeys:
+    """What was read of the runs: at least what `mask` names."""
+
+    answer: Answer
+    mask: ReadMask
+
+    def put(self, runs: Mapping[bytes, run_pb2.Run]) -> None:
+        """What the mask names into runs, by id, that have none of it yet. Those of other runs are left out."""
+        answer = self.answer
+        if not answer.rows:
+            return
+        steps, times = unpack_moments(answer.array("ver"))
+        rows = zip(
+            answer.array("run_id").tolist(), answer.array("kind").tolist(), answer.array("type").tolist(),
+            answer.array("num").tolist(), steps.tolist(), times.tolist(), answer.texts("key"), answer.texts("str"),
+            strict=True,
+        )  # fmt: skip
+        named = {KIND_NUMBERS[kind]: keys for kind, keys in self.mask.kinds.items()}
+        last, run = b"", None
+        for run_id, kind, type_, number, step, time, key, text in rows:
+            if run_id != last:
+                run, last = runs.get(bytes(run_id)), run_id
+            if run is None or kind not in named:
+                continue
+            if kind == DATASET_KIND:
+                run.datasets.append(dataset_of(key, text))
+                continue
+            keys = named[kind]
+            if keys is not None and key not in keys:
+                continue
+            if kind == 1:
+                run.params.append(param_of(key, text, type_))
+            elif kind == 2:
+                run.tags[key] = text
+            else:
+                run.metrics.add(key=key, last=number, last_step=step, last_time_millis=time)
+
+    def numbers(self, key: Key) -> dict[bytes, float]:
+        """The numbers of a key that was read; not of runs that have none."""
+        run_ids, numbers, _ = self.values(key)
+        known = np.flatnonzero(~np.isnan(numbers)).tolist()
+        return {run_ids[row].tobytes(): float(numbers[row]) for row in known}
+
+    def values(self, key: Key) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float64], list[str]]:
+        """The runs that have a key that was read, by id; its number for each, NaN for none, and its text."""
+        answer = self.answer
+        if not answer.rows:
+            return np.empty(0, "V16"), np.empty(0), []
+        names, texts = answer.texts("key"), answer.texts("str")
+        of_kind = np.flatnonzero(answer.array("kind") == KIND_NUMBERS[key.kind]).tolist()
+        rows = [row for row in of_kind if names[row] == key.key]
+        return answer.array("run_id")[rows], answer.array("num")[rows], [texts[row] for row in rows]
+
+
+def read_run_keys(
+    warehouse: Warehouse,
+    namespace: str,
+    run_ids: Sequence[bytes],
+    mask: ReadMask,
+    timeout_seconds: float,
+    as_of: AsOf | None = None,
+    also: Key | None = None,
+) -> RunKeys:
+    """Read what the mask names of the runs, and one key more. Not for a mask without kinds unless there is one more."""
+    statement = run_keys_statement(namespace, run_ids, mask if also is None else mask.with_key(also), as_of)
+    return RunKeys(warehouse.select(statement, timeout_seconds=timeout_seconds), mask)
+
+
+def run_keys_statement(
+    namespace: str, run_ids: Sequence[bytes], mask: ReadMask, as_of: AsOf | None = None
+) -> Statement:
+    """run_id, kind, key, num, str, type and ver, in that order."""
+    binds = Binds()
+    where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
+    source = run_key_rows(where, namespace, mask, as_of, binds)
+    return Statement(f"SELECT run_id, kind, key, num, str, type, ver {source} ORDER BY run_id, kind, key", binds.values)
+
+
+def param_of(key: str, text: str, type_: int) -> event_pb2.Param:
+    """The typed param of its canonical text; `type_` is the field number of its value."""
+    if type_ == event_pb2.Param.WHOLE_FIELD_NUMBER:
+        return event_pb2.Param(key=key, whole=int(text))
+    if type_ == event_pb2.Param.REAL_FIELD_NUMBER:
+        return event_pb2.Param(key=key, real=float(text))
+    if type_ == event_pb2.Param.TRUTH_FIELD_NUMBER:
+        return event_pb2.Param(key=key, truth=text == "true")
+    return event_pb2.Param(key=key, text=text)

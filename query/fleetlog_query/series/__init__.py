@@ -1,0 +1,1 @@
+"""Points and buckets of metrics by run. Knows nothing of pages."""

@@ -1,0 +1,102 @@
+"""Which points a read of metrics is of: from the request to conditions on `points`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from fleetlog_core import limits
+from fleetlog_core.errors import InvalidArgument
+from fleetlog_core.ids import parse_id
+from fleetlog_core.rules.names import check_namespace
+from fleetlog_proto.v1 import metric_pb2
+
+from fleetlog_query.language.values import EVERY
+from fleetlog_query.sql.binds import Binds
+
+Axis = Literal["step", "time", "relative"]
+_AXES: Mapping[int, Axis] = {
+    metric_pb2.METRIC_AXIS_UNSPECIFIED: "step",
+    metric_pb2.METRIC_AXIS_STEP: "step",
+    metric_pb2.METRIC_AXIS_TIME: "time",
+    metric_pb2.METRIC_AXIS_RELATIVE_TIME: "relative",
+}
+TIME = "toUnixTimestamp64Milli(ts)"
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesQuery:
+    """See ReadMetricRequest. Ranges hold both their ends; no ranks = all of them; 0 last points or buckets = none."""
+
+    namespace: str
+    run_ids: tuple[bytes, ...]
+    keys: tuple[str, ...]
+    steps: tuple[int, int] = EVERY
+    times: tuple[int, int] = EVERY
+    ranks: tuple[int, ...] = ()
+    axis: Axis = "step"
+    per_rank: bool = False
+    last: int = 0
+    buckets: int = 0
+
+    @property
+    def of_steps_alone(self) -> bool:
+        """Whether nothing is asked of points but their steps: what `rollup` knows."""
+        return self.axis == "step" and self.times == EVERY and not self.ranks and not self.per_rank
+
+    def time_sql(self, starts: Mapping[bytes, int], binds: Binds) -> str:
+        """The time of a point in milliseconds, as the axis has it; `starts` are those of the runs."""
+        if self.axis != "relative":
+            return TIME
+        ids, since = binds.run_id_array(list(starts)), binds.wholes(list(starts.values()))
+        return f"({TIME} - transform(run_id, {ids}, {since}, toInt64(0)))"
+
+    def where(self, time_sql: str, binds: Binds) -> str:
+        """The conditions on points of any run and key."""
+        parts = []
+        for column, (low, high) in (("step", self.steps), (time_sql, self.times)):
+            if low != EVERY[0]:
+                parts.append(f" AND {column} >= {binds.whole(low)}")
+            if high != EVERY[1]:
+                parts.append(f" AND {column} <= {binds.whole(high)}")
+        if self.ranks:
+            parts.append(f" AND rank IN {binds.wholes(self.ranks)}")
+        return "".join(parts)
+
+
+def series_query_of(request: metric_pb2.ReadMetricRequest) -> SeriesQuery:
+    """What a request asks. OVER_LIMIT, BUCKETS_OF_LAST_POINTS, AXIS_UNKNOWN, and reasons of ids and namespaces."""
+    _check_count("run_ids", len(request.run_ids), 1, limits.RUNS_PER_READ)
+    _check_count("keys", len(request.keys), 1, limits.KEYS_PER_READ)
+    _check_count("buckets", request.buckets, 0, limits.BUCKETS_PER_SERIES)
+    _check_count("ranks", len(request.ranks), 0, limits.RANKS_PER_READ)
+    if request.buckets and request.last_points:
+        what = "the last points come as they are: leave buckets at 0, or last_points"
+        raise InvalidArgument.of_field("BUCKETS_OF_LAST_POINTS", "last_points", what)
+    if request.axis not in _AXES:
+        raise InvalidArgument.of_field("AXIS_UNKNOWN", "axis", f"{request.axis} is none of MetricAxis")
+    run_ids = [parse_id(text, f"run_ids[{place}]") for place, text in enumerate(request.run_ids)]
+    return SeriesQuery(
+        check_namespace(request.namespace),
+        tuple(dict.fromkeys(run_ids)),
+        tuple(dict.fromkeys(request.keys)),
+        (
+            request.min_step if request.HasField("min_step") else EVERY[0],
+            request.max_step if request.HasField("max_step") else EVERY[1],
+        ),
+        (
+            request.min_time_millis if request.HasField("min_time_millis") else EVERY[0],
+            request.max_time_millis if request.HasField("max_time_millis") else EVERY[1],
+        ),
+        tuple(dict.fromkeys(request.ranks)),
+        _AXES[request.axis],
+        request.per_rank,
+        request.last_points,
+        request.buckets,
+    )
+
+
+def _check_count(field: str, count: int, least: int, most: int) -> None:
+    if not least <= count <= most:
+        raise InvalidArgument.of_field("OVER_LIMIT", field, f"{count:,} is not {least} to {most:,}")

@@ -1,0 +1,102 @@
+"""Rows of many series in one answer, and what is known of series beforehand."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from fleetlog_core.warehouse.port import Answer, Array, Statement
+
+from fleetlog_query.sql.binds import Binds
+
+Select = Callable[[Statement], Answer]
+_SIGN = 1 << 63
+_STEP = "reinterpretAsInt64(bitXor(toUInt64(bitAnd(bitShiftRight({}, 128), 18446744073709551615)), {}))"
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many points a series has, and its lowest and highest step."""
+
+    points: int
+    low: int
+    high: int
+
+    def share(self, first: int, last: int) -> float:
+        """How much of it is between two steps, both included, if its points are evenly spread: 0 to 1."""
+        inside = min(self.high, last) - max(self.low, first) + 1
+        return max(inside, 0) / (self.high - self.low + 1)
+
+
+def scope_sql(namespace: str, run_ids: Sequence[bytes], keys: Sequence[str], binds: Binds) -> str:
+    """The condition on rows of these series, in every table by run."""
+    ids = f"= {binds.run_id(run_ids[0])}" if len(run_ids) == 1 else f"IN {binds.run_ids(run_ids)}"
+    names = f"= {binds.text(keys[0])}" if len(keys) == 1 else f"IN {binds.texts(keys)}"
+    return f"namespace = {binds.text(namespace)} AND run_id {ids} AND key {names}"
+
+
+def place_sql(keys: Sequence[str], binds: Binds) -> str:
+    """The place of a row's key among the keys, from 1: a number is grouped by in half the time of a text."""
+    return "toUInt8(1)" if len(keys) == 1 else f"indexOf({binds.texts(keys)}, key)"
+
+
+def slices(answer: Answer, keys: Sequence[str], columns: Sequence[str]) -> Iterator[tuple[bytes, str, slice]]:
+    """Each series' rows. The answer has run_id and `named`, a place among the keys; the rows of a series are together.
+
+    A series also ends where one of the `columns` changes.
+    """
+    if answer.rows == 0:
+        return
+    run_ids, places = answer.array("run_id"), answer.array("named")
+    new = changes(run_ids) | (places[1:] != places[:-1])
+    for column in columns:
+        values = answer.array(column)
+        new |= values[1:] != values[:-1]
+    edges = [0, *(np.flatnonzero(new) + 1).tolist(), answer.rows]
+    for first, last in itertools.pairwise(edges):
+        yield run_ids[first].tobytes(), keys[int(places[first]) - 1], slice(first, last)
+
+
+def changes(run_ids: Array) -> npt.NDArray[np.bool_]:
+    """Whether each run id but the first is another than the one before it."""
+    words = run_ids.view("<u8").reshape(-1, 2)
+    highs, lows = words[:, 0], words[:, 1]
+    found: npt.NDArray[np.bool_] = (lows[1:] != lows[:-1]) | (highs[1:] != highs[:-1])
+    return found
+
+
+def extents(
+    select: Select, namespace: str, run_ids: Sequence[bytes], keys: Sequence[str]
+) -> dict[tuple[bytes, str], Extent]:
+    """What is known of the series, without a look at points; series without any are left out."""
+    binds = Binds()
+    # first and last hold the step, its order as unsigned, above 128 bits of time and value.
+    sql = (
+        f"SELECT run_id, {place_sql(keys, binds)} AS named, sum(n) AS points,"
+        f" {_STEP.format('min(first)', _SIGN)} AS low, {_STEP.format('max(last)', _SIGN)} AS high FROM run_series"
+        f" WHERE {scope_sql(namespace, run_ids, keys, binds)} GROUP BY run_id, key HAVING points > 0"
+    )
+    answer = select(Statement(sql, binds.values))
+    points, lows, highs = (answer.array(name).tolist() for name in ("points", "low", "high"))
+    places = answer.array("named").tolist()
+    ids = [run_id.tobytes() for run_id in answer.array("run_id")]
+    return {
+        (run_id, keys[place - 1]): Extent(*row)
+        for run_id, place, *row in zip(ids, places, points, lows, highs, strict=True)
+    }
+
+
+def run_starts(select: Select, namespace: str, run_ids: Sequence[bytes]) -> dict[bytes, int]:
+    """When runs started, Unix milliseconds; those that are not there are left out."""
+    binds = Binds()
+    of_namespace, ids = f"namespace = {binds.text(namespace)}", f"run_id IN {binds.run_ids(run_ids)}"
+    sql = (
+        f"SELECT run_id, toUnixTimestamp64Milli(start_time) AS started FROM runs FINAL WHERE {of_namespace}"
+        f" AND experiment IN (SELECT experiment FROM run_homes WHERE {of_namespace} AND {ids}) AND {ids}"
+    )
+    answer = select(Statement(sql, binds.values))
+    ids_read = [run_id.tobytes() for run_id in answer.array("run_id")]
+    return dict(zip(ids_read, answer.array("started").tolist(), strict=True))

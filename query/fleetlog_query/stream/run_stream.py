@@ -1,0 +1,157 @@
+"""StreamRuns' core: all runs of a search, a response at a time, read no faster than they are taken.
+
+The order is read once (`run_order`); then its runs are read a block at a time, a few blocks ahead. Which runs come and
+in which order is as of the beginning; what they hold is as of when their block is read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from fleetlog_core import limits
+from fleetlog_core.ids import ID_BYTES
+from fleetlog_proto.v1 import query_pb2, run_pb2
+
+from fleetlog_query.pages.page import PageQuery
+from fleetlog_query.runs.documents import Documents
+from fleetlog_query.runs.read_mask import ReadMask
+from fleetlog_query.runs.response_size import PROBE_RUNS, runs_that_fit
+from fleetlog_query.runs.run_columns import RunBlock, RunColumns
+from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.search.token import check_page_size
+from fleetlog_query.stream.run_order import RunOrder, read_order
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
+from fleetlog_query.warehouse.holding import Holding, answer_size
+
+READ_SECONDS = 60.0
+"""Of one statement: a stream as a whole takes as long as its reader."""
+DENSE_BLOCK = 5_000
+SCATTERED_BLOCK = 20_000
+"""Runs whose ids are all over the table are read many at a time: whatever they are, most of it is read."""
+FIRST_BLOCK = 100
+"""Tells how many keys such runs have."""
+BLOCK_CELLS = 500_000
+"""Values that are read at a time, if the runs of a block are like those of one before."""
+AHEAD = 2
+"""Blocks that are read beside each other, and ahead of what is sent: each statement takes one core."""
+MESSAGE_COPIES = 4
+"""A run as a message takes about this many times its encoded size."""
+MESSAGE_BYTES = limits.PAGE_BYTES
+"""Of the runs in one response."""
+
+
+@dataclass(frozen=True)
+class RunStream:
+    """A stream that is asked for."""
+
+    search: Search
+    mask: ReadMask
+    summaries: bool
+    arrow: bool
+
+
+class RunStreams:
+    """Makes the responses of streams."""
+
+    def __init__(self, warehouse: CancellableWarehouse, searcher: Searcher, documents: Documents) -> None:
+        self._warehouse = warehouse
+        self._searcher = searcher
+        self._documents = documents
+        self._columns = RunColumns(warehouse)
+
+    def responses(self, stream: RunStream, holding: Holding) -> Iterator[query_pb2.StreamRunsResponse]:
+        """All of them; none for no runs. InvalidArgument as Searcher.search, TimedOut, ResourceExhausted.
+
+        `holding` is told what is kept between two responses, and what is being read meanwhile.
+        """
+        size = check_page_size(stream.search.page_size, limits.PAGE_SIZE, limits.PAGE_SIZE)
+        compiled = self._searcher.compile(stream.search)
+        if not stream.search.experiments:
+            return
+        order = read_order(self._warehouse, compiled.query, READ_SECONDS)
+        holding.bytes = answer_size(order.answer)
+        parts = (
+            self._arrow(compiled.query, order, stream, size, holding)
+            if stream.arrow
+            else self._messages(order, stream, size, holding)
+        )
+        for response, upto in parts:
+            if upto < len(order):
+                response.resume_token = self._searcher.token(compiled, order.values(upto - 1))
+            yield response
+
+    def _messages(
+        self, order: RunOrder, stream: RunStream, size: int, holding: Holding
+    ) -> Iterator[tuple[query_pb2.StreamRunsResponse, int]]:
+        first, count, begun = 0, min(size, PROBE_RUNS), holding.bytes
+        while first < len(order):
+            data = order.part(first, count)
+            run_ids = [data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES)]
+            places = {run_id.hex(): first + place for place, run_id in enumerate(run_ids)}
+            runs = self._documents.read(
+                stream.search.namespace, run_ids, stream.mask, stream.summaries, READ_SECONDS, stream.search.as_of
+            )
+            holding.bytes = begun + MESSAGE_COPIES * sum(run.ByteSize() for run in runs)
+            for some in _by_size(runs):
+                yield query_pb2.StreamRunsResponse(runs=some, count=len(some)), places[some[-1].run_id] + 1
+            first += count
+            count = min(size, runs_that_fit(runs))
+
+    def _arrow(
+        self, query: PageQuery, order: RunOrder, stream: RunStream, size: int, holding: Holding
+    ) -> Iterator[tuple[query_pb2.StreamRunsResponse, int]]:
+        # Only here: whoever asks for no Arrow needs none.
+        from fleetlog_query.runs.arrow import streams
+
+        scope = query.scope
+
+        def read(first: int, count: int) -> Future[list[RunBlock]]:
+            data = order.part(first, count)
+            return self._warehouse.beside(
+                lambda: list(
+                    self._columns.read(scope.namespace, scope.experiments, data, stream.mask, READ_SECONDS, scope.as_of)
+                )
+            )
+
+        begin, count, begun = 0, FIRST_BLOCK, holding.bytes
+        reading: deque[tuple[int, int, Future[list[RunBlock]]]] = deque()
+        while reading or begin < len(order):
+            if not reading:
+                reading.append((begin, count, read(begin, count)))
+                begin += count
+            first, asked, made = reading.popleft()
+            blocks = made.result()
+            cells = sum(len(column.places) for block in blocks for column in block.keys)
+            fitting = max(1, BLOCK_CELLS * asked // max(1, cells))
+            # The next ones are read while these are put into Arrow.
+            while len(reading) < AHEAD and begin < len(order):
+                count = min(fitting, SCATTERED_BLOCK if order.scattered(begin, DENSE_BLOCK) else DENSE_BLOCK)
+                reading.append((begin, count, read(begin, count)))
+                begin += count
+            # Blocks are like those before them.
+            size_of_run = sum(block.bytes for block in blocks) / asked
+            holding.bytes = begun + int(size_of_run * (asked + sum(count for _, count, _ in reading)))
+            for block in blocks:
+                row = 0
+                for arrow, rows in streams(block, size):
+                    row += rows
+                    upto = first + int(block.places[row - 1]) + 1
+                    yield query_pb2.StreamRunsResponse(arrow=arrow, count=rows), upto
+
+
+def _by_size(runs: list[run_pb2.Run]) -> Iterator[list[run_pb2.Run]]:
+    """In parts that fit a response."""
+    some: list[run_pb2.Run] = []
+    total = 0
+    for run in runs:
+        size = run.ByteSize()
+        if some and total + size > MESSAGE_BYTES:
+            yield some
+            some, total = [], 0
+        some.append(run)
+        total += size
+    if some:
+        yield some

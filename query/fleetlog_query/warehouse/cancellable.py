@@ -1,0 +1,151 @@
+"""Selects that end in the warehouse when the caller they are for goes away.
+
+A thread that waits for the warehouse can't be interrupted. So each piece of work has a mark, which its statements
+carry, and the warehouse is told to end the statements that carry it.
+
+Statements whose patterns cost much (see pattern_statement) run a few at a time: the rest of the engine is for others.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from fleetlog_core.serving.traces import ContextThreads
+from fleetlog_core.warehouse.port import (
+    Answer,
+    Column,
+    Statement,
+    TimedOut,
+    Warehouse,
+    WarehouseRefused,
+    WarehouseUnavailable,
+)
+
+from fleetlog_query.warehouse.pattern_statement import PatternStatement, is_costly
+
+AGAIN_SECONDS = 0.05
+"""Between two attempts to end a statement: the first may come before the warehouse has begun it."""
+HELPERS = 4
+"""Threads for what is selected while a caller's own thread goes on."""
+COSTLY_STATEMENTS = 2
+"""Statements with patterns that cost much, at a time."""
+_KILL = "KILL QUERY WHERE Settings['log_comment'] = {mark:String} ASYNC"
+
+Result = TypeVar("Result")
+
+
+class Cancelled(Exception):
+    """The caller has gone; nobody waits for the answer."""
+
+
+class Costly(Exception):
+    """The work has a statement that costs much: it is to be done again where such work waits for its turn."""
+
+
+class Work:
+    """One piece of blocking work for one caller. `costly`: it may wait until a statement that costs much may run."""
+
+    def __init__(self, *, costly: bool = True) -> None:
+        self.costly = costly
+        self.mark = f"work {secrets.token_hex(16)}"
+        self.begun = False
+        self.cancelled = threading.Event()
+        self.ended = threading.Event()
+
+
+class CancellableWarehouse:
+    """The warehouse, for readers. What they select within `run` ends with `cancel`."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._local = threading.local()
+        self._killer = ThreadPoolExecutor(1, "cancelling")
+        self._helpers = ContextThreads(HELPERS, "beside")
+        self._costly = threading.BoundedSemaphore(COSTLY_STATEMENTS)
+
+    def run(self, work: Work, function: Callable[[], Result]) -> Result:
+        """Call the function in this thread. Cancelled, or whatever it raises."""
+        self._local.work = work
+        work.begun = True
+        try:
+            return function()
+        finally:
+            self._local.work = None
+            work.ended.set()
+
+    def beside(self, function: Callable[[], Result]) -> Future[Result]:
+        """Call the function in another thread, for the work of this one."""
+        work: Work | None = getattr(self._local, "work", None)
+
+        def call() -> Result:
+            self._local.work = work
+            try:
+                return function()
+            finally:
+                self._local.work = None
+
+        return self._helpers.submit(call)
+
+    def cancel(self, work: Work) -> None:
+        """End the work soon. From any thread; does not wait."""
+        work.cancelled.set()
+        if work.begun and not work.ended.is_set():
+            self._killer.submit(self._kill, work)
+
+    def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
+        """See Warehouse. Cancelled; Costly for work that may not wait."""
+        if not isinstance(statement, PatternStatement):
+            return self._select(statement, timeout_seconds)
+        deadline = time.monotonic() + timeout_seconds
+        bounded = statement.bounded(self._select(statement.longest(), timeout_seconds))
+        if not is_costly(bounded):
+            return self._select(bounded, deadline - time.monotonic())
+        work: Work | None = getattr(self._local, "work", None)
+        if work is not None and not work.costly:
+            raise Costly
+        if not self._costly.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise TimedOut("other statements that cost much ran for that long")
+        try:
+            return self._select(bounded, deadline - time.monotonic())
+        finally:
+            self._costly.release()
+
+    def _select(self, statement: Statement, timeout_seconds: float) -> Answer:
+        work: Work | None = getattr(self._local, "work", None)
+        if work is None:
+            return self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        if work.cancelled.is_set():
+            raise Cancelled
+        return self._warehouse.select(replace(statement, mark=work.mark), timeout_seconds=timeout_seconds)
+
+    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
+        """See Warehouse."""
+        self._warehouse.insert(table, columns, token)
+
+    def execute(self, statement: Statement) -> None:
+        """See Warehouse."""
+        self._warehouse.execute(statement)
+
+    def version(self, table: str) -> int | None:
+        """See Warehouse."""
+        return self._warehouse.version(table)
+
+    def close(self) -> None:
+        """Let the thread go; the warehouse stays open."""
+        self._killer.shutdown()
+        self._helpers.shutdown()
+
+    def _kill(self, work: Work) -> None:
+        while not work.ended.is_set():
+            try:
+                self._warehouse.execute(Statement(_KILL, {"mark": work.mark}))
+            except (WarehouseUnavailable, WarehouseRefused):
+                # Its own deadline ends it, then.
+                return
+            work.ended.wait(AGAIN_SECONDS)

@@ -1,0 +1,1 @@
+"""Searches that are kept live: entered, left, changed. Knows nothing of pages."""

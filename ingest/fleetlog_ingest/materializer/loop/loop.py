@@ -36,6 +36,7 @@ from fleetlog_core.log.port import (
 )
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.outages import Outage
+from fleetlog_core.readers import Demand, Readers
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import Attributes
 from fleetlog_core.unavailable import shortage_of
@@ -64,7 +65,8 @@ class WarehouseBehind(Exception):
 class Materializer:
     """Folds the log into the warehouse until it is told to stop. One thread; any number of processes share a group.
 
-    `on_applied` is called after every batch, when its rows are visible.
+    `on_applied` is called after every batch, when its rows are visible. `readers` are those of the same process, when
+    there are no others; without them somebody may read at any time.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Materializer:
         telemetry: Telemetry | None = None,
         policy: BatchPolicy | None = None,
         limits: RunLimits | None = None,
+        readers: Readers | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
@@ -87,6 +90,7 @@ class Materializer:
         self._telemetry = telemetry or Telemetry()
         self._policy = policy or BatchPolicy()
         self._clock = clock
+        self._readers = readers
         self._stopped = threading.Event()
         count = log.partitions(EVENTS)
         self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits, count, self._stay)
@@ -148,6 +152,8 @@ class Materializer:
                 self._stopped.wait(RETRY_SECONDS)
             else:
                 self._outage.ended()
+                if self._readers is not None:
+                    self._readers.call_at_rise(self._consumer.wake)
                 return self._consumer
         return None
 
@@ -197,7 +203,8 @@ class Materializer:
         """How long there is nothing to do but to wait for more records, in seconds."""
         if any(self._ready(partition, waiting) for partition, waiting in self._open.items()):
             return 0.0
-        rests = [waiting.rests_until for waiting in self._open.values() if waiting.weight]
+        demand = self._demand()
+        rests = [waiting.rests_until(self._policy, demand) for waiting in self._open.values() if waiting.weight]
         if rests:
             return max(0.0, min(rests) - self._clock())
         return IDLE_SECONDS if all(waiting.confirmed for waiting in self._open.values()) else 0.0
@@ -299,10 +306,17 @@ class Materializer:
 
     def _ready(self, partition: Partition, waiting: Waiting) -> bool:
         now = self._clock()
-        at_once = (
-            partition.topic == CONTROL or not self._room() or (self._is_idle and now >= waiting.rests_until)
-        )  # fmt: skip
-        return waiting.ready(self._policy, now, at_once=at_once)
+        at_once = partition.topic == CONTROL or not self._room()
+        return self._policy.ready(
+            waiting.weight,
+            waiting.size,
+            now - waiting.since,
+            idle=at_once or self._is_idle,
+            rests=not at_once and now < waiting.rests_until(self._policy, self._demand()),
+        )
+
+    def _demand(self) -> Demand:
+        return Demand.READ if self._readers is None else self._readers.demand()
 
     def _work(self, consumer: Consumer, partition: Partition) -> None:
         """One batch of the partition, if it is still ours."""
@@ -332,9 +346,9 @@ class Materializer:
             self._small_seconds += waiting.since - began
 
     def _end_round(self, consumer: Consumer) -> None:
-        until = self._clock() + self._policy.rest(self._small_seconds)
+        now = self._clock()
         for waiting in self._small:
-            waiting.rests_until = until
+            waiting.rests_since, waiting.round_seconds = now, self._small_seconds
         self._small.clear()
         self._small_seconds = 0.0
         if self._is_idle:

@@ -1,6 +1,6 @@
 """Runs benchmarks and prints the table of the README.
 
-python -m benchmarks                all that need nothing else: a quarter of an hour
+python -m benchmarks                all that need nothing else: twenty minutes
 python -m benchmarks writes         those of one module: writes, searches, trickle, footprint, fleet
 python -m benchmarks cluster        over Kafka, ClickHouse and S3 servers
 python -m benchmarks against_mlflow beside MLflow, which is installed for it

@@ -42,7 +42,7 @@ class Readers:
         self._rose: Callable[[], None] = lambda: None
 
     def call_at_rise(self, call: Callable[[], None]) -> None:
-        """Call it, from whatever thread reads, when the demand rises."""
+        """Call it, from whatever thread reads, when the demand rises. It must not block."""
         self._rose = call
 
     def demand(self) -> Demand:

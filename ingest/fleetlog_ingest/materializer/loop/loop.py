@@ -17,6 +17,7 @@ others. What comes during a round, or when `waiting_bytes` wait in memory, waits
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections import deque
@@ -91,6 +92,8 @@ class Materializer:
         self._policy = policy or BatchPolicy()
         self._clock = clock
         self._readers = readers
+        self._risen: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        """True: somebody reads that did not before; False: it ends."""
         self._stopped = threading.Event()
         count = log.partitions(EVENTS)
         self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits, count, self._stay)
@@ -123,6 +126,7 @@ class Materializer:
             self._applier.close()
             return
         self._late.start()
+        waker = self._start_waker(consumer)
         try:
             while not self._stopped.is_set():
                 try:
@@ -138,6 +142,9 @@ class Materializer:
             # A batch is declared and not in; the next member does it again.
             pass
         finally:
+            self._risen.put(False)
+            if waker is not None:
+                waker.join()
             self._late.stop()
             self._applier.close()
             consumer.close()
@@ -152,10 +159,22 @@ class Materializer:
                 self._stopped.wait(RETRY_SECONDS)
             else:
                 self._outage.ended()
-                if self._readers is not None:
-                    self._readers.call_at_rise(self._consumer.wake)
                 return self._consumer
         return None
+
+    def _start_waker(self, consumer: Consumer) -> threading.Thread | None:
+        """A thread that ends a pause when somebody reads: no reader waits for the log, which may take long to wake."""
+        if self._readers is None:
+            return None
+
+        def wake() -> None:
+            while self._risen.get():
+                consumer.wake()
+
+        thread = threading.Thread(target=wake, name="readers", daemon=True)
+        thread.start()
+        self._readers.call_at_rise(lambda: self._risen.put(True))
+        return thread
 
     def idle_seconds(self) -> float:
         """How long ago it last asked the log for records. From any thread."""

@@ -22,13 +22,11 @@ from benchmarks.figure import Figure, number, quantile
 from benchmarks.fleet import TIMES, Fleet, waited
 from benchmarks.searches import load
 from benchmarks.server import Server, running, serving
+from benchmarks.trickle import lone_write
 from benchmarks.writes import bulk
 
 RUNS = int(os.environ.get("FLEETLOG_BENCH_RUNS", "100000"))
 POINTS = int(os.environ.get("FLEETLOG_BENCH_POINTS", "5000000"))
-LONE_WRITES = 40
-IDLE_SECONDS = 0.6
-"""Between lone writes: longer than a materializer rests after a batch."""
 READY_SECONDS = 60.0
 
 
@@ -36,7 +34,7 @@ def measure(runs: int = RUNS, points: int = POINTS) -> Iterator[Figure]:
     """Writes on an empty cluster, then the searches on a fleet in both."""
     with cluster() as server:
         yield from bulk(server, points, mark=300_000)
-        yield visible(server)
+        yield lone_write(server, mark=100)
     with cluster() as server, running() as embedded:
         for here, there in zip(
             load(fleetlog.Client(server.target), runs), load(fleetlog.Client(embedded.target), runs), strict=True
@@ -64,27 +62,6 @@ def cluster() -> Iterator[Server]:
         for one in (folding, server):
             _until_ready(one)
         yield server
-
-
-def visible(server: Server) -> Figure:
-    """A lone write in quiet: from the call that logs it to the answer of a read that has it."""
-    client = fleetlog.Client(server.target)
-    run = fleetlog.start_run(experiment="lone", target=server.target)
-    run.flush(timeout=60, level="applied")
-    millis = []
-    for step in range(LONE_WRITES):
-        time.sleep(IDLE_SECONDS)
-        begun = time.perf_counter()
-        run.log({"loss": float(step)}, step=step)
-        run.flush()
-        # Read your writes: the read waits for what was acknowledged.
-        last = client.read_metric(run.id, "loss", last=1)
-        millis.append((time.perf_counter() - begun) * 1e3)
-        if last.steps.tolist() != [step]:
-            raise AssertionError(f"step {step} was not there to read")
-    run.finish()
-    detail = f"{LONE_WRITES} writes; p95 {quantile(millis, 0.95):.0f} ms"
-    return Figure("a lone write can be read, p50", quantile(millis, 0.5), "ms", 150, True, detail)
 
 
 def side_by_side(fleets: Sequence[Fleet], runs: int) -> Iterator[Figure]:

@@ -1,4 +1,4 @@
-"""Writing: bulk series, steps of twenty metrics, many writer processes, and what a step costs its caller.
+"""Writing: bulk series, steps of few and of many metrics, one call a point, many writer processes, what a step costs.
 
 Every figure ends when all points can be read, and counts them there.
 """
@@ -20,9 +20,12 @@ METRICS = 20
 def measure() -> list[Figure]:
     """All of them, each on a server of its own."""
     figures = []
-    for one in (bulk, steps, caller):
+    for one in (bulk, steps, calls, caller):
         with running() as server:
             figures += one(server)
+    for metrics, mark in ((10_000, 1_200_000), (50_000, 500_000)):
+        with running() as server:
+            figures += wide_steps(server, metrics, mark)
     for writers in (8, 32):
         with running() as server:
             figures += many_writers(server, writers)
@@ -105,6 +108,45 @@ def steps(server: Server, count: int = 100_000) -> list[Figure]:
         raise AssertionError(f"{there} of {count * METRICS} points are there")
     rate = count * METRICS / seconds
     return [Figure("20 metrics a step, end to end", rate, "points/s", 300_000, False, f"{count:,} steps")]
+
+
+def calls(server: Server, count: int = 50_000) -> list[Figure]:
+    """Twenty metrics a step, each by a call of its own."""
+    client = fleetlog.Client(server.target)
+    client.create_experiment("calls", exist_ok=True)
+    keys = [f"metric_{place}" for place in range(METRICS)]
+    begun = time.perf_counter()
+    run = fleetlog.start_run(experiment="calls", target=server.target)
+    for step in range(count):
+        for key in keys:
+            run.log({key: 0.5}, step=step)
+    return [_ended("one call a point, end to end", run, client, begun, count * METRICS, 400_000)]
+
+
+def wide_steps(server: Server, metrics: int, mark: float, points: int = 5_000_000) -> list[Figure]:
+    """Many metrics a step, as norms of every layer are."""
+    client = fleetlog.Client(server.target)
+    client.create_experiment("wide", exist_ok=True)
+    row = {f"layer_{place}/norm": 0.5 + place for place in range(metrics)}
+    count = points // metrics
+    begun = time.perf_counter()
+    run = fleetlog.start_run(experiment="wide", target=server.target)
+    for step in range(count):
+        row["layer_0/norm"] = 1.0 / (1 + step)
+        run.log(row, step=step)
+    return [_ended(f"{metrics:,} metrics a step, end to end", run, client, begun, count * metrics, mark)]
+
+
+def _ended(name: str, run: fleetlog.Run, client: fleetlog.Client, begun: float, points: int, mark: float) -> Figure:
+    """Points a second since `begun`, when all of the run can be read."""
+    run.finish()
+    run.flush(timeout=300, level="applied")
+    seconds = time.perf_counter() - begun
+    view = client.get_run(run.id)
+    there = sum(view.summary(key).count for key in view.metrics)
+    if there != points:
+        raise AssertionError(f"{there} of {points} points are there")
+    return Figure(name, points / seconds, "points/s", mark, False, f"{points:,} points")
 
 
 def caller(server: Server, count: int = 50_000) -> list[Figure]:

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_core.log.port import Partition
 from fleetlog_core.position import covers, merge
+from fleetlog_core.readers import Readers
 from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
 
 diagnostics = logging.getLogger(__name__)
@@ -28,10 +29,16 @@ _STATEMENT = Statement("SELECT topic, part, max(next_offset) AS upto FROM applie
 
 
 class AppliedWatch:
-    """Waits for positions. Used from one event loop; `poke` from any thread."""
+    """Waits for positions. Used from one event loop; `poke` from any thread.
 
-    def __init__(self, warehouse: Warehouse, poll_seconds: float = POLL_SECONDS) -> None:
+    `readers` is told who waits, who follows, and who reads what is there.
+    """
+
+    def __init__(
+        self, warehouse: Warehouse, poll_seconds: float = POLL_SECONDS, readers: Readers | None = None
+    ) -> None:
         self._warehouse = warehouse
+        self._readers = readers or Readers()
         self._poll_seconds = poll_seconds
         self._known: dict[Partition, int] = {}
         self._waiting = 0
@@ -46,12 +53,14 @@ class AppliedWatch:
     async def wait(self, position: Mapping[Partition, int], timeout_seconds: float) -> None:
         """Return when reads see everything before the position. DeadlineExceeded POSITION_NOT_REACHED."""
         if covers(self._known, position):
+            self._readers.looked()
             return
         self._waiting += 1
         try:
             self._start()
-            async with asyncio.timeout(timeout_seconds), self._changed:
-                await self._changed.wait_for(lambda: covers(self._known, position))
+            with self._readers.waits():
+                async with asyncio.timeout(timeout_seconds), self._changed:
+                    await self._changed.wait_for(lambda: covers(self._known, position))
         except TimeoutError:
             raise DeadlineExceeded(
                 "POSITION_NOT_REACHED",
@@ -76,8 +85,9 @@ class AppliedWatch:
         self._patient += 1
         try:
             self._start()
-            async with asyncio.timeout(timeout_seconds), self._changed:
-                await self._changed.wait_for(lambda: not covers(beyond, self._known))
+            with self._readers.follows():
+                async with asyncio.timeout(timeout_seconds), self._changed:
+                    await self._changed.wait_for(lambda: not covers(beyond, self._known))
         except TimeoutError:
             return self._known
         finally:

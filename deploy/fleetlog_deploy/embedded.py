@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.readers import Readers
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.durability import Disk
 
@@ -55,12 +56,15 @@ def embedded(data: Path, settings: Settings) -> Node:
             open_whole(engines, disk, group, telemetry)
         else:
             group = prepare(engines, group, telemetry)
-        applied = AppliedWatch(engines.reads)
+        readers = Readers()
+        applied = AppliedWatch(engines.reads, readers=readers)
+        # A server may have readers in other processes, of which this one does not hear.
+        alone = readers if settings.warehouse.url.startswith("chdb:") else None
         key = settings.query.token_key or _token_key(data / "token.key").hex()
         parts = (
             GatewayPart(engines, applied, telemetry),
             QueryPart(engines, applied, telemetry, replace(settings.query, token_key=key)),
-            MaterializerPart(engines, telemetry, settings.materializer, group, applied.poke, disk),
+            MaterializerPart(engines, telemetry, settings.materializer, group, applied.poke, disk, alone),
         )
         return Node(settings, telemetry, engines, parts, applied)
     except BaseException:

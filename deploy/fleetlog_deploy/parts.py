@@ -12,6 +12,7 @@ from typing import Protocol
 
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.log.port import CONTROL, LogUnavailable, Partition
+from fleetlog_core.readers import Readers
 from fleetlog_core.rebuilds import NotWhole
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.serving.telemetry import Telemetry
@@ -168,7 +169,9 @@ class MaterializerPart:
         group: str,
         on_applied: Callable[[], None],
         disk: Disk | None = None,
+        readers: Readers | None = None,
     ) -> None:
+        """`readers`: all that there are of the tables, which are in this process then."""
         self._log, self._warehouse = engines.log, engines.warehouse
         self._is_watched = engines.generations is not None
         self._failed: Callable[[BaseException], None] = lambda error: None
@@ -188,7 +191,12 @@ class MaterializerPart:
             group=group,
             on_applied=applied,
             telemetry=telemetry,
-            policy=BatchPolicy(target_weight=settings.batch_rows, max_wait_seconds=settings.batch_wait_seconds),
+            policy=BatchPolicy(
+                target_weight=settings.batch_rows,
+                max_wait_seconds=settings.batch_wait_seconds,
+                unread_rest_seconds=settings.unread_rest_seconds,
+            ),
+            readers=readers,
         )
         self._thread: threading.Thread | None = None
 

@@ -176,7 +176,10 @@ def test_a_row_of_more_columns_than_an_event_takes_is_cut() -> None:
 def test_keys_that_take_turns_stay_within_the_events_of_a_frame() -> None:
     one = writer()
     items: list[Item] = [opened(one)]
-    items += [Row(one, ("ab"[step % 2],), [1.0], step, 1000) for step in range(limits.EVENTS_PER_FRAME * 2 + 10)]
+    keys = ("a",), ("a", "b")
+    items += [
+        Row(one, keys[step % 2], [1.0] * (1 + step % 2), step, 1000) for step in range(limits.EVENTS_PER_FRAME * 2 + 10)
+    ]
     frames = [made[1] for made in framed(items) if not isinstance(made, Marker)]
     assert sum(len(frame.events) for frame in frames) == len(items)
 

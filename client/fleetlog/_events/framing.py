@@ -1,4 +1,4 @@
-"""From items to frames, pure: rows that share their keys become one table, sequences are given out here.
+"""From items to frames, pure: rows that have the same keys become one table, sequences are given out here.
 
 Whatever is put comes out: steps that are further apart than a difference can say, tables that are too large and rows
 with too many columns are cut in halves until they fit.
@@ -13,6 +13,7 @@ from typing import Any
 from fleetlog_core import limits
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
+from fleetlog._events.grouping import by_keys
 from fleetlog._events.items import Fact, Item, Loss, Marker, Row, Slice, Writer
 
 FRAME_POINTS = 100_000
@@ -126,28 +127,19 @@ def _events(items: Iterable[Row | Slice | Fact | Loss]) -> Iterable[Sized]:
 
 
 def _groups(items: Iterable[Item]) -> Iterable[Marker | list[Row | Slice | Fact | Loss]]:
-    """Neighbouring rows of the same writer and keys together, everything else by itself."""
-    rows: list[Row | Slice | Fact | Loss] = []
-    last: Row | None = None
+    """Neighbouring rows of a writer by their keys, everything else by itself."""
+    rows: list[Row] = []
     for item in items:
-        if (
-            last is not None
-            and isinstance(item, Row)
-            and item.writer is last.writer
-            and (item.keys is last.keys or item.keys == last.keys)
-            and len(rows) < ROWS_PER_EVENT
-        ):
+        if isinstance(item, Row) and (not rows or item.writer is rows[0].writer):
             rows.append(item)
             continue
-        if rows:
-            yield rows
-            rows, last = [], None
+        yield from by_keys(rows, ROWS_PER_EVENT)
         if isinstance(item, Row):
-            rows, last = [item], item
+            rows = [item]
         else:
+            rows = []
             yield item if isinstance(item, Marker) else [item]
-    if rows:
-        yield rows
+    yield from by_keys(rows, ROWS_PER_EVENT)
 
 
 Made = tuple[Writer, frame_pb2.Frame] | Marker

@@ -1,10 +1,11 @@
-"""Runs that are written in turns. Without this every row of theirs would be a frame of its own."""
+"""Runs, and metrics of a run, that are written in turns: rows that would each be a frame or an event, put together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from fleetlog._events.items import Item, Marker, Writer
+from fleetlog._events.items import Item, Marker, Row, Writer
 
 
 def by_writer(items: Iterable[Item]) -> Iterator[Item]:
@@ -20,3 +21,33 @@ def by_writer(items: Iterable[Item]) -> Iterator[Item]:
             groups.setdefault(item.writer, []).append(item)
     for group in groups.values():
         yield from group
+
+
+def by_keys(rows: Sequence[Row], most: int) -> Iterator[list[Any]]:
+    """The rows of one writer with those of the same keys together, `most` at a time.
+
+    The points of each metric stay in their order: a row that has some of a group's metrics, but not all of them and no
+    others, comes after everything before it.
+    """
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    metrics: set[str] = set()
+    keys: tuple[str, ...] | None = None
+    group: list[Row] = []
+    for row in rows:
+        if row.keys is not keys:
+            keys = row.keys
+            known = groups.get(keys)
+            if known is None:
+                if not metrics.isdisjoint(keys):
+                    yield from groups.values()
+                    groups.clear()
+                    metrics.clear()
+                metrics.update(keys)
+                known = groups[keys] = []
+            group = known
+        group.append(row)
+        if len(group) == most:
+            yield groups.pop(row.keys)
+            metrics.difference_update(row.keys)
+            keys = None
+    yield from groups.values()

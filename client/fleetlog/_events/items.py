@@ -28,9 +28,12 @@ class Writer:
     """Reasons that losses were told under."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
-    """One step: values by key. Times are Unix milliseconds."""
+    """One step: values by key. Times are Unix milliseconds. Never changed.
+
+    Not frozen: to make a frozen one takes three times as long, and the caller of `log` waits for it.
+    """
 
     writer: Writer
     keys: tuple[str, ...]

@@ -101,8 +101,7 @@ class GroupMember:
                         return ()
                     continue
                 if not self._anything():
-                    # Bounded, since records of another process notify nobody here.
-                    self._groups.changed.wait(min(remaining, 0.02))
+                    self._groups.changed.wait(remaining)
 
     def _accept(self, owned: frozenset[Partition]) -> None:
         for partition in owned - self._seen:

@@ -129,8 +129,8 @@ class QueryCalls(query_pb2_grpc.QueryServiceServicer):
         wanted = from_proto(position)
         if as_of is not None and as_of.HasField("position"):
             wanted = merge(wanted, from_proto(as_of.position, "as_of.position"))
-        if wanted:
-            await self._applied.wait(wanted, remaining(context))
+        # Without a position it does not wait; the materializer hears that somebody reads.
+        await self._applied.wait(wanted, remaining(context))
 
     async def _do(self, function: Callable[..., Result], *arguments: object) -> Result:
         """Blocking work in a thread. It ends in the warehouse too when the caller cancels or its deadline passes.

@@ -11,6 +11,7 @@ import pytest
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import CONTROL, EVENTS, Commit, Consumer, LogUnavailable, Partition, Record
 from fleetlog_core.objects.folder import FolderStore
+from fleetlog_core.readers import Readers
 from fleetlog_core.warehouse.port import Column, Warehouse, WarehouseUnavailable
 from fleetlog_ingest import replay
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
@@ -277,6 +278,43 @@ def _away(path: Path) -> None:
 
 def test_a_member_whose_warehouse_is_away_is_heard_of_and_lets_go_of_what_another_has(tmp_path: Path) -> None:
     in_own_process(_away, tmp_path)
+
+
+def _rests_unread(path: Path) -> None:
+    log = _many_runs(8)
+    live = opened(path)
+    now = 0.0
+    ended: list[float] = []
+    readers = Readers(lambda: now)
+    waiter = readers.waits()
+
+    def wait(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    def after_a_batch() -> None:
+        wait(0.1)
+        ended.append(now)
+        if len(ended) in (2, 4):
+            _add_runs(log, 8 * len(ended), 8 * len(ended) + 8)
+        if len(ended) == 4:
+            waiter.__enter__()
+        if len(ended) == 6:
+            waiter.__exit__(None, None, None)
+            materializer.stop()
+
+    materializer = Materializer(
+        Failing(log, lambda _: None, wait), live, FolderStore(path / "objects"), on_applied=after_a_batch,
+        policy=BatchPolicy(unread_rest_seconds=0.3), readers=readers, clock=lambda: now,
+    )  # fmt: skip
+    materializer.run()
+    live.close()
+    # Two partitions, three times: a pause while nobody reads, and none when somebody waits.
+    assert [at - ended[0] for at in ended] == pytest.approx([0.0, 0.1, 0.5, 0.6, 0.7, 0.8])
+
+
+def test_small_batches_rest_while_nobody_reads_and_go_at_once_when_somebody_waits(tmp_path: Path) -> None:
+    in_own_process(_rests_unread, tmp_path)
 
 
 def _rests(path: Path) -> None:

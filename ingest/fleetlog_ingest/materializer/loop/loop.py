@@ -17,6 +17,7 @@ others. What comes during a round, or when `waiting_bytes` wait in memory, waits
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections import deque
@@ -36,6 +37,7 @@ from fleetlog_core.log.port import (
 )
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.outages import Outage
+from fleetlog_core.readers import Demand, Readers
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import Attributes
 from fleetlog_core.unavailable import shortage_of
@@ -64,7 +66,8 @@ class WarehouseBehind(Exception):
 class Materializer:
     """Folds the log into the warehouse until it is told to stop. One thread; any number of processes share a group.
 
-    `on_applied` is called after every batch, when its rows are visible.
+    `on_applied` is called after every batch, when its rows are visible. `readers` are those of the same process, when
+    there are no others; without them somebody may read at any time.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Materializer:
         telemetry: Telemetry | None = None,
         policy: BatchPolicy | None = None,
         limits: RunLimits | None = None,
+        readers: Readers | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
@@ -87,6 +91,9 @@ class Materializer:
         self._telemetry = telemetry or Telemetry()
         self._policy = policy or BatchPolicy()
         self._clock = clock
+        self._readers = readers
+        self._risen: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        """True: somebody reads that did not before; False: it ends."""
         self._stopped = threading.Event()
         count = log.partitions(EVENTS)
         self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits, count, self._stay)
@@ -119,6 +126,7 @@ class Materializer:
             self._applier.close()
             return
         self._late.start()
+        waker = self._start_waker(consumer)
         try:
             while not self._stopped.is_set():
                 try:
@@ -134,6 +142,9 @@ class Materializer:
             # A batch is declared and not in; the next member does it again.
             pass
         finally:
+            self._risen.put(False)
+            if waker is not None:
+                waker.join()
             self._late.stop()
             self._applier.close()
             consumer.close()
@@ -150,6 +161,20 @@ class Materializer:
                 self._outage.ended()
                 return self._consumer
         return None
+
+    def _start_waker(self, consumer: Consumer) -> threading.Thread | None:
+        """A thread that ends a pause when somebody reads: no reader waits for the log, which may take long to wake."""
+        if self._readers is None:
+            return None
+
+        def wake() -> None:
+            while self._risen.get():
+                consumer.wake()
+
+        thread = threading.Thread(target=wake, name="readers", daemon=True)
+        thread.start()
+        self._readers.call_at_rise(lambda: self._risen.put(True))
+        return thread
 
     def idle_seconds(self) -> float:
         """How long ago it last asked the log for records. From any thread."""
@@ -197,7 +222,8 @@ class Materializer:
         """How long there is nothing to do but to wait for more records, in seconds."""
         if any(self._ready(partition, waiting) for partition, waiting in self._open.items()):
             return 0.0
-        rests = [waiting.rests_until for waiting in self._open.values() if waiting.weight]
+        demand = self._demand()
+        rests = [waiting.rests_until(self._policy, demand) for waiting in self._open.values() if waiting.weight]
         if rests:
             return max(0.0, min(rests) - self._clock())
         return IDLE_SECONDS if all(waiting.confirmed for waiting in self._open.values()) else 0.0
@@ -299,10 +325,17 @@ class Materializer:
 
     def _ready(self, partition: Partition, waiting: Waiting) -> bool:
         now = self._clock()
-        at_once = (
-            partition.topic == CONTROL or not self._room() or (self._is_idle and now >= waiting.rests_until)
-        )  # fmt: skip
-        return waiting.ready(self._policy, now, at_once=at_once)
+        at_once = partition.topic == CONTROL or not self._room()
+        return self._policy.ready(
+            waiting.weight,
+            waiting.size,
+            now - waiting.since,
+            idle=at_once or self._is_idle,
+            rests=not at_once and now < waiting.rests_until(self._policy, self._demand()),
+        )
+
+    def _demand(self) -> Demand:
+        return Demand.READ if self._readers is None else self._readers.demand()
 
     def _work(self, consumer: Consumer, partition: Partition) -> None:
         """One batch of the partition, if it is still ours."""
@@ -332,9 +365,9 @@ class Materializer:
             self._small_seconds += waiting.since - began
 
     def _end_round(self, consumer: Consumer) -> None:
-        until = self._clock() + self._policy.rest(self._small_seconds)
+        now = self._clock()
         for waiting in self._small:
-            waiting.rests_until = until
+            waiting.rests_since, waiting.round_seconds = now, self._small_seconds
         self._small.clear()
         self._small_seconds = 0.0
         if self._is_idle:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
+from fleetlog_core.readers import Demand
+
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 
@@ -23,8 +25,10 @@ class Waiting:
     """Bytes of the records that wait."""
     since: float = 0.0
     """When the first of them came, or the last batch ended."""
-    rests_until: float = 0.0
-    """Before then no small batch of it."""
+    rests_since: float = float("-inf")
+    """When the last round with a small batch of it ended."""
+    round_seconds: float = 0.0
+    """Seconds that the small batches of that round took."""
     _records: deque[Decoded] = field(default_factory=deque)
 
     def add(self, decoded: Decoded, now: float) -> None:
@@ -36,9 +40,9 @@ class Waiting:
         self.size += len(decoded.record.value)
         self.next_offset = decoded.record.offset + 1
 
-    def ready(self, policy: BatchPolicy, now: float, *, at_once: bool) -> bool:
-        """Whether what waits is a batch."""
-        return policy.ready(self.weight, self.size, now - self.since, at_once)
+    def rests_until(self, policy: BatchPolicy, demand: Demand) -> float:
+        """When the next small batch of it may go."""
+        return self.rests_since + policy.rest(self.round_seconds, demand)
 
     def batch(self, policy: BatchPolicy) -> list[Decoded]:
         """The records of the next batch, one at least. They wait on until they are `done`."""

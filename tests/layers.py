@@ -63,6 +63,7 @@ FOLDERS: Mapping[str, str] = {
     "deploy": "crash",
     "deploy/settings": "unit",
     "deploy/test_dashboards": "unit",
+    "docs": "unit",
     "end_to_end": "server",
     "end_to_end/test_cluster": "crash",
     "end_to_end/test_costly_searches": "crash",

@@ -9,7 +9,7 @@ Tests of the server layer that answer for one RPC each, and for the main path, h
 asks for an embedded server is of the server layer at least, wherever its file is.
 
 FLEETLOG_UNIT_SECONDS: a unit test that takes more seconds of its thread's CPU time fails; unset = none does. CPU time,
-since a busy machine is no fault of a test. Tests by Hypothesis may take as many times more as the profile has examples.
+since a busy machine is no fault of a test. A test by Hypothesis may take as long for each ten examples of the profile.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Generator, Mapping
 
 import pytest
 
-from tests.profiles import FACTOR
+from tests.profiles import EXAMPLES
 
 LAYERS = ("unit", "engine", "server", "crash")
 """From quick to slow: of two that hold for a test, the later one is its layer."""
@@ -30,6 +30,8 @@ _UNIT_SECONDS = float(os.environ.get("FLEETLOG_UNIT_SECONDS", "inf"))
 
 FOLDERS: Mapping[str, str] = {
     "client": "unit",
+    "client/cli/test_commands": "server",
+    "client/cli/test_odd_texts": "server",
     "client/cli/test_watch": "crash",
     "client/delivery": "server",
     "client/delivery/test_diagnostics": "unit",
@@ -43,6 +45,7 @@ FOLDERS: Mapping[str, str] = {
     "client/runs/test_never_raises": "server",
     "client/transport": "server",
     "client/transport/test_answers": "unit",
+    "client/views/test_watching": "crash",
     "core": "unit",
     "core/log": "engine",
     "core/log/kafka/test_rebalances": "unit",
@@ -128,7 +131,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     spent = time.thread_time() - before
     if item.get_closest_marker("unit") is not None:
         by_hypothesis = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        allowed = _UNIT_SECONDS * (FACTOR if by_hypothesis else 1)
+        allowed = _UNIT_SECONDS * (EXAMPLES / 10 if by_hypothesis else 1)
         if spent > allowed:
             pytest.fail(f"a unit test took {spent:.2f} s of CPU time, more than {allowed:.2f}", pytrace=False)
     return result

@@ -14,10 +14,10 @@ settings.register_profile("ci", max_examples=CI, deadline=None)
 settings.register_profile("dev", max_examples=DEV, deadline=None)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 settings.load_profile(PROFILE)
-FACTOR = settings.get_profile(PROFILE).max_examples / DEV
-"""How many times the examples of `dev` there are."""
+EXAMPLES = settings.get_profile(PROFILE).max_examples
+"""Examples of a test that does not say how many it wants."""
 
 
 def examples(count: int) -> int:
-    """As many as the profile tries where `ci` tries so many; one at least."""
-    return max(1, round(count * FACTOR * DEV / CI))
+    """Number of examples that the profile tries where `ci` tries `count`; one at least."""
+    return max(1, round(count * EXAMPLES / CI))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,8 @@ class Place:
     connection: Connection
     run_id: str
     experiment: str
+    number: int
+    """Number of the experiment."""
 
     @property
     def scope(self) -> scope_pb2.RunScope:
@@ -60,7 +62,7 @@ class Place:
             namespace="default", run_id=self.run_id, path="model.bin", size_bytes=len(CONTENT), sha256=DIGEST
         )
 
-    def ingest(self, name: str, **fields: Any) -> Any:
+    def ingest(self, name: str, /, **fields: Any) -> Any:
         """The answer of a write; what is read from then on waits for it."""
         request = getattr(ingest_pb2, f"{name}Request")(**fields)
         answer = self.connection.call(getattr(self.connection.ingest, name), request)
@@ -68,7 +70,7 @@ class Place:
             self.connection.saw(answer.position)
         return answer
 
-    def intent(self, name: str, **fields: Any) -> Any:
+    def intent(self, name: str, /, **fields: Any) -> Any:
         """The answer of a write that has an id of its own."""
         return self.ingest(name, namespace="default", request_id=uuid.uuid4().bytes, **fields)
 
@@ -84,21 +86,26 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(embedded_target: str) -> Place:
+def place(embedded_target: str) -> Iterator[Place]:
     experiment = "every call"
     with fleetlog.start_run(experiment, "one", params={"lr": 0.1}, tags={"team": "a"}, target=embedded_target) as run:
         run.log({"loss": 1.5}, step=3)
-    return Place(connection_to(embedded_target), run.id, experiment)
+        run.log_artifact(__file__, "source")
+        run.flush(level="applied")
+        number = fleetlog.Client(embedded_target).get_experiment(experiment).id
+        yield Place(connection_to(embedded_target), run.id, experiment, number)
 
 
 def append_events(place: Place) -> None:
+    started = event_pb2.RunStarted(experiment_id=place.number, opening=event_pb2.RUN_OPENING_JOIN)
+    tags = event_pb2.TagsSet(tags={"appended": "yes"})
     frame = frame_pb2.Frame(
         namespace="default", run_id=bytes.fromhex(place.run_id), writer_id=uuid.uuid4().bytes, rank=1,
-        events=[event_pb2.Event(sequence=1, tags_set=event_pb2.TagsSet(tags={"appended": "yes"}))],
+        events=[event_pb2.Event(sequence=1, run_started=started), event_pb2.Event(sequence=2, tags_set=tags)],
     )  # fmt: skip
     requests = iter([ingest_pb2.AppendEventsRequest(frame=frame)])
     (answer,) = place.connection.ingest.AppendEvents(requests, timeout=SECONDS)
-    assert (answer.durable_sequence, answer.status.code) == (1, 0)
+    assert (answer.durable_sequence, answer.status.code) == (2, 0), answer.status.message
     place.connection.saw(answer.position)
     assert run_of(place).tags["appended"] == "yes"
 
@@ -214,8 +221,6 @@ def read_metric(place: Place) -> None:
 
 
 def read_artifacts(place: Place) -> None:
-    with fleetlog.start_run(place.experiment, run_id=place.run_id, target=place.connection.target) as run:
-        run.log_artifact(__file__, "source")
     listing = artifact_pb2.ListArtifactsRequest(
         namespace="default", run_id=place.run_id, path="source", at_least=place.connection.position()
     )

@@ -265,7 +265,7 @@ def test_what_holds_itself_or_has_no_end_is_bounded() -> None:
     wide: Any = 1
     for _ in range(10_000):
         deep = {"x": deep}
-    for _ in range(28):
+    for _ in range(24):
         wide = {"a": wide, "b": wide}
     params, out = to_params({"ring": ring, "deep": deep, "lr": 1})
     assert [param.key for param in params] == ["ring.lr", "lr"]

@@ -22,20 +22,13 @@ from hypothesis import strategies as st
 
 from tests.profiles import examples
 from tests.query.random_filters import FILTER, ORDER
-from tests.query.random_runs import Fleet, log_fleet
+from tests.query.random_runs import FLEET, Fleet
 from tests.query.searching import Searching
-
-EXPERIMENT = "congruence"
-
-
-@pytest.fixture(scope="module")
-def fleet(embedded_target: str) -> Fleet:
-    return log_fleet(embedded_target, EXPERIMENT)
 
 
 @pytest.fixture(scope="module")
 def searching(embedded_warehouse: Warehouse, fleet: Fleet) -> Searching:
-    return Searching(embedded_warehouse, EXPERIMENT)
+    return Searching(embedded_warehouse, FLEET)
 
 
 def expected(text: str, fleet: Fleet) -> set[str]:
@@ -72,7 +65,7 @@ def test_a_client_finds_the_same_runs(embedded_target: str, fleet: Fleet, text: 
     note(text)
     wanted = expected(text, fleet)
     client = fleetlog.Client(embedded_target)
-    found = client.search_runs(text, experiments=[EXPERIMENT], read_mask=["attributes"], limit=None)
+    found = client.search_runs(text, experiments=[FLEET], read_mask=["attributes"], limit=None)
     assert {run.id for run in found} == wanted
 
 
@@ -93,7 +86,7 @@ def test_orders_are_the_same(searching: Searching, fleet: Fleet, order: list[str
 
 def pages(target: str, request: query_pb2.SearchRunsRequest) -> list[str]:
     connection = connection_to(target)
-    request.experiment_names.append(EXPERIMENT)
+    request.experiment_names.append(FLEET)
     request.read_mask.append("attributes")
     found: list[str] = []
     while True:
@@ -110,14 +103,14 @@ def test_pages_together_are_the_whole(embedded_target: str, fleet: Fleet) -> Non
         "metrics.x - metrics.y DESC", "last(metrics.x WHERE rank = 1) * params.x", "end_time - start_time",
     ):  # fmt: skip
         client = fleetlog.Client(embedded_target)
-        whole = [run.id for run in client.search_runs(experiments=[EXPERIMENT], order_by=[order], limit=None)]
+        whole = [run.id for run in client.search_runs(experiments=[FLEET], order_by=[order], limit=None)]
         assert pages(embedded_target, query_pb2.SearchRunsRequest(order_by=[order], page_size=7)) == whole
         assert set(whole) == set(fleet)
 
 
 def test_a_forged_token_is_refused(embedded_target: str, fleet: Fleet) -> None:
     connection = connection_to(embedded_target)
-    request = query_pb2.SearchRunsRequest(experiment_names=[EXPERIMENT], page_size=5)
+    request = query_pb2.SearchRunsRequest(experiment_names=[FLEET], page_size=5)
     token = connection.call(connection.query.SearchRuns, request).next_page_token
     for forged in (token[:-4] + "AAAA", "x", "é", token.swapcase()):
         request.page_token = forged

@@ -21,9 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.profiles import examples
-from tests.query.random_runs import Fleet, log_fleet
+from tests.query.random_runs import FLEET, Fleet
 
-EXPERIMENT = "selection"
 STATES = {1.0: "RUNNING", 2.0: "FINISHED", 3.0: "FAILED", 4.0: "KILLED"}
 OBJECTIVES = [
     "metrics.x", "params.y", "min(metrics.`a b`)", "metrics.x - 2 * metrics.y", "start_time", "end_time - start_time",
@@ -34,11 +33,6 @@ CONSTRAINTS = [
     "max(metrics.x WHERE step > 1) > 0 AND (tags.x = 'a' OR user = 'ada')", "name = 'nobody'",
 ]  # fmt: skip
 GROUPS = ["params.x", "tags.y", "user", "state", "params.missing"]
-
-
-@pytest.fixture(scope="module")
-def fleet(embedded_target: str) -> Fleet:
-    return log_fleet(embedded_target, EXPERIMENT)
 
 
 def label(row: Row, key: str) -> str | None:
@@ -73,7 +67,7 @@ def test_the_same_groups_as_by_hand(
 ) -> None:  # fmt: skip
     min_count = min_count if keys else 1
     found = fleetlog.Client(embedded_target).select(
-        where, experiments=[EXPERIMENT], group_by=keys, statistic=statistic, min_count=min_count, limit=limit,
+        where, experiments=[FLEET], group_by=keys, statistic=statistic, min_count=min_count, limit=limit,
         runs_per_group=runs_per_group, confidence=confidence,
         objectives=[fleetlog.Objective(name, way) for name, way in zip(names, ways, strict=False)],
     )  # fmt: skip

@@ -18,14 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.profiles import examples
-from tests.query.random_runs import KEYS, START, STEPS, Fleet, log_fleet
+from tests.query.random_runs import KEYS, START, STEPS, Fleet
 
 Name = tuple[str, str, int | None]
-
-
-@pytest.fixture(scope="module")
-def fleet(embedded_target: str) -> Fleet:
-    return log_fleet(embedded_target, "series")
 
 
 STEP = st.none() | st.sampled_from([*STEPS, 200, 383, 384, 450])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -13,39 +13,25 @@ import pytest
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.serving.server import GrpcServer
-from fleetlog_core.warehouse.port import Answer, Column, Statement, Warehouse
+from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import query_pb2, query_pb2_grpc
 from fleetlog_query.service import QueryServicer
 
 from tests.ingest.materializer.builders import in_own_process
 from tests.ingest.materializer.warehouses import opened
+from tests.warehouses import Wrapped
 
 HEAVY = "SELECT sum(sipHash64(number)) AS s FROM numbers({count:UInt64})"
 SECONDS = 30.0
 
 
-class Busy:
+class Busy(Wrapped):
     """A warehouse whose selects all take minutes."""
-
-    def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
 
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
         # With a value that is bound, as those of readers have: the engine writes such a statement anew.
         heavy = Statement(HEAVY, {"count": 10**12}, mark=statement.mark)
         return self._warehouse.select(heavy, timeout_seconds=600.0)
-
-    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
-        self._warehouse.insert(table, columns, token)
-
-    def execute(self, statement: Statement) -> None:
-        self._warehouse.execute(statement)
-
-    def version(self, table: str) -> int | None:
-        return None
-
-    def close(self) -> None:
-        self._warehouse.close()
 
 
 def _running(warehouse: Warehouse) -> int:

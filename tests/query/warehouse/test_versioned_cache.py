@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import fleetlog
-from fleetlog_core.warehouse.port import Answer, Column, Statement
 from fleetlog_query.warehouse.versioned_cache import KEPT, Kept
+
+from tests.warehouses import Untouched
 
 
 class Reads:
@@ -20,27 +19,15 @@ class Reads:
         return self.count
 
 
-class Versions:
+class Versions(Untouched):
     """A warehouse of which only the version of the table `named` is asked."""
 
     def __init__(self, version: int | None) -> None:
         self.now = version
 
-    def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
-        raise AssertionError(statement)
-
-    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
-        raise AssertionError(table)
-
-    def execute(self, statement: Statement) -> None:
-        raise AssertionError(statement)
-
     def version(self, table: str) -> int | None:
         assert table == "named"
         return self.now
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def test_where_others_write_too_all_is_read() -> None:

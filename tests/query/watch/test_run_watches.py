@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 import numpy as np
 import pytest
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import FleetlogError, InvalidArgument, ResourceExhausted, Unavailable
 from fleetlog_core.log.port import EVENTS, Partition
-from fleetlog_core.warehouse.port import Answer, Column, Statement
+from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_proto.v1 import run_pb2, watch_pb2
 from fleetlog_query.watch import run_watches
 from fleetlog_query.watch.run_changes import Held
 from fleetlog_query.watch.run_watches import RunWatches, Watched
 
+from tests.warehouses import Untouched
+
 EVERY = Partition(EVENTS, 0)
 Changes = AsyncGenerator[watch_pb2.WatchRunsResponse, None]
 
 
-class Applied:
+class Applied(Untouched):
     """A warehouse whose only table is `applied`: a batch is one more offset."""
 
     def __init__(self) -> None:
@@ -30,18 +32,6 @@ class Applied:
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
         upto = np.array([self.offset], np.uint64)
         return Answer({"topic": [EVENTS], "part": np.array([0], np.uint16), "upto": upto}, 1, 1, 0)
-
-    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
-        raise NotImplementedError
-
-    def execute(self, statement: Statement) -> None:
-        raise NotImplementedError
-
-    def version(self, table: str) -> int | None:
-        return None
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class Fleet:

@@ -49,7 +49,7 @@ def log_fleet(target: str, experiment: str) -> Fleet:
     rows = Fleet()
     for place in range(RUNS):
         run_id, row = _log_run(rng, place, target, experiment, rows)
-        rows[run_id] = replace(row, attributes=row.attributes | {"experiment_id": number})
+        rows[run_id] = replace(row, attributes={**row.attributes, "experiment_id": number})
     fleetlog.flush(target, level="applied")
     return rows
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from fleetlog_core.errors import NotFound
-from fleetlog_core.warehouse.port import Answer, Statement
+from fleetlog_core.warehouse.port import Answer, Read, Statement
 from fleetlog_proto.v1 import experiment_pb2, scope_pb2
 from fleetlog_query.experiments import Experiments, chosen, shown_in
 
@@ -30,7 +30,7 @@ class Table(Untouched):
         numbers = np.array([number for number, _, _ in self.rows], np.uint32)
         names, deleted = [name for _, name, _ in self.rows], np.array([gone for _, _, gone in self.rows], np.uint8)
         times = np.full(len(self.rows), 1_000, np.int64)
-        columns = {
+        columns: dict[str, Read] = {
             "experiment": numbers, "name": names, "named": names, "tags": ['{"team": "a"}'] * len(names),
             "created": times, "changed": times + 1, "deleted": deleted, "gone": deleted,
         }  # fmt: skip

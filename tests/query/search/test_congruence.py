@@ -97,15 +97,24 @@ def pages(target: str, request: query_pb2.SearchRunsRequest) -> list[str]:
             return found
 
 
-def test_pages_together_are_the_whole(embedded_target: str, fleet: Fleet) -> None:
-    for order in (
+@pytest.mark.parametrize(
+    "order",
+    [
         "metrics.x DESC", "params.x ASC", "tags.y", "start_time DESC", "params.`a b` DESC", "min(metrics.x)",
         "metrics.x - metrics.y DESC", "last(metrics.x WHERE rank = 1) * params.x", "end_time - start_time",
-    ):  # fmt: skip
-        client = fleetlog.Client(embedded_target)
-        whole = [run.id for run in client.search_runs(experiments=[FLEET], order_by=[order], limit=None)]
-        assert pages(embedded_target, query_pb2.SearchRunsRequest(order_by=[order], page_size=7)) == whole
-        assert set(whole) == set(fleet)
+    ],
+)  # fmt: skip
+def test_pages_together_are_the_whole(searching: Searching, fleet: Fleet, order: str) -> None:
+    whole = searching.found("", [order])
+    assert searching.found("", [order], 7) == whole
+    assert set(whole) == set(fleet)
+
+
+def test_pages_and_a_stream_of_a_client_are_the_same(embedded_target: str, fleet: Fleet) -> None:
+    client = fleetlog.Client(embedded_target)
+    whole = [run.id for run in client.search_runs(experiments=[FLEET], order_by=["metrics.x DESC"], limit=None)]
+    assert pages(embedded_target, query_pb2.SearchRunsRequest(order_by=["metrics.x DESC"], page_size=7)) == whole
+    assert set(whole) == set(fleet)
 
 
 def test_a_forged_token_is_refused(embedded_target: str, fleet: Fleet) -> None:

@@ -1,7 +1,7 @@
 """Hook of MkDocs (mkdocs.yml): pages of the site that stand elsewhere in the repository, and links between all of them.
 
-Links are written as they work in the repository. Here they become links between pages; what they name that is no page, such
-as a source file, stays as its text. A link that names nothing fails the build.
+Links are written as they work in the repository. Here they become links between pages; what they name that is no page,
+such as a source file, stays as its text. A link that names nothing fails the build.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ FOLDERS: Mapping[str, str] = {
     "core/serving/test_measured": "unit",
     "core/serving/test_telemetry": "unit",
     "core/test_holder": "engine",
-    "core/test_migrate": "engine",
+    "core/test_migrate": "crash",
     "core/warehouse": "engine",
     "core/warehouse/test_blocks": "unit",
     "core/warehouse/test_native_texts": "unit",

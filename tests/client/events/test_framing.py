@@ -168,9 +168,13 @@ def test_a_row_of_more_columns_than_an_event_takes_is_cut() -> None:
     one = writer()
     keys = tuple(f"{'长' * 130}{number}" for number in range(12_000))
     items: list[Item] = [opened(one), Row(one, keys, [float(n) for n in range(len(keys))], 3, 1000)]
-    points = [p for made in framed(items) if not isinstance(made, Marker) for p in points_of(made[1])]
-    assert [point.key for point in points] == list(keys)
-    assert {(point.step, point.time) for point in points} == {(3, 1000)}
+    frames = [made[1] for made in framed(items) if not isinstance(made, Marker)]
+    tables = [event.metrics_logged for frame in frames for event in frame.events if event.HasField("metrics_logged")]
+    columns = [column for table in tables for column in table.columns]
+    assert [column.key for column in columns] == list(keys)
+    assert [column.values[0] for column in columns] == list(range(len(keys)))
+    assert [list(table.step_deltas) for table in tables] == [[3]] * len(tables)
+    assert max(len(table.columns) for table in tables) <= limits.COLUMNS_PER_EVENT
 
 
 def test_keys_that_take_turns_stay_within_the_events_of_a_frame() -> None:

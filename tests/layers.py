@@ -8,8 +8,9 @@
 Tests of the server layer that answer for one RPC each, and for the main path, have the marker `smoke` too. A test that
 asks for an embedded server is of the server layer at least, wherever its file is.
 
-FLEETLOG_UNIT_SECONDS: a unit test that takes more seconds of its thread's CPU time fails; unset = none does. They are seconds of a
-quiet machine: on one that is slower, or busy, as many more are allowed as a loop takes longer there. A test by Hypothesis may take as long for each ten examples of the profile.
+FLEETLOG_UNIT_SECONDS: a unit test that takes more seconds of its thread's CPU time fails; unset = none does. They are
+seconds of a quiet machine: on one that is slower, or busy, as many more are allowed as a loop takes longer there. A
+test by Hypothesis may take as long for each ten examples of the profile.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Column:
-    """Values of the runs that they were read of, at a look: numbers, NaN for none, or places among texts, -1 for none."""
+    """Values of the runs that were read, at a look: numbers, NaN for none, or places among texts, -1 for none."""
 
     look: int
     ids: Ids

@@ -76,7 +76,7 @@ class SearchPage:
     """As it ran, with its pin."""
 
     def fewer(self, search: Search, size: int) -> Search:
-        """This page with fewer runs."""
+        """Search for this page with fewer runs."""
         same = replace(search, page_size=size)
         return same if self.compiled is None else replace(same, now_millis=self.compiled.moment)
 

@@ -28,7 +28,7 @@ from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from fleetlog_query.warehouse.pattern_statement import steps_of
 
 CONDITIONS = 100_000
-"""Maximum conditions of all runs together: working them out holds up everybody else in the process, some microseconds each."""
+"""Maximum conditions of all runs together: each takes some microseconds and holds up everybody else in the process."""
 
 
 def sources_of(query: PageQuery) -> list[Key | Series]:

@@ -32,7 +32,7 @@ class Source:
 
     @property
     def key(self) -> Key | None:
-        """Key of what is read by run; None for the rest."""
+        """Of what is read by run."""
         return self.value if isinstance(self.value, Key) and self.value.kind in BY_RUN else None
 
     def rows(self, scope: Scope, binds: Binds) -> str:
@@ -51,7 +51,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Column:
-    """Values of the runs that were read, at a look: numbers, NaN for none, or places among texts, -1 for none."""
+    """Of the runs that it was read of, at a look: numbers, NaN for none, or places among texts, -1 for none."""
 
     look: int
     ids: Ids
@@ -59,7 +59,7 @@ class Column:
     texts: Sequence[str] = ()
     """Each once; such as no run has any more may be among them."""
     places: Mapping[str, int] = field(default_factory=dict)
-    """Place of each text."""
+    """Of the texts."""
 
     @classmethod
     def empty(cls, source: Source, look: int, ids: Ids) -> Column:
@@ -85,7 +85,7 @@ class Column:
         return self._with_texts(places, given.texts, given.codes[rows])
 
     def put_by_run(self, source: Source, some: RunKeys) -> Column:
-        """Column with the values that some runs have now, read by run."""
+        """The same."""
         if source.key is None:
             raise ValueError("not read by run")
         run_ids, values, texts = some.values(source.key)

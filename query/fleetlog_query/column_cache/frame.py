@@ -29,7 +29,7 @@ from fleetlog_query.sql.scope import Scope
 
 Real = npt.NDArray[np.float64]
 FEW = 256
-"""Maximum changed runs that are read one by one; more are read in stretches."""
+"""So many changed runs are read one by one, more in stretches."""
 _TEXT_BYTES = 100
 """About what a text takes, and its place in the tables of texts; and an id of a run that changed."""
 

@@ -71,12 +71,12 @@ class SearchPage:
     next_page_token: str
     total: Total | None = None
     keys: RunKeys | None = None
-    """Keys of the runs that were read on the way."""
+    """What of their keys was read on the way."""
     compiled: Compiled | None = None
     """As it ran, with its pin."""
 
     def fewer(self, search: Search, size: int) -> Search:
-        """Search for this page with fewer runs."""
+        """The same page with fewer runs."""
         same = replace(search, page_size=size)
         return same if self.compiled is None else replace(same, now_millis=self.compiled.moment)
 
@@ -119,7 +119,7 @@ class _Token:
     values: list[Any]
     pin: AsOf | None = None
     experiments: str = ""
-    """Digest of the experiments that the first page looked in."""
+    """Which ones the first page looked in."""
     shown: frozenset[bytes] = frozenset()
 
 

@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, example, given, note, reject, settings
 from hypothesis import strategies as st
 
 from tests.profiles import examples
+from tests.query.in_process import Searching
 from tests.query.random_filters import FILTER, ORDER
 from tests.query.random_runs import FLEET, Fleet
-from tests.query.searching import Searching
 
 
 @pytest.fixture(scope="module")

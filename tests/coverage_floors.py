@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 FLOORS: Mapping[str, int] = {
-    "fleetlog": 60,
-    "fleetlog_core": 70,
-    "fleetlog_ingest": 70,
-    "fleetlog_query": 70,
-    "fleetlog_deploy": 25,
+    "fleetlog": 20,
+    "fleetlog_core": 18,
+    "fleetlog_ingest": 27,
+    "fleetlog_query": 31,
+    "fleetlog_deploy": 15,
 }
-"""Percent, a little below what was measured. Layers `server` and `crash`, and other processes, are not counted."""
+"""Percent, below what is reached; to be raised to a little below what `make coverage` says. Layers `server` and `crash`, and other processes, are not counted."""
 
 
 def percents(report: Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]) -> dict[str, float]:

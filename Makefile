@@ -5,8 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Of tests: most of them wait for servers. Each has a server of its own, of up to a gigabyte.
 JOBS ?= 2
+# Seconds of CPU time that a test of the layer `unit` may take in test-all.
+UNIT_SECONDS ?= 0.5
 
-.PHONY: help demo test test-brokers test-faults check format protos up bench dist clean
+.PHONY: help demo test test-all coverage test-brokers test-faults check format protos docs up bench dist clean
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -14,8 +16,20 @@ help:  ## show this
 demo: $(VENV)/.server  ## start fleetlog, load 773 real runs, search them, pick the fastest
 	@$(BIN)/python examples/nanogpt_speedrun/demo.py
 
-test: $(VENV)/.dev  ## all tests, JOBS files at once
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+QUICK := (unit or engine or smoke) and not brokers
+
+test: $(VENV)/.dev  ## the tests of every day, in minutes: rules, engines, each call once (tests/layers.py)
+	$(PYTEST) --durations=10 -m "$(QUICK)"
+
+test-all: $(VENV)/.dev  ## all tests but those of brokers, with all examples of Hypothesis, and durations: what CI runs
+	HYPOTHESIS_PROFILE=ci FLEETLOG_UNIT_SECONDS=$(UNIT_SECONDS) $(PYTEST) --durations=25 -m "not brokers"
+
+# By itself: it makes all else slower, and what a test takes by itself is measured in test-all.
+coverage: $(VENV)/.dev  ## which share of each package `make test` reaches; fails below tests/coverage_floors.py
+	@mkdir -p build
+	$(PYTEST) -q -m "$(QUICK)" --cov --cov-report=json:build/coverage.json --cov-report=
+	$(BIN)/python -m tests.coverage_floors build/coverage.json
 
 test-brokers: $(VENV)/.dev  ## those that kill brokers; needs three of their own, Kafka, ClickHouse and S3: tests/servers.py
 	FLEETLOG_REQUIRE_SERVERS=brokers $(BIN)/python -m pytest -m brokers
@@ -23,9 +37,11 @@ test-brokers: $(VENV)/.dev  ## those that kill brokers; needs three of their own
 test-faults: $(VENV)/.dev  ## everything that dies, again and again, for an hour or two; needs Kafka, ClickHouse and S3
 	FLEETLOG_FAULTS=long FLEETLOG_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/faults
 
+NO_NOUN := So many|Of |The same|What of|Those|Which ones
 check: $(VENV)/.dev  ## format, lint, types, the house's rules, the contract
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	@! git grep -nE '"""($(NO_NOUN))' -- '*.py' ':!protos/python' || { echo "a docstring's first word says what the thing is"; exit 1; }
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python protos/tool.py check
@@ -33,6 +49,9 @@ check: $(VENV)/.dev  ## format, lint, types, the house's rules, the contract
 format: $(VENV)/.dev  ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.docs  ## build the site into build/site; a warning or a link that leads nowhere fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir build/site
 
 protos: $(VENV)/.dev  ## generate protos/python from the .proto files
 	$(BIN)/python protos/tool.py generate
@@ -68,3 +87,8 @@ $(VENV)/.dev: $(VENV)/bin/pip pyproject.toml
 	@echo "installing fleetlog[dev]"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.server
+
+$(VENV)/.docs: $(VENV)/bin/pip pyproject.toml
+	@echo "installing fleetlog[docs]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@

@@ -1,4 +1,4 @@
-"""The same writes and the same searches, fleetlog and MLflow one after the other on this machine.
+"""fleetlog and MLflow one after the other on this machine, with the same writes and the same searches.
 
     python -m benchmarks against_mlflow                               MLflow on SQLite, and on PostgreSQL if it is there
     FLEETLOG_BENCH_RUNS=500 python -m benchmarks against_mlflow       a smaller fleet: MLflow takes long to load one

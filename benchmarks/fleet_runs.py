@@ -21,7 +21,7 @@ class FleetRun:
 
 
 def fleet_runs(count: int) -> Iterator[FleetRun]:
-    """So many runs, in the order in which they are logged."""
+    """`count` runs, in the order in which they are logged."""
     rng = random.Random(7)
     for place in range(count):
         params: dict[str, float | int | str] = {f"param_{i}": rng.random() for i in range(18)}

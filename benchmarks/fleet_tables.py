@@ -16,7 +16,7 @@ APART_MILLIS = 2
 
 
 def fleet_tables(count: int, rows: int = ROWS) -> Iterator[dict[str, Any]]:
-    """So many runs, in tables of at most so many rows."""
+    """`count` runs, in tables of at most `rows` rows."""
     rng = np.random.default_rng(7)
     began = time.time_ns() // 1_000_000 - count * APART_MILLIS
     for first in range(0, count, rows):

@@ -1,4 +1,4 @@
-"""The same writes and the same searches for any tracker. Needs no package, so that each runs it where it is installed.
+"""Writes and searches that are the same for any tracker. No package is needed: each runs them where it is installed.
 
 A write counts when it can be read. A tracker is asked in the way that its users ask it: what it does at once and what
 in the background is its own affair, and rows of the table say which of the two was measured.
@@ -16,9 +16,9 @@ from multiprocessing.synchronize import Barrier
 from typing import Protocol
 
 METRICS = 20
-"""Of a step."""
+"""Metrics of one step."""
 REQUEST_POINTS = 1_000
-"""Of a bulk request, where a tracker has such; MLflow takes no more."""
+"""Points of a bulk request, where a tracker has such; MLflow takes no more."""
 WAIT_SECONDS = 3_600.0
 
 
@@ -31,7 +31,7 @@ class Sizes:
     waited: int = 100
     """Calls and steps, each when the one before can be read."""
     requests: int = 100
-    """Of REQUEST_POINTS, in bulk."""
+    """Bulk requests, of REQUEST_POINTS each."""
     writers: int = 8
     writer_steps: int = 100
     runs: int = 5_000

@@ -4,16 +4,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fleetlog_deploy.embedded import running
+from fleetlog_core.warehouse.port import Warehouse
+from fleetlog_deploy.embedded import running_node
+from fleetlog_deploy.node import Node
 
-pytest_plugins = ["tests.servers"]
+pytest_plugins = ["tests.servers", "tests.layers"]
 
 
 @pytest.fixture(scope="session")
-def embedded_target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, str]]:
     """One server for the whole run: chDB opens one directory a process. Tests keep apart by experiment or namespace."""
-    with running(tmp_path_factory.mktemp("embedded")) as target:
-        yield target
+    with running_node(tmp_path_factory.mktemp("embedded")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def embedded_target(embedded: tuple[Node, str]) -> str:
+    """Address of the embedded server."""
+    return embedded[1]
+
+
+@pytest.fixture(scope="session")
+def embedded_warehouse(embedded: tuple[Node, str]) -> Warehouse:
+    """The tables of the embedded server, without gRPC: what is read here costs its statements alone."""
+    return embedded[0].engines.reads
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, Warehou
 diagnostics = logging.getLogger(__name__)
 POLL_SECONDS = 0.004
 PATIENT_SECONDS = 0.05
-"""Between looks for those who wait for anything new, which may take hours."""
+"""Seconds between two looks for readers who wait for anything new, which may take hours."""
 TOLD_SECONDS = 1.0
-"""The same, where `poke` tells of every batch."""
+"""Seconds between two looks where `poke` tells of every batch."""
 _STATEMENT = Statement("SELECT topic, part, max(next_offset) AS upto FROM applied GROUP BY topic, part")
 
 

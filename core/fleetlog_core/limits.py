@@ -85,9 +85,9 @@ READ_MASK_ITEMS = 1_000
 EXPERIMENTS_PER_SEARCH = 1_000
 """Numbers, and as many names."""
 OBJECTIVES = 8
-"""Of one selection."""
+"""Maximum objectives of one selection."""
 GROUP_KEYS = 8
-"""What runs are grouped by in one selection."""
+"""Maximum keys that runs are grouped by in one selection."""
 SELECTED_RUNS = 1_000
 """Groups of a selection, and runs that it names in all of them together."""
 PAGE_SIZE = 1_000

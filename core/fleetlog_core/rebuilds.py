@@ -18,6 +18,7 @@ from fleetlog_core.warehouse.port import (
     Warehouse,
     WarehouseUnavailable,
 )
+from fleetlog_core.warehouse.wrapped import WrappedWarehouse
 
 LOOK_SECONDS = 0.2
 _TARGETS = Statement("SELECT topic, part, max(next_offset) AS upto FROM rebuilds GROUP BY topic, part")
@@ -61,7 +62,7 @@ def rebuilding(warehouse: Warehouse) -> str:
     )
 
 
-class WholeWarehouse:
+class WholeWarehouse(WrappedWarehouse):
     """See Warehouse: the one that it is given, for reads. NotWhole as long as `look` says why rows are not whole.
 
     Once it said nothing it is asked again by `look_again` alone.
@@ -70,7 +71,7 @@ class WholeWarehouse:
     def __init__(
         self, warehouse: Warehouse, look: Callable[[Warehouse], str], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._warehouse = warehouse
+        super().__init__(warehouse)
         self._look = look
         self._clock = clock
         self._lock = threading.Lock()
@@ -83,22 +84,6 @@ class WholeWarehouse:
         if not self._whole:
             self._must_be_whole()
         return self._warehouse.select(statement, timeout_seconds=timeout_seconds)
-
-    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
-        """See Warehouse."""
-        self._warehouse.insert(table, columns, token)
-
-    def execute(self, statement: Statement) -> None:
-        """See Warehouse."""
-        self._warehouse.execute(statement)
-
-    def version(self, table: str) -> int | None:
-        """See Warehouse."""
-        return self._warehouse.version(table)
-
-    def close(self) -> None:
-        """See Warehouse."""
-        self._warehouse.close()
 
     def look_again(self) -> str:
         """Why rows are not whole by now; empty when they are. WarehouseUnavailable, TimedOut."""

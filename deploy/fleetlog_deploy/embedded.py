@@ -90,15 +90,22 @@ def _token_key(path: Path) -> bytes:
 @contextmanager
 def running(data: Path) -> Iterator[str]:
     """Run it in a thread of its own; yields the target."""
+    with running_node(data) as (_, target):
+        yield target
+
+
+@contextmanager
+def running_node(data: Path) -> Iterator[tuple[Node, str]]:
+    """Run it in a thread of its own; yields the node, whose engines any thread may read from, and the target."""
     ready = threading.Event()
-    outcome: list[int | BaseException] = []
+    outcome: list[tuple[Node, int] | BaseException] = []
     loop = asyncio.new_event_loop()
     ended = asyncio.Event()
 
     async def serve() -> None:
         try:
             node = embedded(data, Settings(server=ServerSettings(port=0)))
-            outcome.append(await node.start())
+            outcome.append((node, await node.start()))
         except BaseException as error:  # raised again where it was asked for
             outcome.append(error)
             return
@@ -110,12 +117,13 @@ def running(data: Path) -> Iterator[str]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), name="embedded")
     thread.start()
     ready.wait()
-    if isinstance(outcome[0], BaseException):
+    started = outcome[0]
+    if isinstance(started, BaseException):
         thread.join()
         loop.close()
-        raise outcome[0]
+        raise started
     try:
-        yield f"127.0.0.1:{outcome[0]}"
+        yield started[0], f"127.0.0.1:{started[1]}"
     finally:
         loop.call_soon_threadsafe(ended.set)
         thread.join()

@@ -46,7 +46,7 @@ class Engines:
         self._open_log = _checked("log.url", settings, _log)
         self._open_warehouse = _checked("warehouse.url", settings, _warehouse)
         self.generations = _generations(settings)
-        """Those of a ClickHouse server, which may lose parts while this runs; None for other warehouses.
+        """Generations of a ClickHouse server's tables, which may lose parts while this runs; None for other warehouses.
 
         In a cluster a replica that lost parts fetches them from another."""
         self._open_objects = _checked("objects.url", settings, _objects)

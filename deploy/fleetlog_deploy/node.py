@@ -40,7 +40,7 @@ class Node:
         self.failed = asyncio.Event()
         self.metrics_port: int | None = None
         """Where /metrics is, once it is started."""
-        self._engines = engines
+        self.engines = engines
         self._parts = parts
         self._applied = applied
         self._drain_seconds = settings.server.drain_seconds
@@ -73,7 +73,7 @@ class Node:
     def generation(self) -> int:
         """Number of the generation of the tables that it uses; 0 where there are none, or when it found none yet."""
         try:
-            return 0 if self._engines.generations is None else self._engines.generation()
+            return 0 if self.engines.generations is None else self.engines.generation()
         except (WarehouseUnavailable, TimedOut):
             return 0
 
@@ -101,7 +101,7 @@ class Node:
         await self._applied.close()
         for part in self._parts:
             await part.stop()
-        await asyncio.to_thread(self._engines.close)
+        await asyncio.to_thread(self.engines.close)
         await asyncio.to_thread(self.telemetry.traces.close)
         if self._metrics is not None:
             self._metrics.stop()
@@ -118,7 +118,7 @@ class Node:
             await self._look()
 
     async def _look(self) -> None:
-        if reason := await asyncio.to_thread(self._engines.superseded):
+        if reason := await asyncio.to_thread(self.engines.superseded):
             self._fail(Superseded(reason))
         complaints = []
         for part in self._parts:

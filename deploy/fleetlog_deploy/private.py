@@ -8,7 +8,7 @@ from pathlib import Path
 
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
 UMASK = 0o077
-"""Of a server's process: what it makes is its own."""
+"""umask of a server's process: files and folders that it makes are its user's alone."""
 
 
 def _all_begin(beginning: str) -> Callable[[list[str]], bool]:

@@ -56,7 +56,7 @@ class Source:
             return int(datetime(2024, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
     def run_id(self, experiment: str) -> str:
-        """The same for the same path in the same experiment, and of the run's date."""
+        """Id of the run, made of its date, its path and the experiment: another load of it gives it again."""
         identity = f"{experiment}\0{self.name}".encode()
         return new_run_id(self.start_millis, hashlib.sha256(identity).digest()).hex()
 

@@ -9,7 +9,7 @@ from fleetlog_core.warehouse.port import Answer, Bind, Statement, Warehouse
 from fleetlog_ingest.run_ids import AMONG_IDS, pieces
 
 ROWS_BETWEEN = 2_000
-"""So many rows of the range are read, the import's or not; of a range with more, its runs are asked for one by one."""
+"""Maximum rows of a range of ids that are read, the import's or not; beyond it the runs are asked for one by one."""
 _BETWEEN = (
     "run_id BETWEEN toFixedString(unhex({low:String}), 16) AND toFixedString(unhex({high:String}), 16)"
     f" LIMIT {ROWS_BETWEEN + 1}"

@@ -17,7 +17,7 @@ READ_BYTES = 16 * 1024 * 1024
 
 
 class AnotherLog(Exception):
-    """Of all that is old in the store, the log refers to nothing: most likely it is not the log of these objects."""
+    """The log refers to no old object in the store: most likely it is the log of other objects."""
 
 
 def collect(log: EventLog, objects: Sweepable, now_millis: int, *, dry_run: bool = False, force: bool = False) -> Swept:
@@ -67,7 +67,7 @@ class Referred:
                 self._runs.add((decoded.namespace, run_id))
 
     def among(self, names: Sequence[ObjectName]) -> set[ObjectName]:
-        """Those of the names that are referred to."""
+        """Names, out of the given ones, that the log refers to."""
         found = {name for name in names if name in self._names or (name.namespace, name.run_id) in self._runs}
         self.found += len(found)
         return found

@@ -47,6 +47,8 @@ _TABLES: Mapping[str, str] = {
     "outcomes": "namespace, request_id, accepted, experiment, reason, off",
     "applied": "topic, part, next_offset",
 }
+"""Columns that must be the same to the bit. `writers.next_offset` is left out: where a batch ended is chance; so are
+the words of messages, which may become better, and `run_skews`, a bound that how batches fell may widen."""
 # `problems.place` is left out: one of an artifact that was stored late is numbered in another way.
 _PAST: Mapping[str, str] = {
     "run_history": "namespace, experiment, run_id, name, user, state, start_time, end_time, parent_run_id, deleted,"
@@ -55,9 +57,7 @@ _PAST: Mapping[str, str] = {
     "experiment_history": "namespace, experiment, name, deleted, ver",
     "log_times": "topic, part, span, begin, first, next_offset",
 }
-"""The same, of tables that a version before this one did not fill: compared when they know all of the past."""
-"""What must be the same to the bit. `writers.next_offset` is where a batch ended, which is chance; the words of
-messages may become better from one version to the next. `run_skews` is a bound that how batches fell may widen."""
+"""Tables that versions before this one did not fill: compared when they know all of the past."""
 
 _SUMS: Mapping[str, tuple[str, Sequence[str]]] = {
     "series": ("namespace, experiment, key, run_id", ("total", "squares")),
@@ -145,7 +145,7 @@ def applied(log: EventLog, warehouse: Warehouse) -> dict[Partition, int]:
 
 
 def checksums(warehouse: Warehouse) -> dict[str, TableSum]:
-    """Of every table. For warehouses that can't be open at one time: take them one after another, then `compare`."""
+    """Checksums of every table. Warehouses that can't be open at one time are taken one by one, and then `compare`d."""
     tables = {**_TABLES, **_PAST} if _knows_all(warehouse) else _TABLES
     return {table: _checksum(warehouse, table, columns) for table, columns in tables.items()}
 

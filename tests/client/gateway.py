@@ -18,11 +18,12 @@ from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.serving.status import to_status
-from fleetlog_core.warehouse.port import Answer, Column, Statement
+from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_proto.v1 import frame_pb2, ingest_pb2, ingest_pb2_grpc
 
 from tests.ports import free_port
+from tests.warehouses import Untouched
 
 NOT_NOW = "an answer of UNAVAILABLE with RetryInfo, and the stream ends"
 TOO_MANY = "an answer of RESOURCE_EXHAUSTED with RetryInfo, and the stream ends"
@@ -40,23 +41,11 @@ _STATUS: Mapping[str, FleetlogError] = {
 }
 
 
-class EmptyWarehouse:
+class EmptyWarehouse(Untouched):
     """Knows of nothing: the gateway takes what comes."""
 
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
         return Answer({}, 0, 0, 0)
-
-    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
-        raise NotImplementedError
-
-    def execute(self, statement: Statement) -> None:
-        raise NotImplementedError
-
-    def version(self, table: str) -> int | None:
-        return None
-
-    def close(self) -> None:
-        pass
 
 
 class Gateway(IngestServicer):

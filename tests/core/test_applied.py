@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,17 +14,18 @@ from fleetlog_core.log.port import CONTROL, EVENTS, Partition
 from fleetlog_core.warehouse.port import (
     Answer,
     Array,
-    Column,
     Statement,
     TimedOut,
     WarehouseRefused,
     WarehouseUnavailable,
 )
 
+from tests.warehouses import Untouched
+
 ONE, TWO = Partition(EVENTS, 0), Partition(CONTROL, 0)
 
 
-class Applied:
+class Applied(Untouched):
     """A warehouse whose only table is `applied`; `look` is called first at every select."""
 
     def __init__(self, look: Callable[[int], None] = lambda number: None) -> None:
@@ -42,18 +43,6 @@ class Applied:
             "upto": np.array(list(offsets.values()), np.uint64),
         }
         return Answer(columns, len(offsets), len(offsets), 0)
-
-    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
-        raise NotImplementedError
-
-    def execute(self, statement: Statement) -> None:
-        raise NotImplementedError
-
-    def version(self, table: str) -> int | None:
-        return None
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 async def reached(condition: Callable[[], bool], seconds: float = 30.0) -> None:

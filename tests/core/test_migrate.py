@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from fleetlog_core.warehouse.chdb import ChdbWarehouse
 from fleetlog_core.warehouse.migrate import migrate, migrations, statements
-from fleetlog_core.warehouse.port import Answer, Column, Statement, Warehouse
+from fleetlog_core.warehouse.port import Column, Statement, Warehouse
 
 from tests.ingest.materializer.builders import in_own_process
+from tests.warehouses import Wrapped
 
 _SCHEMA = Statement(
     "SELECT name, replaceRegexpAll(create_table_query, '[0-9a-f]{8}-[0-9a-f-]{27}', 'uuid') AS made"
@@ -22,20 +23,17 @@ class Crash(Exception):
     """The process died here."""
 
 
-class Mortal:
+class Mortal(Wrapped):
     """The warehouse, until `steps` statements and inserts were done."""
 
     def __init__(self, warehouse: Warehouse, steps: int) -> None:
-        self._warehouse = warehouse
+        super().__init__(warehouse)
         self._left = steps
 
     def _step(self) -> None:
         if self._left == 0:
             raise Crash
         self._left -= 1
-
-    def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
-        return self._warehouse.select(statement, timeout_seconds=timeout_seconds)
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
         self._step()
@@ -44,12 +42,6 @@ class Mortal:
     def execute(self, statement: Statement) -> None:
         self._step()
         self._warehouse.execute(statement)
-
-    def version(self, table: str) -> int | None:
-        return None
-
-    def close(self) -> None:
-        self._warehouse.close()
 
 
 def schema(warehouse: Warehouse) -> dict[str, str]:

@@ -66,7 +66,7 @@ def test_what_is_shown_is_one_line_without_controls_and_stays_as_it_is(text: str
 
 
 def test_every_format_character_is_hidden_but_for_marks_before_digits() -> None:
-    """Those that stay precede numbers or musical signs and are drawn."""
+    """Characters that stay precede numbers or musical signs and are drawn."""
     seen = {
         chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) == "Cf" and not HIDDEN.match(chr(code))
     }

@@ -27,7 +27,7 @@ SCHEMA = Statement(
 
 
 def _log() -> MemoryLog:
-    """The same each time, to the millisecond."""
+    """A log that has the same records each time, to the millisecond."""
     moments = itertools.count(1_700_000_000)
     log = MemoryLog(clock=lambda: float(next(moments)))
     write(log, 5, 200)

@@ -95,7 +95,7 @@ class Writers:
         return promises
 
     def kill(self) -> None:
-        """Those that still are there."""
+        """Kill the writers that still are there."""
         for process, _ in self._started:
             if process.poll() is None:
                 process.kill()

@@ -83,7 +83,7 @@ def _brokers(admin: KafkaAdminClient) -> list[dict[str, object]]:
 
 
 def _exactly(source: socket.socket, count: int) -> bytes:
-    """So many bytes; none when the connection ends before."""
+    """`count` bytes; none when the connection ends before."""
     found = b""
     while len(found) < count:
         piece = source.recv(count - len(found))

@@ -26,7 +26,7 @@ from tests.servers import Brokers
 
 PARTITIONS, WRITERS = 4, 4
 DEATHS = sized(1, 18)
-"""Of one broker after the other."""
+"""Times that a broker is killed, one broker after the other."""
 PATIENCE_SECONDS = 180.0
 
 

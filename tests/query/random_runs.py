@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import uuid
+from dataclasses import replace
 
 import fleetlog
 from fleetlog_query.language.fields import STATES
@@ -23,6 +25,8 @@ WHOLES = [1 << 53, (1 << 53) + 1, -(1 << 53) - 1, (1 << 60) + 1, (1 << 60) + 2, 
 KEYS = ["x", "y", "a b", "tick`ed", "é"]
 STEPS = [-3, -1, 0, 1, 2, 3, 127, 128, 129, 255, 256, 300, 1_000, (1 << 53) + 1]
 RUNS = 60
+FLEET = "fleet"
+"""Experiment of the fleet that tests share."""
 
 
 def run_start(place: int) -> int:
@@ -41,10 +45,11 @@ class Fleet(dict[str, Row]):
 def log_fleet(target: str, experiment: str) -> Fleet:
     """The fleet, once all of it is visible."""
     rng = random.Random(5)
+    number = float(fleetlog.Client(target).create_experiment(experiment, exist_ok=True).id)
     rows = Fleet()
     for place in range(RUNS):
         run_id, row = _log_run(rng, place, target, experiment, rows)
-        rows[run_id] = row
+        rows[run_id] = replace(row, attributes={**row.attributes, "experiment_id": number})
     fleetlog.flush(target, level="applied")
     return rows
 
@@ -65,7 +70,8 @@ def _log_run(rng: random.Random, place: int, target: str, experiment: str, rows:
     for one in datasets:
         run.log_input(one["name"], one["context"], digest=one["digest"])
     points = {key: _points(rng) for key in KEYS if rng.random() < 0.7}
-    second = fleetlog.start_run(experiment, run_id=run.id, rank=1, target=target)
+    # With an id the writer does not ask for the run's last step, which would wait until all before it is visible.
+    second = fleetlog.start_run(experiment, run_id=run.id, rank=1, target=target, writer_id=uuid.uuid4())
     for key, series in points.items():
         for writer, rank in ((run, -1), (second, 1)):
             mine = [point for point in series if point.rank == rank]
@@ -80,7 +86,6 @@ def _log_run(rng: random.Random, place: int, target: str, experiment: str, rows:
     attributes: dict[str, float | str | None] = {
         "run_id": run.id, "name": name, "user": user, "state": float(STATES[state]), "start_time": float(start),
         "end_time": None if state == "RUNNING" else float(end), "parent_run_id": parent,
-        "experiment_id": 1.0,
     }  # fmt: skip
     latest = {key: max(series, key=order).value for key, series in points.items()}
     return run.id, Row(attributes, {key: typed(value) for key, value in params.items()}, tags, latest, points, datasets)

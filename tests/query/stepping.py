@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping
 
 from fleetlog_core.warehouse.port import Answer, Column, Statement, Warehouse
 
+from tests.warehouses import Wrapped
+
 SECONDS = 60.0
 
 
-class Stepped:
+class Stepped(Wrapped):
     """The warehouse of such a writer."""
 
     def __init__(self, warehouse: Warehouse) -> None:
-        self._warehouse = warehouse
+        super().__init__(warehouse)
         self._open = True
         self._paused, self._allowed = threading.Semaphore(0), threading.Semaphore(0)
         self._thread: threading.Thread | None = None
@@ -52,20 +54,12 @@ class Stepped:
         if self._failure is not None:
             raise self._failure
 
-    def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
-        """See Warehouse."""
-        return self._warehouse.select(statement, timeout_seconds=timeout_seconds)
-
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
         """See Warehouse."""
         if not self._open:
             self._paused.release()
             assert self._allowed.acquire(timeout=SECONDS)
         self._warehouse.insert(table, columns, token)
-
-    def execute(self, statement: Statement) -> None:
-        """See Warehouse."""
-        self._warehouse.execute(statement)
 
     def version(self, table: str) -> int | None:
         """See Warehouse."""
@@ -75,11 +69,11 @@ class Stepped:
         """See Warehouse."""
 
 
-class Interrupted:
+class Interrupted(Wrapped):
     """The warehouse of a reader to which something happens before each of its statements."""
 
     def __init__(self, warehouse: Warehouse, happens: Callable[[], None]) -> None:
-        self._warehouse = warehouse
+        super().__init__(warehouse)
         self._happens = happens
         self.selects = 0
 
@@ -88,14 +82,6 @@ class Interrupted:
         self._happens()
         self.selects += 1
         return self._warehouse.select(statement, timeout_seconds=timeout_seconds)
-
-    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
-        """See Warehouse."""
-        self._warehouse.insert(table, columns, token)
-
-    def execute(self, statement: Statement) -> None:
-        """See Warehouse."""
-        self._warehouse.execute(statement)
 
     def version(self, table: str) -> int | None:
         """See Warehouse."""

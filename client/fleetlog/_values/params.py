@@ -159,7 +159,7 @@ def to_keys(keys: Iterable[object]) -> tuple[list[str], list[LeftOut]]:
 def _right(
     items: list[Item], check: Callable[[list[Item]], object], key_of: Callable[[Item], str], out: list[LeftOut]
 ) -> list[Item]:
-    """Those that pass the check; the others go to `out`. All are checked at once, and each only when that fails."""
+    """Items that pass the check; the others go to `out`. All are checked at once, and each only when that fails."""
     try:
         check(items)
         return items

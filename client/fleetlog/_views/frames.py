@@ -50,7 +50,7 @@ def table_of_batches(batches: Iterable[pa.RecordBatch]) -> pa.Table:
 
 
 def table_of_runs(runs: Sequence[RunView]) -> pa.Table:
-    """The same of runs that are at hand."""
+    """Columns of runs that are at hand."""
     columns: dict[str, list[object]] = {name: [None] * len(runs) for name in _ATTRIBUTES}
     for place, run in enumerate(runs):
         for name, value in row_of(run).items():

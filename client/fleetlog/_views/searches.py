@@ -69,7 +69,7 @@ class RunSearch:
                 yield self.view(run)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The same as Arrow: some hundred runs a batch, with the columns that these have."""
+        """The runs as Arrow: some hundred runs a batch, with the columns that these have."""
         for response in self._responses(query_pb2.RUN_FORMAT_ARROW):
             with understood(self.target, "a table of runs"):
                 batches = list(batches_of(response.arrow))

@@ -46,7 +46,7 @@ class Objective:
 
     @classmethod
     def of(cls, text: str) -> Objective:
-        """Of "metrics.val_loss ASC" or, with a weight, "metrics.accuracy DESC 2"; ASC: small is good."""
+        """Objective in words: "metrics.val_loss ASC" or, with a weight, "metrics.accuracy DESC 2"; ASC is small."""
         match = _OBJECTIVE.fullmatch(text.strip())
         if match is None:
             raise InvalidArgument(
@@ -93,7 +93,7 @@ class Group:
 
     rank: int
     values: dict[str, str | None]
-    """Of group_by; None: the runs have none."""
+    """Value of each key of group_by; None where the runs have none."""
     count: int
     """How many runs; `runs` are only as many as were asked for."""
     objectives: dict[str, ObjectiveStats]
@@ -214,7 +214,7 @@ def objectives_of(
     maximize: str | Iterable[str] | None,
     objectives: Iterable[str | Objective],
 ) -> list[Objective]:
-    """Those of `objectives`, then what is to be small, then what is to be large."""
+    """Objectives as given, then what is to be small, then what is to be large."""
     given = [objectives] if isinstance(objectives, (str, Objective)) else list(objectives)
     found = [Objective.of(one) if isinstance(one, str) else one for one in given]
     for one in found:

@@ -178,7 +178,7 @@ class RunList(Sequence[RunView]):
     total_is_lower_bound: bool
     """Whether there are more than `total`."""
     position: Position | None = None
-    """Of a search with `as_of`: the place in the log that it came to. As of that it finds the same for ever."""
+    """Position in the log that a search with `as_of` came to. As of that it finds the same for ever."""
 
     def __init__(self, runs: Sequence[RunView], total: int | None = None, total_is_lower_bound: bool = False) -> None:
         self._found = runs
@@ -209,7 +209,7 @@ class RunList(Sequence[RunView]):
         return frames.table_of_runs(self._runs)
 
     def to_pandas(self) -> pd.DataFrame:
-        """The same as pandas. Works without pyarrow too, a run at a time."""
+        """The runs as a pandas data frame. Works without pyarrow too, a run at a time."""
         if frames.has_pyarrow():
             return frames.pandas_of(self.to_arrow())
         import pandas
@@ -217,5 +217,5 @@ class RunList(Sequence[RunView]):
         return pandas.DataFrame([frames.row_of(run) for run in self._runs])
 
     def to_polars(self) -> pl.DataFrame:
-        """The same as polars. ImportError without it: fleetlog[polars]."""
+        """The runs as a polars data frame. ImportError without it: fleetlog[polars]."""
         return frames.polars_of(self.to_arrow())

@@ -17,7 +17,7 @@ ATTRIBUTES = (
 )  # fmt: skip
 GROUPS = ("metrics", "params", "tags")
 UNASKED = 4
-"""So many metrics are shown unasked."""
+"""Maximum metrics that are shown unasked."""
 _NAMED = re.compile(r"\b(metrics|params|tags)\.(?:`([^`]+)`|([A-Za-z_][\w./]*))")
 
 

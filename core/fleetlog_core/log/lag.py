@@ -9,7 +9,7 @@ from fleetlog_core.log.port import EventLog, Partition
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Of one partition: how many records wait, and for how long the oldest of them has been in the log."""
+    """Records of one partition that wait, and seconds for which the oldest of them has been in the log."""
 
     records: int
     seconds: float

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import Future
 
-from fleetlog_core.log.port import Consumer, EventLog, LogUnavailable, Partition, Record
+from fleetlog_core.log.port import EventLog, LogUnavailable, Record
+from fleetlog_core.log.wrapped import WrappedLog
 from fleetlog_core.outages import Outage
 
 QUIET_SECONDS = 5.0
 """How long nothing has to fail before it is tried whether writes are taken again: nobody may want to write by then."""
 
 
-class WatchedLog:
+class WatchedLog(WrappedLog):
     """See EventLog: the one that it is given. `writes` is an outage while appends fail."""
 
     def __init__(self, log: EventLog, writes: Outage) -> None:
-        self._log = log
+        super().__init__(log)
         self._writes = writes
 
     def complaint(self) -> str:
@@ -30,39 +30,11 @@ class WatchedLog:
                 self._writes.ended()
         return self._writes.reason()
 
-    def partitions(self, topic: str) -> int:
-        """See EventLog."""
-        return self._log.partitions(topic)
-
-    def generation(self) -> int:
-        """See EventLog."""
-        return self._log.generation()
-
     def append(self, topic: str, key: bytes, value: bytes, *, generation: int | None = None) -> Future[Record]:
         """See EventLog."""
         durable = self._log.append(topic, key, value, generation=generation)
         durable.add_done_callback(self._note)
         return durable
-
-    def read(self, partition: Partition, offset: int, *, max_bytes: int) -> Sequence[Record]:
-        """See EventLog."""
-        return self._log.read(partition, offset, max_bytes=max_bytes)
-
-    def next_offset(self, partition: Partition) -> int:
-        """See EventLog."""
-        return self._log.next_offset(partition)
-
-    def check_writable(self) -> None:
-        """See EventLog."""
-        self._log.check_writable()
-
-    def consumer(self, group: str, topics: Sequence[str]) -> Consumer:
-        """See EventLog."""
-        return self._log.consumer(group, topics)
-
-    def close(self) -> None:
-        """See EventLog."""
-        self._log.close()
 
     def _note(self, durable: Future[Record]) -> None:
         error = durable.exception()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OBJECTS = "objects/"
 PART_BYTES = 16 << 20
-"""Of a put: held in memory, one at a time."""
+"""Bytes of one part of a put: parts are held in memory one at a time."""
 
 
 class S3Store:

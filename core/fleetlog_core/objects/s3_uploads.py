@@ -144,7 +144,7 @@ class S3Uploads:
                 return
 
     def _etag(self, place: _Place) -> str | None:
-        """Of the parts when they were put together already; None when not."""
+        """ETag of the whole when the parts were put together already; None when not."""
         try:
             return self._bucket.client().stat_object(self._bucket.name, place.key).etag
         except S3Error as error:

@@ -26,7 +26,7 @@ class Column(Protocol):
 
     @property
     def key(self) -> str:
-        """Of the param, tag or metric."""
+        """Key of the param, tag or metric."""
         ...
 
     @property
@@ -41,7 +41,7 @@ def ids_of(runs: event_pb2.RunsImported) -> npt.NDArray[np.void]:
 
 
 def rows_of(column: Column, count: int) -> I64:
-    """The runs that have a value of the column, as places, of so many runs."""
+    """Places of the runs that have a value of the column, among `count` runs."""
     return np.array(column.rows, dtype=np.int64) if column.rows else np.arange(count)
 
 

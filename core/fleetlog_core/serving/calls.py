@@ -23,7 +23,7 @@ _LASTING = ("AppendEvents", "WatchRuns")
 
 
 class Calls:
-    """Of one rpc: `method` is its full name, as in "/fleetlog.v1.QueryService/GetRun"."""
+    """Telemetry of one rpc: `method` is its full name, as in "/fleetlog.v1.QueryService/GetRun"."""
 
     def __init__(self, telemetry: Telemetry, method: str) -> None:
         self._telemetry = telemetry

@@ -18,17 +18,18 @@ from fleetlog_core.warehouse.port import (
     WarehouseRefused,
     WarehouseUnavailable,
 )
+from fleetlog_core.warehouse.wrapped import WrappedWarehouse
 
 _NONE: Attributes = {}
 
 
-class MeasuredWarehouse:
+class MeasuredWarehouse(WrappedWarehouse):
     """See Warehouse: the one that it is given, with seconds, rows and bytes of its statements in the telemetry.
 
     Traces have them where a call or a batch is under way, without their text."""
 
     def __init__(self, warehouse: Warehouse, telemetry: Telemetry) -> None:
-        self._warehouse = warehouse
+        super().__init__(warehouse)
         self._telemetry = telemetry
 
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
@@ -50,14 +51,6 @@ class MeasuredWarehouse:
         """See Warehouse."""
         with self._measured("execute"):
             self._warehouse.execute(statement)
-
-    def version(self, table: str) -> int | None:
-        """See Warehouse."""
-        return self._warehouse.version(table)
-
-    def close(self) -> None:
-        """See Warehouse."""
-        self._warehouse.close()
 
     @contextmanager
     def _measured(self, kind: str, attributes: Attributes = _NONE) -> Iterator[Span]:

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 
-from fleetlog_core.log.port import Consumer, EventLog, Partition, Record
+from fleetlog_core.log.port import EventLog, Record
+from fleetlog_core.log.wrapped import WrappedLog
 from fleetlog_core.serving.traces import Span, Traces
 
 
-class TracedLog:
+class TracedLog(WrappedLog):
     """See EventLog: the one that it is given, with a span from each append until the record is durable."""
 
     def __init__(self, log: EventLog, traces: Traces) -> None:
-        self._log = log
+        super().__init__(log)
         self._traces = traces
-
-    def partitions(self, topic: str) -> int:
-        """See EventLog."""
-        return self._log.partitions(topic)
-
-    def generation(self) -> int:
-        """See EventLog."""
-        return self._log.generation()
 
     def append(self, topic: str, key: bytes, value: bytes, *, generation: int | None = None) -> Future[Record]:
         """See EventLog."""
@@ -30,26 +22,6 @@ class TracedLog:
         durable = self._log.append(topic, key, value, generation=generation)
         durable.add_done_callback(lambda done: _ended(span, done))
         return durable
-
-    def read(self, partition: Partition, offset: int, *, max_bytes: int) -> Sequence[Record]:
-        """See EventLog."""
-        return self._log.read(partition, offset, max_bytes=max_bytes)
-
-    def next_offset(self, partition: Partition) -> int:
-        """See EventLog."""
-        return self._log.next_offset(partition)
-
-    def check_writable(self) -> None:
-        """See EventLog."""
-        self._log.check_writable()
-
-    def consumer(self, group: str, topics: Sequence[str]) -> Consumer:
-        """See EventLog."""
-        return self._log.consumer(group, topics)
-
-    def close(self) -> None:
-        """See EventLog."""
-        self._log.close()
 
 
 def _ended(span: Span, durable: Future[Record]) -> None:

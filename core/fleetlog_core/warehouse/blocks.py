@@ -18,7 +18,7 @@ Blocks = Mapping[str, tuple[Range, ...]]
 
 
 def merged(ranges: Iterable[Range]) -> tuple[Range, ...]:
-    """The same blocks in as few ranges as there can be, in order."""
+    """Ranges of these blocks, as few as there can be, in order."""
     found: list[Range] = []
     for first, last in sorted(ranges):
         if found and first <= found[-1][1] + 1:
@@ -40,7 +40,7 @@ def grown(before: Blocks, now: Blocks) -> tuple[str, ...]:
 
 
 def after(before: Blocks, found: Blocks) -> Blocks:
-    """What of `found` ends after the last block that each table had before."""
+    """Ranges in `found` that end after the last block that each table had before."""
     ends = {table: ranges[-1][1] for table, ranges in before.items() if ranges}
     return {
         table: tuple(found_range for found_range in ranges if found_range[1] > ends.get(table, -1))

@@ -49,7 +49,7 @@ READERS = 4
 WRITERS = 2
 """A batch's tables are inserted in two lanes."""
 SMALL_ROWS = 10_000
-"""An insert of so many rows at most comes after searches (chdb_priorities); one of more is of a load."""
+"""Maximum rows of an insert that comes after searches (chdb_priorities); one of more is of a load."""
 _CODE = re.compile(r"Code: (\d+)")
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})
@@ -57,7 +57,7 @@ _QUOTED = str.maketrans({"\\": "\\\\", "'": "\\'", "\t": "\\t", "\n": "\\n", "\r
 
 
 class _Sessions:
-    """So many sessions, each used by one call at a time."""
+    """Pool of sessions, each used by one call at a time."""
 
     def __init__(self, path: Path, config: str, count: int) -> None:
         self._count = count

@@ -37,7 +37,7 @@ def config_file() -> Iterator[str]:
 
 
 def put_merges_back() -> bool:
-    """The same for anybody else, who may put threads of their own back, and not forward again.
+    """Gives merges the lowest priority, for an owner who may lower the priority of its threads and not raise it again.
 
     False when there are no such threads yet: they come with the first table. Linux alone has priorities of threads.
     """

@@ -23,7 +23,7 @@ class ClickHouseSettings:
     host: str = "127.0.0.1"
     """Name or address."""
     port: int = PORT
-    """Of the native protocol: 9000, with TLS 9440. The HTTP port (8123) is another."""
+    """Port of the native protocol: 9000, with TLS 9440. The HTTP port (8123) is another."""
     database: str = "fleetlog"
     """fleetlog's own: letters, digits, `_`. Made by the first migration when it is not there.
 

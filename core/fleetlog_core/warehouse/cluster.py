@@ -5,7 +5,7 @@ about a run is on one shard: tables with a run id are cut by it, the others by w
 a statement looks up about runs (IN, JOIN) is looked up on each shard alone.
 
 Tried on two shards: a log folded into them gave the checksums of one server, and the random filters and orders of
-tests/query/test_congruence.py found the same runs in the same order.
+tests/query/search/test_congruence.py found the same runs in the same order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What of an embedded warehouse outlives a power loss."""
+"""Durability of an embedded warehouse: what outlives a power loss."""
 
 from __future__ import annotations
 

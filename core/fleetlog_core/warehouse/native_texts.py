@@ -62,7 +62,7 @@ def encode_texts(values: Sequence[str] | Sequence[bytes]) -> bytes:
 
 
 def decode_texts(data: bytes, position: int, count: int) -> tuple[list[str], int]:
-    """So many texts from `position` on, and where they end."""
+    """`count` texts from `position` on, and where they end."""
     texts = []
     for _ in range(count):
         size = data[position]

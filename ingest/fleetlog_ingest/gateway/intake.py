@@ -46,7 +46,7 @@ class Taken:
     events: int = 0
     points: int = 0
     reasons: Sequence[str] = ()
-    """Of those of its events that were refused."""
+    """Reasons of its events that were refused."""
 
 
 class Intake:

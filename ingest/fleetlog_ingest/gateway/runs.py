@@ -54,7 +54,7 @@ class WriterStatus:
 
 
 def run_statuses(warehouse: Warehouse, keys: Collection[RunKey], timeout_seconds: float) -> dict[RunKey, RunStatus]:
-    """Those of the runs that their namespaces have (by now)."""
+    """Status of each run that its namespace has by now; others are left out."""
     by_namespace: defaultdict[str, list[bytes]] = defaultdict(list)
     for namespace, run_id in keys:
         by_namespace[namespace].append(run_id)

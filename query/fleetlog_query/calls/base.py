@@ -204,5 +204,5 @@ def check_experiments(path: str, request: query_pb2.SearchRunsRequest | scope_pb
 
 
 def run_not_found(run_id: bytes) -> NotFound:
-    """The same for a run of another namespace."""
+    """NotFound RUN_NOT_FOUND, for a run of another namespace too."""
     return NotFound("RUN_NOT_FOUND", f"there is no run {run_id.hex()} in this namespace")

@@ -14,7 +14,7 @@ from fleetlog_query.changes.position import Pins
 from fleetlog_query.sql.as_of import AsOf
 
 MOST = 100_000
-"""So many changed runs are known at once; what is older is read as a whole again."""
+"""Maximum changed runs that are known at once; what is older is read as a whole again."""
 KEPT_LOOKS = 1_000
 KEPT = 8
 """What was last told of so many places is kept: when nothing came since, it need not be asked for."""
@@ -31,7 +31,7 @@ class Changes:
         self._looks: deque[Set[bytes]] = deque()
         """What the last ones that found something found."""
         self.number = 0
-        """Of looks that found something, this one included."""
+        """Number of looks that found something, this one included."""
 
     def look(self, timeout_seconds: float) -> None:
         """What is read from now on is at least of this moment. TimedOut."""

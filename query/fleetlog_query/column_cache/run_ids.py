@@ -11,7 +11,7 @@ from fleetlog_core.warehouse.port import Answer
 from fleetlog_query.column_cache.labels import Places
 
 _ALIKE = 16
-"""So many ids may begin with the same 8 bytes, which hold their time; ids that somebody made up may be more alike."""
+"""Maximum ids that begin with the same 8 bytes, which hold their time; ids that somebody made up may be more alike."""
 _FEW = 64
 """One of so many is looked up by itself: that is quicker than to take all ids apart into words."""
 
@@ -24,7 +24,7 @@ class Ids:
 
     @classmethod
     def of(cls, answer: Answer) -> Ids:
-        """Of a column run_id in ascending order."""
+        """Ids of a column run_id in ascending order."""
         return cls(answer.array("run_id") if answer.rows else np.empty(0, "V16"))
 
     def __len__(self) -> int:

@@ -14,9 +14,9 @@ from dataclasses import replace
 from fleetlog_query.facets.segments import NOTHING, WHOLE, KeyCounts, Segment, Span, slot_of, total
 
 APART = 256
-"""So many runs are counted apart at most: those that changed last."""
+"""Maximum runs that are counted apart from their segments: the ones that changed last."""
 TOGETHER = 64
-"""When more than so many of one segment change at once, the segment is counted again with them."""
+"""Maximum runs of one segment that may change at once; beyond it the segment is counted again with them."""
 
 
 class Counts:

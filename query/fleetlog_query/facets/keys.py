@@ -126,7 +126,7 @@ class Keys:
         self._executor.shutdown()
 
     def all(self, homes: Homes, deleted_view: int, timeout_seconds: float) -> list[KeyFacet]:
-        """Of all runs, by kind, then key. TimedOut: what was counted by then is kept, the next call goes on."""
+        """Keys of all runs, by kind, then key. TimedOut: what was counted by then is kept, the next call goes on."""
         until = time.monotonic() + timeout_seconds
         kept, changes = self._of(homes, deleted_view)
         if not kept.lock.acquire(timeout=timeout_seconds):
@@ -139,7 +139,7 @@ class Keys:
             kept.lock.release()
 
     def matching(self, scope: Scope, plan: Plan, deleted_view: int, timeout_seconds: float) -> list[KeyFacet]:
-        """Of the runs that match, by kind, then key. TimedOut."""
+        """Keys of the runs that match, by kind, then key. TimedOut."""
         kept, statement = _Kept(), matching_statement(scope, plan, deleted_view)
         answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
         return kept.facets(kept.counts(answer))

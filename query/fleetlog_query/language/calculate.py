@@ -31,7 +31,7 @@ from fleetlog_query.language.values import (
 )
 
 Unit = Literal["number", "plain", "time", "span"]
-"""Of a run's numbers; of numbers as such, which go with everything; Unix milliseconds; milliseconds."""
+"""Units: a number of a run; a plain number, which goes with every unit; Unix milliseconds; milliseconds."""
 _WORDS = {"number": "a number", "plain": "a number", "time": "a time", "span": "a duration"}
 _Pairs = dict[tuple[Unit, Unit], Unit]
 _PLAIN: _Pairs = {
@@ -106,7 +106,7 @@ class Calculator:
         return Key(*resolved)
 
     def single(self, field: tree.Field) -> Key:
-        """The same, of what a run has one of. FILTER_TYPE."""
+        """As `key`, for a field that a run has once. FILTER_TYPE."""
         key = self.key(field)
         if key.kind == "datasets":
             self.refuse(field.span, f"a run may have several datasets: {name_of(key)} is for filters alone")

@@ -122,7 +122,7 @@ class Whole(float):
         return self.whole >= other.whole if isinstance(other, Whole) else super().__ge__(other)
 
     def __hash__(self) -> int:
-        """Of its float."""
+        """Hash of its float."""
         return super().__hash__()
 
 

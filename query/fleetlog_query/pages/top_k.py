@@ -119,7 +119,7 @@ def _is_of_rows(value: Key | Series | Computed) -> TypeGuard[Key | Series]:
 
 
 def _before(numbers: Mapping[bytes, float], last: float | None, query: PageQuery) -> dict[bytes, float]:
-    """Those that come before a number; None = all."""
+    """Numbers that come before the last one; None = all."""
     if last is None:
         return dict(numbers)
     way = -1 if query.keys[0].descending else 1

@@ -28,9 +28,9 @@ from fleetlog_query.language.fields import STATES
 from fleetlog_query.runs.run_columns import KeyColumn, RunBlock
 
 MOST_BYTES = limits.PAGE_BYTES
-"""Of one stream with more than one run."""
+"""Maximum bytes of one stream with more than one run."""
 LARGEST_BYTES = limits.RESPONSE_BYTES - 64 * 1024
-"""Of one stream with one run: what gRPC lets through, less what else a response holds."""
+"""Maximum bytes of one stream with one run: what gRPC lets through, less what else a response holds."""
 _WHOLE, _REAL = event_pb2.Param.WHOLE_FIELD_NUMBER, event_pb2.Param.REAL_FIELD_NUMBER
 _TRUTH = event_pb2.Param.TRUTH_FIELD_NUMBER
 _STATE_NAMES = [""] * (max(STATES.values()) + 1)

@@ -33,11 +33,11 @@ class ReadMask:
 
     @property
     def without_datasets(self) -> ReadMask:
-        """The same of what a run has one value of by key."""
+        """Mask of the kinds of which a run has one value by key."""
         return ReadMask({kind: keys for kind, keys in self.kinds.items() if kind != "datasets"})
 
     def with_key(self, key: Key) -> ReadMask:
-        """The same and one key more."""
+        """Mask with one key more."""
         keys = self.kinds.get(key.kind, frozenset())
         return self if keys is None else ReadMask({**self.kinds, key.kind: keys | {key.key}})
 

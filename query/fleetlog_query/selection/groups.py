@@ -25,7 +25,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Of each group: how many runs, its first start, its lowest run (a place among the candidates); and by group and
+    """For each group: number of runs, first start, lowest run (a place among the candidates); and by group and
     objective mean, sample standard deviation (NaN for one run), median, lowest and highest."""
 
     counts: npt.NDArray[np.int64]
@@ -56,7 +56,7 @@ def kept(candidates: Candidates, min_count: int) -> tuple[Candidates, Places]:
 
 
 def statistics(candidates: Candidates) -> Statistics:
-    """Of every group; at least one candidate."""
+    """Statistics of every group; there is at least one candidate."""
     if len(candidates.groups) and int(candidates.groups.max()) + 1 == len(candidates.groups):
         return _alone(candidates)
     order = np.argsort(candidates.groups, kind="stable")

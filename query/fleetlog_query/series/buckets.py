@@ -25,10 +25,10 @@ from fleetlog_query.warehouse.holding import Holding, answer_size
 
 BATCH_BUCKETS = 1_000_000
 EARLY_SERIES = 16
-"""Of so many whole series the rows of `rollup` are read before it is known whether they will do: mostly they do."""
+"""Whole series from which on the rows of `rollup` are read before it is known whether they will do: mostly they do."""
 FOLDED_ROWS = 1_000_000
-"""So many rows of `rollup` are read as they are, in the order of the table, and put together here: the engine takes
-five times as long to group them. More would be too many to hold."""
+"""Maximum rows of `rollup` that are read as they are, in the order of the table, and put together here: the engine
+takes five times as long to group them. More would be too many to hold."""
 _WORD = 1 << 64
 _OF_POINTS = (
     "count() AS points, countIf(isNaN(value)) AS lacking, min(if(isNaN(value), inf, value)) AS lowest,"

@@ -9,8 +9,8 @@ from fleetlog_query.language.values import ROLLUP_STEPS, Window
 from fleetlog_query.series.series_query import SeriesQuery
 
 MANY_POINTS = 300_000
-"""So many points take longer to read than a chart may: buckets get as wide as those of `rollup` where that leaves at
-least half as many of them as were asked for."""
+"""Number of points that take longer to read than a chart may: from it on, buckets get as wide as those of `rollup`,
+where that leaves at least half as many buckets as were asked for."""
 _WIDE = 1 << 62
 
 

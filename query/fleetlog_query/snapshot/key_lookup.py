@@ -25,13 +25,13 @@ from fleetlog_query.sql.packed import POINT_ORDER_SQL, value_of
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 EARLY = 256
-"""Of so many runs the last points are read before it is known which of them went on."""
+"""Maximum runs whose last points are read before it is known which of them went on."""
 Pairs = set[tuple[bytes, str]]
 """Keys of runs."""
 
 
 class PastKeys:
-    """Of some runs of a namespace, at a position."""
+    """Keys of some runs of a namespace, at a position."""
 
     def __init__(
         self, warehouse: CancellableWarehouse, namespace: str, runs: Mapping[bytes, run_pb2.Run], as_of: AsOf,
@@ -43,7 +43,7 @@ class PastKeys:
         self._as_of = as_of
         self._timeout_seconds = timeout_seconds
         self.params: dict[bytes, dict[str, tuple[float, str, int]]] = {}
-        """Of the params that were put: number, or NaN, text and type, as `attrs` has them."""
+        """Values of the params that were put: number, or NaN, text and type, as `attrs` has them."""
 
     def put(self, mask: ReadMask, spoken: frozenset[str]) -> None:
         """What the mask names into the runs, instead of what is in them; of metrics, those that are `spoken` of as they
@@ -123,7 +123,7 @@ class PastKeys:
         return changed
 
     def _last_points(self, run_ids: Iterable[bytes], keys: Iterable[str]) -> Answer:
-        """Of the points before the position, the last ones."""
+        """Last points before the position."""
         binds = Binds()
         where = (
             f"namespace = {binds.text(self._namespace)} AND run_id IN {binds.run_ids(sorted(run_ids))}"
@@ -138,7 +138,7 @@ class PastKeys:
         )
 
     def _put_metrics(self, went_on: Pairs, early: Future[Answer] | None) -> None:
-        """Those that they had, instead of none. `early`: as _last_points, maybe of more."""
+        """Metrics that the runs had, instead of none. `early`: as _last_points, maybe of more."""
         try:
             answer = early.result() if early is not None else None
         except TooMuchToRead:

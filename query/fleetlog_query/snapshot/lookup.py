@@ -28,7 +28,7 @@ from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from fleetlog_query.warehouse.pattern_statement import steps_of
 
 CONDITIONS = 100_000
-"""Of all runs together: working them out holds up everybody else in the process, some microseconds each."""
+"""Maximum conditions of all runs together: each takes some microseconds and holds up everybody else in the process."""
 
 
 def sources_of(query: PageQuery) -> list[Key | Series]:
@@ -56,7 +56,7 @@ class PastRuns:
         self._timeout_seconds = timeout_seconds
 
     def found(self, run_ids: Sequence[bytes]) -> Iterator[PageRow]:
-        """Those that belonged to the search, wherever in its order. ValueError for one with functions of series."""
+        """Runs that belonged to the search, wherever in its order. ValueError for one with functions of series."""
         query = self._query
         then = self._warehouse.beside(lambda: self._then(run_ids))
         kinds: dict[str, frozenset[str] | None] = {}

@@ -19,7 +19,7 @@ from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.packed import HIGH_SQL, LOW_SQL, POINT_ORDER_SQL, value_of
 
 PLACE_BITS = 20
-"""Of `ver` of params and tags: log offset << 20 | place in the record."""
+"""Low bits of `ver` of params and tags: log offset << 20 | place in the record."""
 _MOST = 1 << 43
 STATE_COLUMNS = ("name", "user", "state", "start_time", "end_time", "parent_run_id", "deleted")
 POINTS_BOUND = f"max_rows_to_read = {limits.FILTER_POINTS}, use_index_for_in_with_subqueries_max_values = 0"

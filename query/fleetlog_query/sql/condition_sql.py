@@ -41,7 +41,7 @@ _COUNTED_KEYS = 8
 """From more keys than this in one AND their matches are counted in one pass instead of met as sets; in a window, where
 analysis is most of the work, from more than one."""
 _KEPT_LEAVES = 20
-"""So many conditions of an AND, the first, choose the runs that its windows look at."""
+"""Maximum plain conditions of an AND that choose the runs that its windows look at: the first ones."""
 WHOLE, TRUTH = event_pb2.Param.WHOLE_FIELD_NUMBER, event_pb2.Param.TRUTH_FIELD_NUMBER
 """Types of params in `attrs`."""
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
@@ -157,7 +157,7 @@ class _Compiler:
         return f"({present} AND {self._test(leaf, STATE_NAME_SQL if numeric and not leaf.numeric else sql)})"
 
     def _computed(self, leaf: Leaf, among: tuple[Plan, ...]) -> str:
-        """Of more than one thing, or of a function."""
+        """Condition on more than one value, or on a function."""
         sources = reads(leaf)
         if all(isinstance(source, Key) and source.kind == "attributes" for source in sources):
             parts = {source: attribute_sql(source.key) for source in sources}
@@ -238,7 +238,7 @@ class _Compiler:
         return f"{left} {operator} {rights[0]}"
 
     def _exact(self, leaf: Leaf, left: str) -> str:
-        """Of a row of `attrs`: a whole param by its text where the number is not exact, another by its number."""
+        """Condition on a row of `attrs`: a whole param by its text where its number is not exact, others by number."""
         numbers = [value for value in leaf.values if isinstance(value, float)]
         if leaf.operator == "in":
             plain = [value for value in numbers if not isinstance(value, Whole)]

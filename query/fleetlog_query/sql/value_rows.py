@@ -76,7 +76,7 @@ def _whole(series: Series, scope: Scope, binds: Binds) -> str:
 
 
 def _parts(kept: str, point: str, rows: str, key: str, scope: Scope, binds: Binds) -> tuple[str, str]:
-    """Of rows of `series`; as of a position points stand in for series that went on. And the settings that takes."""
+    """SQL of the rows of `series`, where as of a position points stand in for series that went on; and its settings."""
     if scope.as_of is None:
         return f"SELECT run_id, {kept} {rows}", ""
     changed = changed_series(BY_KEY, _of_key(key, scope, binds), scope.as_of, binds)

@@ -27,7 +27,7 @@ from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from fleetlog_query.warehouse.holding import Holding, answer_size
 
 READ_SECONDS = 60.0
-"""Of one statement: a stream as a whole takes as long as its reader."""
+"""Maximum seconds of one statement: a stream as a whole takes as long as its reader."""
 DENSE_BLOCK = 5_000
 SCATTERED_BLOCK = 20_000
 """Runs whose ids are all over the table are read many at a time: whatever they are, most of it is read."""
@@ -40,7 +40,7 @@ AHEAD = 2
 MESSAGE_COPIES = 4
 """A run as a message takes about this many times its encoded size."""
 MESSAGE_BYTES = limits.PAGE_BYTES
-"""Of the runs in one response."""
+"""Maximum bytes of the runs in one response."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from fleetlog_core.position import to_proto
 from fleetlog_proto.v1 import run_pb2, watch_pb2
 
 RESPONSE_BYTES = limits.PAGE_BYTES
-"""Of the runs in one response: what is more goes in several."""
+"""Maximum bytes of the runs in one response: more of them go in several."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Snapshot:
 
     @classmethod
     def of(cls, position: Mapping[Partition, int], runs: Sequence[run_pb2.Run], number: int) -> Snapshot:
-        """Of runs in order."""
+        """Snapshot of these runs, which are in order."""
         digests = {run.run_id: hash(run.SerializeToString(deterministic=True)) for run in runs}
         return cls(position, {run.run_id: run for run in runs}, digests, number)
 

@@ -26,7 +26,7 @@ CLOCK_SECONDS = 1.0
 """How often a filter that asks for now() is looked at though nothing was applied."""
 SEARCH_SECONDS = 10.0
 WATCHES = 1_000
-"""Of one server."""
+"""Maximum watches of one server."""
 
 
 @dataclass(frozen=True)

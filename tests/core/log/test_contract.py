@@ -267,7 +267,7 @@ class Breakable:
 
 @pytest.fixture(params=["sqlite", "kafka"])
 def breakable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Breakable]:
-    """Of the engines of which an append that was accepted can fail."""
+    """An engine in which an append that was accepted can fail."""
     with ExitStack() as after:
         if request.param == "sqlite":
             log: EventLog = SqliteLog(tmp_path / "log.sqlite", {EVENTS: 2})

@@ -9,11 +9,12 @@ from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import Answer, Column, Statement, TimedOut, WarehouseRefused, WarehouseUnavailable
 
 from tests.core.serving.numbers import numbers
+from tests.warehouses import Untouched
 
 STATEMENT = Statement("SELECT 1")
 
 
-class Answering:
+class Answering(Untouched):
     """A warehouse that answers each select alike, or fails."""
 
     def __init__(self, error: Exception | None = None) -> None:
@@ -28,15 +29,6 @@ class Answering:
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
         if self._error is not None:
             raise self._error
-
-    def execute(self, statement: Statement) -> None:
-        raise NotImplementedError
-
-    def version(self, table: str) -> int | None:
-        return None
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def test_what_statements_read_and_bring() -> None:

@@ -58,5 +58,5 @@ def _look_at_inserts(path: Path) -> None:
 
 
 def _priority() -> int:
-    """Of this thread."""
+    """Priority of this thread."""
     return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())

@@ -29,6 +29,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.warehouse.engines import chdb, clickhouse
+from tests.profiles import examples
 
 ENGINES = ["chdb", "clickhouse", "clickhouse-lz4"]
 NUMBER = itertools.count()
@@ -92,7 +93,7 @@ def same_bytes(found: Array | list[str], sent: Array) -> None:
 
 
 @pytest.mark.parametrize("type_name", INTEGERS)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10))
 @given(data=st.data())
 def test_integers_to_their_extremes(warehouse: Warehouse, type_name: str, data: st.DataObject) -> None:
     info = np.iinfo(INTEGERS[type_name])
@@ -101,14 +102,14 @@ def test_integers_to_their_extremes(warehouse: Warehouse, type_name: str, data: 
     same_bytes(back(warehouse, type_name, sent), sent)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20))
 @given(values=st.lists(st.floats(), max_size=20))
 def test_floats_to_the_last_bit(warehouse: Warehouse, values: list[float]) -> None:
     sent = np.array([*values, math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.7976931348623157e308])
     same_bytes(back(warehouse, "Float64", sent), sent)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10))
 @given(values=st.lists(st.integers(-2_208_988_800_000, 10_413_791_999_999), min_size=1, max_size=20))
 def test_times_in_milliseconds(warehouse: Warehouse, values: list[int]) -> None:
     sent = np.array(values, np.int64)
@@ -116,7 +117,7 @@ def test_times_in_milliseconds(warehouse: Warehouse, values: list[int]) -> None:
 
 
 @pytest.mark.parametrize("type_name", RAW)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10))
 @given(data=st.data())
 def test_raw_bytes_with_their_nuls(warehouse: Warehouse, type_name: str, data: st.DataObject) -> None:
     size = RAW[type_name]
@@ -125,7 +126,7 @@ def test_raw_bytes_with_their_nuls(warehouse: Warehouse, type_name: str, data: s
     same_bytes(back(warehouse, type_name, sent), sent)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(values=st.lists(TEXT, max_size=20))
 def test_texts_whatever_is_in_them(warehouse: Warehouse, values: list[str]) -> None:
     sent = [*values, *HOSTILE, "x" * 20_000]
@@ -327,7 +328,7 @@ def test_a_wrong_statement_is_refused_and_harms_no_other(warehouse: Warehouse, s
     assert warehouse.select(Statement("SELECT 1 AS x")).array("x").tolist() == [1]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50))
 @given(text=TEXT, texts=st.lists(TEXT, max_size=5))
 def test_bound_texts_are_values(warehouse: Warehouse, text: str, texts: list[str]) -> None:
     sql = "SELECT {a:String} AS a, length({b:Array(String)}) AS n, {a:String} IN {b:Array(String)} AS found"
@@ -344,7 +345,7 @@ def test_hostile_texts_are_values(warehouse: Warehouse, text: str) -> None:
     assert (answer.texts("a"), answer.texts("b")) == ([text], [text])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30))
 @given(
     whole=st.integers(-(2**63), 2**63 - 1),
     real=st.floats(),

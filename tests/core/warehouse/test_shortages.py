@@ -27,7 +27,7 @@ from fleetlog_core.warehouse.port import (
 from tests.ingest.materializer.builders import in_own_process
 
 ROWS = (20, 20_000)
-"""Of a small insert and of a load, which take two ways into the engine."""
+"""Rows of a small insert and of a load, which take two ways into the engine."""
 
 
 def _files() -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,34 +16,24 @@ from fleetlog_core.log.port import EVENTS, EventLog, Partition
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.serving.server import GrpcServer
-from fleetlog_core.warehouse.port import Answer, Column, Statement, Warehouse, WarehouseUnavailable
+from fleetlog_core.warehouse.port import Answer, Statement, Warehouse, WarehouseUnavailable
 from fleetlog_ingest.gateway.run_watch import AGAIN_SECONDS
 from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
 from google.rpc import error_details_pb2, status_pb2
+
+from tests.warehouses import Untouched
 
 RUN = bytes(range(16))
 WRITER = bytes(range(16, 32))
 SECONDS = 30.0
 
 
-class NoWarehouse:
+class NoWarehouse(Untouched):
     """A warehouse that does not answer."""
 
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
         raise WarehouseUnavailable("it does not answer")
-
-    def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
-        raise WarehouseUnavailable("it does not answer")
-
-    def execute(self, statement: Statement) -> None:
-        raise WarehouseUnavailable("it does not answer")
-
-    def version(self, table: str) -> int | None:
-        return None
-
-    def close(self) -> None:
-        pass
 
 
 @dataclass

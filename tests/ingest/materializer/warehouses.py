@@ -10,28 +10,27 @@ from fleetlog_core.log.port import CONTROL, EVENTS, EventLog, Partition
 from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.warehouse.chdb import ChdbWarehouse
 from fleetlog_core.warehouse.migrate import migrate
-from fleetlog_core.warehouse.port import Answer, Column, Statement, Warehouse
+from fleetlog_core.warehouse.port import Column, Warehouse
 from fleetlog_ingest import replay
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.loop import Materializer
+
+from tests.warehouses import Wrapped
 
 
 class Crash(Exception):
     """The process died here."""
 
 
-class Watched:
+class Watched(Wrapped):
     """The warehouse, with a call before and after each insert: (number from 0, table, columns, whether after)."""
 
     def __init__(
         self, warehouse: Warehouse, watch: Callable[[int, str, Mapping[str, Column], bool], None] | None = None
     ) -> None:
-        self._warehouse = warehouse
+        super().__init__(warehouse)
         self._watch = watch
         self.inserts = 0
-
-    def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
-        return self._warehouse.select(statement, timeout_seconds=timeout_seconds)
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
         number = self.inserts
@@ -41,15 +40,6 @@ class Watched:
         self._warehouse.insert(table, columns, token)
         if self._watch is not None:
             self._watch(number, table, columns, True)
-
-    def execute(self, statement: Statement) -> None:
-        self._warehouse.execute(statement)
-
-    def version(self, table: str) -> int | None:
-        return None
-
-    def close(self) -> None:
-        self._warehouse.close()
 
 
 def opened(path: Path) -> ChdbWarehouse:

@@ -41,11 +41,11 @@ OnStuck = Callable[[Partition, int, int], None]
 FETCH_WAIT_MILLIS = 100
 """How long a broker holds a fetch that finds nothing; a partition that is new or sought waits for it to end."""
 SLICE_SECONDS = 0.05
-"""The driver can't be woken: a waiting poll looks up that often."""
+"""Seconds after which a waiting poll looks up: the driver can't be woken."""
 JOIN_SECONDS = 0.2
-"""The same in a rebalance, where every look up may miss its outcome."""
+"""Seconds after which a poll in a rebalance looks up; each such look may miss the rebalance's outcome."""
 DRIVE_SECONDS = 1.0
-"""A member that still has fetched records takes part in the group at least that often."""
+"""Maximum seconds between two turns of a member in its group while it still has fetched records."""
 _MOVED = (
     CommitFailedError,
     FencedInstanceIdError,
@@ -78,7 +78,7 @@ class Member:
         self._closed = False
         self._membership = Membership()
         self._waiting: dict[Partition, deque[Record]] = {}
-        """Of each partition that is taken up: what was fetched and not handed out."""
+        """Records that were fetched and not handed out yet, for each partition that is taken up."""
         self._fetched_to: dict[Partition, int] = {}
         self._turn = 0
         self._drive_at = 0.0

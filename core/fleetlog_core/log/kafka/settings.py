@@ -48,9 +48,9 @@ class KafkaSettings:
     bootstrap: tuple[str, ...]
     """host:port of some brokers; the others are found through them."""
     prefix: str = "fleetlog"
-    """Of topics and consumer groups, so that several fleetlogs can share a cluster."""
+    """Prefix of the names of topics and consumer groups, so that several fleetlogs can share a cluster."""
     partitions: int = 16
-    """Of the events topic. For good: with another number, a run's records would be in two partitions."""
+    """Partitions of the events topic. For good: with another number, a run's records would be in two partitions."""
     replication: int = 3
     retention_millis: int = -1
     """-1 = for ever, as an event log must; other values need `may_lose_events`."""

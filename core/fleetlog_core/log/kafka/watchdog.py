@@ -27,7 +27,7 @@ class Watchdog:
         return self._strikes[partition]
 
     def quiet(self, partitions: Iterable[Partition], now: float) -> list[Partition]:
-        """Those of the partitions that are due for a look. One that is new begins now; others are forgotten."""
+        """Partitions that are due for a look. A new one begins now; partitions that are not given are forgotten."""
         self._since = {partition: self._since.get(partition, now) for partition in partitions}
         self._strikes = {partition: count for partition, count in self._strikes.items() if partition in self._since}
         return sorted(partition for partition, since in self._since.items() if now - since >= self._seconds)

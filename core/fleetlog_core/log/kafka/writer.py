@@ -66,9 +66,9 @@ class Writer:
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._open: dict[_Append, None] = {}
-        """Those whose callers wait, oldest first."""
+        """Appends whose callers wait, oldest first."""
         self._held: dict[_Append, None] = {}
-        """Those that take memory: the open ones, and others that the driver did not let go of in time."""
+        """Appends that take memory: the open ones, and others that the driver did not let go of in time."""
         self._bytes = 0
         self._is_broken = False
         """An append failed, and the producer that had it is not replaced yet."""
@@ -240,7 +240,7 @@ class Writer:
 
 
 def _until(items: Iterable[_Append], when: float) -> list[_Append]:
-    """Those whose time is over then, of items in the order in which it ends."""
+    """Items whose time is over at `when`; they are given in the order in which it ends."""
     return list(takewhile(lambda item: item.until <= when, items))
 
 

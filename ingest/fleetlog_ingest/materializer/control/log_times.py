@@ -13,7 +13,7 @@ SPANS = (1, 3_600_000)
 
 
 def time_rows(partition: Partition, records: Sequence[Record], partitions: int) -> list[Row]:
-    """Of consecutive records of a partition; `partitions` is how many its topic has.
+    """Rows of consecutive records of a partition; `partitions` is how many its topic has.
 
     However the records of a log are cut into batches, merged they are the same rows.
     """

@@ -26,7 +26,7 @@ class ImportColumns:
 
     runs: int = 0
     namespaces: list[str] = field(default_factory=list)
-    """Of each table, like the next two."""
+    """Namespace of each table; the next two lists have an entry for each table too."""
     experiments: list[int] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
@@ -127,7 +127,7 @@ class RunColumns:
 
     @classmethod
     def of(cls, found: ImportColumns) -> RunColumns:
-        """Of what was gathered (at least one run)."""
+        """Columns of what was gathered (at least one run)."""
         namespaces = in_order(found.namespaces)
         codes, ids = np.repeat(namespaces.codes, found.counts), np.concatenate(found.ids)
         words = np.frombuffer(ids.tobytes(), dtype=">u8").reshape(-1, 2)

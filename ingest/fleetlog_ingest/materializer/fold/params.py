@@ -25,7 +25,7 @@ class Values:
     types: Sequence[int]
 
     def only(self, places: Sequence[int]) -> Values:
-        """Those at some places."""
+        """Values at some places."""
         return Values(
             [self.keys[place] for place in places],
             [self.texts[place] for place in places],

@@ -56,7 +56,7 @@ def runs_with_repeats(
 def load_content(
     warehouse: Warehouse, repeats: Mapping[RunKey, Sequence[frame_pb2.Frame]], first: int
 ) -> dict[RunKey, RunContent]:
-    """What of the runs' repeats is in the tables, of records before offset `first`."""
+    """Content of the runs' repeats that the tables have, from records before offset `first`."""
     found = {run: RunContent() for run in repeats}
     by_namespace: defaultdict[str, list[bytes]] = defaultdict(list)
     for namespace, run_id in repeats:

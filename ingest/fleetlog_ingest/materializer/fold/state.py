@@ -39,7 +39,7 @@ class RunContent:
     tags: set[tuple[str, str]] = field(default_factory=set)
     """Key and text of each that was ever set."""
     paths: set[str] = field(default_factory=set)
-    """Of artifacts."""
+    """Paths of artifacts."""
     told: set[tuple[bytes, int]] = field(default_factory=set)
     """Writer and sequence of events of which the run has a problem."""
 

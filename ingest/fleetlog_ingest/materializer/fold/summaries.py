@@ -97,7 +97,7 @@ def _aggregates(values: F64, nan: npt.NDArray[np.bool_] | None, starts: I64, cou
 
 
 def _narrow(places: I64, owner: I64, keys: npt.NDArray[Any], highest: bool) -> I64:
-    """Of the candidates at `places` (in order of owner) keep those whose key is extreme for their owner."""
+    """Candidates at `places` (in order of owner) whose key is extreme for their owner."""
     owners = owner[places]
     at = np.flatnonzero(np.concatenate((np.ones(1, np.bool_), owners[1:] != owners[:-1])))
     extreme = (np.maximum if highest else np.minimum).reduceat(keys, at)

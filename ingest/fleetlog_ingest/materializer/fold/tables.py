@@ -27,7 +27,7 @@ LAST = ("runs", "writers")
 """After both lanes. A batch that broke off is folded again from the state before it, so what that state is read from
 comes last: a `runs` row of the batch says that everything above is in, a `writers` row that all is."""
 OF_THE_STORE = ("pending_artifacts", "artifacts", "problems")
-"""Of these a batch that is done again may have other rows: what the object store answered was another thing then."""
+"""Tables of which a batch that is done again may have other rows: the object store may have answered otherwise."""
 EVENT_TABLES = (*FIRST, *LANES[0], *LANES[1], *LAST)
 
 CONTROL_TABLES = ("outcomes", "experiments")

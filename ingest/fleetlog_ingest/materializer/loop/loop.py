@@ -233,7 +233,7 @@ class Materializer:
         return max(0, self._policy.waiting_bytes - sum(waiting.size for waiting in self._open.values()))
 
     def _take_up_one(self, consumer: Consumer, assigned: frozenset[Partition]) -> None:
-        """Of those that came. It may have a batch to finish, so the next one has its own turn."""
+        """Take up one partition of those that came. It may have a batch to finish, so the next one has its own turn."""
         for partition in sorted(assigned - self._open.keys()):
             try:
                 start = self._recover(consumer, partition)

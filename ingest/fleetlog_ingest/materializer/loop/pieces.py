@@ -90,7 +90,7 @@ class Pieces:
         return EventFold(state, number, next_offset, stored, self.refused, self._limits, why).fold(records)
 
     def stored_token(self) -> str:
-        """What of the batch's insert tokens tells one answer of the object store from another; empty when all is there.
+        """Part of the insert tokens that tells one answer of the object store from another; empty when all is there.
 
         A token that was used stands for the rows of its insert, and others would be passed over.
         """

@@ -18,7 +18,7 @@ class Waiting:
     """Where the partition goes on, what waits, and whether all that was applied is confirmed in the group."""
 
     next_offset: int
-    """Of the record that follows those that wait."""
+    """Offset of the record that follows the waiting ones."""
     confirmed: bool = True
     weight: int = 0
     size: int = 0

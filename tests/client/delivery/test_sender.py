@@ -1,0 +1,153 @@
+"""The threads of a delivery may die of anything, at any time: they begin again, and what is lost is told."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fleetlog._delivery.delivery import Delivery
+from fleetlog._events.items import Fact, Row, Writer
+from fleetlog._transport.connection import Connection
+from fleetlog_core.ids import new_random_id
+from fleetlog_proto.v1 import event_pb2
+
+from tests.client.delivery.test_delivery import BACKOFF, Story, row, writer
+from tests.client.gateway import House, house
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+def delivery(place: House) -> Iterator[Delivery]:
+    one = Delivery(Connection(place.target), backoff_seconds=BACKOFF)
+    yield one
+    one.close()
+
+
+def kill(thread: threading.Thread, error: type[BaseException]) -> None:
+    """Raise the error in the thread, wherever it is."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(error))
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("error", [SystemExit, MemoryError, RecursionError, KeyboardInterrupt])
+def test_a_sender_that_dies_begins_again_at_the_next_put(
+    place: House, delivery: Delivery, error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    one = writer()
+    delivery.add(one)
+    assert delivery.flush(30.0)
+    for step in range(3):
+        before = delivery._thread
+        assert before is not None
+        generation = delivery._stream.generation
+        kill(before, error)
+        # What it waits for has to come before it hears of it.
+        delivery.outbox.put(row(one, 2 * step))
+        wait_until(lambda: not before.is_alive() or delivery._stream.generation > generation)  # noqa: B023
+        delivery.outbox.put(row(one, 2 * step + 1))
+        assert delivery.flush(30.0)
+    assert Story(place).steps[one.writer_id] == list(range(6))
+    assert sum(error.__name__ in record.message for record in caplog.records) <= 1
+
+
+def test_a_watch_that_dies_begins_again(place: House) -> None:
+    delivery = Delivery(Connection(place.target), backoff_seconds=BACKOFF, silence_seconds=0.2)
+    delivery.add(writer())
+    before = delivery._watcher
+    assert before is not None
+    kill(before, SystemExit)
+    wait_until(lambda: not before.is_alive())
+    assert delivery.flush(30.0)
+    assert delivery._watcher is not before
+    delivery.close()
+
+
+@pytest.mark.parametrize("error", [MemoryError, RecursionError, SystemExit])
+def test_what_was_taken_when_framing_fails_is_framed_again(
+    place: House, delivery: Delivery, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = writer(), writer()
+    frames = delivery._requests.framer.frames
+    failures = iter([error] * 3)
+
+    def failing(items: Any) -> Any:
+        """Some frames, then the error: the sequences of what was made were given out."""
+        for made in frames(items):
+            yield made
+            if (kind := next(failures, None)) is not None:
+                raise kind
+
+    monkeypatch.setattr(delivery._requests.framer, "frames", failing)
+    delivery.add(one)
+    delivery.add(other)
+    for step in range(100):
+        delivery.outbox.put(row(one, step))
+        delivery.outbox.put(row(other, step))
+    assert delivery.flush(30.0)
+    story = Story(place)
+    assert story.steps[one.writer_id] == story.steps[other.writer_id] == list(range(100))
+    assert delivery.account.lost_points == 0
+
+
+def test_a_writer_that_no_frame_can_be_made_of_holds_up_no_other(
+    place: House, delivery: Delivery, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = writer(), writer()
+    bad.rank = "3"  # type: ignore[assignment]
+    for one in (bad, good):
+        delivery.add(one)
+    for step in range(10):
+        delivery.outbox.put(row(bad, step))
+        delivery.outbox.put(row(good, step))
+    assert delivery.flush(30.0)
+    assert delivery.pending() == ""
+    story = Story(place)
+    assert story.steps[good.writer_id] == list(range(10))
+    assert bad.writer_id not in story.steps
+    assert delivery.account.lost_points == 10
+    assert f"run {bad.run_id.hex()}: nothing of it can be encoded" in caplog.text
+
+
+def test_an_item_that_cannot_be_encoded_costs_itself_and_its_run_is_told(place: House, delivery: Delivery) -> None:
+    one = writer()
+    delivery.add(one)
+    delivery.outbox.put(row(one, 1))
+    delivery.outbox.put(Row(one, ("x",), [object()], 2, 1_000))  # type: ignore[list-item]
+    delivery.outbox.put(row(one, 3))
+    assert delivery.flush(30.0)
+    story = Story(place)
+    assert story.steps[one.writer_id] == [1, 3]
+    assert story.told[one.writer_id] == 1
+
+
+def test_without_threads_to_start_it_begins_with_the_next_put(
+    place: House, delivery: Delivery, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_thread(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    one = Writer("default", new_random_id(), new_random_id(), None, "Default", event_pb2.RunStarted(), experiment_id=0)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", no_thread)
+        delivery.add(one)
+        delivery.outbox.put(row(one, 0))
+    assert "no thread can be started" in caplog.text
+    delivery.outbox.put(Fact(one, event_pb2.Event(tags_set=event_pb2.TagsSet(tags={"a": "b"}))))
+    assert delivery.flush(30.0)
+    assert Story(place).steps[one.writer_id] == [0]

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.layers import FOLDERS, LAYERS, SMOKES, layer_of
+
+TESTS = Path(__file__).parents[1]
+
+
+def test_every_folder_and_file_that_has_a_layer_is_there() -> None:
+    assert set(FOLDERS.values()) == set(LAYERS)
+    gone = [
+        path for path in (*FOLDERS, *SMOKES) if not (TESTS / path).is_dir() and not (TESTS / f"{path}.py").is_file()
+    ]
+    assert gone == []
+
+
+def test_every_test_has_a_layer() -> None:
+    for path in TESTS.rglob("test_*.py"):
+        assert layer_of(path.relative_to(TESTS).with_suffix("").as_posix()) in LAYERS
+
+
+def test_the_longest_path_holds() -> None:
+    assert layer_of("core/test_ids") == "unit"
+    assert layer_of("core/log/test_contract") == "engine"
+    assert layer_of("core/log/kafka/test_url") == "unit"
+    with pytest.raises(KeyError):
+        layer_of("elsewhere/test_it")
+
+
+def test_who_asks_for_a_server_is_of_its_layer() -> None:
+    assert layer_of("query/selection/test_selection", ("embedded", "fleet")) == "server"
+    assert layer_of("deploy/test_up", ("embedded",)) == "crash"

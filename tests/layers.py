@@ -1,0 +1,151 @@
+"""Layers of the tests: a marker for each, set by folder and by the fixtures that a test asks for. No test is decorated.
+
+    unit     one process, no port, no engine: a tenth of a second at most
+    engine   an engine behind a port of core: SQLite, chDB in a process, or a server that tests/servers.py names
+    server   gRPC over a socket: the gateway, the query service or all of `fleetlog up`
+    crash    processes that are started, killed and starved, and whole deployments
+
+Tests of the server layer that answer for one RPC each, and for the main path, have the marker `smoke` too. A test that
+asks for an embedded server is of the server layer at least, wherever its file is.
+
+FLEETLOG_UNIT_SECONDS: a unit test that takes more seconds of its thread's CPU time fails; unset = none does. They are
+seconds of a quiet machine: on one that is slower, or busy, as many more are allowed as a loop takes longer there. A
+test by Hypothesis may take as long for each ten examples of the profile.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Generator, Mapping
+
+import pytest
+
+from tests.profiles import EXAMPLES
+
+LAYERS = ("unit", "engine", "server", "crash")
+"""From quick to slow: of two that hold for a test, the later one is its layer."""
+SMOKE = "smoke"
+EMBEDDED = "embedded"
+LOOP_SECONDS = 0.012
+"""Seconds of CPU time that the loop of `_slowness` takes on a quiet machine."""
+_UNIT_SECONDS = float(os.environ.get("FLEETLOG_UNIT_SECONDS", "inf"))
+
+FOLDERS: Mapping[str, str] = {
+    "client": "unit",
+    "client/cli/test_commands": "server",
+    "client/cli/test_odd_texts": "server",
+    "client/cli/test_watch": "crash",
+    "client/delivery": "server",
+    "client/delivery/test_diagnostics": "unit",
+    "client/delivery/test_in_flight": "unit",
+    "client/delivery/test_losses": "crash",
+    "client/delivery/test_outbox": "unit",
+    "client/delivery/test_verdicts": "unit",
+    "client/files": "server",
+    "client/files/test_strange_stores": "unit",
+    "client/runs": "crash",
+    "client/runs/test_never_raises": "server",
+    "client/transport": "server",
+    "client/transport/test_answers": "unit",
+    "client/views/test_watching": "crash",
+    "core": "unit",
+    "core/log": "engine",
+    "core/log/kafka/test_rebalances": "unit",
+    "core/log/kafka/test_settings": "unit",
+    "core/log/kafka/test_url": "unit",
+    "core/log/kafka/test_watchdog": "unit",
+    "core/objects": "engine",
+    "core/serving": "server",
+    "core/serving/test_budget": "unit",
+    "core/serving/test_diagnostics": "unit",
+    "core/serving/test_measured": "unit",
+    "core/serving/test_telemetry": "unit",
+    "core/test_holder": "engine",
+    "core/test_migrate": "crash",
+    "core/warehouse": "engine",
+    "core/warehouse/test_blocks": "unit",
+    "core/warehouse/test_native_texts": "unit",
+    "deploy": "crash",
+    "deploy/settings": "unit",
+    "deploy/test_dashboards": "unit",
+    "docs": "unit",
+    "end_to_end": "server",
+    "end_to_end/test_cluster": "crash",
+    "end_to_end/test_costly_searches": "crash",
+    "end_to_end/test_floods": "crash",
+    "end_to_end/test_full_disk": "crash",
+    "end_to_end/test_growing_up": "crash",
+    "end_to_end/test_kill": "crash",
+    "end_to_end/test_unread_answers": "crash",
+    "examples": "unit",
+    "faults": "crash",
+    "ingest": "unit",
+    "ingest/gateway": "server",
+    "ingest/gateway/test_allowance": "unit",
+    "ingest/gateway/test_imports": "engine",
+    "ingest/gateway/test_screen": "unit",
+    "ingest/gateway/test_subsets": "unit",
+    "ingest/materializer/loop": "engine",
+    "ingest/materializer/loop/test_kill": "crash",
+    "ingest/materializer/loop/test_policies": "unit",
+    "ingest/materializer/loop/test_progress": "unit",
+    "ingest/materializer/fold/test_repeats": "engine",
+    "ingest/materializer/state": "engine",
+    "ingest/test_imported_before": "engine",
+    "ingest/test_losses": "engine",
+    "ingest/test_orphans": "engine",
+    "ingest/test_replay": "engine",
+    "query": "unit",
+    "query/runs/test_run_columns": "engine",
+    "query/snapshot": "engine",
+    "query/sql": "engine",
+    "query/warehouse/test_cancellable": "server",
+    "query/warehouse/test_costly_patterns": "server",
+    "query/watch/test_run_watching": "engine",
+}
+"""Layer of what is in a folder or a file below tests/; the longest path holds."""
+SMOKES = ("end_to_end/test_every_call", "end_to_end/test_main_path")
+
+
+def layer_of(path: str, fixtures: tuple[str, ...] = ()) -> str:
+    """The layer of a test in a file, named below tests/ and without its suffix. KeyError for a folder without one."""
+    parts = path.split("/")
+    prefixes = ("/".join(parts[:count]) for count in range(len(parts), 0, -1))
+    layer = next((FOLDERS[prefix] for prefix in prefixes if prefix in FOLDERS), None)
+    if layer is None:
+        raise KeyError(f"tests/layers.py says of no layer for {path}")
+    return "server" if layer in ("unit", "engine") and EMBEDDED in fixtures else layer
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    root = config.rootpath / "tests"
+    for item in items:
+        path = item.path.relative_to(root).with_suffix("").as_posix()
+        item.add_marker(layer_of(path, tuple(getattr(item, "fixturenames", ()))))
+        if path in SMOKES:
+            item.add_marker(SMOKE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    before = time.thread_time()
+    result = yield
+    spent = time.thread_time() - before
+    if item.get_closest_marker("unit") is not None:
+        by_hypothesis = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        allowed = _UNIT_SECONDS * (EXAMPLES / 10 if by_hypothesis else 1)
+        if spent > allowed and spent > (allowed := allowed * _slowness()):
+            pytest.fail(f"a unit test took {spent:.2f} s of CPU time, more than {allowed:.2f}", pytrace=False)
+    return result
+
+
+def _slowness() -> float:
+    """Times that a loop takes longer than on a quiet machine, by the median of some tries; 1 at least."""
+    tries = []
+    for _ in range(9):
+        before = time.thread_time()
+        sum(number * number for number in range(200_000))
+        tries.append(time.thread_time() - before)
+    return max(1.0, statistics.median(tries) / LOOP_SECONDS)

@@ -1,0 +1,33 @@
+"""Searches of one experiment in this process: by the searcher itself, without gRPC between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fleetlog_core.warehouse.port import Warehouse
+from fleetlog_query.experiments import Experiments
+from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
+
+SECONDS = 60.0
+
+
+class Searching:
+    """Finds the ids of runs."""
+
+    def __init__(self, warehouse: Warehouse, experiment: str, namespace: str = "default") -> None:
+        self._searcher = Searcher(CancellableWarehouse(warehouse), b"key")
+        self._namespace = namespace
+        self._experiment = Experiments(warehouse).by_name(namespace, experiment, SECONDS).experiment_id
+
+    def found(self, filter: str = "", order_by: Sequence[str] = (), page_size: int = 1_000) -> list[str]:  # noqa: A002
+        """Ids of all the runs that match, in order, page by page."""
+        search = Search(self._namespace, (self._experiment,), filter, tuple(order_by), page_size)
+        found: list[str] = []
+        while True:
+            page = self._searcher.search(search, SECONDS)
+            found += [run.run_id for run in page.runs]
+            if not page.next_page_token:
+                return found
+            search = replace(search, page_token=page.next_page_token)

@@ -1,0 +1,285 @@
+"""All pages of a search together are the search as of the first one, whatever is written between and during them.
+
+Only what is written while the first page is read may be on that page: then the others have the rest.
+
+Random logs; a writer that goes on by single inserts between the pages and between the statements of a page; and the
+search as of the position, which tests of its own hold against a fold, once all is quiet.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from fleetlog_core.errors import FailedPrecondition, InvalidArgument
+from fleetlog_core.log.port import CONTROL, EVENTS, Partition
+from fleetlog_core.warehouse.migrate import migrate
+from fleetlog_core.warehouse.port import Answer, TooMuchToRead, Warehouse
+from fleetlog_proto.v1 import run_pb2, scope_pb2
+from fleetlog_query.changes import changed_runs as touches
+from fleetlog_query.changes.position import Pins
+from fleetlog_query.pages import latest_runs as window
+from fleetlog_query.runs.documents import Documents
+from fleetlog_query.runs.read_mask import parse_read_mask
+from fleetlog_query.search.documents import PageDocuments
+from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.snapshot import key_lookup as past_keys
+from fleetlog_query.snapshot import lookup as past_runs
+from fleetlog_query.snapshot import snapshot_pages as pinned
+from fleetlog_query.snapshot.key_lookup import PastKeys
+from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from tests.core.warehouse.engines import chdb, clickhouse
+from tests.profiles import examples
+from tests.query.histories import PARTITIONS, Writing, history
+from tests.query.random_filters import FILTER, ORDER
+from tests.query.stepping import Interrupted, Stepped
+
+SECONDS = 60.0
+EXPERIMENTS = (0, 1, 2)
+ALL, ACTIVE = scope_pb2.DELETED_VIEW_ALL, scope_pb2.DELETED_VIEW_ACTIVE
+MASK = parse_read_mask([])
+RUNS = [bytes([1, 139, place]) + random.Random(place).randbytes(13) for place in range(12)]
+CHANGING = [
+    "metrics.x DESC",
+    "metrics.y",
+    "tags.x",
+    "end_time DESC",
+    "state",
+    "name",
+    "metrics.x - metrics.y",
+    "max(metrics.x)",
+    "max(metrics.y) DESC",
+    "min(metrics.x)",
+    "params.x DESC",
+]
+
+
+@dataclass
+class Found:
+    """What pages brought; `is_loose`: runs changed while the first was read."""
+
+    first: list[run_pb2.Run] = field(default_factory=list)
+    is_loose: bool = False
+    others: list[run_pb2.Run] = field(default_factory=list)
+
+
+class Reader:
+    """A query service."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.searcher = Searcher(CancellableWarehouse(warehouse), b"key", clock=lambda: 1_700_000_000.0)
+        self._documents = Documents(warehouse)
+        self._filling = PageDocuments(CancellableWarehouse(warehouse), self._documents, self.searcher)
+
+    def pages(self, search: Search, found: Found) -> Iterator[AsOf]:
+        """Put a page more into `found` each time, until there is none."""
+        pin: AsOf | None = None
+        while True:
+            page = self.searcher.search(search, SECONDS, MASK)
+            self._filling.fill(page, page.runs, MASK, False, SECONDS)
+            if page.is_first:
+                found.first = page.runs
+                found.is_loose = page.compiled is not None and bool(page.compiled.shown)
+            else:
+                found.others += page.runs
+            assert page.compiled is not None
+            if page.compiled.pin is None:
+                # The only one.
+                assert pin is None
+                assert not page.next_page_token
+                return
+            assert pin in (None, page.compiled.pin)
+            pin = page.compiled.pin
+            yield pin
+            if not page.next_page_token:
+                return
+            search = Search(**{**vars(search), "page_token": page.next_page_token})
+
+    def then(self, search: Search, pin: AsOf) -> list[run_pb2.Run]:
+        """The whole search as of the position, with all that runs had."""
+        found: list[run_pb2.Run] = []
+        search = Search(**{**vars(search), "as_of": pin, "asked_as_of": b"then", "page_size": 1_000})
+        page = self.searcher.search(search, SECONDS)
+        self._documents.fill(search.namespace, page.runs, MASK, False, SECONDS, pin)
+        found += page.runs
+        assert not page.next_page_token
+        return found
+
+
+def without_metrics(runs: list[run_pb2.Run], kept: set[str]) -> list[str]:
+    """As texts, with some metrics alone."""
+    shown = []
+    for run in runs:
+        copy = run_pb2.Run()
+        copy.CopyFrom(run)
+        metrics = [metric for metric in copy.metrics if metric.key in kept]
+        copy.ClearField("metrics")
+        copy.metrics.extend(metrics)
+        shown.append(str(copy))
+    return shown
+
+
+def compare_with_the_past(warehouse: Warehouse, scratch: Path, tried: int) -> int:
+    """How many runs were compared that had changed by then."""
+    migrate(warehouse)
+    stepped, compared = Stepped(warehouse), 0
+    writing = Writing(stepped, scratch)
+
+    @settings(max_examples=examples(tried), database=None, suppress_health_check=list(HealthCheck))
+    @given(
+        seed=st.integers(0, 1 << 30), length=st.integers(10, 80), pace=st.sampled_from([1, 3, 12]),
+        asked=st.lists(
+            st.tuples(st.just("") | FILTER, st.lists(st.sampled_from(CHANGING), min_size=1, max_size=2) | ORDER),
+            min_size=2, max_size=4,
+        ),
+        size=st.integers(1, 3), view=st.sampled_from([ALL, ACTIVE]),
+    )  # fmt: skip
+    def compare(
+        seed: int, length: int, pace: int, asked: list[tuple[str, list[str]]], size: int,
+        view: scope_pb2.DeletedView.ValueType,
+    ) -> None:  # fmt: skip
+        nonlocal compared
+        chance, name = random.Random(seed), f"{seed}-{'-'.join(map(str, writing.next_offsets.values()))}"
+        records = history(seed, length, RUNS)
+        before = chance.randrange(length)
+        writing.fold(records[:before], name, chance)
+
+        stepping = threading.Lock()
+
+        def happens() -> None:
+            # Some statements are another thread's.
+            with stepping:
+                for _ in range(chance.randrange(pace + 1) if chance.random() < 0.7 else 0):
+                    stepped.step()
+
+        reader = Reader(Interrupted(warehouse, happens))
+        searches = []
+        for text, order in asked:
+            search = Search(name, EXPERIMENTS, text, tuple(order), size, deleted_view=view)
+            found = Found()
+            searches.append((search, found, reader.pages(search, found)))
+        stepped.begin(lambda: writing.fold(records[before:], name, random.Random(seed)))
+        pins: dict[int, AsOf] = {}
+        left = list(range(len(searches)))
+        while left:
+            place = chance.choice(left)
+            try:
+                pins[place] = next(searches[place][2])
+            except (StopIteration, InvalidArgument):
+                left.remove(place)
+            happens()
+        stepped.finish()
+        quiet = Reader(warehouse)
+        for place in pins:
+            search, found, _ = searches[place]
+            note(f"{search.filter} ORDER BY {search.order_by} as of {pins[place]}")
+            expected = quiet.then(search, pins[place])
+            shown = {run.run_id for run in found.first}
+            assert len(shown) == len(found.first)
+            if not found.is_loose:
+                assert [run.run_id for run in found.first] == [run.run_id for run in expected[: len(shown)]]
+            expected = [run for run in expected if run.run_id not in shown]
+            assert [run.run_id for run in found.others] == [run.run_id for run in expected]
+            spoken = {key for key in "xy" if any(f"metrics.{key}" in one for one in search.order_by if "(" not in one)}
+            assert without_metrics(found.others, spoken) == without_metrics(expected, spoken)
+            now = quiet.then(search, Pins(warehouse).now(SECONDS))
+            compared += sum(str(run) not in set(map(str, now)) for run in expected)
+
+    compare()
+    return compared
+
+
+def too_much(keys: PastKeys, run_ids: Iterable[bytes], names: Iterable[str]) -> Answer:
+    """The points of all of them, before it is known whose are needed, are too many."""
+    if run_ids is keys._runs:
+        raise TooMuchToRead
+    return LAST_POINTS(keys, run_ids, names)
+
+
+LAST_POINTS = PastKeys._last_points
+
+
+@pytest.mark.parametrize(
+    ("most", "windows", "spares", "conditions", "early"),
+    [
+        (10_000, (4_096,), (0, 1), 9, past_keys.EARLY), (10_000, (2, 4), (1, 2), 10_000, 0),
+        (10_000, (4_096,), (1, 2), 10_000, None), (3, (4_096,), (16, 64), 10_000, past_keys.EARLY),
+    ],
+    ids=["few", "windows", "points refused", "too many"],
+)  # fmt: skip
+def test_pages_are_as_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, windows: tuple[int, ...], spares: tuple[int, int],
+    conditions: int, early: int | None,
+) -> None:  # fmt: skip
+    if early is None:
+        monkeypatch.setattr(PastKeys, "_last_points", too_much)
+    else:
+        monkeypatch.setattr(past_keys, "EARLY", early)
+    monkeypatch.setattr(past_runs, "CONDITIONS", conditions)
+    monkeypatch.setattr(touches, "MOST", most)
+    monkeypatch.setattr(window, "WINDOWS", windows)
+    monkeypatch.setattr(pinned, "LOOKED_UP", 2)
+    monkeypatch.setattr(pinned, "SPARES", spares)
+    with chdb(tmp_path) as warehouse:
+        assert compare_with_the_past(warehouse, tmp_path, 10) > 0
+
+
+def test_a_server_answers_the_same(clickhouse_server: str, tmp_path: Path) -> None:
+    with clickhouse(clickhouse_server) as warehouse:
+        assert compare_with_the_past(warehouse, tmp_path, 8) > 0
+
+
+def test_what_a_page_costs_and_what_it_refuses(tmp_path: Path) -> None:
+    with chdb(tmp_path) as warehouse:
+        migrate(warehouse)
+        writing, chance, counted = Writing(warehouse, tmp_path), random.Random(1), Interrupted(warehouse, lambda: None)
+        writing.fold(history(1, 200, RUNS), "costs", chance)
+        reader = Reader(counted)
+        search = Search("costs", EXPERIMENTS, order_by=("name",), page_size=2, deleted_view=ALL)
+        first = reader.searcher.search(search, SECONDS)
+        later = Search(**{**vars(search), "page_token": first.next_page_token})
+        counted.selects = 0
+        assert len(reader.searcher.search(later, SECONDS).runs) == 2
+        assert counted.selects == 1, "nothing was written: a later page is one statement"
+        writing.fold(history(2, 3, RUNS), "costs", chance)
+        counted.selects = 0
+        reader.searcher.search(later, SECONDS)
+        assert counted.selects <= 6
+        reached = reader.searcher.pinned(later)
+        assert reached is not None
+        assert reached != Pins(warehouse).now(SECONDS)
+        other = Search(**{**vars(later), "experiments": (0, 1), "asked": EXPERIMENTS})
+        token = reader.searcher.search(Search(**{**vars(other), "page_token": ""}), SECONDS).next_page_token
+        with pytest.raises(FailedPrecondition) as caught:
+            reader.searcher.search(Search(**{**vars(other), "page_token": token, "experiments": (0, 2)}), SECONDS)
+        assert caught.value.reason == "PAGE_TOKEN_OUT_OF_DATE"
+    # Tables that were made anew hold the same, or not yet.
+    with chdb(tmp_path / "anew") as warehouse:
+        migrate(warehouse)
+        writing, reader = Writing(warehouse, tmp_path), Reader(warehouse)
+        writing.fold(history(1, 50, RUNS), "costs", chance)
+        with pytest.raises(FailedPrecondition) as caught:
+            reader.searcher.search(later, SECONDS)
+        assert caught.value.reason == "PAGE_TOKEN_OUT_OF_DATE"
+
+
+def test_a_position_has_all_partitions(tmp_path: Path) -> None:
+    with chdb(tmp_path) as warehouse:
+        migrate(warehouse)
+        pins, writing = Pins(warehouse), Writing(warehouse, tmp_path)
+        assert pins.now(SECONDS) == AsOf((0,), 0)
+        number = Partition(EVENTS, 0)
+        records = [one for one in history(1, 60) if one[0] == number]
+        writing.fold(records, "some", random.Random(1))
+        assert pins.now(SECONDS) == AsOf((len(records), *[0] * (PARTITIONS - 1)), 0)
+        writing.fold(history(2, 60), "some", random.Random(1))
+        found = [writing.next_offsets[Partition(EVENTS, number)] for number in range(PARTITIONS)]
+        assert pins.now(SECONDS) == AsOf(tuple(found), writing.next_offsets[Partition(CONTROL, 0)])

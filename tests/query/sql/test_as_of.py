@@ -1,0 +1,175 @@
+"""Searches as of a position against the oracle: a namespace into which only the records before it were folded."""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from fleetlog_core.errors import FailedPrecondition, InvalidArgument
+from fleetlog_core.log.port import EVENTS, Partition
+from fleetlog_core.position import to_proto
+from fleetlog_core.warehouse.migrate import migrate
+from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_proto.v1 import query_pb2, scope_pb2
+from fleetlog_query.changes.moments import HOUR_MILLIS, History
+from fleetlog_query.experiments import Experiments
+from fleetlog_query.runs.documents import Documents
+from fleetlog_query.runs.read_mask import parse_read_mask
+from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.stream.run_stream import RunStream, RunStreams
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
+from fleetlog_query.warehouse.holding import Holding
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from tests.core.warehouse.engines import chdb, clickhouse
+from tests.ingest.materializer.builders import NOW
+from tests.profiles import examples
+from tests.query.histories import ALL, PARTITIONS, RUNS, Writing, history
+from tests.query.random_filters import FILTER, ORDER
+
+SECONDS = 60.0
+
+
+class Reading:
+    """What a client sees of a namespace, as of a position or now."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._documents = Documents(warehouse)
+        self._searcher = Searcher(CancellableWarehouse(warehouse), b"key", clock=lambda: 1_700_000_000.0)
+        self._streams = RunStreams(CancellableWarehouse(warehouse), self._searcher, self._documents)
+        self._experiments = Experiments(warehouse)
+
+    def experiments(self, namespace: str, as_of: AsOf | None) -> list[tuple[int, str, bool]]:
+        if as_of is None or as_of.control is None:
+            found = self._experiments.all(namespace, SECONDS)
+        else:
+            found = self._experiments.as_of(namespace, as_of.control, SECONDS)
+        return [(one.experiment_id, one.name, one.deleted) for one in found]
+
+    def search(self, search: Search) -> list[str]:
+        """The documents in order, page by page, and how many there are."""
+        mask, found = parse_read_mask([]), []
+        while True:
+            page = self._searcher.search(search, SECONDS)
+            self._documents.fill(search.namespace, page.runs, mask, True, SECONDS, search.as_of)
+            found += [str(run) for run in page.runs]
+            if not page.next_page_token:
+                return [*found, str(page.total)]
+            search = Search(**{**vars(search), "page_token": page.next_page_token})
+
+    def arrow(self, search: Search) -> list[str]:
+        mask, found = parse_read_mask([]), []
+        for response in self._streams.responses(RunStream(search, mask, False, True), Holding()):
+            rows = pa.ipc.open_stream(io.BytesIO(response.arrow)).read_all().to_pylist()
+            found += [str(sorted(row.items())) for row in rows]
+        return found
+
+    def documents(self, namespace: str, as_of: AsOf | None) -> list[str]:
+        """By id, with summaries and problems."""
+        runs = self._documents.read(namespace, RUNS, parse_read_mask([]), True, SECONDS, as_of)
+        for run in runs:
+            problems = self._documents.problems(namespace, bytes.fromhex(run.run_id), SECONDS, as_of)
+            run.problems.extend(problems)
+        return [str(run) for run in runs]
+
+
+def as_of(position: Mapping[Partition, int]) -> AsOf:
+    return AsOf(tuple(position[Partition(EVENTS, number)] for number in range(PARTITIONS)), position[ALL[0]])
+
+
+def compare_with_the_oracle(warehouse: Warehouse, scratch: Path, tried: int) -> int:
+    """How many runs were compared."""
+    migrate(warehouse)
+    writing, reading, compared = Writing(warehouse, scratch), Reading(warehouse), 0
+
+    @settings(max_examples=examples(tried), database=None, suppress_health_check=list(HealthCheck))
+    @given(
+        seed=st.integers(0, 1 << 30), length=st.integers(1, 40), whole=st.booleans(),
+        asked=st.lists(st.tuples(st.just("") | FILTER, ORDER), min_size=3, max_size=6), size=st.integers(1, 6),
+        view=st.sampled_from([scope_pb2.DELETED_VIEW_ALL, scope_pb2.DELETED_VIEW_ACTIVE]),
+    )  # fmt: skip
+    def compare(
+        seed: int, length: int, whole: bool, asked: list[tuple[str, list[str]]], size: int,
+        view: scope_pb2.DeletedView.ValueType,
+    ) -> None:  # fmt: skip
+        nonlocal compared
+        chance = random.Random(seed)
+        records = history(seed, length)
+        number = writing.next_offsets[Partition(EVENTS, 0)], writing.next_offsets[ALL[0]], seed
+        name = "-".join(map(str, number))
+        begin = writing.fold(records, name, chance)[0]
+        # Any vector of offsets is a position, not only those that the log went through as a whole.
+        counts = {partition: sum(one == partition for one, _ in records) for partition in ALL}
+        upto = {partition: count if whole else chance.randrange(count + 1) for partition, count in counts.items()}
+        position = as_of({partition: begin[partition] + upto[partition] for partition in ALL})
+        left, before = dict(upto), []
+        for partition, message in records:
+            if left[partition]:
+                left[partition] -= 1
+                before.append((partition, message))
+        oracle = f"{name}-oracle"
+        writing.fold(before, oracle, chance)
+        then, now = reading.experiments(name, position), reading.experiments(oracle, None)
+        assert then == now
+        assert reading.documents(name, position) == reading.documents(oracle, None)
+        for text, order in asked:
+            note(f"{text} ORDER BY {order} as of {upto}")
+            shown = {"filter": text, "order_by": tuple(order), "page_size": size, "deleted_view": view}
+            shown |= {"total_count": query_pb2.TOTAL_COUNT_EXACT, "experiments": tuple(number for number, _, _ in now)}
+            one = Search(namespace=name, as_of=position, asked_as_of=b"then", **shown)  # type: ignore[arg-type]
+            other = Search(namespace=oracle, **shown)  # type: ignore[arg-type]
+            try:
+                expected = reading.search(other)
+            except InvalidArgument:
+                with pytest.raises(InvalidArgument):
+                    reading.search(one)
+                continue
+            assert reading.search(one) == expected
+            assert reading.arrow(one) == reading.arrow(other)
+            compared += len(expected) - 1
+
+    compare()
+    return compared
+
+
+def test_as_of_a_position_is_what_its_records_alone_give(tmp_path: Path) -> None:
+    with chdb(tmp_path) as warehouse:
+        assert compare_with_the_oracle(warehouse, tmp_path, 15) > 50
+
+
+def test_a_server_answers_the_same(clickhouse_server: str, tmp_path: Path) -> None:
+    with clickhouse(clickhouse_server) as warehouse:
+        assert compare_with_the_oracle(warehouse, tmp_path, 5) > 10
+
+
+def test_a_time_is_where_the_log_stood_and_what_is_not_known_is_refused(tmp_path: Path) -> None:
+    with chdb(tmp_path) as warehouse:
+        migrate(warehouse)
+        writing, chance = Writing(warehouse, tmp_path), random.Random(1)
+        past = History(warehouse, clock=lambda: NOW / 1000 + 1e6)
+        # Over the end of an hour, a record each second.
+        begin = (NOW // HOUR_MILLIS + 1) * HOUR_MILLIS - 20_000
+        positions = writing.fold(history(1, 40), "times", chance, begin)
+        for place, position in enumerate(positions):
+            for millis in (begin + place * 1_000 - 1, begin + place * 1_000 - 999):
+                assert past.as_of(scope_pb2.AsOf(time_millis=millis), SECONDS) == as_of(position)
+        # An older version left no times; then this one came.
+        warehouse.execute(Statement("TRUNCATE TABLE log_times"))
+        took_over = positions[-1]
+        later = writing.fold(history(2, 40), "times", chance, begin + 100_000)
+        known = [took_over, later[20], later[-1], dict.fromkeys(ALL, 0)]
+        assert [past.as_of(at(position), SECONDS) for position in known] == [as_of(one) for one in known]
+        for asked in (at(positions[20]), scope_pb2.AsOf(time_millis=begin + 20_000)):
+            with pytest.raises(FailedPrecondition) as caught:
+                past.as_of(asked, SECONDS)
+            assert caught.value.reason == "AS_OF_TOO_EARLY"
+
+
+def at(position: Mapping[Partition, int]) -> scope_pb2.AsOf:
+    return scope_pb2.AsOf(position=to_proto(position))

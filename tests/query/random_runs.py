@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Literal
 
 import fleetlog
 from fleetlog_query.language.fields import STATES
@@ -45,7 +46,7 @@ def log_fleet(target: str, experiment: str) -> Fleet:
     for place in range(RUNS):
         run_id, row = _log_run(rng, place, target, experiment, rows)
         rows[run_id] = row
-    fleetlog.flush(target, level="applied")
+    fleetlog.flush(level="applied", target=target)
     return rows
 
 
@@ -73,7 +74,7 @@ def _log_run(rng: random.Random, place: int, target: str, experiment: str, rows:
                 key, steps=[one.step for one in mine], values=[one.value for one in mine],
                 times=[one.time for one in mine],
             )  # fmt: skip
-    state = rng.choice(["FINISHED", "FAILED", "KILLED", "RUNNING"])
+    state: Literal["FINISHED", "FAILED", "KILLED", "RUNNING"] = rng.choice(["FINISHED", "FAILED", "KILLED", "RUNNING"])
     end = start + rng.randrange(5) * 3_600_000
     if state != "RUNNING":
         run.finish(state, end_time=end, wait=False)

@@ -21,15 +21,16 @@ from fleetlog_proto.v1 import event_pb2
 
 from fleetlog._delivery.delivery import Delivery
 from fleetlog._delivery.diagnostics import diagnostics
-from fleetlog._delivery.registry import delivery_to, flush_delivery
+from fleetlog._delivery.registry import Level, delivery_to, flush_delivery
 from fleetlog._events.items import Fact, Writer
 from fleetlog._runs import process_exit as exits
 from fleetlog._runs.exit_codes import state_of_code
 from fleetlog._runs.file_logging import FileLogger
 from fleetlog._runs.guard import never_raises
-from fleetlog._runs.open_run import END_STATES, OpenRun
+from fleetlog._runs.open_run import END_STATES, EndState, OpenRun
 from fleetlog._runs.point_logging import PointLogger
 from fleetlog._runs.run_clock import RunClock
+from fleetlog._runs.run_files import RunFiles
 from fleetlog._runs.used_writers import warn_if_used
 from fleetlog._values.columns import millis, pieces
 from fleetlog._values.datasets import Described, to_dataset
@@ -43,8 +44,20 @@ _NOBODY = -1
 """No process's id: a run that came from another process is not joined yet, and not opened here."""
 
 
-class Run:
-    """One execution. Made by fleetlog.start_run; used as a context manager it ends by itself."""
+class Run(RunFiles):
+    """A run that is being written. Made by fleetlog.start_run; used as a context manager it ends by itself.
+
+    Its calls put events into a bounded buffer that is sent in the background: they cost microseconds, never raise and
+    never wait for a server, but for `flush`, `finish` and files over 1 MiB. It may be used from any number of threads.
+    A forked child, and a process that it was pickled to, write to it as one more writer; the process that started it
+    ends it. A run that is not ended ends with its process: FINISHED, FAILED or KILLED by how that ends.
+
+    Example:
+        >>> with fleetlog.start_run("docs", params={"lr": 2e-5}) as run:
+        ...     for step in range(3):
+        ...         run.log({"train_loss": 4.0 / (1 + step)}, step=step)
+
+    """
 
     def __init__(self, writer: Writer, target: str | None) -> None:
         self._bind(writer, target, os.getpid())
@@ -81,7 +94,7 @@ class Run:
 
     @property
     def id(self) -> str:
-        """32 hexadecimal digits."""
+        """Id of the run: 32 hexadecimal digits."""
         return self._writer.run_id.hex()
 
     @property
@@ -98,12 +111,20 @@ class Run:
         step: SupportsIndex | SupportsFloat | None = None,
         time: datetime | float | str | None = None,
     ) -> None:
-        """Log one value of each metric at a step. Without a step: one more than the last.
+        """Log one value of each metric at a step.
 
-        Values are numbers, or what holds one: scalars and arrays of one of numpy, torch and others. The metrics of a
-        dict within are logged as train/loss. `time` by the rule of fleetlog_core.times: a datetime, seconds or
-        milliseconds; without it now. Costs microseconds; never raises, never waits. What is not a number is counted
-        and warned about, and the others are logged.
+        Costs microseconds; never raises, never waits. What is not a number is counted and warned about, and the others
+        are logged.
+
+        Args:
+            metrics: Numbers by key, or what holds one: scalars and arrays of one of numpy, torch and others. The
+                metrics of a dict within are logged as train/loss.
+            step: A whole number, also a negative or repeated one; None = one more than the last.
+            time: A datetime, seconds or milliseconds since 1970, or ISO 8601 (docs/times.md); None = now.
+
+        Example:
+            >>> run.log({"train_loss": 2.1, "lr": 2e-5}, step=10)
+
         """
         try:
             if self._pid != os.getpid():
@@ -116,11 +137,20 @@ class Run:
     def log_series(self, key: str, *, steps: Any, values: Any, times: Any = None) -> None:
         """Log many points of one metric: sequences or arrays of one length, also of shape (n, 1).
 
-        Times are datetimes, seconds or milliseconds, by the rule of fleetlog_core.times. They are copied; millions at
-        once are fine: more than the buffer holds waits for room while the server takes what is there, for a minute at
-        the most, and not at all when the server is away. Never raises; what found no room is warned about, and the run
-        is told (BUFFER_FULL), and so are points whose step, value or time can't be (STEP_INVALID, NOT_A_NUMBER,
-        TIME_INVALID): the others are logged.
+        They are copied; millions at once are fine: more than the buffer holds waits for room while the server takes
+        what is there, for a minute at the most, and not at all when the server is away. Never raises; what found no
+        room is warned about, and the run is told (BUFFER_FULL), and so are points whose step, value or time can't be
+        (STEP_INVALID, NOT_A_NUMBER, TIME_INVALID): the others are logged.
+
+        Args:
+            key: The metric's key.
+            steps: Whole numbers.
+            values: Numbers; NaN and infinities are kept.
+            times: Datetimes, seconds or milliseconds since 1970 (docs/times.md); None = all now.
+
+        Example:
+            >>> run.log_series("val_loss", steps=[0, 500, 999], values=[10.8, 3.9, 3.27])
+
         """
         try:
             if self._pid != os.getpid():
@@ -134,9 +164,15 @@ class Run:
     def log_params(self, params: Mapping[str, object] | None) -> None:
         """Log typed inputs. The first value of a key stays; another one is recorded as a conflict.
 
-        A config may be nested, and be a dict, Namespace, dataclass or their kin: its leaves are params such as
-        optimizer.lr. A list is one value, unless dicts are in it (layers.0.size). None is no value. Never raises; what
-        can't be a param is counted and warned about, and the others are logged.
+        Never raises; what can't be a param is counted and warned about, and the others are logged.
+
+        Args:
+            params: A dict, Namespace, dataclass or their kin, also nested: its leaves are params such as optimizer.lr.
+                A list is one value, unless dicts are in it (layers.0.size). None is no value.
+
+        Example:
+            >>> run.log_params({"optimizer": {"lr": 0.1, "name": "adam"}, "layers": [64, 32]})
+
         """
         if params is None:
             return
@@ -146,12 +182,29 @@ class Run:
 
     @never_raises
     def log_param(self, key: str, value: object) -> None:
-        """Log one typed input; see log_params."""
+        """Log one typed input; see log_params.
+
+        Args:
+            key: The param's key.
+            value: A text, whole number, real number or truth; anything else as its text.
+
+        Example:
+            >>> run.log_param("seed", 7)
+
+        """
         self.log_params({key: value})
 
     @never_raises
     def set_tags(self, tags: Mapping[str, object] | None) -> None:
-        """Set tags; the last value of a key stays. Values become texts, None sets nothing. Never raises."""
+        """Set tags; the last value of a key stays. Never raises.
+
+        Args:
+            tags: Values by key, which become texts; None sets nothing.
+
+        Example:
+            >>> run.set_tags({"team": "b", "stage": "draft"})
+
+        """
         if tags is None:
             return
         found, out = to_tags(tags)
@@ -169,12 +222,29 @@ class Run:
 
     @never_raises
     def set_tag(self, key: str, value: object) -> None:
-        """Set one tag; see set_tags."""
+        """Set one tag; see set_tags.
+
+        Args:
+            key: The tag's key.
+            value: Becomes a text.
+
+        Example:
+            >>> run.set_tag("stage", "review")
+
+        """
         self.set_tags({key: value})
 
     @never_raises
     def delete_tags(self, *keys: str) -> None:
-        """Remove tags. Never raises."""
+        """Remove tags. Never raises.
+
+        Args:
+            *keys: Keys of tags; those that the run does not have change nothing.
+
+        Example:
+            >>> run.delete_tags("stage")
+
+        """
         found, out = to_keys(keys)
         self.left_out("tags to delete", out)
         for piece in pieces(found, len):
@@ -208,10 +278,22 @@ class Run:
         self, data: str | Described, context: str = "", *, digest: str = "", source: object = "",
         source_type: str = "", schema: object = "", profile: object = "",
     ) -> None:  # fmt: skip
-        """Log data that the run reads: by its name, or a dataset of mlflow.data. Searches ask for `datasets.name`.
+        """Log data that the run reads. Searches ask for `datasets.name`. Never raises.
 
-        `context`: what for, such as "training"; `digest`: what tells its version. `source`, `schema` and `profile` are
-        texts, or become JSON. The first write of the same name, digest and context stays. Never raises.
+        The first write of the same name, digest and context stays.
+
+        Args:
+            data: Its name, or a dataset of mlflow.data.
+            context: What for, such as "training".
+            digest: What tells its version.
+            source: Where it is: a text, or becomes JSON.
+            source_type: Kind of the source, such as "s3".
+            schema: Its columns: a text, or becomes JSON.
+            profile: Its size and the like: a text, or becomes JSON.
+
+        Example:
+            >>> run.log_input("fineweb10B", "training", digest="8f2c")
+
         """
         if self._pid != os.getpid():
             self._rejoin()
@@ -222,27 +304,16 @@ class Run:
 
     @never_raises
     def rename(self, name: str) -> None:
-        """Change the display name. Never raises."""
+        """Change the display name. Never raises.
+
+        Args:
+            name: 1 to 500 characters.
+
+        Example:
+            >>> run.rename("baseline, again")
+
+        """
         self._say(run_updated=event_pb2.RunUpdated(name=text(name)))
-
-    @never_raises
-    def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> None:
-        """Keep a file, under its own name or another path. Files over 1 MiB are uploaded before this returns.
-
-        What it has at the call is kept, also while it grows. When no server answers it is uploaded in the background as
-        soon as one does, as it is then: leave it in place. Never raises: what can't be kept (a FIFO, a device, a file
-        that is rewritten again and again) is warned about, and the run is told (ARTIFACT_NOT_KEPT).
-        """
-        self._files().log(path, name)
-
-    @never_raises
-    def log_artifacts(self, folder: str | os.PathLike[str], prefix: str = "") -> None:
-        """Keep every file below a folder, under its path there behind the prefix.
-
-        Links to files of the folder are followed; those out of it, and those to folders, are not: they are warned about
-        as everything that is not kept. After a minute the rest is uploaded in the background.
-        """
-        self._files().log_tree(folder, prefix)
 
     def _files(self) -> FileLogger:
         if self._pid != os.getpid():
@@ -277,8 +348,20 @@ class Run:
         self._pid = os.getpid()
         exits.child_writes()
 
-    def flush(self, timeout: float = 30.0, level: str = "durable") -> None:
-        """Wait until everything logged so far is durable, or (level "applied") can be read. DeadlineExceeded."""
+    def flush(self, timeout: float = 30.0, level: Level = "durable") -> None:
+        """Wait until everything this process logged to the run's server is durable, or can be read.
+
+        Args:
+            timeout: Seconds to wait at the most.
+            level: "durable": it is in the server's log; "applied": searches by others find it too.
+
+        Raises:
+            DeadlineExceeded: It is not by then; it is still being sent, nothing is lost by that.
+
+        Example:
+            >>> run.flush(timeout=10)
+
+        """
         if self._pid == os.getpid():
             flush_delivery(self._delivery, timeout, level)
             if level == "applied":
@@ -287,16 +370,27 @@ class Run:
     @never_raises
     def finish(
         self,
-        state: str = "FINISHED",
+        state: EndState = "FINISHED",
         end_time: datetime | float | str | None = None,
         *,
         wait: bool = True,
         timeout: float = 60.0,
     ) -> None:
-        """End the run: FINISHED, FAILED or KILLED.
+        """End the run. Never raises.
 
         Waits until all of it is durable, unless told not to; warns of what is not by then, which is still sent for as
         long as the process lives.
+
+        Args:
+            state: "FINISHED", "FAILED" or "KILLED".
+            end_time: A datetime, seconds or milliseconds since 1970, or ISO 8601 (docs/times.md); None = now.
+            wait: False returns at once.
+            timeout: Seconds to wait at the most.
+
+        Example:
+            >>> short = fleetlog.start_run("docs")
+            >>> short.finish("FAILED")
+
         """
         if self._open.ended:
             return
@@ -339,7 +433,7 @@ class Run:
         else:
             self._end_with_error("FAILED" if issubclass(kind, Exception) else "KILLED")
 
-    def _end_with_error(self, state: str) -> None:
+    def _end_with_error(self, state: EndState) -> None:
         """End it on the way out of a process that ends too, most likely: then the wait is part of that one's."""
         if self._open.ended:
             return

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Protocol, Unpack, overload
 
 from fleetlog_core.errors import FleetlogError
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
-from fleetlog_proto.v1.position_pb2 import Position
 
 from fleetlog._transport.answers import BAD_ANSWER
 from fleetlog._values.datasets import Dataset
 from fleetlog._values.params import Value, from_param
+from fleetlog._values.position import Position
 from fleetlog._views import frames, messages
 from fleetlog._views.series import Buckets, Series, Which
 

@@ -87,7 +87,7 @@ class Run(RunFiles):
             type(self), self._target, one.namespace, one.run_id, one.rank, one.experiment, one.experiment_id
         )  # fmt: skip
 
-    def go_on_behind(self, step: int | None) -> None:
+    def _go_on_behind(self, step: int | None) -> None:
         """Steps that are not given follow this one; None: they begin at 0."""
         if step is not None:
             self._points.next_step = max(self._points.next_step, step + 1)
@@ -131,7 +131,7 @@ class Run(RunFiles):
                 self._rejoin()
             self._points.log(metrics, step, time)
         except Exception as error:  # training goes on whatever was logged
-            self.lost("log", error, len(metrics) if isinstance(metrics, Mapping) else 1)
+            self._lost("log", error, len(metrics) if isinstance(metrics, Mapping) else 1)
 
     @never_raises
     def log_series(self, key: str, *, steps: Any, values: Any, times: Any = None) -> None:
@@ -158,7 +158,7 @@ class Run(RunFiles):
             self._points.log_series(text(key), steps, values, times)
         except Exception as error:
             count = len(values) if hasattr(values, "__len__") and getattr(values, "shape", (1,)) != () else 1
-            self.lost("log_series", error, max(count, 1))
+            self._lost("log_series", error, max(count, 1))
 
     @never_raises
     def log_params(self, params: Mapping[str, object] | None) -> None:
@@ -177,8 +177,8 @@ class Run(RunFiles):
         if params is None:
             return
         found, out = to_params(params)
-        self.left_out("params", out)
-        self.say_inputs(pieces(found, lambda param: param.ByteSize()), ())
+        self._left_out("params", out)
+        self._say_inputs(pieces(found, lambda param: param.ByteSize()), ())
 
     @never_raises
     def log_param(self, key: str, value: object) -> None:
@@ -208,10 +208,10 @@ class Run(RunFiles):
         if tags is None:
             return
         found, out = to_tags(tags)
-        self.left_out("tags", out)
-        self.say_inputs((), pieces(found, lambda tag: 4 * (len(tag[0]) + len(tag[1]))))
+        self._left_out("tags", out)
+        self._say_inputs((), pieces(found, lambda tag: 4 * (len(tag[0]) + len(tag[1]))))
 
-    def say_inputs(
+    def _say_inputs(
         self, params: Iterable[Sequence[event_pb2.Param]], tags: Iterable[Sequence[tuple[str, str]]]
     ) -> None:
         """Params and tags that were checked, each piece in an event of its own."""
@@ -246,11 +246,11 @@ class Run(RunFiles):
 
         """
         found, out = to_keys(keys)
-        self.left_out("tags to delete", out)
+        self._left_out("tags to delete", out)
         for piece in pieces(found, len):
             self._say(tags_deleted=event_pb2.TagsDeleted(keys=piece))
 
-    def left_out(self, what: str, out: Sequence[LeftOut]) -> None:
+    def _left_out(self, what: str, out: Sequence[LeftOut]) -> None:
         """Tell of items that were not logged while others of the same call were."""
         for one in out:
             self._delivery.outbox.lose(self._writer, one.reason, events=1)
@@ -259,7 +259,7 @@ class Run(RunFiles):
             shown = "; ".join(str(one) for one in out[:5])
             self._delivery.warn(f"{what}:{out[0].key}", f"run {self.id}: {what} were not logged: {shown}{more}")
 
-    def lost(self, what: str, error: Exception, points: int = 0) -> None:
+    def _lost(self, what: str, error: Exception, points: int = 0) -> None:
         """Count what a call could not log, and warn of it. See guard.never_raises."""
         reason = error.reason if isinstance(error, (FleetlogError, Unusable)) else "NOT_LOGGED"
         if points:
@@ -299,7 +299,7 @@ class Run(RunFiles):
             self._rejoin()
         said = {"digest": digest, "source": source, "source_type": source_type, "schema": schema, "profile": profile}
         dataset, out = to_dataset(data, context, said)
-        self.left_out("parts of a dataset", out)
+        self._left_out("parts of a dataset", out)
         self._say(datasets_logged=event_pb2.DatasetsLogged(datasets=[dataset]))
 
     @never_raises
@@ -413,7 +413,7 @@ class Run(RunFiles):
             try:
                 at = millis(end_time)
             except Unusable as error:  # it ends now, whatever was given
-                self.lost("end_time", error)
+                self._lost("end_time", error)
         exits.unwatch(self._open)
         self._open.end(state, at)
 

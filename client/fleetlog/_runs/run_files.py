@@ -19,7 +19,7 @@ class RunFiles:
     def _files(self) -> FileLogger:
         raise NotImplementedError
 
-    def lost(self, what: str, error: Exception, points: int = 0) -> None:
+    def _lost(self, what: str, error: Exception, points: int = 0) -> None:
         """Count what was not logged and warn of it. Must not raise."""
         raise NotImplementedError
 

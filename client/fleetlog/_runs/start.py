@@ -106,7 +106,7 @@ def start_run(
     run = Run(writer, target)
     inputs.say_the_rest(run)
     if (run_id is not None or key is not None) and writer_id is None and writer.experiment_id is not None:
-        run.go_on_behind(last_step(delivery, writer, START_SECONDS))
+        run._go_on_behind(last_step(delivery, writer, START_SECONDS))
     return run
 
 
@@ -188,9 +188,9 @@ class Inputs:
 
     def say_the_rest(self, run: Run) -> None:
         """What did not fit, and what was left out."""
-        run.say_inputs(self._more_params, self._more_tags)
-        run.left_out("params", self._bad_params)
-        run.left_out("tags", self._bad_tags)
+        run._say_inputs(self._more_params, self._more_tags)
+        run._left_out("params", self._bad_params)
+        run._left_out("tags", self._bad_tags)
 
 
 def _items(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -51,6 +52,8 @@ def table_bytes(value: object, name: str) -> bytes:
             return _parquet(columns)
         rows = list(zip(*columns.values(), strict=True))
         if suffix == ".json":
+            # JSON has no NaN and no infinity; readers of tables take null.
+            rows = [tuple(None if _is_no_number(one) else one for one in row) for row in rows]
             said = json.dumps({"columns": list(columns), "data": rows}, ensure_ascii=False, default=_plain)
             return text_bytes(said)
         out = io.StringIO()
@@ -58,6 +61,10 @@ def table_bytes(value: object, name: str) -> bytes:
         writer.writerow(columns)
         writer.writerows(rows)
         return text_bytes(out.getvalue())
+
+
+def _is_no_number(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _suffix(name: str) -> str:
@@ -70,11 +77,10 @@ def _columns(value: Any) -> dict[str, list[Any]]:
         found = {text(key): column for key, column in value.items()}
         if found and not any(_is_column(column) for column in found.values()):
             found = {key: [one] for key, one in found.items()}
-    elif hasattr(value, "columns") and hasattr(value, "__getitem__"):
-        # pandas and polars; an Arrow table has column_names.
-        found = {text(key): value[key] for key in value.columns}
     elif hasattr(value, "column_names"):
         found = {text(key): value.column(key) for key in value.column_names}
+    elif hasattr(value, "columns") and hasattr(value, "__getitem__"):
+        found = {text(key): value[key] for key in value.columns}
     else:
         raise TypeError(f"{display(value)} is no dict of columns and no data frame")
     lists = {key: _list(column) for key, column in found.items()}

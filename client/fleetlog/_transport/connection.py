@@ -156,7 +156,7 @@ def close_unused(target: str) -> None:
             return
         del _connections[target]
         _positions[target] = dict(connection.offsets)
-    connection.close()
+    # Not closed by hand: a call that another thread is about to make on it ends first, and then it goes by itself.
 
 
 def _pause() -> None:

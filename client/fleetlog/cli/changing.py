@@ -114,7 +114,7 @@ def _each(
 ) -> None:
     """Do it to each run. All are found before the first is changed."""
     client = Client(target, namespace)
-    whole = find_runs(client, texts)
+    whole = list(dict.fromkeys(find_runs(client, texts)))
     for one in whole:
         change(client, one)
         if not as_json:

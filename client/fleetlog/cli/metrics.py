@@ -62,7 +62,7 @@ def show(
     if last and buckets:
         raise typer.BadParameter("give one of --last and --buckets", param_hint="--buckets")
     client = Client(target, namespace)
-    found = [client.get_run(one) for one in find_runs(client, [run_id, *(runs or ())])]
+    found = [client.get_run(one) for one in dict.fromkeys(find_runs(client, [run_id, *(runs or ())]))]
     _check_keys(found, keys)
     ids = [run.id for run in found]
     axis: Axis = along.value

@@ -173,7 +173,7 @@ class Fleet:
             mine, its = _peak_here(), _resident(self._server.pid)
             before, begun, rows = self.read(), time.perf_counter(), 0
             request = query_pb2.SearchRunsRequest(experiment_names=[EXPERIMENT], read_mask=mask)
-            for batch in RunSearch(self._server.target, request, self._client).batches():
+            for batch in RunSearch(self._server.target, request, self._client, 60.0).batches():
                 rows += batch.num_rows
             seconds = time.perf_counter() - begun
             here, there = _peak_here() - mine, _resident(self._server.pid) - its

@@ -5,21 +5,24 @@ with fleetlog.start_run(experiment="speedrun", params={"lr": 2e-5}) as run:
 fleetlog.Client().search_runs("metrics.train_loss < 3", experiments=["speedrun"])
 """
 
-from fleetlog_proto.v1.position_pb2 import Position
-
+from fleetlog._calls.base import Deleted, Experiments
 from fleetlog._calls.imports import ImportedRuns
-from fleetlog._delivery.registry import flush
+from fleetlog._calls.searches import Total
+from fleetlog._delivery.registry import Level, flush
 from fleetlog._imports.importing import LeftOutValue
+from fleetlog._runs.open_run import EndState
 from fleetlog._runs.run import Run
 from fleetlog._runs.start import start_run
 from fleetlog._values.as_of import AsOf
 from fleetlog._values.datasets import Dataset
+from fleetlog._values.position import Position
+from fleetlog._views.artifacts import Artifact
 from fleetlog._views.comparing import Comparison
-from fleetlog._views.facets import KeyInfo, ValueCount
+from fleetlog._views.facets import KeyInfo, Kind, ValueCount
 from fleetlog._views.searches import Explanation
-from fleetlog._views.selection import Group, Objective, ObjectiveStats, Selection, Verdict
-from fleetlog._views.series import Buckets, Series
-from fleetlog._views.views import Experiment, MetricSummary, RunList, RunView
+from fleetlog._views.selection import Group, Mode, Objective, ObjectiveStats, Selection, Statistic, Verdict
+from fleetlog._views.series import Axis, Buckets, Series, Which
+from fleetlog._views.views import Experiment, MetricSummary, Problem, RunList, RunView
 from fleetlog._views.watching import RunChanges
 from fleetlog.client import Client
 from fleetlog.errors import (
@@ -30,21 +33,28 @@ from fleetlog.errors import (
     FleetlogError,
     InvalidArgument,
     NotFound,
+    OutOfRange,
     ResourceExhausted,
     Unavailable,
+    Violation,
 )
 
 __version__ = "0.1.0"
 __all__ = [
     "AlreadyExists",
+    "Artifact",
     "AsOf",
+    "Axis",
     "Buckets",
     "Client",
     "Comparison",
     "DataLoss",
     "Dataset",
     "DeadlineExceeded",
+    "Deleted",
+    "EndState",
     "Experiment",
+    "Experiments",
     "Explanation",
     "FailedPrecondition",
     "FleetlogError",
@@ -52,12 +62,17 @@ __all__ = [
     "ImportedRuns",
     "InvalidArgument",
     "KeyInfo",
+    "Kind",
     "LeftOutValue",
+    "Level",
     "MetricSummary",
+    "Mode",
     "NotFound",
     "Objective",
     "ObjectiveStats",
+    "OutOfRange",
     "Position",
+    "Problem",
     "ResourceExhausted",
     "Run",
     "RunChanges",
@@ -65,9 +80,24 @@ __all__ = [
     "RunView",
     "Selection",
     "Series",
+    "Statistic",
+    "Total",
     "Unavailable",
     "ValueCount",
     "Verdict",
+    "Violation",
+    "Which",
     "flush",
     "start_run",
 ]
+
+for _name in __all__:
+    # Users see fleetlog.Run, not the room that it is made in; pickles name it so too.
+    if hasattr(globals()[_name], "__qualname__"):
+        globals()[_name].__module__ = __name__
+del _name
+
+
+def __dir__() -> list[str]:
+    """What users use; the rooms of the package are left out."""
+    return sorted([*__all__, "__version__", "__doc__"])

@@ -147,6 +147,7 @@ __all__ = [
     "OutOfRange",
     "ResourceExhausted",
     "Unavailable",
+    "Violation",
     "from_call",
     "from_status",
     "is_fleetlogs",

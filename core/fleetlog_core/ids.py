@@ -1,10 +1,12 @@
 """Ids of runs, writers and requests: 16 bytes inside, 32 hexadecimal digits outside.
 
 A run id is a UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, then random bits, so that byte order is time order.
+That of a run which is named by a key is a UUIDv8, made of a digest (docs/decisions/0012).
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import struct
@@ -16,6 +18,8 @@ from fleetlog_core.errors import InvalidArgument, shown
 ID_BYTES = 16
 _MARKS = {0: bytes(byte & 0x0F | 0x70 for byte in range(256)), 2: bytes(byte & 0x3F | 0x80 for byte in range(256))}
 """The version and the variant of a UUIDv7: what becomes of random bytes, by their place."""
+KEYED_MILLIS = 0xFF00_0000_0000
+"""Time of ids of keyed runs, Unix milliseconds: in the year 10,849, short of the last that an id can tell."""
 _HEX = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
@@ -39,6 +43,21 @@ def new_run_ids(times_millis: Sequence[int]) -> list[bytes]:
         ids[place + 6 :: ID_BYTES] = noise[place::10].translate(_MARKS.get(place))
     data = bytes(ids)
     return [data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES)]
+
+
+def keyed_run_id(namespace: str, experiment: str, key: str) -> bytes:
+    """The id of the run that a key names in an experiment: a UUIDv8 of their digest, the same in every process.
+
+    Its time is one far ahead, the same for all: such runs stand together behind all others.
+    """
+    digest = hashlib.sha256(b"fleetlog run key")
+    for part in (namespace, experiment, key):
+        said = part.encode()
+        digest.update(len(said).to_bytes(4, "big") + said)
+    tail = bytearray(digest.digest()[:10])
+    tail[0] = (tail[0] & 0x0F) | 0x80
+    tail[2] = (tail[2] & 0x3F) | 0x80
+    return KEYED_MILLIS.to_bytes(6, "big") + bytes(tail)
 
 
 def milliseconds_of(run_id: bytes) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from fleetlog.cli import artifacts
 from fleetlog.cli.app import app, run_app
 
 from fleetlog_deploy import topics
@@ -21,8 +22,6 @@ MISSING = "this needs the server's packages: pip install 'fleetlog[server]'"
 log = typer.Typer(no_args_is_help=True, help="The event log.")
 app.add_typer(topics.app, name="topics", rich_help_panel="Server")
 app.add_typer(log, name="log", rich_help_panel="Server")
-artifacts = typer.Typer(no_args_is_help=True, help="The files of runs, where they are stored.")
-app.add_typer(artifacts, name="artifacts", rich_help_panel="Server")
 config_app = typer.Typer(no_args_is_help=True, help="Settings of servers.")
 app.add_typer(config_app, name="config", rich_help_panel="Server")
 
@@ -219,7 +218,7 @@ def redrive(
     raise typer.Exit(redrive_data(source))
 
 
-@artifacts.command("collect-orphans")
+@artifacts.app.command("collect-orphans")
 def collect_orphans(
     data: Annotated[
         Path | None,

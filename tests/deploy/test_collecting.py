@@ -27,7 +27,7 @@ def data(tmp_path: Path) -> Path:
     with up(data, "--port", "0") as server:
         with client.start_run("collected", target=server.target) as run:
             run.log_artifact(tmp_path / "model.bin")
-        client.flush(server.target, level="applied")
+        client.flush(target=server.target, level="applied")
         assert server.stop(signal.SIGTERM) == 0
     kept = stored(data, LARGE)
     orphan = kept.with_name(hashlib.sha256(ORPHAN).hexdigest())

@@ -80,7 +80,7 @@ def test_a_programs_trace_reaches_the_warehouse_and_frames_are_found_in_batches(
     ):  # fmt: skip
         with fleetlog.start_run("traced", target=server.target) as run:
             run.log({"x": 1.0}, step=1)
-        fleetlog.flush(server.target, level="applied")
+        fleetlog.flush(level="applied", target=server.target)
         with program.start_as_current_span("look for the best") as span:
             client = fleetlog.Client(server.target)
             found = [*client.search_runs(experiments=["traced"]), *client.stream_runs(experiments=["traced"])]

@@ -43,7 +43,7 @@ def test_a_damaged_object_is_told_and_not_served_whole(
         run.flush(level="applied")
     client = fleetlog.Client(embedded_target)
     (artifact,) = client.list_artifacts(run.id)
-    (stored,) = tmp_path_factory.getbasetemp().glob(f"embedded0/objects/default/{run.id}/{artifact.sha256.hex()}")
+    (stored,) = tmp_path_factory.getbasetemp().glob(f"embedded0/objects/default/{run.id}/{artifact.sha256}")
     damage(stored)
     with pytest.raises(fleetlog.FleetlogError) as caught:
         client.download_artifact(run.id, "model.pt", tmp_path / "to.pt")

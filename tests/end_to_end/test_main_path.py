@@ -43,7 +43,7 @@ def test_a_run_comes_back_as_it_was_logged(embedded_target: str, tmp_path: Path)
     listed = client.list_artifacts(run.id)
     assert [(one.path, one.size_bytes) for one in listed] == [("files/large.bin", 2 << 20), ("files/small.txt", 5)]
     fetched = client.download_artifact(run.id, "files/large.bin", tmp_path / "back.bin")
-    assert hashlib.sha256(fetched.read_bytes()).digest() == listed[0].sha256
+    assert hashlib.sha256(fetched.read_bytes()).hexdigest() == listed[0].sha256
 
 
 class Described:

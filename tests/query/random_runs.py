@@ -6,6 +6,7 @@ import math
 import random
 import uuid
 from dataclasses import replace
+from typing import Literal
 
 import fleetlog
 from fleetlog_query.language.fields import STATES
@@ -50,7 +51,7 @@ def log_fleet(target: str, experiment: str) -> Fleet:
     for place in range(RUNS):
         run_id, row = _log_run(rng, place, target, experiment, rows)
         rows[run_id] = replace(row, attributes={**row.attributes, "experiment_id": number})
-    fleetlog.flush(target, level="applied")
+    fleetlog.flush(level="applied", target=target)
     return rows
 
 
@@ -79,7 +80,7 @@ def _log_run(rng: random.Random, place: int, target: str, experiment: str, rows:
                 key, steps=[one.step for one in mine], values=[one.value for one in mine],
                 times=[one.time for one in mine],
             )  # fmt: skip
-    state = rng.choice(["FINISHED", "FAILED", "KILLED", "RUNNING"])
+    state: Literal["FINISHED", "FAILED", "KILLED", "RUNNING"] = rng.choice(["FINISHED", "FAILED", "KILLED", "RUNNING"])
     end = start + rng.randrange(5) * 3_600_000
     if state != "RUNNING":
         run.finish(state, end_time=end, wait=False)

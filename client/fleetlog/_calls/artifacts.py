@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from fleetlog_core import limits
+from fleetlog_core.errors import shown
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_proto.v1 import artifact_pb2
 
-from fleetlog._calls.base import READ_SECONDS, Calls
+from fleetlog._calls.base import Calls
 from fleetlog._files.downloads import download, target_of
-from fleetlog._transport.answers import bad_answer, pages
+from fleetlog._files.many_downloads import download_all
+from fleetlog._transport.answers import bad_answer, pages, understood
 from fleetlog._transport.traces import trace_metadata
 from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
-from fleetlog.errors import InvalidArgument
+from fleetlog._views.artifacts import Artifact
+from fleetlog.errors import InvalidArgument, NotFound
 
 DOWNLOAD_SECONDS = 3600.0
+MAX_THREADS = 32
 
 
 class ArtifactCalls(Calls):
     """Files of a run."""
 
-    def list_artifacts(self, run_id: AnyRun, path: str = "") -> list[artifact_pb2.Artifact]:
-        """Files of a run (path, size_bytes, sha256), all or those below a path."""
+    def list_artifacts(self, run_id: AnyRun, path: str = "") -> list[Artifact]:
+        """Files of a run, by path.
+
+        Args:
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+            path: Only the file of this path, or those of the folder below it; "" = all.
+
+        Returns:
+            A list of Artifact: path, size_bytes, sha256 and time of each. Empty when there are none.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+
+        Example:
+            >>> [(file.path, file.size_bytes) for file in client.list_artifacts(run)]
+            [('ckpt/model.pt', 7), ('notes.txt', 5)]
+
+        """
+        messages = self._artifacts(arguments.run_id(run_id), arguments.one_text("path", path))
+        with understood(self.target, "an artifact"):
+            return [Artifact.of(message) for message in messages]
+
+    def _artifacts(self, run_id: str, path: str) -> list[artifact_pb2.Artifact]:
         connection = self._connection
         request = artifact_pb2.ListArtifactsRequest(
-            namespace=self.namespace,
-            run_id=arguments.run_id(run_id),
-            path=arguments.one_text("path", path),
-            at_least=connection.position(),
+            namespace=self.namespace, run_id=run_id, path=path, at_least=connection.position()
         )
         found: list[artifact_pb2.Artifact] = []
-        for page in pages(connection, connection.query.ListArtifacts, request, READ_SECONDS):
+        for page in pages(connection, connection.query.ListArtifacts, request, self.timeout):
             for artifact in page.artifacts:
                 self._check(artifact, path)
             found += page.artifacts
@@ -52,14 +74,74 @@ class ArtifactCalls(Calls):
             raise bad_answer(self.target, "an artifact has no SHA-256 or no possible size")
 
     def download_artifact(self, run_id: AnyRun, path: str, to: str | os.PathLike[str]) -> Path:
-        """Download a file into a folder, or to a path; verified before it shows. The path it was written to.
+        """Download one file into a folder, or to a path; its digest is verified before it shows.
 
         A download that broke off goes on where it stopped. Any number of processes may download the same file to the
-        same place: each gets it whole. FleetlogError, also for what the disk says.
+        same place: each gets it whole.
+
+        Args:
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+            path: Path of the file in the run.
+            to: A folder that is there, below which the file gets its path in the run; or the path to write to.
+
+        Returns:
+            The path that it was written to.
+
+        Raises:
+            NotFound: The run has no such file.
+            FleetlogError: It can't be read or written; what the disk says is one too (DISK_FULL, TARGET_NOT_WRITTEN).
+
+        Example:
+            >>> client.download_artifact(run, "ckpt/model.pt", "copy.pt").read_bytes()
+            b'weights'
+
         """
         target, known = target_of(to, path), arguments.run_id(run_id)
         download(lambda offset: self._pieces(known, path, offset), path, target, self.target)
         return target
+
+    def download_artifacts(
+        self,
+        run_id: AnyRun,
+        path: str | None = None,
+        to: str | os.PathLike[str] = ".",
+        *,
+        threads: int = 4,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> list[Path]:
+        """Download a file, a folder or all files of a run, several at a time, each verified by its digest.
+
+        Files keep their paths below `to`. What is there already with the same bytes stays as it is, so that a download
+        that broke off, or is repeated, brings what is missing.
+
+        Args:
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+            path: Path of a file or folder in the run; None = everything.
+            to: Folder to write to; made when it is not there. The current one unless it is given.
+            threads: Files that are downloaded at a time, 1 to 32.
+            on_progress: Is told (bytes that are there, bytes in all) while they come, from any of the threads.
+
+        Returns:
+            The paths that are there now, by path in the run. Empty when the run has no files.
+
+        Raises:
+            NotFound: Nothing is at `path`.
+            FleetlogError: One can't be read or written; those that were whole before stay.
+
+        Example:
+            >>> [file.as_posix() for file in client.download_artifacts(run, "ckpt", "copies")]
+            ['copies/ckpt/model.pt']
+
+        """
+        known, folder = arguments.run_id(run_id), Path(to)
+        wanted = "" if path is None else arguments.one_text("path", path).strip("/")
+        most = arguments.count("threads", threads, 1, MAX_THREADS)
+        files = self._artifacts(known, wanted)
+        if wanted and not files:
+            raise NotFound("ARTIFACT_NOT_FOUND", f"run {known} has no file {shown(wanted)} and none below it")
+        return download_all(
+            files, folder, lambda name, offset: self._pieces(known, name, offset), self.target, most, on_progress
+        )
 
     def _pieces(
         self, run_id: str, path: str, offset: int

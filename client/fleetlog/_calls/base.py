@@ -11,6 +11,7 @@ from fleetlog._transport.connection import Connection, connection_to, resolve_na
 from fleetlog._values import arguments
 from fleetlog._values.as_of import AsOf, as_of_message
 from fleetlog._views.views import Experiment
+from fleetlog.errors import FailedPrecondition
 
 Deleted = Literal["active", "deleted", "all"]
 """Which runs or experiments: those that are not deleted, those that are, or both."""
@@ -22,7 +23,8 @@ VIEWS: dict[Deleted, scope_pb2.DeletedView.ValueType] = {
 Experiments = Sequence[str | int | Experiment] | str | int | Experiment | None
 """Names, numbers or Experiments, or one by itself; left out (or None) all of them."""
 PAGE = 1000
-READ_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
+"""Longest wait for one answer, unless the client was given another one."""
 
 
 def view(deleted: Deleted) -> scope_pb2.DeletedView.ValueType:
@@ -33,24 +35,37 @@ def view(deleted: Deleted) -> scope_pb2.DeletedView.ValueType:
 class Calls:
     """To one server, in one namespace."""
 
-    def __init__(self, target: str | None = None, namespace: str | None = None) -> None:
+    target: str
+    """The server's address, host:port."""
+    namespace: str
+    """The namespace that is read and changed."""
+    timeout: float
+    """Seconds that one answer may take."""
+
+    def __init__(
+        self, target: str | None = None, namespace: str | None = None, *, timeout: float = TIMEOUT_SECONDS
+    ) -> None:
+        self.timeout = arguments.seconds("timeout", timeout)
         self.target = connection_to(target).target
         self.namespace = resolve_namespace(namespace)
+        self._closed = False
 
     @property
     def _connection(self) -> Connection:
+        if self._closed:
+            raise FailedPrecondition("CLIENT_CLOSED", "the client is closed; make another one with fleetlog.Client()")
         # Looked up each time: after a fork the parent's channel can't be used.
         return connection_to(self.target)
 
     def _scope(
-        self, where: str, experiments: Experiments, deleted: Deleted, as_of: AsOf | None = None
+        self, filter_: str, experiments: Experiments, deleted: Deleted, as_of: AsOf | None = None
     ) -> scope_pb2.RunScope:
         numbers, names = arguments.experiments(experiments)
         return scope_pb2.RunScope(
             namespace=self.namespace,
             experiment_ids=numbers,
             experiment_names=names,
-            filter=arguments.one_text("filter", where),
+            filter=arguments.one_text("filter", filter_),
             deleted_view=view(deleted),
             at_least=self._connection.position(),
             as_of=as_of_message(as_of),

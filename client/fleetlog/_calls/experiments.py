@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import experiment_pb2, ingest_pb2, query_pb2
 
-from fleetlog._calls.base import PAGE, READ_SECONDS, Calls, Deleted, view
+from fleetlog._calls.base import PAGE, Calls, Deleted, view
 from fleetlog._transport.answers import check_same, pages, understood
 from fleetlog._values import arguments
 from fleetlog._views.views import Experiment
@@ -17,7 +17,19 @@ class ExperimentCalls(Calls):
     """Experiments of the namespace."""
 
     def experiments(self, *, deleted: Deleted = "active") -> list[Experiment]:
-        """All experiments by number."""
+        """All experiments, by number.
+
+        Args:
+            deleted: "active", "deleted" or "all" experiments.
+
+        Returns:
+            A list of Experiment.
+
+        Example:
+            >>> [one.name for one in client.experiments()]
+            ['Default', 'speedrun']
+
+        """
         request = query_pb2.ListExperimentsRequest(
             namespace=self.namespace,
             page_size=PAGE,
@@ -25,19 +37,31 @@ class ExperimentCalls(Calls):
             at_least=self._connection.position(),
         )
         connection, found = self._connection, list[Experiment]()
-        for page in pages(connection, connection.query.ListExperiments, request, READ_SECONDS):
+        for page in pages(connection, connection.query.ListExperiments, request, self.timeout):
             found += [self._checked(one) for one in page.experiments]
         return found
 
     def get_experiment(self, which: str | int | Experiment) -> Experiment:
-        """One experiment by name or number. NotFound."""
+        """One experiment by name or number.
+
+        Args:
+            which: Its name, its number or an Experiment, which is read again.
+
+        Raises:
+            NotFound: There is none.
+
+        Example:
+            >>> client.get_experiment("speedrun").id
+            1
+
+        """
         request = query_pb2.GetExperimentRequest(namespace=self.namespace, at_least=self._connection.position())
         known = arguments.experiment(which, "which")
         if isinstance(known, int):
             request.experiment_id = known
         else:
             request.name = known
-        found = self._connection.call(self._connection.query.GetExperiment, request).experiment
+        found = self._connection.call(self._connection.query.GetExperiment, request, self.timeout).experiment
         answered = found.experiment_id if isinstance(known, int) else found.name
         check_same(self.target, "the experiment", answered, known)
         return self._checked(found)
@@ -52,7 +76,22 @@ class ExperimentCalls(Calls):
     def create_experiment(
         self, name: str, tags: Mapping[str, object] | None = None, *, exist_ok: bool = False
     ) -> Experiment:
-        """Make an experiment. AlreadyExists unless exist_ok."""
+        """Make an experiment. start_run makes one too, when it is not there.
+
+        Args:
+            name: 1 to 500 characters.
+            tags: Texts by key.
+            exist_ok: Answer with the one there is, as it is, instead of AlreadyExists.
+
+        Raises:
+            AlreadyExists: The name is taken.
+            InvalidArgument: The name or a tag can't be.
+
+        Example:
+            >>> client.create_experiment("ablations", tags={"team": "a"}).name
+            'ablations'
+
+        """
         request = ingest_pb2.CreateExperimentRequest(
             namespace=self.namespace,
             request_id=new_random_id(),
@@ -60,7 +99,7 @@ class ExperimentCalls(Calls):
             tags=arguments.tags(tags),
             exist_ok=arguments.flag("exist_ok", exist_ok),
         )
-        response = self._connection.call(self._connection.ingest.CreateExperiment, request)
+        response = self._connection.call(self._connection.ingest.CreateExperiment, request, self.timeout)
         self._connection.saw(response.position)
         check_same(self.target, "the experiment", response.experiment.name, request.name)
         return self._checked(response.experiment)
@@ -68,7 +107,25 @@ class ExperimentCalls(Calls):
     def update_experiment(
         self, experiment_id: int | Experiment, *, name: str | None = None, tags: Mapping[str, object] | None = None
     ) -> Experiment:
-        """Rename an experiment or set tags. NotFound, AlreadyExists."""
+        """Rename an experiment, or set tags of it.
+
+        Args:
+            experiment_id: Its number, or an Experiment.
+            name: Another name, 1 to 500 characters; None = as it is.
+            tags: Texts by key, beside those that it has.
+
+        Returns:
+            The Experiment as it is now.
+
+        Raises:
+            NotFound: There is none of this number.
+            AlreadyExists: The name is taken.
+
+        Example:
+            >>> client.update_experiment(client.get_experiment("speedrun"), tags={"goal": "3.28"}).tags
+            {'goal': '3.28'}
+
+        """
         number = arguments.experiment_id(experiment_id)
         request = ingest_pb2.UpdateExperimentRequest(
             namespace=self.namespace,
@@ -77,26 +134,52 @@ class ExperimentCalls(Calls):
             name=None if name is None else arguments.one_text("name", name),
             tags=arguments.tags(tags),
         )
-        response = self._connection.call(self._connection.ingest.UpdateExperiment, request)
+        response = self._connection.call(self._connection.ingest.UpdateExperiment, request, self.timeout)
         self._connection.saw(response.position)
         return self._checked(response.experiment, number)
 
     def delete_experiment(self, experiment_id: int | Experiment) -> Experiment:
-        """Hide an experiment and its runs from searches."""
+        """Hide an experiment and its runs from searches; its data stays.
+
+        Args:
+            experiment_id: Its number, or an Experiment.
+
+        Raises:
+            NotFound: There is none of this number.
+
+        Example:
+            >>> old = client.create_experiment("old")
+            >>> client.delete_experiment(old).deleted
+            True
+
+        """
         number = arguments.experiment_id(experiment_id)
         request = ingest_pb2.DeleteExperimentRequest(
             namespace=self.namespace, request_id=new_random_id(), experiment_id=number
         )
-        response = self._connection.call(self._connection.ingest.DeleteExperiment, request)
+        response = self._connection.call(self._connection.ingest.DeleteExperiment, request, self.timeout)
         self._connection.saw(response.position)
         return self._checked(response.experiment, number)
 
     def restore_experiment(self, experiment_id: int | Experiment) -> Experiment:
-        """Bring a deleted experiment back."""
+        """Bring a deleted experiment back.
+
+        Args:
+            experiment_id: Its number, or an Experiment.
+
+        Raises:
+            NotFound: There is none of this number.
+
+        Example:
+            >>> old = client.delete_experiment(client.create_experiment("older"))
+            >>> client.restore_experiment(old).deleted
+            False
+
+        """
         number = arguments.experiment_id(experiment_id)
         request = ingest_pb2.RestoreExperimentRequest(
             namespace=self.namespace, request_id=new_random_id(), experiment_id=number
         )
-        response = self._connection.call(self._connection.ingest.RestoreExperiment, request)
+        response = self._connection.call(self._connection.ingest.RestoreExperiment, request, self.timeout)
         self._connection.saw(response.position)
         return self._checked(response.experiment, number)

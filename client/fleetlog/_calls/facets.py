@@ -21,9 +21,29 @@ class FacetCalls(Calls):
         contains: str = "",
         deleted: Deleted = "active",
     ) -> list[KeyInfo]:
-        """The metrics, params and tags that runs have, with counts and ranges; `kind` is one of these three words."""
+        """Metrics, params and tags that runs have, with counts and ranges.
+
+        Args:
+            filter: Which runs are counted, see docs/filter.md; "" = all.
+            experiments: Names, numbers or Experiments, or one of them; None = all.
+            kind: "metrics", "params" or "tags"; "" = all three.
+            contains: Only keys with this text in them, in upper or lower case.
+            deleted: "active", "deleted" or "all" runs.
+
+        Returns:
+            A list of KeyInfo by kind, then key.
+
+        Raises:
+            InvalidArgument: An argument can't be meant; of a filter the message points at the column.
+            NotFound: There is no such experiment.
+
+        Example:
+            >>> [key.name for key in client.keys(experiments="speedrun", kind="metrics")]
+            ['metrics.train_loss', 'metrics.val_loss']
+
+        """
         scope = self._scope(filter, experiments, deleted)
-        return list_keys(self._connection, scope, kind, arguments.one_text("contains", contains))
+        return list_keys(self._connection, scope, kind, arguments.one_text("contains", contains), self.timeout)
 
     def values(
         self,
@@ -35,8 +55,29 @@ class FacetCalls(Calls):
         limit: int | None = 100,
         deleted: Deleted = "active",
     ) -> list[ValueCount]:
-        """The values of "params.model", "tags.team" or an attribute such as "user", the most frequent first."""
+        """Values of a param, tag or attribute, the most frequent first.
+
+        Args:
+            key: As filters name it: "params.model", "tags.team", "user".
+            filter: Which runs are counted, see docs/filter.md; "" = all.
+            experiments: Names, numbers or Experiments, or one of them; None = all.
+            contains: Only values with this text in them, in upper or lower case.
+            limit: Maximum of values; None = all.
+            deleted: "active", "deleted" or "all" runs.
+
+        Returns:
+            A list of ValueCount: the value as text, and how many runs have it.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+            NotFound: There is no such experiment.
+
+        Example:
+            >>> client.values("tags.team", experiments="speedrun")
+            [ValueCount(value='a', runs=1)]
+
+        """
         most = arguments.maybe_count("limit", limit, 0)
         scope = self._scope(filter, experiments, deleted)
         key, contains = arguments.one_text("key", key), arguments.one_text("contains", contains)
-        return list_values(self._connection, scope, key, contains, most)
+        return list_values(self._connection, scope, key, contains, most, self.timeout)

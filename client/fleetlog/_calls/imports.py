@@ -49,10 +49,26 @@ class ImportCalls(ExperimentCalls):
     ) -> ImportedRuns:
         """Bring runs here that were made elsewhere, a row each: thousands a second, durable when it returns.
 
-        `table` is a dict of columns, a pandas or polars DataFrame or an Arrow table, such as `mlflow.search_runs()` or
-        `search_runs(...).to_pandas()` give; see docs/importing.md for its columns. An `experiment` by name is made when
-        it is not there. Again with the same run ids it adds nothing twice, so an import that broke off can be repeated.
-        `on_progress` is told (rows done, rows). ValueError for what can't be of a run; FleetlogError.
+        Again with the same run ids it adds nothing twice, so an import that broke off can be repeated.
+
+        Args:
+            table: A dict of columns, a pandas or polars DataFrame or an Arrow table, such as `mlflow.search_runs()` or
+                `search_runs(...).to_pandas()` give; see docs/importing.md for its columns.
+            experiment: Name, number or Experiment. One by name is made when it is not there.
+            on_progress: Is told (rows that are done, rows in all).
+
+        Returns:
+            ImportedRuns: how many are new, how many were there, their ids, and what was left out.
+
+        Raises:
+            ValueError: A column or a cell can't be of a run.
+            FleetlogError: The server refused them, or does not answer.
+
+        Example:
+            >>> done = client.import_runs({"params.lr": [0.1, 0.2], "metrics.val_loss": [3.4, 3.3]}, "sweep")
+            >>> done.imported
+            2
+
         """
         rows = RunTable(table)
         known = arguments.experiment(experiment)

@@ -8,7 +8,7 @@ from typing import Unpack
 from fleetlog_core import limits
 from fleetlog_proto.v1 import metric_pb2
 
-from fleetlog._calls.base import READ_SECONDS, Calls
+from fleetlog._calls.base import Calls
 from fleetlog._transport.traces import trace_metadata
 from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
@@ -24,8 +24,23 @@ class MetricCalls(Calls):
     ) -> Series:  # fmt: skip
         """The points of a metric, those of every writer; none at all when the run has no such metric.
 
-        `last`: only so many points, the last ones; `max_points` as in read_series. See `read_series` for the
-        rest.
+        Args:
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+            key: The metric's key.
+            last: Number of points, the last ones; None = all.
+            max_points: As in read_series.
+            **which: axis, min_step, max_step, min_time, max_time, ranks: see fleetlog.Which.
+
+        Returns:
+            A Series: steps, times and values as numpy arrays.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+
+        Example:
+            >>> client.read_metric(run, "train_loss", max_step=2).values.tolist()
+            [4.0, 2.0, 1.0]
+
         """
         known = arguments.run_id(run_id)
         series = self.read_series([known], [arguments.one_text("key", key)], last=last, max_points=max_points, **which)
@@ -37,14 +52,43 @@ class MetricCalls(Calls):
     ) -> list[Series]:  # fmt: skip
         """Points of metrics of many runs (up to 1,000, of 100 metrics), by run, key and rank as asked for.
 
-        Series that are not there are left out. `last`: of each only so many points, the last; `per_rank`: the points
-        of each rank are a series by themselves. BAD_ANSWER when more than `max_points` come in all, 24 bytes each.
+        Args:
+            run_ids: Up to 1,000 runs.
+            keys: Up to 100 metrics.
+            last: Number of points of each series, the last ones; None = all.
+            per_rank: The points of each rank are a series by themselves.
+            max_points: Maximum of points in all, 24 bytes of memory each.
+            **which: axis, min_step, max_step, min_time, max_time, ranks: see fleetlog.Which.
+
+        Returns:
+            A list of Series; those that are not there are left out.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+            FleetlogError: BAD_ANSWER when more than `max_points` come.
+
+        Example:
+            >>> [(one.key, len(one)) for one in client.read_series([run], ["train_loss", "val_loss"])]
+            [('train_loss', 5), ('val_loss', 1)]
+
         """
         most = arguments.count("max_points", max_points, 1)
         return self._read(metric_request(run_ids, keys, which, last=last, per_rank=per_rank), most)[0]
 
     def read_buckets(self, run_id: AnyRun, key: str, buckets: int, **which: Unpack[Which]) -> Buckets:
-        """A metric in at most `buckets` buckets."""
+        """A metric in at most `buckets` buckets; see read_curves.
+
+        Args:
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+            key: The metric's key.
+            buckets: Maximum of buckets, 1 to 10,000.
+            **which: axis, min_step, max_step, min_time, max_time, ranks: see fleetlog.Which.
+
+        Example:
+            >>> client.read_buckets(run, "train_loss", 1).mins.tolist()
+            [0.25]
+
+        """
         known = arguments.run_id(run_id)
         found = self.read_curves([known], [arguments.one_text("key", key)], buckets, **which)
         return found[0] if found else Buckets(key, [], known)
@@ -57,6 +101,24 @@ class MetricCalls(Calls):
 
         No extreme is lost: every point is in a bucket, and each has its lowest and highest value. Of more than 300,000
         points, buckets that would be of 65 to 127 steps are of 128: at least half as many come, in a tenth of the time.
+
+        Args:
+            run_ids: Up to 1,000 runs.
+            keys: Up to 100 metrics.
+            buckets: Maximum of buckets of each, 1 to 10,000.
+            per_rank: The points of each rank are a series by themselves.
+            **which: axis, min_step, max_step, min_time, max_time, ranks: see fleetlog.Which.
+
+        Returns:
+            A list of Buckets; series that are not there are left out.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+
+        Example:
+            >>> [len(curve) for curve in client.read_curves([run], ["train_loss"], buckets=2)]
+            [2]
+
         """
         most = arguments.count("buckets", buckets, 1, limits.BUCKETS_PER_SERIES)
         return self._read(metric_request(run_ids, keys, which, buckets=most, per_rank=per_rank))[1]
@@ -68,5 +130,5 @@ class MetricCalls(Calls):
         request.namespace = self.namespace
         request.at_least.CopyFrom(connection.position())
         with connection.calling():
-            parts = connection.query.ReadMetric(request, timeout=READ_SECONDS, metadata=trace_metadata())
+            parts = connection.query.ReadMetric(request, timeout=self.timeout, metadata=trace_metadata())
             return gather(parts, request, self.target, max_points)

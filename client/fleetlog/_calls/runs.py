@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
 
-from fleetlog._calls.base import PAGE, READ_SECONDS
+from fleetlog._calls.base import PAGE
 from fleetlog._calls.metrics import MetricCalls
+from fleetlog._runs.open_run import EndState
 from fleetlog._transport.answers import check_ids, check_same, understood
 from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
@@ -18,7 +18,6 @@ from fleetlog._views.comparing import OF, Comparison, Of
 from fleetlog._views.views import RunList, RunView
 from fleetlog.errors import NotFound
 
-EndState = Literal["FINISHED", "FAILED", "KILLED"]
 _STATES: dict[str | None, event_pb2.RunState.ValueType] = {
     None: event_pb2.RUN_STATE_UNSPECIFIED,
     "FINISHED": event_pb2.RUN_STATE_FINISHED,
@@ -31,20 +30,48 @@ class RunCalls(MetricCalls):
     """Runs by their ids."""
 
     def get_run(self, run_id: AnyRun, *, as_of: AsOf | None = None) -> RunView:
-        """One run with summaries and problems; with `as_of` as it was then, see search_runs. NotFound."""
+        """One run, with summaries of its metrics and what went wrong with its events.
+
+        Args:
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+            as_of: When, as in search_runs; None = now.
+
+        Raises:
+            NotFound: The namespace has no such run.
+            InvalidArgument: An argument can't be meant.
+
+        Example:
+            >>> client.get_run(run).summary("train_loss").min
+            0.25
+
+        """
         request = query_pb2.GetRunRequest(
             namespace=self.namespace,
             run_id=arguments.run_id(run_id),
             at_least=self._connection.position(),
             as_of=as_of_message(as_of),
         )
-        run = self._connection.call(self._connection.query.GetRun, request, READ_SECONDS).run
+        run = self._connection.call(self._connection.query.GetRun, request, self.timeout).run
         check_same(self.target, "the run", run.run_id, request.run_id)
         with understood(self.target, "a run"):
             return RunView(run, self)
 
     def get_runs(self, run_ids: Sequence[AnyRun], *, summaries: bool = False, as_of: AsOf | None = None) -> RunList:
-        """Runs by id, in the order asked for; those that are not there are left out. `as_of` as in search_runs."""
+        """Runs by id, in the order asked for; those that are not there are left out.
+
+        Args:
+            run_ids: Ids, Runs or RunViews, any number of them.
+            summaries: Fill `summary()` of their metrics.
+            as_of: When, as in search_runs; None = now.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+
+        Example:
+            >>> [one.name for one in client.get_runs([run])]
+            ['baseline']
+
+        """
         runs: list[RunView] = []
         known = arguments.run_ids(run_ids)
         summaries = arguments.flag("summaries", summaries)
@@ -56,16 +83,27 @@ class RunCalls(MetricCalls):
                 at_least=self._connection.position(),
                 as_of=as_of_message(as_of),
             )
-            response = self._connection.call(self._connection.query.GetRuns, request, READ_SECONDS)
+            response = self._connection.call(self._connection.query.GetRuns, request, self.timeout)
             check_ids(self.target, "run", [run.run_id for run in response.runs], request.run_ids)
             with understood(self.target, "a run"):
                 runs += [RunView(run, self) for run in response.runs]
         return RunList(runs)
 
     def compare(self, run_ids: Sequence[AnyRun], *, of: Of = "last") -> Comparison:
-        """Runs side by side: params and tags that differ, and all metrics. NotFound when one of them is not there.
+        """Runs side by side: params and tags that differ, and all metrics.
 
-        `of`: which number of each metric, "last", "min", "max", "mean" or "first".
+        Args:
+            run_ids: Ids, Runs or RunViews, two or more.
+            of: Number of each metric: "last", "min", "max", "mean" or "first".
+
+        Raises:
+            NotFound: One of them is not there.
+
+        Example:
+            >>> other = client.import_runs({"metrics.val_loss": [3.5]}, "speedrun-old").run_ids[0]
+            >>> client.compare([run, other]).metrics["val_loss"]
+            [3.25, 3.5]
+
         """
         arguments.choice("of", of, dict.fromkeys(OF))
         known = arguments.run_ids(run_ids)
@@ -86,7 +124,26 @@ class RunCalls(MetricCalls):
         state: EndState | None = None,
         deleted: bool | None = None,
     ) -> None:
-        """Rename, tag, end, delete or restore a run from outside its training code. NotFound, InvalidArgument."""
+        """Rename, tag, end, delete or restore a run from outside its training code.
+
+        Args:
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+            name: Another display name, 1 to 500 characters; None = as it is.
+            tags: Texts by key, beside those that it has.
+            deleted_tags: Keys of tags to remove.
+            state: Ends the run: "FINISHED", "FAILED" or "KILLED"; None = as it is.
+            deleted: True hides it from searches, False brings it back; None = as it is.
+
+        Raises:
+            NotFound: The namespace has no such run.
+            InvalidArgument: An argument can't be meant.
+
+        Example:
+            >>> client.update_run(run, tags={"reviewed": "yes"})
+            >>> client.get_run(run).tags["reviewed"]
+            'yes'
+
+        """
         request = ingest_pb2.UpdateRunRequest(
             namespace=self.namespace,
             run_id=arguments.run_id(run_id),
@@ -99,12 +156,41 @@ class RunCalls(MetricCalls):
             # The gateway looks the run up: what this process wrote of it must be there.
             at_least=self._connection.position(),
         )
-        self._connection.saw(self._connection.call(self._connection.ingest.UpdateRun, request, READ_SECONDS).position)
+        self._connection.saw(self._connection.call(self._connection.ingest.UpdateRun, request, self.timeout).position)
 
     def delete_run(self, run_id: AnyRun) -> None:
-        """Hide a run from searches; its data stays."""
+        """Hide a run from searches; its data stays. It takes nothing more until it is restored.
+
+        Args:
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+
+        Raises:
+            NotFound: The namespace has no such run.
+
+        Example:
+            >>> other = client.import_runs({"metrics.val_loss": [3.5]}, "trials").run_ids[0]
+            >>> client.delete_run(other)
+            >>> len(client.search_runs(experiments="trials"))
+            0
+
+        """
         self.update_run(run_id, deleted=True)
 
     def restore_run(self, run_id: AnyRun) -> None:
-        """Bring a deleted run back."""
+        """Bring a deleted run back.
+
+        Args:
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+
+        Raises:
+            NotFound: The namespace has no such run.
+
+        Example:
+            >>> other = client.import_runs({"metrics.val_loss": [3.5]}, "trials again").run_ids[0]
+            >>> client.delete_run(other)
+            >>> client.restore_run(other)
+            >>> client.get_run(other).deleted
+            False
+
+        """
         self.update_run(run_id, deleted=False)

@@ -41,18 +41,37 @@ class SearchCalls(MetricCalls):
         total: Total | None = None,
         as_of: AsOf | None = None,
     ) -> RunList:
-        """Runs that match a filter; see docs/filter.md. `limit=None` is all of them, read when they are looked at.
+        """Runs that match a filter, in order.
 
-        `experiments` are names, numbers or Experiments, or one of them; left out = all. `order_by` has items such as
-        "metrics.val_loss ASC"; `read_mask` names what to fill ("attributes", "params", "metrics.val_loss", …), empty =
-        everything. `total` counts what matches without the limit: "exact", or "at_least", which stops at 10,000.
-        `as_of` reads everything as it was at a time: a datetime, a text such as "2026-01-31T12:00:00Z" or "2h" (ago),
-        seconds or milliseconds since 1970, or the `position` of a list before. InvalidArgument names an argument that
-        can't be.
+        Args:
+            filter: What runs must be, see docs/filter.md; "" = all.
+            experiments: Names, numbers or Experiments, or one of them; None = all.
+            order_by: Items such as "metrics.val_loss ASC"; empty = the latest start first.
+            limit: Maximum of runs; None = all, read when they are looked at.
+            read_mask: What to fill: "attributes", "params", "tags", "metrics", "datasets", or single keys such as
+                "metrics.val_loss"; empty = everything.
+            summaries: Fill `summary()` of their metrics.
+            deleted: "active", "deleted" or "all" runs.
+            total: Counts what matches without the limit: "exact", or "at_least", which stops at 10,000.
+            as_of: Reads everything as it was: a datetime, a text such as "2026-01-31T12:00:00Z" or "2h" (ago), seconds
+                or milliseconds since 1970, or the `position` of a list before; None = now.
+
+        Returns:
+            A RunList: a sequence of RunView, also `to_pandas()`, `to_polars()`, `to_arrow()`.
+
+        Raises:
+            InvalidArgument: An argument can't be meant; of a filter the message points at the column.
+            NotFound: There is no such experiment.
+
+        Example:
+            >>> runs = client.search_runs("metrics.val_loss < 3.28 AND params.lr < 1e-3", experiments="speedrun")
+            >>> runs[0].metrics["val_loss"]
+            3.25
+
         """
         request = self._search_request(filter, experiments, order_by, read_mask, summaries, deleted, as_of)
         request.total_count = _TOTALS[arguments.choice("total", total, _TOTALS)]
-        return search(RunSearch(self.target, request, self), arguments.maybe_count("limit", limit, 0))
+        return search(RunSearch(self.target, request, self, self.timeout), arguments.maybe_count("limit", limit, 0))
 
     def explain_search(
         self,
@@ -61,10 +80,24 @@ class SearchCalls(MetricCalls):
         order_by: str | Sequence[str] = (),
         as_of: AsOf | None = None,
     ) -> Explanation:
-        """How a filter and an order are understood, and which tables they would read. See search_runs."""
+        """How a filter and an order are understood, and which tables they would read.
+
+        Args:
+            filter: See docs/filter.md.
+            order_by: Items such as "metrics.val_loss ASC".
+            as_of: When, as in search_runs; None = now.
+
+        Raises:
+            InvalidArgument: The filter or the order can't be read.
+
+        Example:
+            >>> client.explain_search("metrics.val_loss < 3.28").reads_points
+            False
+
+        """
         search = self._search_request(filter, None, order_by, (), False, "active", as_of)
         request = query_pb2.ExplainSearchRequest(search=search)
-        response = self._connection.call(self._connection.query.ExplainSearch, request)
+        response = self._connection.call(self._connection.query.ExplainSearch, request, self.timeout)
         return Explanation(tuple(response.lines), response.reads_points)
 
     def stream_runs(
@@ -78,13 +111,33 @@ class SearchCalls(MetricCalls):
         deleted: Deleted = "active",
         as_of: AsOf | None = None,
     ) -> Iterator[RunView]:
-        """All runs that match, one after another, however many: only some are at hand at a time. See search_runs.
+        """All runs that match, one after another, however many: only some are at hand at a time.
 
         Which runs and in which order is as of the beginning: a run that changes meanwhile comes once. Goes on by itself
         when the connection breaks; runs that changed places meanwhile may then come twice or not.
+
+        Args:
+            filter: What runs must be, see docs/filter.md; "" = all.
+            experiments: Names, numbers or Experiments, or one of them; None = all.
+            order_by: Items such as "metrics.val_loss ASC"; empty = the latest start first.
+            read_mask: What to fill, as in search_runs; empty = everything.
+            summaries: Fill `summary()` of their metrics.
+            deleted: "active", "deleted" or "all" runs.
+            as_of: When, as in search_runs; None = now.
+
+        Returns:
+            An iterator of RunView. Errors are raised while it is read.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+
+        Example:
+            >>> [one.name for one in client.stream_runs(experiments="speedrun")]
+            ['baseline']
+
         """
         request = self._search_request(filter, experiments, order_by, read_mask, summaries, deleted, as_of)
-        return RunSearch(self.target, request, self).runs()
+        return RunSearch(self.target, request, self, self.timeout).runs()
 
     def watch_runs(
         self,
@@ -99,7 +152,27 @@ class SearchCalls(MetricCalls):
         """The first runs of a search, and again whenever they change: what is new is told within a third of a second.
 
         The first item has all of them; it comes at once. Goes on by itself when the server is away for a while, and
-        misses nothing. `limit` is at most 1,000; the rest as in search_runs.
+        misses nothing.
+
+        Args:
+            filter: What runs must be, see docs/filter.md; "" = all.
+            experiments: Names, numbers or Experiments, or one of them; None = all.
+            order_by: Items such as "metrics.val_loss ASC"; empty = the latest start first.
+            limit: Number of the first runs that are watched, 1 to 1,000.
+            read_mask: What to fill, as in search_runs; empty = everything.
+            deleted: "active", "deleted" or "all" runs.
+
+        Returns:
+            An endless iterator of RunChanges. Errors are raised while it is read.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+
+        Example:
+            >>> first = next(client.watch_runs(experiments="speedrun"))
+            >>> [one.name for one in first.entered]
+            ['baseline']
+
         """
         scope = self._scope(filter, experiments, deleted)
         request = watch_pb2.WatchRunsRequest(
@@ -120,7 +193,20 @@ class SearchCalls(MetricCalls):
     ) -> RunView | None:
         """The run with the lowest or highest number, None when no run has one.
 
-        Of "metrics.x", "params.x", "min(metrics.x)", "metrics.x - metrics.y", …: what order_by of a search may say.
+        Args:
+            experiment: Name, number or Experiment.
+            minimize: What is to be low: "metrics.x", "params.x", "min(metrics.x)", "metrics.x - metrics.y", …
+            maximize: What is to be high; one of the two is given.
+            filter: What runs must be, see docs/filter.md; "" = all.
+
+        Raises:
+            InvalidArgument: Both or neither were given, or they can't be read.
+            NotFound: There is no such experiment.
+
+        Example:
+            >>> client.best_run("speedrun", minimize="metrics.val_loss").name
+            'baseline'
+
         """
         if (minimize is None) == (maximize is None):
             raise InvalidArgument(

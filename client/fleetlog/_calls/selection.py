@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fleetlog_proto.v1 import selection_pb2
 
-from fleetlog._calls.base import READ_SECONDS, Deleted, Experiments
+from fleetlog._calls.base import Deleted, Experiments
 from fleetlog._calls.metrics import MetricCalls
 from fleetlog._transport.answers import bad_answer, understood
 from fleetlog._values import arguments
@@ -21,7 +21,7 @@ class SelectionCalls(MetricCalls):
 
     def select(
         self,
-        where: str = "",
+        filter: str = "",  # noqa: A002
         *,
         experiments: Experiments = None,
         minimize: str | Sequence[str] | None = None,
@@ -41,20 +41,45 @@ class SelectionCalls(MetricCalls):
     ) -> Selection:
         """The best runs, or with `group_by` the best groups of runs (such as the seeds of one setting), and why.
 
-        client.select(experiments=["speedrun"], minimize="metrics.train_time", where="metrics.val_loss <= 3.28")
         client.select(minimize="min(metrics.val_loss)", group_by=["params.lr", "params.layers"], min_count=3)
         client.select(objectives=["metrics.val_loss ASC", "metrics.accuracy DESC"], mode="pareto")
 
-        `where` is a filter; each of its parts that AND joins is asked one after another, and `why()` of the answer
-        says how many runs each put aside. Several objectives (in the order `objectives`, `minimize`, `maximize`)
-        become one order by `mode`: lexicographic, weighted or pareto. `statistic` (mean, median, best or worst) stands
-        for a group. `artifact`: only runs with an artifact of this path or below it. `read_mask` as in search_runs;
-        empty = attributes and what objectives and groups name. `as_of`, which can't be with `artifact`, as there.
-        InvalidArgument.
+        Args:
+            filter: Constraints, see docs/filter.md. Parts that AND joins are asked one after another, and `why()` of
+                the answer says how many runs each put aside.
+            experiments: Names, numbers or Experiments, or one of them; None = all.
+            minimize: What is to be small, in the filter's words, such as "min(metrics.val_loss)".
+            maximize: What is to be large.
+            objectives: Texts such as "metrics.val_loss ASC", or Objectives; they come before the two above.
+            mode: How several objectives become one order: "lexicographic", "weighted" or "pareto".
+            group_by: Such as "params.lr"; runs with the same values are one group.
+            min_count: Runs that a group has at least.
+            statistic: What stands for a group: "mean", "median", "best" or "worst".
+            confidence: Of the interval of a group's mean, between 0 and 1.
+            artifact: Only runs with an artifact of this path or below it.
+            limit: Maximum of groups.
+            runs_per_group: Maximum of runs that each group tells of.
+            read_mask: What to fill in these runs, as in search_runs; empty = attributes and what objectives and
+                groups name.
+            deleted: "active", "deleted" or "all" runs.
+            as_of: When, as in search_runs; not together with `artifact`.
+
+        Returns:
+            A Selection: a sequence of Group, the best first.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+            NotFound: There is no such experiment.
+
+        Example:
+            >>> chosen = client.select("metrics.val_loss <= 3.28", experiments="speedrun", minimize="metrics.val_loss")
+            >>> chosen.best.run.name
+            'baseline'
+
         """
         wanted = objectives_of(minimize, maximize, objectives)
         request = selection_pb2.SelectRunsRequest(
-            scope=self._scope(where, experiments, deleted, as_of),
+            scope=self._scope(filter, experiments, deleted, as_of),
             objectives=[one.message() for one in wanted],
             mode=mode_of(mode),
             group_by=arguments.texts("group_by", group_by),
@@ -66,7 +91,7 @@ class SelectionCalls(MetricCalls):
             artifact_path=arguments.one_text("artifact", artifact),
             read_mask=arguments.texts("read_mask", read_mask),
         )
-        response = self._connection.call(self._connection.query.SelectRuns, request, READ_SECONDS)
+        response = self._connection.call(self._connection.query.SelectRuns, request, self.timeout)
         if len(response.groups) > max(limit, 0):
             raise bad_answer(self.target, f"{len(response.groups):,} groups, and {limit:,} were asked for")
         with understood(self.target, "a selection"):

@@ -6,15 +6,20 @@ import logging
 import os
 import threading
 import time
+from typing import Literal
 
 from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_proto.v1 import query_pb2
 
 from fleetlog._delivery.delivery import Delivery
 from fleetlog._transport.calls_in_progress import PAUSE_SECONDS
-from fleetlog._transport.connection import Connection, connection_to
+from fleetlog._transport.connection import Connection, close_unused, connection_to
 from fleetlog._transport.targets import resolve_target
+from fleetlog._values import arguments
 
+Level = Literal["durable", "applied"]
+"""How far what was logged has come: into the server's log, or to where reads see it."""
+_LEVELS: tuple[Level, ...] = ("durable", "applied")
 diagnostics = logging.getLogger("fleetlog")
 _deliveries: dict[str, Delivery] = {}
 _left: list[Delivery] = []
@@ -32,18 +37,35 @@ def delivery_to(target: str | None) -> Delivery:
         return delivery
 
 
-def flush(target: str | None = None, timeout_seconds: float = 30.0, level: str = "durable") -> None:
-    """Wait until everything this process logged is durable, or (level "applied") can be read.
+def flush(timeout: float = 30.0, level: Level = "durable", *, target: str | None = None) -> None:
+    """Wait until everything this process logged to a server is durable, or can be read.
 
-    DeadlineExceeded when it is not by then; nothing is lost by that.
+    Args:
+        timeout: Seconds to wait at the most.
+        level: "durable": it is in the server's log; "applied": searches by others find it too.
+        target: Address of the server, host:port; None = $FLEETLOG_TARGET, or else localhost:7460.
+
+    Raises:
+        DeadlineExceeded: It is not by then; it is still being sent, nothing is lost by that.
+
+    Example:
+        >>> fleetlog.flush(timeout=10, level="applied")
+
     """
-    flush_delivery(delivery_to(target), timeout_seconds, level)
+    flush_delivery(delivery_to(target), timeout, level)
 
 
-def flush_delivery(delivery: Delivery, timeout_seconds: float, level: str) -> None:
+def release(target: str) -> None:
+    """Close the connection to a server, unless runs of this process or calls that are under way use it."""
+    with _lock:
+        if target not in _deliveries:
+            close_unused(target)
+
+
+def flush_delivery(delivery: Delivery, timeout: float, level: Level) -> None:
     """As `flush`."""
-    if level not in ("durable", "applied"):
-        raise ValueError(f"level {level!r} is neither 'durable' nor 'applied'")
+    arguments.choice("level", level, dict.fromkeys(_LEVELS))
+    timeout_seconds = arguments.seconds("timeout", timeout)
     begun = time.monotonic()
     if not delivery.flush(timeout_seconds):
         what = delivery.pending() or "the last events"

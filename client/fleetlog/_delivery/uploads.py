@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,8 +57,16 @@ class Upload:
     path: Path
     name: str
     follow_link: bool = True
+    is_ours: bool = False
+    """True if the file was made for the upload alone: it is removed when there is nothing more to do for it."""
     tries: int = field(default=0, compare=False)
     """Tries that ended by an error that is not known."""
+
+    def over(self) -> None:
+        """There is nothing more to do for it."""
+        if self.is_ours:
+            with suppress(OSError):
+                self.path.unlink()
 
 
 class Uploads:
@@ -79,6 +88,7 @@ class Uploads:
         with self._lock:
             if len(self._waiting) >= MAX_WAITING or self._closed:
                 self._lost(upload, "UPLOADS_FULL", f"{len(self._waiting):,} others wait")
+                upload.over()
                 return
             self._waiting.append(upload)
         try:
@@ -135,6 +145,7 @@ class Uploads:
                 upload = self._waiting[0]
             if self._done(upload):
                 pause = low
+                upload.over()
                 with self._lock:
                     self._waiting.popleft()
                     self._changed.notify_all()

@@ -45,7 +45,7 @@ def target_of(to: str | os.PathLike[str], path: str) -> Path:
 
 def download(start: Start, path: str, target: Path, server: str) -> None:
     """Write the file. FleetlogError; what the disk says is one too: DISK_FULL, TARGET_NOT_WRITTEN."""
-    with _written(target):
+    with written(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         with closing(start(0)) as responses:
             artifact = _announced(responses, path, server)
@@ -120,7 +120,7 @@ def _check_room(target: Path, size_bytes: int) -> None:
 
 
 @contextmanager
-def _written(target: Path) -> Iterator[None]:
+def written(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -14,6 +14,8 @@ import threading
 from types import ModuleType
 from typing import Any, NoReturn
 
+from fleetlog._runs.open_run import EndState
+
 _KILLED = {128 + number for number in (1, 2, 3, 15)}
 """What shells and handlers say of a process that SIGHUP, SIGINT, SIGQUIT or SIGTERM ended."""
 _seen: list[object] = []
@@ -57,7 +59,7 @@ def _replace_exit(module: ModuleType) -> None:
     module.__dict__["exit"] = exit
 
 
-def state_of_exit() -> str:
+def state_of_exit() -> EndState:
     """FINISHED, FAILED or KILLED, by how the process, or its main function in a worker, ends."""
     # Where code is typed in, an exception that was shown ended nothing.
     interactive = hasattr(sys, "ps1") or sys.flags.interactive
@@ -71,7 +73,7 @@ def state_of_exit() -> str:
     return state_of_code(_seen[0] if _seen else None)
 
 
-def state_of_code(code: object) -> str:
+def state_of_code(code: object) -> EndState:
     """The state by an exit code, or a text in place of one."""
     if code is None or code == 0:
         return "FINISHED"

@@ -7,12 +7,16 @@ lost     counted, warned about, told to the run (ARTIFACT_NOT_KEPT)
 
 from __future__ import annotations
 
+import hashlib
 import os
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from fleetlog_core import limits
 from fleetlog_core.printable import printable
+from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog._delivery.delivery import Delivery
@@ -52,6 +56,29 @@ class FileLogger:
             self._log(Upload(self._writer, found, found.name if name is None else _text("name", name)))
         except Exception as error:  # whatever a file system says, and whatever was given: training goes on
             self._lost(path if name is None else name, error)
+
+    def log_content(self, name: str, content: bytes) -> None:
+        """Keep bytes that are no file: small ones at once, others by way of a file that is removed when it is kept.
+
+        FleetlogError ARTIFACT_PATH_INVALID; OSError when the file can't be written.
+        """
+        check_artifact_path(name, "artifact_file")
+        if len(content) <= limits.INLINE_ARTIFACT_BYTES:
+            logged = event_pb2.ArtifactLogged(
+                path=name, size_bytes=len(content), sha256=hashlib.sha256(content).digest(), content=content
+            )
+            self._put(event_pb2.Event(observe_time_millis=self._now(), artifact_logged=logged))
+            return
+        descriptor, path = tempfile.mkstemp(prefix="fleetlog-")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        upload = Upload(self._writer, Path(path), name, is_ours=True)
+        waits = False
+        try:
+            waits = self._log(upload)
+        finally:
+            if not waits:
+                upload.over()
 
     def log_tree(self, folder: object, prefix: object = "", tree_seconds: float = TREE_SECONDS) -> None:
         """Keep every file below a folder; a file by itself is kept too."""
@@ -96,7 +123,8 @@ class FileLogger:
             return _told(Skipped(name, str(error)))
         return ""
 
-    def _log(self, upload: Upload) -> None:
+    def _log(self, upload: Upload) -> bool:
+        """True if the file waits, and is read again later."""
         delivery = self._delivery
         try:
             event = artifact_event(
@@ -109,11 +137,12 @@ class FileLogger:
             what = error if isinstance(error, FleetlogError) else repr(error)
             delivery.warn("upload", f"artifact {upload.name} waits, and is tried again in the background: {what}")
             delivery.uploads.add(upload)
-            return
+            return True
         if event.artifact_logged.content and delivery.outbox.full:
             delivery.uploads.add(upload)
-            return
+            return True
         self._put(event)
+        return False
 
     def _lost(self, what: object, error: Exception) -> None:
         # Not the str() of whatever it is, which may raise.

@@ -12,7 +12,7 @@ P = ParamSpec("P")
 class Telling(Protocol):
     """What counts its losses and warns of them."""
 
-    def lost(self, what: str, error: Exception, points: int = 0) -> None:
+    def _lost(self, what: str, error: Exception, points: int = 0) -> None:
         """Count what was not logged and warn of it. Must not raise."""
         ...
 
@@ -31,6 +31,6 @@ def never_raises(method: Callable[Concatenate[T, P], None]) -> Callable[Concaten
         try:
             method(self, *args, **kwargs)
         except Exception as error:  # training goes on whatever was logged
-            self.lost(method.__name__, error)
+            self._lost(method.__name__, error)
 
     return guarded

@@ -14,8 +14,9 @@ from fleetlog.errors import DeadlineExceeded, FleetlogError
 def last_step(delivery: Delivery, writer: Writer, timeout_seconds: float) -> int | None:
     """The highest step of all metrics of the writer's run; None when there is none, or no answer in time (then warns).
 
-    The writer's first event comes behind everything that the run had before: so what is read at its position has it
-    all, also what another process wrote a moment ago.
+    The writer's first event comes behind everything that the run had before: so what is read just before it has it
+    all, also what another process wrote a moment ago. The event itself tells no step, and is not waited for: a run
+    that nobody writes to is answered for at once.
     """
     deadline = time.monotonic() + timeout_seconds
     run_id = writer.run_id.hex()
@@ -34,9 +35,12 @@ def last_step(delivery: Delivery, writer: Writer, timeout_seconds: float) -> int
 
 
 def _position(delivery: Delivery, deadline: float) -> position_pb2.Position:
-    """Where the process's own events are once they are durable."""
+    """Just before the process's last event of each partition, once all are durable: not before the writer's first."""
     marker = Marker()
     delivery.outbox.put(marker)
     if not marker.reached.wait(max(0.0, deadline - time.monotonic())):
         raise DeadlineExceeded("NOT_DURABLE", f"{delivery.connection.target} takes no events")
-    return delivery.connection.position()
+    position = delivery.connection.position()
+    for entry in position.offsets:
+        entry.next_offset = max(0, entry.next_offset - 1)
+    return position

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, field
+from typing import Literal
 
 from fleetlog_proto.v1 import event_pb2
 
@@ -12,7 +13,9 @@ from fleetlog._delivery.delivery import Delivery
 from fleetlog._events.items import Fact, Writer
 from fleetlog._runs.run_clock import JUMP_SECONDS, RunClock
 
-END_STATES = ("FINISHED", "FAILED", "KILLED")
+EndState = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a run ends."""
+END_STATES: tuple[EndState, ...] = ("FINISHED", "FAILED", "KILLED")
 
 
 @dataclass(eq=False, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, SupportsFloat, SupportsIndex
@@ -21,19 +21,19 @@ from fleetlog_proto.v1 import event_pb2
 
 from fleetlog._delivery.delivery import Delivery
 from fleetlog._delivery.diagnostics import diagnostics
-from fleetlog._delivery.registry import delivery_to, flush_delivery
+from fleetlog._delivery.registry import Level, delivery_to, flush_delivery
 from fleetlog._events.items import Fact, Writer
 from fleetlog._runs import process_exit as exits
 from fleetlog._runs.exit_codes import state_of_code
 from fleetlog._runs.file_logging import FileLogger
 from fleetlog._runs.guard import never_raises
-from fleetlog._runs.open_run import END_STATES, OpenRun
+from fleetlog._runs.open_run import END_STATES, EndState, OpenRun
 from fleetlog._runs.point_logging import PointLogger
 from fleetlog._runs.run_clock import RunClock
+from fleetlog._runs.run_files import RunFiles
+from fleetlog._runs.run_inputs import RunInputs
 from fleetlog._runs.used_writers import warn_if_used
-from fleetlog._values.columns import millis, pieces
-from fleetlog._values.datasets import Described, to_dataset
-from fleetlog._values.params import to_keys, to_params, to_tags
+from fleetlog._values.columns import millis
 from fleetlog._values.values import LeftOut, Unusable, text, told
 from fleetlog.errors import FleetlogError
 
@@ -43,8 +43,20 @@ _NOBODY = -1
 """No process's id: a run that came from another process is not joined yet, and not opened here."""
 
 
-class Run:
-    """One execution. Made by fleetlog.start_run; used as a context manager it ends by itself."""
+class Run(RunInputs, RunFiles):
+    """A run that is being written. Made by fleetlog.start_run; used as a context manager it ends by itself.
+
+    Its calls put events into a bounded buffer that is sent in the background: they cost microseconds, never raise and
+    never wait for a server, but for `flush`, `finish` and files over 1 MiB. It may be used from any number of threads.
+    A forked child, and a process that it was pickled to, write to it as one more writer; the process that started it
+    ends it. A run that is not ended ends with its process: FINISHED, FAILED or KILLED by how that ends.
+
+    Example:
+        >>> with fleetlog.start_run("docs", params={"lr": 2e-5}) as run:
+        ...     for step in range(3):
+        ...         run.log({"train_loss": 4.0 / (1 + step)}, step=step)
+
+    """
 
     def __init__(self, writer: Writer, target: str | None) -> None:
         self._bind(writer, target, os.getpid())
@@ -74,14 +86,14 @@ class Run:
             type(self), self._target, one.namespace, one.run_id, one.rank, one.experiment, one.experiment_id
         )  # fmt: skip
 
-    def go_on_behind(self, step: int | None) -> None:
+    def _go_on_behind(self, step: int | None) -> None:
         """Steps that are not given follow this one; None: they begin at 0."""
         if step is not None:
             self._points.next_step = max(self._points.next_step, step + 1)
 
     @property
     def id(self) -> str:
-        """32 hexadecimal digits."""
+        """Id of the run: 32 hexadecimal digits."""
         return self._writer.run_id.hex()
 
     @property
@@ -98,29 +110,46 @@ class Run:
         step: SupportsIndex | SupportsFloat | None = None,
         time: datetime | float | str | None = None,
     ) -> None:
-        """Log one value of each metric at a step. Without a step: one more than the last.
+        """Log one value of each metric at a step.
 
-        Values are numbers, or what holds one: scalars and arrays of one of numpy, torch and others. The metrics of a
-        dict within are logged as train/loss. `time` by the rule of fleetlog_core.times: a datetime, seconds or
-        milliseconds; without it now. Costs microseconds; never raises, never waits. What is not a number is counted
-        and warned about, and the others are logged.
+        Costs microseconds; never raises, never waits. What is not a number is counted and warned about, and the others
+        are logged.
+
+        Args:
+            metrics: Numbers by key, or what holds one: scalars and arrays of one of numpy, torch and others. The
+                metrics of a dict within are logged as train/loss.
+            step: A whole number, also a negative or repeated one; None = one more than the last.
+            time: A datetime, seconds or milliseconds since 1970, or ISO 8601 (docs/times.md); None = now.
+
+        Example:
+            >>> run.log({"train_loss": 2.1, "lr": 2e-5}, step=10)
+
         """
         try:
             if self._pid != os.getpid():
                 self._rejoin()
             self._points.log(metrics, step, time)
         except Exception as error:  # training goes on whatever was logged
-            self.lost("log", error, len(metrics) if isinstance(metrics, Mapping) else 1)
+            self._lost("log", error, len(metrics) if isinstance(metrics, Mapping) else 1)
 
     @never_raises
     def log_series(self, key: str, *, steps: Any, values: Any, times: Any = None) -> None:
         """Log many points of one metric: sequences or arrays of one length, also of shape (n, 1).
 
-        Times are datetimes, seconds or milliseconds, by the rule of fleetlog_core.times. They are copied; millions at
-        once are fine: more than the buffer holds waits for room while the server takes what is there, for a minute at
-        the most, and not at all when the server is away. Never raises; what found no room is warned about, and the run
-        is told (BUFFER_FULL), and so are points whose step, value or time can't be (STEP_INVALID, NOT_A_NUMBER,
-        TIME_INVALID): the others are logged.
+        They are copied; millions at once are fine: more than the buffer holds waits for room while the server takes
+        what is there, for a minute at the most, and not at all when the server is away. Never raises; what found no
+        room is warned about, and the run is told (BUFFER_FULL), and so are points whose step, value or time can't be
+        (STEP_INVALID, NOT_A_NUMBER, TIME_INVALID): the others are logged.
+
+        Args:
+            key: The metric's key.
+            steps: Whole numbers.
+            values: Numbers; NaN and infinities are kept.
+            times: Datetimes, seconds or milliseconds since 1970 (docs/times.md); None = all now.
+
+        Example:
+            >>> run.log_series("val_loss", steps=[0, 500, 999], values=[10.8, 3.9, 3.27])
+
         """
         try:
             if self._pid != os.getpid():
@@ -128,60 +157,12 @@ class Run:
             self._points.log_series(text(key), steps, values, times)
         except Exception as error:
             count = len(values) if hasattr(values, "__len__") and getattr(values, "shape", (1,)) != () else 1
-            self.lost("log_series", error, max(count, 1))
+            self._lost("log_series", error, max(count, 1))
 
-    @never_raises
-    def log_params(self, params: Mapping[str, object] | None) -> None:
-        """Log typed inputs. The first value of a key stays; another one is recorded as a conflict.
-
-        A config may be nested, and be a dict, Namespace, dataclass or their kin: its leaves are params such as
-        optimizer.lr. A list is one value, unless dicts are in it (layers.0.size). None is no value. Never raises; what
-        can't be a param is counted and warned about, and the others are logged.
-        """
-        if params is None:
-            return
-        found, out = to_params(params)
-        self.left_out("params", out)
-        self.say_inputs(pieces(found, lambda param: param.ByteSize()), ())
-
-    @never_raises
-    def log_param(self, key: str, value: object) -> None:
-        """Log one typed input; see log_params."""
-        self.log_params({key: value})
-
-    @never_raises
-    def set_tags(self, tags: Mapping[str, object] | None) -> None:
-        """Set tags; the last value of a key stays. Values become texts, None sets nothing. Never raises."""
-        if tags is None:
-            return
-        found, out = to_tags(tags)
-        self.left_out("tags", out)
-        self.say_inputs((), pieces(found, lambda tag: 4 * (len(tag[0]) + len(tag[1]))))
-
-    def say_inputs(
-        self, params: Iterable[Sequence[event_pb2.Param]], tags: Iterable[Sequence[tuple[str, str]]]
-    ) -> None:
-        """Params and tags that were checked, each piece in an event of its own."""
-        for piece in params:
-            self._say(params_logged=event_pb2.ParamsLogged(params=piece))
-        for pairs in tags:
-            self._say(tags_set=event_pb2.TagsSet(tags=dict(pairs)))
-
-    @never_raises
-    def set_tag(self, key: str, value: object) -> None:
-        """Set one tag; see set_tags."""
-        self.set_tags({key: value})
-
-    @never_raises
-    def delete_tags(self, *keys: str) -> None:
-        """Remove tags. Never raises."""
-        found, out = to_keys(keys)
-        self.left_out("tags to delete", out)
-        for piece in pieces(found, len):
-            self._say(tags_deleted=event_pb2.TagsDeleted(keys=piece))
-
-    def left_out(self, what: str, out: Sequence[LeftOut]) -> None:
+    def _left_out(self, what: str, out: Sequence[LeftOut]) -> None:
         """Tell of items that were not logged while others of the same call were."""
+        if out and self._pid != os.getpid():
+            self._rejoin()
         for one in out:
             self._delivery.outbox.lose(self._writer, one.reason, events=1)
         if out:
@@ -189,7 +170,7 @@ class Run:
             shown = "; ".join(str(one) for one in out[:5])
             self._delivery.warn(f"{what}:{out[0].key}", f"run {self.id}: {what} were not logged: {shown}{more}")
 
-    def lost(self, what: str, error: Exception, points: int = 0) -> None:
+    def _lost(self, what: str, error: Exception, points: int = 0) -> None:
         """Count what a call could not log, and warn of it. See guard.never_raises."""
         reason = error.reason if isinstance(error, (FleetlogError, Unusable)) else "NOT_LOGGED"
         if points:
@@ -202,47 +183,6 @@ class Run:
         except Exception:
             # A handler of the user's own logging raises; the loss is counted on the run by now.
             return
-
-    @never_raises
-    def log_input(
-        self, data: str | Described, context: str = "", *, digest: str = "", source: object = "",
-        source_type: str = "", schema: object = "", profile: object = "",
-    ) -> None:  # fmt: skip
-        """Log data that the run reads: by its name, or a dataset of mlflow.data. Searches ask for `datasets.name`.
-
-        `context`: what for, such as "training"; `digest`: what tells its version. `source`, `schema` and `profile` are
-        texts, or become JSON. The first write of the same name, digest and context stays. Never raises.
-        """
-        if self._pid != os.getpid():
-            self._rejoin()
-        said = {"digest": digest, "source": source, "source_type": source_type, "schema": schema, "profile": profile}
-        dataset, out = to_dataset(data, context, said)
-        self.left_out("parts of a dataset", out)
-        self._say(datasets_logged=event_pb2.DatasetsLogged(datasets=[dataset]))
-
-    @never_raises
-    def rename(self, name: str) -> None:
-        """Change the display name. Never raises."""
-        self._say(run_updated=event_pb2.RunUpdated(name=text(name)))
-
-    @never_raises
-    def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> None:
-        """Keep a file, under its own name or another path. Files over 1 MiB are uploaded before this returns.
-
-        What it has at the call is kept, also while it grows. When no server answers it is uploaded in the background as
-        soon as one does, as it is then: leave it in place. Never raises: what can't be kept (a FIFO, a device, a file
-        that is rewritten again and again) is warned about, and the run is told (ARTIFACT_NOT_KEPT).
-        """
-        self._files().log(path, name)
-
-    @never_raises
-    def log_artifacts(self, folder: str | os.PathLike[str], prefix: str = "") -> None:
-        """Keep every file below a folder, under its path there behind the prefix.
-
-        Links to files of the folder are followed; those out of it, and those to folders, are not: they are warned about
-        as everything that is not kept. After a minute the rest is uploaded in the background.
-        """
-        self._files().log_tree(folder, prefix)
 
     def _files(self) -> FileLogger:
         if self._pid != os.getpid():
@@ -277,8 +217,20 @@ class Run:
         self._pid = os.getpid()
         exits.child_writes()
 
-    def flush(self, timeout: float = 30.0, level: str = "durable") -> None:
-        """Wait until everything logged so far is durable, or (level "applied") can be read. DeadlineExceeded."""
+    def flush(self, timeout: float = 30.0, level: Level = "durable") -> None:
+        """Wait until everything this process logged to the run's server is durable, or can be read.
+
+        Args:
+            timeout: Seconds to wait at the most.
+            level: "durable": it is in the server's log; "applied": searches by others find it too.
+
+        Raises:
+            DeadlineExceeded: It is not by then; it is still being sent, nothing is lost by that.
+
+        Example:
+            >>> run.flush(timeout=10)
+
+        """
         if self._pid == os.getpid():
             flush_delivery(self._delivery, timeout, level)
             if level == "applied":
@@ -287,16 +239,27 @@ class Run:
     @never_raises
     def finish(
         self,
-        state: str = "FINISHED",
+        state: EndState = "FINISHED",
         end_time: datetime | float | str | None = None,
         *,
         wait: bool = True,
         timeout: float = 60.0,
     ) -> None:
-        """End the run: FINISHED, FAILED or KILLED.
+        """End the run. Never raises.
 
         Waits until all of it is durable, unless told not to; warns of what is not by then, which is still sent for as
         long as the process lives.
+
+        Args:
+            state: "FINISHED", "FAILED" or "KILLED".
+            end_time: A datetime, seconds or milliseconds since 1970, or ISO 8601 (docs/times.md); None = now.
+            wait: False returns at once.
+            timeout: Seconds to wait at the most.
+
+        Example:
+            >>> short = fleetlog.start_run("docs")
+            >>> short.finish("FAILED")
+
         """
         if self._open.ended:
             return
@@ -319,7 +282,7 @@ class Run:
             try:
                 at = millis(end_time)
             except Unusable as error:  # it ends now, whatever was given
-                self.lost("end_time", error)
+                self._lost("end_time", error)
         exits.unwatch(self._open)
         self._open.end(state, at)
 
@@ -339,7 +302,7 @@ class Run:
         else:
             self._end_with_error("FAILED" if issubclass(kind, Exception) else "KILLED")
 
-    def _end_with_error(self, state: str) -> None:
+    def _end_with_error(self, state: EndState) -> None:
         """End it on the way out of a process that ends too, most likely: then the wait is part of that one's."""
         if self._open.ended:
             return

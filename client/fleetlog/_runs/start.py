@@ -11,9 +11,9 @@ from typing import TypeVar
 from uuid import UUID
 
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_core.ids import new_random_id, new_run_id
+from fleetlog_core.ids import keyed_run_id, new_random_id, new_run_id
 from fleetlog_core.rules.events import check_event
-from fleetlog_core.rules.names import check_experiment_name, check_namespace
+from fleetlog_core.rules.names import check_experiment_name, check_label, check_namespace
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog._delivery.registry import delivery_to
@@ -22,7 +22,7 @@ from fleetlog._runs.last_steps import last_step
 from fleetlog._runs.run import Run
 from fleetlog._runs.start_arguments import id_of, rank_of, text_of
 from fleetlog._transport.connection import resolve_namespace
-from fleetlog._values.arguments import flag
+from fleetlog._values.arguments import flag, one_text
 from fleetlog._values.columns import millis, pieces
 from fleetlog._values.params import to_params, to_tags
 from fleetlog._values.values import LeftOut, Unusable
@@ -31,6 +31,9 @@ from fleetlog.errors import FleetlogError, is_verdict
 
 START_SECONDS = 5.0
 """Longest wait for a server, at the start, for each thing that is asked of it."""
+KEY_TAG = "fleetlog.key"
+"""Tag of a run that tells the key it was started by."""
+KEY_CHARACTERS = 500
 Item = TypeVar("Item")
 
 
@@ -42,6 +45,7 @@ def start_run(
     tags: Mapping[str, object] | None = None,
     parent: Run | RunView | UUID | str | None = None,
     run_id: UUID | str | None = None,
+    key: str | None = None,
     resume: bool = False,
     rank: int | str | None = None,
     user: str | None = None,
@@ -50,21 +54,47 @@ def start_run(
     namespace: str | None = None,
     writer_id: UUID | str | None = None,
 ) -> Run:
-    """Start a run, join one (run_id=…), or go on with one that ended (run_id=…, resume=True).
+    """Start a run, join one (run_id=… or key=…), or go on with one that ended (with resume=True).
 
     Returns at once when the experiment is known to this process; else it asks the server for up to five seconds. A
-    server that refuses raises FleetlogError; a server that is not there is warned about, and events wait for it. In a
-    run that was there before, steps that are not given go on behind its last one: the server is asked for that, too.
-    A wrong argument raises InvalidArgument, which names it. `rank` may be a text, as RANK is in the environment.
-    `writer_id` (32 hexadecimal digits) makes an import repeatable: the same writer sending the same events again
-    changes nothing. It is for runs whose id is given too. Other events under it are not taken, which the run's problems
-    and `run.flush(level="applied")` tell (SEQUENCE_REUSED). `params` and `tags` as in Run.log_params and Run.set_tags:
-    an item that can't be one is counted and warned about, the others are kept. `start_time` by fleetlog_core.times: a
-    datetime, seconds or milliseconds, or ISO 8601.
+    server that is not there is warned about, and events wait for it. In a run that was there before, steps that are
+    not given go on behind its last one: the server is asked for that, too.
+
+    Args:
+        experiment: Name of the experiment, which is made when it is not there; None = "Default".
+        name: Display name, up to 500 characters; "" = the key, or else the id.
+        params: Typed inputs, as in Run.log_params. An item that can't be one is counted and warned about, the others
+            are kept.
+        tags: As in Run.set_tags; bad items as above.
+        parent: The run that this one is part of: a Run, a RunView or an id.
+        run_id: Id of a run to join, 32 hexadecimal digits or a UUID; it may be new.
+        key: Name of the run in your own terms, such as a job's id, 1 to 500 characters: every process that gives the
+            same key in the same experiment writes to the same run, in whatever order they start. It is a tag of the
+            run too, `fleetlog.key`.
+        resume: Go on with the run also when it has ended: its state is running again. With `key`, a job that was
+            preempted goes on with its run, and its first start makes it.
+        rank: Place of this process among others, from 0; a text as RANK is in the environment will do.
+        user: Who started it; None = the user of this process.
+        start_time: A datetime, seconds or milliseconds since 1970, or ISO 8601 (docs/times.md); None = now.
+        target: Address of the server, host:port; None = $FLEETLOG_TARGET, or else localhost:7460.
+        namespace: None = $FLEETLOG_NAMESPACE, or else "default".
+        writer_id: 32 hexadecimal digits, for runs whose id is given: makes an import repeatable, as the same writer
+            sending the same events again changes nothing. Other events under it are not taken, which the run's
+            problems and `run.flush(level="applied")` tell (SEQUENCE_REUSED).
+
+    Raises:
+        InvalidArgument: An argument can't be meant; the message names it.
+        FleetlogError: The server refuses the run.
+
+    Example:
+        >>> run = fleetlog.start_run("docs", key="slurm-4711", resume=True, params={"lr": 2e-5})
+        >>> run.log({"train_loss": 2.1})
+        >>> run.finish()
+
     """
     inputs = Inputs(params, tags)
     writer = started_writer(
-        experiment, name, inputs, parent, run_id, resume, rank, user, start_time, namespace, writer_id
+        experiment, name, inputs, parent, run_id, key, resume, rank, user, start_time, namespace, writer_id
     )
     delivery = delivery_to(target)
     try:
@@ -75,8 +105,8 @@ def start_run(
         delivery.warn("start", f"run {writer.run_id.hex()} goes on without a server, its events wait: {error}")
     run = Run(writer, target)
     inputs.say_the_rest(run)
-    if run_id is not None and writer_id is None and writer.experiment_id is not None:
-        run.go_on_behind(last_step(delivery, writer, START_SECONDS))
+    if (run_id is not None or key is not None) and writer_id is None and writer.experiment_id is not None:
+        run._go_on_behind(last_step(delivery, writer, START_SECONDS))
     return run
 
 
@@ -86,6 +116,7 @@ def started_writer(
     inputs: Inputs,
     parent: object,
     run_id: object,
+    key: object,
     resume: object,
     rank: object,
     user: object,
@@ -97,33 +128,50 @@ def started_writer(
     space = check_namespace(resolve_namespace(text_of("namespace", namespace, "")))
     experiment_name = text_of("experiment", experiment, "Default")
     check_experiment_name(experiment_name, "experiment")
-    if flag("resume", resume) and run_id is None:
-        raise ValueError("resume=True goes on with a run: give its run_id")
+    known = _known_id(space, experiment_name, run_id, key)
+    if flag("resume", resume) and known is None:
+        raise ValueError("resume=True goes on with a run: give its run_id or its key")
     opening = event_pb2.RUN_OPENING_CREATE
     if resume:
         opening = event_pb2.RUN_OPENING_RESUME
-    elif run_id is not None and writer_id is None:
+    elif known is not None and writer_id is None:
         opening = event_pb2.RUN_OPENING_JOIN
+    tags = dict(inputs.tags)
+    if isinstance(key, str):
+        tags.setdefault(KEY_TAG, key)
     started = event_pb2.RunStarted(
-        name=text_of("name", name, ""),
+        name=text_of("name", name, "") or (key if isinstance(key, str) else ""),
         user=_user() if user is None else text_of("user", user, ""),
         start_time_millis=_start_millis(start_time),
         parent_run_id=b"" if parent is None else id_of("parent", parent),
         params=inputs.params,
-        tags=dict(inputs.tags),
+        tags=tags,
         opening=opening,
     )
     check_event(event_pb2.Event(run_started=started), "start_run")
     return Writer(
         namespace=space,
         # The id's time is the start, so that ids and starts are in one order for runs of the past too.
-        run_id=new_run_id(started.start_time_millis) if run_id is None else id_of("run_id", run_id),
+        run_id=new_run_id(started.start_time_millis) if known is None else known,
         writer_id=new_random_id() if writer_id is None else id_of("writer_id", writer_id),
         rank=rank_of(rank),
         is_given=writer_id is not None,
         experiment=experiment_name,
         started=started,
     )
+
+
+def _known_id(namespace: str, experiment: str, run_id: object, key: object) -> bytes | None:
+    """The id of the run that was named; None for a new one. InvalidArgument."""
+    if key is None:
+        return None if run_id is None else id_of("run_id", run_id)
+    if run_id is not None:
+        raise InvalidArgument.of_field("ARGUMENT_INVALID", "key", "give one of run_id and key: both name the run")
+    word = one_text("key", key)
+    if not word:
+        raise InvalidArgument.of_field("ARGUMENT_INVALID", "key", "'' names no run; give 1 to 500 characters, or None")
+    check_label(word, "key", KEY_CHARACTERS)
+    return keyed_run_id(namespace, experiment, word)
 
 
 class Inputs:
@@ -140,9 +188,9 @@ class Inputs:
 
     def say_the_rest(self, run: Run) -> None:
         """What did not fit, and what was left out."""
-        run.say_inputs(self._more_params, self._more_tags)
-        run.left_out("params", self._bad_params)
-        run.left_out("tags", self._bad_tags)
+        run._say_inputs(self._more_params, self._more_tags)
+        run._left_out("params", self._bad_params)
+        run._left_out("tags", self._bad_tags)
 
 
 def _items(

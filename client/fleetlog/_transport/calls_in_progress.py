@@ -39,6 +39,12 @@ class UnderWay:
         self._paused = False
         self._streams_paused = False
 
+    @property
+    def busy(self) -> bool:
+        """True if a call or a stream is under way."""
+        with self._changed:
+            return bool(self._calls or self._streams)
+
     @contextmanager
     def calling(self) -> Iterator[None]:
         """A call is under way: a fork waits for it."""

@@ -148,6 +148,17 @@ def connection_to(target: str | None) -> Connection:
         return connection
 
 
+def close_unused(target: str) -> None:
+    """Close the connection to a server when nothing is under way on it. What was written is seen by the next one."""
+    with _lock:
+        connection = _connections.get(target)
+        if connection is None or connection.under_way.busy:
+            return
+        del _connections[target]
+        _positions[target] = dict(connection.offsets)
+    # Not closed by hand: a call that another thread is about to make on it ends first, and then it goes by itself.
+
+
 def _pause() -> None:
     """Before a fork: gRPC prepares itself only when none of its calls is under way; else the child's would hang."""
     deadline = time.monotonic() + PAUSE_SECONDS

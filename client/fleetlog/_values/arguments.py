@@ -108,6 +108,14 @@ def real(name: str, value: object) -> float:
     raise invalid(name, value, "a number")
 
 
+def seconds(name: str, value: object) -> float:
+    """Seconds of a wait: a finite number from 0. InvalidArgument."""
+    found = real(name, value)
+    if not 0 <= found < float("inf"):
+        raise invalid(name, value, "a number of seconds from 0", "OVER_LIMIT")
+    return found
+
+
 def maybe_count(name: str, value: object, least: int, most: int = _INT64 - 1) -> int | None:
     """As `count`; None for None."""
     return None if value is None else count(name, value, least, most)

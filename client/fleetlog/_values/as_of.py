@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.times import RULE, to_millis
 from fleetlog_proto.v1 import scope_pb2
-from fleetlog_proto.v1.position_pb2 import Position
 
+from fleetlog._values.position import Position
 from fleetlog._values.values import display
 
 AsOf = datetime | timedelta | float | str | Position
@@ -25,7 +25,7 @@ def as_of_message(when: AsOf | None) -> scope_pb2.AsOf | None:
     if when is None:
         return None
     if isinstance(when, Position):
-        return scope_pb2.AsOf(position=when)
+        return scope_pb2.AsOf(position=when.message())
     try:
         return scope_pb2.AsOf(time_millis=_millis(when))
     except (ValueError, OverflowError) as error:

@@ -14,21 +14,20 @@ from fleetlog._transport.connection import Connection
 from fleetlog._values.arguments import choice
 
 Kind = Literal["params", "tags", "metrics"]
-_KINDS: dict[str, facets_pb2.KeyKind.ValueType] = {
+_KINDS: dict[Kind, facets_pb2.KeyKind.ValueType] = {
     "params": facets_pb2.KEY_KIND_PARAM,
     "tags": facets_pb2.KEY_KIND_TAG,
     "metrics": facets_pb2.KEY_KIND_METRIC,
 }
-_WORDS = {number: word for word, number in _KINDS.items()}
+_WORDS: dict[int, Kind] = {int(number): word for word, number in _KINDS.items()}
 _PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_./:-]*[A-Za-z0-9_])?")
-READ_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class KeyInfo:
     """A key that runs have: how many, how many of them as a number, and the range of those numbers."""
 
-    kind: str
+    kind: Kind
     """params, tags or metrics."""
     key: str
     runs: int
@@ -55,7 +54,9 @@ def quoted(key: str) -> str:
     return "`" + key.replace("`", "``") + "`"
 
 
-def list_keys(connection: Connection, scope: scope_pb2.RunScope, kind: str, contains: str) -> list[KeyInfo]:
+def list_keys(
+    connection: Connection, scope: scope_pb2.RunScope, kind: str, contains: str, timeout_seconds: float
+) -> list[KeyInfo]:
     """All of them, by kind, then key."""
     known = choice("kind", kind, {**_KINDS, "": facets_pb2.KEY_KIND_UNSPECIFIED}, "KEY_KIND_INVALID")
     request = facets_pb2.ListKeysRequest(
@@ -65,7 +66,7 @@ def list_keys(connection: Connection, scope: scope_pb2.RunScope, kind: str, cont
         page_size=limits.PAGE_SIZE,
     )
     found: list[KeyInfo] = []
-    for page in pages(connection, connection.query.ListKeys, request, READ_SECONDS):
+    for page in pages(connection, connection.query.ListKeys, request, timeout_seconds):
         for one in page.keys:
             word = _WORDS.get(one.kind)
             if word is None or (kind and word != kind):
@@ -76,13 +77,15 @@ def list_keys(connection: Connection, scope: scope_pb2.RunScope, kind: str, cont
 
 
 def list_values(
-    connection: Connection, scope: scope_pb2.RunScope, key: str, contains: str, limit: int | None
-) -> list[ValueCount]:
+    connection: Connection, scope: scope_pb2.RunScope, key: str, contains: str, limit: int | None,
+    timeout_seconds: float,
+) -> list[ValueCount]:  # fmt: skip
     """The most frequent first; `key` as filters name it."""
     group, dot, name = key.partition(".")
     if len(name) > 1 and name[0] == name[-1] == "`":
         name = name[1:-1].replace("``", "`")
-    kind = _KINDS.get(group, facets_pb2.KEY_KIND_ATTRIBUTE) if dot else facets_pb2.KEY_KIND_ATTRIBUTE
+    kinds: dict[str, facets_pb2.KeyKind.ValueType] = dict(_KINDS.items())
+    kind = kinds.get(group, facets_pb2.KEY_KIND_ATTRIBUTE) if dot else facets_pb2.KEY_KIND_ATTRIBUTE
     if kind == facets_pb2.KEY_KIND_ATTRIBUTE:
         name = name if group == "attributes" else key
     request = facets_pb2.ListValuesRequest(scope=scope, kind=kind, key=name, contains=contains)
@@ -90,7 +93,7 @@ def list_values(
     found: list[ValueCount] = []
     if limit is not None and limit <= 0:
         return found
-    for page in pages(connection, connection.query.ListValues, request, READ_SECONDS):
+    for page in pages(connection, connection.query.ListValues, request, timeout_seconds):
         if len(page.values) > request.page_size:
             raise bad_answer(connection.target, f"a page of {len(page.values):,} values, more than were asked for")
         found += [ValueCount(one.value, one.runs) for one in page.values]

@@ -15,6 +15,7 @@ from fleetlog._transport.answers import bad_answer, understood
 from fleetlog._transport.connection import connection_to
 from fleetlog._transport.streaming import resumed
 from fleetlog._transport.traces import trace_metadata
+from fleetlog._values.position import Position
 from fleetlog._views.frames import batches_of, table_of_batches
 from fleetlog._views.views import Reader, RunList, RunView
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PAGE = 1_000
-READ_SECONDS = 60.0
 RETRIES = 8
 """How often in a row a stream is taken up again that brings nothing."""
 
@@ -41,8 +41,11 @@ class Explanation:
 class RunSearch:
     """A search without a limit: its runs can be streamed as often as wanted."""
 
-    def __init__(self, target: str, request: query_pb2.SearchRunsRequest, reader: Reader) -> None:
+    def __init__(
+        self, target: str, request: query_pb2.SearchRunsRequest, reader: Reader, timeout_seconds: float
+    ) -> None:
         self.target = target
+        self._timeout_seconds = timeout_seconds
         self._request = request
         self.reader = reader
 
@@ -52,7 +55,7 @@ class RunSearch:
         request.CopyFrom(self._request)
         request.page_size = size
         connection = connection_to(self.target)
-        page = connection.call(connection.query.SearchRuns, request, READ_SECONDS)
+        page = connection.call(connection.query.SearchRuns, request, self._timeout_seconds)
         if len(page.runs) > size:
             raise bad_answer(self.target, f"a page of {len(page.runs):,} runs, and {size:,} were asked for")
         return page
@@ -122,7 +125,7 @@ def search(search: RunSearch, limit: int | None) -> RunList:
         return RunList(())
     page = search.first_page(PAGE if limit is None else min(PAGE, limit))
     found = _found(search, page, limit)
-    found.position = page.as_of if page.HasField("as_of") else None
+    found.position = Position.of(page.as_of) if page.HasField("as_of") else None
     return found
 
 

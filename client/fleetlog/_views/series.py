@@ -34,18 +34,24 @@ Time = datetime | timedelta | float | str
 
 
 class Which(TypedDict, total=False):
-    """Which points of a series, and in which order; both ends of a range are in it.
+    """Which points of a series, and in which order; both ends of a range are in it. What is left out is no limit.
 
-    Times are by fleetlog_core.times: datetimes, seconds or milliseconds; on the axis "relative" they are timedeltas or
-    milliseconds since the start of the run. `ranks` are those of writers, -1 for one without.
+    Times are datetimes, seconds or milliseconds since 1970, or ISO 8601 (docs/times.md); on the axis "relative" they
+    are timedeltas, or milliseconds since the start of the run.
     """
 
     axis: Axis
+    """Order of the points, and what buckets are cut by: "step" (unless given), "time", or "relative"."""
     min_step: int | None
+    """The lowest step."""
     max_step: int | None
+    """The highest step."""
     min_time: Time | None
+    """The earliest time."""
     max_time: Time | None
+    """The latest time."""
     ranks: Sequence[int]
+    """Ranks of writers; -1 is a writer without one. Empty = all."""
 
 
 def metric_request(

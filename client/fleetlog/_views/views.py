@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Protocol, Unpack, overload
 
 from fleetlog_core.errors import FleetlogError
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
-from fleetlog_proto.v1.position_pb2 import Position
 
 from fleetlog._transport.answers import BAD_ANSWER
 from fleetlog._values.datasets import Dataset
 from fleetlog._values.params import Value, from_param
+from fleetlog._values.position import Position
 from fleetlog._views import frames, messages
 from fleetlog._views.series import Buckets, Series, Which
 
@@ -52,21 +52,34 @@ def utc(millis: int) -> datetime:
 
 @dataclass(frozen=True)
 class MetricSummary:
-    """What is known of a metric without its points; see fleetlog.v1.MetricSummary and MetricRange."""
+    """Numbers of one metric of a run, without its points."""
 
     last: float
+    """Value at the highest step; of several at it the one of the latest time, then the highest."""
     last_step: int
+    """The highest step."""
     last_time: datetime
+    """Time of the last value, UTC."""
     first: float
+    """Value at the lowest step."""
     first_step: int
+    """The lowest step."""
     min: float
+    """Lowest number; NaN when there is none."""
     min_step: int
+    """Lowest step at which it stands."""
     max: float
+    """Highest number; NaN when there is none."""
     max_step: int
+    """Lowest step at which it stands."""
     mean: float
+    """Arithmetic mean of the numbers."""
     std: float
+    """Population standard deviation of the numbers."""
     count: int
+    """Number of points, NaN included."""
     nan_count: int
+    """Number of points that are NaN."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +87,13 @@ class Problem:
     """Something that went wrong with an event of the run."""
 
     reason: str
+    """Stable word for the kind of problem, such as NOT_A_NUMBER."""
     message: str
+    """What happened, in a sentence."""
     points: int
+    """Number of points that were lost."""
     time: datetime
+    """When the server learnt of it, UTC."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +101,15 @@ class Experiment:
     """A named set of runs."""
 
     id: int
+    """Number within the namespace; 0 is "Default"."""
     name: str
+    """Name, unique within the namespace."""
     tags: dict[str, str]
+    """Texts by key."""
     create_time: datetime
+    """When it was made, UTC; 1970 for the one that was always there."""
     deleted: bool
+    """True if it and its runs are hidden from searches."""
 
     @classmethod
     def of(cls, message: experiment_pb2.Experiment) -> Experiment:
@@ -97,7 +119,28 @@ class Experiment:
 
 
 class RunView:
-    """A run as a search or a read showed it."""
+    """A run as a search or a read showed it. Fields that a `read_mask` left out are empty."""
+
+    id: str
+    """32 hexadecimal digits."""
+    experiment_id: int
+    """Number of its experiment."""
+    name: str
+    """Display name; may be empty."""
+    user: str
+    """Who started it."""
+    state: str
+    """RUNNING, FINISHED, FAILED or KILLED; STATE_ and a number for one that only a newer server knows."""
+    parent_id: str | None
+    """Id of the run that it is part of."""
+    deleted: bool
+    """True if it is hidden from searches."""
+    params: dict[str, Value]
+    """Typed inputs by key."""
+    tags: dict[str, str]
+    """Texts by key."""
+    metrics: dict[str, float]
+    """Last value of each metric by key; `summary(key)` has the rest."""
 
     def __init__(self, message: run_pb2.Run, reader: Reader) -> None:
         self._message = message
@@ -109,9 +152,9 @@ class RunView:
         self.state = _STATES.get(message.state, f"STATE_{message.state}")
         self.parent_id = message.parent_run_id or None
         self.deleted = message.deleted
-        self.params: dict[str, Value] = {param.key: from_param(param) for param in message.params}
-        self.tags: dict[str, str] = dict(message.tags)
-        self.metrics: dict[str, float] = {metric.key: metric.last for metric in message.metrics}
+        self.params = {param.key: from_param(param) for param in message.params}
+        self.tags = dict(message.tags)
+        self.metrics = {metric.key: metric.last for metric in message.metrics}
 
     def __repr__(self) -> str:
         return f"<fleetlog.RunView {self.id} {self.name!r} {self.state}>"

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import typer
 
 import fleetlog
-from fleetlog.cli import experiments, facets, importing, metrics, runs, select, watch
+from fleetlog.cli import artifacts, changing, experiments, exporting, facets, importing, metrics, runs, select, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,8 +19,11 @@ app = typer.Typer(
 )
 runs.app.command("watch")(watch.watch)
 runs.app.command("import")(importing.import_)
+for change in (exporting.export, changing.finish, changing.rename, changing.tag, changing.delete, changing.restore):
+    runs.app.command()(change)
 app.add_typer(runs.app, name="runs", rich_help_panel="Client")
 app.add_typer(metrics.app, name="metrics", rich_help_panel="Client")
+app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Client")
 app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")
 for command in (select.select, facets.keys, facets.values):
     app.command(rich_help_panel="Client")(command)

@@ -13,8 +13,9 @@ from fleetlog_core.printable import printable
 from fleetlog._views.series import Axis, Buckets, Series, Time, Which
 from fleetlog._views.views import RunView
 from fleetlog.cli.chart import chart
-from fleetlog.cli.context import AsJson, Namespace, Target
+from fleetlog.cli.context import AsJson, Namespace, RunId, Target
 from fleetlog.cli.output import print_json, print_rows, width
+from fleetlog.cli.run_ids import find_runs
 from fleetlog.cli.words import lasting, span
 from fleetlog.client import Client
 from fleetlog.errors import NotFound
@@ -37,7 +38,7 @@ def group() -> None:
 
 @app.command()
 def show(
-    run_id: Annotated[str, typer.Argument(help="32 hexadecimal digits.")],
+    run_id: RunId,
     keys: Annotated[list[str], typer.Argument(help="Metrics.")],
     runs: Annotated[list[str] | None, typer.Option("--run", help="Another run as well; may be repeated.")] = None,
     points: Annotated[bool, typer.Option("--points", help="Print the points instead of drawing them.")] = False,
@@ -56,12 +57,12 @@ def show(
 ) -> None:
     """Draw metrics of a run in the terminal.
 
-    Example: fleetlog metrics show 0190a3b4c5d67e8f9a0b1c2d3e4f5061 val_loss
+    Example: fleetlog metrics show 0190a3b4 val_loss
     """
     if last and buckets:
         raise typer.BadParameter("give one of --last and --buckets", param_hint="--buckets")
     client = Client(target, namespace)
-    found = [client.get_run(one) for one in dict.fromkeys([run_id, *(runs or ())])]
+    found = [client.get_run(one) for one in dict.fromkeys(find_runs(client, [run_id, *(runs or ())]))]
     _check_keys(found, keys)
     ids = [run.id for run in found]
     axis: Axis = along.value

@@ -1,4 +1,4 @@
-"""fleetlog runs: search, get, diff; watch is beside it."""
+"""fleetlog runs: search, get, diff; the others are beside it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from fleetlog_core.printable import printable_lines
 
 from fleetlog._values.params import Value
 from fleetlog.cli.columns import asked, document, unasked, value_of
-from fleetlog.cli.context import AsJson, AsOf, Namespace, Target
+from fleetlog.cli.context import AsJson, AsOf, Namespace, RunId, RunIds, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
+from fleetlog.cli.run_ids import find_run, find_runs
 from fleetlog.client import Client
 from fleetlog.errors import NotFound
 
 SIDE_BY_SIDE = 4
 """More runs than this are lines of a terminal rather than columns."""
-app = typer.Typer(no_args_is_help=True, help="Find runs, look at them, compare them.")
+app = typer.Typer(no_args_is_help=True, help="Find runs, look at them, compare, change and export them.")
 
 
 @app.command()
@@ -84,7 +85,7 @@ def _experiments_there_are(client: Client) -> str:
 
 @app.command()
 def get(
-    run_id: Annotated[str, typer.Argument(help="32 hexadecimal digits.")],
+    run_id: RunId,
     as_of: AsOf = None,
     target: Target = None,
     namespace: Namespace = None,
@@ -92,10 +93,10 @@ def get(
 ) -> None:
     """Show everything that is known of a run.
 
-    Example: fleetlog runs get 0190a3b4c5d67e8f9a0b1c2d3e4f5061
+    Example: fleetlog runs get 0190a3b4
     """
     client = Client(target, namespace)
-    run = client.get_run(run_id, as_of=as_of)
+    run = client.get_run(find_run(client, run_id), as_of=as_of)
     names = {one.id: one.name for one in client.experiments(deleted="all")}
     about = document(run, names)
     problems = [{"reason": one.reason, "message": one.message, "points": one.points} for one in run.problems]
@@ -146,7 +147,7 @@ class Number(StrEnum):
 
 @app.command()
 def diff(
-    run_ids: Annotated[list[str], typer.Argument(help="Ids of runs, two or more.")],
+    run_ids: RunIds,
     of: Annotated[Number, typer.Option(help="Which number of each metric.")] = Number.last,
     everything: Annotated[bool, typer.Option("--all", help="Metrics that are the same as well.")] = False,
     target: Target = None,
@@ -155,11 +156,12 @@ def diff(
 ) -> None:
     """Show in which params, tags and metrics runs differ.
 
-    Example: fleetlog runs diff 0190a3b4c5d67e8f9a0b1c2d3e4f5061 0190a3b4c5d67e8f9a0b1c2d3e4f5062
+    Example: fleetlog runs diff 0190a3b4 0190a3b5 --of min
     """
     if len(run_ids) < 2:
         raise typer.BadParameter("give two runs or more", param_hint="RUN_IDS")
-    found = Client(target, namespace).compare(run_ids, of=of.value)
+    client = Client(target, namespace)
+    found = client.compare(find_runs(client, run_ids), of=of.value)
     rows: dict[str, list[Value | None]] = found.differences
     if everything:
         rows |= {f"metrics.{key}": list(values) for key, values in found.metrics.items()}

@@ -16,7 +16,7 @@ Texts = list[str] | None
 
 
 def select(
-    where: Annotated[str, typer.Argument(help="Constraints, as a filter; see docs/filter.md; empty = all runs.")] = "",
+    filter: Annotated[str, typer.Argument(help="Constraints; see docs/filter.md; empty = all runs.")] = "",  # noqa: A002
     experiment: Annotated[Texts, typer.Option("--experiment", "-e", help="Name; may be repeated.")] = None,
     minimize: Annotated[Texts, typer.Option(help="What is to be small; may be repeated.")] = None,
     maximize: Annotated[Texts, typer.Option(help="What is to be large; may be repeated.")] = None,
@@ -54,7 +54,7 @@ def select(
     if not objectives:
         raise typer.BadParameter("say what is good, for example --minimize metrics.val_loss", param_hint="--minimize")
     found = Client(target, namespace).select(
-        where, experiments=experiment or (), objectives=objectives, mode=cast(Mode, mode), group_by=group_by or (),
+        filter, experiments=experiment or (), objectives=objectives, mode=cast(Mode, mode), group_by=group_by or (),
         min_count=min_count, statistic=cast(Statistic, statistic), confidence=confidence, artifact=artifact,
         limit=limit, runs_per_group=runs if as_json else 1, as_of=as_of,
     )  # fmt: skip

@@ -164,7 +164,7 @@ def test_a_fork_amid_streams_and_watches_waits_for_them_and_nothing_is_said(
     """A process that only reads: nobody else would wait for its streams."""
     with fleetlog.start_run(experiment, target=embedded_target) as run:
         run.log({"x": 1.0}, step=0)
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     done = train(
         f"""
         import threading

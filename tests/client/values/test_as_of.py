@@ -11,7 +11,7 @@ import fleetlog
 import pytest
 from fleetlog._transport.connection import connection_to
 from fleetlog._values.as_of import as_of_message
-from fleetlog_proto.v1 import facets_pb2, position_pb2, query_pb2, scope_pb2
+from fleetlog_proto.v1 import facets_pb2, query_pb2, scope_pb2
 
 from tests.client.cli.terminal import piped
 
@@ -167,7 +167,7 @@ def test_what_can_not_be_answered_says_so(past: Past) -> None:
         "AS_OF_IN_FUTURE": lambda: past.client.search_runs(as_of=datetime.now(UTC) + timedelta(hours=1)),
         "AS_OF_INVALID": lambda: past.client.search_runs(as_of="yesterday"),
         "AS_OF_EMPTY": lambda: _call(past, scope_pb2.AsOf()),
-        "POSITION_INVALID": lambda: _call(past, scope_pb2.AsOf(position=at("dead-letters", 1))),
+        "POSITION_INVALID": lambda: _call(past, scope_pb2.AsOf(position=at("dead-letters", 1).message())),
         "AS_OF_UNSUPPORTED": lambda: _keys(past),
     }
     for reason, call in reasons.items():
@@ -175,11 +175,11 @@ def test_what_can_not_be_answered_says_so(past: Past) -> None:
             call()
         assert caught.value.reason == reason
     with pytest.raises(fleetlog.DeadlineExceeded):
-        _call(past, scope_pb2.AsOf(position=at("events", 1 << 40)))
+        _call(past, scope_pb2.AsOf(position=at("events", 1 << 40).message()))
 
 
 def at(topic: str, offset: int) -> fleetlog.Position:
-    return fleetlog.Position(offsets=[position_pb2.PartitionOffset(topic=topic, next_offset=offset)])
+    return fleetlog.Position(((topic, 0, offset),))
 
 
 def _call(past: Past, when: scope_pb2.AsOf) -> query_pb2.SearchRunsResponse:

@@ -21,7 +21,7 @@ def ids(embedded_target: str) -> list[str]:
             run.set_tags({"b": "y"})
         run.finish()
         found.append(run.id)
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     return found
 
 

@@ -38,7 +38,7 @@ def fleet(embedded_target: str, experiment: str) -> list[str]:
             if place == 2:
                 run.set_tags({"team": "é"})
         found.append(run.id)
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     return found
 
 
@@ -87,7 +87,7 @@ def test_a_stream_that_breaks_goes_on_where_it_was(embedded_target: str, experim
     client = fleetlog.Client(embedded_target)
     request = query_pb2.SearchRunsRequest(experiment_names=[experiment], page_size=1)
     found = []
-    for run in searches.RunSearch(client.target, request, client).runs():
+    for run in searches.RunSearch(client.target, request, client, 60.0).runs():
         found.append(run.id)
         for stream in list(connection_to(client.target).under_way._streams):
             stream.cancel()
@@ -151,7 +151,7 @@ def test_a_stream_outlives_a_fork(embedded_target: str, experiment: str, fleet: 
         from fleetlog._views import searches
         client = fleetlog.Client()
         request = query_pb2.SearchRunsRequest(experiment_names=[{experiment!r}], page_size=1)
-        stream = searches.RunSearch(client.target, request, client).runs()
+        stream = searches.RunSearch(client.target, request, client, 60.0).runs()
         found = [next(stream).id]
         pid = os.fork()
         if pid == 0:

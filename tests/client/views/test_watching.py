@@ -81,7 +81,7 @@ def test_a_watch_that_breaks_off_goes_on_without_a_gap(embedded_target: str, exp
     still = fleetlog.start_run(experiment, "still", target=embedded_target)
     still.log({"x": -1.0}, step=0)
     run.log({"x": 0.0}, step=0)
-    fleetlog.flush(embedded_target)
+    fleetlog.flush(target=embedded_target)
     changes = fleetlog.Client(embedded_target).watch_runs(experiments=[experiment], read_mask=["metrics.x"])
     assert len(next(changes).runs) == 2
     seen = 0.0
@@ -138,4 +138,4 @@ def test_a_watch_goes_on_when_the_server_is_back(tmp_path: Path) -> None:
         assert not any(change.snapshot for change in seen)
         assert {run.id for change in seen for run in (*change.entered, *change.changed)} == {two.id}
         assert ids(seen[-1].runs) == [two.id, one.id]
-        fleetlog.flush(server.target)
+        fleetlog.flush(target=server.target)

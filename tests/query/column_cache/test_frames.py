@@ -92,7 +92,7 @@ def test_every_change_is_seen(
                 run.deleted = not run.deleted
                 run.handle.flush(level="applied")
                 (client.delete_run if run.deleted else client.restore_run)(run_id)
-        fleetlog.flush(embedded_target, level="applied")
+        fleetlog.flush(level="applied", target=embedded_target)
         if not runs:
             continue
         found = client.select(

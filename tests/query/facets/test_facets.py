@@ -56,7 +56,7 @@ def counted(rows: list[Row]) -> list[KeyInfo]:
     for kind, key in sorted(numbers, key=lambda one: (order.index(one[0]), one[1])):
         known = [number for number in numbers[(kind, key)] if not math.isnan(number)]
         low, high = min(known, default=None), max(known, default=None)
-        found.append(KeyInfo(kind, key, len(numbers[(kind, key)]), len(known), low, high))
+        found.append(KeyInfo(cast(fleetlog.Kind, kind), key, len(numbers[(kind, key)]), len(known), low, high))
     return found
 
 

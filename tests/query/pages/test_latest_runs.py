@@ -26,7 +26,7 @@ def starts(embedded_target: str) -> dict[str, int]:
         run.log({"x": place % 3}, step=1)
         run.finish(wait=False)
         found[run_id] = start
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     return found
 
 

@@ -26,10 +26,10 @@ def values(embedded_target: str) -> dict[str, list[float]]:
             logged[run.id].append(value)
             run.log({"loss": value, "other": float(place), "bad": math.nan}, step=step)
         # Each step is a part of its own.
-        fleetlog.flush(embedded_target, level="applied")
+        fleetlog.flush(level="applied", target=embedded_target)
     for run in runs:
         run.finish(wait=False)
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     return logged
 
 

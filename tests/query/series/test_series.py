@@ -165,7 +165,7 @@ def long_run(embedded_target: str) -> fleetlog.RunView:
     run.log_series("x", steps=range(200_000), values=values)
     run.log_series("far", steps=[-(1 << 63), 0, (1 << 63) - 1], values=[1.0, 2.0, 3.0])
     run.finish()
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     return fleetlog.Client(embedded_target).get_run(run.id)
 
 
@@ -185,7 +185,7 @@ def test_many_points_come_in_at_least_half_the_buckets(embedded_target: str) -> 
     for run in runs:
         run.log_series("x", steps=range(200_000), values=[float(step == 77_777) for step in range(200_000)])
         run.finish()
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     client = fleetlog.Client(embedded_target)
     for count in (1_563, 2_000, 3_076):
         curves = client.read_curves([run.id for run in runs], ["x"], count)

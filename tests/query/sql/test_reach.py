@@ -105,7 +105,7 @@ def test_hostile_texts_find_what_is_named_so_and_nothing_else(embedded_target: s
     theirs.log({"x": 1.0}, step=3)
     run.finish()
     theirs.finish()
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     quoted = tag.replace("'", "''")
     text = f"tags.hostile = '{quoted}' AND max(metrics.x WHERE step = 3) = 1 AND at(metrics.x, 3) = last(metrics.x)"
     assert run.id in {one.id for one in mine.search_runs(text)}

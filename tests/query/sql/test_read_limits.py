@@ -21,7 +21,7 @@ def long_run(embedded_target: str) -> str:
     short = fleetlog.start_run("bound", tags={"size": "short"}, target=embedded_target)
     short.log({"x": 5.0}, step=0)
     short.finish()
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     return run.id
 
 

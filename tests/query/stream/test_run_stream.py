@@ -178,13 +178,13 @@ def test_runs_that_change_places_come_once(embedded_target: str, experiment: str
     runs = [fleetlog.start_run(experiment, target=embedded_target) for _ in range(40)]
     for place, run in enumerate(runs):
         run.log({"x": float(place)}, step=0)
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     asked = query_pb2.SearchRunsRequest(experiment_names=[experiment], order_by=["metrics.x ASC"], page_size=5)
     responses = stream(embedded_target, asked)
     found = ids_of(next(responses))
     for place, run in enumerate(runs):
         run.log({"x": float(-place)}, step=1)
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     found += [run_id for response in responses for run_id in ids_of(response)]
     assert found == [run.id for run in runs]
     for run in runs:
@@ -200,7 +200,7 @@ def test_pages_by_start_time_show_each_run_once_while_others_start_and_change(
         fleetlog.start_run(experiment, target=embedded_target, start_time=1_700_000_000_000 + place)
         for place in range(20)
     ]
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     asked = query_pb2.SearchRunsRequest(experiment_names=[experiment], page_size=3)
     found: list[str] = []
     while True:
@@ -213,7 +213,7 @@ def test_pages_by_start_time_show_each_run_once_while_others_start_and_change(
         runs[len(found)].log({"x": 1.0}, step=len(found))
         runs[0].set_tags({"seen": str(len(found))})
         fleetlog.start_run(experiment, target=embedded_target).finish(wait=False)
-        fleetlog.flush(embedded_target, level="applied")
+        fleetlog.flush(level="applied", target=embedded_target)
     assert found == [run.id for run in reversed(runs)]
     for run in runs:
         run.finish(wait=False)
@@ -224,7 +224,7 @@ def test_an_experiment_made_between_two_pages_is_no_matter(embedded_target: str)
     client = fleetlog.Client(embedded_target, namespace)
     for _ in range(3):
         fleetlog.start_run("one", namespace=namespace, target=embedded_target).finish(wait=False)
-    fleetlog.flush(embedded_target, level="applied")
+    fleetlog.flush(level="applied", target=embedded_target)
     connection = connection_to(embedded_target)
     asked = query_pb2.SearchRunsRequest(namespace=namespace, page_size=2)
     response = connection.call(connection.query.SearchRuns, asked)

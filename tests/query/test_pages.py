@@ -158,7 +158,7 @@ def compare_with_the_past(warehouse: Warehouse, scratch: Path, examples: int) ->
                 for _ in range(chance.randrange(pace + 1) if chance.random() < 0.7 else 0):
                     stepped.step()
 
-        reader = Reader(Interrupted(warehouse, happens))
+        reader = Reader(Interrupted(warehouse, happens), chance.choice([HELD_BYTES, 0]))
         searches = []
         for text, order in asked:
             search = Search(name, EXPERIMENTS, text, tuple(order), size, deleted_view=view)

@@ -22,8 +22,8 @@ MOST = 100_000
 """Maximum of changed runs that are told one by one. Beyond it a place is asked for by itself, and then read anew."""
 KEPT = 64
 """Maximum of answers that are kept."""
-KEPT_RUNS = 20_000
-"""Maximum of runs in an answer that is kept: 4 MB each, for a run of 200 bytes."""
+KEPT_RUNS = 50_000
+"""Maximum of runs in all answers that are kept: 10 MB, at 200 bytes each."""
 
 Touched = Mapping[bytes, int]
 """Runs that changed, each with a number that is another one when it changed again."""
@@ -128,10 +128,11 @@ class Touches:
     def _keep(self, namespace: str, found: _Found) -> None:
         with self._lock:
             self._kept.pop((namespace, found.pin), None)
-            if len(found.touched) <= KEPT_RUNS:
-                self._kept[namespace, found.pin] = found
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
+            self._kept[namespace, found.pin] = found
+            size = sum(len(one.touched) for one in self._kept.values())
+            while len(self._kept) > KEPT or size > KEPT_RUNS:
+                _, gone = self._kept.popitem(last=False)
+                size -= len(gone.touched)
 
     def _read(self, place: Place, pin: AsOf, timeout_seconds: float) -> Mapping[tuple[int, bytes], int] | None:
         binds = Binds()

@@ -1,6 +1,6 @@
 """SearchRuns' core: which runs, in which order, a page at a time; all pages as of where the first one found the log.
 
-See page_reader for how a page is read, and pinned for how it stays what it was while runs change.
+See order/page_reader for how a page is read, and snapshot/ for how it stays what it was while runs change.
 """
 
 from __future__ import annotations

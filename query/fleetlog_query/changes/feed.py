@@ -70,7 +70,7 @@ class Changes:
 
 
 def _goes_on(before: AsOf, now: AsOf) -> bool:
-    """Whether a position is of the same log and not behind: tables that are made anew may hold less for a while."""
+    """True if a position is of the same log and not behind: tables that are made anew may hold less for a while."""
     if len(before.events) != len(now.events):
         return False
     return all(one <= other for one, other in zip(before.events, now.events, strict=True))

@@ -27,7 +27,7 @@ _MISSING_BITS = np.float64(MISSING).view(np.int64)
 
 
 def present(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-    """Which runs have a number, be it NaN."""
+    """True for each number that is one, be it NaN; False for MISSING."""
     known: npt.NDArray[np.bool_] = numbers.view(np.int64) != _MISSING_BITS
     return known
 
@@ -122,7 +122,7 @@ class Column:
 
 
 def text_size_statement(source: Source, scope: Scope) -> Statement:
-    """The bytes of a column of texts, as size."""
+    """Bytes of a column of texts, as size."""
     binds = Binds()
     return Statement(f"SELECT sum(length(s)) AS size FROM ({source.rows(scope, binds)})", binds.values, wide=True)
 

@@ -41,12 +41,12 @@ class NotByColumns(Exception):
 
 
 def sources_of_plan(plan: Plan | None) -> set[Source]:
-    """The columns that a filter asks for. NotByColumns."""
+    """Columns that a filter asks for. NotByColumns."""
     return {source for leaf in leaves(plan) for source in _sources_of(leaf)}
 
 
 def number_source(value: Key | Series) -> Source:
-    """The column of a number. NotByColumns for windows, which read points, and for what has no numbers."""
+    """Column of a number. NotByColumns for windows, which read points, and for what has no numbers."""
     if isinstance(value, Series):
         if value.window is not None:
             raise NotByColumns
@@ -59,7 +59,7 @@ def number_source(value: Key | Series) -> Source:
 
 
 def text_source(value: Value) -> Source:
-    """The column of a text. NotByColumns for what has no column of texts."""
+    """Column of a text. NotByColumns for what has no column of texts."""
     if not isinstance(value, Key) or value.kind in ("metrics", "datasets") or value == Key("attributes", "run_id"):
         raise NotByColumns
     return Source(value, is_text=True)
@@ -77,7 +77,7 @@ def _sources_of(leaf: Leaf) -> list[Source]:
 
 
 def _source_of_null(value: Value) -> Source:
-    """Whether a run has it is told by its text, where it may be no number."""
+    """Column that tells whether a run has it: of texts, where what it has may be no number."""
     is_text = isinstance(value, Key) and (
         value.kind in ("params", "tags") or (value.kind == "attributes" and ATTRIBUTES[value.key] in ("text", "id"))
     )
@@ -96,7 +96,7 @@ class ColumnConditions:
         self._select = select
 
     def holds(self, plan: Plan) -> Holds:
-        """For each run of the frame, whether it holds. NotByColumns."""
+        """True for each run of the frame that it holds of. NotByColumns."""
         if isinstance(plan, Leaf):
             with np.errstate(all="ignore"):
                 return self._leaf(plan)
@@ -106,7 +106,7 @@ class ColumnConditions:
         return found
 
     def numbers(self, value: Value) -> Real | float:
-        """A number of each run, MISSING for none; one number for all when it is fixed."""
+        """Number of each run, MISSING for none; one number for all when it is fixed."""
         if isinstance(value, float):
             return float(value)
         if not isinstance(value, Computed):
@@ -173,7 +173,7 @@ def _compared(leaf: Leaf, value: Real, others: Sequence[Real | float]) -> Holds:
 
 
 def _text_table(leaf: Leaf, labels: Labels) -> Holds:
-    """For each of the texts, whether the condition without its NOT holds of it."""
+    """True for each of the texts that the condition without its NOT holds of."""
     texts = labels.texts
     if leaf.operator in ("=", "!=", "in"):
         wanted = set(leaf.values)

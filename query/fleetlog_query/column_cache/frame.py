@@ -103,21 +103,21 @@ class Frame:
             self._changes.look(timeout_seconds)
 
     def let_go(self, size_bytes: int) -> None:
-        """Hold no more than that, if it can be: the columns that were asked for last."""
+        """Hold no more than that: the columns that were asked for longest ago go. The runs stay."""
         while self._columns and self.size_bytes > size_bytes:
             self._columns.popitem(last=False)
 
     @property
     def is_read(self) -> bool:
-        """Whether the runs were read before."""
+        """True if the runs were read before."""
         return self._runs is not None
 
     def holds(self, source: Source) -> bool:
-        """Whether its column was read before."""
+        """True if its column was read before, or is one of every run."""
         return source in self._columns or _attribute_of(source) is not None
 
     def fits(self, source: Source, select: Select) -> bool:
-        """Whether its column is held, or may be read: its texts are of a bounded size together."""
+        """True if its column is held, or may be read: its texts are of a bounded size together."""
         if not source.is_text or self.holds(source):
             return True
         if source not in self._large:
@@ -253,7 +253,7 @@ def _read(statement: Statement, look: int, select: Select) -> Runs:
 
 
 def _attribute_of(source: Source) -> str | None:
-    """The attribute that is held of every run, if it is one."""
+    """Name of the attribute that is held of every run; None for any other column."""
     value = source.value
     if source.is_text or not isinstance(value, Key) or value.kind != "attributes":
         return None

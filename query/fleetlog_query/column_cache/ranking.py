@@ -26,7 +26,7 @@ from fleetlog_query.series.series_rows import Select
 Row = Sequence[Any]
 """Values of one row as tokens have them: class, number and text of each key, the start, and the id."""
 _SORTED = 1_024
-"""So few runs are sorted as they are."""
+"""Maximum of runs that are sorted as they are."""
 _INFINITE_REST = "1000"
 """What `exact_rest_sql` says of numbers without an end."""
 
@@ -40,7 +40,7 @@ class _Component:
 
 
 def sources_of_order(keys: Sequence[OrderKey]) -> set[Source]:
-    """The columns that an order asks for. NotByColumns."""
+    """Columns that an order asks for. NotByColumns."""
     found: set[Source] = set()
     for key in keys:
         value = key.value
@@ -83,7 +83,7 @@ class ColumnOrder:
         self._components.append(_Component(np.arange(len(runs.ids)), lambda row: self._place_of_id(row[start + 1])))
 
     def behind(self, places: Places, last: Row) -> Places:
-        """Those of the places that come behind a row."""
+        """Places, among these, that come behind a row."""
         found, equal = np.zeros(len(places), bool), np.ones(len(places), bool)
         for component in self._components:
             values, bound = component.values[places], component.place_of(last)
@@ -92,7 +92,7 @@ class ColumnOrder:
         return places[found]
 
     def first(self, places: Places, count: int) -> list[int]:
-        """The first so many of the places, in order."""
+        """Places, among these, that come first, in order: `count` of them at most."""
         sure: list[Places] = []
         left, rest = places, count
         for component in self._components:
@@ -110,7 +110,7 @@ class ColumnOrder:
         return found
 
     def row(self, place: int) -> list[Any]:
-        """The values of a row, for a token."""
+        """Values of a row, for a token."""
         values = [value for told in self._texts for value in told(place)]
         return [*values, int(self._runs.starts[place]), self._runs.ids.at(place).hex()]
 
@@ -155,7 +155,7 @@ class ColumnOrder:
         self._texts.append(lambda place: (2, 0.0, self._runs.ids.at(place).hex()))
 
     def _place_of_id(self, run_id: str) -> float:
-        """Its place; between two of them for one that is not there."""
+        """Place of an id; between two places for one that is not there."""
         raw = np.frombuffer(bytes.fromhex(run_id), "V16")
         ids = self._runs.ids
         place = int(np.searchsorted(ids.raw.view("S16"), raw.view("S16"))[0])

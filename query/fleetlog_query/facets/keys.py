@@ -67,7 +67,7 @@ class Homes:
         return " AND ".join([*clauses, *_ids(span, binds)])
 
     def looks_in(self, experiment: int) -> bool:
-        """Whether runs of an experiment may be in it."""
+        """True if runs of an experiment may be in it."""
         return (experiment in self.experiments) is self.inside
 
 

@@ -90,7 +90,7 @@ class ColumnPages:
     def _may_read(
         self, frame: Frame, wanted: set[Source], query: PageQuery, select: Select, until: float
     ) -> bool:  # fmt: skip
-        """Whether the columns are held, or are to be."""
+        """True if the columns are held, or are to be."""
         if frame.is_read and all(map(frame.holds, wanted)):
             return True
         if self._windows.wide(query.scope, max(until - time.monotonic(), 0.001)):

@@ -65,7 +65,7 @@ class Scope:
         return " AND ".join(clauses)
 
     def looks_in(self, experiment: int) -> bool:
-        """Whether runs of an experiment may be in it."""
+        """True if runs of an experiment may be in it."""
         return experiment in self.experiments
 
     def _experiments(self, binds: Binds) -> str:

@@ -166,7 +166,7 @@ def _order(point: Point) -> tuple[int, int, bool, float, float]:
 
 
 def text_holds(leaf: Leaf, text: str, *, truth: bool = False) -> bool:
-    """Whether a condition, without its NOT, holds of a text. `truth`: it is that of a truth."""
+    """True if a condition, without its NOT, holds of a text. `truth`: it is that of a truth."""
     wanted = [str(value) for value in leaf.values]
     match leaf.operator:
         case "in":

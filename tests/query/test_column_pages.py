@@ -12,6 +12,7 @@ from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import query_pb2, scope_pb2
 from fleetlog_query.column_cache import conditions, frame, ranking
+from fleetlog_query.pages import latest_runs
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import parse_read_mask
 from fleetlog_query.search.search import Search
@@ -95,6 +96,30 @@ def test_columns_find_what_statements_find(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.setattr(conditions, "PATTERN_STEPS", 100)
     with chdb(tmp_path) as warehouse:
         compare_with_statements(warehouse, tmp_path, 150)
+
+
+def test_of_very_many_runs_only_what_is_held_and_current_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    with chdb(tmp_path) as warehouse:
+        migrate(warehouse)
+        writing, chance = Writing(warehouse, tmp_path), random.Random(7)
+        counted = Interrupted(warehouse, lambda: None)
+        (held, _), (plain, _) = searching(counted), searching(warehouse, held_bytes=0)
+        records = history(7, 60, RUNS)
+        writing.fold(records[:40], "n", chance)
+        search = Search("n", EXPERIMENTS, order_by=("metrics.x DESC",), page_size=1_000, deleted_view=ALL)
+        first = held.search(search, SECONDS).runs
+        # What changed is asked for behind the first look.
+        held.search(search, SECONDS)
+        monkeypatch.setattr(latest_runs, "WIDE_RUNS", 1)
+        counted.selects = 0
+        assert held.search(search, SECONDS).runs == first
+        assert counted.selects == 0
+        assert held.search(replace(search, order_by=("metrics.y",)), SECONDS).runs
+        assert counted.selects > 0, "a column that is not held"
+        writing.fold(records[40:], "n", chance)
+        assert held.search(search, SECONDS).runs == plain.search(search, SECONDS).runs
 
 
 def test_a_server_answers_the_same(clickhouse_server: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,9 +108,16 @@ class Frame:
             self._columns.popitem(last=False)
 
     @property
-    def is_read(self) -> bool:
-        """True if the runs were read before."""
-        return self._runs is not None
+    def length(self) -> int | None:
+        """Count of its runs when they were read last; None before."""
+        return None if self._runs is None else len(self._runs.ids)
+
+    def is_current(self, sources: Collection[Source]) -> bool:
+        """True if the runs and these columns are held, and nothing has changed since they were read."""
+        if self._runs is None or not all(map(self.holds, sources)):
+            return False
+        looks = {self._runs.look, *(self._columns[one].look for one in sources if one in self._columns)}
+        return all(self._since(look) == frozenset() for look in looks)
 
     def holds(self, source: Source) -> bool:
         """True if its column was read before, or is one of every run."""

@@ -1,7 +1,8 @@
 """Pages over columns that are held: no statement is made while nothing changes.
 
 What a search asks for is read and held, unless the scope is a wide one (`latest_runs.WIDE_RUNS`): to read a column of
-it takes as long as many searches, so only what is held already is used.
+it takes as long as many searches, and to renew all that are held as long as one, so only what is held and current is
+used.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from fleetlog_query.column_cache.frame import Frame, Runs, shown_places
 from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.column_cache.labels import Places
 from fleetlog_query.column_cache.ranking import ColumnOrder, sources_of_order
+from fleetlog_query.pages import latest_runs
 from fleetlog_query.pages.latest_runs import Windows
 from fleetlog_query.pages.page import PageQuery
 from fleetlog_query.pages.page_rows import PageRow
@@ -91,11 +93,12 @@ class ColumnPages:
         self, frame: Frame, wanted: set[Source], query: PageQuery, select: Select, until: float
     ) -> bool:  # fmt: skip
         """True if the columns are held, or are to be."""
-        if frame.is_read and all(map(frame.holds, wanted)):
-            return True
-        if self._windows.wide(query.scope, max(until - time.monotonic(), 0.001)):
-            return False
-        return all(frame.fits(source, select) for source in wanted)
+        length = frame.length
+        if length is None:
+            is_wide = self._windows.wide(query.scope, max(until - time.monotonic(), 0.001))
+        else:
+            is_wide = length > latest_runs.WIDE_RUNS
+        return frame.is_current(wanted) if is_wide else all(frame.fits(source, select) for source in wanted)
 
 
 def _matching(query: PageQuery, frame: Frame, runs: Runs, select: Select) -> Places:

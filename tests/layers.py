@@ -98,6 +98,8 @@ FOLDERS: Mapping[str, str] = {
     "ingest/test_orphans": "engine",
     "ingest/test_replay": "engine",
     "query": "unit",
+    "query/order": "engine",
+    "query/runs/test_document_cache": "engine",
     "query/runs/test_run_columns": "engine",
     "query/snapshot": "engine",
     "query/sql": "engine",

@@ -124,6 +124,7 @@ class QueryPart:
             applied,
             bytes.fromhex(settings.token_key),
             Answers(telemetry, settings.answer_bytes, settings.client_answer_bytes),
+            settings.held_bytes,
         )
 
     def register(self, server: GrpcServer) -> None:

@@ -10,7 +10,7 @@ from fleetlog_proto.v1 import query_pb2
 
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.calls.artifacts import ArtifactCalls
-from fleetlog_query.calls.base import Parts
+from fleetlog_query.calls.base import HELD_BYTES, Parts
 from fleetlog_query.calls.experiments import ExperimentCalls
 from fleetlog_query.calls.metrics import MetricCalls
 from fleetlog_query.calls.runs import RunCalls
@@ -29,8 +29,9 @@ class QueryServicer(RunCalls, SearchCalls, WatchCalls, ScopeCalls, ExperimentCal
         applied: AppliedWatch,
         token_key: bytes,
         answers: Answers | None = None,
+        held_bytes: int = HELD_BYTES,
     ) -> None:
-        super().__init__(Parts(warehouse, objects, applied, token_key, answers))
+        super().__init__(Parts(warehouse, objects, applied, token_key, answers, held_bytes))
 
     async def WaitForPosition(  # noqa: N802
         self, request: query_pb2.WaitForPositionRequest, context: Context

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fleetlog_core.warehouse.port import Warehouse
+from fleetlog_query.calls.base import HELD_BYTES
 from fleetlog_query.experiments import Experiments
-from fleetlog_query.search.search import Search, Searcher
-from fleetlog_query.warehouse.cancellable import CancellableWarehouse
+from fleetlog_query.search.search import Search
+
+from tests.query.searching import searching
 
 SECONDS = 60.0
 
@@ -16,8 +18,10 @@ SECONDS = 60.0
 class Searching:
     """Finds the ids of runs."""
 
-    def __init__(self, warehouse: Warehouse, experiment: str, namespace: str = "default") -> None:
-        self._searcher = Searcher(CancellableWarehouse(warehouse), b"key")
+    def __init__(
+        self, warehouse: Warehouse, experiment: str, namespace: str = "default", *, held_bytes: int = HELD_BYTES
+    ) -> None:
+        self._searcher, _ = searching(warehouse, held_bytes=held_bytes)
         self._namespace = namespace
         self._experiment = Experiments(warehouse).by_name(namespace, experiment, SECONDS).experiment_id
 

@@ -133,6 +133,8 @@ class QuerySettings:
     """Memory that streams of answers may hold in a process; beyond it new ones wait, then RESOURCE_EXHAUSTED."""
     client_answer_bytes: int = setting(256 * 1024 * 1024, Range(64 * 1024 * 1024, 1 << 40))
     """The share of it that streams of one connection may hold."""
+    held_bytes: int = setting(256 * 1024 * 1024, Range(0, 1 << 40))
+    """Memory for columns and documents of runs that are kept for the next read in a process; 0: none are kept."""
 
 
 @dataclass(frozen=True, slots=True)

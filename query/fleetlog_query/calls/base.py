@@ -19,8 +19,13 @@ from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc, scope_pb2
 
 from fleetlog_query.calls.answers import Answers
+from fleetlog_query.changes.changed_runs import Touches
 from fleetlog_query.changes.moments import History
+from fleetlog_query.changes.position import Pins
+from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.experiments import Experiments, chosen
+from fleetlog_query.order.page_reader import PageReader
+from fleetlog_query.runs.document_cache import DocumentCache
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import parse_read_mask
 from fleetlog_query.search.search import Searcher
@@ -33,6 +38,10 @@ THREADS = 8
 COSTLY_CALLS = 16
 """Calls whose patterns cost much that run or wait for their turn; others are told to come again."""
 COSTLY_AGAIN_SECONDS = 2.0
+HELD_BYTES = 256 << 20
+"""Bytes of columns and documents that are held between reads, unless a setting says how many."""
+DOCUMENTS_SHARE = 4
+"""One part of so many is for documents."""
 Result = TypeVar("Result")
 
 
@@ -46,14 +55,21 @@ class Parts:
         applied: AppliedWatch,
         token_key: bytes,
         answers: Answers | None = None,
+        held_bytes: int = HELD_BYTES,
     ) -> None:
         self.answers = answers or Answers(Telemetry())
         self.objects = objects
         self.applied = applied
         self.warehouse = CancellableWarehouse(warehouse)
         self.tokens = PageTokens(token_key)
-        self.searcher = Searcher(self.warehouse, token_key)
-        self.documents = Documents(self.warehouse)
+        self.pins = Pins(self.warehouse)
+        self.touches = Touches(self.warehouse)
+        documents_bytes = held_bytes // DOCUMENTS_SHARE
+        cache = DocumentCache(self.pins, self.touches, documents_bytes) if documents_bytes else None
+        self.frames = Frames(self.pins, self.touches, held_bytes - documents_bytes)
+        self.documents = Documents(self.warehouse, cache)
+        reader = PageReader(self.warehouse, self.frames, self.documents)
+        self.searcher = Searcher(self.warehouse, token_key, self.pins, self.touches, reader)
         self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)
         self.threads = ContextThreads(THREADS, "query")

@@ -8,10 +8,7 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import facets_pb2, scope_pb2, selection_pb2
 
 from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, remaining
-from fleetlog_query.changes.changed_runs import Touches
-from fleetlog_query.changes.feed import KEPT, MOST
 from fleetlog_query.changes.moments import position_of, without_as_of
-from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.facets.answer import Facets
 from fleetlog_query.facets.keys import Keys
 from fleetlog_query.facets.values import Values
@@ -25,11 +22,9 @@ class ScopeCalls(QueryCalls):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        pins, touches = parts.searcher.pins, Touches(parts.warehouse, MOST, KEPT)
-        frames = Frames(pins, touches)
-        keys = Keys(parts.warehouse, pins, touches)
-        self._facets = Facets(parts.tokens, keys, Values(parts.warehouse, frames))
-        self._selector = Selector(parts.warehouse, parts.documents, frames)
+        keys = Keys(parts.warehouse, parts.pins, parts.touches)
+        self._facets = Facets(parts.tokens, keys, Values(parts.warehouse, parts.frames))
+        self._selector = Selector(parts.warehouse, parts.documents, parts.frames)
 
     def close(self) -> None:
         """Let the threads go."""

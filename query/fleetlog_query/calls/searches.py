@@ -82,7 +82,7 @@ class SearchCalls(QueryCalls):
         self, namespace: str, request: query_pb2.SearchRunsRequest, mask: ReadMask, timeout_seconds: float
     ) -> query_pb2.SearchRunsResponse:
         search = self._search_of(namespace, request, timeout_seconds)
-        page = self._searcher.search(search, timeout_seconds, mask)
+        page = self._searcher.search(search, timeout_seconds)
         first, others = page.runs[:PROBE_RUNS], page.runs[PROBE_RUNS:]
         self._filling.fill(page, first, mask, request.summaries, timeout_seconds)
         fit = runs_that_fit(first)

@@ -1,21 +1,29 @@
-"""Which runs changed since a position: `run_touches` has them before anything else of a batch can be read."""
+"""Which runs changed since a position: `run_touches` has them before anything else of a batch can be read.
+
+All experiments of a namespace are asked for together, so that one statement a batch answers for every place in it.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from fleetlog_core.ids import ID_BYTES
+from fleetlog_core.log.partitions import partition_of
 from fleetlog_core.warehouse.port import Statement, Warehouse
 
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
 
-MOST = 10_000
-"""Runs that changed since a page. To look up more of them costs more than to look at all runs as they were."""
-KEPT = 256
+MOST = 100_000
+"""Maximum of changed runs that are told one by one. Beyond it a place is asked for by itself, and then read anew."""
+KEPT = 64
+"""Maximum of answers that are kept."""
+KEPT_RUNS = 50_000
+"""Maximum of runs in all answers that are kept: 10 MB, at 200 bytes each."""
 
 Touched = Mapping[bytes, int]
 """Runs that changed, each with a number that is another one when it changed again."""
@@ -24,58 +32,125 @@ Touched = Mapping[bytes, int]
 class Place(Hashable, Protocol):
     """Where runs are: a scope, for instance."""
 
+    @property
+    def namespace(self) -> str:
+        """The one namespace that it is in."""
+        ...
+
     def sql(self, binds: Binds, /) -> str:
         """As a condition on namespace, experiment and run_id."""
         ...
+
+    def looks_in(self, experiment: int, /) -> bool:
+        """True if runs of the experiment may be in it."""
+        ...
+
+
+@dataclass(frozen=True)
+class WholeNamespace:
+    """All runs of a namespace."""
+
+    namespace: str
+
+    def sql(self, binds: Binds) -> str:
+        """See Place."""
+        return f"namespace = {binds.text(self.namespace)}"
+
+    def looks_in(self, experiment: int) -> bool:
+        """See Place."""
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a statement found: (experiment, run) with the number of its last change; as of a version of the table."""
+
+    version: int
+    pin: AsOf
+    touched: Mapping[tuple[int, bytes], int]
+
+    def answers(self, version: int, pin: AsOf) -> bool:
+        """True if all that changed since a position is in it."""
+        mine, wanted = self.pin.events, pin.events
+        return (
+            self.version == version
+            and len(mine) == len(wanted)
+            and all(one <= other for one, other in zip(mine, wanted, strict=True))
+        )
 
 
 class Touches:
     """Finds what changed. What was found is kept until the next batch begins; used from many threads."""
 
-    def __init__(self, warehouse: Warehouse, most: int | None = None, kept: int = KEPT) -> None:
+    def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._most = MOST if most is None else most
-        self._kept = kept
         self._lock = threading.Lock()
-        self._found: OrderedDict[tuple[Place, AsOf], tuple[int | None, Touched | None]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, AsOf], _Found] = OrderedDict()
 
     def since(self, place: Place, pin: AsOf, timeout_seconds: float) -> Touched | None:
         """The runs of a place of which any earlier read may have seen more than what was before the position.
 
-        None: more than `most`.
+        None: more than `MOST`.
         """
         version = self._warehouse.version("run_touches")
-        with self._lock:
-            found = self._found.get((place, pin))
-        if found is not None and version is not None and found[0] == version:
-            return found[1]
-        touched = self._read(place, pin, timeout_seconds)
-        with self._lock:
-            self._found[place, pin] = version, touched
-            self._found.move_to_end((place, pin))
-            while len(self._found) > self._kept:
-                self._found.popitem(last=False)
-        return touched
+        found = self._find(place.namespace, pin, version)
+        if found is None:
+            touched = self._read(WholeNamespace(place.namespace), pin, timeout_seconds)
+            if touched is None:
+                touched = self._read(place, pin, timeout_seconds)
+                return None if touched is None else {run_id: until for (_, run_id), until in touched.items()}
+            found = _Found(-1 if version is None else version, pin, touched)
+            self._keep(place.namespace, found)
+        count = len(pin.events)
+        return {
+            run_id: until
+            for (experiment, run_id), until in found.touched.items()
+            if place.looks_in(experiment)
+            and (found.pin == pin or until > pin.events[partition_of(run_id, count) if count > 1 else 0])
+        }
 
     def known(self, place: Place, pin: AsOf) -> int:
         """How many of them there were when somebody looked last."""
         with self._lock:
-            found = self._found.get((place, pin))
-        return 0 if found is None else self._most if found[1] is None else len(found[1])
+            found = self._kept.get((place.namespace, pin))
+        return 0 if found is None else sum(place.looks_in(experiment) for experiment, _ in found.touched)
 
-    def _read(self, place: Place, pin: AsOf, timeout_seconds: float) -> Touched | None:
+    def _find(self, namespace: str, pin: AsOf, version: int | None) -> _Found | None:
+        if version is None:
+            return None
+        with self._lock:
+            found = self._kept.get((namespace, pin))
+            if found is not None and found.version == version:
+                return found
+            fitting = [one for (name, _), one in self._kept.items() if name == namespace and one.answers(version, pin)]
+        return min(fitting, key=lambda one: len(one.touched), default=None)
+
+    def _keep(self, namespace: str, found: _Found) -> None:
+        with self._lock:
+            self._kept.pop((namespace, found.pin), None)
+            self._kept[namespace, found.pin] = found
+            size = sum(len(one.touched) for one in self._kept.values())
+            while len(self._kept) > KEPT or size > KEPT_RUNS:
+                _, gone = self._kept.popitem(last=False)
+                size -= len(gone.touched)
+
+    def _read(self, place: Place, pin: AsOf, timeout_seconds: float) -> Mapping[tuple[int, bytes], int] | None:
         binds = Binds()
         # The least bound beside the bound: an index can be asked for it.
         least = binds.whole(min(pin.events))
         sql = (
-            f"SELECT run_id, max(until) AS touched FROM run_touches WHERE {place.sql(binds)} AND until > {least}"
-            f" AND until > {pin.bound(binds)} GROUP BY run_id LIMIT {self._most + 1}"
+            f"SELECT experiment, run_id, max(until) AS touched FROM run_touches WHERE {place.sql(binds)}"
+            f" AND until > {least} AND until > {pin.bound(binds)} GROUP BY experiment, run_id LIMIT {MOST + 1}"
         )
         answer = self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
-        if answer.rows > self._most:
+        if answer.rows > MOST:
             return None
-        if not answer.rows:
-            return {}
-        data = answer.array("run_id").tobytes()
+        data = answer.array("run_id").tobytes() if answer.rows else b""
         ids = (data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES))
-        return dict(zip(ids, answer.array("touched").tolist(), strict=True))
+        return dict(
+            zip(
+                zip(answer.array("experiment").tolist(), ids, strict=True),
+                answer.array("touched").tolist(),
+                strict=True,
+            )
+        )

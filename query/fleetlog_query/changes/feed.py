@@ -16,8 +16,6 @@ from fleetlog_query.sql.as_of import AsOf
 MOST = 100_000
 """Maximum changed runs that are known at once; what is older is read as a whole again."""
 KEPT_LOOKS = 1_000
-KEPT = 8
-"""What was last told of so many places is kept: when nothing came since, it need not be asked for."""
 
 
 class Changes:
@@ -38,7 +36,7 @@ class Changes:
         pin = self._pins.now(timeout_seconds)
         before = self._pin
         changed: Set[bytes] | None = set()
-        if before is not None and len(before.events) == len(pin.events):
+        if before is not None and _goes_on(before, pin):
             touched = self._touches.since(self._place, before, timeout_seconds)
             changed = None if touched is None else touched.keys()
         elif before is not None:
@@ -69,3 +67,10 @@ class Changes:
             return None
         changed: set[bytes] = set()
         return changed.union(*list(self._looks)[len(self._looks) - looks :])
+
+
+def _goes_on(before: AsOf, now: AsOf) -> bool:
+    """True if a position is of the same log and not behind: tables that are made anew may hold less for a while."""
+    if len(before.events) != len(now.events):
+        return False
+    return all(one <= other for one, other in zip(before.events, now.events, strict=True))

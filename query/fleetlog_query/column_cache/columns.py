@@ -21,6 +21,15 @@ from fleetlog_query.sql.value_rows import value_rows
 
 BY_RUN = ("params", "tags", "metrics")
 """Kinds of which some runs' values are read where all of a run is."""
+MISSING = np.array([0x7FF8_0000_0000_0001], np.int64).view(np.float64)[0]
+"""What a run without a number has: a NaN as any other, but for its bits. NaN that is a value has those of `np.nan`."""
+_MISSING_BITS = np.float64(MISSING).view(np.int64)
+
+
+def present(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """True for each number that is one, be it NaN; False for MISSING."""
+    known: npt.NDArray[np.bool_] = numbers.view(np.int64) != _MISSING_BITS
+    return known
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Column:
-    """Of the runs that it was read of, at a look: numbers, NaN for none, or places among texts, -1 for none."""
+    """Of the runs that it was read of, at a look: numbers, MISSING for none, or places among texts, -1 for none."""
 
     look: int
     ids: Ids
@@ -60,6 +69,8 @@ class Column:
     """Each once; such as no run has any more may be among them."""
     places: Mapping[str, int] = field(default_factory=dict)
     """Of the texts."""
+    characters: int = 0
+    """Of all texts together."""
 
     @classmethod
     def empty(cls, source: Source, look: int, ids: Ids) -> Column:
@@ -70,7 +81,7 @@ class Column:
         """As of later ids, without the values of the changed ones. None when these are not all that came."""
         move = Move.of(self.ids, ids, changed)
         return (
-            None if move is None else Column(look, ids, move(self.values, _nothing(source)[0]), self.texts, self.places)
+            None if move is None else replace(self, look=look, ids=ids, values=move(self.values, _nothing(source)[0]))
         )
 
     def put(self, source: Source, answer: Answer) -> Column:
@@ -79,7 +90,7 @@ class Column:
             return self
         rows, places = self.ids.meet(Ids.of(answer))
         if not source.is_text:
-            self.values[places] = answer.array("v")[rows]
+            self._put_numbers(places, answer.array("v")[rows])
             return self
         given = answer.coded("s")
         return self._with_texts(places, given.texts, given.codes[rows])
@@ -88,18 +99,32 @@ class Column:
         """The same."""
         if source.key is None:
             raise ValueError("not read by run")
-        run_ids, values, texts = some.values(source.key)
-        rows, places = self.ids.meet(Ids(run_ids))
+        found = some.values(source.key)
+        rows, places = self.ids.meet(Ids(found.run_ids))
         if not source.is_text:
-            self.values[places] = values[rows]
+            numeric = found.numeric[rows]
+            self._put_numbers(places[numeric], found.numbers[rows[numeric]])
             return self
-        return self._with_texts(places, texts, rows)
+        return self._with_texts(places, found.texts, rows)
+
+    def _put_numbers(self, places: Places, numbers: npt.NDArray[np.float64]) -> None:
+        self.values[places] = np.where(np.isnan(numbers), np.nan, numbers)
 
     def _with_texts(self, places: Places, texts: Sequence[str], codes: npt.NDArray[Any]) -> Column:
         known = dict(self.places)
         of_code = np.array([known.setdefault(text, len(known)) for text in texts], np.int32)
         self.values[places] = of_code[codes]
-        return replace(self, texts=self.texts if len(known) == len(self.texts) else list(known), places=known)
+        if len(known) == len(self.texts):
+            return replace(self, places=known)
+        listed = list(known)
+        characters = self.characters + sum(map(len, listed[len(self.texts) :]))
+        return replace(self, texts=listed, places=known, characters=characters)
+
+
+def text_size_statement(source: Source, scope: Scope) -> Statement:
+    """Bytes of a column of texts, as size."""
+    binds = Binds()
+    return Statement(f"SELECT sum(length(s)) AS size FROM ({source.rows(scope, binds)})", binds.values, wide=True)
 
 
 def _text_rows(key: Key, scope: Scope, binds: Binds) -> str:
@@ -113,4 +138,4 @@ def _text_rows(key: Key, scope: Scope, binds: Binds) -> str:
 
 
 def _nothing(source: Source) -> tuple[float, type[np.int32] | type[np.float64]]:
-    return (-1, np.int32) if source.is_text else (np.nan, np.float64)
+    return (-1, np.int32) if source.is_text else (MISSING, np.float64)

@@ -7,8 +7,10 @@ replaced, never written to: whoever got one may keep it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Set
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +18,7 @@ from fleetlog_core.warehouse.port import Statement
 from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.changes.feed import Changes
-from fleetlog_query.column_cache.columns import Column, Source
+from fleetlog_query.column_cache.columns import MISSING, Column, Source, text_size_statement
 from fleetlog_query.column_cache.labels import Labels, Places
 from fleetlog_query.column_cache.run_ids import Ids
 from fleetlog_query.column_cache.splice import Move, ids_of, stretches, with_new
@@ -30,18 +32,40 @@ from fleetlog_query.sql.scope import Scope
 Real = npt.NDArray[np.float64]
 FEW = 256
 """So many changed runs are read one by one, more in stretches."""
+TEXT_BYTES = 16 << 20
+"""Maximum of the bytes of a column's texts that searches may have read."""
 _TEXT_BYTES = 100
 """About what a text takes, and its place in the tables of texts; and an id of a run that changed."""
 
 
+_ATTRIBUTES: Mapping[str, type[np.generic]] = {
+    "start_time": np.int64, "end_time": np.int64, "state": np.uint8, "experiment_id": np.uint32, "deleted": np.bool_,
+}  # fmt: skip
+"""What is held of every run, by the names of filters; times are Unix milliseconds, 0 = has not ended."""
+
+
 @dataclass(frozen=True)
 class Runs:
-    """All runs by id, deleted ones too, as of a look: their starts in Unix milliseconds, and which are deleted."""
+    """All runs by id, deleted ones too, as of a look, with the attributes that are numbers."""
 
     look: int
     ids: Ids
-    starts: npt.NDArray[np.int64]
-    deleted: npt.NDArray[np.bool_]
+    attributes: Mapping[str, npt.NDArray[Any]]
+
+    @property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """Unix milliseconds."""
+        return self.attributes["start_time"]
+
+    @property
+    def deleted(self) -> npt.NDArray[np.bool_]:
+        """Which runs are deleted."""
+        return self.attributes["deleted"]
+
+    def numbers(self, name: str) -> Real:
+        """An attribute as filters compare it, MISSING for none."""
+        values = self.attributes[name].astype(np.float64)
+        return np.where(self.attributes[name] == 0, MISSING, values) if name == "end_time" else values
 
 
 class Frame:
@@ -53,9 +77,12 @@ class Frame:
         self._changes = changes
         self.lock = threading.Lock()
         self._runs: Runs | None = None
-        self._columns: dict[Source, Column] = {}
+        self._columns: OrderedDict[Source, Column] = OrderedDict()
+        """The one that was asked for last is the last."""
         self._asked: dict[Source, int] = {}
         """By the look at which a column was asked for last."""
+        self._large: set[Source] = set()
+        """Columns whose texts are too long to be held."""
 
     @property
     def size_bytes(self) -> int:
@@ -65,22 +92,46 @@ class Frame:
         columns = list(self._columns.values())
         ids = {id(one): len(one) for one in (self._runs.ids, *(column.ids for column in columns))}
         texts = sum(len(one.texts) for one in columns)
-        rows = 9 * len(self._runs.ids) + sum(one.values.nbytes for one in columns)
+        rows = sum(one.nbytes for one in self._runs.attributes.values()) + sum(one.values.nbytes for one in columns)
         changed = 0 if self._changes is None else self._changes.size
-        return 16 * sum(ids.values()) + rows + _TEXT_BYTES * (texts + changed)
+        characters = sum(one.characters for one in columns)
+        return 16 * sum(ids.values()) + rows + characters + _TEXT_BYTES * (texts + changed)
 
     def look(self, timeout_seconds: float) -> None:
         """What is asked next is as of this moment, or later. TimedOut."""
         if self._changes is not None:
             self._changes.look(timeout_seconds)
 
-    def holds(self, key: Key | Series) -> bool:
-        """Whether its numbers were read before."""
-        return Source(key, False) in self._columns
+    def let_go(self, size_bytes: int) -> None:
+        """Hold no more than that: the columns that were asked for longest ago go. The runs stay."""
+        while self._columns and self.size_bytes > size_bytes:
+            self._columns.popitem(last=False)
 
-    def holds_text(self, key: Key) -> bool:
-        """Whether its texts were read before."""
-        return Source(key, True) in self._columns
+    @property
+    def length(self) -> int | None:
+        """Count of its runs when they were read last; None before."""
+        return None if self._runs is None else len(self._runs.ids)
+
+    def is_current(self, sources: Collection[Source]) -> bool:
+        """True if the runs and these columns are held, and nothing has changed since they were read."""
+        if self._runs is None or not all(map(self.holds, sources)):
+            return False
+        looks = {self._runs.look, *(self._columns[one].look for one in sources if one in self._columns)}
+        return all(self._since(look) == frozenset() for look in looks)
+
+    def holds(self, source: Source) -> bool:
+        """True if its column was read before, or is one of every run."""
+        return source in self._columns or _attribute_of(source) is not None
+
+    def fits(self, source: Source, select: Select) -> bool:
+        """True if its column is held, or may be read: its texts are of a bounded size together."""
+        if not source.is_text or self.holds(source):
+            return True
+        if source not in self._large:
+            answer = select(text_size_statement(source, self._scope))
+            if int(answer.array("size")[0]) > TEXT_BYTES:
+                self._large.add(source)
+        return source not in self._large
 
     def runs(self, select: Select) -> Runs:
         """The runs; columns that are read next are of these."""
@@ -93,8 +144,12 @@ class Frame:
         return self._runs
 
     def numbers(self, source: Key | Series, select: Select) -> Real:
-        """A value of each of the `runs`, NaN for none. Not of windows."""
-        numbers: Real = self._column(Source(source, False), select).values
+        """A value of each of the `runs`, MISSING for none. Not of windows."""
+        wanted = Source(source, is_text=False)
+        attribute = _attribute_of(wanted)
+        if attribute is not None:
+            return (self._runs or self.runs(select)).numbers(attribute)
+        numbers: Real = self._column(wanted, select).values
         return numbers
 
     def texts(self, key: Key, select: Select) -> Labels:
@@ -116,10 +171,12 @@ class Frame:
         move = Move.of(held.ids, ids, changed)
         if move is None:
             return fresh if wide else _read(_runs_statement(self._scope, wide=True), self._look, select)
-        starts, deleted = move(held.starts, 0), move(held.deleted, False)
         rows, places = ids.meet(fresh.ids)
-        starts[places], deleted[places] = fresh.starts[rows], fresh.deleted[rows]
-        return Runs(self._look, ids, starts, deleted)
+        attributes = {}
+        for name, column in held.attributes.items():
+            attributes[name] = move(column, 0)
+            attributes[name][places] = fresh.attributes[name][rows]
+        return Runs(self._look, ids, attributes)
 
     def _of(self, changed: Ids, ids: Ids) -> tuple[Scope, bool]:
         """Where what changed is read, and whether that is work for every core."""
@@ -149,6 +206,7 @@ class Frame:
                 if column is None
                 else column.put(source, select(source.statement(scope, wide=wide)))
             )
+        self._columns.move_to_end(source)
         return self._columns[source]
 
     def _whole(self, source: Source, runs: Runs, select: Select) -> Column:
@@ -184,7 +242,8 @@ def shown_places(runs: Runs, deleted_view: int) -> Places | None:
 def _runs_statement(scope: Scope, *, wide: bool) -> Statement:
     binds = Binds()
     sql = (
-        "SELECT run_id, toUnixTimestamp64Milli(start_time) AS start, deleted"
+        "SELECT run_id, toUnixTimestamp64Milli(start_time) AS start_millis, deleted, state, experiment,"
+        " toUnixTimestamp64Milli(end_time) AS end_millis"
         f" FROM {scope.runs(binds)} WHERE {scope.sql(binds)} ORDER BY run_id"
     )
     return Statement(sql, binds.values, wide=wide)
@@ -192,6 +251,17 @@ def _runs_statement(scope: Scope, *, wide: bool) -> Statement:
 
 def _read(statement: Statement, look: int, select: Select) -> Runs:
     answer = select(statement)
-    if not answer.rows:
-        return Runs(look, Ids.of(answer), np.empty(0, np.int64), np.empty(0, bool))
-    return Runs(look, Ids.of(answer), answer.array("start").astype(np.int64), answer.array("deleted").astype(bool))
+    names = {"start_time": "start_millis", "end_time": "end_millis", "experiment_id": "experiment"}
+    attributes = {
+        name: answer.array(names.get(name, name)).astype(type_) if answer.rows else np.empty(0, type_)
+        for name, type_ in _ATTRIBUTES.items()
+    }
+    return Runs(look, Ids.of(answer), attributes)
+
+
+def _attribute_of(source: Source) -> str | None:
+    """Name of the attribute that is held of every run; None for any other column."""
+    value = source.value
+    if source.is_text or not isinstance(value, Key) or value.kind != "attributes":
+        return None
+    return value.key if value.key in _ATTRIBUTES else None

@@ -16,18 +16,24 @@ from fleetlog_query.changes.position import Pins
 from fleetlog_query.column_cache.frame import Frame
 from fleetlog_query.sql.scope import Scope
 
-HELD_BYTES = 256 << 20
-"""So much memory is held between questions; 1,000,000 runs take 25 MB, and each column of them 4 or 8 MB."""
-
 
 class Frames:
-    """Thread-safe."""
+    """Thread-safe.
 
-    def __init__(self, pins: Pins, touches: Touches) -> None:
+    `held_bytes`: maximum between questions; 1,000,000 runs take 38 MB, and each column of them 4 or 8 MB.
+    """
+
+    def __init__(self, pins: Pins, touches: Touches, held_bytes: int) -> None:
         self._pins = pins
         self._touches = touches
         self._lock = threading.Lock()
         self._held: OrderedDict[Scope, Frame] = OrderedDict()
+        self._held_bytes = held_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """Maximum that is held between questions."""
+        return self._held_bytes
 
     @contextmanager
     def of(self, scope: Scope, timeout_seconds: float) -> Iterator[Frame]:
@@ -55,7 +61,17 @@ class Frames:
             sizes = {scope: frame.size_bytes for scope, frame in self._held.items()}
             total = sum(sizes.values())
             for scope, size in sizes.items():
-                if total <= HELD_BYTES:
+                if total <= self.held_bytes:
                     break
-                total -= size
-                del self._held[scope]
+                if size < total:
+                    del self._held[scope]
+                    total -= size
+                    continue
+                # Of the last one, whose runs alone may be more than may be held.
+                frame = self._held[scope]
+                if frame.lock.acquire(blocking=False):
+                    frame.let_go(self.held_bytes)
+                    if frame.size_bytes > self.held_bytes:
+                        del self._held[scope]
+                    frame.lock.release()
+                total = 0

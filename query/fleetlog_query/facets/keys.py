@@ -66,6 +66,10 @@ class Homes:
             clauses.append(f"experiment {'IN' if self.inside else 'NOT IN'} {binds.numbers(self.experiments)}")
         return " AND ".join([*clauses, *_ids(span, binds)])
 
+    def looks_in(self, experiment: int) -> bool:
+        """True if runs of an experiment may be in it."""
+        return (experiment in self.experiments) is self.inside
+
 
 @dataclass
 class _Kept:

@@ -9,6 +9,7 @@ character, line ends too.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
 import re2
@@ -28,6 +29,18 @@ def is_plain(pattern: str) -> bool:
     """Whether a LIKE pattern has wildcards at its ends alone, and is no more than a comparison of texts."""
     pieces = _pieces(pattern)
     return not {"%", "_"} & set(pieces[1:-1]) and "_" not in pieces
+
+
+def plain_test(pattern: str) -> Callable[[str], bool]:
+    """What `is_like` says of texts, for a `like_pattern` that is plain."""
+    pieces = _pieces(pattern)
+    first, last = bool(pieces) and pieces[0] == "%", bool(pieces) and pieces[-1] == "%"
+    literal = "".join(piece[-1] for piece in pieces if piece != "%")
+    if first and last:
+        return lambda text: literal in text
+    if first:
+        return lambda text: text.endswith(literal)
+    return lambda text: text.startswith(literal) if last else text == literal
 
 
 def like_expression(pattern: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fleetlog_core.warehouse.port import Answer, Statement
+from fleetlog_core.warehouse.port import Statement
 from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.language.conditions import Plan, leaves, reads
@@ -155,15 +155,3 @@ def _only_keys(plan: Plan) -> bool:
     """Whether it is a condition on any table with run ids: it asks nothing of the columns of `runs`."""
     read = (value for leaf in leaves(plan) for value in reads(leaf))
     return not any(isinstance(value, Key) and value.kind == "attributes" for value in read)
-
-
-def values_of(answer: Answer, columns: Sequence[SortColumn], row: int) -> list[Any]:
-    """What a row is sorted by: what the token of the page that follows holds."""
-    values: list[Any] = []
-    for place, column in enumerate(columns):
-        if column.type == "text":
-            values.append(answer.texts(f"s{place}")[row])
-        else:
-            number = answer.array(f"s{place}")[row].item()
-            values.append(int(number) if column.type == "whole" else float(number))
-    return values

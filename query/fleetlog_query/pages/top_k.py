@@ -1,15 +1,18 @@
 """Pages by a number: only runs whose number is among the foremost are joined and sorted.
 
+For scopes whose columns are not held: without it an order by a metric over 1,000,000 runs misses its mark, a p95 of 60
+ms (docs/decisions/0005-search-index.md).
+
 Each granule's lowest and highest number are known, so the foremost are found in few of them. They are read with those
 that were superseded and not yet merged away: to tell them costs several times the rest. So what the runs that were
-found have now is read, beside the page that holds when nothing of it was superseded; the runs' other keys come along.
-Every number that is before all others now was found.
+found have now is read, beside the page that holds when nothing of it was superseded. Every number that is before all
+others now was found.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeGuard
 
 from fleetlog_core.warehouse.port import Answer
@@ -18,21 +21,11 @@ from fleetlog_query.language.values import EXACT, Computed, Key, Series
 from fleetlog_query.pages.latest_runs import Windows
 from fleetlog_query.pages.page import PageQuery, extreme_of, extremes_statement, foremost_statement, page_statement
 from fleetlog_query.runs.read_mask import ReadMask
-from fleetlog_query.runs.run_keys import RunKeys, read_run_keys
+from fleetlog_query.runs.run_keys import read_run_keys
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 SPARES = (3, 200)
 """Foremost runs that are looked at beyond the page, at first and then: deleted ones may be among them."""
-MOST_WITH_KEYS = 128
-"""Keys of so many runs are read at once, at most."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A page and one row more, and what was read of the runs' keys, if it was."""
-
-    answer: Answer
-    keys: RunKeys | None = None
 
 
 class Foremost:
@@ -42,21 +35,18 @@ class Foremost:
         self._warehouse = warehouse
         self._windows = windows
 
-    def page(self, query: PageQuery, mask: ReadMask | None, timeout_seconds: float) -> Found | None:
-        """None: too many of them were deleted, or the page goes on behind the numbers, to runs without one.
-
-        `mask`: the keys that the page's runs are wanted with.
-        """
+    def page(self, query: PageQuery, timeout_seconds: float) -> Answer | None:
+        """None: too many of them were deleted, or the page goes on behind the numbers, to runs without one."""
         if query.last is not None and query.last[0] != 0:
             return None
         # Points are not read twice if once will do.
         for spare in SPARES[-1:] if query.keys[0].reads_windows else SPARES:
-            found = self._page(query, mask, query.size + 1 + spare, timeout_seconds)
+            found = self._page(query, query.size + 1 + spare, timeout_seconds)
             if found is not None:
                 return found
         return None
 
-    def _page(self, query: PageQuery, mask: ReadMask | None, count: int, timeout_seconds: float) -> Found | None:
+    def _page(self, query: PageQuery, count: int, timeout_seconds: float) -> Answer | None:
         numbers, last = self._numbers(query, count, timeout_seconds)
         foremost = _before(numbers, last, query)
         if len(foremost) <= query.size:
@@ -67,17 +57,15 @@ class Foremost:
             return None
         if not _is_of_rows(value):
             return self._of(query, foremost, timeout_seconds)
-        with_keys = mask is not None and isinstance(value, Key) and len(numbers) <= MOST_WITH_KEYS
-        wanted = mask if mask is not None and with_keys else ReadMask()
         reading = self._warehouse.beside(
-            lambda: self._now(query.scope.namespace, value, list(numbers), wanted, timeout_seconds)
-        )
+            lambda: self._now(query.scope.namespace, value, list(numbers), timeout_seconds)
+        )  # fmt: skip
         found = self._of(query, foremost, timeout_seconds)
-        now, keys = reading.result()
+        now = reading.result()
         if any(now.get(run_id) != number for run_id, number in numbers.items()):
             foremost = _before(now, last, query)
             found = self._of(query, foremost, timeout_seconds) if len(foremost) > query.size else None
-        return replace(found, keys=keys) if found is not None and with_keys else found
+        return found
 
     def _numbers(
         self, query: PageQuery, count: int, timeout_seconds: float
@@ -96,21 +84,21 @@ class Foremost:
         return numbers, float(answer.array("num")[-1]) if answer.rows == count else None
 
     def _now(
-        self, namespace: str, value: Key | Series, run_ids: list[bytes], mask: ReadMask, timeout_seconds: float
-    ) -> tuple[dict[bytes, float], RunKeys | None]:
-        """The numbers that runs have, and with a key what the mask names of the runs."""
+        self, namespace: str, value: Key | Series, run_ids: list[bytes], timeout_seconds: float
+    ) -> dict[bytes, float]:  # fmt: skip
+        """The numbers that runs have."""
         if isinstance(value, Key):
-            keys = read_run_keys(self._warehouse, namespace, run_ids, mask, timeout_seconds, also=value)
-            return keys.numbers(value), keys
+            mask = ReadMask().with_key(value)
+            return read_run_keys(self._warehouse, namespace, run_ids, mask, timeout_seconds).numbers(value)
         statement = extremes_statement(value, namespace, run_ids)
         answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
         ids = (run_id.tobytes() for run_id in answer.array("run_id"))
-        return dict(zip(ids, answer.array("v").tolist(), strict=True)), None
+        return dict(zip(ids, answer.array("v").tolist(), strict=True))
 
-    def _of(self, query: PageQuery, foremost: Mapping[bytes, float], timeout_seconds: float) -> Found | None:
+    def _of(self, query: PageQuery, foremost: Mapping[bytes, float], timeout_seconds: float) -> Answer | None:
         page = page_statement(replace(query, plan=None), wide=False, foremost=foremost)
         answer = self._warehouse.select(page, timeout_seconds=timeout_seconds)
-        return Found(answer) if answer.rows > query.size else None
+        return answer if answer.rows > query.size else None
 
 
 def _is_of_rows(value: Key | Series | Computed) -> TypeGuard[Key | Series]:

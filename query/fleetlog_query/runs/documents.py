@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from fleetlog_core.errors import shown
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import run_pb2
 
+from fleetlog_query.runs.document_cache import DocumentCache
 from fleetlog_query.runs.ranges import RANGE_COLUMNS, ranges_of
 from fleetlog_query.runs.read_mask import ReadMask
-from fleetlog_query.runs.run_keys import RunKeys, read_run_keys
+from fleetlog_query.runs.run_keys import read_run_keys
 from fleetlog_query.runs.run_rows import RUN_COLUMNS, runs_of
 from fleetlog_query.sql.as_of import AsOf, runs_source, summary_source
 from fleetlog_query.sql.binds import Binds
 
 PROBLEMS = 100
+_ATTRIBUTES, _PROBLEMS = "attributes", "problems"
+"""Names of what is kept, beside read masks."""
 _PROBLEM = "part, off, place, writer_id, sequence, reason, message, '' AS path, points, ingest_time"
 _PENDING = (
     "part, off, toUInt32(bitAnd(ver, 1048575)) AS place, writer_id, sequence, 'ARTIFACT_PENDING' AS reason,"
@@ -24,10 +27,11 @@ _PENDING = (
 
 
 class Documents:
-    """Reads documents."""
+    """Reads documents. Those of now are kept by run, where there is a cache, until the run changes."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, cache: DocumentCache | None = None) -> None:
         self._warehouse = warehouse
+        self._cache = cache
 
     def read(
         self,
@@ -37,23 +41,30 @@ class Documents:
         summaries: bool,
         timeout_seconds: float,
         as_of: AsOf | None = None,
+        *,
+        keep: bool = True,
     ) -> list[run_pb2.Run]:
-        """The runs that are there, or were, in the order asked for."""
-        if not run_ids:
-            return []
-        binds = Binds()
-        ids = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
-        where = f"{ids} AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})"
-        answer = self._warehouse.select(
-            Statement(
-                f"SELECT {RUN_COLUMNS} FROM {runs_source(where, as_of, binds)} WHERE {where}",
-                binds.values,
-            ),
-            timeout_seconds=timeout_seconds,
-        )
-        found = {run.run_id: run for run in runs_of(answer)}
-        runs = [found[run_id.hex()] for run_id in run_ids if run_id.hex() in found]
-        self.fill(namespace, runs, mask, summaries, timeout_seconds, as_of)
+        """The runs that are there, or were, in the order asked for. `keep`: they may be asked for again."""
+        runs = self.attributes(namespace, run_ids, timeout_seconds, as_of, keep=keep)
+        self.fill(namespace, runs, mask, summaries, timeout_seconds, as_of, keep=keep)
+        return runs
+
+    def attributes(
+        self, namespace: str, run_ids: Sequence[bytes], timeout_seconds: float, as_of: AsOf | None = None, *,
+        keep: bool = True,
+    ) -> list[run_pb2.Run]:  # fmt: skip
+        """The runs that are there, or were, with their attributes alone, in the order asked for."""
+
+        def read(some: Sequence[bytes]) -> dict[bytes, run_pb2.Run]:
+            return self._attributes(namespace, some, timeout_seconds, as_of)
+
+        found = self._kept(namespace, run_ids, _ATTRIBUTES, read, timeout_seconds, keep=keep and as_of is None)
+        runs = []
+        for run_id in run_ids:
+            if run_id in found:
+                run = run_pb2.Run()
+                run.CopyFrom(found[run_id])
+                runs.append(run)
         return runs
 
     def fill(
@@ -64,18 +75,57 @@ class Documents:
         summaries: bool,
         timeout_seconds: float,
         as_of: AsOf | None = None,
-        keys: RunKeys | None = None,
+        *,
+        keep: bool = True,
     ) -> None:
-        """Put what the mask names of params, tags and metrics into runs that have their attributes.
+        """Put what the mask names of params, tags and metrics into runs that have their attributes."""
+        if not runs or not mask.kinds:
+            return
 
-        `keys`: what was read of it already.
-        """
-        by_id = {bytes.fromhex(run.run_id): run for run in runs}
-        if by_id and mask.kinds:
-            keys = keys or read_run_keys(self._warehouse, namespace, list(by_id), mask, timeout_seconds, as_of)
-            keys.put(by_id)
-        if by_id and summaries and "metrics" in mask.kinds:
-            self._summaries(namespace, by_id, timeout_seconds, as_of)
+        def read(some: Sequence[bytes]) -> dict[bytes, run_pb2.Run]:
+            made = {run_id: run_pb2.Run() for run_id in some}
+            read_run_keys(self._warehouse, namespace, some, mask, timeout_seconds, as_of).put(made)
+            if summaries and "metrics" in mask.kinds:
+                self._summaries(namespace, made, timeout_seconds, as_of)
+            return made
+
+        name = frozenset(mask.kinds.items()), summaries
+        run_ids = [bytes.fromhex(run.run_id) for run in runs]
+        found = self._kept(namespace, run_ids, name, read, timeout_seconds, keep=keep and as_of is None)
+        for run_id, run in zip(run_ids, runs, strict=True):
+            run.MergeFrom(found[run_id])
+
+    def _kept(
+        self, namespace: str, run_ids: Sequence[bytes], name: Hashable,
+        read: Callable[[Sequence[bytes]], dict[bytes, run_pb2.Run]], timeout_seconds: float, *, keep: bool,
+        state: Hashable = None,
+    ) -> dict[bytes, run_pb2.Run]:  # fmt: skip
+        """What is kept of the runs, and what is read of the others."""
+        if not run_ids or self._cache is None or not keep:
+            return read(run_ids) if run_ids else {}
+        look = self._cache.look(namespace, timeout_seconds)
+        found = self._cache.found(look, run_ids, name, state)
+        missing = [run_id for run_id in dict.fromkeys(run_ids) if run_id not in found]
+        if missing:
+            fresh = read(missing)
+            self._cache.keep(look, name, fresh, state)
+            found |= fresh
+        return found
+
+    def _attributes(
+        self, namespace: str, run_ids: Sequence[bytes], timeout_seconds: float, as_of: AsOf | None
+    ) -> dict[bytes, run_pb2.Run]:
+        binds = Binds()
+        ids = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
+        where = f"{ids} AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})"
+        answer = self._warehouse.select(
+            Statement(
+                f"SELECT {RUN_COLUMNS} FROM {runs_source(where, as_of, binds)} WHERE {where}",
+                binds.values,
+            ),
+            timeout_seconds=timeout_seconds,
+        )
+        return {bytes.fromhex(run.run_id): run for run in runs_of(answer)} if answer.rows else {}
 
     def _summaries(
         self, namespace: str, runs: dict[bytes, run_pb2.Run], timeout_seconds: float, as_of: AsOf | None
@@ -103,6 +153,22 @@ class Documents:
         self, namespace: str, run_id: bytes, timeout_seconds: float, as_of: AsOf | None = None
     ) -> list[run_pb2.Problem]:
         """What went wrong with events of a run, oldest first; artifacts that wait for their store are among it."""
+
+        def read(some: Sequence[bytes]) -> dict[bytes, run_pb2.Run]:
+            return {
+                run_id: run_pb2.Run(problems=self._problems(namespace, run_id, timeout_seconds, as_of))
+                for run_id in some
+            }
+
+        # Artifacts that could be stored at last are told of by their table alone.
+        versions = tuple(self._warehouse.version(table) for table in ("problems", "pending_artifacts"))
+        known = as_of is None and None not in versions
+        kept = self._kept(namespace, [run_id], _PROBLEMS, read, timeout_seconds, keep=known, state=versions)
+        return list(kept[run_id].problems)
+
+    def _problems(
+        self, namespace: str, run_id: bytes, timeout_seconds: float, as_of: AsOf | None
+    ) -> list[run_pb2.Problem]:
         binds = Binds()
         before = f" AND off < {as_of.bound(binds)}" if as_of is not None else ""
         where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids([run_id])}{before}"

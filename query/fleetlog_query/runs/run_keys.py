@@ -19,6 +19,17 @@ from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
 
 
+@dataclass(frozen=True, slots=True)
+class KeyValues:
+    """The runs that have a key, by id, with its number and its text. `numeric`: which of the numbers are values; a
+    param that is a text which is no number has NaN there."""
+
+    run_ids: npt.NDArray[np.void]
+    numbers: npt.NDArray[np.float64]
+    texts: list[str]
+    numeric: npt.NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
 class RunKeys:
     """What was read of the runs: at least what `mask` names."""
@@ -59,19 +70,22 @@ class RunKeys:
 
     def numbers(self, key: Key) -> dict[bytes, float]:
         """The numbers of a key that was read; not of runs that have none."""
-        run_ids, numbers, _ = self.values(key)
-        known = np.flatnonzero(~np.isnan(numbers)).tolist()
-        return {run_ids[row].tobytes(): float(numbers[row]) for row in known}
+        found = self.values(key)
+        known = np.flatnonzero(~np.isnan(found.numbers)).tolist()
+        return {found.run_ids[row].tobytes(): float(found.numbers[row]) for row in known}
 
-    def values(self, key: Key) -> tuple[npt.NDArray[np.void], npt.NDArray[np.float64], list[str]]:
-        """The runs that have a key that was read, by id; its number for each, NaN for none, and its text."""
+    def values(self, key: Key) -> KeyValues:
+        """What the runs have of a key that was read."""
         answer = self.answer
         if not answer.rows:
-            return np.empty(0, "V16"), np.empty(0), []
+            return KeyValues(np.empty(0, "V16"), np.empty(0), [], np.empty(0, bool))
         names, texts = answer.texts("key"), answer.texts("str")
         of_kind = np.flatnonzero(answer.array("kind") == KIND_NUMBERS[key.kind]).tolist()
         rows = [row for row in of_kind if names[row] == key.key]
-        return answer.array("run_id")[rows], answer.array("num")[rows], [texts[row] for row in rows]
+        numbers = answer.array("num")[rows]
+        is_real = answer.array("type")[rows] == event_pb2.Param.REAL_FIELD_NUMBER
+        numeric = ~np.isnan(numbers) | is_real if key.kind == "params" else np.ones(len(rows), bool)
+        return KeyValues(answer.array("run_id")[rows], numbers, [texts[row] for row in rows], numeric)
 
 
 def read_run_keys(
@@ -81,10 +95,9 @@ def read_run_keys(
     mask: ReadMask,
     timeout_seconds: float,
     as_of: AsOf | None = None,
-    also: Key | None = None,
 ) -> RunKeys:
-    """Read what the mask names of the runs, and one key more. Not for a mask without kinds unless there is one more."""
-    statement = run_keys_statement(namespace, run_ids, mask if also is None else mask.with_key(also), as_of)
+    """Read what the mask names of the runs. Not for a mask without kinds."""
+    statement = run_keys_statement(namespace, run_ids, mask, as_of)
     return RunKeys(warehouse.select(statement, timeout_seconds=timeout_seconds), mask)
 
 

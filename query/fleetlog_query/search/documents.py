@@ -41,12 +41,12 @@ class PageDocuments:
         query, pin = page.compiled.query, None if page.is_first else page.compiled.pin
         scope = query.scope
         if pin is None:
-            self._documents.fill(scope.namespace, runs, mask, summaries, timeout_seconds, scope.as_of, page.keys)
+            self._documents.fill(scope.namespace, runs, mask, summaries, timeout_seconds, scope.as_of)
             return
         by_id = {bytes.fromhex(run.run_id): run for run in runs}
         changed = self._changed(by_id, query, pin, timeout_seconds)
         same = [run for run_id, run in by_id.items() if run_id not in changed]
-        self._documents.fill(scope.namespace, same, mask, summaries, timeout_seconds, None, page.keys)
+        self._documents.fill(scope.namespace, same, mask, summaries, timeout_seconds)
         if same:
             # What changed while they were filled may be in them.
             changed = self._changed(by_id, query, pin, timeout_seconds)

@@ -1,6 +1,6 @@
 """SearchRuns' core: which runs, in which order, a page at a time; all pages as of where the first one found the log.
 
-See page_reader for how a page is read, and pinned for how it stays what it was while runs change.
+See order/page_reader for how a page is read, and snapshot/ for how it stays what it was while runs change.
 """
 
 from __future__ import annotations
@@ -21,11 +21,8 @@ from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
 from fleetlog_query.changes.changed_runs import Touches
 from fleetlog_query.changes.position import Pins
 from fleetlog_query.language.plan import plan_of
+from fleetlog_query.order.page_reader import PageReader
 from fleetlog_query.pages.page import PageQuery
-from fleetlog_query.pages.page_rows import rows_of
-from fleetlog_query.pages.strategies import PageReader
-from fleetlog_query.runs.read_mask import ReadMask
-from fleetlog_query.runs.run_keys import RunKeys
 from fleetlog_query.search.token import PageTokens, check_page_size
 from fleetlog_query.snapshot.snapshot_pages import PinnedPages, PinnedRows
 from fleetlog_query.sql.as_of import AsOf
@@ -70,8 +67,6 @@ class SearchPage:
     runs: list[run_pb2.Run]
     next_page_token: str
     total: Total | None = None
-    keys: RunKeys | None = None
-    """What of their keys was read on the way."""
     compiled: Compiled | None = None
     """As it ran, with its pin."""
 
@@ -130,27 +125,28 @@ class Searcher:
         self,
         warehouse: CancellableWarehouse,
         token_key: bytes,
+        pins: Pins,
+        touches: Touches,
+        reader: PageReader,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
         self._tokens = PageTokens(token_key)
-        self.pins = Pins(warehouse)
-        self.touches = Touches(warehouse)
-        self._reader = PageReader(warehouse)
-        self.pages = PinnedPages(warehouse, self.touches, self._reader)
+        self._pins = pins
+        self.touches = touches
+        self._reader = reader
+        self._pages = PinnedPages(warehouse, touches, reader)
 
-    def search(self, search: Search, timeout_seconds: float, mask: ReadMask | None = None) -> SearchPage:
+    def search(self, search: Search, timeout_seconds: float) -> SearchPage:
         """One page. InvalidArgument for a filter, order or token that is wrong; FailedPrecondition for a token of
         pages that can't go on; TimedOut, TooMuchToRead.
-
-        `mask`: the keys that the runs are wanted with; they are read where they are on the way.
         """
         compiled = self.compile(search)
         query = compiled.query
         counted = search.total_count not in (query_pb2.TOTAL_COUNT_UNSPECIFIED, query_pb2.TOTAL_COUNT_NONE)
         if not search.experiments:
             return SearchPage([], "", Total(0) if counted else None)
-        found, compiled = self._rows(compiled, search.alone, mask, timeout_seconds)
+        found, compiled = self._rows(compiled, search.alone, timeout_seconds)
         more = len(found.rows) > query.size
         last = [] if found.anew else found.rows[query.size - 1].values if more else []
         token = self.token(compiled, last) if more else ""
@@ -161,7 +157,7 @@ class Searcher:
             total = Total(len(runs))
         else:
             total = self._total(query, search.total_count == query_pb2.TOTAL_COUNT_EXACT, timeout_seconds)
-        return SearchPage(runs, token, total, found.keys, compiled)
+        return SearchPage(runs, token, total, compiled)
 
     def compile(self, search: Search) -> Compiled:
         """The search, not yet run. InvalidArgument and FailedPrecondition as `search`."""
@@ -212,12 +208,10 @@ class Searcher:
         ids = frozenset(data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES))
         return _Token(moment, values, AsOf(tuple(events), control), experiments, ids)
 
-    def _rows(
-        self, compiled: Compiled, alone: bool, mask: ReadMask | None, timeout_seconds: float
-    ) -> tuple[PinnedRows, Compiled]:
+    def _rows(self, compiled: Compiled, alone: bool, timeout_seconds: float) -> tuple[PinnedRows, Compiled]:
         query = compiled.query
         if query.scope.as_of is None and not alone:
-            now = self.pins.now(timeout_seconds)
+            now = self._pins.now(timeout_seconds)
             pin = compiled.pin or now
             if len(pin.events) != len(now.events):
                 raise out_of_date("the log has been cut into another number of partitions")
@@ -225,12 +219,11 @@ class Searcher:
                 raise out_of_date("the tables do not hold all that the first page did; they are being rebuilt")
             name = compiled.purpose, compiled.moment
             if compiled.later:
-                rows = self.pages.page(query, pin, name, mask, timeout_seconds, compiled.shown)
+                rows = self._pages.page(query, pin, name, timeout_seconds, compiled.shown)
             else:
-                rows = self.pages.first(query, pin, mask, timeout_seconds)
+                rows = self._pages.first(query, pin, timeout_seconds)
             return rows, replace(compiled, pin=rows.pin, shown=rows.shown)
-        found = self._reader.page(query, mask, timeout_seconds)
-        return PinnedRows(rows_of(found.answer, query.columns), found.keys), replace(compiled, pin=None)
+        return PinnedRows(self._reader.page(query, timeout_seconds)), replace(compiled, pin=None)
 
     def _total(self, query: PageQuery, exact: bool, timeout_seconds: float) -> Total:
         count = self._reader.count(query, None if exact else TOTAL_AT_LEAST + 1, timeout_seconds)

@@ -15,10 +15,11 @@ import numpy.typing as npt
 from fleetlog_core.warehouse.port import Statement
 
 from fleetlog_query.column_cache.columns import Source
-from fleetlog_query.column_cache.conditions import holds_of, is_of_column
+from fleetlog_query.column_cache.conditions import ColumnConditions, Holds, NotByColumns, sources_of_plan
 from fleetlog_query.column_cache.frame import Frame, shown_places
 from fleetlog_query.column_cache.labels import Labels
 from fleetlog_query.column_cache.run_ids import Ids
+from fleetlog_query.language.conditions import Plan
 from fleetlog_query.language.values import Computed, Key, Series, Value
 from fleetlog_query.selection.question import Question
 from fleetlog_query.series.series_rows import Select
@@ -73,14 +74,14 @@ def read_candidates(question: Question, scope: Scope, frame: Frame, select: Sele
     if len(left):
         for source in found:
             windowed = isinstance(source, Series) and source.window is not None
-            if windowed or (few.run_ids and not frame.holds(source)):
+            if windowed or (few.run_ids and not frame.holds(Source(source, is_text=False))):
                 answer = select(source_statement(source, question, few))
                 rows, places = ids.meet(Ids.of(answer))
                 found[source][places] = answer.array("v")[rows]
             else:
                 found[source] = taken(frame.numbers(source, select))
         for number, (_, key) in enumerate(question.groups):
-            if few.run_ids and not frame.holds_text(key):
+            if few.run_ids and not frame.holds(Source(key, is_text=True)):
                 answer = select(Source(key, True).statement(few, wide=False))
                 rows, places = ids.meet(Ids.of(answer))
                 labels[number] = Labels.of(answer.coded("s"), rows, places, len(ids))
@@ -100,9 +101,9 @@ def _stages(question: Question, scope: Scope, frame: Frame, ids: Ids, taken: Tak
     stages = np.zeros(len(ids), np.int64)
     if not plans and not question.artifact:
         return stages
-    if not question.artifact and all(is_of_column(plan) for plan in plans):
-        for place, plan in enumerate(plans, 1):
-            stages[(stages == 0) & ~taken(holds_of(plan, frame, select))] = place
+    if not question.artifact and (found := _by_columns(plans, frame, select)) is not None:
+        for place, holds in enumerate(found, 1):
+            stages[(stages == 0) & ~taken(holds)] = place
         return stages
     answer = select(stages_statement(question, scope))
     # A run that went out of sight in between fails the first.
@@ -110,6 +111,16 @@ def _stages(question: Question, scope: Scope, frame: Frame, ids: Ids, taken: Tak
     rows, places = ids.meet(Ids.of(answer))
     stages[places] = answer.array("stage")[rows]
     return stages
+
+
+def _by_columns(plans: Sequence[Plan], frame: Frame, select: Select) -> list[Holds] | None:
+    """For each of the plans which runs it holds of; None when a statement has to tell."""
+    try:
+        for plan in plans:
+            sources_of_plan(plan)
+        return [ColumnConditions(frame, select).holds(plan) for plan in plans]
+    except NotByColumns:
+        return None
 
 
 def stages_statement(question: Question, scope: Scope) -> Statement:

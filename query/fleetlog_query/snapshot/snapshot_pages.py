@@ -19,16 +19,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from fleetlog_query.changes.changed_runs import MOST, Touched, Touches
+from fleetlog_query.changes.changed_runs import Touched, Touches
+from fleetlog_query.order.page_reader import PageReader
 from fleetlog_query.pages.page import PageQuery, page_statement
 from fleetlog_query.pages.page_rows import PageRow, rows_of, spliced
-from fleetlog_query.pages.strategies import PageReader
-from fleetlog_query.runs.read_mask import ReadMask
-from fleetlog_query.runs.run_keys import RunKeys
 from fleetlog_query.snapshot.lookup import PastRuns, can_tell
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
+MOST = 10_000
+"""Maximum of runs that changed since a page. To look up more costs more than to look at all runs as they were."""
 ROUNDS = 6
 """Attempts at a page, and at what runs were while they change still."""
 LOOKED_UP = 1_000
@@ -40,14 +40,13 @@ SPARES = (16, 64)
 
 @dataclass(frozen=True)
 class PinnedRows:
-    """The page and one row more, as of the pin; and what was read of the keys of runs that did not change.
+    """The page and one row more, as of the pin.
 
     No pin: as it is now. `shown`: runs that the pages behind it leave out; with `anew` they begin at the first run, and
     not behind this page's last one.
     """
 
     rows: list[PageRow]
-    keys: RunKeys | None = None
     pin: AsOf | None = None
     shown: frozenset[bytes] = frozenset()
     anew: bool = False
@@ -70,52 +69,48 @@ class PinnedPages:
         self._lock = threading.Lock()
         self._pasts: OrderedDict[tuple[str, float, AsOf], _Past] = OrderedDict()
 
-    def first(self, query: PageQuery, pin: AsOf, mask: ReadMask | None, timeout_seconds: float) -> PinnedRows:
+    def first(self, query: PageQuery, pin: AsOf, timeout_seconds: float) -> PinnedRows:
         """The first page, as it is now. TimedOut."""
-        found = self._reader.page(query, mask, timeout_seconds)
-        rows = rows_of(found.answer, query.columns)
+        rows = self._reader.page(query, timeout_seconds)
         if len(rows) <= query.size:
             # All that match: no page follows that has to be of the same moment.
-            return PinnedRows(rows, found.keys)
+            return PinnedRows(rows)
         if self._touches.since(query.scope, pin, timeout_seconds) == {}:
-            return PinnedRows(rows, found.keys, pin)
+            return PinnedRows(rows, pin)
         shown = frozenset(row.run_id for row in rows[: query.size])
-        return PinnedRows(rows, found.keys, pin, shown, anew=True)
+        return PinnedRows(rows, pin, shown, anew=True)
 
     def page(
-        self, query: PageQuery, pin: AsOf, name: tuple[str, float], mask: ReadMask | None, timeout_seconds: float,
+        self, query: PageQuery, pin: AsOf, name: tuple[str, float], timeout_seconds: float,
         shown: frozenset[bytes] = frozenset(),
     ) -> PinnedRows:  # fmt: skip
         """A later page. `name`: of the search, the same for all its pages; `shown`: by a first page that was not of one
         moment. TooMuchToRead, TimedOut."""
         more = replace(query, size=query.size + len(shown))
-        found = self._behind(more, pin, name, mask, timeout_seconds)
+        found = self._behind(more, pin, name, timeout_seconds)
         rows = [row for row in found.rows if row.run_id not in shown]
         return replace(found, rows=rows[: query.size + 1], shown=shown)
 
-    def _behind(
-        self, query: PageQuery, pin: AsOf, name: tuple[str, float], mask: ReadMask | None, timeout_seconds: float
-    ) -> PinnedRows:
+    def _behind(self, query: PageQuery, pin: AsOf, name: tuple[str, float], timeout_seconds: float) -> PinnedRows:
         """What was behind the last page's last row at the pin."""
         spare = min(self._touches.known(query.scope, pin), SPARES[0])
         for _ in range(ROUNDS):
-            found = self._reader.page(replace(query, size=query.size + spare), mask, timeout_seconds)
+            now = self._reader.page(replace(query, size=query.size + spare), timeout_seconds)
             changed = self._touches.since(query.scope, pin, timeout_seconds)
-            if changed is None:
+            if changed is None or len(changed) > MOST:
                 break
-            now = rows_of(found.answer, query.columns)
             if not changed:
-                return PinnedRows(now[: query.size + 1], found.keys, pin)
+                return PinnedRows(now[: query.size + 1], pin)
             then = self._then(query, pin, name, changed, timeout_seconds)
             whole = len(now) <= query.size + spare
             rows = spliced(now, then, changed, query.columns, query.last, whole=whole)
             if whole or len(rows) > query.size:
-                return PinnedRows(rows[: query.size + 1], found.keys, pin)
+                return PinnedRows(rows[: query.size + 1], pin)
             taken = sum(row.run_id in changed for row in now)
             spare = min(max(SPARES[1], 2 * taken), MOST)
         past = replace(query, scope=replace(query.scope, as_of=pin))
         answer = self._warehouse.select(page_statement(past, wide=True), timeout_seconds=timeout_seconds)
-        return PinnedRows(rows_of(answer, query.columns), None, pin)
+        return PinnedRows(rows_of(answer, query.columns), pin)
 
     def _then(
         self, query: PageQuery, pin: AsOf, name: tuple[str, float], changed: Touched, timeout_seconds: float

@@ -64,6 +64,10 @@ class Scope:
             clauses.append(f"({' OR '.join(f'({one})' for one in inside)})")
         return " AND ".join(clauses)
 
+    def looks_in(self, experiment: int) -> bool:
+        """True if runs of an experiment may be in it."""
+        return experiment in self.experiments
+
     def _experiments(self, binds: Binds) -> str:
         if len(self.experiments) == 1:
             # With one for all, rows come in the order of the keys that follow it: the last ones are found at the end.

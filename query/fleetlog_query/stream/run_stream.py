@@ -92,7 +92,13 @@ class RunStreams:
             run_ids = [data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES)]
             places = {run_id.hex(): first + place for place, run_id in enumerate(run_ids)}
             runs = self._documents.read(
-                stream.search.namespace, run_ids, stream.mask, stream.summaries, READ_SECONDS, stream.search.as_of
+                stream.search.namespace,
+                run_ids,
+                stream.mask,
+                stream.summaries,
+                READ_SECONDS,
+                stream.search.as_of,
+                keep=False,
             )
             holding.bytes = begun + MESSAGE_COPIES * sum(run.ByteSize() for run in runs)
             for some in _by_size(runs):

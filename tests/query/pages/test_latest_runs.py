@@ -7,10 +7,17 @@ import random
 import fleetlog
 import pytest
 from fleetlog_core.ids import new_run_id
+from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.pages import latest_runs as window
 from fleetlog_query.sql.scope import Scope
 
 EXPERIMENT = "windows"
+
+
+@pytest.fixture(autouse=True)
+def by_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the columns do not fit the memory."""
+    monkeypatch.setattr(Frames, "held_bytes", 0)
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,16 @@ from collections.abc import Callable
 
 import fleetlog
 import pytest
+from fleetlog_query.column_cache.frames import Frames
 
 EXPERIMENT = "foremost"
 RUNS, TIMES = 60, 6
+
+
+@pytest.fixture(autouse=True)
+def by_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the columns do not fit the memory."""
+    monkeypatch.setattr(Frames, "held_bytes", 0)
 
 
 @pytest.fixture(scope="module")

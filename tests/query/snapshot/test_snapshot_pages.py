@@ -20,13 +20,12 @@ from fleetlog_core.log.port import CONTROL, EVENTS, Partition
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Answer, TooMuchToRead, Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2
-from fleetlog_query.changes import changed_runs as touches
+from fleetlog_query.calls.base import HELD_BYTES
 from fleetlog_query.changes.position import Pins
 from fleetlog_query.pages import latest_runs as window
-from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import parse_read_mask
 from fleetlog_query.search.documents import PageDocuments
-from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.search.search import Search
 from fleetlog_query.snapshot import key_lookup as past_keys
 from fleetlog_query.snapshot import lookup as past_runs
 from fleetlog_query.snapshot import snapshot_pages as pinned
@@ -40,6 +39,7 @@ from tests.core.warehouse.engines import chdb, clickhouse
 from tests.profiles import examples
 from tests.query.histories import PARTITIONS, Writing, history
 from tests.query.random_filters import FILTER, ORDER
+from tests.query.searching import searching
 from tests.query.stepping import Interrupted, Stepped
 
 SECONDS = 60.0
@@ -74,16 +74,15 @@ class Found:
 class Reader:
     """A query service."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
-        self.searcher = Searcher(CancellableWarehouse(warehouse), b"key", clock=lambda: 1_700_000_000.0)
-        self._documents = Documents(warehouse)
+    def __init__(self, warehouse: Warehouse, held_bytes: int = HELD_BYTES) -> None:
+        self.searcher, self._documents = searching(warehouse, lambda: 1_700_000_000.0, held_bytes)
         self._filling = PageDocuments(CancellableWarehouse(warehouse), self._documents, self.searcher)
 
     def pages(self, search: Search, found: Found) -> Iterator[AsOf]:
         """Put a page more into `found` each time, until there is none."""
         pin: AsOf | None = None
         while True:
-            page = self.searcher.search(search, SECONDS, MASK)
+            page = self.searcher.search(search, SECONDS)
             self._filling.fill(page, page.runs, MASK, False, SECONDS)
             if page.is_first:
                 found.first = page.runs
@@ -160,7 +159,7 @@ def compare_with_the_past(warehouse: Warehouse, scratch: Path, tried: int) -> in
                 for _ in range(chance.randrange(pace + 1) if chance.random() < 0.7 else 0):
                     stepped.step()
 
-        reader = Reader(Interrupted(warehouse, happens))
+        reader = Reader(Interrupted(warehouse, happens), chance.choice([HELD_BYTES, 0]))
         searches = []
         for text, order in asked:
             search = Search(name, EXPERIMENTS, text, tuple(order), size, deleted_view=view)
@@ -224,7 +223,7 @@ def test_pages_are_as_of_the_first(
     else:
         monkeypatch.setattr(past_keys, "EARLY", early)
     monkeypatch.setattr(past_runs, "CONDITIONS", conditions)
-    monkeypatch.setattr(touches, "MOST", most)
+    monkeypatch.setattr(pinned, "MOST", most)
     monkeypatch.setattr(window, "WINDOWS", windows)
     monkeypatch.setattr(pinned, "LOOKED_UP", 2)
     monkeypatch.setattr(pinned, "SPARES", spares)

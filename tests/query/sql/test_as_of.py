@@ -17,9 +17,8 @@ from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import query_pb2, scope_pb2
 from fleetlog_query.changes.moments import HOUR_MILLIS, History
 from fleetlog_query.experiments import Experiments
-from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import parse_read_mask
-from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.search.search import Search
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.stream.run_stream import RunStream, RunStreams
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
@@ -32,6 +31,7 @@ from tests.ingest.materializer.builders import NOW
 from tests.profiles import examples
 from tests.query.histories import ALL, PARTITIONS, RUNS, Writing, history
 from tests.query.random_filters import FILTER, ORDER
+from tests.query.searching import searching
 
 SECONDS = 60.0
 
@@ -40,8 +40,7 @@ class Reading:
     """What a client sees of a namespace, as of a position or now."""
 
     def __init__(self, warehouse: Warehouse) -> None:
-        self._documents = Documents(warehouse)
-        self._searcher = Searcher(CancellableWarehouse(warehouse), b"key", clock=lambda: 1_700_000_000.0)
+        self._searcher, self._documents = searching(warehouse, lambda: 1_700_000_000.0)
         self._streams = RunStreams(CancellableWarehouse(warehouse), self._searcher, self._documents)
         self._experiments = Experiments(warehouse)
 

@@ -9,9 +9,8 @@ from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_query.language.plan import plan_of
 from fleetlog_query.language.reference.evaluate import Row, matches
 from fleetlog_query.language.reference.ranking import ranked
-from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.search.search import Search
 from fleetlog_query.sql.order_by import parse_order
-from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +19,7 @@ from tests.profiles import examples
 from tests.query.many_runs import EXPERIMENT, NAMESPACE, START_MILLIS, ids_of, insert_keys, insert_runs
 from tests.query.random_filters import NUMBER, WHOLE, conditions, patterns
 from tests.query.random_runs import NUMBERS, WHOLES, typed
+from tests.query.searching import searching
 
 SECONDS = 60.0
 RUNS = 80
@@ -74,7 +74,7 @@ def agree(warehouse: Warehouse) -> None:
         run_id.hex(): Row({"start_time": float(START_MILLIS + place)}, {"x": params[run_id]})
         for place, run_id in enumerate(run_ids)
     }
-    searcher = Searcher(CancellableWarehouse(warehouse), b"key")
+    searcher, _ = searching(warehouse)
 
     @settings(max_examples=examples(60), database=None, suppress_health_check=list(HealthCheck))
     @given(text=FILTER, order=st.sampled_from(["", "params.x", "params.x DESC"]), negated=st.booleans())

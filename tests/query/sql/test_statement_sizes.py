@@ -8,11 +8,12 @@ from fleetlog_core import limits
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import parse_read_mask
-from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.search.search import Search
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 from tests.core.warehouse.engines import chdb, clickhouse
 from tests.query.many_runs import EXPERIMENT, NAMESPACE, ids_of, insert_keys, insert_runs
+from tests.query.searching import searching
 from tests.query.stepping import Interrupted
 
 SECONDS = 120.0
@@ -40,7 +41,7 @@ def page_through(warehouse: Warehouse) -> None:
     insert_keys(warehouse, run_ids, 1, "lr", [str(place % 9) for place in range(RUNS)], "lr", range(RUNS), 3)
     measured = Measured(warehouse)
     reading = CancellableWarehouse(measured)
-    searcher = Searcher(reading, b"key")
+    searcher, _ = searching(reading, held_bytes=0)
     for text, order in (
         ("", ("metrics.loss",)),
         ("", ("params.lr DESC",)),

@@ -16,11 +16,12 @@ from fleetlog_core import limits
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import facets_pb2, query_pb2, query_pb2_grpc, scope_pb2, selection_pb2, watch_pb2
 from fleetlog_query.calls.base import COSTLY_CALLS
-from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.search.search import Search
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 from tests.core.warehouse.engines import chdb, clickhouse
 from tests.query.many_runs import EXPERIMENT, NAMESPACE, channel_to, ids_of, insert_keys, insert_runs, serving
+from tests.query.searching import searching
 
 RUNS = 400
 SECONDS = 2.0
@@ -56,7 +57,7 @@ def test_what_takes_a_minute_ends_at_its_deadline(name: str, request: pytest.Fix
     with engine(name, request, tmp_path) as warehouse:
         fill(warehouse)
         reading = CancellableWarehouse(warehouse)
-        searcher = Searcher(reading, b"key")
+        searcher, _ = searching(reading)
         for text, order in ((NEVER, ()), (HALF, ()), (NEVER, ("name",)), (f"NOT ({NEVER})", ("tags.team",))):
             begun = time.monotonic()
             with pytest.raises(TimedOut):

@@ -10,9 +10,8 @@ from fleetlog_core.log.port import Partition
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2, watch_pb2
-from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import parse_read_mask
-from fleetlog_query.search.search import Search, Searcher
+from fleetlog_query.search.search import Search
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from fleetlog_query.watch.run_changes import Snapshot
 from fleetlog_query.watch.run_watching import Resumed, held_by
@@ -22,6 +21,7 @@ from hypothesis import strategies as st
 from tests.core.warehouse.engines import chdb, clickhouse
 from tests.profiles import examples
 from tests.query.histories import ALL, Writing, history
+from tests.query.searching import searching
 from tests.query.stepping import Stepped
 
 SECONDS = 60.0
@@ -36,8 +36,7 @@ class Client:
     def __init__(self, warehouse: Warehouse, namespace: str) -> None:
         self._warehouse = CancellableWarehouse(warehouse)
         self._namespace = namespace
-        self._searcher = Searcher(self._warehouse, b"key", clock=lambda: 1_700_000_000.0)
-        self._documents = Documents(warehouse)
+        self._searcher, self._documents = searching(self._warehouse, lambda: 1_700_000_000.0)
         self.runs: Runs = {}
         self.position: Mapping[Partition, int] = {}
         self.told = 0

@@ -65,7 +65,7 @@ def _leaf(leaf: Leaf, row: Row) -> bool:
     if not leaf.numeric:
         text = text_of(leaf.value, row)
         truth = isinstance(leaf.value, Key) and leaf.value.kind == "params" and _type_of(leaf.value, row) == TRUTH
-        return text is not None and _texts(leaf, text, truth=truth) != leaf.negated
+        return text is not None and text_holds(leaf, text, truth=truth) != leaf.negated
     value = _exact_of(leaf.value, row) if is_exact(leaf) and isinstance(leaf.value, Key) else number_of(leaf.value, row)
     others = [number_of(other, row) for other in leaf.values if not isinstance(other, str)]
     if value is None:
@@ -90,7 +90,7 @@ def _datasets(leaf: Leaf, texts: list[str]) -> bool:
     """One of the datasets is enough, whatever the others are."""
     if leaf.operator == "null":
         return bool(texts) is leaf.negated
-    return any(_texts(leaf, text) != leaf.negated for text in texts)
+    return any(text_holds(leaf, text) != leaf.negated for text in texts)
 
 
 def _present(value: Value, row: Row) -> bool:
@@ -165,7 +165,8 @@ def _order(point: Point) -> tuple[int, int, bool, float, float]:
     return point.step, point.time, number, point.value if number else 0.0, math.copysign(1.0, point.value) * number
 
 
-def _texts(leaf: Leaf, text: str, *, truth: bool = False) -> bool:
+def text_holds(leaf: Leaf, text: str, *, truth: bool = False) -> bool:
+    """True if a condition, without its NOT, holds of a text. `truth`: it is that of a truth."""
     wanted = [str(value) for value in leaf.values]
     match leaf.operator:
         case "in":

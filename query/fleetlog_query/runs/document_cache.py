@@ -1,0 +1,150 @@
+"""Documents of runs that are kept by run: until something of the run changes, or until there is no more room.
+
+A document is kept as it was asked for, by its read mask, so nothing has to be cut out of another one. What changed is
+told by `changes`, a namespace at a time: each look lets go of the runs that it is told of, and what was read before a
+look is not kept when the look was told of its run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fleetlog_core.warehouse.port import TimedOut
+from fleetlog_proto.v1 import run_pb2
+
+from fleetlog_query.changes.changed_runs import Touches, WholeNamespace
+from fleetlog_query.changes.feed import Changes
+from fleetlog_query.changes.position import Pins
+
+MESSAGE_COPIES = 4
+"""A message takes about this many times its encoded size."""
+ENTRY_BYTES = 500
+"""About what an entry takes beside its message."""
+NAMESPACES = 64
+"""Maximum of namespaces of which anything is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A document that nobody changes any more. `state`: what else it depends on than the run."""
+
+    document: run_pb2.Run
+    state: Hashable
+    size_bytes: int
+
+
+class _Feed:
+    """The changes of a namespace. `lock` is held over a look, and while something is kept."""
+
+    def __init__(self, namespace: str, pins: Pins, touches: Touches) -> None:
+        self.namespace = namespace
+        self.changes = Changes(WholeNamespace(namespace), pins, touches)
+        self.lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A moment: what is read behind it is of that moment or later."""
+
+    feed: _Feed
+    number: int
+
+
+class DocumentCache:
+    """Documents by namespace, run and name, such as a read mask. Thread-safe.
+
+    `held_bytes`: maximum of all together; one of 45 values takes about 6 KB.
+    """
+
+    def __init__(self, pins: Pins, touches: Touches, held_bytes: int) -> None:
+        self._pins = pins
+        self._touches = touches
+        self._held_bytes = held_bytes
+        self._lock = threading.Lock()
+        self._feeds: OrderedDict[str, _Feed] = OrderedDict()
+        self._runs: OrderedDict[tuple[str, bytes], dict[Hashable, _Entry]] = OrderedDict()
+        self._size_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory it takes."""
+        return self._size_bytes
+
+    def look(self, namespace: str, timeout_seconds: float) -> Look:
+        """What is found from now on is as of this moment or later. TimedOut."""
+        feed = self._feed(namespace)
+        until = time.monotonic() + timeout_seconds
+        if not feed.lock.acquire(timeout=max(timeout_seconds, 0.0)):
+            raise TimedOut("another read looks for what changed")
+        try:
+            before = feed.changes.number
+            feed.changes.look(max(until - time.monotonic(), 0.001))
+            if feed.changes.number != before:
+                self._let_go(namespace, feed.changes.since(before))
+            return Look(feed, feed.changes.number)
+        finally:
+            feed.lock.release()
+
+    def found(
+        self, look: Look, run_ids: Iterable[bytes], name: Hashable, state: Hashable = None
+    ) -> dict[bytes, run_pb2.Run]:
+        """The documents that are there. Not to be changed by whoever gets them."""
+        namespace = look.feed.namespace
+        found: dict[bytes, run_pb2.Run] = {}
+        with self._lock:
+            for run_id in run_ids:
+                entry = self._runs.get((namespace, run_id), {}).get(name)
+                if entry is not None and entry.state == state:
+                    self._runs.move_to_end((namespace, run_id))
+                    found[run_id] = entry.document
+        return found
+
+    def keep(
+        self, look: Look, name: Hashable, documents: Mapping[bytes, run_pb2.Run], state: Hashable = None
+    ) -> None:  # fmt: skip
+        """Keep what was read behind the look. Nobody may change the documents from now on."""
+        with look.feed.lock:
+            changed = look.feed.changes.since(look.number)
+            if changed is None or self._feeds.get(look.feed.namespace) is not look.feed:
+                return
+            for run_id, document in documents.items():
+                if run_id not in changed:
+                    size = MESSAGE_COPIES * document.ByteSize() + ENTRY_BYTES
+                    self._put((look.feed.namespace, run_id), name, _Entry(document, state, size))
+
+    def _feed(self, namespace: str) -> _Feed:
+        with self._lock:
+            feed = self._feeds.get(namespace)
+            if feed is None:
+                feed = self._feeds[namespace] = _Feed(namespace, self._pins, self._touches)
+            self._feeds.move_to_end(namespace)
+            while len(self._feeds) > NAMESPACES:
+                gone, _ = self._feeds.popitem(last=False)
+                self._drop_all([run for run in self._runs if run[0] == gone])
+            return feed
+
+    def _put(self, run: tuple[str, bytes], name: Hashable, entry: _Entry) -> None:
+        with self._lock:
+            entries = self._runs.setdefault(run, {})
+            self._runs.move_to_end(run)
+            before = entries.get(name)
+            entries[name] = entry
+            self._size_bytes += entry.size_bytes - (0 if before is None else before.size_bytes)
+            while self._size_bytes > self._held_bytes:
+                self._drop_all([next(iter(self._runs))])
+
+    def _let_go(self, namespace: str, changed: Iterable[bytes] | None) -> None:
+        with self._lock:
+            if changed is None:
+                self._drop_all([run for run in self._runs if run[0] == namespace])
+            else:
+                self._drop_all([(namespace, run_id) for run_id in changed])
+
+    def _drop_all(self, runs: Sequence[tuple[str, bytes]]) -> None:
+        for run in runs:
+            for entry in self._runs.pop(run, {}).values():
+                self._size_bytes -= entry.size_bytes

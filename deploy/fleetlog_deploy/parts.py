@@ -27,10 +27,11 @@ from fleetlog_core.warehouse.port import (
     WarehouseUnavailable,
 )
 from fleetlog_ingest.checkpointing import Checkpointing
+from fleetlog_ingest.gateway.registry import RegistryServicer
 from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.loop import Materializer, WarehouseBehind
-from fleetlog_proto.v1 import ingest_pb2_grpc, query_pb2_grpc
+from fleetlog_proto.v1 import ingest_pb2_grpc, query_pb2_grpc, registry_pb2_grpc
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.service import QueryServicer
 
@@ -83,11 +84,16 @@ class GatewayPart:
     def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry) -> None:
         self._log = engines.log
         self._servicer = IngestServicer(engines.log, engines.reads, engines.objects, applied, telemetry=telemetry)
+        self._registry = RegistryServicer(engines.log, engines.reads, applied)
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""
         server.add(
             lambda inner: ingest_pb2_grpc.add_IngestServiceServicer_to_server(self._servicer, inner), self.service
+        )
+        server.add(
+            lambda inner: registry_pb2_grpc.add_RegistryServiceServicer_to_server(self._registry, inner),
+            "fleetlog.v1.RegistryService",
         )
 
     def start(self, failed: Callable[[BaseException], None]) -> None:
@@ -108,6 +114,7 @@ class GatewayPart:
     async def stop(self) -> None:
         """See Part."""
         self._servicer.close()
+        self._registry.close()
 
 
 class QueryPart:
@@ -128,6 +135,10 @@ class QueryPart:
     def register(self, server: GrpcServer) -> None:
         """See Part."""
         server.add(lambda inner: query_pb2_grpc.add_QueryServiceServicer_to_server(self._servicer, inner), self.service)
+        server.add(
+            lambda inner: registry_pb2_grpc.add_RegistryQueryServiceServicer_to_server(self._servicer.registry, inner),
+            "fleetlog.v1.RegistryQueryService",
+        )
 
     def start(self, failed: Callable[[BaseException], None]) -> None:
         """See Part: nothing of it runs by itself."""

@@ -13,6 +13,7 @@ from fleetlog_query.calls.artifacts import ArtifactCalls
 from fleetlog_query.calls.base import Parts
 from fleetlog_query.calls.experiments import ExperimentCalls
 from fleetlog_query.calls.metrics import MetricCalls
+from fleetlog_query.calls.registry import RegistryCalls
 from fleetlog_query.calls.runs import RunCalls
 from fleetlog_query.calls.scopes import ScopeCalls
 from fleetlog_query.calls.searches import SearchCalls
@@ -30,7 +31,10 @@ class QueryServicer(RunCalls, SearchCalls, WatchCalls, ScopeCalls, ExperimentCal
         token_key: bytes,
         answers: Answers | None = None,
     ) -> None:
-        super().__init__(Parts(warehouse, objects, applied, token_key, answers))
+        parts = Parts(warehouse, objects, applied, token_key, answers)
+        super().__init__(parts)
+        self.registry = RegistryCalls(parts)
+        """RegistryQueryService over the same parts."""
 
     async def WaitForPosition(  # noqa: N802
         self, request: query_pb2.WaitForPositionRequest, context: Context

@@ -16,6 +16,7 @@ from fleetlog._values.as_of import AsOf
 from fleetlog._values.datasets import Dataset
 from fleetlog._views.comparing import Comparison
 from fleetlog._views.facets import KeyInfo, ValueCount
+from fleetlog._views.models import Approval, Model, ModelComment, ModelEvent, ModelVersion
 from fleetlog._views.searches import Explanation
 from fleetlog._views.selection import Group, Objective, ObjectiveStats, Selection, Verdict
 from fleetlog._views.series import Buckets, Series
@@ -37,6 +38,7 @@ from fleetlog.errors import (
 __version__ = "0.1.0"
 __all__ = [
     "AlreadyExists",
+    "Approval",
     "AsOf",
     "Buckets",
     "Client",
@@ -54,6 +56,10 @@ __all__ = [
     "KeyInfo",
     "LeftOutValue",
     "MetricSummary",
+    "Model",
+    "ModelComment",
+    "ModelEvent",
+    "ModelVersion",
     "NotFound",
     "Objective",
     "ObjectiveStats",

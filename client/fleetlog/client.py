@@ -5,16 +5,14 @@ What can be asked stands in fleetlog._calls, a file for each noun.
 
 from __future__ import annotations
 
-from fleetlog._calls.artifacts import ArtifactCalls
 from fleetlog._calls.facets import FacetCalls
 from fleetlog._calls.imports import ImportCalls
-from fleetlog._calls.runs import RunCalls
+from fleetlog._calls.model_changes import ModelChangeCalls
 from fleetlog._calls.searches import SearchCalls
-from fleetlog._calls.selection import SelectionCalls
 from fleetlog._delivery.registry import flush
 
 
-class Client(SearchCalls, SelectionCalls, RunCalls, FacetCalls, ImportCalls, ArtifactCalls):
+class Client(SearchCalls, ModelChangeCalls, FacetCalls, ImportCalls):
     """A server's runs in one namespace. Cheap to make; one process shares one connection to each server."""
 
     def flush(self, timeout: float = 30.0, level: str = "durable") -> None:

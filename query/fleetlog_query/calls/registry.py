@@ -22,7 +22,7 @@ from fleetlog_proto.v1 import registry_pb2, registry_pb2_grpc
 from fleetlog_query.calls.base import ReadCalls, check_count, remaining
 from fleetlog_query.registry import pages
 from fleetlog_query.registry.history import ModelHistory, Place
-from fleetlog_query.registry.reads import model_named, model_of_history, version_asked
+from fleetlog_query.registry.reads import model_by_id, model_named, version_asked
 from fleetlog_query.search.token import check_page_size
 
 DEFAULT_PAGE = 100
@@ -169,13 +169,17 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         self, request: registry_pb2.ListModelHistoryRequest, context: Context
     ) -> registry_pb2.ListModelHistoryResponse:
         """See the proto."""
-        if not request.model_id:
+        if not request.HasField("model_id"):
             check_model_name(request.name, written=False)
         version = _version_filter(request)
         size, token = self._page(request)
 
         def read(select: Select, namespace: str, before: int | None) -> registry_pb2.ListModelHistoryResponse:
-            model = model_of_history(Snapshot(select, namespace, before), request.name, request.model_id)
+            snapshot = Snapshot(select, namespace, before)
+            if request.HasField("model_id"):
+                model = model_by_id(snapshot, request.model_id)
+            else:
+                model = model_named(snapshot, request.name)
             history = ModelHistory(select, namespace, model.model_id, before)
             rows = history.entries(version, _place(token), size + 1)
             taken = pages.fitting([entry.ByteSize() for _, entry in rows], size)

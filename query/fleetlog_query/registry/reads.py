@@ -17,10 +17,8 @@ def model_named(snapshot: Snapshot, name: str) -> registry_pb2.RegisteredModel:
     return model
 
 
-def model_of_history(snapshot: Snapshot, name: str, model_id: int) -> registry_pb2.RegisteredModel:
-    """The model of the name, or of the id, deleted or not. NotFound MODEL_NOT_FOUND."""
-    if not model_id:
-        return model_named(snapshot, name)
+def model_by_id(snapshot: Snapshot, model_id: int) -> registry_pb2.RegisteredModel:
+    """The model of the id, deleted or not. NotFound MODEL_NOT_FOUND."""
     model = snapshot.models([model_id]).get(model_id)
     if model is None:
         raise NotFound("MODEL_NOT_FOUND", f"model_id: there is no model {model_id} in this namespace")

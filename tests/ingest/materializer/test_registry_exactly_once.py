@@ -66,7 +66,7 @@ def write(log: MemoryLog, seed: int, count: int) -> None:
 
 def _same_in_any_batches(path: Path) -> None:
     log = MemoryLog()
-    write(log, 1, 90)
+    write(log, 7, 90)
     whole = rebuilt(log, path / "whole")
     for table in ("registered_models", "model_versions", "model_approvals", "registry_history"):
         assert whole[table].rows > 1, table

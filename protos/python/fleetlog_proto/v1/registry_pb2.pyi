@@ -2123,7 +2123,7 @@ class ListModelHistoryRequest(_message.Message):
     name: _builtins.str
     """The model; or, for one that was deleted, model_id."""
     model_id: _builtins.int
-    """As RegisteredModel.model_id; 0 = by name."""
+    """As RegisteredModel.model_id; absent = by name."""
     version: _builtins.int
     """Only of this version; absent = of the model and all versions; 0 = of the model itself."""
     page_size: _builtins.int
@@ -2143,19 +2143,24 @@ class ListModelHistoryRequest(_message.Message):
         *,
         namespace: _builtins.str = ...,
         name: _builtins.str = ...,
-        model_id: _builtins.int = ...,
+        model_id: _builtins.int | None = ...,
         version: _builtins.int | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         at_least: _position_pb2.Position | None = ...,
         as_of: _scope_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "as_of", b"as_of", "at_least", b"at_least", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model_id", b"_model_id", "_version", b"_version", "as_of", b"as_of", "at_least", b"at_least", "model_id", b"model_id", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_version", b"_version", "as_of", b"as_of", "at_least", b"at_least", "model_id", b"model_id", "name", b"name", "namespace", b"namespace", "page_size", b"page_size", "page_token", b"page_token", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model_id", b"_model_id", "_version", b"_version", "as_of", b"as_of", "at_least", b"at_least", "model_id", b"model_id", "name", b"name", "namespace", b"namespace", "page_size", b"page_size", "page_token", b"page_token", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__model_id: _TypeAlias = _typing.Literal["model_id"]  # noqa: Y015
+    _WhichOneofArgType__model_id: _TypeAlias = _typing.Literal["_model_id", b"_model_id"]  # noqa: Y015
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model_id) -> _WhichOneofReturnType__model_id | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___ListModelHistoryRequest: _TypeAlias = ListModelHistoryRequest  # noqa: Y015

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import typer
 
 import fleetlog
-from fleetlog.cli import experiments, facets, importing, metrics, runs, select, watch
+from fleetlog.cli import experiments, facets, importing, metrics, models, runs, select, watch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +22,7 @@ runs.app.command("import")(importing.import_)
 app.add_typer(runs.app, name="runs", rich_help_panel="Client")
 app.add_typer(metrics.app, name="metrics", rich_help_panel="Client")
 app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")
+app.add_typer(models.app, name="models", rich_help_panel="Client")
 for command in (select.select, facets.keys, facets.values):
     app.command(rich_help_panel="Client")(command)
 

@@ -91,9 +91,7 @@ class Snapshot:
         """Models by name, as far as they are there."""
         if not names:
             return {}
-        found = self.select(
-            Kind.MODEL, "deleted = 0 AND name IN (SELECT arrayJoin({names:Array(String)}))", {"names": sorted(names)}
-        )
+        found = self.select(Kind.MODEL, "deleted = 0 AND has({names:Array(String)}, name)", {"names": sorted(names)})
         return {model.name: model for model in map(model_of, found.texts("state"))}
 
     def models(self, model_ids: Collection[int]) -> dict[int, registry_pb2.RegisteredModel]:

@@ -22,25 +22,34 @@ from fleetlog_ingest.run_ids import AMONG_IDS
 def load_control(warehouse: Warehouse, records: Sequence[Decoded], first: int) -> ControlState:
     """The state before offset `first` of the namespaces, requests and models of the records. BatchIsIn.
 
-    `experiments` comes last in a batch, so a row of the batch there says that all is in. Models are read as of `first`.
+    `experiments` comes last in a batch, so a row of the batch there says that all is in. `outcomes` come first: where
+    there are none of the batch, the current tables are the state before it; else models are read as of `first`.
     """
-    experiments: dict[str, dict[int, Experiment]] = {}
-    decided: set[tuple[str, bytes]] = set()
     requests: defaultdict[str, list[str]] = defaultdict(list)
+    names_experiments = set[str]()
     for decoded in records:
         if decoded.control is not None:
             requests[decoded.namespace].append(decoded.control.request_id.hex())
+            if decoded.control.WhichOneof("intent") not in INTENTS:
+                names_experiments.add(decoded.namespace)
+    experiments = {namespace: _experiments(warehouse, namespace, first) for namespace in sorted(names_experiments)}
+    decided: set[tuple[str, bytes]] = set()
+    begun = False
     for namespace, ids in requests.items():
-        experiments[namespace] = _experiments(warehouse, namespace, first)
         rows = warehouse.select(
             Statement(
-                "SELECT request_id FROM outcomes FINAL WHERE namespace = {namespace:String}"
-                f" AND request_id {AMONG_IDS} AND off < {{first:UInt64}}",
-                {"namespace": namespace, "ids": ids, "first": first},
+                "SELECT request_id, off FROM outcomes FINAL WHERE namespace = {namespace:String}"
+                f" AND request_id {AMONG_IDS}",
+                {"namespace": namespace, "ids": ids},
             )
         )
-        decided.update((namespace, request_id.tobytes()) for request_id in rows.array("request_id"))
-    return ControlState(experiments, frozenset(decided), _registries(warehouse, records, first))
+        for request_id, offset in zip(rows.array("request_id"), rows.array("off").tolist(), strict=True):
+            if offset < first:
+                decided.add((namespace, request_id.tobytes()))
+            else:
+                begun = True
+    registries = _registries(warehouse, records, first if begun else None)
+    return ControlState(experiments, frozenset(decided), registries)
 
 
 def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, Experiment]:
@@ -66,14 +75,14 @@ def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, 
     return found
 
 
-def _registries(warehouse: Warehouse, records: Sequence[Decoded], first: int) -> dict[str, Registry]:
+def _registries(warehouse: Warehouse, records: Sequence[Decoded], before: int | None) -> dict[str, Registry]:
     """Of each namespace the models that its intents name, with the versions and approvals that those may change."""
     intents: defaultdict[str, list[frame_pb2.ControlRecord]] = defaultdict(list)
     for decoded in records:
         if decoded.control is not None and decoded.control.WhichOneof("intent") in INTENTS:
             intents[decoded.namespace].append(decoded.control)
     return {
-        namespace: _registry(Snapshot(warehouse.select, namespace, first), asked)
+        namespace: _registry(Snapshot(warehouse.select, namespace, before), asked)
         for namespace, asked in intents.items()
     }
 

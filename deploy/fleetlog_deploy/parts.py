@@ -50,6 +50,8 @@ class Part(Protocol):
 
     service: str
     """Full name of its gRPC service; its health is told under this name."""
+    services: tuple[str, ...]
+    """Full names of all that it serves, the one above first: their health is its health."""
 
     def register(self, server: GrpcServer) -> None:
         """Add what it serves, before the server starts."""
@@ -80,6 +82,7 @@ class GatewayPart:
     """See Part."""
 
     service = "fleetlog.v1.IngestService"
+    services = (service, "fleetlog.v1.RegistryService")
 
     def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry) -> None:
         self._log = engines.log
@@ -93,7 +96,7 @@ class GatewayPart:
         )
         server.add(
             lambda inner: registry_pb2_grpc.add_RegistryServiceServicer_to_server(self._registry, inner),
-            "fleetlog.v1.RegistryService",
+            self.services[1],
         )
 
     def start(self, failed: Callable[[BaseException], None]) -> None:
@@ -121,6 +124,7 @@ class QueryPart:
     """See Part."""
 
     service = "fleetlog.v1.QueryService"
+    services = (service, "fleetlog.v1.RegistryQueryService")
 
     def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry, settings: QuerySettings) -> None:
         self._reads, self._is_watched = engines.reads, engines.generations is not None
@@ -137,7 +141,7 @@ class QueryPart:
         server.add(lambda inner: query_pb2_grpc.add_QueryServiceServicer_to_server(self._servicer, inner), self.service)
         server.add(
             lambda inner: registry_pb2_grpc.add_RegistryQueryServiceServicer_to_server(self._servicer.registry, inner),
-            "fleetlog.v1.RegistryQueryService",
+            self.services[1],
         )
 
     def start(self, failed: Callable[[BaseException], None]) -> None:
@@ -170,6 +174,7 @@ class MaterializerPart:
     """See Part. It serves nothing but health."""
 
     service = "fleetlog.v1.Materializer"
+    services = (service,)
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ Record = frame_pb2.ControlRecord
 
 
 def create_model(request: registry_pb2.CreateRegisteredModelRequest) -> Record:
-    """InvalidArgument, as all of them."""
+    """Intent of a CreateRegisteredModel request. InvalidArgument."""
     check_model_name(request.name)
     check_description(request.description)
     check_model_tags(request.tags)
@@ -38,7 +38,7 @@ def create_model(request: registry_pb2.CreateRegisteredModelRequest) -> Record:
 
 
 def update_model(request: registry_pb2.UpdateRegisteredModelRequest) -> Record:
-    """Description, tags and policy."""
+    """Intent of a UpdateRegisteredModel request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_description(request.description)
     check_model_tags(request.tags, request.deleted_tags)
@@ -57,7 +57,7 @@ def update_model(request: registry_pb2.UpdateRegisteredModelRequest) -> Record:
 
 
 def rename_model(request: registry_pb2.RenameRegisteredModelRequest) -> Record:
-    """Another name."""
+    """Intent of a RenameRegisteredModel request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_model_name(request.new_name, "new_name")
     return Record(
@@ -66,13 +66,13 @@ def rename_model(request: registry_pb2.RenameRegisteredModelRequest) -> Record:
 
 
 def delete_model(request: registry_pb2.DeleteRegisteredModelRequest) -> Record:
-    """No more of it."""
+    """Intent of a DeleteRegisteredModel request. InvalidArgument."""
     check_model_name(request.name, written=False)
     return Record(registered_model_deleted=registry_event_pb2.RegisteredModelDeleted(name=request.name))
 
 
 def create_version(request: registry_pb2.CreateModelVersionRequest) -> Record:
-    """The next version."""
+    """Intent of a CreateModelVersion request. InvalidArgument."""
     check_model_name(request.name, written=request.create_model)
     check_source(request.source, "source")
     check_source(request.storage_location, "storage_location")
@@ -100,7 +100,7 @@ def create_version(request: registry_pb2.CreateModelVersionRequest) -> Record:
 
 
 def update_version(request: registry_pb2.UpdateModelVersionRequest) -> Record:
-    """Description and tags."""
+    """Intent of a UpdateModelVersion request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_version(request.version)
     check_description(request.description)
@@ -118,7 +118,7 @@ def update_version(request: registry_pb2.UpdateModelVersionRequest) -> Record:
 
 
 def transition_version(request: registry_pb2.TransitionModelVersionRequest) -> Record:
-    """Another stage."""
+    """Intent of a TransitionModelVersion request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_version(request.version)
     check_move(request.stage, request.archive_existing)
@@ -132,7 +132,7 @@ def transition_version(request: registry_pb2.TransitionModelVersionRequest) -> R
 
 
 def delete_version(request: registry_pb2.DeleteModelVersionRequest) -> Record:
-    """No more of it."""
+    """Intent of a DeleteModelVersion request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_version(request.version)
     intent = registry_event_pb2.ModelVersionDeleted(name=request.name, version=request.version)
@@ -140,7 +140,7 @@ def delete_version(request: registry_pb2.DeleteModelVersionRequest) -> Record:
 
 
 def set_alias(request: registry_pb2.SetAliasRequest) -> Record:
-    """Another version for an alias."""
+    """Intent of a SetAlias request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_alias(request.alias)
     check_version(request.version)
@@ -149,14 +149,14 @@ def set_alias(request: registry_pb2.SetAliasRequest) -> Record:
 
 
 def delete_alias(request: registry_pb2.DeleteAliasRequest) -> Record:
-    """No more of it."""
+    """Intent of a DeleteAlias request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_alias(request.alias, written=False)
     return Record(model_alias_deleted=registry_event_pb2.ModelAliasDeleted(name=request.name, alias=request.alias))
 
 
 def add_comment(request: registry_pb2.AddCommentRequest) -> Record:
-    """A comment on a model, or on a version."""
+    """Intent of a AddComment request. InvalidArgument."""
     check_model_name(request.name, written=False)
     if request.version:
         check_version(request.version)
@@ -166,7 +166,7 @@ def add_comment(request: registry_pb2.AddCommentRequest) -> Record:
 
 
 def request_approval(request: registry_pb2.RequestApprovalRequest) -> Record:
-    """A change that somebody else is to approve."""
+    """Intent of a RequestApproval request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_version(request.version)
     check_comment(request.comment)
@@ -188,7 +188,7 @@ def request_approval(request: registry_pb2.RequestApprovalRequest) -> Record:
 
 
 def decide_approval(request: registry_pb2.DecideApprovalRequest) -> Record:
-    """A decision."""
+    """Intent of a DecideApproval request. InvalidArgument."""
     check_model_name(request.name, written=False)
     if not 0 < request.number < 1 << 63:
         raise InvalidArgument.of_field(

@@ -82,7 +82,7 @@ class GatewayPart:
     """See Part."""
 
     service = "fleetlog.v1.IngestService"
-    services = (service, "fleetlog.v1.RegistryService")
+    services: tuple[str, ...] = (service, "fleetlog.v1.RegistryService")
 
     def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry) -> None:
         self._log = engines.log
@@ -124,7 +124,7 @@ class QueryPart:
     """See Part."""
 
     service = "fleetlog.v1.QueryService"
-    services = (service, "fleetlog.v1.RegistryQueryService")
+    services: tuple[str, ...] = (service, "fleetlog.v1.RegistryQueryService")
 
     def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry, settings: QuerySettings) -> None:
         self._reads, self._is_watched = engines.reads, engines.generations is not None
@@ -174,7 +174,7 @@ class MaterializerPart:
     """See Part. It serves nothing but health."""
 
     service = "fleetlog.v1.Materializer"
-    services = (service,)
+    services: tuple[str, ...] = (service,)
 
     def __init__(
         self,

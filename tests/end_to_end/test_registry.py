@@ -326,7 +326,7 @@ def test_reads_name_what_is_wrong(embedded_target: str) -> None:
     with grpc.insecure_channel(embedded_target) as channel:
         stub = registry_pb2_grpc.RegistryQueryServiceStub(channel)
         search, versions = registry_pb2.SearchRegisteredModelsRequest, registry_pb2.SearchModelVersionsRequest
-        get = registry_pb2.GetModelVersionRequest
+        get, history = registry_pb2.GetModelVersionRequest, registry_pb2.ListModelHistoryRequest
         wrong: list[tuple[Callable[[], object], str]] = [
             (lambda: stub.SearchRegisteredModels(search(page_size=-1), timeout=SECONDS), "PAGE_SIZE_NEGATIVE"),
             (lambda: stub.SearchRegisteredModels(search(page_token="x"), timeout=SECONDS), "PAGE_TOKEN_INVALID"),
@@ -336,6 +336,9 @@ def test_reads_name_what_is_wrong(embedded_target: str) -> None:
             (lambda: stub.GetModelVersion(get(name="x", stage=NO_STAGE), timeout=SECONDS), "STAGE_INVALID"),
             (lambda: stub.GetModelVersion(get(name="x", alias="a b"), timeout=SECONDS), "ALIAS_INVALID"),
             (lambda: stub.GetModelVersion(get(name=""), timeout=SECONDS), "NAME_EMPTY"),
+            (lambda: stub.ListModelHistory(history(model_id=1 << 63), timeout=SECONDS), "MODEL_ID_INVALID"),
+            (lambda: stub.ListModelHistory(history(model_id=(1 << 63) - 1), timeout=SECONDS), "MODEL_NOT_FOUND"),
+            (lambda: stub.GetModelVersion(get(name="x", version=(1 << 63) - 1), timeout=SECONDS), "MODEL_NOT_FOUND"),
         ]  # fmt: skip
         for call, why in wrong:
             assert refused(call).reason == why

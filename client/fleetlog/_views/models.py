@@ -50,7 +50,7 @@ class ModelVersion:
     """A version of a model. What is not known is empty."""
 
     name: str
-    """Of the model."""
+    """Name of the model."""
     version: int
     stage: str
     """None, Staging, Production or Archived."""
@@ -61,7 +61,7 @@ class ModelVersion:
     tags: dict[str, str]
     run_id: str
     artifact_path: str
-    """What of the run's artifacts the model is; empty: all of them."""
+    """File or folder among the run's artifacts that is the model; empty: all of them."""
     git_commit: str
     datasets: tuple[ModelDataset, ...]
     selection: ModelSelection | None

@@ -97,6 +97,14 @@ def check_version(number: int, field: str = "version") -> None:
         raise InvalidArgument.of_field("VERSION_INVALID", field, f"{number} is no version: they count from 1")
 
 
+def check_model_id(model_id: int, field: str = "model_id") -> None:
+    """The id of a model, an offset of the log. MODEL_ID_INVALID."""
+    if not 0 <= model_id < 1 << 63:
+        raise InvalidArgument.of_field(
+            "MODEL_ID_INVALID", field, f"{model_id} is no id of a model; give one that an answer had"
+        )
+
+
 def stage_name(stage: int) -> str:
     """As people write it; one that is not known by its number."""
     return STAGES.get(stage, f"stage {stage}")

@@ -59,7 +59,7 @@ class Decided:
     experiment: int
     result: str
     offset: int
-    """Of the record that was decided: the first one of the request id."""
+    """Offset of the record that was decided: the first one of the request id."""
     position: Mapping[Partition, int]
     """Behind the caller's own record."""
 

@@ -14,7 +14,13 @@ from fleetlog_core.log.port import CONTROL, Partition
 from fleetlog_core.registry.snapshot import Select, Snapshot
 from fleetlog_core.registry.states import Kind, approval_of
 from fleetlog_core.rules.names import check_key, check_label, check_namespace
-from fleetlog_core.rules.registry import check_alias, check_model_name, check_stage, check_version
+from fleetlog_core.rules.registry import (
+    check_alias,
+    check_model_id,
+    check_model_name,
+    check_stage,
+    check_version,
+)
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_proto.v1 import registry_pb2, registry_pb2_grpc
@@ -169,7 +175,9 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         self, request: registry_pb2.ListModelHistoryRequest, context: Context
     ) -> registry_pb2.ListModelHistoryResponse:
         """See the proto."""
-        if not request.HasField("model_id"):
+        if request.HasField("model_id"):
+            check_model_id(request.model_id)
+        else:
             check_model_name(request.name, written=False)
         version = _version_filter(request)
         size, token = self._page(request)

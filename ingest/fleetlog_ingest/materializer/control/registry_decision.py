@@ -14,7 +14,7 @@ Model = registry_pb2.RegisteredModel
 Version = registry_pb2.ModelVersion
 Approval = registry_pb2.Approval
 Subject = tuple[Kind, int]
-"""What of a model a state is of: its kind, and the number of the version or the approval; 0 for the model."""
+"""Kind of a state, and the number of the version or the approval; 0 for the model."""
 
 
 class Refused(Exception):

@@ -19,6 +19,7 @@ from fleetlog._values.position import Position
 from fleetlog._views.artifacts import Artifact
 from fleetlog._views.comparing import Comparison
 from fleetlog._views.facets import KeyInfo, Kind, ValueCount
+from fleetlog._views.models import Approval, Model, ModelComment, ModelEvent, ModelVersion
 from fleetlog._views.searches import Explanation
 from fleetlog._views.selection import Group, Mode, Objective, ObjectiveStats, Selection, Statistic, Verdict
 from fleetlog._views.series import Axis, Buckets, Series, Which
@@ -42,6 +43,7 @@ from fleetlog.errors import (
 __version__ = "0.1.0"
 __all__ = [
     "AlreadyExists",
+    "Approval",
     "Artifact",
     "AsOf",
     "Axis",
@@ -67,6 +69,10 @@ __all__ = [
     "Level",
     "MetricSummary",
     "Mode",
+    "Model",
+    "ModelComment",
+    "ModelEvent",
+    "ModelVersion",
     "NotFound",
     "Objective",
     "ObjectiveStats",

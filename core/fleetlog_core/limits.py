@@ -25,6 +25,22 @@ REQUEST_BYTES = FRAME_BYTES
 """Encoded size of a request of several frames."""
 INTENT_BYTES = 256 * 1024
 """Encoded size of what is asked of an experiment: its tags travel with every answer about it."""
+REGISTRY_INTENT_BYTES = 1024 * 1024
+"""Encoded size of what is asked of a registered model."""
+MODEL_NAME_CHARACTERS = 500
+MODEL_TEXT_CHARACTERS = 100_000
+"""Descriptions of models and versions, and values of their tags."""
+MODEL_STATE_BYTES = 1024 * 1024
+"""Description and tags of one model or one version together, UTF-8: every change keeps the whole."""
+MODEL_URI_CHARACTERS = 4_096
+"""Sources and links of a version."""
+MODEL_ID_CHARACTERS = 200
+"""Git commits and ids of logged models."""
+MODEL_COMMENT_CHARACTERS = 10_000
+ALIAS_CHARACTERS = 250
+ALIASES_PER_MODEL = 100
+ALIASES_PER_REQUEST = 100
+"""Aliases that a new version gets, and that a policy names."""
 MESSAGE_BYTES = 8 * 1024 * 1024
 """gRPC's limit of a message; what is above it never reaches the gateway's code."""
 METRICS_PER_RUN = 100_000

@@ -123,7 +123,8 @@ class Node:
         complaints = []
         for part in self._parts:
             complaint = await self._ask(part)
-            await self._server.tell(part.service, serving=not complaint)
+            for service in part.services:
+                await self._server.tell(service, serving=not complaint)
             if complaint:
                 complaints.append(complaint)
         waits = [waiting for part in self._parts if (waiting := part.degraded())]

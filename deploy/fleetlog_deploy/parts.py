@@ -28,10 +28,11 @@ from fleetlog_core.warehouse.port import (
     WarehouseUnavailable,
 )
 from fleetlog_ingest.checkpointing import Checkpointing
+from fleetlog_ingest.gateway.registry import RegistryServicer
 from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.loop import Materializer, WarehouseBehind
-from fleetlog_proto.v1 import ingest_pb2_grpc, query_pb2_grpc
+from fleetlog_proto.v1 import ingest_pb2_grpc, query_pb2_grpc, registry_pb2_grpc
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.service import QueryServicer
 
@@ -50,6 +51,8 @@ class Part(Protocol):
 
     service: str
     """Full name of its gRPC service; its health is told under this name."""
+    services: tuple[str, ...]
+    """Full names of all that it serves, the one above first: their health is its health."""
 
     def register(self, server: GrpcServer) -> None:
         """Add what it serves, before the server starts."""
@@ -80,15 +83,21 @@ class GatewayPart:
     """See Part."""
 
     service = "fleetlog.v1.IngestService"
+    services: tuple[str, ...] = (service, "fleetlog.v1.RegistryService")
 
     def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry) -> None:
         self._log = engines.log
         self._servicer = IngestServicer(engines.log, engines.reads, engines.objects, applied, telemetry=telemetry)
+        self._registry = RegistryServicer(engines.log, engines.reads, applied)
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""
         server.add(
             lambda inner: ingest_pb2_grpc.add_IngestServiceServicer_to_server(self._servicer, inner), self.service
+        )
+        server.add(
+            lambda inner: registry_pb2_grpc.add_RegistryServiceServicer_to_server(self._registry, inner),
+            self.services[1],
         )
 
     def start(self, failed: Callable[[BaseException], None]) -> None:
@@ -109,12 +118,14 @@ class GatewayPart:
     async def stop(self) -> None:
         """See Part."""
         self._servicer.close()
+        self._registry.close()
 
 
 class QueryPart:
     """See Part."""
 
     service = "fleetlog.v1.QueryService"
+    services: tuple[str, ...] = (service, "fleetlog.v1.RegistryQueryService")
 
     def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry, settings: QuerySettings) -> None:
         self._reads, self._is_watched = engines.reads, engines.generations is not None
@@ -130,6 +141,10 @@ class QueryPart:
     def register(self, server: GrpcServer) -> None:
         """See Part."""
         server.add(lambda inner: query_pb2_grpc.add_QueryServiceServicer_to_server(self._servicer, inner), self.service)
+        server.add(
+            lambda inner: registry_pb2_grpc.add_RegistryQueryServiceServicer_to_server(self._servicer.registry, inner),
+            self.services[1],
+        )
 
     def start(self, failed: Callable[[BaseException], None]) -> None:
         """See Part: nothing of it runs by itself."""
@@ -161,6 +176,7 @@ class MaterializerPart:
     """See Part. It serves nothing but health."""
 
     service = "fleetlog.v1.Materializer"
+    services: tuple[str, ...] = (service,)
 
     def __init__(
         self,

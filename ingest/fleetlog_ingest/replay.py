@@ -44,7 +44,13 @@ _TABLES: Mapping[str, str] = {
     "problems": "namespace, run_id, part, off, writer_id, sequence, reason, points, ingest_time",
     "writers": "namespace, run_id, writer_id, rank, ranges",
     "experiments": "namespace, experiment, name, tags, create_time, update_time, deleted, ver",
-    "outcomes": "namespace, request_id, accepted, experiment, reason, off",
+    # One of the two is always empty.
+    "outcomes": "namespace, request_id, accepted, experiment, concat(reason, result), off",
+    "registered_models": "namespace, model_id, name, deleted, ver, state",
+    "model_versions": "namespace, model_id, version, stage, run_id, deleted, ver, state",
+    "model_approvals": "namespace, model_id, number, decision, ver, state",
+    "registry_history": "namespace, model_id, ver, place, kind, number, action, version, user, time, subject,"
+    " old_value, new_value, comment, approval, request_id, state",
     "applied": "topic, part, next_offset",
 }
 """Columns that must be the same to the bit. `writers.next_offset` is left out: where a batch ended is chance; so are

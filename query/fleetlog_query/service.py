@@ -13,6 +13,7 @@ from fleetlog_query.calls.artifacts import ArtifactCalls
 from fleetlog_query.calls.base import HELD_BYTES, Parts
 from fleetlog_query.calls.experiments import ExperimentCalls
 from fleetlog_query.calls.metrics import MetricCalls
+from fleetlog_query.calls.registry import RegistryCalls
 from fleetlog_query.calls.runs import RunCalls
 from fleetlog_query.calls.scopes import ScopeCalls
 from fleetlog_query.calls.searches import SearchCalls
@@ -31,7 +32,10 @@ class QueryServicer(RunCalls, SearchCalls, WatchCalls, ScopeCalls, ExperimentCal
         answers: Answers | None = None,
         held_bytes: int = HELD_BYTES,
     ) -> None:
-        super().__init__(Parts(warehouse, objects, applied, token_key, answers, held_bytes))
+        parts = Parts(warehouse, objects, applied, token_key, answers, held_bytes)
+        super().__init__(parts)
+        self.registry = RegistryCalls(parts)
+        """RegistryQueryService over the same parts."""
 
     async def WaitForPosition(  # noqa: N802
         self, request: query_pb2.WaitForPositionRequest, context: Context

@@ -88,11 +88,13 @@ def test_ready_is_when_it_can_do_its_job(
         )
         front = own.serve("gateway", "query")
         ingest, query = "fleetlog.v1.IngestService", "fleetlog.v1.QueryService"
-        assert services(front) >= {ingest, query, "grpc.health.v1.Health"}
+        registry, models = "fleetlog.v1.RegistryService", "fleetlog.v1.RegistryQueryService"
+        assert services(front) >= {ingest, query, registry, models, "grpc.health.v1.Health"}
         assert get(front, "healthz") == (200, "ok\n")
         assert get(front, "readyz")[0] == 503
         assert "does not exist" in get(front, "readyz")[1]
         assert (health(front), health(front, ingest), health(front, query)) == (SERVING, SERVING, NOT_SERVING)
+        assert (health(front, registry), health(front, models)) == (SERVING, NOT_SERVING)
         folding = own.serve("materializer")
         reached(lambda: health(front, query) == SERVING)
         reached(lambda: get(front, "readyz")[0] == 200)

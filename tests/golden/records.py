@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
-from fleetlog_proto.v1 import event_pb2, frame_pb2
+from fleetlog_proto.v1 import event_pb2, frame_pb2, position_pb2, registry_event_pb2, scope_pb2, selection_pb2
 
 from tests.ingest.materializer.builders import in_own_process
 from tests.ingest.materializer.warehouses import rebuilt
@@ -22,6 +22,7 @@ from tests.ingest.materializer.warehouses import rebuilt
 FOLDER = Path(__file__).parent
 DIGESTS, TABLE_DIGESTS = FOLDER / "tables.json", FOLDER / "tables_of_imports.json"
 DATASET_DIGESTS = FOLDER / "tables_of_datasets.json"
+REGISTRY_DIGESTS = FOLDER / "tables_of_registry.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
 NOW = 1_700_000_000_000
 CONTENT = b"golden bytes"
@@ -138,6 +139,69 @@ def datasets() -> dict[str, frame_pb2.Frame]:
     return {"datasets_logged": frame}
 
 
+def registry() -> dict[str, frame_pb2.ControlRecord]:
+    """One record of every intent on registered models, by name. They came after the others, too."""
+    record, event = frame_pb2.ControlRecord, registry_event_pb2
+    production, archived = event.MODEL_STAGE_PRODUCTION, event.MODEL_STAGE_ARCHIVED
+    policy = event.ApprovalPolicy(stages=[production], aliases=["champion"])
+    choice = selection_pb2.SelectRunsRequest(
+        scope=scope_pb2.RunScope(namespace="golden", filter="metrics.loss < 3.28"),
+        objectives=[selection_pb2.Objective(value="metrics.time", direction=selection_pb2.DIRECTION_MINIMIZE)],
+    )
+    position = position_pb2.Position(offsets=[position_pb2.PartitionOffset(topic="events", next_offset=17)])
+    lineage = event.ModelLineage(
+        run_id=RUN.hex(), artifact_path="model", git_commit="8f2c", logged_model_id="m-1", run_link="https://x/é",
+        datasets=[event.ModelDataset(name="fineweb10B", digest="8f2c", context="training")],
+        selection=event.ModelSelection(request=choice, position=position),
+    )  # fmt: skip
+    found = {
+        "registered_model_created": record(
+            registered_model_created=event.RegisteredModelCreated(
+                name="gpt2", description="é", tags={"team": "speed", "old": "x"}, exist_ok=True, approval_policy=policy
+            )
+        ),
+        "model_version_created": record(
+            model_version_created=event.ModelVersionCreated(
+                name="gpt2", create_model=True, source="runs:/x/model", storage_location="s3://bucket/x",
+                description="first", tags={"a": "b"}, lineage=lineage, aliases=["candidate"],
+            )
+        ),
+        "model_version_updated": record(
+            model_version_updated=event.ModelVersionUpdated(
+                name="gpt2", version=1, description="better", tags={"c": "d"}, deleted_tags=["a"]
+            )
+        ),
+        "model_version_transitioned": record(
+            model_version_transitioned=event.ModelVersionTransitioned(name="gpt2", version=1, stage=archived)
+        ),
+        "model_alias_set": record(model_alias_set=event.ModelAliasSet(name="gpt2", alias="old", version=1)),
+        "model_alias_deleted": record(model_alias_deleted=event.ModelAliasDeleted(name="gpt2", alias="old")),
+        "model_comment_added": record(model_comment_added=event.ModelCommentAdded(name="gpt2", version=1, text="ok")),
+        "model_approval_requested": record(
+            model_approval_requested=event.ModelApprovalRequested(
+                name="gpt2", version=1, stage=production, archive_existing=True, comment="please"
+            )
+        ),
+        "model_approval_decided": record(
+            model_approval_decided=event.ModelApprovalDecided(name="gpt2", number=1, approved=True, comment="fine")
+        ),
+        "registered_model_updated": record(
+            registered_model_updated=event.RegisteredModelUpdated(
+                name="gpt2", new_name="gpt-2", description="second", tags={"e": "f"}, deleted_tags=["old"],
+                approval_policy=event.ApprovalPolicy(),
+            )
+        ),
+        "model_version_deleted": record(
+            model_version_deleted=event.ModelVersionDeleted(name="gpt-2", version=1)
+        ),
+        "registered_model_deleted": record(registered_model_deleted=event.RegisteredModelDeleted(name="gpt-2")),
+    }  # fmt: skip
+    for number, each in enumerate(found.values(), start=1):
+        each.namespace, each.request_id, each.ingest_time_millis = "golden", number.to_bytes(16, "big"), NOW + number
+        each.user = "someone"
+    return found
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -145,7 +209,7 @@ def _messages() -> dict[str, Message]:
         )
         for name, event in events().items()
     }
-    return {**frames, **controls(), **imports(), **datasets()}
+    return {**frames, **controls(), **imports(), **datasets(), **registry()}
 
 
 def shapes() -> dict[str, tuple[Message, bytes]]:
@@ -169,6 +233,11 @@ def stored_datasets() -> list[tuple[str, bytes, bytes]]:
     return [(EVENTS, RUN, (FOLDER / f"{name}.bin").read_bytes()) for name in datasets()]
 
 
+def stored_registry() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, intents on registered models."""
+    return [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in registry()]
+
+
 def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:
     """A log of the stored bytes, one record each second."""
     log, ends = MemoryLog(), {EVENTS: 0, CONTROL: 0}
@@ -185,7 +254,10 @@ def main() -> None:
         path = FOLDER / f"{name}.bin"
         if not path.exists():
             path.write_bytes(message.SerializeToString(deterministic=True))
-    stored = ((DIGESTS, stored_records()), (TABLE_DIGESTS, stored_imports()), (DATASET_DIGESTS, stored_datasets()))
+    stored = (
+        (DIGESTS, stored_records()), (TABLE_DIGESTS, stored_imports()), (DATASET_DIGESTS, stored_datasets()),
+        (REGISTRY_DIGESTS, stored_registry()),
+    )  # fmt: skip
     for path, records in stored:
         if not path.exists():
             # chDB opens one directory per process.

@@ -91,8 +91,11 @@ class SelectionCalls(MetricCalls):
             artifact_path=arguments.one_text("artifact", artifact),
             read_mask=arguments.texts("read_mask", read_mask),
         )
+        return self._selected(request)
+
+    def _selected(self, request: selection_pb2.SelectRunsRequest) -> Selection:
         response = self._connection.call(self._connection.query.SelectRuns, request, self.timeout)
-        if len(response.groups) > max(limit, 0):
-            raise bad_answer(self.target, f"{len(response.groups):,} groups, and {limit:,} were asked for")
+        if len(response.groups) > request.limit:
+            raise bad_answer(self.target, f"{len(response.groups):,} groups, and {request.limit:,} were asked for")
         with understood(self.target, "a selection"):
-            return Selection.of(response, [one.value for one in wanted], self)
+            return Selection.of(response, request, self)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import lru_cache
 from typing import TypeVar
 from uuid import UUID
 
@@ -25,6 +22,7 @@ from fleetlog._transport.connection import resolve_namespace
 from fleetlog._values.arguments import flag, one_text
 from fleetlog._values.columns import millis, pieces
 from fleetlog._values.params import to_params, to_tags
+from fleetlog._values.user import current_user
 from fleetlog._values.values import LeftOut, Unusable
 from fleetlog._views.views import RunView
 from fleetlog.errors import FleetlogError, is_verdict
@@ -141,7 +139,7 @@ def started_writer(
         tags.setdefault(KEY_TAG, key)
     started = event_pb2.RunStarted(
         name=text_of("name", name, "") or (key if isinstance(key, str) else ""),
-        user=_user() if user is None else text_of("user", user, ""),
+        user=current_user() if user is None else text_of("user", user, ""),
         start_time_millis=_start_millis(start_time),
         parent_run_id=b"" if parent is None else id_of("parent", parent),
         params=inputs.params,
@@ -207,16 +205,3 @@ def _start_millis(start_time: object) -> int:
         return millis(start_time)
     except Unusable as error:
         raise InvalidArgument.of_field(error.reason, "start_time", str(error)) from None
-
-
-def _user() -> str:
-    return _user_of(os.getpid())
-
-
-@lru_cache(maxsize=1)
-def _user_of(pid: int) -> str:
-    """Asked once by each process: it may read files, and a forked child may have become another user."""
-    try:
-        return getpass.getuser()[:200]
-    except (KeyError, OSError, ImportError):
-        return ""

@@ -7,12 +7,14 @@ whole namespace.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.ids import parse_id
+from fleetlog_core.rules.events import check_tags
+from fleetlog_core.rules.registry import check_model_tags
 
 from fleetlog._values.params import SEPARATOR, to_tags
 from fleetlog._values.values import Unusable, display, number, step_number, text
@@ -181,10 +183,19 @@ def experiments(given: Any, name: str = "experiments") -> tuple[list[int], list[
     return [one for one in found if isinstance(one, int)], [one for one in found if isinstance(one, str)]
 
 
-def tags(given: object, name: str = "tags") -> dict[str, str]:
+def model_tags(given: object, name: str = "tags") -> dict[str, str]:
+    """As `tags`, of a model or a version, whose texts may be longer."""
+    return tags(given, name, check_model_tags)
+
+
+def tags(
+    given: object,
+    name: str = "tags",
+    check: Callable[[dict[str, str]], None] = lambda tags: check_tags(tags, "tags"),
+) -> dict[str, str]:
     """Tags to set; None is none, and a value of None sets nothing. InvalidArgument names the first that can't be."""
     try:
-        found, out = ([], []) if given is None else to_tags(given)
+        found, out = ([], []) if given is None else to_tags(given, check)
     except Unusable:
         raise invalid(name, given, "a dict of tags") from None
     if out:

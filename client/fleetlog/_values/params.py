@@ -126,8 +126,13 @@ def _param(key: str, value: object) -> event_pb2.Param:
         return to_param(text(key), value)
 
 
-def to_tags(values: object) -> tuple[list[tuple[str, str]], list[LeftOut]]:
-    """Keys and texts, and what could not be one. None is no value. Unusable: it is no mapping."""
+def to_tags(
+    values: object, check: Callable[[dict[str, str]], None] = lambda tags: check_tags(tags, "tags")
+) -> tuple[list[tuple[str, str]], list[LeftOut]]:
+    """Keys and texts, and what could not be one. None is no value. `check`: of a run's tags, or others'.
+
+    Unusable: it is no mapping.
+    """
     found: dict[str, str] = {}
     out: list[LeftOut] = []
     for key, value in leaves(values, SEPARATOR, limits.TAGS_PER_RUN, nested=False):
@@ -138,7 +143,7 @@ def to_tags(values: object) -> tuple[list[tuple[str, str]], list[LeftOut]]:
                 found[text(key)] = text(value)
             except Unusable as error:
                 out.append(LeftOut(key, error.reason, str(error)))
-    right = _right(list(found.items()), lambda tags: check_tags(dict(tags), "tags"), lambda tag: tag[0], out)
+    right = _right(list(found.items()), lambda tags: check(dict(tags)), lambda tag: tag[0], out)
     return right, out
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, overload
 
 from fleetlog_core.printable import printable
-from fleetlog_proto.v1 import selection_pb2
+from fleetlog_proto.v1 import registry_event_pb2, selection_pb2
 
 from fleetlog._values.arguments import choice, invalid, texts
 from fleetlog._views.views import Reader, RunView
@@ -116,7 +116,7 @@ class Selection(Sequence[Group]):
     """The best groups, the best first; `verdicts` say who was put aside, in the order in which it was asked."""
 
     def __init__(self, groups: Sequence[Group], verdicts: Sequence[Verdict], candidates: int, compared: int,
-                 groups_compared: int) -> None:  # fmt: skip
+                 groups_compared: int, choice: bytes = b"") -> None:  # fmt: skip
         self._groups = groups
         self.verdicts = list(verdicts)
         self.candidates = candidates
@@ -124,14 +124,21 @@ class Selection(Sequence[Group]):
         self.compared = compared
         """Runs that were compared in the end."""
         self.groups_compared = groups_compared
+        self.choice = choice
+        """What was asked, and the position of the answer: register_model keeps it with a version."""
 
     @classmethod
-    def of(cls, response: selection_pb2.SelectRunsResponse, objectives: Sequence[str], reader: Reader) -> Selection:
-        """From the message; `objectives` as they were asked for."""
+    def of(
+        cls, response: selection_pb2.SelectRunsResponse, request: selection_pb2.SelectRunsRequest, reader: Reader
+    ) -> Selection:
+        """From the messages."""
+        objectives = [one.value for one in request.objectives]
+        choice = registry_event_pb2.ModelSelection(request=request, position=response.position)
+        choice.request.scope.ClearField("at_least")
         return cls(
             [_group(group, objectives, reader) for group in response.groups],
             [Verdict(one.constraint, one.asked, one.put_aside) for one in response.verdicts],
-            response.candidates, response.compared, response.groups_compared,
+            response.candidates, response.compared, response.groups_compared, choice.SerializeToString(),
         )  # fmt: skip
 
     @property

@@ -9,7 +9,19 @@ from typing import Protocol, runtime_checkable
 import typer
 
 import fleetlog
-from fleetlog.cli import artifacts, changing, experiments, exporting, facets, importing, metrics, runs, select, watch
+from fleetlog.cli import (
+    artifacts,
+    changing,
+    experiments,
+    exporting,
+    facets,
+    importing,
+    metrics,
+    models,
+    runs,
+    select,
+    watch,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,6 +37,7 @@ app.add_typer(runs.app, name="runs", rich_help_panel="Client")
 app.add_typer(metrics.app, name="metrics", rich_help_panel="Client")
 app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Client")
 app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")
+app.add_typer(models.app, name="models", rich_help_panel="Client")
 for command in (select.select, facets.keys, facets.values):
     app.command(rich_help_panel="Client")(command)
 

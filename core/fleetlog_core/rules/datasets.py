@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_core import limits
@@ -16,10 +18,7 @@ _LABELS = {
 
 def check_dataset(dataset: event_pb2.Dataset, field: str) -> None:
     """NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID, TEXT_TOO_LONG."""
-    if not dataset.name.strip():
-        raise InvalidArgument.of_field("NAME_EMPTY", f"{field}.name", "the name is empty; say what the data is called")
-    for name, characters in _LABELS.items():
-        check_label(getattr(dataset, name), f"{field}.{name}", characters)
+    check_dataset_names({name: getattr(dataset, name) for name in _LABELS}, field)
     for name in ("source", "schema", "profile"):
         text = getattr(dataset, name)
         if len(text.encode("utf-8", "surrogatepass")) > limits.DATASET_TEXT_BYTES:
@@ -28,3 +27,11 @@ def check_dataset(dataset: event_pb2.Dataset, field: str) -> None:
                 f"{field}.{name}",
                 f"{shown(text)} has more than {limits.DATASET_TEXT_BYTES:,} bytes; log it as an artifact",
             )
+
+
+def check_dataset_names(names: Mapping[str, str], field: str) -> None:
+    """What tells datasets apart, by the names of the fields. NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID."""
+    if not names["name"].strip():
+        raise InvalidArgument.of_field("NAME_EMPTY", f"{field}.name", "the name is empty; say what the data is called")
+    for name, text in names.items():
+        check_label(text, f"{field}.{name}", _LABELS[name])

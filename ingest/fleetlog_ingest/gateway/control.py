@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TypeVar
 
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import (
@@ -14,18 +17,20 @@ from fleetlog_core.errors import (
     FleetlogError,
     InvalidArgument,
     NotFound,
+    ResourceExhausted,
     Unavailable,
 )
 from fleetlog_core.ids import ID_BYTES, new_random_id
 from fleetlog_core.log.port import CONTROL, EventLog, Partition
 from fleetlog_core.position import after
+from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import experiment_pb2, frame_pb2
 
 from fleetlog_ingest.request_digests import check_same_request, digest_of_intent
 
 _OUTCOME = """
-SELECT accepted, experiment, reason, message, request FROM outcomes FINAL
+SELECT accepted, experiment, reason, message, request, result, off FROM outcomes FINAL
 WHERE namespace = {namespace:String} AND request_id = unhex({request:String})
 """
 _EXPERIMENT = """
@@ -36,7 +41,37 @@ FROM experiments FINAL WHERE namespace = {namespace:String} AND experiment = {ex
 _KINDS: dict[str, type[FleetlogError]] = {
     "EXPERIMENT_EXISTS": AlreadyExists,
     "EXPERIMENT_NOT_FOUND": NotFound,
+    "MODEL_EXISTS": AlreadyExists,
+    "MODEL_NOT_FOUND": NotFound,
+    "VERSION_NOT_FOUND": NotFound,
+    "ALIAS_NOT_FOUND": NotFound,
+    "APPROVAL_NOT_FOUND": NotFound,
+    "MODEL_TOO_LARGE": ResourceExhausted,
+    "TOO_MANY_ALIASES": ResourceExhausted,
 }
+"""By the reason of a refusal; others are FailedPrecondition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """An accepted intent: its result as its fold told it, where it was decided, and what its caller has to see."""
+
+    experiment: int
+    result: str
+    offset: int
+    """Offset of the record that was decided: the first one of the request id."""
+    position: Mapping[Partition, int]
+    """Behind the caller's own record."""
+
+
+Answered = TypeVar("Answered")
+DEFAULT_TIMEOUT_SECONDS = 30.0
+
+
+def timeout_seconds(context: Context) -> float:
+    """Seconds that a call may wait: what its caller waits, at most the default."""
+    remaining = context.time_remaining()
+    return DEFAULT_TIMEOUT_SECONDS if remaining is None else min(remaining, DEFAULT_TIMEOUT_SECONDS)
 
 
 def check_request_id(request_id: bytes) -> bytes:
@@ -58,9 +93,9 @@ class Control:
         self._executor = executor
 
     async def decide(
-        self, record: frame_pb2.ControlRecord, timeout_seconds: float
-    ) -> tuple[experiment_pb2.Experiment, dict[Partition, int]]:
-        """The experiment after the intent, and where the intent is in the log. The refusal is raised.
+        self, record: frame_pb2.ControlRecord, timeout_seconds: float, answer: Callable[[Decided], Answered]
+    ) -> Answered:
+        """What `answer` reads of the outcome, in a thread. The refusal is raised.
 
         FailedPrecondition REQUEST_ID_REUSED.
         """
@@ -70,9 +105,9 @@ class Control:
         position = after(logged)
         await self._applied.wait(position, timeout_seconds)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._outcome, record), position
+        return await loop.run_in_executor(self._executor, lambda: answer(self._outcome(record, position)))
 
-    def _outcome(self, record: frame_pb2.ControlRecord) -> experiment_pb2.Experiment:
+    def _outcome(self, record: frame_pb2.ControlRecord, position: Mapping[Partition, int]) -> Decided:
         namespace, request_id = record.namespace, record.request_id
         answer = self._warehouse.select(Statement(_OUTCOME, {"namespace": namespace, "request": request_id.hex()}))
         if answer.rows == 0:
@@ -81,9 +116,11 @@ class Control:
         if not answer.array("accepted")[0]:
             reason = answer.texts("reason")[0]
             raise _KINDS.get(reason, FailedPrecondition)(reason, answer.texts("message")[0])
-        return self._experiment(namespace, int(answer.array("experiment")[0]))
+        experiment, offset = int(answer.array("experiment")[0]), int(answer.array("off")[0])
+        return Decided(experiment, answer.texts("result")[0], offset, position)
 
-    def _experiment(self, namespace: str, experiment_id: int) -> experiment_pb2.Experiment:
+    def experiment(self, namespace: str, experiment_id: int) -> experiment_pb2.Experiment:
+        """The experiment as it is now."""
         binds: dict[str, str | int] = {"namespace": namespace, "experiment": experiment_id}
         answer = self._warehouse.select(Statement(_EXPERIMENT, binds))
         if answer.rows == 0:

@@ -25,7 +25,7 @@ from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, 
 from fleetlog_ingest.gateway import upload_slots
 from fleetlog_ingest.gateway.admission import Admission
 from fleetlog_ingest.gateway.backlog import Backlog
-from fleetlog_ingest.gateway.control import Control, check_request_id
+from fleetlog_ingest.gateway.control import Control, Decided, check_request_id, timeout_seconds
 from fleetlog_ingest.gateway.direct_uploads import PartUploads
 from fleetlog_ingest.gateway.imports import Imports
 from fleetlog_ingest.gateway.run_watch import AGAIN_SECONDS, RunWatch
@@ -36,10 +36,9 @@ from fleetlog_ingest.gateway.upload_slots import UploadSlots
 from fleetlog_ingest.gateway.uploads import Uploader
 from fleetlog_ingest.request_digests import check_same_request, digest_of_update
 
-DEFAULT_TIMEOUT_SECONDS = 30.0
 COMPLETING = 4
 """Threads beside those of uploads that put parts together."""
-Decided = tuple[experiment_pb2.Experiment, Mapping[Partition, int]]
+DecidedExperiment = tuple[experiment_pb2.Experiment, Mapping[Partition, int]]
 
 
 class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
@@ -200,19 +199,17 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         # Reads all the bytes: beside the uploads that do.
         return await asyncio.get_running_loop().run_in_executor(self._uploading, self._parts.complete, request)
 
-    async def _decide(self, record: frame_pb2.ControlRecord, context: Context) -> Decided:
-        return await self._control.decide(record, _timeout_seconds(context))
+    async def _decide(self, record: frame_pb2.ControlRecord, context: Context) -> DecidedExperiment:
+        def read(decided: Decided) -> DecidedExperiment:
+            return self._control.experiment(record.namespace, decided.experiment), decided.position
+
+        return await self._control.decide(record, timeout_seconds(context), read)
 
     async def _reach(self, at_least: position_pb2.Position, context: Context) -> None:
         """Until reads see everything before the position. DeadlineExceeded POSITION_NOT_REACHED."""
         position = from_proto(at_least)
         if position:
-            await self._applied.wait(position, _timeout_seconds(context))
-
-
-def _timeout_seconds(context: Context) -> float:
-    remaining = context.time_remaining()
-    return DEFAULT_TIMEOUT_SECONDS if remaining is None else min(remaining, DEFAULT_TIMEOUT_SECONDS)
+            await self._applied.wait(position, timeout_seconds(context))
 
 
 def _intent(

@@ -85,8 +85,8 @@ class Parts:
         self.warehouse.close()
 
 
-class QueryCalls(query_pb2_grpc.QueryServiceServicer):
-    """Calls over the parts. Each noun is a class of its own below this one; its `__init__` takes the parts alone."""
+class ReadCalls:
+    """Calls over the parts, of whatever service."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -186,6 +186,10 @@ class QueryCalls(query_pb2_grpc.QueryServiceServicer):
             raise
         except TimedOut:
             raise DeadlineExceeded("READ_TIMED_OUT", "the read took longer than its deadline; ask for less") from None
+
+
+class QueryCalls(ReadCalls, query_pb2_grpc.QueryServiceServicer):
+    """Calls of QueryService. Each noun is a class of its own below this one; its `__init__` takes the parts alone."""
 
 
 def _is_cancelled() -> bool:

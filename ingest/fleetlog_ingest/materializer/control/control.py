@@ -1,14 +1,20 @@
-"""The fold of the control partition: names that are unique, in the order of the log. Pure."""
+"""The fold of the control partition: what is unique in a namespace, in the order of the log. Pure.
+
+Experiments are decided here, registered models in `registry_fold`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fleetlog_core.errors import shown
 from fleetlog_proto.v1 import frame_pb2
 
+from fleetlog_ingest.materializer.control.outcome import Outcome
+from fleetlog_ingest.materializer.control.registry_decision import Registry
+from fleetlog_ingest.materializer.control.registry_fold import INTENTS, RegistryFold
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.fold.result import DeadLetter
 from fleetlog_ingest.materializer.fold.tables import Columns, Row, columns_of
@@ -37,21 +43,14 @@ DEFAULT_EXPERIMENT = Experiment(0, DEFAULT_NAME)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a request."""
-
-    accepted: bool
-    experiment: int = 0
-    reason: str = ""
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ControlState:
-    """Per namespace all its experiments by number; and the requests of the batch that have an outcome already."""
+    """By namespace: all its experiments by number, and the models that the batch names; and the requests of the batch
+    that have an outcome already.
+    """
 
     experiments: dict[str, dict[int, Experiment]] = field(default_factory=dict)
     decided: frozenset[tuple[str, bytes]] = frozenset()
+    registries: Mapping[str, Registry] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,6 +68,7 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
     decided = set(state.decided)
     outcomes: list[Row] = []
     changed: dict[tuple[str, int, int], Experiment] = {}
+    registry = RegistryFold(state.registries)
     for decoded in records:
         record, control = decoded.record, decoded.control
         if control is None:
@@ -77,23 +77,29 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
         namespace = decoded.namespace
         if (namespace, control.request_id) in decided:
             continue
-        if control.WhichOneof("intent") is None:
+        kind = control.WhichOneof("intent")
+        if kind is None:
             out.dead.append(DeadLetter(record, "UNKNOWN_INTENT"))
             continue
-        experiments = out.changes.get(namespace)
-        if experiments is None:
-            experiments = {0: DEFAULT_EXPERIMENT, **state.experiments.get(namespace, {})}
-            out.changes[namespace] = experiments
-        outcome, experiment = decide(control, experiments, record.offset)
-        if experiment is not None:
-            experiments[experiment.number] = experiment
-            # Each state is a row, for those who ask what was.
-            changed[(namespace, experiment.number, experiment.ver)] = experiment
+        if kind in INTENTS:
+            outcome = registry.decide(control, namespace, record.offset)
+        else:
+            experiments = out.changes.get(namespace)
+            if experiments is None:
+                experiments = {0: DEFAULT_EXPERIMENT, **state.experiments.get(namespace, {})}
+                out.changes[namespace] = experiments
+            outcome, experiment = decide(control, experiments, record.offset)
+            if experiment is not None:
+                experiments[experiment.number] = experiment
+                # Each state is a row, for those who ask what was.
+                changed[(namespace, experiment.number, experiment.ver)] = experiment
         decided.add((namespace, control.request_id))
         told = (int(outcome.accepted), outcome.experiment, outcome.reason, outcome.message)
-        outcomes.append((namespace, control.request_id, *told, record.offset, digest_of_intent(control)))
+        digest = digest_of_intent(control)
+        outcomes.append((namespace, control.request_id, *told, record.offset, digest, outcome.result))
     if outcomes:
         out.tables["outcomes"] = columns_of("outcomes", outcomes)
+    out.tables.update(registry.tables())
     if changed:
         rows = [_row_of(namespace, experiment) for (namespace, _, _), experiment in changed.items()]
         columns = columns_of("experiments", rows)

@@ -15,6 +15,9 @@ DEFAULT_NAMESPACE = "default"
 ARTIFACT_WEIGHT = 8_000
 """The object store is asked about each, which takes as long as so many points: some milliseconds."""
 
+WEIGHED_BYTES = 100
+"""Bytes of an intent that weigh as much as a point: its state is kept whole, in the table and in the history."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -109,4 +112,4 @@ def _decode_control(record: Record) -> Decoded:
         return Decoded(record, problem=UNDECODABLE)
     if len(control.request_id) != ID_BYTES:
         return Decoded(record, problem=MALFORMED)
-    return Decoded(record, control=control)
+    return Decoded(record, control=control, weight=1 + len(record.value) // WEIGHED_BYTES)

@@ -30,9 +30,6 @@ OF_THE_STORE = ("pending_artifacts", "artifacts", "problems")
 """Tables of which a batch that is done again may have other rows: the object store may have answered otherwise."""
 EVENT_TABLES = (*FIRST, *LANES[0], *LANES[1], *LAST)
 
-CONTROL_TABLES = ("outcomes", "experiments")
-"""In this order: a row of the batch in `experiments` says that all is in."""
-
 
 def coded(values: Sequence[str]) -> Coded:
     """Texts as codes, by first appearance."""
@@ -144,6 +141,52 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "message": _text,
         "off": _u64,
         "request": _u64,
+        "result": _text,
+    },
+    "registered_models": {
+        "namespace": coded,
+        "model_id": _u64,
+        "name": _text,
+        "deleted": _u8,
+        "ver": _u64,
+        "state": _text,
+    },
+    "model_versions": {
+        "namespace": coded,
+        "model_id": _u64,
+        "version": _u64,
+        "stage": _u8,
+        "run_id": _text,
+        "deleted": _u8,
+        "ver": _u64,
+        "state": _text,
+    },
+    "model_approvals": {
+        "namespace": coded,
+        "model_id": _u64,
+        "number": _u64,
+        "decision": _u8,
+        "ver": _u64,
+        "state": _text,
+    },
+    "registry_history": {
+        "namespace": coded,
+        "model_id": _u64,
+        "ver": _u64,
+        "place": _u32,
+        "kind": _u8,
+        "number": _u64,
+        "action": _u8,
+        "version": _u64,
+        "user": coded,
+        "time": _i64,
+        "subject": _text,
+        "old_value": _text,
+        "new_value": _text,
+        "comment": _text,
+        "approval": _u64,
+        "request_id": fixed16,
+        "state": _text,
     },
     "log_times": {
         "topic": coded,

@@ -40,8 +40,9 @@ from fleetlog_ingest.materializer.fold.tables import (
 )
 from fleetlog_ingest.materializer.loop.dead_letters import DeadLetterRate
 from fleetlog_ingest.materializer.loop.pieces import Batch, Counts, Pieces
+from fleetlog_ingest.materializer.state.control_loading import load_control
 from fleetlog_ingest.materializer.state.import_loading import load_imports
-from fleetlog_ingest.materializer.state.loading import BatchIsIn, StateStore, load_control
+from fleetlog_ingest.materializer.state.loading import BatchIsIn, StateStore
 
 LONGEST_WAIT_SECONDS = 5.0
 STAY_SECONDS = 5.0

@@ -14,7 +14,6 @@ A batch that broke off is loaded again when some of its rows may be in. What `ap
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -22,7 +21,6 @@ from fleetlog_core.datasets import DATASET_KIND
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.warehouse.port import Bind, Statement, Warehouse
 
-from fleetlog_ingest.materializer.control.control import ControlState, Experiment
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.fold.params import PARAM_KIND
 from fleetlog_ingest.materializer.fold.repeats import load_content, runs_with_repeats
@@ -194,50 +192,3 @@ def _by_namespace(keys: Iterable[RunKey]) -> Iterable[tuple[str, list[str]]]:
     for namespace, run_ids in found.items():
         for piece in pieces(run_ids):
             yield namespace, piece
-
-
-def load_control(warehouse: Warehouse, records: Sequence[Decoded], first: int) -> ControlState:
-    """The state before offset `first` of the namespaces and requests of the records. BatchIsIn.
-
-    `experiments` comes last in a batch, so a row of the batch there says that all is in.
-    """
-    experiments: dict[str, dict[int, Experiment]] = {}
-    decided: set[tuple[str, bytes]] = set()
-    requests: defaultdict[str, list[str]] = defaultdict(list)
-    for decoded in records:
-        if decoded.control is not None:
-            requests[decoded.namespace].append(decoded.control.request_id.hex())
-    for namespace, ids in requests.items():
-        experiments[namespace] = _experiments(warehouse, namespace, first)
-        rows = warehouse.select(
-            Statement(
-                "SELECT request_id FROM outcomes FINAL WHERE namespace = {namespace:String}"
-                f" AND request_id {AMONG_IDS} AND off < {{first:UInt64}}",
-                {"namespace": namespace, "ids": ids, "first": first},
-            )
-        )
-        decided.update((namespace, request_id.tobytes()) for request_id in rows.array("request_id"))
-    return ControlState(experiments, frozenset(decided))
-
-
-def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, Experiment]:
-    rows = warehouse.select(
-        Statement(
-            "SELECT experiment, name, tags, toUnixTimestamp64Milli(create_time) AS create_ms,"
-            " toUnixTimestamp64Milli(update_time) AS update_ms, deleted, ver"
-            " FROM experiments FINAL WHERE namespace = {namespace:String}",
-            {"namespace": namespace},
-        )
-    )
-    found: dict[int, Experiment] = {}
-    names, tags = rows.texts("name"), rows.texts("tags")
-    columns = zip(
-        *(rows.array(name).tolist() for name in ("experiment", "create_ms", "update_ms", "deleted", "ver")), strict=True
-    )
-    for place, (number, create_time, update_time, deleted, ver) in enumerate(columns):
-        if ver >= first:
-            raise BatchIsIn
-        found[number] = Experiment(
-            number, names[place], json.loads(tags[place]), create_time, update_time, bool(deleted), ver
-        )
-    return found

@@ -5,6 +5,7 @@ The records of the event log."""
 
 from collections import abc as _abc
 from fleetlog_proto.v1 import event_pb2 as _event_pb2
+from fleetlog_proto.v1 import registry_event_pb2 as _registry_event_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -80,16 +81,31 @@ class ControlRecord(_message.Message):
     NAMESPACE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     INGEST_TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
     EXPERIMENT_CREATED_FIELD_NUMBER: _builtins.int
     EXPERIMENT_UPDATED_FIELD_NUMBER: _builtins.int
     EXPERIMENT_DELETED_FIELD_NUMBER: _builtins.int
     EXPERIMENT_RESTORED_FIELD_NUMBER: _builtins.int
+    REGISTERED_MODEL_CREATED_FIELD_NUMBER: _builtins.int
+    REGISTERED_MODEL_UPDATED_FIELD_NUMBER: _builtins.int
+    REGISTERED_MODEL_DELETED_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_CREATED_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_UPDATED_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_TRANSITIONED_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_DELETED_FIELD_NUMBER: _builtins.int
+    MODEL_ALIAS_SET_FIELD_NUMBER: _builtins.int
+    MODEL_ALIAS_DELETED_FIELD_NUMBER: _builtins.int
+    MODEL_COMMENT_ADDED_FIELD_NUMBER: _builtins.int
+    MODEL_APPROVAL_REQUESTED_FIELD_NUMBER: _builtins.int
+    MODEL_APPROVAL_DECIDED_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     request_id: _builtins.bytes
     """16 bytes that the caller chose; the same again is the same request, and has the same outcome."""
     ingest_time_millis: _builtins.int
     """The gateway's clock when it took the request, Unix milliseconds."""
+    user: _builtins.str
+    """Who asks, as the caller says, 0 to 200 characters. Set for intents on registered models."""
     @_builtins.property
     def experiment_created(self) -> Global___ExperimentCreated:
         """Make an experiment."""
@@ -106,22 +122,83 @@ class ControlRecord(_message.Message):
     def experiment_restored(self) -> Global___ExperimentRestored:
         """Bring it back."""
 
+    @_builtins.property
+    def registered_model_created(self) -> _registry_event_pb2.RegisteredModelCreated:
+        """Make a model."""
+
+    @_builtins.property
+    def registered_model_updated(self) -> _registry_event_pb2.RegisteredModelUpdated:
+        """Rename it, or change its description, tags or policy."""
+
+    @_builtins.property
+    def registered_model_deleted(self) -> _registry_event_pb2.RegisteredModelDeleted:
+        """Delete it with its versions."""
+
+    @_builtins.property
+    def model_version_created(self) -> _registry_event_pb2.ModelVersionCreated:
+        """Make a version of a model."""
+
+    @_builtins.property
+    def model_version_updated(self) -> _registry_event_pb2.ModelVersionUpdated:
+        """Change its description or tags."""
+
+    @_builtins.property
+    def model_version_transitioned(self) -> _registry_event_pb2.ModelVersionTransitioned:
+        """Move it to another stage."""
+
+    @_builtins.property
+    def model_version_deleted(self) -> _registry_event_pb2.ModelVersionDeleted:
+        """Delete it."""
+
+    @_builtins.property
+    def model_alias_set(self) -> _registry_event_pb2.ModelAliasSet:
+        """Let an alias name a version."""
+
+    @_builtins.property
+    def model_alias_deleted(self) -> _registry_event_pb2.ModelAliasDeleted:
+        """Remove an alias."""
+
+    @_builtins.property
+    def model_comment_added(self) -> _registry_event_pb2.ModelCommentAdded:
+        """Say something about a model or a version."""
+
+    @_builtins.property
+    def model_approval_requested(self) -> _registry_event_pb2.ModelApprovalRequested:
+        """Ask for a change that needs an approval."""
+
+    @_builtins.property
+    def model_approval_decided(self) -> _registry_event_pb2.ModelApprovalDecided:
+        """Approve or reject it."""
+
     def __init__(
         self,
         *,
         namespace: _builtins.str = ...,
         request_id: _builtins.bytes = ...,
         ingest_time_millis: _builtins.int = ...,
+        user: _builtins.str = ...,
         experiment_created: Global___ExperimentCreated | None = ...,
         experiment_updated: Global___ExperimentUpdated | None = ...,
         experiment_deleted: Global___ExperimentDeleted | None = ...,
         experiment_restored: Global___ExperimentRestored | None = ...,
+        registered_model_created: _registry_event_pb2.RegisteredModelCreated | None = ...,
+        registered_model_updated: _registry_event_pb2.RegisteredModelUpdated | None = ...,
+        registered_model_deleted: _registry_event_pb2.RegisteredModelDeleted | None = ...,
+        model_version_created: _registry_event_pb2.ModelVersionCreated | None = ...,
+        model_version_updated: _registry_event_pb2.ModelVersionUpdated | None = ...,
+        model_version_transitioned: _registry_event_pb2.ModelVersionTransitioned | None = ...,
+        model_version_deleted: _registry_event_pb2.ModelVersionDeleted | None = ...,
+        model_alias_set: _registry_event_pb2.ModelAliasSet | None = ...,
+        model_alias_deleted: _registry_event_pb2.ModelAliasDeleted | None = ...,
+        model_comment_added: _registry_event_pb2.ModelCommentAdded | None = ...,
+        model_approval_requested: _registry_event_pb2.ModelApprovalRequested | None = ...,
+        model_approval_decided: _registry_event_pb2.ModelApprovalDecided | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "intent", b"intent"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "ingest_time_millis", b"ingest_time_millis", "intent", b"intent", "namespace", b"namespace", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "ingest_time_millis", b"ingest_time_millis", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "namespace", b"namespace", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "request_id", b"request_id", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_intent: _TypeAlias = _typing.Literal["experiment_created", "experiment_updated", "experiment_deleted", "experiment_restored"]  # noqa: Y015
+    _WhichOneofReturnType_intent: _TypeAlias = _typing.Literal["experiment_created", "experiment_updated", "experiment_deleted", "experiment_restored", "registered_model_created", "registered_model_updated", "registered_model_deleted", "model_version_created", "model_version_updated", "model_version_transitioned", "model_version_deleted", "model_alias_set", "model_alias_deleted", "model_comment_added", "model_approval_requested", "model_approval_decided"]  # noqa: Y015
     _WhichOneofArgType_intent: _TypeAlias = _typing.Literal["intent", b"intent"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_intent) -> _WhichOneofReturnType_intent | None: ...
 

@@ -1,0 +1,223 @@
+"""Registered models: which there are, and what happened to them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from fleetlog_core.errors import FailedPrecondition, NotFound, shown
+from fleetlog_proto.v1 import registry_event_pb2, registry_pb2
+
+from fleetlog._calls.artifacts import ArtifactCalls
+from fleetlog._calls.base import PAGE
+from fleetlog._calls.selection import SelectionCalls
+from fleetlog._transport.answers import bad_answer, check_same, pages, understood
+from fleetlog._values import arguments
+from fleetlog._values.as_of import AsOf, as_of_message
+from fleetlog._values.model_uris import model_address
+from fleetlog._views.models import (
+    DECISIONS,
+    STAGE_NUMBERS,
+    Approval,
+    Decision,
+    Model,
+    ModelComment,
+    ModelEvent,
+    ModelSelection,
+    ModelVersion,
+    Stage,
+)
+from fleetlog._views.selection import Selection
+
+_UINT = (1 << 63) - 1
+
+
+class ModelCalls(SelectionCalls, ArtifactCalls):
+    """Reads of registered models. Names and numbers that are not there: NotFound.
+
+    `as_of`: as it was then, a time or how long ago ("2h"), as in search_runs.
+    """
+
+    def models(
+        self, name_contains: str = "", *, tags: Mapping[str, object] | None = None, as_of: AsOf | None = None
+    ) -> list[Model]:
+        """Models by name: all, or those whose names contain a text, in any case, and that have all of the tags."""
+        request = registry_pb2.SearchRegisteredModelsRequest(
+            namespace=self.namespace, name_contains=arguments.one_text("name_contains", name_contains),
+            tags=arguments.model_tags(tags), page_size=PAGE, at_least=self._connection.position(),
+            as_of=as_of_message(as_of),
+        )  # fmt: skip
+        connection, found = self._connection, list[Model]()
+        for page in pages(connection, connection.registry_query.SearchRegisteredModels, request, self.timeout):
+            with understood(self.target, "a model"):
+                found += map(Model.of, page.models)
+        return found
+
+    def get_model(self, name: str, *, as_of: AsOf | None = None) -> Model:
+        """One model, with the latest version of each stage."""
+        request = registry_pb2.GetRegisteredModelRequest(
+            namespace=self.namespace, name=arguments.one_text("name", name), at_least=self._connection.position(),
+            as_of=as_of_message(as_of),
+        )  # fmt: skip
+        found = self._connection.call(self._connection.registry_query.GetRegisteredModel, request, self.timeout).model
+        check_same(self.target, "the model", found.name, request.name)
+        with understood(self.target, "a model"):
+            return Model.of(found)
+
+    def versions(
+        self,
+        name: str = "",
+        *,
+        run_id: arguments.AnyRun | None = None,
+        stage: Stage | None = None,
+        tags: Mapping[str, object] | None = None,
+        as_of: AsOf | None = None,
+    ) -> list[ModelVersion]:
+        """Versions of a model, or of all, those changed last first: of one run, in one stage, with all of the tags."""
+        request = registry_pb2.SearchModelVersionsRequest(
+            namespace=self.namespace, name=arguments.one_text("name", name),
+            run_ids=[] if run_id is None else [arguments.run_id(run_id)],
+            stages=[] if stage is None else [stage_of(stage)],
+            tags=arguments.model_tags(tags), page_size=PAGE, at_least=self._connection.position(),
+            as_of=as_of_message(as_of),
+        )  # fmt: skip
+        connection, found = self._connection, list[ModelVersion]()
+        for page in pages(connection, connection.registry_query.SearchModelVersions, request, self.timeout):
+            with understood(self.target, "a version"):
+                found += map(ModelVersion.of, page.versions)
+        return found
+
+    def get_version(
+        self,
+        name: str,
+        version: int | None = None,
+        *,
+        alias: str | None = None,
+        stage: Stage | None = None,
+        as_of: AsOf | None = None,
+    ) -> ModelVersion:
+        """One version, by number, by the alias that names it, or the latest of a stage; else the latest of all."""
+        request = registry_pb2.GetModelVersionRequest(
+            namespace=self.namespace, name=arguments.one_text("name", name), at_least=self._connection.position(),
+            as_of=as_of_message(as_of),
+        )  # fmt: skip
+        if sum(one is not None for one in (version, alias, stage)) > 1:
+            raise arguments.invalid("version", version, "alone: give a version, an alias or a stage")
+        if version is not None:
+            request.version = number_of(version)
+        elif alias is not None:
+            request.alias = arguments.one_text("alias", alias)
+        elif stage is not None:
+            request.stage = stage_of(stage)
+        found = self._connection.call(self._connection.registry_query.GetModelVersion, request, self.timeout).version
+        check_same(self.target, "the model", found.name, request.name)
+        with understood(self.target, "a version"):
+            return ModelVersion.of(found)
+
+    def model_comments(self, name: str, version: int | None = None, *, as_of: AsOf | None = None) -> list[ModelComment]:
+        """Comments, the oldest first: on the model and all versions, or on one version (0 = the model itself)."""
+        request = registry_pb2.ListCommentsRequest(
+            namespace=self.namespace, name=arguments.one_text("name", name),
+            version=arguments.maybe_count("version", version, 0, _UINT), page_size=PAGE,
+            at_least=self._connection.position(), as_of=as_of_message(as_of),
+        )  # fmt: skip
+        connection, found = self._connection, list[ModelComment]()
+        for page in pages(connection, connection.registry_query.ListComments, request, self.timeout):
+            found += map(ModelComment.of, page.comments)
+        return found
+
+    def approvals(self, name: str, state: Decision | None = None, *, as_of: AsOf | None = None) -> list[Approval]:
+        """Approvals that were asked for, by number: all, or those that are pending, approved or rejected."""
+        any_state = registry_pb2.APPROVAL_STATE_UNSPECIFIED
+        wanted = any_state if state is None else DECISIONS[arguments.choice("state", state, DECISIONS)]
+        request = registry_pb2.ListApprovalsRequest(
+            namespace=self.namespace, name=arguments.one_text("name", name), state=wanted, page_size=PAGE,
+            at_least=self._connection.position(), as_of=as_of_message(as_of),
+        )  # fmt: skip
+        connection, found = self._connection, list[Approval]()
+        for page in pages(connection, connection.registry_query.ListApprovals, request, self.timeout):
+            found += map(Approval.of, page.approvals)
+        return found
+
+    def model_history(
+        self, name: str | Model, version: int | None = None, *, limit: int = 1_000, as_of: AsOf | None = None
+    ) -> list[ModelEvent]:
+        """What happened, the latest first: to the model and all versions, or to one version (0 = the model itself).
+
+        A Model tells it also when it was renamed or deleted since.
+        """
+        most = arguments.count("limit", limit, 1)
+        request = registry_pb2.ListModelHistoryRequest(
+            namespace=self.namespace, name="" if isinstance(name, Model) else arguments.one_text("name", name),
+            model_id=name.id if isinstance(name, Model) else None,
+            version=arguments.maybe_count("version", version, 0, _UINT), page_size=min(PAGE, most),
+            at_least=self._connection.position(), as_of=as_of_message(as_of),
+        )  # fmt: skip
+        connection, found = self._connection, list[ModelEvent]()
+        for page in pages(connection, connection.registry_query.ListModelHistory, request, self.timeout):
+            found += map(ModelEvent.of, page.entries)
+            if len(found) >= most:
+                break
+        return found[:most]
+
+    def load_path(self, uri: str, to: str | Path | None = None) -> Path:
+        """Download the files of a version, each verified: the path of its folder, or of its one file.
+
+        client.load_path("models:/gpt2@champion")
+
+        `uri`: models:/NAME@ALIAS, models:/NAME/3, models:/NAME/Production or models:/NAME/latest. `to`: a folder; left
+        out, a new one below the system's folder for temporary files, which is the caller's. Versions whose files are
+        none of fleetlog's: FailedPrecondition SOURCE_ELSEWHERE.
+        """
+        address = model_address(arguments.one_text("uri", uri))
+        version = self.get_version(
+            address.name,
+            address.version or None,
+            alias=address.alias or None,
+            stage=None if not address.stage else _known_stage(address.stage),
+        )
+        if not version.run_id:
+            raise FailedPrecondition(
+                "SOURCE_ELSEWHERE",
+                f"uri: the files of version {version.version} of {shown(version.name)} are not of a run, but at"
+                f" {shown(version.storage_location or version.source)}; load them from there",
+            )
+        files = self.list_artifacts(version.run_id, version.artifact_path)
+        if not files:
+            raise NotFound(
+                "ARTIFACT_NOT_FOUND",
+                f"uri: run {version.run_id} has no artifact at {shown(version.artifact_path)}",
+            )
+        folder = Path(tempfile.mkdtemp(prefix="fleetlog-model-") if to is None else to)
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            self.download_artifact(version.run_id, file.path, folder)
+        return folder / version.artifact_path if version.artifact_path else folder
+
+    def select_again(self, selection: ModelSelection) -> Selection:
+        """The choice that a version was made by, of the runs as they were then: the same answer again."""
+        with understood(self.target, "a selection"):
+            kept = registry_event_pb2.ModelSelection.FromString(selection.message)
+        if not kept.HasField("position"):
+            raise bad_answer(self.target, "a selection without a position")
+        request = kept.request
+        request.scope.namespace = self.namespace
+        if not request.scope.HasField("as_of"):
+            request.scope.as_of.position.CopyFrom(kept.position)
+        return self._selected(request)
+
+
+def stage_of(stage: object, name: str = "stage") -> registry_event_pb2.ModelStage.ValueType:
+    """The number of a stage. InvalidArgument names the stages."""
+    return STAGE_NUMBERS[arguments.choice(name, stage, STAGE_NUMBERS)]
+
+
+def number_of(version: object, name: str = "version") -> int:
+    """The number of a version. InvalidArgument."""
+    return arguments.count(name, version, 1, _UINT)
+
+
+def _known_stage(stage: str) -> Stage:
+    known: tuple[Stage, ...] = ("None", "Staging", "Production", "Archived")
+    return next(one for one in known if one == stage)

@@ -42,7 +42,19 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
     def models(
         self, name_contains: str = "", *, tags: Mapping[str, object] | None = None, as_of: AsOf | None = None
     ) -> list[Model]:
-        """Models by name: all, or those whose names contain a text, in any case, and that have all of the tags."""
+        """Models by name: all, or those whose names contain a text and that have all of the tags.
+
+        Args:
+            name_contains: Text that names contain, in any case.
+            tags: Tags that models have, each with this value.
+            as_of: When, as in search_runs; None = now.
+
+        Example:
+            >>> made = client.create_model("tiny-lm", exist_ok=True)
+            >>> [model.name for model in client.models("tiny-lm")]
+            ['tiny-lm']
+
+        """
         request = registry_pb2.SearchRegisteredModelsRequest(
             namespace=self.namespace, name_contains=arguments.one_text("name_contains", name_contains),
             tags=arguments.model_tags(tags), page_size=PAGE, at_least=self._connection.position(),
@@ -55,7 +67,21 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
         return found
 
     def get_model(self, name: str, *, as_of: AsOf | None = None) -> Model:
-        """One model, with the latest version of each stage."""
+        """One model, with the latest version of each stage.
+
+        Args:
+            name: Name of the model.
+            as_of: When, as in search_runs; None = now.
+
+        Raises:
+            NotFound: There is no such model.
+
+        Example:
+            >>> made = client.create_model("tiny-lm", exist_ok=True)
+            >>> client.get_model("tiny-lm").name
+            'tiny-lm'
+
+        """
         request = registry_pb2.GetRegisteredModelRequest(
             namespace=self.namespace, name=arguments.one_text("name", name), at_least=self._connection.position(),
             as_of=as_of_message(as_of),
@@ -74,7 +100,21 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
         tags: Mapping[str, object] | None = None,
         as_of: AsOf | None = None,
     ) -> list[ModelVersion]:
-        """Versions of a model, or of all, those changed last first: of one run, in one stage, with all of the tags."""
+        """Versions of a model, or of all models, those changed last first.
+
+        Args:
+            name: Name of the model; "" = all models.
+            run_id: Run that they were made of.
+            stage: "None", "Staging", "Production" or "Archived".
+            tags: Tags that versions have, each with this value.
+            as_of: When, as in search_runs; None = now.
+
+        Example:
+            >>> made = client.register_model("of-run", run=run, artifact_path="ckpt")
+            >>> client.versions("of-run")[0].artifact_path
+            'ckpt'
+
+        """
         request = registry_pb2.SearchModelVersionsRequest(
             namespace=self.namespace, name=arguments.one_text("name", name),
             run_ids=[] if run_id is None else [arguments.run_id(run_id)],
@@ -97,7 +137,24 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
         stage: Stage | None = None,
         as_of: AsOf | None = None,
     ) -> ModelVersion:
-        """One version, by number, by the alias that names it, or the latest of a stage; else the latest of all."""
+        """One version: by number, by alias, or the latest of a stage; else the latest of all.
+
+        Args:
+            name: Name of the model.
+            version: Number of the version, from 1.
+            alias: Alias that names it.
+            stage: "None", "Staging", "Production" or "Archived".
+            as_of: When, as in search_runs; None = now.
+
+        Raises:
+            NotFound: There is no such model or version.
+
+        Example:
+            >>> made = client.register_model("read-lm", run=run, artifact_path="ckpt", aliases="champion")
+            >>> client.get_version("read-lm", alias="champion").stage
+            'None'
+
+        """
         request = registry_pb2.GetModelVersionRequest(
             namespace=self.namespace, name=arguments.one_text("name", name), at_least=self._connection.position(),
             as_of=as_of_message(as_of),
@@ -116,7 +173,23 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
             return ModelVersion.of(found)
 
     def model_comments(self, name: str, version: int | None = None, *, as_of: AsOf | None = None) -> list[ModelComment]:
-        """Comments, the oldest first: on the model and all versions, or on one version (0 = the model itself)."""
+        """Comments on a model and its versions, the oldest first.
+
+        Args:
+            name: Name of the model.
+            version: Number of the version; 0 = comments on the model itself; None = all.
+            as_of: When, as in search_runs; None = now.
+
+        Raises:
+            NotFound: There is no such model.
+
+        Example:
+            >>> made = client.create_model("talked-about", exist_ok=True)
+            >>> told = client.add_model_comment("talked-about", "ready?")
+            >>> client.model_comments("talked-about")[0].text
+            'ready?'
+
+        """
         request = registry_pb2.ListCommentsRequest(
             namespace=self.namespace, name=arguments.one_text("name", name),
             version=arguments.maybe_count("version", version, 0, _UINT), page_size=PAGE,
@@ -128,7 +201,22 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
         return found
 
     def approvals(self, name: str, state: Decision | None = None, *, as_of: AsOf | None = None) -> list[Approval]:
-        """Approvals that were asked for, by number: all, or those that are pending, approved or rejected."""
+        """Approvals that were asked for, by number.
+
+        Args:
+            name: Name of the model.
+            state: "pending", "approved" or "rejected"; None = all.
+            as_of: When, as in search_runs; None = now.
+
+        Raises:
+            NotFound: There is no such model.
+
+        Example:
+            >>> made = client.create_model("tiny-lm", exist_ok=True)
+            >>> client.approvals("tiny-lm", "pending")
+            []
+
+        """
         any_state = registry_pb2.APPROVAL_STATE_UNSPECIFIED
         wanted = any_state if state is None else DECISIONS[arguments.choice("state", state, DECISIONS)]
         request = registry_pb2.ListApprovalsRequest(
@@ -143,9 +231,22 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
     def model_history(
         self, name: str | Model, version: int | None = None, *, limit: int = 1_000, as_of: AsOf | None = None
     ) -> list[ModelEvent]:
-        """What happened, the latest first: to the model and all versions, or to one version (0 = the model itself).
+        """What happened to a model and its versions, the latest first.
 
-        A Model tells it also when it was renamed or deleted since.
+        Args:
+            name: Name of the model; or a Model, which tells it also when it was renamed or deleted since.
+            version: Number of the version; 0 = the model itself; None = all.
+            limit: Maximum of entries.
+            as_of: When, as in search_runs; None = now.
+
+        Raises:
+            NotFound: There is no such model.
+
+        Example:
+            >>> made = client.create_model("tiny-lm", exist_ok=True)
+            >>> len(client.model_history("tiny-lm", limit=1))
+            1
+
         """
         most = arguments.count("limit", limit, 1)
         request = registry_pb2.ListModelHistoryRequest(
@@ -162,13 +263,25 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
         return found[:most]
 
     def load_path(self, uri: str, to: str | Path | None = None) -> Path:
-        """Download the files of a version, each verified: the path of its folder, or of its one file.
+        """Download the files of a version, each verified by its digest.
 
-        client.load_path("models:/gpt2@champion")
+        Args:
+            uri: models:/NAME@ALIAS, models:/NAME/3, models:/NAME/Production or models:/NAME/latest.
+            to: Folder for the files; None = a new one below the system's folder for temporary files, which is the
+                caller's to remove.
 
-        `uri`: models:/NAME@ALIAS, models:/NAME/3, models:/NAME/Production or models:/NAME/latest. `to`: a folder; left
-        out, a new one below the system's folder for temporary files, which is the caller's. Versions whose files are
-        none of fleetlog's: FailedPrecondition SOURCE_ELSEWHERE.
+        Returns:
+            Path of the folder of the version's files, or of its one file.
+
+        Raises:
+            NotFound: There is no such version, or it has no files.
+            FailedPrecondition: SOURCE_ELSEWHERE: its files are not kept by fleetlog.
+
+        Example:
+            >>> made = client.register_model("loaded-lm", run=run, artifact_path="ckpt", aliases="champion")
+            >>> sorted(file.name for file in client.load_path("models:/loaded-lm@champion", "loaded").iterdir())
+            ['model.pt']
+
         """
         address = model_address(arguments.one_text("uri", uri))
         version = self.get_version(
@@ -196,7 +309,18 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
         return folder / version.artifact_path if version.artifact_path else folder
 
     def select_again(self, selection: ModelSelection) -> Selection:
-        """The choice that a version was made by, of the runs as they were then: the same answer again."""
+        """Repeat the choice that a version was made by, of the runs as they were then.
+
+        Args:
+            selection: `selection` of a version that was registered with one.
+
+        Example:
+            >>> chosen = client.select(minimize="metrics.val_loss", experiments="speedrun")
+            >>> made = client.register_model("chosen-lm", selection=chosen, artifact_path="ckpt")
+            >>> client.select_again(made.selection).best.run.name == chosen.best.run.name
+            True
+
+        """
         with understood(self.target, "a selection"):
             kept = registry_event_pb2.ModelSelection.FromString(selection.message)
         if not kept.HasField("position"):

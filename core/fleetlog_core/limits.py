@@ -37,6 +37,10 @@ DATASET_NAME_CHARACTERS = 500
 DATASET_DIGEST_CHARACTERS = 200
 DATASET_LABEL_CHARACTERS = 250
 """What a dataset is read for, and of what kind its source is."""
+ARTIFACT_LOCATION_BYTES = 2_048
+"""URI where somebody keeps an experiment's artifacts, UTF-8."""
+DATASET_TAGS = 100
+"""Tags of a dataset of a run."""
 DATASET_TEXT_BYTES = 65_536
 """Source, schema and profile of a dataset, each, UTF-8."""
 REASON_CHARACTERS = 64

@@ -13,11 +13,13 @@ from fleetlog_core.warehouse.port import Coded, Statement
 from fleetlog_ingest import replay
 
 from tests.golden.records import (
+    ANNOTATION_DIGESTS,
     DATASET_DIGESTS,
     DIGESTS,
     TABLE_DIGESTS,
     digests_of,
     shapes,
+    stored_annotations,
     stored_datasets,
     stored_imports,
     stored_records,
@@ -37,6 +39,7 @@ def test_the_stored_records_fold_into_the_stored_tables() -> None:
     assert in_own_process(digests_of, stored_records()) == json.loads(DIGESTS.read_text())
     assert in_own_process(digests_of, stored_imports()) == json.loads(TABLE_DIGESTS.read_text())
     assert in_own_process(digests_of, stored_datasets()) == json.loads(DATASET_DIGESTS.read_text())
+    assert in_own_process(digests_of, stored_annotations()) == json.loads(ANNOTATION_DIGESTS.read_text())
 
 
 def _compare(path: Path) -> None:

@@ -6,7 +6,7 @@ from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
-from fleetlog_core.rules.names import check_label
+from fleetlog_core.rules.names import check_label, check_tags
 
 _LABELS = {
     "name": limits.DATASET_NAME_CHARACTERS, "digest": limits.DATASET_DIGEST_CHARACTERS,
@@ -15,11 +15,18 @@ _LABELS = {
 
 
 def check_dataset(dataset: event_pb2.Dataset, field: str) -> None:
-    """NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID, TEXT_TOO_LONG."""
+    """NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID, TEXT_TOO_LONG, OVER_LIMIT, and those of keys."""
     if not dataset.name.strip():
         raise InvalidArgument.of_field("NAME_EMPTY", f"{field}.name", "the name is empty; say what the data is called")
     for name, characters in _LABELS.items():
         check_label(getattr(dataset, name), f"{field}.{name}", characters)
+    if len(dataset.tags) > limits.DATASET_TAGS:
+        raise InvalidArgument.of_field(
+            "OVER_LIMIT",
+            f"{field}.tags",
+            f"{len(dataset.tags):,}, at most {limits.DATASET_TAGS}; keep the ones asked for",
+        )
+    check_tags(dataset.tags, f"{field}.tags")
     for name in ("source", "schema", "profile"):
         text = getattr(dataset, name)
         if len(text.encode("utf-8", "surrogatepass")) > limits.DATASET_TEXT_BYTES:

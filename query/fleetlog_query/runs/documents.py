@@ -11,7 +11,7 @@ from fleetlog_proto.v1 import run_pb2
 from fleetlog_query.runs.ranges import RANGE_COLUMNS, ranges_of
 from fleetlog_query.runs.read_mask import ReadMask
 from fleetlog_query.runs.run_keys import RunKeys, read_run_keys
-from fleetlog_query.runs.run_rows import RUN_COLUMNS, runs_of
+from fleetlog_query.runs.run_rows import DELETE_COLUMN, RUN_COLUMNS, put_delete_times, runs_of
 from fleetlog_query.sql.as_of import AsOf, runs_source, summary_source
 from fleetlog_query.sql.binds import Binds
 
@@ -44,14 +44,17 @@ class Documents:
         binds = Binds()
         ids = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
         where = f"{ids} AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})"
+        columns = RUN_COLUMNS if as_of is not None else f"{RUN_COLUMNS}, {DELETE_COLUMN}"
         answer = self._warehouse.select(
             Statement(
-                f"SELECT {RUN_COLUMNS} FROM {runs_source(where, as_of, binds)} WHERE {where}",
+                f"SELECT {columns} FROM {runs_source(where, as_of, binds)} WHERE {where}",
                 binds.values,
             ),
             timeout_seconds=timeout_seconds,
         )
         found = {run.run_id: run for run in runs_of(answer)}
+        if as_of is None:
+            put_delete_times(answer, found.values())
         runs = [found[run_id.hex()] for run_id in run_ids if run_id.hex() in found]
         self.fill(namespace, runs, mask, summaries, timeout_seconds, as_of)
         return runs

@@ -117,7 +117,8 @@ class StateStore:
             rows = self._warehouse.select(
                 Statement(
                     "SELECT run_id, experiment, name, user, state, toUnixTimestamp64Milli(start_time) AS start_ms,"
-                    " toUnixTimestamp64Milli(end_time) AS end_ms, parent_run_id, deleted, started, ver"
+                    " toUnixTimestamp64Milli(end_time) AS end_ms, parent_run_id, deleted, started, ver,"
+                    " toUnixTimestamp64Milli(delete_time) AS delete_ms"
                     " FROM runs FINAL WHERE namespace = {namespace:String} AND experiment IN (SELECT experiment"
                     f" FROM run_homes WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS})"
                     f" AND run_id {AMONG_IDS}",
@@ -129,7 +130,7 @@ class StateStore:
                 continue
             numbers = {
                 name: rows.array(name).tolist()
-                for name in ("experiment", "state", "start_ms", "end_ms", "deleted", "started", "ver")
+                for name in ("experiment", "state", "start_ms", "end_ms", "deleted", "started", "ver", "delete_ms")
             }
             names, users = rows.texts("name"), rows.texts("user")
             parents = [parent.tobytes() for parent in rows.array("parent_run_id")]
@@ -146,6 +147,7 @@ class StateStore:
                     deleted=bool(numbers["deleted"][place]),
                     started=bool(numbers["started"][place]),
                     ver=numbers["ver"][place],
+                    delete_time=numbers["delete_ms"][place],
                 )
                 self._writers[key] = {}
             self._load_writers(namespace, ids, first)
@@ -224,13 +226,13 @@ def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, 
     rows = warehouse.select(
         Statement(
             "SELECT experiment, name, tags, toUnixTimestamp64Milli(create_time) AS create_ms,"
-            " toUnixTimestamp64Milli(update_time) AS update_ms, deleted, ver"
+            " toUnixTimestamp64Milli(update_time) AS update_ms, deleted, ver, artifact_location"
             " FROM experiments FINAL WHERE namespace = {namespace:String}",
             {"namespace": namespace},
         )
     )
     found: dict[int, Experiment] = {}
-    names, tags = rows.texts("name"), rows.texts("tags")
+    names, tags, locations = rows.texts("name"), rows.texts("tags"), rows.texts("artifact_location")
     columns = zip(
         *(rows.array(name).tolist() for name in ("experiment", "create_ms", "update_ms", "deleted", "ver")), strict=True
     )
@@ -238,6 +240,13 @@ def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, 
         if ver >= first:
             raise BatchIsIn
         found[number] = Experiment(
-            number, names[place], json.loads(tags[place]), create_time, update_time, bool(deleted), ver
+            number,
+            names[place],
+            json.loads(tags[place]),
+            create_time,
+            update_time,
+            bool(deleted),
+            ver,
+            locations[place],
         )
     return found

@@ -7,6 +7,8 @@ KEY_CHARACTERS = 250
 """Keys of params, tags and metrics."""
 TEXT_BYTES = 16_384
 """Values of text params and tags, UTF-8."""
+EXPERIMENT_TEXT_BYTES = 80_000
+"""Values of an experiment's tags, UTF-8: 20,000 characters of any script."""
 RUN_NAME_CHARACTERS = 500
 USER_CHARACTERS = 200
 EXPERIMENT_NAME_CHARACTERS = 500

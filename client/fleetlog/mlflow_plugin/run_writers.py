@@ -52,6 +52,16 @@ class RunWriters:
         """The process's delivery to the server."""
         return delivery_to(self.place.target)
 
+    def inherit(self, parent: RunWriters) -> None:
+        """Know the runs that the parent of a forked child knows, which may be on their way to the server."""
+        for known in list(parent._runs.values()):
+            started = event_pb2.RunStarted(experiment_id=known.experiment_id, opening=event_pb2.RUN_OPENING_ANNOTATE)
+            run = self._run(known.writer.run_id, started, known.experiment_id)
+            run.name, run.deleted = known.name, known.deleted
+            run.params.update(known.params)
+            run.datasets.update(known.datasets)
+            self._runs[run.run_id] = run
+
     def create(
         self, experiment_id: int, name: str, user: str, start_millis: int | None, parent: str, tags: Mapping[str, str]
     ) -> WrittenRun:
@@ -153,6 +163,9 @@ def writers_of(place: Place) -> RunWriters:
         found = _writers.get(key)
         if found is None:
             found = _writers[key] = RunWriters(place)
+            parents = [other for (_, *of), other in _writers.items() if other is not found and tuple(of) == key[1:]]
+            for parent in parents:
+                found.inherit(parent)
         return found
 
 

@@ -257,7 +257,7 @@ def _check_experiment_tags(tags: Mapping[str, str], deleted: Sequence[str] = ())
             raise InvalidArgument.of_field(
                 "OVER_LIMIT", field, f"{count:,}, at most {limits.TAGS_PER_EVENT:,}; send several requests"
             )
-    check_tags(tags, "tags")
+    check_tags(tags, "tags", limits.EXPERIMENT_TEXT_BYTES)
     for place, key in enumerate(deleted):
         check_key(key, f"deleted_tags[{place}]", written=False)
 

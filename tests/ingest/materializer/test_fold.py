@@ -117,6 +117,15 @@ def test_a_writer_that_annotates_leaves_the_state_of_the_run() -> None:
     assert "problems" not in later.tables
 
 
+def test_a_writer_that_annotates_first_leaves_the_start_to_the_one_that_starts() -> None:
+    early = start(1, name="two", experiment=4)
+    early.run_started.opening = event_pb2.RUN_OPENING_ANNOTATE
+    out = folded(State(), record(frame(early, writer=b"a" * 16), 0))
+    assert (out.changes.runs[KEY].started, out.changes.runs[KEY].experiment) == (False, 4)
+    run = folded(State().after(out.changes), record(frame(start(1, name="one", experiment=4)), 1)).changes.runs[KEY]
+    assert (run.name, run.started) == ("one", True)
+
+
 def test_state_and_end_are_whatever_was_said_of_them_last() -> None:
     def updated(sequence: int, state: event_pb2.RunState.ValueType, end: int | None = None) -> event_pb2.Event:
         event = event_pb2.Event(sequence=sequence, observe_time_millis=NOW + sequence)

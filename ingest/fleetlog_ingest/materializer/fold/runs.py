@@ -1,8 +1,8 @@
 """A run's life cycle, folded from its events.
 
     RunStarted   the first sets name, user, start time and parent (and the experiment, when nothing else of the run
-                 came before it); RESUME makes the run running again; other later ones, ANNOTATE
-                 among them, change nothing here
+                 came before it); RESUME makes the run running again; other later ones change nothing
+                 here, and ANNOTATE never does
     RunUpdated   sets name, state and end time, whatever they were
     RunFinished  sets state and end time, as often as it comes
     RunDeleted   hides, RunRestored shows
@@ -41,6 +41,9 @@ class Run:
 
 def started(run: Run | None, event: event_pb2.RunStarted, time: int, offset: int) -> Run:
     """After RunStarted. `time` is when it was made, as well as is known."""
+    if event.opening == event_pb2.RUN_OPENING_ANNOTATE:
+        # Whoever says something of a run does not start it: its own start may come yet.
+        return run or Run(experiment=event.experiment_id, start_time=event.start_time_millis or time, ver=offset)
     if run is None or not run.started:
         parent = event.parent_run_id
         before = Run(experiment=event.experiment_id) if run is None else run

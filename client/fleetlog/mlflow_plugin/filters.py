@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mlflow.utils.search_utils import SearchUtils
@@ -12,8 +13,9 @@ Clause = dict[str, Any]
 _GROUPS = {"metric": "metrics", "parameter": "params", "tag": "tags", "attribute": "attributes", "dataset": "datasets"}
 _HERE = "artifact_uri"
 """An attribute that the server does not know: it is derived from others."""
-_ATTRIBUTES = {"run_name": "name", "status": "state", "user_id": "user", "created": "start_time"}
-_NUMBERS = ("start_time", "end_time", "created")
+_ATTRIBUTES = {"run_name": "name", "status": "state", "user_id": "user"}
+_TIMES = ("start_time", "end_time")
+_STATES = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,27 @@ def run_order(items: Sequence[str] | None) -> list[str]:
 
 def _condition(clause: Clause) -> str:
     kind, operator, value = clause["type"], clause["comparator"].upper(), clause["value"]
-    name = _name(kind, clause["key"])
+    key = SearchUtils.translate_key_alias(clause["key"]) if kind == "attribute" else clause["key"]
+    name = _name(kind, key)
     if operator in ("IS NULL", "IS NOT NULL"):
         return f"{name} {operator}"
     if operator in ("IN", "NOT IN"):
         return f"{name} {operator} ({', '.join(_quoted(str(one)) for one in value)})"
-    number = kind == "metric" or (kind == "attribute" and clause["key"] in _NUMBERS)
-    return f"{name} {operator} {value if number else _quoted(str(value))}"
+    if kind == "attribute" and key in _TIMES:
+        return f"{name} {operator} {_moment(value)}"
+    if kind == "attribute" and key == "status" and operator in ("=", "!=") and value not in _STATES:
+        # Every run has a state, and none has this one.
+        return f"{name} IS {'NULL' if operator == '=' else 'NOT NULL'}"
+    return f"{name} {operator} {value if kind == 'metric' else _quoted(str(value))}"
+
+
+def _moment(millis: Any) -> str:
+    """Returns a time for the server, to which a small number by itself would be seconds."""
+    try:
+        moment = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=int(millis))
+    except (ValueError, OverflowError):
+        return str(millis)
+    return _quoted(moment.isoformat(timespec="milliseconds"))
 
 
 def _name(kind: str, key: str) -> str:

@@ -34,6 +34,7 @@ from mlflow.utils.validation import (
 )
 
 from fleetlog._events.items import Row
+from fleetlog._values.columns import pieces
 from fleetlog.mlflow_plugin.entities import dataset_message, location_of, run_entity, run_info, state_of
 from fleetlog.mlflow_plugin.errors import invalid, missing, translated
 from fleetlog.mlflow_plugin.experiments import FRESH_SECONDS, ExperimentStore
@@ -204,9 +205,11 @@ class RunStore(ExperimentStore):
             raise NotImplementedError("fleetlog does not keep logged models as inputs of runs yet")
         run = self._active(run_id)
         new = run.new_datasets(dataset_message(given) for given in datasets or ())
-        if new:
-            with translated():
-                self.writers.say(run, datasets_logged=event_pb2.DatasetsLogged(datasets=new))
+        with translated():
+            for piece in pieces(new, event_pb2.Dataset.ByteSize):
+                for first in range(0, len(piece), limits.DATASETS_PER_RUN):
+                    some = piece[first : first + limits.DATASETS_PER_RUN]
+                    self.writers.say(run, datasets_logged=event_pb2.DatasetsLogged(datasets=some))
         self.wrote()
 
     def record_logged_model(self, run_id: str, mlflow_model: Any) -> None:
@@ -251,26 +254,23 @@ class RunStore(ExperimentStore):
     def _rows(self, run: WrittenRun, metrics: Sequence[Metric]) -> list[Row]:
         """Returns the metrics as rows, one for each step and time that follow one another. MlflowException."""
         rows: list[Row] = []
-        keys: list[str] = []
-        values: list[float] = []
+        found: dict[str, float] = {}
         at: tuple[int, int] | None = None
-        one = len(metrics) == 1
+        right, writer, one = self._right_keys, run.writer, len(metrics) == 1
         for place, metric in enumerate(metrics):
             key, value, step, time = metric.key, metric.value, metric.step, metric.timestamp
-            plain = type(value) is float and type(step) is int and type(time) is int and key in self._right_keys
+            plain = type(value) is float and type(step) is int and type(time) is int and key in right
             if not (plain and 0 <= time <= limits.MAX_TIME_MILLIS and -_INT64 <= step < _INT64):
                 value, step, time = self._checked(metric, "" if one else f"metrics[{place}]")
-            if at != (step, time) or key in keys:
-                if at is not None and not (at == (step, time) and _is_there(keys, values, key, value)):
-                    rows.append(Row(run.writer, tuple(keys), values, *at))
-                    keys, values = [], []
-                elif at is not None:
+            if at is not None and (at != (step, time) or key in found):
+                if at == (step, time) and _same(found[key], value):
                     continue
-                at = (step, time)
-            keys.append(key)
-            values.append(value)
+                rows.append(Row(writer, tuple(found), list(found.values()), *at))
+                found = {}
+            at = (step, time)
+            found[key] = value
         if at is not None:
-            rows.append(Row(run.writer, tuple(keys), values, *at))
+            rows.append(Row(writer, tuple(found), list(found.values()), *at))
         return rows
 
     def _checked(self, metric: Metric, path: str) -> tuple[float, int, int]:
@@ -306,7 +306,6 @@ class RunStore(ExperimentStore):
 _ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
 
 
-def _is_there(keys: Sequence[str], values: Sequence[float], key: str, value: float) -> bool:
-    """True if the row has the point already."""
-    before = values[keys.index(key)] if key in keys else None
-    return before is not None and (before == value or (math.isnan(before) and math.isnan(value)))
+def _same(one: float, other: float) -> bool:
+    """True if they are the same number, NaN among them."""
+    return one == other or (math.isnan(one) and math.isnan(other))

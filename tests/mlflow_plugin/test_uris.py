@@ -8,9 +8,7 @@ from fleetlog.mlflow_plugin.uris import (
     ArtifactRoot,
     Place,
     artifact_root,
-    experiment_artifacts,
     place_of,
-    run_artifacts,
 )
 from fleetlog_core.errors import FleetlogError
 
@@ -49,13 +47,6 @@ def test_another_uri_is_refused_with_what_is_wrong(uri: str, reason: str, said: 
         place_of(uri)
     assert refused.value.reason == reason
     assert said in str(refused.value)
-
-
-def test_artifacts_of_a_run_lie_below_those_of_its_experiment() -> None:
-    assert experiment_artifacts(None, 3) == "fleetlog-artifacts:/3"
-    assert experiment_artifacts("mlflow-artifacts:/", 3) == "mlflow-artifacts:/3"
-    assert run_artifacts("s3://bucket/3?x=y", RUN) == f"s3://bucket/3/{RUN}/artifacts?x=y"
-    assert run_artifacts("fleetlog-artifacts:/3", RUN) == f"fleetlog-artifacts:/3/{RUN}/artifacts"
 
 
 def test_an_artifact_uri_tells_the_run_and_the_path_within_it() -> None:

@@ -25,9 +25,10 @@ from mlflow.entities import (
     RunTag,
 )
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+from mlflow.utils.uri import append_to_uri_path
 
 from fleetlog._values.params import from_param
-from fleetlog.mlflow_plugin.uris import experiment_artifacts, run_artifacts
+from fleetlog.mlflow_plugin.uris import ARTIFACT_SCHEME, FOLDER
 
 _STATES = {
     event_pb2.RUN_STATE_RUNNING: "RUNNING",
@@ -46,7 +47,14 @@ def state_of(status: int) -> event_pb2.RunState.ValueType:
 
 def location_of(experiment: experiment_pb2.Experiment, root: str | None) -> str:
     """Returns where the artifacts of an experiment are. `root`: the store's; None = on the server itself."""
-    return experiment.artifact_location or experiment_artifacts(root, experiment.experiment_id)
+    if experiment.artifact_location:
+        return experiment.artifact_location
+    return str(append_to_uri_path(root or f"{ARTIFACT_SCHEME}:/", str(experiment.experiment_id)))
+
+
+def run_artifacts(location: str, run_id: str) -> str:
+    """Returns where a run's artifacts are. `location`: its experiment's."""
+    return str(append_to_uri_path(location, run_id, FOLDER))
 
 
 def stage(deleted: bool) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.store.tracking.abstract_store import AbstractStore
 from mlflow.utils.async_logging.run_operations import RunOperations
+from mlflow.utils.uri import resolve_uri_if_local
 
 from fleetlog.mlflow_plugin.errors import translated
 from fleetlog.mlflow_plugin.histories import HistoryStore
@@ -31,7 +32,8 @@ class FleetlogStore(HistoryStore, AbstractStore):
         with translated():
             place = place_of(store_uri)
         served = (artifact_uri or "").startswith(SERVED_ARTIFACTS)
-        HistoryStore.__init__(self, place, artifact_uri, place.wait or ("applied" if served else "handed"))
+        root = resolve_uri_if_local(artifact_uri) if artifact_uri else None
+        HistoryStore.__init__(self, place, root, place.wait or ("applied" if served else "handed"))
         self._right_keys = set()
 
     def log_metric_async(self, run_id: str, metric: Metric) -> RunOperations:

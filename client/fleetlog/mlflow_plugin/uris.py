@@ -48,20 +48,6 @@ def place_of(uri: str | None) -> Place:
     return Place(parts.netloc or None, check_namespace(path), cast("Wait | None", wait))
 
 
-def run_artifacts(location: str, run_id: str) -> str:
-    """Returns where a run's artifacts are, given its experiment's location."""
-    head, mark, query = location.partition("?")
-    return f"{head.rstrip('/')}/{run_id}/{FOLDER}{mark}{query}"
-
-
-def experiment_artifacts(root: str | None, experiment_id: int) -> str:
-    """Returns where artifacts of an experiment are that has no location of its own. `root` None: here."""
-    if not root:
-        return f"{ARTIFACT_SCHEME}:/{experiment_id}"
-    head, mark, query = root.partition("?")
-    return f"{head.rstrip('/')}/{experiment_id}{mark}{query}"
-
-
 @dataclass(frozen=True, slots=True)
 class ArtifactRoot:
     """What an artifact URI names. `place` None: that of the tracking URI. `parts`: experiment, run, FOLDER and what

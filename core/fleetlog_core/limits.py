@@ -41,6 +41,8 @@ DATASET_LABEL_CHARACTERS = 250
 """What a dataset is read for, and of what kind its source is."""
 ARTIFACT_LOCATION_BYTES = 2_048
 """URI where somebody keeps an experiment's artifacts, UTF-8."""
+DATASET_TAG_CHARACTERS = 255
+"""Keys of tags of a dataset of a run."""
 DATASET_TAGS = 100
 """Tags of a dataset of a run."""
 DATASET_TEXT_BYTES = 65_536

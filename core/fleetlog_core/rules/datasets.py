@@ -6,7 +6,7 @@ from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
-from fleetlog_core.rules.names import check_label, check_tags
+from fleetlog_core.rules.names import check_label, check_text
 
 _LABELS = {
     "name": limits.DATASET_NAME_CHARACTERS, "digest": limits.DATASET_DIGEST_CHARACTERS,
@@ -15,7 +15,7 @@ _LABELS = {
 
 
 def check_dataset(dataset: event_pb2.Dataset, field: str) -> None:
-    """NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID, TEXT_TOO_LONG, OVER_LIMIT, and those of keys."""
+    """NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID, KEY_EMPTY, TEXT_TOO_LONG, OVER_LIMIT."""
     if not dataset.name.strip():
         raise InvalidArgument.of_field("NAME_EMPTY", f"{field}.name", "the name is empty; say what the data is called")
     for name, characters in _LABELS.items():
@@ -26,7 +26,11 @@ def check_dataset(dataset: event_pb2.Dataset, field: str) -> None:
             f"{field}.tags",
             f"{len(dataset.tags):,}, at most {limits.DATASET_TAGS}; keep the ones asked for",
         )
-    check_tags(dataset.tags, f"{field}.tags")
+    for key in dataset.tags:
+        if not key:
+            raise InvalidArgument.of_field("KEY_EMPTY", f"{field}.tags", "a key is empty; give it a name")
+        check_label(key, f"{field}.tags", limits.DATASET_TAG_CHARACTERS)
+        check_text(dataset.tags[key], f"{field}.tags[{shown(key)}]")
     for name in ("source", "schema", "profile"):
         text = getattr(dataset, name)
         if len(text.encode("utf-8", "surrogatepass")) > limits.DATASET_TEXT_BYTES:

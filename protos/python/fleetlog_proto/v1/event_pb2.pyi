@@ -592,7 +592,7 @@ class Dataset(_message.Message):
     """Its size, statistics and the like."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What the run says of the dataset: key (1 to 250 characters) to text (at most 16,384 bytes), at most 100."""
+        """What the run says of the dataset: key (1 to 255 characters) to text (at most 16,384 bytes), at most 100."""
 
     def __init__(
         self,

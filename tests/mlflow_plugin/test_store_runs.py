@@ -168,6 +168,11 @@ def test_what_is_not_there_is_missing_whatever_its_name(store: FleetlogStore) ->
     assert code(lambda: other.get_run(run_id)) == "RESOURCE_DOES_NOT_EXIST"
 
 
+def test_there_are_no_logged_models(store: FleetlogStore) -> None:
+    """MLflow asks for them whenever it lists the files of a run."""
+    assert list(store.search_logged_models(["0"], filter_string="name = 'x'", page_token=None)) == []
+
+
 def test_files_come_back_byte_for_byte(store: FleetlogStore, tmp_path: Path) -> None:
     run = started(store)
     tree = tmp_path / "tree" / "deep"

@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from fleetlog_core.ids import new_random_id, new_run_id
@@ -38,16 +39,18 @@ class RunWriters:
 
     def __init__(self, place: Place) -> None:
         self.place = place
+        self.pid = os.getpid()
+        """The process that they are of: connection and delivery are its own, and stay."""
         self._runs: dict[str, WrittenRun] = {}
         self._lock = threading.RLock()
         process_exit.deliver_at_exit()
 
-    @property
+    @cached_property
     def connection(self) -> Connection:
         """The process's connection to the server."""
         return connection_to(self.place.target)
 
-    @property
+    @cached_property
     def delivery(self) -> Delivery:
         """The process's delivery to the server."""
         return delivery_to(self.place.target)

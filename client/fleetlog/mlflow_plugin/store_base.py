@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 from fleetlog_core.ids import new_random_id
@@ -21,12 +22,16 @@ class StoreBase:
         self.place = place
         self.artifact_root = artifact_root
         self.wait = wait
+        self._writers: RunWriters | None = None
         self._experiments: dict[str, tuple[experiment_pb2.Experiment, float]] = {}
 
     @property
     def writers(self) -> RunWriters:
-        """The process's writers: looked up each time, since a forked child has others."""
-        return writers_of(self.place)
+        """The process's writers: a forked child has others."""
+        found = self._writers
+        if found is None or found.pid != os.getpid():
+            found = self._writers = writers_of(self.place)
+        return found
 
     def wrote(self) -> None:
         """Something was put: wait for as much as the store is to wait for."""

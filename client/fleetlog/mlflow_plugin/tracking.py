@@ -8,8 +8,10 @@ server`, whose processes share nothing, every write is waited for until it can b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
+from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking.abstract_store import AbstractStore
 from mlflow.utils.async_logging.run_operations import RunOperations
 from mlflow.utils.uri import resolve_uri_if_local
@@ -68,6 +70,10 @@ class FleetlogStore(HistoryStore, AbstractStore):
 
     def shut_down_async_logging(self) -> None:
         """MLflow calls it before a run ends, which waits by itself."""
+
+    def search_logged_models(self, experiment_ids: Sequence[str], *args: Any, **kwargs: Any) -> PagedList:
+        """Returns no logged models: none can be made here. MLflow asks for them whenever it lists files of a run."""
+        return PagedList([], None)
 
     def link_traces_to_run(self, trace_ids: list[str], run_id: str) -> None:
         """Traces are not kept: NotImplementedError."""

@@ -42,6 +42,7 @@ from fleetlog_ingest.gateway.uploads import Uploader
 from fleetlog_ingest.request_digests import check_same_request, digest_of_update
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
+_ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
 COMPLETING = 4
 """Threads beside those of uploads that put parts together."""
 Decided = tuple[experiment_pb2.Experiment, Mapping[Partition, int]]
@@ -266,17 +267,22 @@ def _changes(request: ingest_pb2.UpdateRunRequest, now_millis: int) -> list[even
     """The request as the events of a writer that opens the run beside the others, and says no more than this."""
     joined = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_JOIN)
     events = [event_pb2.Event(run_started=joined)]
-    updated = event_pb2.RunUpdated(
-        name=request.name if request.HasField("name") else None,
-        state=request.state,
-        end_time_millis=request.end_time_millis if request.HasField("end_time_millis") else None,
-    )
+    updated = event_pb2.RunUpdated(name=request.name if request.HasField("name") else None)
+    # What ends a run is said as its training code says it.
+    finished = request.state in _ENDED and (request.end_time_millis > 0 or not request.HasField("end_time_millis"))
+    if not finished:
+        updated.state = request.state
+        if request.HasField("end_time_millis"):
+            updated.end_time_millis = request.end_time_millis
     if updated.ByteSize():
         events.append(event_pb2.Event(run_updated=updated))
     if request.deleted_tags:
         events.append(event_pb2.Event(tags_deleted=event_pb2.TagsDeleted(keys=request.deleted_tags)))
     if request.tags:
         events.append(event_pb2.Event(tags_set=event_pb2.TagsSet(tags=request.tags)))
+    if finished:
+        ended = event_pb2.RunFinished(state=request.state, end_time_millis=request.end_time_millis)
+        events.append(event_pb2.Event(run_finished=ended))
     if request.HasField("deleted"):
         hidden, shown = event_pb2.RunDeleted(), event_pb2.RunRestored()
         events.append(event_pb2.Event(run_deleted=hidden) if request.deleted else event_pb2.Event(run_restored=shown))

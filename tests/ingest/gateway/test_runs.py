@@ -105,6 +105,13 @@ def _outside(path: Path) -> None:
                 grpc.StatusCode.INVALID_ARGUMENT,
                 why,
             )
+        for state, end, payload in (
+            (event_pb2.RUN_STATE_FINISHED, 5, "run_finished"),
+            (event_pb2.RUN_STATE_FINISHED, 0, "run_updated"),
+            (event_pb2.RUN_STATE_SCHEDULED, None, "run_updated"),
+        ):
+            update(ingest_pb2.UpdateRunRequest(run_id=RUN.hex(), state=state, end_time_millis=end), timeout=SECONDS)
+            assert [event.WhichOneof("payload") for event in logged(log)[-1].events] == ["run_started", payload]
     warehouse.close()
 
 

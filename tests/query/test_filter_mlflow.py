@@ -66,6 +66,7 @@ ROW = Row(
         ("params.model ILIKE 'c_n'", True),
         ("text(params.layers) < '4'", True),
         ("text(params.layers) = '10'", True),
+        ("'4' > text(params.layers)", True),
         ("text(params.layers) LIKE '1%'", True),
         ("text(params.nothing) IS NULL", True),
         # Keywords in any case; AND between expressions.

@@ -67,13 +67,13 @@ class _Planner:
         operator, operand, others = condition.operator, condition.operand, condition.others
         if operator == "null":
             return self._null(operand, negated)
+        if operator in _FLIPPED and isinstance(operand, tree.Number | tree.Text | tree.Duration | tree.Now):
+            operator, operand, others = _FLIPPED[operator], others[0], (operand,)
         if isinstance(operand, tree.AsText):
             key = self._calculator.text_key(operand)
             if operator in ("like", "ilike", "matches"):
                 return self._pattern(key, operator, others[0], condition.span, negated)
             return self._text(key, operator, others, condition.span, negated)
-        if operator in _FLIPPED and isinstance(operand, tree.Number | tree.Text | tree.Duration | tree.Now):
-            operator, operand, others = _FLIPPED[operator], others[0], (operand,)
         if isinstance(operand, tree.Field):
             key = self._calculator.key(operand)
             if operator in ("like", "ilike", "matches"):

@@ -20,15 +20,18 @@ def dataset_key(dataset: event_pb2.Dataset) -> str:
 
 
 def dataset_text(dataset: event_pb2.Dataset) -> str:
-    """All else that is said of it: a JSON object of texts, without the empty ones."""
-    said = {name: text for name in _DETAILS if (text := getattr(dataset, name))}
+    """All else that is said of it: a JSON object of texts and tags, without the empty ones."""
+    said: dict[str, object] = {name: text for name in _DETAILS if (text := getattr(dataset, name))}
+    if dataset.tags:
+        said["tags"] = dict(sorted(dataset.tags.items()))
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")) if said else ""
 
 
 def dataset_of(key: str, text: str) -> event_pb2.Dataset:
     """The dataset of a key and a text."""
-    parts = dict(zip(PARTS, key.split(SEPARATOR), strict=True))
-    return event_pb2.Dataset(**parts, **(json.loads(text) if text else {}))
+    name, digest, context = key.split(SEPARATOR)
+    said = json.loads(text) if text else {}
+    return event_pb2.Dataset(name=name, digest=digest, context=context, **said)
 
 
 def dataset_name(key: str) -> str:

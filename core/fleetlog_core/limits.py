@@ -7,6 +7,8 @@ KEY_CHARACTERS = 250
 """Keys of params, tags and metrics."""
 TEXT_BYTES = 16_384
 """Values of text params and tags, UTF-8."""
+EXPERIMENT_TEXT_BYTES = 80_000
+"""Values of an experiment's tags, UTF-8: 20,000 characters of any script."""
 RUN_NAME_CHARACTERS = 500
 USER_CHARACTERS = 200
 EXPERIMENT_NAME_CHARACTERS = 500
@@ -53,6 +55,12 @@ DATASET_NAME_CHARACTERS = 500
 DATASET_DIGEST_CHARACTERS = 200
 DATASET_LABEL_CHARACTERS = 250
 """What a dataset is read for, and of what kind its source is."""
+ARTIFACT_LOCATION_BYTES = 2_048
+"""URI where somebody keeps an experiment's artifacts, UTF-8."""
+DATASET_TAG_CHARACTERS = 255
+"""Keys of tags of a dataset of a run."""
+DATASET_TAGS = 100
+"""Tags of a dataset of a run."""
 DATASET_TEXT_BYTES = 65_536
 """Source, schema and profile of a dataset, each, UTF-8."""
 REASON_CHARACTERS = 64

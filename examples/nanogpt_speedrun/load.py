@@ -27,7 +27,7 @@ from typing import Any
 
 import fleetlog
 from fleetlog_core.ids import new_run_id
-from fleetlog_core.rules.events import check_tags
+from fleetlog_core.rules.names import check_tags
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from speedrun_log import RunLog, parse_log

@@ -14,7 +14,7 @@ from fleetlog_query.warehouse.versioned_cache import Kept
 DEFAULT_NAME = "Default"
 _SELECT = """
 SELECT experiment, name, tags, toUnixTimestamp64Milli(create_time) AS created,
-    toUnixTimestamp64Milli(update_time) AS changed, deleted
+    toUnixTimestamp64Milli(update_time) AS changed, deleted, artifact_location
 FROM experiments FINAL WHERE namespace = {namespace:String}"""
 _ALL = f"{_SELECT} ORDER BY experiment"
 _NAMED = f"{_SELECT} AND (name = {{name:String}} OR experiment = 0) ORDER BY experiment"
@@ -49,11 +49,12 @@ class Experiments:
                 create_time_millis=created,
                 update_time_millis=changed,
                 deleted=bool(deleted),
+                artifact_location=location,
             )
-            for number, created, changed, deleted, name, tags in zip(
+            for number, created, changed, deleted, name, tags, location in zip(
                 answer.array("experiment").tolist(), answer.array("created").tolist(),
                 answer.array("changed").tolist(), answer.array("deleted").tolist(),
-                answer.texts("name"), answer.texts("tags"), strict=True,
+                answer.texts("name"), answer.texts("tags"), answer.texts("artifact_location"), strict=True,
             )
         ]  # fmt: skip
         return _with_default(found)

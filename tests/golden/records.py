@@ -23,6 +23,7 @@ FOLDER = Path(__file__).parent
 DIGESTS, TABLE_DIGESTS = FOLDER / "tables.json", FOLDER / "tables_of_imports.json"
 DATASET_DIGESTS = FOLDER / "tables_of_datasets.json"
 REGISTRY_DIGESTS = FOLDER / "tables_of_registry.json"
+ANNOTATION_DIGESTS = FOLDER / "tables_of_annotations.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
 NOW = 1_700_000_000_000
 CONTENT = b"golden bytes"
@@ -202,6 +203,34 @@ def registry() -> dict[str, frame_pb2.ControlRecord]:
     return found
 
 
+def annotated() -> dict[str, frame_pb2.Frame]:
+    """What is said of a run from outside of its training code. It came after the others, too."""
+    started = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_ANNOTATE)
+    updated = event_pb2.RunUpdated(state=event_pb2.RUN_STATE_SCHEDULED, end_time_millis=0)
+    dataset = event_pb2.Dataset(name="hellaswag", context="eval", tags={"split": "validation"})
+    found = {
+        "run_annotated": event_pb2.Event(run_started=started),
+        "run_state_updated": event_pb2.Event(run_updated=updated),
+        "datasets_with_tags": event_pb2.Event(datasets_logged=event_pb2.DatasetsLogged(datasets=[dataset])),
+    }
+    frames = {}
+    for sequence, (name, event) in enumerate(found.items(), start=1):
+        event.sequence, event.observe_time_millis = sequence, NOW + sequence
+        frames[name] = frame_pb2.Frame(
+            namespace="golden", run_id=RUN, writer_id=PARENT, events=[event], ingest_time_millis=NOW
+        )
+    return frames
+
+
+def locations() -> dict[str, frame_pb2.ControlRecord]:
+    """An experiment whose artifacts are kept elsewhere. It came after the others, too."""
+    created = frame_pb2.ExperimentCreated(name="elsewhere", artifact_location="s3://bucket/elsewhere")
+    record = frame_pb2.ControlRecord(
+        namespace="golden", request_id=PARENT, ingest_time_millis=NOW, experiment_created=created
+    )
+    return {"experiment_created_elsewhere": record}
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -209,7 +238,7 @@ def _messages() -> dict[str, Message]:
         )
         for name, event in events().items()
     }
-    return {**frames, **controls(), **imports(), **datasets(), **registry()}
+    return {**frames, **controls(), **imports(), **datasets(), **registry(), **annotated(), **locations()}
 
 
 def shapes() -> dict[str, tuple[Message, bytes]]:
@@ -238,6 +267,12 @@ def stored_registry() -> list[tuple[str, bytes, bytes]]:
     return [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in registry()]
 
 
+def stored_annotations() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, what is said of a run from outside, and an experiment whose artifacts are elsewhere."""
+    control = [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in locations()]
+    return control + [(EVENTS, RUN, (FOLDER / f"{name}.bin").read_bytes()) for name in annotated()]
+
+
 def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:
     """A log of the stored bytes, one record each second."""
     log, ends = MemoryLog(), {EVENTS: 0, CONTROL: 0}
@@ -256,7 +291,7 @@ def main() -> None:
             path.write_bytes(message.SerializeToString(deterministic=True))
     stored = (
         (DIGESTS, stored_records()), (TABLE_DIGESTS, stored_imports()), (DATASET_DIGESTS, stored_datasets()),
-        (REGISTRY_DIGESTS, stored_registry()),
+        (REGISTRY_DIGESTS, stored_registry()), (ANNOTATION_DIGESTS, stored_annotations()),
     )  # fmt: skip
     for path, records in stored:
         if not path.exists():

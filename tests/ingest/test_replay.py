@@ -13,12 +13,14 @@ from fleetlog_core.warehouse.port import Coded, Statement
 from fleetlog_ingest import replay
 
 from tests.golden.records import (
+    ANNOTATION_DIGESTS,
     DATASET_DIGESTS,
     DIGESTS,
     REGISTRY_DIGESTS,
     TABLE_DIGESTS,
     digests_of,
     shapes,
+    stored_annotations,
     stored_datasets,
     stored_imports,
     stored_records,
@@ -41,6 +43,7 @@ def test_the_stored_records_fold_into_the_stored_tables() -> None:
         (TABLE_DIGESTS, stored_imports()),
         (DATASET_DIGESTS, stored_datasets()),
         (REGISTRY_DIGESTS, stored_registry()),
+        (ANNOTATION_DIGESTS, stored_annotations()),
     ):
         before, now = json.loads(path.read_text()), in_own_process(digests_of, records)
         # Tables that came later are empty of what there was before them.

@@ -53,6 +53,11 @@ def watch(run: Ending) -> None:
     """End the run with the process, unless `unwatch` comes before."""
     _open[run] = ""
     exit_codes.observe()
+    deliver_at_exit()
+
+
+def deliver_at_exit() -> None:
+    """Deliver what is pending before the process ends, whether or not it has an open run."""
     exit_signals.listen()
     if _forked_child or multiprocessing.parent_process() is not None:
         child_writes()

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.ids import parse_id
-from fleetlog_core.rules.events import check_tags
+from fleetlog_core.rules.names import check_tags
 from fleetlog_core.rules.registry import check_model_tags
 
 from fleetlog._values.params import SEPARATOR, to_tags

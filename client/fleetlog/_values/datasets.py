@@ -69,7 +69,10 @@ def to_dataset(
             if field.name == "name":
                 raise
             out.append(LeftOut(field.name, error.reason, str(error)))
-    return event_pb2.Dataset(**found), out
+    message = event_pb2.Dataset()
+    for name, value in found.items():
+        setattr(message, name, value)
+    return message, out
 
 
 def _is_empty(value: object) -> bool:

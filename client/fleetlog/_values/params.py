@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_core.rules.events import check_params, check_tags
-from fleetlog_core.rules.names import check_keys
+from fleetlog_core.rules.events import check_params
+from fleetlog_core.rules.names import check_keys, check_tags
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog._values.leaves import leaves

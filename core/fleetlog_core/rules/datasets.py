@@ -8,7 +8,7 @@ from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
-from fleetlog_core.rules.names import check_label
+from fleetlog_core.rules.names import check_label, check_text
 
 _LABELS = {
     "name": limits.DATASET_NAME_CHARACTERS, "digest": limits.DATASET_DIGEST_CHARACTERS,
@@ -17,8 +17,19 @@ _LABELS = {
 
 
 def check_dataset(dataset: event_pb2.Dataset, field: str) -> None:
-    """NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID, TEXT_TOO_LONG."""
+    """NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID, KEY_EMPTY, TEXT_TOO_LONG, OVER_LIMIT."""
     check_dataset_names({name: getattr(dataset, name) for name in _LABELS}, field)
+    if len(dataset.tags) > limits.DATASET_TAGS:
+        raise InvalidArgument.of_field(
+            "OVER_LIMIT",
+            f"{field}.tags",
+            f"{len(dataset.tags):,}, at most {limits.DATASET_TAGS}; keep the ones asked for",
+        )
+    for key in dataset.tags:
+        if not key:
+            raise InvalidArgument.of_field("KEY_EMPTY", f"{field}.tags", "a key is empty; give it a name")
+        check_label(key, f"{field}.tags", limits.DATASET_TAG_CHARACTERS)
+        check_text(dataset.tags[key], f"{field}.tags[{shown(key)}]")
     for name in ("source", "schema", "profile"):
         text = getattr(dataset, name)
         if len(text.encode("utf-8", "surrogatepass")) > limits.DATASET_TEXT_BYTES:

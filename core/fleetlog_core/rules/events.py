@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Sequence, Sized
 from itertools import accumulate
 
 from fleetlog_proto.v1 import event_pb2
@@ -13,11 +13,12 @@ from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.rules.datasets import check_dataset
 from fleetlog_core.rules.losses import is_reason
-from fleetlog_core.rules.names import check_key, check_keys, check_run_name, check_text, check_user, fits
+from fleetlog_core.rules.names import check_key, check_keys, check_run_name, check_tags, check_text, check_user, fits
 from fleetlog_core.rules.paths import check_artifact_path
 
 _INT64 = 1 << 63
 _ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
+_STATES = frozenset(event_pb2.RunState.values())
 
 Extent = Callable[[Sequence[int]], tuple[int, int]]
 
@@ -114,15 +115,6 @@ def check_params(params: Iterable[event_pb2.Param], field: str) -> None:
             check_text(text, f"{field}[{place}].text")
 
 
-def check_tags(tags: Mapping[str, str], field: str) -> None:
-    """Keys and texts."""
-    keys = list(tags)
-    check_keys(keys, lambda place: field)
-    for key in keys:
-        if not fits(text := tags[key]):
-            check_text(text, f"{field}[{shown(key)}]")
-
-
 def _run_started(event: event_pb2.Event, field: str) -> None:
     started = event.run_started
     check_run_name(started.name, f"{field}.name")
@@ -143,8 +135,17 @@ def _run_started(event: event_pb2.Event, field: str) -> None:
 
 
 def _run_updated(event: event_pb2.Event, field: str) -> None:
-    if event.run_updated.HasField("name"):
-        check_run_name(event.run_updated.name, f"{field}.name")
+    updated = event.run_updated
+    if updated.HasField("name"):
+        check_run_name(updated.name, f"{field}.name")
+    if updated.state not in _STATES:
+        raise InvalidArgument.of_field(
+            "STATE_INVALID",
+            f"{field}.state",
+            f"{_state(updated.state)} is no state; send RUNNING, SCHEDULED, FINISHED, FAILED or KILLED",
+        )
+    if updated.HasField("end_time_millis"):
+        _check_time(updated.end_time_millis, f"{field}.end_time_millis")
 
 
 def _run_finished(event: event_pb2.Event, field: str) -> None:

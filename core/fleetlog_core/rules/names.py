@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
@@ -77,14 +77,23 @@ def fits(text: str) -> bool:
     return len(text) * 4 <= limits.TEXT_BYTES
 
 
-def check_text(text: str, field: str) -> None:
+def check_text(text: str, field: str, text_bytes: int = limits.TEXT_BYTES) -> None:
     """The value of a tag or of a text param. TEXT_TOO_LONG."""
-    if not fits(text) and len(text.encode("utf-8", "surrogatepass")) > limits.TEXT_BYTES:
+    if not fits(text) and len(text.encode("utf-8", "surrogatepass")) > text_bytes:
         raise InvalidArgument.of_field(
             "TEXT_TOO_LONG",
             field,
-            f"{shown(text)} has more than {limits.TEXT_BYTES:,} bytes; log it as an artifact",
+            f"{shown(text)} has more than {text_bytes:,} bytes; log it as an artifact",
         )
+
+
+def check_tags(tags: Mapping[str, str], field: str, text_bytes: int = limits.TEXT_BYTES) -> None:
+    """Keys and texts."""
+    keys = list(tags)
+    check_keys(keys, lambda place: field)
+    for key in keys:
+        if not fits(text := tags[key]):
+            check_text(text, f"{field}[{shown(key)}]", text_bytes)
 
 
 def check_run_name(name: str, field: str) -> None:
@@ -105,6 +114,17 @@ def check_experiment_name(name: str, field: str = "name") -> None:
         )
     check_label(name, field, limits.EXPERIMENT_NAME_CHARACTERS)
     _check_seen("NAME_INVALID", name, field)
+
+
+def check_artifact_location(uri: str, field: str) -> None:
+    """Where somebody keeps an experiment's artifacts, may be empty. TEXT_TOO_LONG, NAME_INVALID."""
+    if len(uri.encode("utf-8", "surrogatepass")) > limits.ARTIFACT_LOCATION_BYTES:
+        raise InvalidArgument.of_field(
+            "TEXT_TOO_LONG",
+            field,
+            f"{shown(uri)} has more than {limits.ARTIFACT_LOCATION_BYTES:,} bytes; give a shorter URI",
+        )
+    check_label(uri, field, limits.ARTIFACT_LOCATION_BYTES)
 
 
 def check_label(name: str, field: str, limit: int) -> None:

@@ -35,7 +35,7 @@ WHERE namespace = {namespace:String} AND request_id = unhex({request:String})
 """
 _EXPERIMENT = """
 SELECT name, tags, toUnixTimestamp64Milli(create_time) AS created, toUnixTimestamp64Milli(update_time) AS changed,
-    deleted
+    deleted, artifact_location
 FROM experiments FINAL WHERE namespace = {namespace:String} AND experiment = {experiment:UInt32}
 """
 _KINDS: dict[str, type[FleetlogError]] = {
@@ -132,4 +132,5 @@ class Control:
             create_time_millis=int(answer.array("created")[0]),
             update_time_millis=int(answer.array("changed")[0]),
             deleted=bool(answer.array("deleted")[0]),
+            artifact_location=answer.texts("artifact_location")[0],
         )

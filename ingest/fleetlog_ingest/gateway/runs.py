@@ -19,6 +19,8 @@ SELECT run_id, experiment, state, deleted, ver FROM runs FINAL
 WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS} AND experiment IN (
     SELECT experiment FROM run_homes WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS})
 """
+_PAST_THE_END = (event_pb2.RUN_OPENING_RESUME, event_pb2.RUN_OPENING_ANNOTATE)
+"""Openings by which a writer that is new to it may write to a run that ended."""
 _WRITER = """
 SELECT ranges, request FROM writers FINAL
 WHERE namespace = {namespace:String} AND run_id = unhex({run:String}) AND writer_id = unhex({writer:String})
@@ -98,7 +100,7 @@ def opens(frame: frame_pb2.Frame) -> event_pb2.RunOpening.ValueType | None:
 
 
 def check_admitted(status: RunStatus, writer: WriterStatus | None, frame: frame_pb2.Frame) -> None:
-    """RUN_DELETED; RUN_FINISHED when the run ended, the writer is new to it and does not resume it.
+    """RUN_DELETED; RUN_FINISHED when the run ended, the writer is new to it, and neither resumes nor annotates it.
 
     A writer that was at work when the run ended may deliver what it still holds: nothing is lost by a rank that
     finishes early. And what the run has already is no write: its answer may have been lost.
@@ -113,7 +115,7 @@ def check_admitted(status: RunStatus, writer: WriterStatus | None, frame: frame_
             " goes on with it when it has ended",
         )
     event = frame.events[0]
-    if event.HasField("run_started") and event.run_started.opening == event_pb2.RUN_OPENING_RESUME:
+    if event.HasField("run_started") and event.run_started.opening in _PAST_THE_END:
         return
     if not status.is_open and writer is None:
         raise FailedPrecondition(

@@ -14,8 +14,13 @@ from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import EVENTS, EventLog, Partition
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.position import after, from_proto, to_proto
-from fleetlog_core.rules.events import check_tags
-from fleetlog_core.rules.names import check_experiment_name, check_key, check_namespace
+from fleetlog_core.rules.names import (
+    check_artifact_location,
+    check_experiment_name,
+    check_key,
+    check_namespace,
+    check_tags,
+)
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import ContextThreads
@@ -36,6 +41,7 @@ from fleetlog_ingest.gateway.upload_slots import UploadSlots
 from fleetlog_ingest.gateway.uploads import Uploader
 from fleetlog_ingest.request_digests import check_same_request, digest_of_update
 
+_ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
 COMPLETING = 4
 """Threads beside those of uploads that put parts together."""
 DecidedExperiment = tuple[experiment_pb2.Experiment, Mapping[Partition, int]]
@@ -135,7 +141,13 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         """See the proto."""
         check_experiment_name(request.name)
         _check_experiment_tags(request.tags)
-        intent = frame_pb2.ExperimentCreated(name=request.name, tags=request.tags, exist_ok=request.exist_ok)
+        check_artifact_location(request.artifact_location, "artifact_location")
+        intent = frame_pb2.ExperimentCreated(
+            name=request.name,
+            tags=request.tags,
+            exist_ok=request.exist_ok,
+            artifact_location=request.artifact_location,
+        )
         record = _intent(request.namespace, request.request_id, experiment_created=intent)
         experiment, position = await self._decide(record, context)
         return ingest_pb2.CreateExperimentResponse(experiment=experiment, position=to_proto(position))
@@ -243,7 +255,7 @@ def _check_experiment_tags(tags: Mapping[str, str], deleted: Sequence[str] = ())
             raise InvalidArgument.of_field(
                 "OVER_LIMIT", field, f"{count:,}, at most {limits.TAGS_PER_EVENT:,}; send several requests"
             )
-    check_tags(tags, "tags")
+    check_tags(tags, "tags", limits.EXPERIMENT_TEXT_BYTES)
     for place, key in enumerate(deleted):
         check_key(key, f"deleted_tags[{place}]", written=False)
 
@@ -252,19 +264,29 @@ def _changes(request: ingest_pb2.UpdateRunRequest, now_millis: int) -> list[even
     """The request as the events of a writer that opens the run beside the others, and says no more than this."""
     joined = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_JOIN)
     events = [event_pb2.Event(run_started=joined)]
-    if request.HasField("name"):
-        events.append(event_pb2.Event(run_updated=event_pb2.RunUpdated(name=request.name)))
+    updated = event_pb2.RunUpdated(name=request.name if request.HasField("name") else None)
+    # What ends a run is said as its training code says it.
+    finished = request.state in _ENDED and (request.end_time_millis > 0 or not request.HasField("end_time_millis"))
+    if not finished:
+        updated.state = request.state
+        if request.HasField("end_time_millis"):
+            updated.end_time_millis = request.end_time_millis
+    if updated.ByteSize():
+        events.append(event_pb2.Event(run_updated=updated))
     if request.deleted_tags:
         events.append(event_pb2.Event(tags_deleted=event_pb2.TagsDeleted(keys=request.deleted_tags)))
     if request.tags:
         events.append(event_pb2.Event(tags_set=event_pb2.TagsSet(tags=request.tags)))
-    if request.state != event_pb2.RUN_STATE_UNSPECIFIED:
-        events.append(event_pb2.Event(run_finished=event_pb2.RunFinished(state=request.state)))
+    if finished:
+        ended = event_pb2.RunFinished(state=request.state, end_time_millis=request.end_time_millis)
+        events.append(event_pb2.Event(run_finished=ended))
     if request.HasField("deleted"):
         hidden, shown = event_pb2.RunDeleted(), event_pb2.RunRestored()
         events.append(event_pb2.Event(run_deleted=hidden) if request.deleted else event_pb2.Event(run_restored=shown))
     if len(events) == 1:
-        raise InvalidArgument("NOTHING_TO_CHANGE", "the request changes nothing; give a name, tags, a state or deleted")
+        raise InvalidArgument(
+            "NOTHING_TO_CHANGE", "the request changes nothing; give a name, tags, a state, an end or deleted"
+        )
     for place, event in enumerate(events):
         event.sequence = place + 1
         event.observe_time_millis = now_millis

@@ -20,7 +20,7 @@ from fleetlog_query.column_cache.frame import Frame, Runs
 from fleetlog_query.column_cache.labels import Labels, Places
 from fleetlog_query.language.fields import ATTRIBUTES
 from fleetlog_query.language.order_key import OrderKey
-from fleetlog_query.language.values import EXACT, Key
+from fleetlog_query.language.values import EXACT, Key, TextOf
 from fleetlog_query.series.series_rows import Select
 
 Row = Sequence[Any]
@@ -46,6 +46,8 @@ def sources_of_order(keys: Sequence[OrderKey]) -> set[Source]:
         value = key.value
         if value == Key("attributes", "run_id"):
             continue
+        if isinstance(value, TextOf):
+            raise NotByColumns
         if isinstance(value, Key) and value.kind == "params":
             found |= {Source(value, is_text=False), Source(value, is_text=True)}
         elif _is_text(key) and isinstance(value, Key):
@@ -68,6 +70,9 @@ class ColumnOrder:
                 self._add_ids(key, 3 * place)
             elif _is_text(key) and isinstance(key.value, Key):
                 self._add(key, 3 * place, None, frame.texts(key.value, select))
+            elif isinstance(key.value, TextOf):
+                # Of params the columns have numbers first.
+                raise NotByColumns
             else:
                 found = numbers.numbers(key.value)
                 if isinstance(found, float):

@@ -84,6 +84,11 @@ class Builder(Transformer[Token, Any]):
         """The time of the search."""
         return tree.Now(span_of(parts[0]))
 
+    def as_text(self, parts: list[Token]) -> tree.AsText:
+        """A key as a text."""
+        field = cast(tree.Field, operand_of(parts[1]))
+        return tree.AsText(field, Span(span_of(parts[0]).start, field.span.end))
+
     def series(self, parts: list[Any]) -> tree.Series:
         """A function of a metric's points."""
         function = cast(tree.Function, parts[0].lower())

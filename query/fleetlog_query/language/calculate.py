@@ -93,6 +93,8 @@ class Calculator:
                 return Number(self.series(operand), "number")
             case tree.Arithmetic():
                 return self._arithmetic(operand)
+            case tree.AsText(_, span):
+                return self.refuse(span, "text() is a text: compare it with a text in quotes, or sort by it alone")
 
     def key(self, field: tree.Field) -> Key:
         """What a name means. FILTER_UNKNOWN_FIELD."""
@@ -104,6 +106,13 @@ class Calculator:
                 field.span, "a calculation needs spaces around - and /; a key with them is clearer in backticks"
             )
         return Key(*resolved)
+
+    def text_key(self, operand: tree.AsText) -> Key:
+        """Key that is to be read as a text. FILTER_TYPE, FILTER_UNKNOWN_FIELD."""
+        key = self.single(operand.field)
+        if key.kind == "metrics" or (key.kind == "attributes" and ATTRIBUTES[key.key] not in ("text", "id")):
+            self.refuse(operand.field.span, f"text() is of params, tags and texts, and {name_of(key)} is a number")
+        return key
 
     def single(self, field: tree.Field) -> Key:
         """As `key`, for a field that a run has once. FILTER_TYPE."""

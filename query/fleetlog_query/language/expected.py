@@ -12,7 +12,7 @@ from lark import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from fleetlog_query.language.complaint import either, filter_error
 
-FUNCTIONS = ("min", "max", "mean", "first", "last", "count", "at", "now")
+FUNCTIONS = ("min", "max", "mean", "first", "last", "count", "at", "now", "text")
 _PHRASES = {
     "OPERATOR": "a comparison such as = or <", "IN": "IN", "BETWEEN": "BETWEEN", "LIKE": "LIKE", "ILIKE": "ILIKE",
     "MATCHES": "MATCHES", "IS": "IS NULL", "NOT": "NOT", "_NULL": "NULL", "_AND": "AND", "_OR": "OR",

@@ -10,14 +10,14 @@ from fleetlog_query.language import tree
 from fleetlog_query.language.calculate import Calculator
 from fleetlog_query.language.complaint import filter_error
 from fleetlog_query.language.parse import parse_key
-from fleetlog_query.language.values import Computed, Key, Series, name_of, read_by
+from fleetlog_query.language.values import Computed, Key, Series, TextOf, name_of, read_by
 
 
 @dataclass(frozen=True, slots=True)
 class OrderKey:
-    """An attribute, the latest value of a key, a function of a metric's points or a calculation; and its way."""
+    """An attribute, the latest value of a key (also as a text), a function of points or a calculation; and its way."""
 
-    value: Key | Series | Computed
+    value: Key | TextOf | Series | Computed
     descending: bool
 
     def __str__(self) -> str:
@@ -41,6 +41,8 @@ class OrderKey:
     @property
     def of_numbers(self) -> bool:
         """Whether numbers come first that are not of attributes: of a metric, a param, a function or a calculation."""
+        if isinstance(self.value, TextOf):
+            return False
         return self.value.kind in ("metrics", "params") if isinstance(self.value, Key) else not self.of_attributes
 
 
@@ -54,6 +56,8 @@ def parse_order_key(text: str, field: str = "order_by", now_millis: float | None
     operand, calculator = parsed.operand, Calculator(field, now_millis)
     if isinstance(operand, tree.Field):
         return OrderKey(calculator.single(operand), parsed.descending)
+    if isinstance(operand, tree.AsText):
+        return OrderKey(TextOf(calculator.text_key(operand)), parsed.descending)
     value = 0.0 if isinstance(operand, tree.Text) else calculator.number(operand).value
     if isinstance(value, float):
         calculator.refuse(operand.span, "expected something of a run to sort by, such as metrics.val_loss")

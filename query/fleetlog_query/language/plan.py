@@ -20,8 +20,6 @@ from fleetlog_query.language.values import Key, name_of
 __all__ = ["AllOf", "AnyOf", "Leaf", "Plan", "plan_of", "reads_points"]
 _ORDERED = ("<", "<=", ">", ">=", "between")
 _FLIPPED: dict[Operator, Operator] = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_UNSEEN_STATES = {"SCHEDULED": -1.0}
-"""States that MLflow knows and no run here is in: they may be asked for, and find nothing."""
 
 
 def plan_of(text: str, now_millis: float | None = None) -> Plan | None:
@@ -71,6 +69,11 @@ class _Planner:
             return self._null(operand, negated)
         if operator in _FLIPPED and isinstance(operand, tree.Number | tree.Text | tree.Duration | tree.Now):
             operator, operand, others = _FLIPPED[operator], others[0], (operand,)
+        if isinstance(operand, tree.AsText):
+            key = self._calculator.text_key(operand)
+            if operator in ("like", "ilike", "matches"):
+                return self._pattern(key, operator, others[0], condition.span, negated)
+            return self._text(key, operator, others, condition.span, negated)
         if isinstance(operand, tree.Field):
             key = self._calculator.key(operand)
             if operator in ("like", "ilike", "matches"):
@@ -84,6 +87,8 @@ class _Planner:
     def _null(self, operand: Operand, negated: bool) -> Leaf:
         if isinstance(operand, tree.Field):
             return Leaf(self._calculator.key(operand), "null", (), False, negated)
+        if isinstance(operand, tree.AsText):
+            return Leaf(self._calculator.text_key(operand), "null", (), False, negated)
         if not isinstance(operand, tree.Series):
             self._refuse(operand.span, "IS NULL asks whether a run has a key: it follows a name or a metric's function")
         return Leaf(self._calculator.series(operand), "null", (), False, negated)
@@ -141,11 +146,9 @@ class _Planner:
 
     def _state(self, text: tree.Text) -> float:
         name = text.value.upper()
-        if name in STATES:
-            return float(STATES[name])
-        if name not in _UNSEEN_STATES:
+        if name not in STATES:
             self._refuse(text.span, f"expected one of {', '.join(STATES)}, found {shown(text.value)}")
-        return _UNSEEN_STATES[name]
+        return float(STATES[name])
 
     def _numeric(self, operator: Operator, operand: Operand, others: tuple[Operand, ...], negated: bool) -> Leaf:
         left = self._calculator.number(operand)

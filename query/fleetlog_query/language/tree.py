@@ -82,6 +82,14 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class AsText:
+    """text(params.x): a key whose values are texts, whatever they look like."""
+
+    field: Field
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Arithmetic:
     """A sum or a product: the first term, and what follows with its sign. Never nested but by parentheses."""
 
@@ -90,7 +98,7 @@ class Arithmetic:
     span: Span
 
 
-Operand = Field | Number | Text | Duration | Now | Series | Arithmetic
+Operand = Field | Number | Text | Duration | Now | Series | AsText | Arithmetic
 
 
 @dataclass(frozen=True, slots=True)

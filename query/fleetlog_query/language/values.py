@@ -29,6 +29,13 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
+class TextOf:
+    """A param, a tag or an attribute of text as a text: what runs are sorted by, numbers too."""
+
+    key: Key
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """Some points, by ranges that hold both their ends. Times are Unix milliseconds; rank -1 is a writer without one.
 
@@ -133,11 +140,13 @@ def number_of(value: float, whole: int | None) -> float:
     return value
 
 
-def read_by(value: Value | str) -> Iterator[Key | Series]:
+def read_by(value: Value | TextOf | str) -> Iterator[Key | Series]:
     """What is read for a value, from left to right; one thing as often as it is named."""
     if isinstance(value, Computed):
         yield from read_by(value.left)
         yield from read_by(value.right)
+    elif isinstance(value, TextOf):
+        yield value.key
     elif isinstance(value, Key | Series):
         yield value
 
@@ -159,12 +168,14 @@ def combine(sign: Sign, left: float, right: float) -> float:
 _PLAIN = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_./:-]*[A-Za-z0-9_])?")
 
 
-def name_of(value: Value | str) -> str:
+def name_of(value: Value | TextOf | str) -> str:
     """The value as a filter would say it; long keys are cut."""
     if isinstance(value, Key):
         return value.key if value.kind == "attributes" else f"{value.kind}.{_key(value.key)}"
     if isinstance(value, Series):
         return f"{value.function}(metrics.{_key(value.key)}{_where(value.window)})"
+    if isinstance(value, TextOf):
+        return f"text({name_of(value.key)})"
     if isinstance(value, Computed):
         return f"({name_of(value.left)} {value.sign} {name_of(value.right)})"
     if isinstance(value, Whole):

@@ -11,7 +11,7 @@ from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.language.conditions import Plan, leaves, reads
 from fleetlog_query.language.order_key import OrderKey
-from fleetlog_query.language.values import Key, Series
+from fleetlog_query.language.values import Key, Series, TextOf
 from fleetlog_query.runs.run_rows import RUN_COLUMNS
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.condition_sql import condition, kept_runs
@@ -119,6 +119,8 @@ def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement
         number, rows = "num", attrs_of(key.value.kind, key.value.key, query.scope, binds, superseded=True)
     elif isinstance(key.value, Series) and (extreme := extreme_of(key.value)) is not None:
         number, rows = extreme, f"{series_of(key.value.key, query.scope, binds)} AND n > nans"
+    elif isinstance(key.value, TextOf):
+        raise TypeError("texts have no numbers to be foremost by")
     else:
         among = kept_runs(query.plan, query.scope, binds) if key.reads_windows else ""
         number, rows = "v", f"FROM ({number_rows(key.value, query.scope, binds, among)}) WHERE 1"

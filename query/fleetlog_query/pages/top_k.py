@@ -17,7 +17,7 @@ from typing import TypeGuard
 
 from fleetlog_core.warehouse.port import Answer
 
-from fleetlog_query.language.values import EXACT, Computed, Key, Series
+from fleetlog_query.language.values import EXACT, Computed, Key, Series, TextOf
 from fleetlog_query.pages.latest_runs import Windows
 from fleetlog_query.pages.page import PageQuery, extreme_of, extremes_statement, foremost_statement, page_statement
 from fleetlog_query.runs.read_mask import ReadMask
@@ -101,7 +101,7 @@ class Foremost:
         return answer if answer.rows > query.size else None
 
 
-def _is_of_rows(value: Key | Series | Computed) -> TypeGuard[Key | Series]:
+def _is_of_rows(value: Key | TextOf | Series | Computed) -> TypeGuard[Key | Series]:
     """Whether a run's number is that of a row of its, so that the foremost rows tell the foremost runs."""
     return isinstance(value, Key) or (isinstance(value, Series) and extreme_of(value) is not None)
 

@@ -12,7 +12,7 @@ from fleetlog_query.runs.document_cache import DocumentCache
 from fleetlog_query.runs.ranges import RANGE_COLUMNS, ranges_of
 from fleetlog_query.runs.read_mask import ReadMask
 from fleetlog_query.runs.run_keys import read_run_keys
-from fleetlog_query.runs.run_rows import RUN_COLUMNS, runs_of
+from fleetlog_query.runs.run_rows import DELETE_COLUMN, RUN_COLUMNS, put_delete_times, runs_of
 from fleetlog_query.sql.as_of import AsOf, runs_source, summary_source
 from fleetlog_query.sql.binds import Binds
 
@@ -118,14 +118,20 @@ class Documents:
         binds = Binds()
         ids = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
         where = f"{ids} AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})"
+        columns = RUN_COLUMNS if as_of is not None else f"{RUN_COLUMNS}, {DELETE_COLUMN}"
         answer = self._warehouse.select(
             Statement(
-                f"SELECT {RUN_COLUMNS} FROM {runs_source(where, as_of, binds)} WHERE {where}",
+                f"SELECT {columns} FROM {runs_source(where, as_of, binds)} WHERE {where}",
                 binds.values,
             ),
             timeout_seconds=timeout_seconds,
         )
-        return {bytes.fromhex(run.run_id): run for run in runs_of(answer)} if answer.rows else {}
+        if not answer.rows:
+            return {}
+        runs = runs_of(answer)
+        if as_of is None:
+            put_delete_times(answer, runs)
+        return {bytes.fromhex(run.run_id): run for run in runs}
 
     def _summaries(
         self, namespace: str, runs: dict[bytes, run_pb2.Run], timeout_seconds: float, as_of: AsOf | None

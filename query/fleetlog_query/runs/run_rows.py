@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fleetlog_core.warehouse.port import Answer
 from fleetlog_proto.v1 import run_pb2
 
@@ -11,6 +13,9 @@ RUN_COLUMNS = (
     " toUnixTimestamp64Milli(end_time) AS end_millis, parent_run_id, deleted"
 )
 """What `runs_of` takes, as a SELECT list over `runs`."""
+
+DELETE_COLUMN = "toUnixTimestamp64Milli(delete_time) AS delete_millis"
+"""When a run was deleted: one more column that `put_delete_times` takes, of `runs` as it is now."""
 
 
 def runs_of(answer: Answer) -> list[run_pb2.Run]:
@@ -35,3 +40,10 @@ def runs_of(answer: Answer) -> list[run_pb2.Run]:
         )
         for run_id, experiment, state, start, end, parent, deleted, name, user in rows
     ]
+
+
+def put_delete_times(answer: Answer, runs: Iterable[run_pb2.Run]) -> None:
+    """Put when they were deleted into the runs of an answer with DELETE_COLUMN, in its order."""
+    for run, millis in zip(runs, answer.array("delete_millis").tolist(), strict=True):
+        if run.deleted and millis:
+            run.delete_time_millis = millis

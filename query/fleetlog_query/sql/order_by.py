@@ -14,7 +14,7 @@ from fleetlog_core.errors import InvalidArgument
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_query.language.order_key import OrderKey, parse_order_key
-from fleetlog_query.language.values import EXACT, Computed, Key, Series
+from fleetlog_query.language.values import EXACT, Computed, Key, Series, TextOf
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.scope import Scope, attribute_sql, attrs_of
 from fleetlog_query.sql.value_rows import computed_rows, expression, value_rows
@@ -67,7 +67,7 @@ def sort_columns(keys: Sequence[OrderKey]) -> list[SortColumn]:
 
 def _expressions(place: int, key: OrderKey) -> tuple[str, str, str]:
     """(number, text, class) of a key."""
-    value = key.value
+    value = key.value.key if isinstance(key.value, TextOf) else key.value
     if isinstance(value, Key) and value.kind == "attributes":
         sql, present, numeric = attribute_sql(value.key)
         if numeric:
@@ -81,7 +81,7 @@ def _expressions(place: int, key: OrderKey) -> tuple[str, str, str]:
     found, number, text, type_ = f"k{place}_there = 1", f"k{place}_num", f"k{place}_str", f"k{place}_type"
     if not isinstance(value, Key) or value.kind == "metrics":
         return _numbers(found, number)
-    if value.kind == "tags":
+    if value.kind == "tags" or isinstance(key.value, TextOf):
         return "0.", f"if({found}, {text}, '')", f"if({found}, 2, 3)"
     class_ = f"multiIf(NOT {found}, 3, NOT isNaN({number}), 0, {type_} = 4, 1, 2)"
     rest = exact_rest_sql(number, text, type_)
@@ -110,10 +110,11 @@ def joins(keys: Sequence[OrderKey], scope: Scope, binds: Binds, known: int = 0, 
     for place, key in enumerate(keys):
         if place < known or key.of_attributes:
             continue
-        if isinstance(key.value, Key):
-            columns, rows = ("num", "str", "type"), attrs_of(key.value.kind, key.value.key, scope, binds)
+        value = key.value.key if isinstance(key.value, TextOf) else key.value
+        if isinstance(value, Key):
+            columns, rows = ("num", "str", "type"), attrs_of(value.kind, value.key, scope, binds)
         else:
-            columns, rows = ("v", "''", "0"), f"FROM ({number_rows(key.value, scope, binds, among)})"
+            columns, rows = ("v", "''", "0"), f"FROM ({number_rows(value, scope, binds, among)})"
         number, text, type_ = columns
         parts.append(
             f"LEFT ANY JOIN (SELECT run_id AS k{place}_run, {number} AS k{place}_num, {text} AS k{place}_str,"

@@ -4,6 +4,7 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from fleetlog_core import limits
@@ -54,11 +55,18 @@ def finished(state: int, end: int = 0) -> event_pb2.Event:
     return event
 
 
+def updated(state: int, end: int = 0) -> event_pb2.Event:
+    event = Event()
+    event.run_updated.state = state  # type: ignore[assignment]
+    event.run_updated.end_time_millis = end
+    return event
+
+
 def params(*keys: str, text: str = "x") -> event_pb2.Event:
     return Event(params_logged=event_pb2.ParamsLogged(params=[event_pb2.Param(key=key, text=text) for key in keys]))
 
 
-def datasets(*names: str, **said: str) -> event_pb2.Event:
+def datasets(*names: str, **said: Any) -> event_pb2.Event:
     found = [event_pb2.Dataset(name=name, **said) for name in names]
     return Event(datasets_logged=event_pb2.DatasetsLogged(datasets=found))
 
@@ -126,6 +134,8 @@ def test_events_are_taken(event: event_pb2.Event, points: int) -> None:
         (started(params=[event_pb2.Param(key="k")]), "PARAM_WITHOUT_VALUE", ".run_started.params[0]", "has no value"),
         (started(params=[event_pb2.Param(key="k", whole=1)] * 2_001), "OVER_LIMIT", ".run_started.params", "2,0"),
         (Event(run_updated=event_pb2.RunUpdated(name="a\nb")), "NAME_INVALID", ".run_updated.name", r"'a\nb'"),
+        (updated(77), "STATE_INVALID", ".run_updated.state", "77 is no state; send RUNNING, SCHEDULED"),
+        (updated(2, LATEST + 1), "TIME_OUT_OF_RANGE", ".run_updated.end_time_millis", f"{LATEST + 1} is not"),
         (finished(0), "STATE_INVALID", ".run_finished.state", "UNSPECIFIED ends no run"),
         (finished(event_pb2.RUN_STATE_RUNNING), "STATE_INVALID", ".run_finished.state", "RUNNING ends no run"),
         (finished(77), "STATE_INVALID", ".run_finished.state", "77 ends no run"),
@@ -147,6 +157,10 @@ def test_events_are_taken(event: event_pb2.Event, points: int) -> None:
         (datasets("a", digest="x" * 201), "NAME_TOO_LONG", ".datasets_logged.datasets[0].digest", "at most 200"),
         (datasets("a", context="x\n"), "NAME_INVALID", ".datasets_logged.datasets[0].context", "control"),
         (datasets("a", source="é" * 32_769), "TEXT_TOO_LONG", ".datasets_logged.datasets[0].source", "65,536 bytes"),
+        (datasets("a", tags={"": "x"}), "KEY_EMPTY", ".datasets_logged.datasets[0].tags", "a key is empty"),
+        (datasets("a", tags={"x" * 256: ""}), "NAME_TOO_LONG", ".datasets_logged.datasets[0].tags", "at most 255"),
+        (datasets("a", tags={"k": "x" * 20_000}), "TEXT_TOO_LONG", ".datasets_logged.datasets[0].tags['k']", "16,384"),
+        (datasets("a", tags=TAGS_OVER), "OVER_LIMIT", ".datasets_logged.datasets[0].tags", "2,001, at most 100"),
         (datasets(*["a"] * 1_001), "OVER_LIMIT", ".datasets_logged.datasets", "1,001, at most 1,000"),
         (artifact("../x"), "ARTIFACT_PATH_INVALID", ".artifact_logged.path", "'../x'"),
         (artifact("%252e%252e%252fx"), "ARTIFACT_PATH_INVALID", ".artifact_logged.path", "%252e"),

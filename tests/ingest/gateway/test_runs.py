@@ -47,6 +47,8 @@ def _ended(path: Path) -> None:
         assert fate(gateway, frame(start(1), metrics(2, x=[(0, 1.0)]), finish(3))) == ""
         # The writer that was there may deliver what it still holds.
         assert fate(gateway, frame(metrics(4, x=[(1, 1.0)]))) == ""
+        # What is said of a run that ended needs no end of its end.
+        assert fate(gateway, frame(opening(event_pb2.RUN_OPENING_ANNOTATE), writer=b"a" * 16)) == ""
         assert fate(gateway, frame(opening(event_pb2.RUN_OPENING_RESUME), writer=STRANGER)) == ""
         drain(log, warehouse, path)
         assert fate(gateway, frame(metrics(2, x=[(2, 1.0)]), writer=b"t" * 16)) == ""
@@ -96,13 +98,20 @@ def _outside(path: Path) -> None:
             (ingest_pb2.UpdateRunRequest(run_id=RUN.hex()), "NOTHING_TO_CHANGE"),
             (ingest_pb2.UpdateRunRequest(run_id="../../etc", name="x"), "INVALID_ID"),
             (ingest_pb2.UpdateRunRequest(run_id=RUN.hex(), request_id=b"x", name="x"), "INVALID_ID"),
-            (ingest_pb2.UpdateRunRequest(run_id=RUN.hex(), state=event_pb2.RUN_STATE_RUNNING), "STATE_INVALID"),
+            (ingest_pb2.UpdateRunRequest(run_id=RUN.hex(), state=99), "STATE_INVALID"),  # type: ignore[arg-type]
             (ingest_pb2.UpdateRunRequest(run_id=RUN.hex(), tags={"a//b": ""}), "KEY_INVALID"),
         ):
             assert refusal(lambda wrong=wrong: update(wrong, timeout=SECONDS)) == (  # type: ignore[misc]
                 grpc.StatusCode.INVALID_ARGUMENT,
                 why,
             )
+        for state, end, payload in (
+            (event_pb2.RUN_STATE_FINISHED, 5, "run_finished"),
+            (event_pb2.RUN_STATE_FINISHED, 0, "run_updated"),
+            (event_pb2.RUN_STATE_SCHEDULED, None, "run_updated"),
+        ):
+            update(ingest_pb2.UpdateRunRequest(run_id=RUN.hex(), state=state, end_time_millis=end), timeout=SECONDS)
+            assert [event.WhichOneof("payload") for event in logged(log)[-1].events] == ["run_started", payload]
     warehouse.close()
 
 

@@ -7,7 +7,7 @@ from fleetlog_core.errors import InvalidArgument
 from fleetlog_query.language.order_key import parse_order_key
 from fleetlog_query.language.plan import plan_of
 from fleetlog_query.language.reference.evaluate import Row, matches
-from fleetlog_query.language.values import Key
+from fleetlog_query.language.values import Key, TextOf
 
 ROW = Row(
     attributes={
@@ -64,6 +64,11 @@ ROW = Row(
         ("tags.model LIKE 'SKLEARN%'", False),
         ("tags.`type` ILIKE '%Logistic%'", True),
         ("params.model ILIKE 'c_n'", True),
+        ("text(params.layers) < '4'", True),
+        ("text(params.layers) = '10'", True),
+        ("'4' > text(params.layers)", True),
+        ("text(params.layers) LIKE '1%'", True),
+        ("text(params.nothing) IS NULL", True),
         # Keywords in any case; AND between expressions.
         ("params.alpha = \"0.3\" and params.lambda = \"0.001\" and metrics.error <= 0.05", True),
         ("params.model like 'C%' And tags.type iLiKe '%ONE'", True),
@@ -117,9 +122,12 @@ def test_what_mlflow_can_say(text: str, expected: bool) -> None:
         ("start_time ASC", Key("attributes", "start_time"), False),
         ("attributes.Created", Key("attributes", "start_time"), False),
         ("attributes.`Run name` DESC", Key("attributes", "name"), True),
+        # MLflow's params are texts: its order of them is that of text().
+        ("text(params.depth) DESC", TextOf(Key("params", "depth")), True),
+        ("text(params.`model depth`)", TextOf(Key("params", "model depth")), False),
     ],
 )
-def test_what_mlflow_can_order_by(text: str, key: Key, descending: bool) -> None:
+def test_what_mlflow_can_order_by(text: str, key: Key | TextOf, descending: bool) -> None:
     parsed = parse_order_key(text)
     assert (parsed.value, parsed.descending) == (key, descending)
 
@@ -129,8 +137,12 @@ def test_what_mlflow_can_order_by(text: str, key: Key, descending: bool) -> None
     [
         ("attributes.artifact_uri = 'models:/mymodel/1'", "no URI"),
         ("attributes.lifecycle_stage = 'active'", "deleted runs"),
-        ("attributes.status = 'ACTIVE'", "expected one of RUNNING, FINISHED, FAILED, KILLED"),
+        ("attributes.status = 'ACTIVE'", "expected one of RUNNING, FINISHED, FAILED, KILLED, SCHEDULED"),
         ("datasets.source = 's3'", "there are name, digest, context"),
+        ("text(params.depth) = 3", "expected a text in quotes for params.depth"),
+        ("text(params.depth) + 1 = 3", "text\\(\\) is a text"),
+        ("text(metrics.loss) = '3'", "metrics.loss is a number"),
+        ("text(start_time) = '3'", "start_time is a number"),
         ("datasets.name < 3", "expected a text in quotes for datasets.name"),
     ],
 )

@@ -36,6 +36,7 @@ class Experiment:
     update_time: int = 0
     deleted: bool = False
     ver: int = 0
+    artifact_location: str = ""
 
 
 DEFAULT_EXPERIMENT = Experiment(0, DEFAULT_NAME)
@@ -149,7 +150,15 @@ def _create(
             return Outcome(True, taken.number), None
         return _taken(taken), None
     number = max(experiments) + 1
-    made = Experiment(number, created.name, dict(created.tags), create_time=time, update_time=time, ver=offset)
+    made = Experiment(
+        number,
+        created.name,
+        dict(created.tags),
+        create_time=time,
+        update_time=time,
+        ver=offset,
+        artifact_location=created.artifact_location,
+    )
     return Outcome(True, number), made
 
 
@@ -178,4 +187,5 @@ def _row_of(namespace: str, experiment: Experiment) -> Row:
         *times,
         int(experiment.deleted),
         experiment.ver,
+        experiment.artifact_location,
     )

@@ -207,12 +207,14 @@ class EventFold:
         elif kind == "datasets_logged":
             self._datasets(event.datasets_logged.datasets, run)
         elif kind == "run_updated":
-            self._change(runs.updated(run, event.run_updated, self._offset))
+            self._change(runs.updated(run, event.run_updated, self._time, self._offset))
         elif kind == "run_finished":
             self._change(runs.finished(run, event.run_finished, self._time, self._offset))
             self._look_at_clock()
         else:
-            self._change(runs.hidden(run, kind == "run_deleted", self._offset))
+            self._change(
+                runs.hidden(run, kind == "run_deleted", self._frame.ingest_time_millis or self._time, self._offset)
+            )
         return ""
 
     def _look_at_clock(self) -> None:

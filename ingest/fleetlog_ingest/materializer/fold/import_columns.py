@@ -207,6 +207,7 @@ def run_columns(found: ImportColumns, of: RunColumns) -> Columns:
         "parent_run_id": np.concatenate(found.parents),
         "deleted": np.zeros(found.runs, dtype=np.uint8),
         "started": np.ones(found.runs, dtype=np.uint8),
+        "delete_time": np.zeros(found.runs, dtype=np.int64),
         "ver": of.offsets.astype(np.uint64),
     }
 

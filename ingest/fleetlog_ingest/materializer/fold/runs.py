@@ -1,8 +1,9 @@
 """A run's life cycle, folded from its events.
 
     RunStarted   the first sets name, user, start time and parent (and the experiment, when nothing else of the run
-                 came before it); RESUME makes the run running again; other later ones change nothing here
-    RunUpdated   sets the name
+                 came before it); RESUME makes the run running again; other later ones change nothing
+                 here, and ANNOTATE never does
+    RunUpdated   sets name, state and end time, whatever they were
     RunFinished  sets state and end time, as often as it comes
     RunDeleted   hides, RunRestored shows
 
@@ -35,10 +36,14 @@ class Run:
     deleted: bool = False
     started: bool = False
     ver: int = 0
+    delete_time: int = 0
 
 
 def started(run: Run | None, event: event_pb2.RunStarted, time: int, offset: int) -> Run:
     """After RunStarted. `time` is when it was made, as well as is known."""
+    if event.opening == event_pb2.RUN_OPENING_ANNOTATE:
+        # Whoever says something of a run does not start it: its own start may come yet.
+        return run or Run(experiment=event.experiment_id, start_time=event.start_time_millis or time, ver=offset)
     if run is None or not run.started:
         parent = event.parent_run_id
         before = Run(experiment=event.experiment_id) if run is None else run
@@ -54,6 +59,7 @@ def started(run: Run | None, event: event_pb2.RunStarted, time: int, offset: int
             deleted=before.deleted,
             started=True,
             ver=offset,
+            delete_time=before.delete_time,
         )
     if event.opening == event_pb2.RUN_OPENING_RESUME:
         run = replace(run, state=int(event_pb2.RUN_STATE_RUNNING), end_time=0, ver=offset)
@@ -65,9 +71,22 @@ def unstarted(time: int, offset: int) -> Run:
     return Run(start_time=time, ver=offset)
 
 
-def updated(run: Run, event: event_pb2.RunUpdated, offset: int) -> Run:
+def updated(run: Run, event: event_pb2.RunUpdated, time: int, offset: int) -> Run:
     """After RunUpdated."""
-    return replace(run, name=event.name, ver=offset) if event.HasField("name") else run
+    if not (event.HasField("name") or event.state or event.HasField("end_time_millis")):
+        return run
+    end_time = run.end_time
+    if event.HasField("end_time_millis"):
+        end_time = event.end_time_millis
+    elif event.state:
+        end_time = time if event.state in _ENDED else 0
+    return replace(
+        run,
+        name=event.name if event.HasField("name") else run.name,
+        state=int(event.state) or run.state,
+        end_time=end_time,
+        ver=offset,
+    )
 
 
 def finished(run: Run, event: event_pb2.RunFinished, time: int, offset: int) -> Run:
@@ -76,6 +95,7 @@ def finished(run: Run, event: event_pb2.RunFinished, time: int, offset: int) -> 
     return replace(run, state=int(state), end_time=event.end_time_millis or time, ver=offset)
 
 
-def hidden(run: Run, deleted: bool, offset: int) -> Run:
-    """After RunDeleted (True) or RunRestored (False)."""
-    return replace(run, deleted=deleted, ver=offset)
+def hidden(run: Run, deleted: bool, time: int, offset: int) -> Run:
+    """After RunDeleted (True) or RunRestored (False). Of several deletions the time of the first stays."""
+    delete_time = (run.delete_time or time) if deleted else 0
+    return replace(run, deleted=deleted, delete_time=delete_time, ver=offset)

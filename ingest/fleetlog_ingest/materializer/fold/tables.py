@@ -74,6 +74,7 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "deleted": _u8,
         "started": _u8,
         "ver": _u64,
+        "delete_time": _i64,
     },
     "run_skews": {"namespace": coded, "experiment": _u32, "ahead": _i64, "behind": _i64},
     "artifacts": {
@@ -131,6 +132,7 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "update_time": _i64,
         "deleted": _u8,
         "ver": _u64,
+        "artifact_location": _text,
     },
     "outcomes": {
         "namespace": coded,

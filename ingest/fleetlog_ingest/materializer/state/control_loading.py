@@ -56,13 +56,13 @@ def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, 
     rows = warehouse.select(
         Statement(
             "SELECT experiment, name, tags, toUnixTimestamp64Milli(create_time) AS create_ms,"
-            " toUnixTimestamp64Milli(update_time) AS update_ms, deleted, ver"
+            " toUnixTimestamp64Milli(update_time) AS update_ms, deleted, ver, artifact_location"
             " FROM experiments FINAL WHERE namespace = {namespace:String}",
             {"namespace": namespace},
         )
     )
     found: dict[int, Experiment] = {}
-    names, tags = rows.texts("name"), rows.texts("tags")
+    names, tags, locations = rows.texts("name"), rows.texts("tags"), rows.texts("artifact_location")
     columns = zip(
         *(rows.array(name).tolist() for name in ("experiment", "create_ms", "update_ms", "deleted", "ver")), strict=True
     )
@@ -70,7 +70,14 @@ def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, 
         if ver >= first:
             raise BatchIsIn
         found[number] = Experiment(
-            number, names[place], json.loads(tags[place]), create_time, update_time, bool(deleted), ver
+            number,
+            names[place],
+            json.loads(tags[place]),
+            create_time,
+            update_time,
+            bool(deleted),
+            ver,
+            locations[place],
         )
     return found
 

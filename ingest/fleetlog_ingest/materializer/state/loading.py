@@ -115,7 +115,8 @@ class StateStore:
             rows = self._warehouse.select(
                 Statement(
                     "SELECT run_id, experiment, name, user, state, toUnixTimestamp64Milli(start_time) AS start_ms,"
-                    " toUnixTimestamp64Milli(end_time) AS end_ms, parent_run_id, deleted, started, ver"
+                    " toUnixTimestamp64Milli(end_time) AS end_ms, parent_run_id, deleted, started, ver,"
+                    " toUnixTimestamp64Milli(delete_time) AS delete_ms"
                     " FROM runs FINAL WHERE namespace = {namespace:String} AND experiment IN (SELECT experiment"
                     f" FROM run_homes WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS})"
                     f" AND run_id {AMONG_IDS}",
@@ -127,7 +128,7 @@ class StateStore:
                 continue
             numbers = {
                 name: rows.array(name).tolist()
-                for name in ("experiment", "state", "start_ms", "end_ms", "deleted", "started", "ver")
+                for name in ("experiment", "state", "start_ms", "end_ms", "deleted", "started", "ver", "delete_ms")
             }
             names, users = rows.texts("name"), rows.texts("user")
             parents = [parent.tobytes() for parent in rows.array("parent_run_id")]
@@ -144,6 +145,7 @@ class StateStore:
                     deleted=bool(numbers["deleted"][place]),
                     started=bool(numbers["started"][place]),
                     ver=numbers["ver"][place],
+                    delete_time=numbers["delete_ms"][place],
                 )
                 self._writers[key] = {}
             self._load_writers(namespace, ids, first)

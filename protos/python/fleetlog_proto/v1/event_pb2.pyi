@@ -35,6 +35,8 @@ class _RunOpeningEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunOpening
     """One more writer beside others (another rank, a forked process). The run may or may not be there yet."""
     RUN_OPENING_RESUME: _RunOpening.ValueType  # 3
     """The run may have ended and goes on from here: its state becomes running again."""
+    RUN_OPENING_ANNOTATE: _RunOpening.ValueType  # 4
+    """One more writer, whatever the state of the run, which stays: for what is said of a run after its end."""
 
 class RunOpening(_RunOpening, metaclass=_RunOpeningEnumTypeWrapper):
     """Why a writer opens a run."""
@@ -47,6 +49,8 @@ RUN_OPENING_JOIN: RunOpening.ValueType  # 2
 """One more writer beside others (another rank, a forked process). The run may or may not be there yet."""
 RUN_OPENING_RESUME: RunOpening.ValueType  # 3
 """The run may have ended and goes on from here: its state becomes running again."""
+RUN_OPENING_ANNOTATE: RunOpening.ValueType  # 4
+"""One more writer, whatever the state of the run, which stays: for what is said of a run after its end."""
 Global___RunOpening: _TypeAlias = RunOpening  # noqa: Y015
 
 class _RunState:
@@ -65,6 +69,8 @@ class _RunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunState.Val
     """Ended by an error."""
     RUN_STATE_KILLED: _RunState.ValueType  # 4
     """Ended from outside: a signal or an operator."""
+    RUN_STATE_SCHEDULED: _RunState.ValueType  # 5
+    """Waits to be run."""
 
 class RunState(_RunState, metaclass=_RunStateEnumTypeWrapper):
     """A run's life cycle."""
@@ -79,6 +85,8 @@ RUN_STATE_FAILED: RunState.ValueType  # 3
 """Ended by an error."""
 RUN_STATE_KILLED: RunState.ValueType  # 4
 """Ended from outside: a signal or an operator."""
+RUN_STATE_SCHEDULED: RunState.ValueType  # 5
+"""Waits to be run."""
 Global___RunState: _TypeAlias = RunState  # noqa: Y015
 
 @_typing.final
@@ -282,19 +290,34 @@ class RunUpdated(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    END_TIME_MILLIS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """New display name, 1 to 500 characters."""
+    state: Global___RunState.ValueType
+    """New state, whatever it was before; UNSPECIFIED = unchanged. RUNNING and SCHEDULED have no end unless
+    end_time_millis says one.
+    """
+    end_time_millis: _builtins.int
+    """New end, Unix milliseconds; 0 = none; absent = unchanged, or observe_time_millis with a state that ends the run."""
     def __init__(
         self,
         *,
         name: _builtins.str | None = ...,
+        state: Global___RunState.ValueType = ...,
+        end_time_millis: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_end_time_millis", b"_end_time_millis", "_name", b"_name", "end_time_millis", b"end_time_millis", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_time_millis", b"_end_time_millis", "_name", b"_name", "end_time_millis", b"end_time_millis", "name", b"name", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__end_time_millis: _TypeAlias = _typing.Literal["end_time_millis"]  # noqa: Y015
+    _WhichOneofArgType__end_time_millis: _TypeAlias = _typing.Literal["_end_time_millis", b"_end_time_millis"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end_time_millis) -> _WhichOneofReturnType__end_time_millis | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
 
 Global___RunUpdated: _TypeAlias = RunUpdated  # noqa: Y015
@@ -525,6 +548,26 @@ class Dataset(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class TagsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
@@ -532,6 +575,7 @@ class Dataset(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     SCHEMA_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 500 characters."""
     digest: _builtins.str
@@ -546,6 +590,10 @@ class Dataset(_message.Message):
     """Its columns and their types, or the like."""
     profile: _builtins.str
     """Its size, statistics and the like."""
+    @_builtins.property
+    def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the run says of the dataset: key (1 to 255 characters) to text (at most 16,384 bytes), at most 100."""
+
     def __init__(
         self,
         *,
@@ -556,10 +604,11 @@ class Dataset(_message.Message):
         source: _builtins.str = ...,
         schema: _builtins.str = ...,
         profile: _builtins.str = ...,
+        tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "digest", b"digest", "name", b"name", "profile", b"profile", "schema", b"schema", "source", b"source", "source_type", b"source_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "digest", b"digest", "name", b"name", "profile", b"profile", "schema", b"schema", "source", b"source", "source_type", b"source_type", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

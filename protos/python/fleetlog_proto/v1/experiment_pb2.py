@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66leetlog/v1/experiment.proto\x12\x0b\x66leetlog.v1\"\xd8\x01\n\nExperiment\x12\x15\n\rexperiment_id\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12/\n\x04tags\x18\x03 \x03(\x0b\x32!.fleetlog.v1.Experiment.TagsEntry\x12\x1a\n\x12\x63reate_time_millis\x18\x04 \x01(\x03\x12\x1a\n\x12update_time_millis\x18\x05 \x01(\x03\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x66leetlog/v1/experiment.proto\x12\x0b\x66leetlog.v1\"\xf3\x01\n\nExperiment\x12\x15\n\rexperiment_id\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12/\n\x04tags\x18\x03 \x03(\x0b\x32!.fleetlog.v1.Experiment.TagsEntry\x12\x1a\n\x12\x63reate_time_millis\x18\x04 \x01(\x03\x12\x1a\n\x12update_time_millis\x18\x05 \x01(\x03\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\x12\x19\n\x11\x61rtifact_location\x18\x07 \x01(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPERIMENT_TAGSENTRY']._loaded_options = None
   _globals['_EXPERIMENT_TAGSENTRY']._serialized_options = b'8\001'
   _globals['_EXPERIMENT']._serialized_start=46
-  _globals['_EXPERIMENT']._serialized_end=262
-  _globals['_EXPERIMENT_TAGSENTRY']._serialized_start=219
-  _globals['_EXPERIMENT_TAGSENTRY']._serialized_end=262
+  _globals['_EXPERIMENT']._serialized_end=289
+  _globals['_EXPERIMENT_TAGSENTRY']._serialized_start=246
+  _globals['_EXPERIMENT_TAGSENTRY']._serialized_end=289
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,7 @@ class Experiment(_message.Message):
     CREATE_TIME_MILLIS_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_MILLIS_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
+    ARTIFACT_LOCATION_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.int
     """Number within the namespace. 0 is "Default"."""
     name: _builtins.str
@@ -60,6 +61,8 @@ class Experiment(_message.Message):
     """Last change, Unix milliseconds."""
     deleted: _builtins.bool
     """True when it is hidden from searches."""
+    artifact_location: _builtins.str
+    """Where artifacts of its runs are kept by whoever keeps them elsewhere than here: a URI, or empty."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Tags."""
@@ -73,10 +76,11 @@ class Experiment(_message.Message):
         create_time_millis: _builtins.int = ...,
         update_time_millis: _builtins.int = ...,
         deleted: _builtins.bool = ...,
+        artifact_location: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time_millis", b"create_time_millis", "deleted", b"deleted", "experiment_id", b"experiment_id", "name", b"name", "tags", b"tags", "update_time_millis", b"update_time_millis"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_location", b"artifact_location", "create_time_millis", b"create_time_millis", "deleted", b"deleted", "experiment_id", b"experiment_id", "name", b"name", "tags", b"tags", "update_time_millis", b"update_time_millis"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

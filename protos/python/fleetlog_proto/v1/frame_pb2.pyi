@@ -233,12 +233,15 @@ class ExperimentCreated(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     EXIST_OK_FIELD_NUMBER: _builtins.int
+    ARTIFACT_LOCATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 500 characters, unique in the namespace, also among deleted experiments."""
     exist_ok: _builtins.bool
     """When the name is taken by an experiment that is not deleted: true = the outcome is that experiment,
     false = refused as ALREADY_EXISTS.
     """
+    artifact_location: _builtins.str
+    """Where artifacts are kept by whoever keeps them elsewhere: a URI of at most 2,048 bytes, or empty."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Tags of the experiment."""
@@ -249,10 +252,11 @@ class ExperimentCreated(_message.Message):
         name: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         exist_ok: _builtins.bool = ...,
+        artifact_location: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exist_ok", b"exist_ok", "name", b"name", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_location", b"artifact_location", "exist_ok", b"exist_ok", "name", b"name", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -253,6 +253,7 @@ class UpdateRunRequest(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     DELETED_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    END_TIME_MILLIS_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     run_id: _builtins.str
@@ -262,9 +263,11 @@ class UpdateRunRequest(_message.Message):
     name: _builtins.str
     """New display name; absent = unchanged."""
     state: _event_pb2.RunState.ValueType
-    """New state: FINISHED, FAILED or KILLED; UNSPECIFIED = unchanged."""
+    """New state; UNSPECIFIED = unchanged. RUNNING and SCHEDULED take the end away."""
     deleted: _builtins.bool
     """True hides the run, false brings it back; absent = unchanged."""
+    end_time_millis: _builtins.int
+    """New end, Unix milliseconds; 0 = none; absent = unchanged, or now with a state that ends the run."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Tags to set."""
@@ -291,17 +294,22 @@ class UpdateRunRequest(_message.Message):
         state: _event_pb2.RunState.ValueType = ...,
         deleted: _builtins.bool | None = ...,
         at_least: _position_pb2.Position | None = ...,
+        end_time_millis: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_deleted", b"_deleted", "_name", b"_name", "at_least", b"at_least", "deleted", b"deleted", "name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_deleted", b"_deleted", "_end_time_millis", b"_end_time_millis", "_name", b"_name", "at_least", b"at_least", "deleted", b"deleted", "end_time_millis", b"end_time_millis", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deleted", b"_deleted", "_name", b"_name", "at_least", b"at_least", "deleted", b"deleted", "deleted_tags", b"deleted_tags", "name", b"name", "namespace", b"namespace", "request_id", b"request_id", "run_id", b"run_id", "state", b"state", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deleted", b"_deleted", "_end_time_millis", b"_end_time_millis", "_name", b"_name", "at_least", b"at_least", "deleted", b"deleted", "deleted_tags", b"deleted_tags", "end_time_millis", b"end_time_millis", "name", b"name", "namespace", b"namespace", "request_id", b"request_id", "run_id", b"run_id", "state", b"state", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__deleted: _TypeAlias = _typing.Literal["deleted"]  # noqa: Y015
     _WhichOneofArgType__deleted: _TypeAlias = _typing.Literal["_deleted", b"_deleted"]  # noqa: Y015
+    _WhichOneofReturnType__end_time_millis: _TypeAlias = _typing.Literal["end_time_millis"]  # noqa: Y015
+    _WhichOneofArgType__end_time_millis: _TypeAlias = _typing.Literal["_end_time_millis", b"_end_time_millis"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__deleted) -> _WhichOneofReturnType__deleted | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__end_time_millis) -> _WhichOneofReturnType__end_time_millis | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
 
@@ -362,6 +370,7 @@ class CreateExperimentRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     EXIST_OK_FIELD_NUMBER: _builtins.int
+    ARTIFACT_LOCATION_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     request_id: _builtins.bytes
@@ -370,6 +379,8 @@ class CreateExperimentRequest(_message.Message):
     """1 to 500 characters."""
     exist_ok: _builtins.bool
     """True: answer with the experiment of that name if there is one."""
+    artifact_location: _builtins.str
+    """As ExperimentCreated.artifact_location."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Tags of the experiment."""
@@ -382,10 +393,11 @@ class CreateExperimentRequest(_message.Message):
         name: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         exist_ok: _builtins.bool = ...,
+        artifact_location: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exist_ok", b"exist_ok", "name", b"name", "namespace", b"namespace", "request_id", b"request_id", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_location", b"artifact_location", "exist_ok", b"exist_ok", "name", b"name", "namespace", b"namespace", "request_id", b"request_id", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -46,7 +46,7 @@ class IngestServiceStub:
 
     Runs that are deleted take nothing: FAILED_PRECONDITION RUN_DELETED, on streams that are open within 10 seconds. Of
     a run that ended only those writers are taken that wrote to it before (a rank may finish early), and those that
-    open it with RESUME; others get FAILED_PRECONDITION RUN_FINISHED, however they open it. A frame that the run has
+    open it with RESUME or ANNOTATE; others get FAILED_PRECONDITION RUN_FINISHED, however they open it. A frame that the run has
     already is answered as durable in any case.
 
     A refused event or frame leaves the stream open. On UNAVAILABLE, DEADLINE_EXCEEDED, ABORTED or
@@ -124,7 +124,7 @@ class IngestServiceAsyncStub(IngestServiceStub):
 
     Runs that are deleted take nothing: FAILED_PRECONDITION RUN_DELETED, on streams that are open within 10 seconds. Of
     a run that ended only those writers are taken that wrote to it before (a rank may finish early), and those that
-    open it with RESUME; others get FAILED_PRECONDITION RUN_FINISHED, however they open it. A frame that the run has
+    open it with RESUME or ANNOTATE; others get FAILED_PRECONDITION RUN_FINISHED, however they open it. A frame that the run has
     already is answered as durable in any case.
 
     A refused event or frame leaves the stream open. On UNAVAILABLE, DEADLINE_EXCEEDED, ABORTED or
@@ -205,7 +205,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Runs that are deleted take nothing: FAILED_PRECONDITION RUN_DELETED, on streams that are open within 10 seconds. Of
         a run that ended only those writers are taken that wrote to it before (a rank may finish early), and those that
-        open it with RESUME; others get FAILED_PRECONDITION RUN_FINISHED, however they open it. A frame that the run has
+        open it with RESUME or ANNOTATE; others get FAILED_PRECONDITION RUN_FINISHED, however they open it. A frame that the run has
         already is answered as durable in any case.
 
         A refused event or frame leaves the stream open. On UNAVAILABLE, DEADLINE_EXCEEDED, ABORTED or

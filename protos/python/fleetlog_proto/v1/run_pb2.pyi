@@ -59,6 +59,7 @@ class Run(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     PROBLEMS_FIELD_NUMBER: _builtins.int
     DATASETS_FIELD_NUMBER: _builtins.int
+    DELETE_TIME_MILLIS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """32 hexadecimal digits. Always filled."""
     experiment_id: _builtins.int
@@ -77,6 +78,10 @@ class Run(_message.Message):
     """The run it is part of: 32 hexadecimal digits, or empty."""
     deleted: _builtins.bool
     """True when it is hidden from searches."""
+    delete_time_millis: _builtins.int
+    """When it was deleted, by the gateway's clock, Unix milliseconds; absent when it is not deleted. Filled by GetRun
+    and GetRuns only, without as_of.
+    """
     @_builtins.property
     def params(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Param]:
         """Params by key."""
@@ -114,13 +119,19 @@ class Run(_message.Message):
         metrics: _abc.Iterable[Global___MetricSummary] | None = ...,
         problems: _abc.Iterable[Global___Problem] | None = ...,
         datasets: _abc.Iterable[_event_pb2.Dataset] | None = ...,
+        delete_time_millis: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_end_time_millis", b"_end_time_millis", "end_time_millis", b"end_time_millis"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delete_time_millis", b"_delete_time_millis", "_end_time_millis", b"_end_time_millis", "delete_time_millis", b"delete_time_millis", "end_time_millis", b"end_time_millis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_time_millis", b"_end_time_millis", "datasets", b"datasets", "deleted", b"deleted", "end_time_millis", b"end_time_millis", "experiment_id", b"experiment_id", "metrics", b"metrics", "name", b"name", "params", b"params", "parent_run_id", b"parent_run_id", "problems", b"problems", "run_id", b"run_id", "start_time_millis", b"start_time_millis", "state", b"state", "tags", b"tags", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delete_time_millis", b"_delete_time_millis", "_end_time_millis", b"_end_time_millis", "datasets", b"datasets", "delete_time_millis", b"delete_time_millis", "deleted", b"deleted", "end_time_millis", b"end_time_millis", "experiment_id", b"experiment_id", "metrics", b"metrics", "name", b"name", "params", b"params", "parent_run_id", b"parent_run_id", "problems", b"problems", "run_id", b"run_id", "start_time_millis", b"start_time_millis", "state", b"state", "tags", b"tags", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__delete_time_millis: _TypeAlias = _typing.Literal["delete_time_millis"]  # noqa: Y015
+    _WhichOneofArgType__delete_time_millis: _TypeAlias = _typing.Literal["_delete_time_millis", b"_delete_time_millis"]  # noqa: Y015
     _WhichOneofReturnType__end_time_millis: _TypeAlias = _typing.Literal["end_time_millis"]  # noqa: Y015
     _WhichOneofArgType__end_time_millis: _TypeAlias = _typing.Literal["_end_time_millis", b"_end_time_millis"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__delete_time_millis) -> _WhichOneofReturnType__delete_time_millis | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__end_time_millis) -> _WhichOneofReturnType__end_time_millis | None: ...
 
 Global___Run: _TypeAlias = Run  # noqa: Y015

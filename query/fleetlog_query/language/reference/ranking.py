@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from fleetlog_query.language.fields import ATTRIBUTES
 from fleetlog_query.language.order_key import OrderKey
 from fleetlog_query.language.reference.evaluate import WHOLE, Row, number_of, text_of
-from fleetlog_query.language.values import EXACT, Key
+from fleetlog_query.language.values import EXACT, Key, TextOf
 
 
 def ranked(rows: Mapping[str, Row], keys: Sequence[OrderKey]) -> list[str]:
@@ -26,10 +26,11 @@ def ranked(rows: Mapping[str, Row], keys: Sequence[OrderKey]) -> list[str]:
 
 def place_of(key: OrderKey, row: Row) -> tuple[int, float, str]:
     """(class, number, text): 0 number, 1 NaN, 2 text, 3 missing. What the statements sort by, too."""
-    number = None if _is_text(key) else number_of(key.value, row)
+    number = None if isinstance(key.value, TextOf) or _is_text(key) else number_of(key.value, row)
     if number is not None:
         return (1, 0.0, "") if math.isnan(number) else (0, number, _rest_of(key, row, number))
-    text = text_of(key.value, row) if isinstance(key.value, Key) and key.value.kind != "metrics" else None
+    value = key.value.key if isinstance(key.value, TextOf) else key.value
+    text = text_of(value, row) if isinstance(value, Key) and value.kind != "metrics" else None
     return (3, 0.0, "") if text is None else (2, 0.0, text)
 
 

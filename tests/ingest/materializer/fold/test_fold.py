@@ -104,6 +104,61 @@ def test_only_the_first_start_names_the_run_and_resume_makes_it_run_again() -> N
     assert (run.name, run.state, run.end_time, run.ver) == ("one", event_pb2.RUN_STATE_RUNNING, 0, 1)
 
 
+def test_a_writer_that_annotates_leaves_the_state_of_the_run() -> None:
+    finish = event_pb2.Event(sequence=2, observe_time_millis=NOW + 5)
+    finish.run_finished.state = event_pb2.RUN_STATE_FINISHED
+    out = folded(State(), record(frame(start(1, name="one"), finish), 0))
+    late = start(1, name="two")
+    late.run_started.opening = event_pb2.RUN_OPENING_ANNOTATE
+    said = frame(late, metrics(2, eval_loss=[(0, 1.0)]), writer=b"a" * 16)
+    later = folded(State().after(out.changes), record(said, 1))
+    assert KEY not in later.changes.runs
+    assert texts(later, "attrs", "key") == ["eval_loss"]
+    assert "problems" not in later.tables
+
+
+def test_a_writer_that_annotates_first_leaves_the_start_to_the_one_that_starts() -> None:
+    early = start(1, name="two", experiment=4)
+    early.run_started.opening = event_pb2.RUN_OPENING_ANNOTATE
+    out = folded(State(), record(frame(early, writer=b"a" * 16), 0))
+    assert (out.changes.runs[KEY].started, out.changes.runs[KEY].experiment) == (False, 4)
+    run = folded(State().after(out.changes), record(frame(start(1, name="one", experiment=4)), 1)).changes.runs[KEY]
+    assert (run.name, run.started) == ("one", True)
+
+
+def test_state_and_end_are_whatever_was_said_of_them_last() -> None:
+    def updated(sequence: int, state: event_pb2.RunState.ValueType, end: int | None = None) -> event_pb2.Event:
+        event = event_pb2.Event(sequence=sequence, observe_time_millis=NOW + sequence)
+        event.run_updated.CopyFrom(event_pb2.RunUpdated(state=state, end_time_millis=end))
+        return event
+
+    def after(*events: event_pb2.Event) -> tuple[int, int, str]:
+        run = folded(State(), record(frame(start(1, name="one"), *events), 0)).changes.runs[KEY]
+        return run.state, run.end_time, run.name
+
+    killed, scheduled = event_pb2.RUN_STATE_KILLED, event_pb2.RUN_STATE_SCHEDULED
+    assert after(updated(2, killed)) == (killed, NOW + 2, "one")
+    assert after(updated(2, killed, NOW + 9)) == (killed, NOW + 9, "one")
+    assert after(updated(2, killed), updated(3, scheduled)) == (scheduled, 0, "one")
+    assert after(updated(2, scheduled, NOW + 7)) == (scheduled, NOW + 7, "one")
+    assert after(updated(2, killed), updated(3, event_pb2.RUN_STATE_UNSPECIFIED, 0)) == (killed, 0, "one")
+
+
+def test_when_a_run_was_deleted_is_kept_until_it_is_restored() -> None:
+    def deleted(sequence: int, gone: bool) -> event_pb2.Event:
+        event = event_pb2.Event(sequence=sequence)
+        (event.run_deleted if gone else event.run_restored).SetInParent()
+        return event
+
+    first, again = frame(start(1), deleted(2, True)), frame(deleted(3, True))
+    first.ingest_time_millis, again.ingest_time_millis = NOW + 50, NOW + 90
+    out = folded(State(), record(first, 0))
+    assert out.changes.runs[KEY].delete_time == NOW + 50
+    state = State().after(out.changes)
+    assert folded(state, record(again, 1)).changes.runs[KEY].delete_time == NOW + 50
+    assert folded(state, record(frame(deleted(3, False)), 1)).changes.runs[KEY].delete_time == 0
+
+
 def test_deleted_restored_and_renamed() -> None:
     gone, back = event_pb2.Event(sequence=2), event_pb2.Event(sequence=3)
     gone.run_deleted.SetInParent()

@@ -1,0 +1,158 @@
+"""Messages of fleetlog as MLflow's entities, and back. Pure."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Sequence
+
+from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    Experiment,
+    ExperimentTag,
+    InputTag,
+    LifecycleStage,
+    Metric,
+    Param,
+    Run,
+    RunData,
+    RunInfo,
+    RunInputs,
+    RunOutputs,
+    RunStatus,
+    RunTag,
+)
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
+from mlflow.utils.uri import append_to_uri_path
+
+from fleetlog._values.params import from_param
+from fleetlog.mlflow_plugin.uris import ARTIFACT_SCHEME, FOLDER
+
+_STATES = {
+    event_pb2.RUN_STATE_RUNNING: "RUNNING",
+    event_pb2.RUN_STATE_SCHEDULED: "SCHEDULED",
+    event_pb2.RUN_STATE_FINISHED: "FINISHED",
+    event_pb2.RUN_STATE_FAILED: "FAILED",
+    event_pb2.RUN_STATE_KILLED: "KILLED",
+}
+_NUMBERS = {name: number for number, name in _STATES.items()}
+
+
+def state_of(status: int) -> event_pb2.RunState.ValueType:
+    """Returns the state of one of MLflow's statuses."""
+    return _NUMBERS[RunStatus.to_string(status)]
+
+
+def location_of(experiment: experiment_pb2.Experiment, root: str | None) -> str:
+    """Returns where the artifacts of an experiment are. `root`: the store's; None = on the server itself."""
+    if experiment.artifact_location:
+        return experiment.artifact_location
+    return str(append_to_uri_path(root or f"{ARTIFACT_SCHEME}:/", str(experiment.experiment_id)))
+
+
+def run_artifacts(location: str, run_id: str) -> str:
+    """Returns where a run's artifacts are. `location`: its experiment's."""
+    return str(append_to_uri_path(location, run_id, FOLDER))
+
+
+def stage(deleted: bool) -> str:
+    """Returns MLflow's word."""
+    return str(LifecycleStage.DELETED if deleted else LifecycleStage.ACTIVE)
+
+
+def experiment_entity(experiment: experiment_pb2.Experiment, root: str | None) -> Experiment:
+    """Returns an experiment."""
+    return Experiment(
+        experiment_id=str(experiment.experiment_id),
+        name=experiment.name,
+        artifact_location=location_of(experiment, root),
+        lifecycle_stage=stage(experiment.deleted),
+        tags=[ExperimentTag(key, text) for key, text in sorted(experiment.tags.items())],
+        creation_time=experiment.create_time_millis,
+        last_update_time=experiment.update_time_millis,
+    )
+
+
+def run_info(run: run_pb2.Run, location: str, *, deleted: bool) -> RunInfo:
+    """Returns what is known of a run beside its data. `location`: its experiment's; `deleted`: with its experiment."""
+    return RunInfo(
+        run_id=run.run_id,
+        experiment_id=str(run.experiment_id),
+        user_id=run.user,
+        status=_STATES.get(run.state, "RUNNING"),
+        start_time=run.start_time_millis,
+        end_time=run.end_time_millis if run.HasField("end_time_millis") else None,
+        lifecycle_stage=stage(deleted),
+        artifact_uri=run_artifacts(location, run.run_id),
+        run_name=run.name,
+    )
+
+
+def run_entity(run: run_pb2.Run, location: str, *, deleted: bool) -> Run:
+    """Returns a run with its latest metrics, params as texts, tags, and the data that it read."""
+    metrics = [
+        Metric(metric.key, shown_value(metric.last), metric.last_time_millis, metric.last_step)
+        for metric in run.metrics
+    ]
+    params = [Param(param.key, param_text(param)) for param in run.params]
+    tags = [RunTag(key, text) for key, text in sorted(run.tags.items())]
+    return Run(
+        run_info(run, location, deleted=deleted),
+        RunData(metrics=metrics, params=params, tags=tags),
+        RunInputs(dataset_inputs=dataset_inputs(run.datasets), model_inputs=[]),
+        RunOutputs(model_outputs=[]),
+    )
+
+
+def param_text(param: event_pb2.Param) -> str:
+    """Returns a param's value as MLflow has it, a text."""
+    return param.text if param.WhichOneof("value") == "text" else str(from_param(param))
+
+
+def shown_value(value: float) -> float:
+    """Returns a metric's value as MLflow shows it: infinities are the largest doubles."""
+    return math.copysign(sys.float_info.max, value) if math.isinf(value) else value
+
+
+def dataset_inputs(datasets: Iterable[event_pb2.Dataset]) -> list[DatasetInput]:
+    """Returns the datasets that a run read: of one name and digest the first."""
+    found: dict[tuple[str, str], DatasetInput] = {}
+    for dataset in datasets:
+        tags = [InputTag(key, text) for key, text in sorted(dataset.tags.items())]
+        if dataset.context:
+            tags.insert(0, InputTag(MLFLOW_DATASET_CONTEXT, dataset.context))
+        data = Dataset(
+            name=dataset.name,
+            digest=dataset.digest,
+            source_type=dataset.source_type,
+            source=dataset.source,
+            schema=dataset.schema or None,
+            profile=dataset.profile or None,
+        )
+        found.setdefault((dataset.name, dataset.digest), DatasetInput(data, tags))
+    return list(found.values())
+
+
+def dataset_message(given: DatasetInput) -> event_pb2.Dataset:
+    """Returns the message of data that a run read. The context is one of the tags there, and a field here."""
+    tags = {tag.key: tag.value for tag in given.tags or ()}
+    data = given.dataset
+    return event_pb2.Dataset(
+        name=data.name,
+        digest=data.digest,
+        context=tags.pop(MLFLOW_DATASET_CONTEXT, ""),
+        source_type=data.source_type or "",
+        source=data.source or "",
+        schema=data.schema or "",
+        profile=data.profile or "",
+        tags=tags,
+    )
+
+
+def distinct_points(points: Sequence[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
+    """Returns points (time, step, value) in MLflow's order, those that are the same once. NaN is the same as NaN."""
+    keyed = {(time, step, "nan" if math.isnan(value) else repr(value)): value for time, step, value in points}
+    found = [(time, step, value) for (time, step, _), value in keyed.items()]
+    return sorted(found, key=lambda point: (point[0], point[1], not math.isnan(point[2]), point[2]))

@@ -1,0 +1,110 @@
+"""Points of metrics, as MLflow's pages and client ask for them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Sequence
+
+from mlflow.entities import Metric
+from mlflow.entities.metric import MetricWithRunId
+from mlflow.store.entities.paged_list import PagedList
+from mlflow.store.tracking import MAX_RESULTS_GET_METRIC_HISTORY
+from mlflow.utils.search_utils import SearchUtils
+
+from fleetlog._views.series import Series
+from fleetlog.client import Client
+from fleetlog.mlflow_plugin.entities import distinct_points, shown_value
+from fleetlog.mlflow_plugin.errors import translated
+from fleetlog.mlflow_plugin.searching import SearchStore
+
+Points = list[tuple[int, int, float]]
+"""Time, step and value of each."""
+
+
+class HistoryStore(SearchStore):
+    """Points of the namespace's metrics."""
+
+    def get_metric_history(
+        self, run_id: str, metric_key: str, max_results: int | None = None, page_token: str | None = None
+    ) -> PagedList:
+        """Returns the points of a metric by time, step and value, those that are the same once."""
+        offset = SearchUtils.parse_start_offset_from_page_token(page_token)
+        points = self._points([run_id], metric_key).get(run_id, [])[offset:]
+        token = None
+        if max_results is not None and len(points) > max_results:
+            points, token = points[:max_results], SearchUtils.create_page_token(offset + max_results)
+        return PagedList([_metric(metric_key, point) for point in points], token)
+
+    def get_metric_history_bulk(
+        self, run_ids: Sequence[str], metric_key: str, max_results: int
+    ) -> list[MetricWithRunId]:
+        """Returns points of a metric of several runs, by run."""
+        found = self._points(run_ids, metric_key)
+        every = [(run_id, point) for run_id in sorted(found) for point in found[run_id]]
+        return [MetricWithRunId(_metric(metric_key, point), run_id) for run_id, point in every[:max_results]]
+
+    def get_metric_history_bulk_interval_from_steps(
+        self, run_id: str, metric_key: str, steps: Sequence[int], max_results: int
+    ) -> list[MetricWithRunId]:
+        """Returns the points of a metric at some steps, by step, time and value."""
+        return _at_steps(run_id, metric_key, self._points([run_id], metric_key).get(run_id, []), steps, max_results)
+
+    def get_metric_history_bulk_interval(
+        self, run_ids: Sequence[str], metric_key: str, max_results: int, start_step: int | None, end_step: int | None
+    ) -> list[MetricWithRunId]:
+        """Returns points of a metric of several runs for a chart: at most about `max_results` steps, the same ones for
+        all, with the first and the last of each run. One read, where MLflow's own code reads run by run."""
+        found = self._points(run_ids, metric_key)
+        steps = sampled_steps(
+            [[step for _, step, _ in points] for points in found.values()], max_results, start_step, end_step
+        )
+        return [
+            metric
+            for run_id in run_ids
+            for metric in _at_steps(run_id, metric_key, found.get(run_id, []), steps, MAX_RESULTS_GET_METRIC_HISTORY)
+        ]
+
+    def _points(self, run_ids: Sequence[str], key: str) -> dict[str, Points]:
+        self.writers.flush()
+        client = Client(self.place.target, self.place.namespace)
+        known = [run_id for run_id in dict.fromkeys(run_ids) if _is_id(run_id)]
+        with translated():
+            series = client.read_series(known, [key]) if known and key else []
+        return {one.run_id: distinct_points(list(_rows(one))) for one in series}
+
+
+def sampled_steps(
+    runs: Sequence[Sequence[int]], max_results: int, start_step: int | None, end_step: int | None
+) -> set[int]:
+    """Returns the steps of a chart, as MLflow's base class chooses them: evenly among those that there are."""
+    every = sorted({step for steps in runs for step in steps})
+    if not every:
+        return set()
+    low = 0 if start_step is None else start_step
+    high = every[-1] if end_step is None else end_step
+    first, last = bisect_left(every, low), bisect_right(every, high)
+    inside = every[first:last]
+    if len(inside) > max_results:
+        width = len(inside) / max_results
+        inside = [inside[int(place * width)] for place in range(max_results)] + [inside[-1]]
+    ends = {step for steps in runs if steps for step in (min(steps), max(steps)) if low <= step <= high}
+    return ends.union(inside)
+
+
+def _at_steps(run_id: str, key: str, points: Points, steps: Collection[int], max_results: int) -> list[MetricWithRunId]:
+    wanted = set(steps)
+    found = [(step, time, place) for place, (time, step, _) in enumerate(points) if step in wanted]
+    return [MetricWithRunId(_metric(key, points[place]), run_id) for _, _, place in sorted(found)[:max_results]]
+
+
+def _is_id(run_id: str) -> bool:
+    return len(run_id) == 32 and not set(run_id) - set("0123456789abcdef")
+
+
+def _rows(series: Series) -> Iterable[tuple[int, int, float]]:
+    return zip(series.times.tolist(), series.steps.tolist(), series.values.tolist(), strict=True)
+
+
+def _metric(key: str, point: tuple[int, int, float]) -> Metric:
+    time, step, value = point
+    return Metric(key, shown_value(value), time, step)

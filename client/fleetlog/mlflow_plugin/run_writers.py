@@ -1,0 +1,183 @@
+"""Writers of this process to runs of one namespace: one to each run, over the process's delivery to the server.
+
+A run that was made here is opened with CREATE; one that was there before with ANNOTATE, which leaves its state.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from fleetlog_core.ids import new_random_id, new_run_id
+from fleetlog_core.rules.events import check_event
+from fleetlog_proto.v1 import event_pb2, query_pb2, run_pb2
+
+from fleetlog._calls.base import TIMEOUT_SECONDS
+from fleetlog._delivery.delivery import Delivery
+from fleetlog._delivery.registry import Level, delivery_to, flush_delivery
+from fleetlog._events.items import Fact, Row, Writer
+from fleetlog._runs import process_exit
+from fleetlog._transport.connection import Connection, connection_to
+from fleetlog.errors import NotFound
+from fleetlog.mlflow_plugin.errors import missing, translated
+from fleetlog.mlflow_plugin.ledger import WrittenRun
+from fleetlog.mlflow_plugin.uris import Place
+
+FLUSH_SECONDS = 60.0
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+MAX_RUNS = 10_000
+"""Maximum of runs that are remembered; beyond it the oldest is looked up again."""
+
+
+class RunWriters:
+    """Writers to the runs of a place. Thread-safe."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.pid = os.getpid()
+        """The process that they are of: connection and delivery are its own, and stay."""
+        self._runs: dict[str, WrittenRun] = {}
+        self._lock = threading.RLock()
+        process_exit.deliver_at_exit()
+
+    @cached_property
+    def connection(self) -> Connection:
+        """The process's connection to the server."""
+        return connection_to(self.place.target)
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """The process's delivery to the server."""
+        return delivery_to(self.place.target)
+
+    def inherit(self, parent: RunWriters) -> None:
+        """Know the runs that the parent of a forked child knows, which may be on their way to the server."""
+        for known in list(parent._runs.values()):
+            started = event_pb2.RunStarted(experiment_id=known.experiment_id, opening=event_pb2.RUN_OPENING_ANNOTATE)
+            run = self._run(known.writer.run_id, started, known.experiment_id)
+            run.name, run.deleted = known.name, known.deleted
+            run.params.update(known.params)
+            run.datasets.update(known.datasets)
+            self._runs[run.run_id] = run
+
+    def create(
+        self, experiment_id: int, name: str, user: str, start_millis: int | None, parent: str, tags: Mapping[str, str]
+    ) -> WrittenRun:
+        """Start a new run. InvalidArgument."""
+        now = time.time_ns() // 1_000_000
+        started = event_pb2.RunStarted(
+            experiment_id=experiment_id,
+            name=name,
+            user=user,
+            start_time_millis=now if start_millis is None else start_millis,
+            parent_run_id=bytes.fromhex(parent) if _RUN_ID.fullmatch(parent) else b"",
+            tags=tags,
+            opening=event_pb2.RUN_OPENING_CREATE,
+        )
+        check_event(event_pb2.Event(run_started=started), "run")
+        run = self._run(new_run_id(started.start_time_millis), started, experiment_id)
+        run.name = name
+        with self._lock:
+            self._remember(run)
+            self._open(run)
+        return run
+
+    def find(self, run_id: str, *, anew: bool = False) -> WrittenRun:
+        """Returns a run to write to; `anew`: as it is now. MlflowException when it is not there."""
+        known = self._runs.get(run_id)
+        if known is not None and not anew:
+            return known
+        message = self.read(run_id)
+        with self._lock:
+            known = self._runs.get(run_id)
+            if known is None:
+                started = event_pb2.RunStarted(
+                    experiment_id=message.experiment_id, opening=event_pb2.RUN_OPENING_ANNOTATE
+                )
+                known = self._run(bytes.fromhex(run_id), started, message.experiment_id)
+                self._remember(known)
+            known.saw(message)
+        return known
+
+    def read(self, run_id: str) -> run_pb2.Run:
+        """Returns a run with everything that this process wrote of it. MlflowException when it is not there."""
+        if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
+            raise missing(f"Run with id={run_id} not found")
+        if run_id in self._runs:
+            self.flush()
+        connection = self.connection
+        request = query_pb2.GetRunRequest(namespace=self.place.namespace, run_id=run_id, at_least=connection.position())
+        with translated():
+            try:
+                return connection.call(connection.query.GetRun, request, TIMEOUT_SECONDS).run
+            except NotFound:
+                raise missing(f"Run with id={run_id} not found") from None
+
+    def say(self, run: WrittenRun, **payload: Any) -> None:
+        """Put an event of a run. InvalidArgument before anything of it is sent."""
+        event = event_pb2.Event(observe_time_millis=time.time_ns() // 1_000_000, **payload)
+        check_event(event, "event")
+        if not run.is_open:
+            self._open(run)
+        self.delivery.outbox.put(Fact(run.writer, event, 600 + 2 * event.ByteSize()))
+
+    def put_row(self, run: WrittenRun, row: Row) -> None:
+        """Put metrics of one step and time."""
+        if not run.is_open:
+            self._open(run)
+        delivery = self.delivery
+        if not delivery.outbox.put(row):
+            delivery.account.full(row.points)
+
+    def flush(self, level: Level = "durable", timeout_seconds: float = FLUSH_SECONDS) -> None:
+        """Wait until everything that this process wrote is durable, or (level "applied") can be read."""
+        with translated():
+            flush_delivery(self.delivery, timeout_seconds, level)
+
+    def _open(self, run: WrittenRun) -> None:
+        with self._lock:
+            if not run.is_open:
+                run.is_open = True
+                self.delivery.add(run.writer)
+
+    def _run(self, run_id: bytes, started: event_pb2.RunStarted, experiment_id: int) -> WrittenRun:
+        writer = Writer(self.place.namespace, run_id, new_random_id(), None, "", started, experiment_id)
+        return WrittenRun(writer, experiment_id)
+
+    def _remember(self, run: WrittenRun) -> None:
+        self._runs[run.run_id] = run
+        if len(self._runs) > MAX_RUNS:
+            del self._runs[next(iter(self._runs))]
+
+
+_writers: dict[tuple[int, str | None, str], RunWriters] = {}
+_lock = threading.Lock()
+
+
+def writers_of(place: Place) -> RunWriters:
+    """Returns the process's writers of a place; a forked child has writers of its own."""
+    key = (os.getpid(), place.target, place.namespace)
+    with _lock:
+        found = _writers.get(key)
+        if found is None:
+            found = _writers[key] = RunWriters(place)
+            parents = [other for (_, *of), other in _writers.items() if other is not found and tuple(of) == key[1:]]
+            for parent in parents:
+                found.inherit(parent)
+        return found
+
+
+def _forget() -> None:
+    """In a forked child: the parent's lock may be held there by nobody."""
+    global _lock
+    _lock = threading.Lock()
+
+
+_register: Callable[..., None] | None = getattr(os, "register_at_fork", None)
+if _register is not None:
+    _register(after_in_child=_forget)

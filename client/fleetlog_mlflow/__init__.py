@@ -1,0 +1,20 @@
+"""Entry points of MLflow for `fleetlog://host:port/namespace`. MLflow loads them while it is being imported itself, so
+nothing of MLflow, and nothing that takes long, is imported here at the top."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def tracking_store(store_uri: str | None = None, artifact_uri: str | None = None) -> Any:
+    """Returns the tracking store of a URI."""
+    from fleetlog.mlflow_plugin.tracking import FleetlogStore
+
+    return FleetlogStore(store_uri, artifact_uri)
+
+
+def artifact_repository(artifact_uri: str, *args: Any, **kwargs: Any) -> Any:
+    """Returns the artifact repository of a URI."""
+    from fleetlog.mlflow_plugin.artifacts import FleetlogArtifactRepository
+
+    return FleetlogArtifactRepository(artifact_uri, *args, **kwargs)

@@ -97,6 +97,8 @@ FOLDERS: Mapping[str, str] = {
     "ingest/test_losses": "engine",
     "ingest/test_orphans": "engine",
     "ingest/test_replay": "engine",
+    "mlflow_plugin": "server",
+    "mlflow_plugin/test_uris": "unit",
     "query": "unit",
     "query/order": "engine",
     "query/runs/test_document_cache": "engine",

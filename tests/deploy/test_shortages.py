@@ -131,7 +131,8 @@ def test_artifacts_that_wait_for_their_store_are_told_by_a_server_that_is_ready(
         assert health(server, MATERIALIZER) == SERVING
         (data / "away").rename(data / "objects")
         reached(lambda: [artifact.path for artifact in reader.list_artifacts(run.id)] == ["file"])
-        assert reader.get_run(run.id).problems == []
+        # It shows a moment before it is no longer told of as pending.
+        reached(lambda: reader.get_run(run.id).problems == [])
         reached(lambda: get(server, "readyz") == (200, "ok\n"))
         run.finish(timeout=60)
         assert server.stop(signal.SIGTERM) == 0

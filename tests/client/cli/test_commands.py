@@ -220,7 +220,7 @@ def test_experiments_are_made_and_listed(runs: Runs) -> None:
         (["runs", "search", "metrics.x <"], 1, "filter: column 12: expected a value"),
         (["runs", "search", "--order-by", "foo"], 1, "order_by[0]: column 1: 'foo' is no attribute"),
         (["runs", "get", "0" * 32], 1, f"there is no run {'0' * 32}"),
-        (["runs", "get", "123"], 1, "'123' is not 32 hexadecimal digits"),
+        (["runs", "get", "123"], 1, "no run of this namespace has an id that begins with 123"),
         (["runs", "search", "--columns", "foo"], 2, "'foo' is no column: there are run_id, name"),
         (["runs", "search", "--limit", "0"], 2, "--limit"),
         (["runs", "frob"], 2, "No such command 'frob'"),

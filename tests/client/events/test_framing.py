@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
+import pytest
 from fleetlog._events.framing import FRAME_BYTES, Framer
 from fleetlog._events.items import Fact, Item, Loss, Marker, Row, Slice, Writer
 from fleetlog_core import limits
@@ -177,7 +178,8 @@ def test_a_row_of_more_columns_than_an_event_takes_is_cut() -> None:
     assert max(len(table.columns) for table in tables) <= limits.COLUMNS_PER_EVENT
 
 
-def test_keys_that_take_turns_stay_within_the_events_of_a_frame() -> None:
+def test_keys_that_take_turns_stay_within_the_events_of_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "EVENTS_PER_FRAME", 100)
     one = writer()
     items: list[Item] = [opened(one)]
     keys = ("a",), ("a", "b")
@@ -186,6 +188,7 @@ def test_keys_that_take_turns_stay_within_the_events_of_a_frame() -> None:
     ]
     frames = [made[1] for made in framed(items) if not isinstance(made, Marker)]
     assert sum(len(frame.events) for frame in frames) == len(items)
+    assert max(len(frame.events) for frame in frames) == limits.EVENTS_PER_FRAME
 
 
 def test_bulk_with_wide_steps_and_times_is_cut_to_frames() -> None:

@@ -29,7 +29,7 @@ class Client(SearchCalls, ApprovalCalls, FacetCalls, ImportCalls):
     Raises:
         InvalidArgument: An argument can't be meant. A server that is not there is told by the first call: Unavailable.
 
-    Example:
+    Examples:
         >>> with fleetlog.Client(timeout=10) as client:
         ...     len(client.search_runs(experiments="speedrun"))
         1
@@ -46,7 +46,7 @@ class Client(SearchCalls, ApprovalCalls, FacetCalls, ImportCalls):
         Raises:
             DeadlineExceeded: It is not by then; it is still being sent, nothing is lost by that.
 
-        Example:
+        Examples:
             >>> client.flush(level="applied")
 
         """
@@ -58,7 +58,7 @@ class Client(SearchCalls, ApprovalCalls, FacetCalls, ImportCalls):
         The connection is closed with it unless a run of this process, or a call of another client, uses it. Runs go
         on. Closing it again does nothing.
 
-        Example:
+        Examples:
             >>> other = fleetlog.Client()
             >>> other.close()
 

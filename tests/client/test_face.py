@@ -65,7 +65,7 @@ def test_help_tells_every_argument_and_gives_an_example(call: Any) -> None:
             continue
         stars = "*" * (argument.kind is argument.VAR_POSITIONAL) + "**" * (argument.kind is argument.VAR_KEYWORD)
         assert f"\n    {stars}{name}: " in said, f"{name} is not told"
-    assert "\nExample:\n    >>> " in said
+    assert "\nExamples:\n    >>> " in said
 
 
 class Prepared(typing.NamedTuple):

@@ -27,7 +27,7 @@ class ApprovalCalls(VersionChangeCalls):
         Raises:
             NotFound: There is no such model or version.
 
-        Example:
+        Examples:
             >>> made = client.create_model("tiny-lm", exist_ok=True)
             >>> client.add_model_comment("tiny-lm", "needs an evaluation").text
             'needs an evaluation'
@@ -62,7 +62,7 @@ class ApprovalCalls(VersionChangeCalls):
         Raises:
             NotFound: There is no such model or version.
 
-        Example:
+        Examples:
             >>> made = client.register_model("asked-lm", run=run, artifact_path="ckpt")
             >>> client.request_transition("asked-lm", 1, "Production", comment="best so far").state
             'pending'
@@ -90,7 +90,7 @@ class ApprovalCalls(VersionChangeCalls):
         Raises:
             NotFound: There is no such model or version.
 
-        Example:
+        Examples:
             >>> made = client.register_model("asked-alias-lm", run=run, artifact_path="ckpt")
             >>> client.request_alias("asked-alias-lm", "champion", 1).number
             1
@@ -114,7 +114,7 @@ class ApprovalCalls(VersionChangeCalls):
         Raises:
             FailedPrecondition: APPROVAL_DECIDED: somebody was first.
 
-        Example:
+        Examples:
             >>> made = client.register_model("approved-lm", run=run, artifact_path="ckpt")
             >>> asked = client.request_transition("approved-lm", 1, "Production")
             >>> client.approve("approved-lm", asked.number).state
@@ -135,7 +135,7 @@ class ApprovalCalls(VersionChangeCalls):
         Raises:
             FailedPrecondition: APPROVAL_DECIDED: somebody was first.
 
-        Example:
+        Examples:
             >>> made = client.register_model("rejected-lm", run=run, artifact_path="ckpt")
             >>> asked = client.request_alias("rejected-lm", "champion", 1)
             >>> client.reject("rejected-lm", asked.number, comment="too slow").state

@@ -41,7 +41,7 @@ class ArtifactCalls(Calls):
         Raises:
             InvalidArgument: An argument can't be meant.
 
-        Example:
+        Examples:
             >>> [(file.path, file.size_bytes) for file in client.list_artifacts(run)]
             [('ckpt/model.pt', 7), ('notes.txt', 5)]
 
@@ -91,7 +91,7 @@ class ArtifactCalls(Calls):
             NotFound: The run has no such file.
             FleetlogError: It can't be read or written; what the disk says is one too (DISK_FULL, TARGET_NOT_WRITTEN).
 
-        Example:
+        Examples:
             >>> client.download_artifact(run, "ckpt/model.pt", "copy.pt").read_bytes()
             b'weights'
 
@@ -128,7 +128,7 @@ class ArtifactCalls(Calls):
             NotFound: Nothing is at `path`.
             FleetlogError: One can't be read or written; those that were whole before stay.
 
-        Example:
+        Examples:
             >>> [file.as_posix() for file in client.download_artifacts(run, "ckpt", "copies")]
             ['copies/ckpt/model.pt']
 

@@ -25,7 +25,7 @@ class ExperimentCalls(Calls):
         Returns:
             A list of Experiment.
 
-        Example:
+        Examples:
             >>> [one.name for one in client.experiments()]
             ['Default', 'speedrun']
 
@@ -50,7 +50,7 @@ class ExperimentCalls(Calls):
         Raises:
             NotFound: There is none.
 
-        Example:
+        Examples:
             >>> client.get_experiment("speedrun").id
             1
 
@@ -87,7 +87,7 @@ class ExperimentCalls(Calls):
             AlreadyExists: The name is taken.
             InvalidArgument: The name or a tag can't be.
 
-        Example:
+        Examples:
             >>> client.create_experiment("ablations", tags={"team": "a"}).name
             'ablations'
 
@@ -121,7 +121,7 @@ class ExperimentCalls(Calls):
             NotFound: There is none of this number.
             AlreadyExists: The name is taken.
 
-        Example:
+        Examples:
             >>> client.update_experiment(client.get_experiment("speedrun"), tags={"goal": "3.28"}).tags
             {'goal': '3.28'}
 
@@ -147,7 +147,7 @@ class ExperimentCalls(Calls):
         Raises:
             NotFound: There is none of this number.
 
-        Example:
+        Examples:
             >>> old = client.create_experiment("old")
             >>> client.delete_experiment(old).deleted
             True
@@ -170,7 +170,7 @@ class ExperimentCalls(Calls):
         Raises:
             NotFound: There is none of this number.
 
-        Example:
+        Examples:
             >>> old = client.delete_experiment(client.create_experiment("older"))
             >>> client.restore_experiment(old).deleted
             False

@@ -37,7 +37,7 @@ class FacetCalls(Calls):
             InvalidArgument: An argument can't be meant; of a filter the message points at the column.
             NotFound: There is no such experiment.
 
-        Example:
+        Examples:
             >>> [key.name for key in client.keys(experiments="speedrun", kind="metrics")]
             ['metrics.train_loss', 'metrics.val_loss']
 
@@ -72,7 +72,7 @@ class FacetCalls(Calls):
             InvalidArgument: An argument can't be meant.
             NotFound: There is no such experiment.
 
-        Example:
+        Examples:
             >>> client.values("tags.team", experiments="speedrun")
             [ValueCount(value='a', runs=1)]
 

@@ -64,7 +64,7 @@ class ImportCalls(ExperimentCalls):
             ValueError: A column or a cell can't be of a run.
             FleetlogError: The server refused them, or does not answer.
 
-        Example:
+        Examples:
             >>> done = client.import_runs({"params.lr": [0.1, 0.2], "metrics.val_loss": [3.4, 3.3]}, "sweep")
             >>> done.imported
             2

@@ -37,7 +37,7 @@ class MetricCalls(Calls):
         Raises:
             InvalidArgument: An argument can't be meant.
 
-        Example:
+        Examples:
             >>> client.read_metric(run, "train_loss", max_step=2).values.tolist()
             [4.0, 2.0, 1.0]
 
@@ -67,7 +67,7 @@ class MetricCalls(Calls):
             InvalidArgument: An argument can't be meant.
             FleetlogError: BAD_ANSWER when more than `max_points` come.
 
-        Example:
+        Examples:
             >>> [(one.key, len(one)) for one in client.read_series([run], ["train_loss", "val_loss"])]
             [('train_loss', 5), ('val_loss', 1)]
 
@@ -84,7 +84,7 @@ class MetricCalls(Calls):
             buckets: Maximum of buckets, 1 to 10,000.
             **which: axis, min_step, max_step, min_time, max_time, ranks: see fleetlog.Which.
 
-        Example:
+        Examples:
             >>> client.read_buckets(run, "train_loss", 1).mins.tolist()
             [0.25]
 
@@ -115,7 +115,7 @@ class MetricCalls(Calls):
         Raises:
             InvalidArgument: An argument can't be meant.
 
-        Example:
+        Examples:
             >>> [len(curve) for curve in client.read_curves([run], ["train_loss"], buckets=2)]
             [2]
 

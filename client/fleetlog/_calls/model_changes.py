@@ -56,7 +56,7 @@ class ModelChangeCalls(ModelCalls, RunCalls):
         Raises:
             AlreadyExists: The name is taken, and `exist_ok` was not given.
 
-        Example:
+        Examples:
             >>> client.create_model("guarded-lm", approval_stages="Production").name
             'guarded-lm'
 
@@ -94,7 +94,7 @@ class ModelChangeCalls(ModelCalls, RunCalls):
         Raises:
             NotFound: There is no such model.
 
-        Example:
+        Examples:
             >>> made = client.create_model("tiny-lm", exist_ok=True)
             >>> client.update_model("tiny-lm", description="one layer").description
             'one layer'
@@ -121,7 +121,7 @@ class ModelChangeCalls(ModelCalls, RunCalls):
             NotFound: There is no such model.
             AlreadyExists: The new name is taken.
 
-        Example:
+        Examples:
             >>> made = client.create_model("old-name")
             >>> client.rename_model("old-name", "new-name").name
             'new-name'
@@ -142,7 +142,7 @@ class ModelChangeCalls(ModelCalls, RunCalls):
         Raises:
             NotFound: There is no such model.
 
-        Example:
+        Examples:
             >>> made = client.create_model("gone")
             >>> client.delete_model("gone").name
             'gone'

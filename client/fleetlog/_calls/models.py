@@ -49,7 +49,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
             tags: Tags that models have, each with this value.
             as_of: When, as in search_runs; None = now.
 
-        Example:
+        Examples:
             >>> made = client.create_model("tiny-lm", exist_ok=True)
             >>> [model.name for model in client.models("tiny-lm")]
             ['tiny-lm']
@@ -76,7 +76,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
         Raises:
             NotFound: There is no such model.
 
-        Example:
+        Examples:
             >>> made = client.create_model("tiny-lm", exist_ok=True)
             >>> client.get_model("tiny-lm").name
             'tiny-lm'
@@ -109,7 +109,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
             tags: Tags that versions have, each with this value.
             as_of: When, as in search_runs; None = now.
 
-        Example:
+        Examples:
             >>> made = client.register_model("of-run", run=run, artifact_path="ckpt")
             >>> client.versions("of-run")[0].artifact_path
             'ckpt'
@@ -149,7 +149,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
         Raises:
             NotFound: There is no such model or version.
 
-        Example:
+        Examples:
             >>> made = client.register_model("read-lm", run=run, artifact_path="ckpt", aliases="champion")
             >>> client.get_version("read-lm", alias="champion").stage
             'None'
@@ -183,7 +183,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
         Raises:
             NotFound: There is no such model.
 
-        Example:
+        Examples:
             >>> made = client.create_model("talked-about", exist_ok=True)
             >>> told = client.add_model_comment("talked-about", "ready?")
             >>> client.model_comments("talked-about")[0].text
@@ -211,7 +211,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
         Raises:
             NotFound: There is no such model.
 
-        Example:
+        Examples:
             >>> made = client.create_model("tiny-lm", exist_ok=True)
             >>> client.approvals("tiny-lm", "pending")
             []
@@ -242,7 +242,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
         Raises:
             NotFound: There is no such model.
 
-        Example:
+        Examples:
             >>> made = client.create_model("tiny-lm", exist_ok=True)
             >>> len(client.model_history("tiny-lm", limit=1))
             1
@@ -277,7 +277,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
             NotFound: There is no such version, or it has no files.
             FailedPrecondition: SOURCE_ELSEWHERE: its files are not kept by fleetlog.
 
-        Example:
+        Examples:
             >>> made = client.register_model("loaded-lm", run=run, artifact_path="ckpt", aliases="champion")
             >>> sorted(file.name for file in client.load_path("models:/loaded-lm@champion", "loaded").iterdir())
             ['model.pt']
@@ -314,7 +314,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
         Args:
             selection: `selection` of a version that was registered with one.
 
-        Example:
+        Examples:
             >>> chosen = client.select(minimize="metrics.val_loss", experiments="speedrun")
             >>> made = client.register_model("chosen-lm", selection=chosen, artifact_path="ckpt")
             >>> client.select_again(made.selection).best.run.name == chosen.best.run.name

@@ -40,7 +40,7 @@ class RunCalls(MetricCalls):
             NotFound: The namespace has no such run.
             InvalidArgument: An argument can't be meant.
 
-        Example:
+        Examples:
             >>> client.get_run(run).summary("train_loss").min
             0.25
 
@@ -67,7 +67,7 @@ class RunCalls(MetricCalls):
         Raises:
             InvalidArgument: An argument can't be meant.
 
-        Example:
+        Examples:
             >>> [one.name for one in client.get_runs([run])]
             ['baseline']
 
@@ -99,7 +99,7 @@ class RunCalls(MetricCalls):
         Raises:
             NotFound: One of them is not there.
 
-        Example:
+        Examples:
             >>> other = client.import_runs({"metrics.val_loss": [3.5]}, "speedrun-old").run_ids[0]
             >>> client.compare([run, other]).metrics["val_loss"]
             [3.25, 3.5]
@@ -138,7 +138,7 @@ class RunCalls(MetricCalls):
             NotFound: The namespace has no such run.
             InvalidArgument: An argument can't be meant.
 
-        Example:
+        Examples:
             >>> client.update_run(run, tags={"reviewed": "yes"})
             >>> client.get_run(run).tags["reviewed"]
             'yes'
@@ -167,7 +167,7 @@ class RunCalls(MetricCalls):
         Raises:
             NotFound: The namespace has no such run.
 
-        Example:
+        Examples:
             >>> other = client.import_runs({"metrics.val_loss": [3.5]}, "trials").run_ids[0]
             >>> client.delete_run(other)
             >>> len(client.search_runs(experiments="trials"))
@@ -185,7 +185,7 @@ class RunCalls(MetricCalls):
         Raises:
             NotFound: The namespace has no such run.
 
-        Example:
+        Examples:
             >>> other = client.import_runs({"metrics.val_loss": [3.5]}, "trials again").run_ids[0]
             >>> client.delete_run(other)
             >>> client.restore_run(other)

@@ -63,7 +63,7 @@ class SearchCalls(MetricCalls):
             InvalidArgument: An argument can't be meant; of a filter the message points at the column.
             NotFound: There is no such experiment.
 
-        Example:
+        Examples:
             >>> runs = client.search_runs("metrics.val_loss < 3.28 AND params.lr < 1e-3", experiments="speedrun")
             >>> runs[0].metrics["val_loss"]
             3.25
@@ -90,7 +90,7 @@ class SearchCalls(MetricCalls):
         Raises:
             InvalidArgument: The filter or the order can't be read.
 
-        Example:
+        Examples:
             >>> client.explain_search("metrics.val_loss < 3.28").reads_points
             False
 
@@ -131,7 +131,7 @@ class SearchCalls(MetricCalls):
         Raises:
             InvalidArgument: An argument can't be meant.
 
-        Example:
+        Examples:
             >>> [one.name for one in client.stream_runs(experiments="speedrun")]
             ['baseline']
 
@@ -168,7 +168,7 @@ class SearchCalls(MetricCalls):
         Raises:
             InvalidArgument: An argument can't be meant.
 
-        Example:
+        Examples:
             >>> first = next(client.watch_runs(experiments="speedrun"))
             >>> [one.name for one in first.entered]
             ['baseline']
@@ -203,7 +203,7 @@ class SearchCalls(MetricCalls):
             InvalidArgument: Both or neither were given, or they can't be read.
             NotFound: There is no such experiment.
 
-        Example:
+        Examples:
             >>> client.best_run("speedrun", minimize="metrics.val_loss").name
             'baseline'
 

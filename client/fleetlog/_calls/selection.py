@@ -71,7 +71,7 @@ class SelectionCalls(MetricCalls):
             InvalidArgument: An argument can't be meant.
             NotFound: There is no such experiment.
 
-        Example:
+        Examples:
             >>> chosen = client.select("metrics.val_loss <= 3.28", experiments="speedrun", minimize="metrics.val_loss")
             >>> chosen.best.run.name
             'baseline'

@@ -59,7 +59,7 @@ class VersionChangeCalls(ModelChangeCalls):
             NotFound: There is no such run.
             FailedPrecondition: APPROVAL_REQUIRED: the model demands an approval for it.
 
-        Example:
+        Examples:
             >>> client.register_model("gpt2", run=run, artifact_path="ckpt", aliases="champion").version
             1
 
@@ -109,7 +109,7 @@ class VersionChangeCalls(ModelChangeCalls):
         Raises:
             NotFound: There is no such model or version.
 
-        Example:
+        Examples:
             >>> made = client.register_model("told-lm", run=run, artifact_path="ckpt")
             >>> client.update_version("told-lm", 1, tags={"eval": "passed"}).tags["eval"]
             'passed'
@@ -139,7 +139,7 @@ class VersionChangeCalls(ModelChangeCalls):
             NotFound: There is no such model or version.
             FailedPrecondition: APPROVAL_REQUIRED: the model demands an approval for it.
 
-        Example:
+        Examples:
             >>> made = client.register_model("staged-lm", run=run, artifact_path="ckpt")
             >>> client.transition("staged-lm", 1, "Production", archive_existing=True).stage
             'Production'
@@ -162,7 +162,7 @@ class VersionChangeCalls(ModelChangeCalls):
         Raises:
             NotFound: There is no such model or version.
 
-        Example:
+        Examples:
             >>> made = client.register_model("short-lived", run=run, artifact_path="ckpt")
             >>> client.delete_version("short-lived", 1).version
             1
@@ -186,7 +186,7 @@ class VersionChangeCalls(ModelChangeCalls):
             NotFound: There is no such model or version.
             FailedPrecondition: APPROVAL_REQUIRED: the model demands an approval for it.
 
-        Example:
+        Examples:
             >>> made = client.register_model("aliased-lm", run=run, artifact_path="ckpt")
             >>> client.set_alias("aliased-lm", "champion", 1).aliases
             {'champion': 1}
@@ -209,7 +209,7 @@ class VersionChangeCalls(ModelChangeCalls):
             NotFound: There is no such model or alias.
             FailedPrecondition: APPROVAL_REQUIRED: the model demands an approval for it.
 
-        Example:
+        Examples:
             >>> made = client.register_model("bare-lm", run=run, artifact_path="ckpt", aliases="old")
             >>> client.delete_alias("bare-lm", "old").aliases
             {}

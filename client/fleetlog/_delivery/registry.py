@@ -48,7 +48,7 @@ def flush(timeout: float = 30.0, level: Level = "durable", *, target: str | None
     Raises:
         DeadlineExceeded: It is not by then; it is still being sent, nothing is lost by that.
 
-    Example:
+    Examples:
         >>> fleetlog.flush(timeout=10, level="applied")
 
     """

@@ -51,7 +51,7 @@ class Run(RunInputs, RunFiles):
     A forked child, and a process that it was pickled to, write to it as one more writer; the process that started it
     ends it. A run that is not ended ends with its process: FINISHED, FAILED or KILLED by how that ends.
 
-    Example:
+    Examples:
         >>> with fleetlog.start_run("docs", params={"lr": 2e-5}) as run:
         ...     for step in range(3):
         ...         run.log({"train_loss": 4.0 / (1 + step)}, step=step)
@@ -121,7 +121,7 @@ class Run(RunInputs, RunFiles):
             step: A whole number, also a negative or repeated one; None = one more than the last.
             time: A datetime, seconds or milliseconds since 1970, or ISO 8601 (docs/times.md); None = now.
 
-        Example:
+        Examples:
             >>> run.log({"train_loss": 2.1, "lr": 2e-5}, step=10)
 
         """
@@ -147,7 +147,7 @@ class Run(RunInputs, RunFiles):
             values: Numbers; NaN and infinities are kept.
             times: Datetimes, seconds or milliseconds since 1970 (docs/times.md); None = all now.
 
-        Example:
+        Examples:
             >>> run.log_series("val_loss", steps=[0, 500, 999], values=[10.8, 3.9, 3.27])
 
         """
@@ -227,7 +227,7 @@ class Run(RunInputs, RunFiles):
         Raises:
             DeadlineExceeded: It is not by then; it is still being sent, nothing is lost by that.
 
-        Example:
+        Examples:
             >>> run.flush(timeout=10)
 
         """
@@ -256,7 +256,7 @@ class Run(RunInputs, RunFiles):
             wait: False returns at once.
             timeout: Seconds to wait at the most.
 
-        Example:
+        Examples:
             >>> short = fleetlog.start_run("docs")
             >>> short.finish("FAILED")
 

@@ -35,7 +35,7 @@ class RunFiles:
             path: The file on this machine.
             name: Relative path in the run, with forward slashes; None = the file's own name.
 
-        Example:
+        Examples:
             >>> run.log_artifact("notes.txt", "notes/first.txt")
 
         """
@@ -52,7 +52,7 @@ class RunFiles:
             folder: The folder on this machine.
             prefix: Path in the run that goes before each; "" = none.
 
-        Example:
+        Examples:
             >>> run.log_artifacts("ckpt", "checkpoints/last")
 
         """
@@ -66,7 +66,7 @@ class RunFiles:
             text: The text.
             artifact_file: Relative path in the run, such as "notes.md". Under the same path the last one stays.
 
-        Example:
+        Examples:
             >>> run.log_text("the first good one", "notes.md")
 
         """
@@ -82,7 +82,7 @@ class RunFiles:
             dictionary: What is kept, as it is now.
             artifact_file: Relative path in the run; YAML when it ends in .yaml or .yml (needs pyyaml), else JSON.
 
-        Example:
+        Examples:
             >>> run.log_dict({"layers": [64, 32]}, "config.json")
 
         """
@@ -98,7 +98,7 @@ class RunFiles:
             artifact_file: Relative path in the run; its suffix is the format: .png, .svg, .pdf, … and .html of plotly.
             save_kwargs: Arguments for matplotlib's `savefig`, or plotly's `to_html` or `to_image`.
 
-        Example:
+        Examples:
             >>> run.log_figure(figure, "curves/loss.png", save_kwargs={"dpi": 200})  # doctest: +SKIP
 
         """
@@ -118,7 +118,7 @@ class RunFiles:
             key: Name of a series of images, in place of artifact_file: kept as images/KEY/step_00000010.png.
             step: Step of the series; None = 0.
 
-        Example:
+        Examples:
             >>> run.log_image([[0, 255], [255, 0]], "checker.png")
             >>> run.log_image([[0.0, 0.5], [0.5, 1.0]], key="samples", step=10)
 
@@ -144,7 +144,7 @@ class RunFiles:
             artifact_file: Relative path in the run: .json ({"columns": […], "data": [[…], …]}), .csv, or .parquet
                 (needs pyarrow).
 
-        Example:
+        Examples:
             >>> run.log_table({"prompt": ["a", "b"], "score": [0.5, 0.75]}, "eval.json")
 
         """

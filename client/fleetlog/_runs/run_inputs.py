@@ -37,7 +37,7 @@ class RunInputs:
             params: A dict, Namespace, dataclass or their kin, also nested: its leaves are params such as optimizer.lr.
                 A list is one value, unless dicts are in it (layers.0.size). None is no value.
 
-        Example:
+        Examples:
             >>> run.log_params({"optimizer": {"lr": 0.1, "name": "adam"}, "layers": [64, 32]})
 
         """
@@ -55,7 +55,7 @@ class RunInputs:
             key: The param's key.
             value: A text, whole number, real number or truth; anything else as its text.
 
-        Example:
+        Examples:
             >>> run.log_param("seed", 7)
 
         """
@@ -68,7 +68,7 @@ class RunInputs:
         Args:
             tags: Values by key, which become texts; None sets nothing.
 
-        Example:
+        Examples:
             >>> run.set_tags({"team": "b", "stage": "draft"})
 
         """
@@ -95,7 +95,7 @@ class RunInputs:
             key: The tag's key.
             value: Becomes a text.
 
-        Example:
+        Examples:
             >>> run.set_tag("stage", "review")
 
         """
@@ -108,7 +108,7 @@ class RunInputs:
         Args:
             *keys: Keys of tags; those that the run does not have change nothing.
 
-        Example:
+        Examples:
             >>> run.delete_tags("stage")
 
         """
@@ -135,7 +135,7 @@ class RunInputs:
             schema: Its columns: a text, or becomes JSON.
             profile: Its size and the like: a text, or becomes JSON.
 
-        Example:
+        Examples:
             >>> run.log_input("fineweb10B", "training", digest="8f2c")
 
         """
@@ -151,7 +151,7 @@ class RunInputs:
         Args:
             name: 1 to 500 characters.
 
-        Example:
+        Examples:
             >>> run.rename("baseline, again")
 
         """

@@ -84,7 +84,7 @@ def start_run(
         InvalidArgument: An argument can't be meant; the message names it.
         FleetlogError: The server refuses the run.
 
-    Example:
+    Examples:
         >>> run = fleetlog.start_run("docs", key="slurm-4711", resume=True, params={"lr": 2e-5})
         >>> run.log({"train_loss": 2.1})
         >>> run.finish()

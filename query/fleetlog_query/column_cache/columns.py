@@ -41,7 +41,7 @@ class Source:
 
     @property
     def key(self) -> Key | None:
-        """Of what is read by run."""
+        """Key that is read by run; None for what is read otherwise."""
         return self.value if isinstance(self.value, Key) and self.value.kind in BY_RUN else None
 
     def rows(self, scope: Scope, binds: Binds) -> str:
@@ -60,7 +60,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Column:
-    """Of the runs that it was read of, at a look: numbers, MISSING for none, or places among texts, -1 for none."""
+    """Values of the runs that it was read of, at a look: numbers, MISSING for none; places among texts, -1 for none."""
 
     look: int
     ids: Ids
@@ -68,9 +68,9 @@ class Column:
     texts: Sequence[str] = ()
     """Each once; such as no run has any more may be among them."""
     places: Mapping[str, int] = field(default_factory=dict)
-    """Of the texts."""
+    """Code of each text."""
     characters: int = 0
-    """Of all texts together."""
+    """Characters of all texts together."""
 
     @classmethod
     def empty(cls, source: Source, look: int, ids: Ids) -> Column:
@@ -96,7 +96,7 @@ class Column:
         return self._with_texts(places, given.texts, given.codes[rows])
 
     def put_by_run(self, source: Source, some: RunKeys) -> Column:
-        """The same."""
+        """With what was read run by run; this one is used up."""
         if source.key is None:
             raise ValueError("not read by run")
         found = some.values(source.key)

@@ -31,7 +31,7 @@ from fleetlog_query.sql.scope import Scope
 
 Real = npt.NDArray[np.float64]
 FEW = 256
-"""So many changed runs are read one by one, more in stretches."""
+"""Maximum of changed runs that are read by id; more are read by ranges of ids."""
 TEXT_BYTES = 16 << 20
 """Maximum of the bytes of a column's texts that searches may have read."""
 _TEXT_BYTES = 100

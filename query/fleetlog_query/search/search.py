@@ -71,7 +71,7 @@ class SearchPage:
     """As it ran, with its pin."""
 
     def fewer(self, search: Search, size: int) -> Search:
-        """The same page with fewer runs."""
+        """Search for fewer runs, from the same moment on."""
         same = replace(search, page_size=size)
         return same if self.compiled is None else replace(same, now_millis=self.compiled.moment)
 
@@ -114,7 +114,7 @@ class _Token:
     values: list[Any]
     pin: AsOf | None = None
     experiments: str = ""
-    """Which ones the first page looked in."""
+    """Experiments that the first page looked in."""
     shown: frozenset[bytes] = frozenset()
 
 

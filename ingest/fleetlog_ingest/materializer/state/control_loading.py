@@ -83,7 +83,7 @@ def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, 
 
 
 def _registries(warehouse: Warehouse, records: Sequence[Decoded], before: int | None) -> dict[str, Registry]:
-    """Of each namespace the models that its intents name, with the versions and approvals that those may change."""
+    """Models of each namespace that its intents name, with the versions and approvals that those may change."""
     intents: defaultdict[str, list[frame_pb2.ControlRecord]] = defaultdict(list)
     for decoded in records:
         if decoded.control is not None and decoded.control.WhichOneof("intent") in INTENTS:

@@ -119,7 +119,7 @@ class MaterializerSettings:
     batch_wait_seconds: float = setting(BatchPolicy().max_wait_seconds, Range(0, 60))
     """The longest that a record waits for others under load."""
     unread_rest_seconds: float = setting(2.0, Range(0, 60))
-    """Seconds that `fleetlog up` pauses between two small batches while nobody reads. Who waits for what was written ends
+    """Seconds that `fleetlog up` pauses between two small batches while nobody reads. Who waits for a write ends
     it, and so does the first of several reads; a read without a position may miss what came during the pause."""
 
 

@@ -60,6 +60,9 @@ class ColumnPages:
         run_ids = [run_id for run_id, _ in rows]
         left = max(until - time.monotonic(), 0.001)
         runs = {run.run_id: run for run in self._documents.attributes(query.scope.namespace, run_ids, left)}
+        for run in runs.values():
+            # Told of runs that are asked for by their ids alone, as statements do.
+            run.ClearField("delete_time_millis")
         return [PageRow(runs[run_id.hex()], values) for run_id, values in rows if run_id.hex() in runs]
 
     def count(self, query: PageQuery, timeout_seconds: float) -> int | None:

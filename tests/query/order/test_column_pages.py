@@ -122,6 +122,7 @@ def test_of_very_many_runs_only_what_is_held_and_current_is_used(
         assert held.search(search, SECONDS).runs == plain.search(search, SECONDS).runs
 
 
+@pytest.mark.timeout(900)
 def test_a_server_answers_the_same(clickhouse_server: str, tmp_path: Path) -> None:
     with clickhouse(clickhouse_server) as warehouse:
         compare_with_statements(warehouse, tmp_path, 40)

@@ -277,7 +277,7 @@ WRONG: list[tuple[dict[str, object], str, str]] = [
     ({"minimize": "metrics.x", "limit": 101, "runs_per_group": 10}, "runs_per_group", "1,010 runs to name"),
     ({"minimize": "metrics.x", "confidence": 1.0}, "confidence", "below 1"),
     ({"minimize": "metrics.x", "artifact": "../x"}, "", "path"),
-    ({"minimize": "metrics.x", "where": "metrics.x <"}, "filter", "column 12"),
+    ({"minimize": "metrics.x", "filter": "metrics.x <"}, "filter", "column 12"),
     ({"objectives": [fleetlog.Objective("metrics.x", weight=-1)]}, "objectives[0].weight", "-1 is not"),
 ]
 

@@ -214,6 +214,7 @@ LAST_POINTS = PastKeys._last_points
     ],
     ids=["few", "windows", "points refused", "too many"],
 )  # fmt: skip
+@pytest.mark.timeout(900)
 def test_pages_are_as_of_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, windows: tuple[int, ...], spares: tuple[int, int],
     conditions: int, early: int | None,
@@ -231,6 +232,7 @@ def test_pages_are_as_of_the_first(
         assert compare_with_the_past(warehouse, tmp_path, 10) > 0
 
 
+@pytest.mark.timeout(900)
 def test_a_server_answers_the_same(clickhouse_server: str, tmp_path: Path) -> None:
     with clickhouse(clickhouse_server) as warehouse:
         assert compare_with_the_past(warehouse, tmp_path, 8) > 0

@@ -137,11 +137,13 @@ def compare_with_the_oracle(warehouse: Warehouse, scratch: Path, tried: int) -> 
     return compared
 
 
+@pytest.mark.timeout(900)
 def test_as_of_a_position_is_what_its_records_alone_give(tmp_path: Path) -> None:
     with chdb(tmp_path) as warehouse:
         assert compare_with_the_oracle(warehouse, tmp_path, 15) > 50
 
 
+@pytest.mark.timeout(900)
 def test_a_server_answers_the_same(clickhouse_server: str, tmp_path: Path) -> None:
     with clickhouse(clickhouse_server) as warehouse:
         assert compare_with_the_oracle(warehouse, tmp_path, 5) > 10

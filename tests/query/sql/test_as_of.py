@@ -75,6 +75,8 @@ class Reading:
         for run in runs:
             problems = self._documents.problems(namespace, bytes.fromhex(run.run_id), SECONDS, as_of)
             run.problems.extend(problems)
+            # Told of as it is now alone.
+            run.ClearField("delete_time_millis")
         return [str(run) for run in runs]
 
 

@@ -32,7 +32,8 @@ class Table(Untouched):
         times = np.full(len(self.rows), 1_000, np.int64)
         columns: dict[str, Read] = {
             "experiment": numbers, "name": names, "named": names, "tags": ['{"team": "a"}'] * len(names),
-            "artifact_location": [""] * len(names), "created": times, "changed": times + 1, "deleted": deleted, "gone": deleted,
+            "artifact_location": [""] * len(names),
+            "created": times, "changed": times + 1, "deleted": deleted, "gone": deleted,
         }  # fmt: skip
         return Answer(columns, len(self.rows), len(self.rows), 0)
 

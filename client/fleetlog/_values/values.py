@@ -47,7 +47,7 @@ class foreign:  # noqa: N801
         self._reason = reason
 
     def __enter__(self) -> None:
-        """Nothing is held."""
+        """True if nothing is held."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

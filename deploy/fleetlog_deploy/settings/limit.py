@@ -57,7 +57,7 @@ def matches(pattern: str, meaning: str) -> Pattern:
 
 
 def choices(*texts: str) -> Pattern:
-    """One of some texts."""
+    """Choice of one of some texts."""
     return Pattern("|".join(map(re.escape, texts)), "one of " + ", ".join(text for text in texts if text))
 
 

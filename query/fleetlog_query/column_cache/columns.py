@@ -74,7 +74,7 @@ class Column:
 
     @classmethod
     def empty(cls, source: Source, look: int, ids: Ids) -> Column:
-        """Nothing is known."""
+        """Column of which nothing is known."""
         return cls(look, ids, np.full(len(ids), *_nothing(source)))
 
     def moved(self, source: Source, look: int, ids: Ids, changed: Ids) -> Column | None:

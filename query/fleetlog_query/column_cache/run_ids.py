@@ -13,7 +13,7 @@ from fleetlog_query.column_cache.labels import Places
 _ALIKE = 16
 """Maximum ids that begin with the same 8 bytes, which hold their time; ids that somebody made up may be more alike."""
 _FEW = 64
-"""One of so many is looked up by itself: that is quicker than to take all ids apart into words."""
+"""Maximum of ids that are looked up one by one: quicker than to take all ids apart into words."""
 
 
 @dataclass(frozen=True, slots=True)

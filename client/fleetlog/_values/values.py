@@ -47,7 +47,7 @@ class foreign:  # noqa: N801
         self._reason = reason
 
     def __enter__(self) -> None:
-        """True if nothing is held."""
+        """Begin the context, which acquires nothing."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,15 +14,16 @@ from fleetlog._values.images import IMAGE_INVALID, figure_bytes, image_bytes
 from fleetlog._values.values import Unusable, display, step_number, text
 
 
-class RunFiles:
+class RunFiles(ABC):
     """Calls of Run that keep files. None of them raises."""
 
+    @abstractmethod
     def _files(self) -> FileLogger:
-        raise NotImplementedError
+        """Logger of the run's files."""
 
+    @abstractmethod
     def _lost(self, what: str, error: Exception, points: int = 0) -> None:
         """Count what was not logged and warn of it. Must not raise."""
-        raise NotImplementedError
 
     @never_raises
     def log_artifact(self, path: str | os.PathLike[str], name: str | None = None) -> None:

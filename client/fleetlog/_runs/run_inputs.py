@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,18 +15,20 @@ from fleetlog._values.params import to_keys, to_params, to_tags
 from fleetlog._values.values import LeftOut, text
 
 
-class RunInputs:
+class RunInputs(ABC):
     """Calls of Run that log inputs. None of them raises."""
 
+    @abstractmethod
     def _say(self, **payload: Any) -> None:
-        raise NotImplementedError
+        """Put an event with this payload."""
 
+    @abstractmethod
     def _left_out(self, what: str, out: Sequence[LeftOut]) -> None:
-        raise NotImplementedError
+        """Tell the run and its user of what was left out."""
 
+    @abstractmethod
     def _lost(self, what: str, error: Exception, points: int = 0) -> None:
         """Count what was not logged and warn of it. Must not raise."""
-        raise NotImplementedError
 
     @never_raises
     def log_params(self, params: Mapping[str, object] | None) -> None:

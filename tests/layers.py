@@ -91,6 +91,7 @@ FOLDERS: Mapping[str, str] = {
     "ingest/materializer/loop/test_kill": "crash",
     "ingest/materializer/loop/test_policies": "unit",
     "ingest/materializer/loop/test_progress": "unit",
+    "ingest/materializer/loop/test_reader_waker": "unit",
     "ingest/materializer/fold/test_repeats": "engine",
     "ingest/materializer/state": "engine",
     "ingest/test_imported_before": "engine",

@@ -17,7 +17,6 @@ others. What comes during a round, or when `waiting_bytes` wait in memory, waits
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections import deque
@@ -37,7 +36,7 @@ from fleetlog_core.log.port import (
 )
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.outages import Outage
-from fleetlog_core.readers import Demand, Readers
+from fleetlog_core.readers import Readers
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import Attributes
 from fleetlog_core.unavailable import shortage_of
@@ -51,6 +50,7 @@ from fleetlog_ingest.materializer.loop.dead_letters import write_dead_letters
 from fleetlog_ingest.materializer.loop.late_artifacts import LateArtifacts
 from fleetlog_ingest.materializer.loop.pieces import Batch
 from fleetlog_ingest.materializer.loop.progress import Progress
+from fleetlog_ingest.materializer.loop.reader_waker import ReaderWaker
 from fleetlog_ingest.materializer.loop.waiting import Waiting
 
 diagnostics = logging.getLogger(__name__)
@@ -91,9 +91,7 @@ class Materializer:
         self._telemetry = telemetry or Telemetry()
         self._policy = policy or BatchPolicy()
         self._clock = clock
-        self._readers = readers
-        self._risen: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        """True: somebody reads that did not before; False: it ends."""
+        self._waker = ReaderWaker(readers)
         self._stopped = threading.Event()
         count = log.partitions(EVENTS)
         self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits, count, self._stay)
@@ -126,7 +124,7 @@ class Materializer:
             self._applier.close()
             return
         self._late.start()
-        waker = self._start_waker(consumer)
+        self._waker.start(consumer.wake)
         try:
             while not self._stopped.is_set():
                 try:
@@ -142,9 +140,7 @@ class Materializer:
             # A batch is declared and not in; the next member does it again.
             pass
         finally:
-            self._risen.put(False)
-            if waker is not None:
-                waker.join()
+            self._waker.stop()
             self._late.stop()
             self._applier.close()
             consumer.close()
@@ -161,20 +157,6 @@ class Materializer:
                 self._outage.ended()
                 return self._consumer
         return None
-
-    def _start_waker(self, consumer: Consumer) -> threading.Thread | None:
-        """A thread that ends a pause when somebody reads: no reader waits for the log, which may take long to wake."""
-        if self._readers is None:
-            return None
-
-        def wake() -> None:
-            while self._risen.get():
-                consumer.wake()
-
-        thread = threading.Thread(target=wake, name="readers", daemon=True)
-        thread.start()
-        self._readers.call_at_rise(lambda: self._risen.put(True))
-        return thread
 
     def idle_seconds(self) -> float:
         """How long ago it last asked the log for records. From any thread."""
@@ -222,7 +204,7 @@ class Materializer:
         """How long there is nothing to do but to wait for more records, in seconds."""
         if any(self._ready(partition, waiting) for partition, waiting in self._open.items()):
             return 0.0
-        demand = self._demand()
+        demand = self._waker.demand()
         rests = [waiting.rests_until(self._policy, demand) for waiting in self._open.values() if waiting.weight]
         if rests:
             return max(0.0, min(rests) - self._clock())
@@ -331,11 +313,8 @@ class Materializer:
             waiting.size,
             now - waiting.since,
             idle=at_once or self._is_idle,
-            rests=not at_once and now < waiting.rests_until(self._policy, self._demand()),
+            rests=not at_once and now < waiting.rests_until(self._policy, self._waker.demand()),
         )
-
-    def _demand(self) -> Demand:
-        return Demand.READ if self._readers is None else self._readers.demand()
 
     def _work(self, consumer: Consumer, partition: Partition) -> None:
         """One batch of the partition, if it is still ours."""

@@ -10,7 +10,7 @@ asks for an embedded server is of the server layer at least, wherever its file i
 
 FLEETLOG_UNIT_SECONDS: a unit test that takes more seconds of its thread's CPU time fails; unset = none does. They are
 seconds of a quiet machine: on one that is slower, or busy, as many more are allowed as a loop takes longer there. A
-test by Hypothesis may take as long for each ten examples of the profile.
+test by Hypothesis may take as long for each ten examples that it tries.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import time
 from collections.abc import Generator, Mapping
 
 import pytest
+from hypothesis import settings
 
 from tests.profiles import EXAMPLES
 
@@ -139,11 +140,19 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     result = yield
     spent = time.thread_time() - before
     if item.get_closest_marker("unit") is not None:
-        by_hypothesis = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        allowed = _UNIT_SECONDS * (EXAMPLES / 10 if by_hypothesis else 1)
+        allowed = _UNIT_SECONDS * max(1, _examples_of(item) / 10)
         if spent > allowed and spent > (allowed := allowed * _slowness()):
             pytest.fail(f"a unit test took {spent:.2f} s of CPU time, more than {allowed:.2f}", pytrace=False)
     return result
+
+
+def _examples_of(item: pytest.Item) -> int:
+    """Number of examples that the test tries; 0 when it is not one by Hypothesis."""
+    test = getattr(item, "obj", None)
+    if not getattr(test, "is_hypothesis_test", False):
+        return 0
+    own: settings | None = getattr(test, "_hypothesis_internal_use_settings", None)
+    return EXAMPLES if own is None else own.max_examples
 
 
 def _slowness() -> float:

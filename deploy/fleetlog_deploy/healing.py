@@ -53,7 +53,8 @@ def open_whole(engines: Engines, disk: Disk, group: str, telemetry: Telemetry) -
         path.rename(aside)
         fresh.rename(path)
     if aside.exists():
-        threading.Thread(target=shutil.rmtree, args=(aside, True), daemon=True).start()
+        # Not a daemon: a server that is stopped before leaves nothing of it on the disk.
+        threading.Thread(target=shutil.rmtree, args=(aside, True), name="fleetlog-remove-lost").start()
     migrate(engines.warehouse)
     # What comes now is not to be taken for what an earlier start of the machine may have lost.
     Checkpoints(engines.warehouse, disk.boot, disk.sync).write()

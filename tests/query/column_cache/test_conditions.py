@@ -22,6 +22,7 @@ from fleetlog_query.sql.order_by import parse_order
 from hypothesis import HealthCheck, event, example, given, note, reject, settings
 from hypothesis import strategies as st
 
+from tests.profiles import examples
 from tests.query.random_filters import FILTER, ORDER
 from tests.query.random_runs import EXACT, KEYS, NAMES, NUMBERS, START, STEPS, TEXTS, typed
 
@@ -90,7 +91,7 @@ def found_by_columns(text: str) -> set[str]:
     return {run_id for run_id, one in zip(IDS, holds.tolist(), strict=True) if one}
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(400), suppress_health_check=list(HealthCheck))
 @given(text=FILTER)
 @example("NOT (metrics.`x` >= -inf)")
 @example("metrics.`x` NOT IN (1, nan)")
@@ -111,7 +112,7 @@ def test_filters_find_the_same_runs(text: str) -> None:
     assert found == {run_id for run_id, row in ROWS.items() if matches(plan, row)}
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200), suppress_health_check=list(HealthCheck))
 @given(order=ORDER | st.just([]), text=st.just("") | FILTER, size=st.integers(1, 12))
 @example(["params.x DESC", "metrics.y"], "", 7)
 @example(["run_id DESC"], "", 7)

@@ -29,7 +29,9 @@ def command(script: str, tmp_path: Path) -> list[str]:
 
 def environment(target: str) -> dict[str, str]:
     paths = os.pathsep.join(path for path in sys.path if path)
-    return {**os.environ, "FLEETLOG_TARGET": target, "PYTHONPATH": paths}
+    # Python 3.12 and later warn of each fork of a process that has threads, which is none of ours to mend.
+    forks = "ignore:This process:DeprecationWarning"
+    return {**os.environ, "FLEETLOG_TARGET": target, "PYTHONPATH": paths, "PYTHONWARNINGS": forks}
 
 
 def train(script: str, tmp_path: Path, target: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:

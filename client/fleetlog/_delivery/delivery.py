@@ -27,7 +27,7 @@ from fleetlog._delivery.outbox import Outbox
 from fleetlog._delivery.requests import Requests
 from fleetlog._delivery.responses import NotNow, Responses
 from fleetlog._delivery.stream_state import Change, State, StreamState
-from fleetlog._delivery.threads import is_alive, started
+from fleetlog._delivery.threads import THREADS_AT_EXIT, is_alive, started
 from fleetlog._delivery.uploads import Uploads
 from fleetlog._events.items import Fact, Item, Marker, Writer
 from fleetlog._transport.calls_in_progress import Stream
@@ -44,6 +44,8 @@ SILENCE_SECONDS = 20.0
 """Longest wait for an answer to a small frame; then everything without one is sent again over a new connection."""
 SLOW_BYTES_PER_SECOND = 25_000
 """A link as slow as this is no silence: a large frame has that much longer for its answer."""
+BEGIN_SECONDS = 1.0
+"""Longest wait for a first stream, on a Python that begins none later."""
 LATE_SECONDS = 5.0
 """Longest wait in all for what is logged when the process has delivered its last."""
 
@@ -97,6 +99,8 @@ class Delivery:
             try:
                 if not is_alive(self._thread):
                     self._thread = started("fleetlog-delivery", self._run)
+                    if not THREADS_AT_EXIT:
+                        self._wait_for_stream()
                 if not is_alive(self._watcher):
                     self._watcher = started("fleetlog-watch", self._watch)
                 self._experiments.begin()
@@ -104,6 +108,11 @@ class Delivery:
             except RuntimeError as error:
                 self.warn("thread", f"not delivered yet, no thread can be started: {error}")
                 self.outbox.call_at_next_put(self._begin_threads)
+
+    def _wait_for_stream(self) -> None:
+        """A process may end with the next line: what has no stream by then, of which gRPC makes threads, gets none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._call is not None or self._stream.closed, BEGIN_SECONDS)
 
     def resolve(self, namespace: str, name: str, timeout_seconds: float) -> int:
         """The number of an experiment, which is made when it is not there. FleetlogError."""
@@ -192,7 +201,7 @@ class Delivery:
         late.outbox.put(item)
         late._begin_threads()
         try:
-            # Since 3.12 Python starts no threads any more at this time; then nobody comes for it.
+            # Where Python starts no threads any more at this time nobody comes for it.
             return late.flush(self._late_seconds)
         finally:
             late.close()
@@ -223,6 +232,7 @@ class Delivery:
                     self._in_flight.begin()
                     self._reading = True
                     stream = self._call = self._begin(generation)
+                    self._changed.notify_all()
                 responses = iter(stream)
                 while (response := self._next(responses)) is not None:
                     self._responses.answered(response)

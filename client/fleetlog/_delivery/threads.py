@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
+
+THREADS_AT_EXIT = sys.version_info[:2] != (3, 12)
+"""True if a thread can be started while the process's exit functions run; Python 3.12 alone refuses."""
 
 
 def is_alive(thread: threading.Thread | None) -> bool:

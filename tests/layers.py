@@ -8,6 +8,8 @@
 Tests of the server layer that answer for one RPC each, and for the main path, have the marker `smoke` too. A test that
 asks for an embedded server is of the server layer at least, wherever its file is.
 
+Files with tests of the slowest layer run first: the quick ones fill up what is left when several run at once.
+
 FLEETLOG_UNIT_SECONDS: a unit test that takes more seconds of its thread's CPU time fails; unset = none does. They are
 seconds of a quiet machine: on one that is slower, or busy, as many more are allowed as a loop takes longer there. A
 test by Hypothesis may take as long for each ten examples that it tries.
@@ -18,7 +20,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 
 import pytest
 from hypothesis import settings
@@ -125,13 +127,25 @@ def layer_of(path: str, fixtures: tuple[str, ...] = ()) -> str:
     return "server" if layer in ("unit", "engine") and EMBEDDED in fixtures else layer
 
 
+def slow_files_first(tests: Sequence[tuple[str, str]]) -> list[int]:
+    """Places of tests, each with its file and its layer, in the order in which they run. A file stays together."""
+    slowest: dict[str, int] = {}
+    for file, layer in tests:
+        slowest[file] = max(slowest.get(file, 0), LAYERS.index(layer))
+    return sorted(range(len(tests)), key=lambda place: -slowest[tests[place][0]])
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     root = config.rootpath / "tests"
+    tests = []
     for item in items:
         path = item.path.relative_to(root).with_suffix("").as_posix()
-        item.add_marker(layer_of(path, tuple(getattr(item, "fixturenames", ()))))
+        layer = layer_of(path, tuple(getattr(item, "fixturenames", ())))
+        tests.append((path, layer))
+        item.add_marker(layer)
         if path in SMOKES:
             item.add_marker(SMOKE)
+    items[:] = [items[place] for place in slow_files_first(tests)]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.layers import FOLDERS, LAYERS, SMOKES, layer_of
+from tests.layers import FOLDERS, LAYERS, SMOKES, layer_of, slow_files_first
 
 TESTS = Path(__file__).parents[1]
 
@@ -33,3 +33,10 @@ def test_the_longest_path_holds() -> None:
 def test_who_asks_for_a_server_is_of_its_layer() -> None:
     assert layer_of("query/selection/test_selection", ("embedded", "fleet")) == "server"
     assert layer_of("deploy/test_up", ("embedded",)) == "crash"
+
+
+def test_files_of_slow_layers_run_first_and_stay_together() -> None:
+    tests = [("a", "unit"), ("b", "unit"), ("b", "server"), ("c", "crash"), ("d", "engine"), ("d", "unit")]
+    assert [tests[place] for place in slow_files_first(tests)] == [
+        ("c", "crash"), ("b", "unit"), ("b", "server"), ("d", "engine"), ("d", "unit"), ("a", "unit"),
+    ]  # fmt: skip

@@ -16,8 +16,8 @@ from fleetlog_ingest.materializer.loop.loop import Materializer
 
 from tests.core.log.full_disk import files_no_longer_than
 from tests.ingest.gateway.serving import logged, serving
-from tests.ingest.materializer.builders import in_own_process
 from tests.ingest.materializer.warehouses import drain, opened
+from tests.own_processes import in_fresh_process
 
 RUNS = 3
 ROUNDS = 3
@@ -81,4 +81,4 @@ def _in_order(path: Path) -> None:
 
 
 def test_each_writer_keeps_its_order_while_some_commits_fail(tmp_path: Path) -> None:
-    in_own_process(_in_order, tmp_path)
+    in_fresh_process(_in_order, tmp_path)

@@ -17,8 +17,8 @@ from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import query_pb2, query_pb2_grpc
 from fleetlog_query.service import QueryServicer
 
-from tests.ingest.materializer.builders import in_own_process
 from tests.ingest.materializer.warehouses import opened
+from tests.own_processes import in_fresh_process
 from tests.warehouses import Wrapped
 
 HEAVY = "SELECT sum(sipHash64(number)) AS s FROM numbers({count:UInt64})"
@@ -83,4 +83,4 @@ def _goes_away(path: Path) -> None:
 
 
 def test_queries_of_callers_that_left_or_ran_out_of_time_end_in_the_warehouse(tmp_path: Path) -> None:
-    in_own_process(_goes_away, tmp_path)
+    in_fresh_process(_goes_away, tmp_path)

@@ -74,6 +74,7 @@ FOLDERS: Mapping[str, str] = {
     "deploy/settings": "unit",
     "deploy/test_dashboards": "unit",
     "docs": "unit",
+    "docs/test_own_processes": "engine",
     "end_to_end": "server",
     "end_to_end/test_cluster": "crash",
     "end_to_end/test_costly_searches": "crash",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -44,12 +43,6 @@ def chdb(path: Path, *, migrated: bool = True) -> Iterator[Warehouse]:
         process.shutdown()
         raise
     _idle.append(process)
-
-
-@atexit.register
-def _end_all() -> None:
-    while _idle:
-        _idle.pop().shutdown()
 
 
 @contextmanager

@@ -32,10 +32,8 @@ def chdb(path: Path, *, migrated: bool = True) -> Iterator[Warehouse]:
     """Below the path, with the tables of `migrate` or without any. Its process is kept for the next one."""
     if migrated:
         copy_empty_warehouse(path / "warehouse")
-    process = _idle.pop() if _idle else _Process(ctx=SPAWN)
+    process = _idle.pop() if _idle else _started()
     try:
-        if process.address is None:
-            process.start()
         warehouse = cast(Warehouse, getattr(process, "warehouse")(path / "warehouse"))  # noqa: B009
         yield warehouse
         warehouse.close()
@@ -43,6 +41,12 @@ def chdb(path: Path, *, migrated: bool = True) -> Iterator[Warehouse]:
         process.shutdown()
         raise
     _idle.append(process)
+
+
+def _started() -> _Process:
+    process = _Process(ctx=SPAWN)
+    process.start()
+    return process
 
 
 @contextmanager

@@ -41,10 +41,12 @@ def make_empty_warehouse() -> None:
 
 
 def copy_empty_warehouse(path: Path) -> None:
-    """Make the directory a copy, unless it is there."""
+    """Make the directory a copy, unless it is there. A process that is killed amid it leaves none."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(EMPTY, path, symlinks=True)
+        scratch = tempfile.mkdtemp(dir=path.parent)
+        shutil.copytree(EMPTY, scratch, symlinks=True, dirs_exist_ok=True)
+        Path(scratch).rename(path)
 
 
 def _migrate(path: Path) -> None:

@@ -30,7 +30,7 @@ INSERTS = 30
 def _same_in_any_batches(path: Path) -> None:
     for seed in range(examples(2)):
         log = MemoryLog(PARTITIONS)
-        write(log, seed, examples(120))
+        write(log, seed, 120)
         whole = rebuilt(log, path / f"whole{seed}")
         assert whole["points"].rows > 0
         assert whole["problems"].rows > 0

@@ -32,7 +32,7 @@ LAYERS = ("unit", "engine", "server", "crash")
 SMOKE = "smoke"
 EMBEDDED = "embedded"
 LOOP_SECONDS = 0.012
-"""Seconds of CPU time that the loop of `_slowness` takes on a quiet machine."""
+"""Seconds of CPU time that the loop of `slowness` takes on a quiet machine."""
 _UNIT_SECONDS = float(os.environ.get("FLEETLOG_UNIT_SECONDS", "inf"))
 
 FOLDERS: Mapping[str, str] = {
@@ -98,6 +98,8 @@ FOLDERS: Mapping[str, str] = {
     "ingest/materializer/loop/test_reader_waker": "unit",
     "ingest/materializer/fold/test_repeats": "engine",
     "ingest/materializer/state": "engine",
+    "ingest/materializer/test_registry_exactly_once": "engine",
+    "ingest/materializer/test_registry_kill": "crash",
     "ingest/test_imported_before": "engine",
     "ingest/test_losses": "engine",
     "ingest/test_orphans": "engine",
@@ -110,6 +112,7 @@ FOLDERS: Mapping[str, str] = {
     "query/runs/test_run_columns": "engine",
     "query/snapshot": "engine",
     "query/sql": "engine",
+    "query/test_registry_as_of": "engine",
     "query/warehouse/test_cancellable": "server",
     "query/warehouse/test_costly_patterns": "server",
     "query/watch/test_run_watching": "engine",
@@ -156,7 +159,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     spent = time.thread_time() - before
     if item.get_closest_marker("unit") is not None:
         allowed = _UNIT_SECONDS * max(1, _examples_of(item) / 10)
-        if spent > allowed and spent > (allowed := allowed * _slowness()):
+        if spent > allowed and spent > (allowed := allowed * slowness()):
             pytest.fail(f"a unit test took {spent:.2f} s of CPU time, more than {allowed:.2f}", pytrace=False)
     return result
 
@@ -170,7 +173,7 @@ def _examples_of(item: pytest.Item) -> int:
     return EXAMPLES if own is None else own.max_examples
 
 
-def _slowness() -> float:
+def slowness() -> float:
     """Times that a loop takes longer than on a quiet machine, by the median of some tries; 1 at least."""
     tries = []
     for _ in range(9):

@@ -22,6 +22,13 @@ def test_every_test_has_a_layer() -> None:
         assert layer_of(path.relative_to(TESTS).with_suffix("").as_posix()) in LAYERS
 
 
+def test_what_opens_an_engine_is_no_unit() -> None:
+    openers = ("in_own_process(", "in_fresh_process(", "warehouse.engines import")
+    found = [path for path in TESTS.rglob("test_*.py") if any(word in path.read_text() for word in openers)]
+    names = [path.relative_to(TESTS).with_suffix("").as_posix() for path in found]
+    assert [name for name in names if layer_of(name) == "unit" and name != "docs/test_layers"] == []
+
+
 def test_the_longest_path_holds() -> None:
     assert layer_of("core/test_ids") == "unit"
     assert layer_of("core/log/test_contract") == "engine"

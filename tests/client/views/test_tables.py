@@ -30,7 +30,7 @@ def param(key: str, **value: float | bool | str) -> event_pb2.Param:
     return event_pb2.Param(key=key, **value)  # type: ignore[arg-type]
 
 
-def batch(**columns: list[object]) -> pa.RecordBatch:
+def batch(columns: dict[str, list[object]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
@@ -65,8 +65,8 @@ def test_a_param_has_the_type_that_holds_all_its_values(
 
 def test_batches_that_differ_become_columns_that_hold_both() -> None:
     batches = [
-        batch(**{"run_id": ["1"], "params.p": [1], "params.q": [1], "metrics.x": [1.0]}),
-        batch(**{"run_id": ["2"], "params.p": [0.5], "params.q": ["text"]}),
+        batch({"run_id": ["1"], "params.p": [1], "params.q": [1], "metrics.x": [1.0]}),
+        batch({"run_id": ["2"], "params.p": [0.5], "params.q": ["text"]}),
     ]
     table = table_of_batches(batches)
     assert table.column_names == ["run_id", "params.p", "params.q", "metrics.x"]
@@ -81,7 +81,7 @@ def test_no_runs_are_a_table_with_the_attributes() -> None:
 
 
 def test_a_stream_of_batches_is_read_as_it_was_written() -> None:
-    sent = batch(run_id=["1", "2"])
+    sent = batch({"run_id": ["1", "2"]})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, sent.schema) as stream:
         stream.write_batch(sent)

@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 # Seconds of CPU time that a test of the layer `unit` may take in test-all.
 UNIT_SECONDS ?= 0.5
+# Hundreds of processes import the same modules: each is compiled once, also where the environment (of a container, say)
+# forbids to keep what was compiled. Half a second of each start of a server, and 12 of each worker of the tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test test-all coverage test-brokers test-faults check format protos docs up bench dist clean
 

@@ -8,13 +8,22 @@ from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_deploy.embedded import running_node
 from fleetlog_deploy.node import Node
 
+from tests.empty_warehouses import copy_empty_warehouse, make_empty_warehouse
+
 pytest_plugins = ["tests.servers", "tests.layers"]
+
+
+def pytest_sessionstart() -> None:
+    """Before any worker starts."""
+    make_empty_warehouse()
 
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, str]]:
     """One server for the whole run: chDB opens one directory a process. Tests keep apart by experiment or namespace."""
-    with running_node(tmp_path_factory.mktemp("embedded")) as running:
+    data = tmp_path_factory.mktemp("embedded")
+    copy_empty_warehouse(data / "warehouse")
+    with running_node(data) as running:
         yield running
 
 

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 FLOORS: Mapping[str, int] = {
-    "fleetlog": 20,
-    "fleetlog_core": 18,
-    "fleetlog_ingest": 27,
-    "fleetlog_query": 31,
-    "fleetlog_deploy": 15,
+    "fleetlog": 58,
+    "fleetlog_core": 55,
+    "fleetlog_ingest": 57,
+    "fleetlog_query": 55,
+    "fleetlog_deploy": 34,
 }
-"""Percent, below what is reached; to be raised to a little below what `make coverage` says. Other layers and other
-processes are not counted."""
+"""Percent: two less than the unit tests alone reach, by `pytest -m unit --cov`. Other processes are not counted."""
 
 
 def percents(report: Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]) -> dict[str, float]:

@@ -8,6 +8,8 @@
 Tests of the server layer that answer for one RPC each, and for the main path, have the marker `smoke` too. A test that
 asks for an embedded server is of the server layer at least, wherever its file is.
 
+Files with tests of the slowest layer run first: the quick ones fill up what is left when several run at once.
+
 FLEETLOG_UNIT_SECONDS: a unit test that takes more seconds of its thread's CPU time fails; unset = none does. They are
 seconds of a quiet machine: on one that is slower, or busy, as many more are allowed as a loop takes longer there. A
 test by Hypothesis may take as long for each ten examples that it tries.
@@ -18,7 +20,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 
 import pytest
 from hypothesis import settings
@@ -30,7 +32,7 @@ LAYERS = ("unit", "engine", "server", "crash")
 SMOKE = "smoke"
 EMBEDDED = "embedded"
 LOOP_SECONDS = 0.012
-"""Seconds of CPU time that the loop of `_slowness` takes on a quiet machine."""
+"""Seconds of CPU time that the loop of `slowness` takes on a quiet machine."""
 _UNIT_SECONDS = float(os.environ.get("FLEETLOG_UNIT_SECONDS", "inf"))
 
 FOLDERS: Mapping[str, str] = {
@@ -72,6 +74,7 @@ FOLDERS: Mapping[str, str] = {
     "deploy/settings": "unit",
     "deploy/test_dashboards": "unit",
     "docs": "unit",
+    "docs/test_own_processes": "engine",
     "end_to_end": "server",
     "end_to_end/test_cluster": "crash",
     "end_to_end/test_costly_searches": "crash",
@@ -95,6 +98,8 @@ FOLDERS: Mapping[str, str] = {
     "ingest/materializer/loop/test_reader_waker": "unit",
     "ingest/materializer/fold/test_repeats": "engine",
     "ingest/materializer/state": "engine",
+    "ingest/materializer/test_registry_exactly_once": "engine",
+    "ingest/materializer/test_registry_kill": "crash",
     "ingest/test_imported_before": "engine",
     "ingest/test_losses": "engine",
     "ingest/test_orphans": "engine",
@@ -107,6 +112,7 @@ FOLDERS: Mapping[str, str] = {
     "query/runs/test_run_columns": "engine",
     "query/snapshot": "engine",
     "query/sql": "engine",
+    "query/test_registry_as_of": "engine",
     "query/warehouse/test_cancellable": "server",
     "query/warehouse/test_costly_patterns": "server",
     "query/watch/test_run_watching": "engine",
@@ -125,13 +131,25 @@ def layer_of(path: str, fixtures: tuple[str, ...] = ()) -> str:
     return "server" if layer in ("unit", "engine") and EMBEDDED in fixtures else layer
 
 
+def slow_files_first(tests: Sequence[tuple[str, str]]) -> list[int]:
+    """Places of tests, each with its file and its layer, in the order in which they run. A file stays together."""
+    slowest: dict[str, int] = {}
+    for file, layer in tests:
+        slowest[file] = max(slowest.get(file, 0), LAYERS.index(layer))
+    return sorted(range(len(tests)), key=lambda place: -slowest[tests[place][0]])
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     root = config.rootpath / "tests"
+    tests = []
     for item in items:
         path = item.path.relative_to(root).with_suffix("").as_posix()
-        item.add_marker(layer_of(path, tuple(getattr(item, "fixturenames", ()))))
+        layer = layer_of(path, tuple(getattr(item, "fixturenames", ())))
+        tests.append((path, layer))
+        item.add_marker(layer)
         if path in SMOKES:
             item.add_marker(SMOKE)
+    items[:] = [items[place] for place in slow_files_first(tests)]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -141,7 +159,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     spent = time.thread_time() - before
     if item.get_closest_marker("unit") is not None:
         allowed = _UNIT_SECONDS * max(1, _examples_of(item) / 10)
-        if spent > allowed and spent > (allowed := allowed * _slowness()):
+        if spent > allowed and spent > (allowed := allowed * slowness()):
             pytest.fail(f"a unit test took {spent:.2f} s of CPU time, more than {allowed:.2f}", pytrace=False)
     return result
 
@@ -155,7 +173,7 @@ def _examples_of(item: pytest.Item) -> int:
     return EXAMPLES if own is None else own.max_examples
 
 
-def _slowness() -> float:
+def slowness() -> float:
     """Times that a loop takes longer than on a quiet machine, by the median of some tries; 1 at least."""
     tries = []
     for _ in range(9):

@@ -9,7 +9,7 @@ import psutil
 import pytest
 from fleetlog._transport.connection import connection_to
 
-from tests.deploy.watching import reached
+from tests.waiting import reached
 
 
 def connections_to(target: str) -> int:

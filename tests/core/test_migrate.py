@@ -24,23 +24,20 @@ class Crash(Exception):
 
 
 class Mortal(Wrapped):
-    """The warehouse, until `steps` statements and inserts were done."""
+    """The warehouse, until a statement begins as `last`, or an insert has it as its token: that is not done."""
 
-    def __init__(self, warehouse: Warehouse, steps: int) -> None:
+    def __init__(self, warehouse: Warehouse, last: str) -> None:
         super().__init__(warehouse)
-        self._left = steps
-
-    def _step(self) -> None:
-        if self._left == 0:
-            raise Crash
-        self._left -= 1
+        self._last = last
 
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
-        self._step()
+        if token == self._last:
+            raise Crash
         self._warehouse.insert(table, columns, token)
 
     def execute(self, statement: Statement) -> None:
-        self._step()
+        if statement.sql.startswith(self._last):
+            raise Crash
         self._warehouse.execute(statement)
 
 
@@ -67,31 +64,39 @@ def test_once_is_enough_also_after_a_restart(tmp_path: Path) -> None:
     in_own_process(_again, tmp_path)
 
 
+POINTS = [
+    ["CREATE TABLE IF NOT EXISTS migrations"],
+    *([*statements(text), f"migration:{name}"] for name, text in migrations().items()),
+]
+"""Statements and tokens, file by file, before each of which a process may die."""
+
+
 def _crashes(path: Path) -> int:
+    """How many there were: each time one in every file, at its first statement, its second and so on."""
     warehouse = ChdbWarehouse(path / "whole")
     migrate(warehouse)
     whole = schema(warehouse)
     warehouse.close()
-    steps = 0
-    while True:
-        warehouse = ChdbWarehouse(path / f"after {steps}")
-        try:
-            migrate(Mortal(warehouse, steps))
-        except Crash:
-            migrate(warehouse)
-            assert schema(warehouse) == whole, steps
-            assert warehouse.select(_DONE).texts("name") == list(migrations())
-            assert migrate(warehouse) == []
-            steps += 1
-        else:
-            return steps
-        finally:
-            warehouse.close()
+    crashes = 0
+    for place in range(max(map(len, POINTS))):
+        warehouse = ChdbWarehouse(path / f"before {place}")
+        for points in POINTS:
+            if place < len(points):
+                with pytest.raises(Crash):
+                    migrate(Mortal(warehouse, points[place]))
+                crashes += 1
+        migrate(warehouse)
+        assert schema(warehouse) == whole, place
+        assert warehouse.select(_DONE).texts("name") == list(migrations())
+        assert migrate(warehouse) == []
+        warehouse.close()
+    return crashes
 
 
 def test_a_crash_between_any_two_statements_is_made_good(tmp_path: Path) -> None:
-    expected = 1 + sum(len(statements(text)) + 1 for text in migrations().values())
-    assert in_own_process(_crashes, tmp_path) == expected
+    everywhere = [point for points in POINTS for point in points]
+    assert not [one for one in everywhere for other in everywhere if one is not other and other.startswith(one)]
+    assert in_own_process(_crashes, tmp_path) == len(everywhere)
 
 
 def test_every_statement_can_be_run_twice() -> None:

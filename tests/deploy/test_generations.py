@@ -18,7 +18,8 @@ from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_ingest import replay
 
 from tests.deploy.cluster import Cluster, cluster
-from tests.deploy.watching import reached, ready
+from tests.deploy.watching import ready
+from tests.waiting import reached
 
 BEFORE = 100
 Harm = Callable[[Warehouse, str], None]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import fleetlog as client
@@ -15,18 +13,12 @@ from fleetlog.errors import FleetlogError
 
 from tests.core.serving.numbers import numbers
 from tests.deploy.processes import fleetlog, up
+from tests.waiting import reached
 
 
 def told(address: object) -> dict[tuple[str, ...], float]:
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
         return numbers(answer.read())
-
-
-def reached(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_numbers_health_and_lines_of_json(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from grpc_reflection.v1alpha import reflection_pb2
 from tests.core.proxy import Proxy
 from tests.deploy.cluster import cluster
 from tests.deploy.processes import Up, fleetlog
-from tests.deploy.watching import NOT_SERVING, SERVING, get, health, reached
+from tests.deploy.watching import NOT_SERVING, SERVING, get, health
 from tests.ports import free_port
+from tests.waiting import reached
 
 ALONE = {"FLEETLOG_LOG_URL": "sqlite:/x", "FLEETLOG_WAREHOUSE_URL": "chdb:/y", "FLEETLOG_OBJECTS_URL": "folder:/z"}
 

@@ -19,8 +19,9 @@ from fleetlog_proto.v1 import ingest_pb2, ingest_pb2_grpc
 from google.rpc import error_details_pb2
 
 from tests.deploy.processes import Up, up
-from tests.deploy.watching import NOT_SERVING, SERVING, get, health, reached
+from tests.deploy.watching import NOT_SERVING, SERVING, get, health
 from tests.ingest.gateway.serving import status_of
+from tests.waiting import reached
 
 INGEST, QUERY, MATERIALIZER = "fleetlog.v1.IngestService", "fleetlog.v1.QueryService", "fleetlog.v1.Materializer"
 

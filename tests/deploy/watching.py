@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.core.serving.numbers import numbers
 from tests.deploy.processes import Up
-
-
-def reached(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition was not reached"
-        time.sleep(0.02)
+from tests.waiting import reached
 
 
 def get(server: Up, path: str) -> tuple[int, str]:

@@ -13,8 +13,9 @@ import pytest
 from fleetlog_ingest import replay
 
 from tests.deploy.cluster import cluster
-from tests.deploy.watching import partitions, reached, ready
+from tests.deploy.watching import partitions, ready
 from tests.ports import free_port
+from tests.waiting import reached
 
 STEPS, ROUNDS = 2_000, 6
 LARGE = os.urandom(3 << 20)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import threading
-import time
 from pathlib import Path
 
 import fleetlog
@@ -16,8 +15,9 @@ from fleetlog_ingest.materializer.loop.loop import Materializer
 
 from tests.core.log.full_disk import files_no_longer_than
 from tests.ingest.gateway.serving import logged, serving
-from tests.ingest.materializer.builders import in_own_process
 from tests.ingest.materializer.warehouses import drain, opened
+from tests.own_processes import in_fresh_process
+from tests.waiting import reached
 
 RUNS = 3
 ROUNDS = 3
@@ -51,10 +51,7 @@ def _in_order(path: Path) -> None:
                     run.set_tag("last", -last)
                     run.log_series(f"x{place}", steps=range(len(values)), values=values)
                     run.set_tag("last", last)
-                deadline = time.monotonic() + 60
-                while log.generation() < failures + 2:
-                    assert time.monotonic() < deadline
-                    time.sleep(0.01)
+                reached(lambda failures=failures: log.generation() >= failures + 2)  # type: ignore[misc]
             for run in runs:
                 last += 1
                 run.set_tag("last", last)
@@ -81,4 +78,4 @@ def _in_order(path: Path) -> None:
 
 
 def test_each_writer_keeps_its_order_while_some_commits_fail(tmp_path: Path) -> None:
-    in_own_process(_in_order, tmp_path)
+    in_fresh_process(_in_order, tmp_path)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
 
 import fleetlog
 import grpc
@@ -20,6 +18,7 @@ from tests.end_to_end.refusals import SECONDS, Refusal, refused
 from tests.end_to_end.test_kill import start
 from tests.faults.sizes import sized
 from tests.ports import free_port
+from tests.waiting import reached
 
 MIB = 1024 * 1024
 ANSWER_BYTES = 64 * MIB
@@ -57,13 +56,6 @@ def memory(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def until(holds: Callable[[], bool], seconds: float = SECONDS) -> None:
-    deadline, pause = time.monotonic() + seconds, Event()
-    while not holds():
-        assert time.monotonic() < deadline
-        pause.wait(0.1)
-
-
 def points_of(target: str, run_id: str) -> int:
     with grpc.insecure_channel(target, OPTIONS) as channel:
         request = metric_pb2.ReadMetricRequest(run_ids=[run_id], keys=["x"])
@@ -83,7 +75,7 @@ def test_reads_that_nobody_takes_are_bounded_and_their_memory_goes_back(server: 
         assert points_of(target, run_id) == POINTS
         most = memory(pid)
         # Those that found no room, or held it without reading, are told so.
-        until(lambda: not all(call.is_active() for call in calls), 2 * SECONDS)
+        reached(lambda: not all(call.is_active() for call in calls), 2 * SECONDS)
         most = max(most, memory(pid))
         done = next(call for call in calls if not call.is_active())
         told: Refusal = refused(lambda: list(done))
@@ -92,4 +84,4 @@ def test_reads_that_nobody_takes_are_bounded_and_their_memory_goes_back(server: 
             call.cancel()
     # The bound, and what is decoded in the threads that read.
     assert most - before < ANSWER_BYTES + 400 * MIB
-    until(lambda: memory(pid) - before < 200 * MIB)
+    reached(lambda: memory(pid) - before < 200 * MIB, SECONDS)

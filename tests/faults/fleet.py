@@ -12,10 +12,10 @@ from fleetlog_core.log.partitions import partition_of
 
 from tests.deploy.cluster import Cluster
 from tests.deploy.processes import Up
-from tests.deploy.watching import reached
 from tests.faults.ledger import Promises, acknowledged_since, sizes
 from tests.faults.sizes import sized
 from tests.faults.writer import STOP
+from tests.waiting import reached
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = sized(180, 600)

@@ -12,9 +12,9 @@ from fleetlog_ingest import replay
 from fleetlog_proto.v1 import frame_pb2
 
 from tests.deploy.cluster import Cluster
-from tests.deploy.watching import reached
 from tests.faults.ledger import Entry, Promises
 from tests.faults.writer import EXPERIMENT, KEY
+from tests.waiting import reached
 
 READ_BYTES = 1 << 24
 

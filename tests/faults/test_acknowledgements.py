@@ -9,11 +9,12 @@ import pytest
 
 from tests.core.proxy import Proxy
 from tests.deploy.cluster import cluster
-from tests.deploy.watching import reached, ready, told
+from tests.deploy.watching import ready, told
 from tests.faults.fleet import Server, Writers, runs_everywhere
 from tests.faults.oracle import judge, repeats
 from tests.faults.sizes import sized
 from tests.ports import free_port
+from tests.waiting import reached
 
 WRITERS, ROUNDS = sized(3, 8), sized(2, 50)
 PARTITIONS = 2

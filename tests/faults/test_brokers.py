@@ -17,12 +17,13 @@ from fleetlog_ingest import replay
 from kafka import KafkaAdminClient
 
 from tests.deploy.cluster import cluster
-from tests.deploy.watching import reached, ready
+from tests.deploy.watching import ready
 from tests.faults.fleet import Server, Writers, runs_everywhere
 from tests.faults.floods import refused
 from tests.faults.oracle import dead_letters, judge, partitions
 from tests.faults.sizes import sized
 from tests.servers import Brokers
+from tests.waiting import reached
 
 PARTITIONS, WRITERS = 4, 4
 DEATHS = sized(1, 18)

@@ -16,10 +16,11 @@ from fleetlog_ingest import replay
 
 from tests.core.proxy import Proxy
 from tests.deploy.cluster import Cluster, cluster
-from tests.deploy.watching import partitions, reached, ready
+from tests.deploy.watching import partitions, ready
 from tests.faults.fleet import Server, Writers, runs_everywhere
 from tests.faults.oracle import judge, settled
 from tests.faults.sizes import sized
+from tests.waiting import reached
 
 PARTITIONS = 4
 WRITERS = 4

@@ -12,12 +12,13 @@ import pytest
 
 from tests.core.log.kafka.own_topics import settings_for
 from tests.deploy.cluster import cluster
-from tests.deploy.watching import get, reached, ready
+from tests.deploy.watching import get, ready
 from tests.faults.fleet import Server, Writers, runs_everywhere
 from tests.faults.floods import refused
 from tests.faults.kafka_network import kafka_network
 from tests.faults.oracle import judge, partitions
 from tests.faults.sizes import sized
+from tests.waiting import reached
 
 PARTITIONS, WRITERS = 2, 2
 AWAY_SECONDS = sized(0, 300)

@@ -15,10 +15,11 @@ from fleetlog_ingest import orphans, replay
 
 from tests.core.proxy import Proxy
 from tests.deploy.cluster import cluster
-from tests.deploy.watching import reached, ready
+from tests.deploy.watching import ready
 from tests.faults.fleet import Server
 from tests.faults.oracle import dead_letters, settled
 from tests.faults.sizes import sized
+from tests.waiting import reached
 
 LARGE_BYTES = sized(3 << 20, 100 << 20)
 STEPS = sized(200, 20_000)

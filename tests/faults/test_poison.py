@@ -15,9 +15,10 @@ from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 from tests.deploy.cluster import cluster
 from tests.deploy.processes import fleetlog as command
-from tests.deploy.watching import reached, ready, told
+from tests.deploy.watching import ready, told
 from tests.faults.fleet import Server
 from tests.faults.oracle import dead_letters, records, settled
+from tests.waiting import reached
 
 UNKNOWN_FIELD = b"\x82\xfa\x01\x03new"
 """Field 4000, "new": of a version that is to come."""

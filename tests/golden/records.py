@@ -16,6 +16,7 @@ from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
 from fleetlog_proto.v1 import event_pb2, frame_pb2, position_pb2, registry_event_pb2, scope_pb2, selection_pb2
 
+from tests.empty_warehouses import make_empty_warehouse
 from tests.ingest.materializer.builders import in_own_process
 from tests.ingest.materializer.warehouses import rebuilt
 
@@ -285,6 +286,7 @@ def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:
 
 def main() -> None:
     """Write what is not there yet."""
+    make_empty_warehouse()
     for name, message in _messages().items():
         path = FOLDER / f"{name}.bin"
         if not path.exists():

@@ -111,9 +111,16 @@ class Writing:
         self.next_offsets = dict.fromkeys(ALL, 0)
 
     def fold(
-        self, records: Sequence[tuple[Partition, Message]], namespace: str, chance: random.Random, time: int = NOW
+        self,
+        records: Sequence[tuple[Partition, Message]],
+        namespace: str,
+        chance: random.Random | None,
+        time: int = NOW,
     ) -> list[Mapping[Partition, int]]:
-        """The positions after 0, 1, 2, … of the records; each is taken by the log a second after the one before."""
+        """The positions after 0, 1, 2, … of the records; each is taken by the log a second after the one before.
+
+        Batches are as chance has it; without it there is one of each partition.
+        """
         positions: list[Mapping[Partition, int]] = [dict(self.next_offsets)]
         waiting: dict[Partition, list[Record]] = {}
         for place, (partition, message) in enumerate(records):
@@ -127,7 +134,7 @@ class Writing:
             positions.append(dict(self.next_offsets))
         for partition, found in waiting.items():
             while found:
-                size = chance.randrange(1, len(found) + 1)
+                size = len(found) if chance is None else chance.randrange(1, len(found) + 1)
                 self._applier.apply(Batch(partition, [decode(record) for record in found[:size]]))
                 del found[:size]
         return positions

@@ -19,8 +19,9 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, ingest_pb2
 
 from tests.client.delivery.test_delivery import BACKOFF, Story, row, writer
-from tests.client.delivery.test_sender import kill, wait_until
+from tests.client.delivery.test_sender import kill
 from tests.client.gateway import Gateway, House, house
+from tests.waiting import reached
 
 
 class Answers:
@@ -85,8 +86,8 @@ def test_a_name_that_gets_no_answer_holds_up_no_other_run(place: House, delivery
     for step in range(100):
         for one in (stuck, good, named):
             delivery.outbox.put(row(one, step))
-    wait_until(lambda: Story(place).steps.get(good.writer_id) == list(range(100)))
-    wait_until(lambda: Story(place).steps.get(named.writer_id) == list(range(100)))
+    reached(lambda: Story(place).steps.get(good.writer_id) == list(range(100)))
+    reached(lambda: Story(place).steps.get(named.writer_id) == list(range(100)))
     assert stuck.writer_id not in Story(place).steps
     # All of what was put is to be durable, so flush waits for the run that is held back.
     assert not delivery.flush(0.05)
@@ -107,8 +108,8 @@ def test_only_a_verdict_sends_a_run_to_default(
     one, bad = new("new"), new("bad")
     delivery.add(one)
     delivery.add(bad)
-    wait_until(lambda: bad.run_id in experiments(place))
-    wait_until(lambda: answers.asked.count("new") > 2)
+    reached(lambda: bad.run_id in experiments(place))
+    reached(lambda: answers.asked.count("new") > 2)
     assert experiments(place) == {bad.run_id: 0}
     answers.errors.clear()
     assert delivery.flush(30.0)
@@ -120,11 +121,11 @@ def test_a_thread_that_dies_while_it_asks_begins_again(place: House, answers: An
     answers.errors["new"] = Unavailable("NOT_NOW", "later")
     one = new("new")
     delivery.add(one)
-    wait_until(lambda: delivery._experiments._thread is not None)
+    reached(lambda: delivery._experiments._thread is not None)
     thread = delivery._experiments._thread
     assert isinstance(thread, threading.Thread)
     kill(thread, SystemExit)
-    wait_until(lambda: not thread.is_alive())
+    reached(lambda: not thread.is_alive())
     answers.errors.clear()
     assert delivery.flush(30.0)
     assert experiments(place) == {one.run_id: 7}

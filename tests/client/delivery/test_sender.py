@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from fleetlog_proto.v1 import event_pb2
 
 from tests.client.delivery.test_delivery import BACKOFF, Story, row, writer
 from tests.client.gateway import House, house
+from tests.waiting import reached
 
 
 @pytest.fixture
@@ -38,13 +38,6 @@ def kill(thread: threading.Thread, error: type[BaseException]) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(error))
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 @pytest.mark.parametrize("error", [SystemExit, MemoryError, RecursionError, KeyboardInterrupt])
 def test_a_sender_that_dies_begins_again_at_the_next_put(
     place: House, delivery: Delivery, error: type[BaseException], caplog: pytest.LogCaptureFixture
@@ -59,7 +52,7 @@ def test_a_sender_that_dies_begins_again_at_the_next_put(
         kill(before, error)
         # What it waits for has to come before it hears of it.
         delivery.outbox.put(row(one, 2 * step))
-        wait_until(lambda: not before.is_alive() or delivery._stream.generation > generation)  # noqa: B023
+        reached(lambda: not before.is_alive() or delivery._stream.generation > generation)  # noqa: B023
         delivery.outbox.put(row(one, 2 * step + 1))
         assert delivery.flush(30.0)
     assert Story(place).steps[one.writer_id] == list(range(6))
@@ -72,7 +65,7 @@ def test_a_watch_that_dies_begins_again(place: House) -> None:
     before = delivery._watcher
     assert before is not None
     kill(before, SystemExit)
-    wait_until(lambda: not before.is_alive())
+    reached(lambda: not before.is_alive())
     assert delivery.flush(30.0)
     assert delivery._watcher is not before
     delivery.close()

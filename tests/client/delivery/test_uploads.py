@@ -28,7 +28,7 @@ from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from tests.client.delivery.test_delivery import writer
 from tests.client.gateway import House, house
-from tests.deploy.watching import reached
+from tests.waiting import reached
 
 LARGE = bytes(range(256)) * 8192
 

@@ -12,7 +12,7 @@ from fleetlog_core.log.sqlite import SqliteLog
 from fleetlog_core.log.watched import QUIET_SECONDS, WatchedLog
 from fleetlog_core.outages import Outage
 
-from tests.ingest.materializer.builders import in_own_process
+from tests.own_processes import in_fresh_process
 
 
 def _full(path: Path) -> None:
@@ -43,4 +43,4 @@ def _full(path: Path) -> None:
 
 
 def test_a_log_that_can_t_be_written_complains_until_it_can(tmp_path: Path) -> None:
-    in_own_process(_full, tmp_path)
+    in_fresh_process(_full, tmp_path)

@@ -1,8 +1,7 @@
-"""The warehouses of the contract: chDB in a process of its own, and a database of a ClickHouse server."""
+"""The warehouses of the contract: chDB in another process, and a database of a ClickHouse server."""
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +14,8 @@ from fleetlog_core.warehouse.clickhouse import ClickHouseWarehouse
 from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
 from fleetlog_core.warehouse.port import Statement, Warehouse
 
+from tests.empty_warehouses import copy_empty_warehouse
+from tests.own_processes import SPAWN
 from tests.servers import unique
 
 
@@ -23,15 +24,29 @@ class _Process(BaseManager):
 
 
 _Process.register("warehouse", ChdbWarehouse)
+_idle: list[_Process] = []
 
 
 @contextmanager
-def chdb(path: Path) -> Iterator[Warehouse]:
-    """chDB opens one directory a process, and the tests' own has the one of the embedded server."""
-    with _Process(ctx=multiprocessing.get_context("spawn")) as process:
+def chdb(path: Path, *, migrated: bool = True) -> Iterator[Warehouse]:
+    """Below the path, with the tables of `migrate` or without any. Its process is kept for the next one."""
+    if migrated:
+        copy_empty_warehouse(path / "warehouse")
+    process = _idle.pop() if _idle else _started()
+    try:
         warehouse = cast(Warehouse, getattr(process, "warehouse")(path / "warehouse"))  # noqa: B009
         yield warehouse
         warehouse.close()
+    except BaseException:
+        process.shutdown()
+        raise
+    _idle.append(process)
+
+
+def _started() -> _Process:
+    process = _Process(ctx=SPAWN)
+    process.start()
+    return process
 
 
 @contextmanager

@@ -14,11 +14,11 @@ from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Column, Statement, WarehouseUnavailable
 from fleetlog_ingest.materializer.fold.tables import columns_of
 
-from tests.ingest.materializer.builders import in_own_process
+from tests.own_processes import in_fresh_process
 
 
 def test_merges_come_after_others(tmp_path: Path) -> None:
-    in_own_process(_look_at_merges, tmp_path)
+    in_fresh_process(_look_at_merges, tmp_path)
 
 
 def _look_at_merges(path: Path) -> None:
@@ -33,7 +33,7 @@ def _look_at_merges(path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone has priorities of threads")
 def test_small_inserts_come_after_searches_and_loads_do_not(tmp_path: Path) -> None:
-    in_own_process(_look_at_inserts, tmp_path)
+    in_fresh_process(_look_at_inserts, tmp_path)
 
 
 def _look_at_inserts(path: Path) -> None:

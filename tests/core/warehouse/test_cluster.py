@@ -24,7 +24,7 @@ RENDERED = [rendering for sql in ALL for rendering in rendered(sql, "main", "fle
 @pytest.fixture(scope="module", params=["chdb", "clickhouse"])
 def warehouse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     if request.param == "chdb":
-        with chdb(tmp_path_factory.mktemp("chdb")) as warehouse:
+        with chdb(tmp_path_factory.mktemp("chdb"), migrated=False) as warehouse:
             yield warehouse
     else:
         with clickhouse(request.getfixturevalue("clickhouse_server")) as warehouse:

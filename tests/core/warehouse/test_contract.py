@@ -47,7 +47,7 @@ def opened(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AbstractContextManager[Warehouse]:
     if request.param == "chdb":
-        return chdb(tmp_path_factory.mktemp("chdb"))
+        return chdb(tmp_path_factory.mktemp("chdb"), migrated=False)
     return clickhouse(request.getfixturevalue("clickhouse_server"), compress=request.param == "clickhouse-lz4")
 
 

@@ -11,7 +11,7 @@ from fleetlog_core.warehouse.directory import name_database
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Coded, Column, Statement
 
-from tests.ingest.materializer.builders import in_own_process
+from tests.own_processes import in_fresh_process
 
 ROWS = 1000
 
@@ -50,16 +50,16 @@ def _write_more(path: Path) -> int:
 
 def test_a_server_finds_the_tables_that_chdb_made(tmp_path: Path) -> None:
     path = tmp_path / "warehouse"
-    in_own_process(_write, path)
-    found = in_own_process(_as_a_server, path)
+    in_fresh_process(_write, path)
+    found = in_fresh_process(_as_a_server, path)
     assert found == ["Atomic", f"{ROWS}\t{ROWS * (ROWS - 1) // 2}"]
 
 
 def test_chdb_goes_on_with_the_file_beside(tmp_path: Path) -> None:
     path = tmp_path / "warehouse"
-    in_own_process(_write, path)
+    in_fresh_process(_write, path)
     assert (path / "metadata" / "default.sql").exists()
-    assert in_own_process(_write_more, path) == 2 * ROWS
+    assert in_fresh_process(_write_more, path) == 2 * ROWS
 
 
 def test_a_directory_that_is_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from fleetlog_core.warehouse.port import (
     WarehouseUnavailable,
 )
 
-from tests.ingest.materializer.builders import in_own_process
+from tests.own_processes import in_fresh_process
 
 ROWS = (20, 20_000)
 """Rows of a small insert and of a load, which take two ways into the engine."""
@@ -95,7 +95,7 @@ def _lacks(path: Path, limit: Callable[[], tuple[int, int]], words: set[str]) ->
 def test_an_insert_that_the_machine_has_no_room_for_is_done_again(
     tmp_path: Path, limit: Callable[[], tuple[int, int]], words: set[str]
 ) -> None:
-    in_own_process(_lacks, tmp_path, limit, words)
+    in_fresh_process(_lacks, tmp_path, limit, words)
 
 
 def _names(path: Path) -> None:
@@ -120,7 +120,7 @@ def _names(path: Path) -> None:
 
 
 def test_a_code_that_is_not_listed_is_no_verdict(tmp_path: Path) -> None:
-    in_own_process(_names, tmp_path)
+    in_fresh_process(_names, tmp_path)
 
 
 @pytest.mark.parametrize(

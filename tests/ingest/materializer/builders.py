@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from typing import TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
@@ -17,11 +14,12 @@ from fleetlog_ingest.materializer.fold.result import Folded
 from fleetlog_ingest.materializer.fold.state import State
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
+from tests.own_processes import in_own_process as in_own_process
+
 RUN = bytes(range(16))
 WRITER = bytes(range(16, 32))
 NOW = 1_700_000_000_000
 PARTITION = Partition(EVENTS, 0)
-T = TypeVar("T")
 
 
 def deltas(numbers: Sequence[int]) -> list[int]:
@@ -84,10 +82,3 @@ def folded(
 ) -> Folded:
     """The fold of the records."""
     return EventFold(state, 0, records[-1].record.offset + 1, stored or {}, limits=limits).fold(records)
-
-
-def in_own_process(function: Callable[..., T], *arguments: object) -> T:
-    """Call in a process of its own: chDB opens one directory per process, and others have theirs."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result(timeout=240)

@@ -15,6 +15,7 @@ from fleetlog_ingest import replay
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.loop import Materializer
 
+from tests.empty_warehouses import copy_empty_warehouse
 from tests.warehouses import Wrapped
 
 
@@ -43,6 +44,7 @@ class Watched(Wrapped):
 
 
 def opened(path: Path) -> ChdbWarehouse:
+    copy_empty_warehouse(path / "warehouse")
     warehouse = ChdbWarehouse(path / "warehouse")
     migrate(warehouse)
     return warehouse
@@ -77,6 +79,7 @@ def rebuilt(
     log: EventLog, path: Path, policy: BatchPolicy | None = None, limits: RunLimits | None = None
 ) -> dict[str, replay.TableSum]:
     """Checksums of an empty warehouse that the log was folded into."""
+    copy_empty_warehouse(path / "warehouse")
     warehouse = ChdbWarehouse(path / "warehouse")
     replay.rebuild(log, warehouse, FolderStore(path / "objects"), policy=policy, limits=limits)
     try:

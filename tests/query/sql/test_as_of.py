@@ -115,7 +115,7 @@ def compare_with_the_oracle(warehouse: Warehouse, scratch: Path, tried: int) -> 
                 left[partition] -= 1
                 before.append((partition, message))
         oracle = f"{name}-oracle"
-        writing.fold(before, oracle, chance)
+        writing.fold(before, oracle, None)
         then, now = reading.experiments(name, position), reading.experiments(oracle, None)
         assert then == now
         assert reading.documents(name, position) == reading.documents(oracle, None)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +15,9 @@ from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import query_pb2, query_pb2_grpc
 from fleetlog_query.service import QueryServicer
 
-from tests.ingest.materializer.builders import in_own_process
 from tests.ingest.materializer.warehouses import opened
+from tests.own_processes import in_fresh_process
+from tests.waiting import reached
 from tests.warehouses import Wrapped
 
 HEAVY = "SELECT sum(sipHash64(number)) AS s FROM numbers({count:UInt64})"
@@ -37,13 +36,6 @@ class Busy(Wrapped):
 def _running(warehouse: Warehouse) -> int:
     statement = Statement("SELECT count() AS n FROM system.processes WHERE position(query, 'sipHash64') > 0")
     return int(warehouse.select(statement).array("n")[0]) - 1
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)
 
 
 async def _serve(path: Path, warehouse: Warehouse, ask: Callable[[query_pb2_grpc.QueryServiceStub], None]) -> None:
@@ -69,18 +61,18 @@ def _goes_away(path: Path) -> None:
         search = query_pb2.SearchRunsRequest(experiment_ids=[0])
         # One session of the warehouse is left to look on with.
         calls = [query.SearchRuns.future(search, timeout=600) for _ in range(3)]
-        _until(lambda: _running(warehouse) == 3)
+        reached(lambda: _running(warehouse) == 3)
         for call in calls:
             call.cancel()
-        _until(lambda: _running(warehouse) == 0)
+        reached(lambda: _running(warehouse) == 0)
         with pytest.raises(grpc.RpcError) as error:
             query.SearchRuns(search, timeout=0.2)
         assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-        _until(lambda: _running(warehouse) == 0)
+        reached(lambda: _running(warehouse) == 0)
 
     asyncio.run(_serve(path, warehouse, ask))
     warehouse.close()
 
 
 def test_queries_of_callers_that_left_or_ran_out_of_time_end_in_the_warehouse(tmp_path: Path) -> None:
-    in_own_process(_goes_away, tmp_path)
+    in_fresh_process(_goes_away, tmp_path)

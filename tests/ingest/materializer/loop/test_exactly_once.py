@@ -18,16 +18,21 @@ from fleetlog_ingest.materializer.loop.loop import Materializer, WarehouseBehind
 from tests.ingest.materializer.builders import frame, in_own_process, metrics, start
 from tests.ingest.materializer.history import run_id, write
 from tests.ingest.materializer.warehouses import Crash, Watched, drain, opened, rebuilt
+from tests.profiles import examples
 
 ONE_BY_ONE = BatchPolicy(target_weight=1, max_weight=1)
 FEW = BatchPolicy(target_weight=700, max_weight=1_000)
 PARTITIONS = {"events": 2}
+EVERYTHING = (3, 5)
+"""Seeds of which sixty frames have events and intents of every kind."""
+INSERTS = 30
+"""A crash is tried before and after as many: of two batches and more."""
 
 
 def _same_in_any_batches(path: Path) -> None:
-    for seed in range(2):
+    for seed in EVERYTHING[: examples(len(EVERYTHING))]:
         log = MemoryLog(PARTITIONS)
-        write(log, seed, 120)
+        write(log, seed, 60)
         whole = rebuilt(log, path / f"whole{seed}")
         assert whole["points"].rows > 0
         assert whole["problems"].rows > 0
@@ -45,7 +50,8 @@ def _crash_at_every_insert(path: Path, after: bool) -> None:
     log = MemoryLog(PARTITIONS)
     live = opened(path)
     died = 0
-    for at in range(30):
+    tried = range(0, INSERTS, INSERTS // examples(INSERTS))
+    for at in tried:
         write(log, at % 7, 12 + at)
 
         def die(number: int, table: str, columns: Mapping[str, Column], is_after: bool, at: int = at) -> None:
@@ -58,7 +64,7 @@ def _crash_at_every_insert(path: Path, after: bool) -> None:
             died += 1
         # The next one forms its batches in its own way, but for the one that was declared.
         drain(log, live, path)
-    assert died > 15
+    assert died > len(tried) / 2
     found = replay.checksums(live)
     _followed(live)
     live.close()

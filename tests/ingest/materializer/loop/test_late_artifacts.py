@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,16 +22,10 @@ from fleetlog_query.runs.documents import Documents
 from tests.ingest.materializer.builders import frame, in_own_process, metrics, start
 from tests.ingest.materializer.history import run_id
 from tests.ingest.materializer.warehouses import Crash, Watched, opened, rebuilt
+from tests.waiting import reached
 
 FRAMES = 300
 ONE_BY_ONE = BatchPolicy(target_weight=1, max_weight=1)
-
-
-def reached(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
 
 
 def logged(sequence: int, number: int, *, uploaded: bool = False, path: str = "") -> event_pb2.Event:

@@ -28,6 +28,7 @@ from fleetlog_query.order.page_reader import PageReader
 from fleetlog_query.runs.document_cache import DocumentCache
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import parse_read_mask
+from fleetlog_query.search.documents import PageDocuments
 from fleetlog_query.search.search import Searcher
 from fleetlog_query.search.token import PageTokens
 from fleetlog_query.sql.as_of import AsOf
@@ -68,8 +69,9 @@ class Parts:
         cache = DocumentCache(self.pins, self.touches, documents_bytes) if documents_bytes else None
         self.frames = Frames(self.pins, self.touches, held_bytes - documents_bytes)
         self.documents = Documents(self.warehouse, cache)
-        reader = PageReader(self.warehouse, self.frames, self.documents)
-        self.searcher = Searcher(self.warehouse, token_key, self.pins, self.touches, reader)
+        reader = PageReader(self.warehouse, self.touches, self.frames, self.documents)
+        self.page_documents = PageDocuments(self.documents, self.touches)
+        self.searcher = Searcher(token_key, self.pins, self.touches, reader, self.page_documents)
         self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)
         self.threads = ContextThreads(THREADS, "query")

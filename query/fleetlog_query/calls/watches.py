@@ -49,10 +49,8 @@ class WatchCalls(QueryCalls):
 
         def search() -> list[run_pb2.Run]:
             experiments = self._experiment_ids(namespace, scope, SEARCH_SECONDS)
-            asked = Search(
-                namespace, experiments, scope.filter, tuple(request.order_by), limit, "", scope.deleted_view, alone=True
-            )  # fmt: skip
-            runs = self._parts.searcher.search(asked, SEARCH_SECONDS).runs
+            asked = Search(namespace, experiments, scope.filter, tuple(request.order_by), limit, scope.deleted_view)
+            runs = self._parts.searcher.foremost(asked, SEARCH_SECONDS)
             size = 0
             for first in range(0, len(runs), PROBE_RUNS):
                 some = runs[first : first + PROBE_RUNS]

@@ -84,6 +84,13 @@ class Column:
             None if move is None else replace(self, look=look, ids=ids, values=move(self.values, _nothing(source)[0]))
         )
 
+    def without(self, source: Source, some: Ids) -> Column:
+        """A copy without the values of some of its runs."""
+        _, places = self.ids.meet(some)
+        values = self.values.copy()
+        values[places] = _nothing(source)[0]
+        return replace(self, values=values)
+
     def put(self, source: Source, answer: Answer) -> Column:
         """With what was read; this one is used up."""
         if not answer.rows:

@@ -18,7 +18,7 @@ from typing import TypeGuard
 from fleetlog_core.warehouse.port import Answer
 
 from fleetlog_query.language.values import EXACT, Computed, Key, Series, TextOf
-from fleetlog_query.pages.latest_runs import Windows
+from fleetlog_query.pages.latest_runs import LatestRuns
 from fleetlog_query.pages.page import PageQuery, extreme_of, extremes_statement, foremost_statement, page_statement
 from fleetlog_query.runs.read_mask import ReadMask
 from fleetlog_query.runs.run_keys import read_run_keys
@@ -31,14 +31,12 @@ SPARES = (3, 200)
 class Foremost:
     """Finds pages of runs that have a number of the first key of the order."""
 
-    def __init__(self, warehouse: CancellableWarehouse, windows: Windows) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, latest: LatestRuns) -> None:
         self._warehouse = warehouse
-        self._windows = windows
+        self._latest = latest
 
     def page(self, query: PageQuery, timeout_seconds: float) -> Answer | None:
-        """None: too many of them were deleted, or the page goes on behind the numbers, to runs without one."""
-        if query.last is not None and query.last[0] != 0:
-            return None
+        """None: too many of them were deleted, or too few runs have a number."""
         # Points are not read twice if once will do.
         for spare in SPARES[-1:] if query.keys[0].reads_windows else SPARES:
             found = self._page(query, query.size + 1 + spare, timeout_seconds)
@@ -76,7 +74,7 @@ class Foremost:
         """
         # What an index finds is not worth a second core.
         by_index = query.plan is None and _is_of_rows(query.keys[0].value)
-        wide = not by_index and self._windows.wide(query.scope, timeout_seconds)
+        wide = not by_index and self._latest.is_wide(query.scope, timeout_seconds)
         answer = self._warehouse.select(foremost_statement(query, count, wide=wide), timeout_seconds=timeout_seconds)
         numbers: dict[bytes, float] = {}
         for run_id, number in zip(answer.array("run_id"), answer.array("num").tolist(), strict=True):

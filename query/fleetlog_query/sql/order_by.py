@@ -1,4 +1,4 @@
-"""order_by: what runs are sorted by, as expressions that a page can go on from.
+"""order_by: what runs are sorted by, as expressions.
 
 Each key becomes a class (0 number, 1 NaN, 2 text, 3 missing), a number and a text. Classes always ascend; numbers and
 texts go the key's way. Ties fall to start_time DESC, then run id.
@@ -22,16 +22,20 @@ from fleetlog_query.sql.value_rows import computed_rows, expression, value_rows
 
 @dataclass(frozen=True)
 class SortColumn:
-    """One expression of ORDER BY; `type` is that of its value in a token: number, whole, text or id."""
+    """One expression of ORDER BY."""
 
     sql: str
-    descending: bool
-    type: str
+    descending: bool = False
 
     @property
-    def constant(self) -> bool:
-        """Whether it is the same for every run."""
+    def is_constant(self) -> bool:
+        """True if it is the same for every run."""
         return self.sql in ("''", "0.", "0")
+
+
+def order_sql(columns: Sequence[SortColumn]) -> str:
+    """What follows ORDER BY."""
+    return ", ".join(f"{one.sql} {'DESC' if one.descending else 'ASC'}" for one in columns if not one.is_constant)
 
 
 def parse_order(items: Sequence[str], now_millis: float | None = None) -> list[OrderKey]:
@@ -57,11 +61,11 @@ def sort_columns(keys: Sequence[OrderKey]) -> list[SortColumn]:
     columns = []
     for place, key in enumerate(keys):
         number, text, class_ = _expressions(place, key)
-        columns.append(SortColumn(class_, False, "whole"))
-        columns.append(SortColumn(number, key.descending, "number"))
-        columns.append(SortColumn(text, key.descending, "text"))
-    columns.append(SortColumn("toUnixTimestamp64Milli(start_time)", True, "whole"))
-    columns.append(SortColumn("lower(hex(run_id))", False, "text"))
+        columns.append(SortColumn(class_))
+        columns.append(SortColumn(number, key.descending))
+        columns.append(SortColumn(text, key.descending))
+    columns.append(SortColumn("start_time", True))
+    columns.append(SortColumn("run_id"))
     return columns
 
 
@@ -135,25 +139,4 @@ def known_columns(key: OrderKey, numbers: Mapping[bytes, float], binds: Binds) -
     # The expression stands in the statement several times: what grows with the runs is bound once.
     ids, values = binds.texts([run_id.hex().upper() for run_id in numbers]), binds.reals(list(numbers.values()))
     number = f"transform(hex(run_id), {ids}, {values}, 0.)"
-    return [
-        SortColumn("0", False, "whole"),
-        SortColumn(number, key.descending, "number"),
-        SortColumn("''", False, "text"),
-    ]
-
-
-def after(columns: Sequence[SortColumn], last: Sequence[float | int | str], binds: Binds) -> str:
-    """The condition of coming after a row with these values."""
-    clauses = []
-    equal: list[str] = []
-    for column, value in zip(columns, last, strict=True):
-        bound = _bound(column, value, binds)
-        clauses.append(" AND ".join([*equal, f"{column.sql} {'<' if column.descending else '>'} {bound}"]))
-        equal.append(f"{column.sql} = {bound}")
-    return "(" + " OR ".join(f"({clause})" for clause in clauses) + ")"
-
-
-def _bound(column: SortColumn, value: float | int | str, binds: Binds) -> str:
-    if column.type == "text":
-        return binds.text(str(value))
-    return binds.whole(int(value)) if column.type == "whole" else binds.number(float(value))
+    return [SortColumn("0"), SortColumn(number, key.descending), SortColumn("''")]

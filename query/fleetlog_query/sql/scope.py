@@ -36,7 +36,7 @@ _PRESENT = {"end_time": "toUnixTimestamp64Milli(end_time) != 0", "parent_run_id"
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a search looks: one namespace, some experiments; ids from `since` on, before `until`, or only `run_ids`, or
+    """Where a search looks: one namespace, some experiments; ids from `since` on, or only `run_ids`, or
     only in some stretches, each from its first id to its last.
 
     `as_of`: as everything was then; None = as it is.
@@ -45,7 +45,6 @@ class Scope:
     namespace: str
     experiments: tuple[int, ...]
     since: bytes = b""
-    until: bytes = b""
     run_ids: tuple[bytes, ...] = ()
     stretches: tuple[tuple[bytes, bytes], ...] = ()
     as_of: AsOf | None = None
@@ -55,8 +54,6 @@ class Scope:
         clauses = [f"namespace = {binds.text(self.namespace)} AND {self._experiments(binds)}"]
         if self.since:
             clauses.append(f"run_id >= {binds.run_id(self.since)}")
-        if self.until:
-            clauses.append(f"run_id < {binds.run_id(self.until)}")
         if self.run_ids:
             clauses.append(f"run_id IN {binds.run_ids(self.run_ids)}")
         if self.stretches:

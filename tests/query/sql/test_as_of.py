@@ -40,7 +40,8 @@ class Reading:
     """What a client sees of a namespace, as of a position or now."""
 
     def __init__(self, warehouse: Warehouse) -> None:
-        self._searcher, self._documents = searching(warehouse, lambda: 1_700_000_000.0)
+        self._searching = searching(warehouse, lambda: 1_700_000_000.0)
+        self._searcher, self._documents = self._searching.searcher, self._searching.documents
         self._streams = RunStreams(CancellableWarehouse(warehouse), self._searcher, self._documents)
         self._experiments = Experiments(warehouse)
 
@@ -56,11 +57,11 @@ class Reading:
         mask, found = parse_read_mask([]), []
         while True:
             page = self._searcher.search(search, SECONDS)
-            self._documents.fill(search.namespace, page.runs, mask, True, SECONDS, search.as_of)
+            self._searching.page_documents.fill(page.query, page.as_of, page.runs, mask, True, SECONDS)
             found += [str(run) for run in page.runs]
             if not page.next_page_token:
                 return [*found, str(page.total)]
-            search = Search(**{**vars(search), "page_token": page.next_page_token})
+            search = self._searcher.going_on(search, page.next_page_token)
 
     def arrow(self, search: Search) -> list[str]:
         mask, found = parse_read_mask([]), []

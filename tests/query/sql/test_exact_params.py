@@ -74,7 +74,7 @@ def agree(warehouse: Warehouse) -> None:
         run_id.hex(): Row({"start_time": float(START_MILLIS + place)}, {"x": params[run_id]})
         for place, run_id in enumerate(run_ids)
     }
-    searcher, _ = searching(warehouse)
+    searcher = searching(warehouse).searcher
 
     @settings(max_examples=examples(60), database=None, suppress_health_check=list(HealthCheck))
     @given(text=FILTER, order=st.sampled_from(["", "params.x", "params.x DESC"]), negated=st.booleans())
@@ -90,7 +90,8 @@ def agree(warehouse: Warehouse) -> None:
         pages: list[str] = []
         token = ""
         while not pages or token:
-            page = searcher.search(Search(NAMESPACE, (EXPERIMENT,), "", (order,), 7, token), SECONDS)
+            search = Search(NAMESPACE, (EXPERIMENT,), "", (order,), 7)
+            page = searcher.search(searcher.going_on(search, token), SECONDS)
             pages += [run.run_id for run in page.runs]
             token = page.next_page_token
         assert pages == ranked(rows, parse_order([order]))

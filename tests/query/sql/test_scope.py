@@ -19,10 +19,9 @@ LOW, HIGH = bytes(16), bytes([255]) * 16
         (Scope("a", (3,)), "namespace = {p0:String} AND experiment = {p1:Int64}", ["a", 3]),
         (Scope("a", (3, 4)), "namespace = {p0:String} AND experiment IN {p1:Array(UInt32)}", ["a", [3, 4]]),
         (
-            Scope("a", (3,), since=LOW, until=HIGH),
-            "namespace = {p0:String} AND experiment = {p1:Int64} AND run_id >= toFixedString(unhex({p2:String}), 16)"
-            " AND run_id < toFixedString(unhex({p3:String}), 16)",
-            ["a", 3, LOW.hex(), HIGH.hex()],
+            Scope("a", (3,), since=LOW),
+            "namespace = {p0:String} AND experiment = {p1:Int64} AND run_id >= toFixedString(unhex({p2:String}), 16)",
+            ["a", 3, LOW.hex()],
         ),
         (
             Scope("a", (3,), run_ids=(LOW, HIGH)),

@@ -41,7 +41,7 @@ def page_through(warehouse: Warehouse) -> None:
     insert_keys(warehouse, run_ids, 1, "lr", [str(place % 9) for place in range(RUNS)], "lr", range(RUNS), 3)
     measured = Measured(warehouse)
     reading = CancellableWarehouse(measured)
-    searcher, _ = searching(reading, held_bytes=0)
+    searcher = searching(reading, held_bytes=0).searcher
     for text, order in (
         ("", ("metrics.loss",)),
         ("", ("params.lr DESC",)),
@@ -50,8 +50,8 @@ def page_through(warehouse: Warehouse) -> None:
         found: list[str] = []
         token = ""
         while not found or token:
-            search = Search(NAMESPACE, (EXPERIMENT,), text, order, limits.PAGE_SIZE, token)
-            page = searcher.search(search, SECONDS)
+            search = Search(NAMESPACE, (EXPERIMENT,), text, order, limits.PAGE_SIZE)
+            page = searcher.search(searcher.going_on(search, token), SECONDS)
             found += [run.run_id for run in page.runs]
             token = page.next_page_token
         assert len(set(found)) == len(found) == RUNS

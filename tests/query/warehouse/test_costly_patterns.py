@@ -57,7 +57,7 @@ def test_what_takes_a_minute_ends_at_its_deadline(name: str, request: pytest.Fix
     with engine(name, request, tmp_path) as warehouse:
         fill(warehouse)
         reading = CancellableWarehouse(warehouse)
-        searcher, _ = searching(reading)
+        searcher = searching(reading).searcher
         for text, order in ((NEVER, ()), (HALF, ()), (NEVER, ("name",)), (f"NOT ({NEVER})", ("tags.team",))):
             begun = time.monotonic()
             with pytest.raises(TimedOut):

@@ -36,15 +36,16 @@ class Client:
     def __init__(self, warehouse: Warehouse, namespace: str) -> None:
         self._warehouse = CancellableWarehouse(warehouse)
         self._namespace = namespace
-        self._searcher, self._documents = searching(self._warehouse, lambda: 1_700_000_000.0)
+        found = searching(self._warehouse, lambda: 1_700_000_000.0)
+        self._searcher, self._documents = found.searcher, found.documents
         self.runs: Runs = {}
         self.position: Mapping[Partition, int] = {}
         self.told = 0
 
     def there(self) -> Runs:
         """What a search finds now."""
-        search = Search(self._namespace, (0, 1, 2), page_size=100, deleted_view=scope_pb2.DELETED_VIEW_ALL, alone=True)
-        runs = self._searcher.search(search, SECONDS).runs
+        search = Search(self._namespace, (0, 1, 2), page_size=100, deleted_view=scope_pb2.DELETED_VIEW_ALL)
+        runs = self._searcher.foremost(search, SECONDS)
         self._documents.fill(self._namespace, runs, MASK, False, SECONDS)
         return {run.run_id: run for run in runs}
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from fleetlog_core.errors import NotFound, shown
 from fleetlog_core.warehouse.port import Statement, Warehouse
-from fleetlog_proto.v1 import experiment_pb2, scope_pb2
+from fleetlog_proto.v1 import experiment_pb2
 
 from fleetlog_query.warehouse.versioned_cache import Kept
 
@@ -106,10 +106,3 @@ def chosen(experiments: Sequence[experiment_pb2.Experiment], names: Sequence[str
         if name not in numbers:
             raise not_found(name)
     return [numbers[name] for name in names]
-
-
-def shown_in(experiment: experiment_pb2.Experiment, view: int) -> bool:
-    """Whether a DeletedView shows it."""
-    if view == scope_pb2.DELETED_VIEW_ALL:
-        return True
-    return experiment.deleted == (view == scope_pb2.DELETED_VIEW_DELETED)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from fleetlog_core.errors import NotFound
 from fleetlog_core.warehouse.port import Answer, Read, Statement
-from fleetlog_proto.v1 import experiment_pb2, scope_pb2
-from fleetlog_query.experiments import Experiments, chosen, shown_in
+from fleetlog_proto.v1 import experiment_pb2
+from fleetlog_query.experiments import Experiments, chosen
 
 from tests.warehouses import Untouched
 
@@ -99,17 +99,3 @@ def test_without_names_all_that_are_not_deleted_are_chosen() -> None:
     assert chosen(known, ["b", "a"]) == [2, 1]
     with pytest.raises(NotFound):
         chosen(known, ["a", "c"])
-
-
-@pytest.mark.parametrize(
-    ("view", "active", "deleted"),
-    [
-        (scope_pb2.DELETED_VIEW_UNSPECIFIED, True, False),
-        (scope_pb2.DELETED_VIEW_ACTIVE, True, False),
-        (scope_pb2.DELETED_VIEW_DELETED, False, True),
-        (scope_pb2.DELETED_VIEW_ALL, True, True),
-    ],
-)
-def test_a_view_shows_those_that_are_deleted_or_not(view: int, active: bool, deleted: bool) -> None:
-    assert shown_in(experiment(1, "a"), view) is active
-    assert shown_in(experiment(1, "a", deleted=True), view) is deleted

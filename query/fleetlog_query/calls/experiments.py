@@ -8,8 +8,8 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
 from fleetlog_query.calls.base import QueryCalls, remaining
-from fleetlog_query.experiments import shown_in
 from fleetlog_query.search.token import check_page_size
+from fleetlog_query.sql.deleted_view import DeletedView
 
 
 class ExperimentCalls(QueryCalls):
@@ -37,7 +37,8 @@ class ExperimentCalls(QueryCalls):
         purpose = f"experiments:{namespace}:{request.deleted_view}"
         after = int(self._tokens.read(purpose, request.page_token)[0]) if request.page_token else -1
         await self._wait(request.at_least, context)
+        view = DeletedView.of(request.deleted_view)
         found = await self._do(self._experiments.all, namespace, remaining(context))
-        left = [e for e in found if e.experiment_id > after and shown_in(e, request.deleted_view)]
+        left = [e for e in found if e.experiment_id > after and view.shows(e.deleted)]
         token = self._tokens.make(purpose, [left[size - 1].experiment_id]) if len(left) > size else ""
         return query_pb2.ListExperimentsResponse(experiments=left[:size], next_page_token=token)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fleetlog_core import limits
+from fleetlog_core.applied import APPLIED, offsets_of
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.ids import parse_id
 from fleetlog_core.log.port import CONTROL, Partition
@@ -41,9 +42,6 @@ _Paged = (
     | registry_pb2.ListModelHistoryRequest
 )
 _Request = _Paged | registry_pb2.GetRegisteredModelRequest | registry_pb2.GetModelVersionRequest
-_APPLIED = Statement(
-    f"SELECT max(next_offset) AS upto FROM applied WHERE topic = '{CONTROL}' AND part = {Partition(CONTROL, 0).number}"
-)
 
 
 class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
@@ -211,7 +209,7 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
             snapshot = Snapshot(select, namespace, before)
             answer, last = read(snapshot, keys(snapshot))
             if last and before is None:
-                before = int(select(_APPLIED).array("upto")[0])
+                before = offsets_of(select(APPLIED)).get(Partition(CONTROL, 0), 0)
                 snapshot = Snapshot(select, namespace, before)
                 answer, last = read(snapshot, keys(snapshot))
             return answer, self._token(request, [before, *last]) if last else ""

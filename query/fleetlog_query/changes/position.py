@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from fleetlog_core.applied import APPLIED, offsets_of
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition
 from fleetlog_core.warehouse.port import Statement, Warehouse
 
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.warehouse.versioned_cache import Kept
 
-_APPLIED = Statement("SELECT topic, part, max(next_offset) AS upto FROM applied GROUP BY topic, part")
 _COUNT = Statement(
     f"SELECT max(partitions) AS count FROM log_times WHERE topic = '{EVENTS}' AND span = 3600000", wide=False
 )
@@ -27,10 +27,7 @@ class Pins:
         return self._kept.get("", lambda: self._read(timeout_seconds))
 
     def _read(self, timeout_seconds: float) -> AsOf:
-        answer = self._warehouse.select(_APPLIED, timeout_seconds=timeout_seconds)
-        parts, offsets = answer.array("part").tolist(), answer.array("upto").tolist()
-        topics = answer.texts("topic")
-        found = {Partition(topic, part): int(upto) for topic, part, upto in zip(topics, parts, offsets, strict=True)}
+        found = offsets_of(self._warehouse.select(APPLIED, timeout_seconds=timeout_seconds))
         least = max((one.number + 1 for one in found if one.topic == EVENTS), default=1)
         if self._count < least:
             # In this order: what is applied has its times before it is applied.

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from fleetlog_core.warehouse.port import Answer, Statement
-from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.changes.feed import Changes
 from fleetlog_query.column_cache.columns import MISSING, Column, Source, text_size_statement
@@ -28,6 +27,7 @@ from fleetlog_query.runs.run_keys import RunKeys, run_keys_statement
 from fleetlog_query.series.series_rows import Select
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.deleted_view import DeletedView
 from fleetlog_query.sql.scope import Scope
 
 Real = npt.NDArray[np.float64]
@@ -272,9 +272,7 @@ class Frame:
 
 def shown_places(runs: Runs, deleted_view: int) -> Places | None:
     """The runs that a DeletedView shows; None = all."""
-    if deleted_view == scope_pb2.DELETED_VIEW_ALL:
-        return None if runs.missing is None else np.flatnonzero(~runs.missing)
-    shown = runs.deleted if deleted_view == scope_pb2.DELETED_VIEW_DELETED else ~runs.deleted
+    shown = DeletedView.of(deleted_view).mask(runs.deleted)
     if runs.missing is not None:
         shown = shown & ~runs.missing
     return None if shown.all() else np.flatnonzero(shown)

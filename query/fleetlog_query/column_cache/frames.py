@@ -13,6 +13,7 @@ from fleetlog_core.warehouse.port import TimedOut
 from fleetlog_query.changes.changed_runs import Touches
 from fleetlog_query.changes.feed import Changes
 from fleetlog_query.changes.position import Pins
+from fleetlog_query.column_cache.columns import Source
 from fleetlog_query.column_cache.frame import Frame
 from fleetlog_query.sql.scope import Scope
 
@@ -34,6 +35,12 @@ class Frames:
     def held_bytes(self) -> int:
         """Maximum that is held between questions."""
         return self._held_bytes
+
+    def holds(self, scope: Scope, source: Source) -> bool:
+        """True if the column of a scope was read before, and is held still."""
+        with self._lock:
+            frame = self._held.get(scope)
+        return frame is not None and frame.holds(source)
 
     @contextmanager
     def of(self, scope: Scope, timeout_seconds: float) -> Iterator[Frame]:

@@ -25,7 +25,8 @@ from fleetlog_query.facets.segments import SLOT_BITS, WHOLE, KeyCounts, Span, sp
 from fleetlog_query.language.plan import Plan
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.condition_sql import condition
-from fleetlog_query.sql.scope import Scope, shown_sql
+from fleetlog_query.sql.deleted_view import DeletedView
+from fleetlog_query.sql.scope import Scope
 
 SEGMENT_RUNS = 4_096
 KEPT_SCOPES = 64
@@ -203,7 +204,7 @@ def segment_statement(homes: Homes, span: Span, deleted_view: int, without: Sequ
     """All keys of the runs of a span, but of some."""
     binds = Binds()
     ids = " AND ".join([f"namespace = {binds.text(homes.namespace)}", *_ids(span, binds)])
-    shown = f"{homes.sql(binds, span)}{shown_sql(deleted_view)}"
+    shown = f"{homes.sql(binds, span)}{DeletedView.of(deleted_view).sql}"
     if without:
         shown += f" AND run_id NOT IN {binds.run_ids(without)}"
     return _counting(ids, shown, binds)
@@ -214,7 +215,7 @@ def apart_statement(homes: Homes, run_ids: Sequence[bytes], deleted_view: int) -
     binds = Binds()
     among = f"run_id IN {binds.run_ids(run_ids)}"
     ids = f"namespace = {binds.text(homes.namespace)} AND {among}"
-    return _counting(ids, f"{homes.sql(binds)} AND {among}{shown_sql(deleted_view)}", binds)
+    return _counting(ids, f"{homes.sql(binds)} AND {among}{DeletedView.of(deleted_view).sql}", binds)
 
 
 def _counting(ids: str, shown: str, binds: Binds) -> Statement:
@@ -225,7 +226,7 @@ def _counting(ids: str, shown: str, binds: Binds) -> Statement:
 def matching_statement(scope: Scope, plan: Plan, deleted_view: int) -> Statement:
     """All keys of the runs that match: their ids first, then their rows."""
     binds = Binds()
-    runs = f"SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)}{shown_sql(deleted_view)}"
+    runs = f"SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)}{DeletedView.of(deleted_view).sql}"
     runs += f" AND {condition(plan, scope, binds)}"
     where = f"namespace = {binds.text(scope.namespace)} AND removed = 0 AND {_SINGLE} AND run_id IN ({runs})"
     sql = f"SELECT {_COUNTED} FROM run_attrs FINAL WHERE {where} GROUP BY kind, key"

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fleetlog_core.warehouse.port import Statement
-from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.language.conditions import Plan, leaves, reads
 from fleetlog_query.language.order_key import OrderKey
@@ -14,6 +13,7 @@ from fleetlog_query.language.values import Key, Series, TextOf
 from fleetlog_query.runs.run_rows import RUN_COLUMNS
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.condition_sql import condition, kept_runs
+from fleetlog_query.sql.deleted_view import DeletedView
 from fleetlog_query.sql.order_by import joins, known_columns, number_rows, order_sql, sort_columns
 from fleetlog_query.sql.scope import Scope, attrs_of
 from fleetlog_query.sql.value_rows import series_of
@@ -62,11 +62,7 @@ def count_statement(query: PageQuery, most: int | None, *, wide: bool) -> Statem
 
 
 def _where(query: PageQuery, binds: Binds) -> list[str]:
-    where = [query.scope.sql(binds)]
-    if query.deleted_view in (scope_pb2.DELETED_VIEW_UNSPECIFIED, scope_pb2.DELETED_VIEW_ACTIVE):
-        where.append("deleted = 0")
-    elif query.deleted_view == scope_pb2.DELETED_VIEW_DELETED:
-        where.append("deleted = 1")
+    where = [query.scope.sql(binds) + DeletedView.of(query.deleted_view).sql]
     if query.plan is not None:
         where.append(condition(query.plan, query.scope, binds))
     return where

@@ -25,7 +25,8 @@ from fleetlog_query.selection.question import Question
 from fleetlog_query.series.series_rows import Select
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.condition_sql import conditions
-from fleetlog_query.sql.scope import Scope, shown_sql
+from fleetlog_query.sql.deleted_view import DeletedView
+from fleetlog_query.sql.scope import Scope
 from fleetlog_query.sql.value_rows import value_rows
 
 FEW_RUNS = 1_000
@@ -129,7 +130,7 @@ def stages_statement(question: Question, scope: Scope) -> Statement:
     stages = ", ".join(f"NOT ({test}), {place}" for place, test in enumerate(_tests(question, scope, binds), 1))
     sql = (
         f"SELECT run_id, multiIf({stages}, 0) AS stage"
-        f" FROM {scope.runs(binds)} WHERE {scope.sql(binds)}{shown_sql(question.deleted_view)} ORDER BY run_id"
+        f" FROM {scope.runs(binds)} WHERE {scope.sql(binds)}{DeletedView.of(question.deleted_view).sql} ORDER BY run_id"
     )
     return binds.statement(sql, wide=True)
 
@@ -138,7 +139,7 @@ def source_statement(source: Key | Series, question: Question, scope: Scope) -> 
     """run_id and v; windows, which read points, only of the runs that the constraints leave."""
     binds, among = Binds(), ""
     if isinstance(source, Series) and source.window is not None:
-        runs = f"{scope.sql(binds)}{shown_sql(question.deleted_view)}"
+        runs = f"{scope.sql(binds)}{DeletedView.of(question.deleted_view).sql}"
         among = " AND ".join([runs, *_tests(question, scope, binds)])
         among = f"run_id IN (SELECT run_id FROM {scope.runs(binds)} WHERE {among})"
     sql = f"SELECT run_id, v FROM ({value_rows(source, scope, binds, among)}) ORDER BY run_id"

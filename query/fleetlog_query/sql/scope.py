@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fleetlog_proto.v1 import scope_pb2
-
 from fleetlog_query.language.fields import ATTRIBUTES, KIND_NUMBERS, STATES, Kind
 from fleetlog_query.language.values import Key
 from fleetlog_query.sql.as_of import BY_KEY, AsOf, attr_rows, keys_of, runs_source
@@ -30,7 +28,6 @@ _ATTRIBUTE_TEXT = {
     "state": STATE_NAME_SQL, "start_time": "toString(start_time)", "end_time": "toString(end_time)",
     "experiment_id": "toString(experiment)",
 }  # fmt: skip
-_SHOWN: dict[int, str] = {scope_pb2.DELETED_VIEW_DELETED: " AND deleted = 1", scope_pb2.DELETED_VIEW_ALL: ""}
 _PRESENT = {"end_time": "toUnixTimestamp64Milli(end_time) != 0", "parent_run_id": f"parent_run_id != {_NO_PARENT}"}
 
 
@@ -106,8 +103,3 @@ def attribute_text_sql(key: str) -> tuple[str, str]:
     """An attribute as text over rows of `runs`, and the condition that it is there. Times are such as filters take."""
     sql, present, _ = attribute_sql(key)
     return _ATTRIBUTE_TEXT.get(key, sql), present
-
-
-def shown_sql(deleted_view: int) -> str:
-    """What a DeletedView adds to a condition on rows of `runs`."""
-    return _SHOWN.get(deleted_view, " AND deleted = 0")

@@ -14,8 +14,6 @@ from fleetlog_query.column_cache.labels import Labels
 from fleetlog_query.column_cache.ranking import ColumnOrder, sources_of_order
 from fleetlog_query.column_cache.run_ids import Ids
 from fleetlog_query.language.plan import plan_of
-from fleetlog_query.language.reference.evaluate import Point, Row, matches, number_of, text_of
-from fleetlog_query.language.reference.ranking import ranked
 from fleetlog_query.language.values import Key, Series
 from fleetlog_query.series.series_rows import Select
 from fleetlog_query.sql.order_by import parse_order
@@ -25,6 +23,8 @@ from hypothesis import strategies as st
 from tests.profiles import examples
 from tests.query.random_filters import FILTER, ORDER
 from tests.query.random_runs import EXACT, KEYS, NAMES, NUMBERS, START, STEPS, TEXTS, typed
+from tests.query.reference.evaluate import Point, Row, matches, number_of, text_of
+from tests.query.reference.ranking import ranked
 
 NOW = float(START + 7_200_000)
 RUNS = 40

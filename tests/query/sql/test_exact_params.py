@@ -7,8 +7,6 @@ from pathlib import Path
 
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_query.language.plan import plan_of
-from fleetlog_query.language.reference.evaluate import Row, matches
-from fleetlog_query.language.reference.ranking import ranked
 from fleetlog_query.search.search import Search
 from fleetlog_query.sql.order_by import parse_order
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +17,8 @@ from tests.profiles import examples
 from tests.query.many_runs import EXPERIMENT, NAMESPACE, START_MILLIS, ids_of, insert_keys, insert_runs
 from tests.query.random_filters import NUMBER, WHOLE, conditions, patterns
 from tests.query.random_runs import NUMBERS, WHOLES, typed
+from tests.query.reference.evaluate import Row, matches
+from tests.query.reference.ranking import ranked
 from tests.query.searching import searching
 
 SECONDS = 60.0

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from fleetlog_query.language.fields import ATTRIBUTES
 from fleetlog_query.language.order_key import OrderKey
-from fleetlog_query.language.reference.evaluate import WHOLE, Row, number_of, text_of
 from fleetlog_query.language.values import EXACT, Key, TextOf
+
+from tests.query.reference.evaluate import WHOLE, Row, number_of, text_of
 
 
 def ranked(rows: Mapping[str, Row], keys: Sequence[OrderKey]) -> list[str]:

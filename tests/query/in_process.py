@@ -22,14 +22,14 @@ class Searching:
     ) -> None:
         self._searcher = searching(warehouse, held_bytes=held_bytes).searcher
         self._namespace = namespace
-        self._experiment = Experiments(warehouse).by_name(namespace, experiment, SECONDS).experiment_id
+        self._experiment = Experiments(warehouse).by_name(namespace, experiment).experiment_id
 
     def found(self, filter: str = "", order_by: Sequence[str] = (), page_size: int = 1_000) -> list[str]:  # noqa: A002
         """Ids of all the runs that match, in order, page by page."""
         search = Search(self._namespace, (self._experiment,), filter, tuple(order_by), page_size)
         found: list[str] = []
         while True:
-            page = self._searcher.search(search, SECONDS)
+            page = self._searcher.search(search)
             found += [run.run_id for run in page.runs]
             if not page.next_page_token:
                 return found

@@ -32,9 +32,15 @@ from fleetlog_query.search.documents import PageDocuments
 from fleetlog_query.search.search import Searcher
 from fleetlog_query.search.token import PageTokens
 from fleetlog_query.sql.as_of import AsOf
-from fleetlog_query.warehouse.cancellable import COSTLY_STATEMENTS, CancellableWarehouse, Costly, Work
+from fleetlog_query.warehouse.cancellable import (
+    COSTLY_STATEMENTS,
+    DEFAULT_SECONDS,
+    LEAST_SECONDS,
+    CancellableWarehouse,
+    Costly,
+    Work,
+)
 
-DEFAULT_TIMEOUT_SECONDS = 30.0
 THREADS = 8
 COSTLY_CALLS = 16
 """Calls whose patterns cost much that run or wait for their turn; others are told to come again."""
@@ -112,24 +118,23 @@ class ReadCalls:
         self,
         namespace: str,
         request: query_pb2.SearchRunsRequest | scope_pb2.RunScope,
-        timeout_seconds: float,
         as_of: AsOf | None = None,
     ) -> tuple[int, ...]:
         ids = set(request.experiment_ids)
         if as_of is not None and as_of.control is not None:
             if request.experiment_names or not ids:
-                then = self._experiments.as_of(namespace, as_of.control, timeout_seconds)
+                then = self._experiments.as_of(namespace, as_of.control)
                 ids.update(chosen(then, request.experiment_names))
         elif request.experiment_names:
             for name in dict.fromkeys(request.experiment_names):
-                ids.add(self._experiments.by_name(namespace, name, timeout_seconds).experiment_id)
+                ids.add(self._experiments.by_name(namespace, name).experiment_id)
         elif not ids:
-            ids.update(e.experiment_id for e in self._experiments.all(namespace, timeout_seconds) if not e.deleted)
+            ids.update(e.experiment_id for e in self._experiments.all(namespace) if not e.deleted)
         return tuple(sorted(ids))
 
-    async def _check_run(self, namespace: str, run_id: bytes, timeout_seconds: float) -> None:
+    async def _check_run(self, namespace: str, run_id: bytes, context: Context) -> None:
         mask = parse_read_mask(["attributes"])
-        if not await self._do(self._documents.read, namespace, [run_id], mask, False, timeout_seconds):
+        if not await self._do(context, self._documents.read, namespace, [run_id], mask, False):
             raise run_not_found(run_id)
 
     async def _as_of(
@@ -139,7 +144,7 @@ class ReadCalls:
         if not request.HasField("as_of"):
             return None
         await self._wait(position_pb2.Position(), context, request.as_of)
-        return await self._do(self._parts.history.as_of, request.as_of, remaining(context))
+        return await self._do(context, self._parts.history.as_of, request.as_of)
 
     async def _wait(
         self, position: position_pb2.Position, context: Context, as_of: scope_pb2.AsOf | None = None
@@ -150,7 +155,7 @@ class ReadCalls:
         # Without a position it does not wait; the materializer hears that somebody reads.
         await self._applied.wait(wanted, remaining(context))
 
-    async def _do(self, function: Callable[..., Result], *arguments: object) -> Result:
+    async def _do(self, context: Context, function: Callable[..., Result], *arguments: object) -> Result:
         """Blocking work in a thread. It ends in the warehouse too when the caller cancels or its deadline passes.
 
         Work that turns out to cost much is begun again in one of the few threads for such, and is not waited for when
@@ -158,7 +163,7 @@ class ReadCalls:
         """
         parts, call = self._parts, functools.partial(function, *arguments)
         try:
-            return await self._run(parts.threads, Work(costly=False), call)
+            return await self._run(parts.threads, Work(remaining(context), costly=False), call)
         except Costly:
             if len(parts.costly) >= COSTLY_CALLS:
                 what = (
@@ -167,7 +172,7 @@ class ReadCalls:
                 raise ResourceExhausted(
                     "TOO_MANY_COSTLY_READS", what, retry_after_seconds=COSTLY_AGAIN_SECONDS
                 ) from None
-        task = asyncio.ensure_future(self._run(parts.costly_threads, Work(), call))
+        task = asyncio.ensure_future(self._run(parts.costly_threads, Work(remaining(context)), call))
         parts.costly.add(task)
         try:
             return await task
@@ -208,7 +213,7 @@ def next_of(items: Iterator[Result]) -> Result | None:
 def remaining(context: Context) -> float:
     """Seconds that the caller waits on, or the default."""
     remaining = context.time_remaining()
-    return DEFAULT_TIMEOUT_SECONDS if remaining is None else max(0.001, remaining)
+    return DEFAULT_SECONDS if remaining is None else max(LEAST_SECONDS, remaining)
 
 
 def check_count(field: str, count: int, least: int, most: int) -> None:

@@ -13,7 +13,7 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
-from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, next_of, remaining
+from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, next_of
 from fleetlog_query.changes.moments import now_of, position_of
 from fleetlog_query.language.explain import PAGES, explain, tables
 from fleetlog_query.language.plan import plan_of
@@ -21,7 +21,7 @@ from fleetlog_query.runs.read_mask import ReadMask, parse_read_mask
 from fleetlog_query.runs.response_size import PROBE_RUNS, checked, runs_that_fit
 from fleetlog_query.search.search import Search
 from fleetlog_query.sql.order_by import parse_order
-from fleetlog_query.stream.run_stream import RunStream, RunStreams
+from fleetlog_query.stream.run_stream import READ_SECONDS, RunStream, RunStreams
 from fleetlog_query.warehouse.cancellable import Work
 from fleetlog_query.warehouse.holding import Holding
 
@@ -46,7 +46,7 @@ class SearchCalls(QueryCalls):
         check_experiments("", request)
         await self._wait(request.at_least, context, request.as_of)
         asked = await self._asked(namespace, request, context)
-        return await self._do(self._search, asked, request, mask, remaining(context))
+        return await self._do(context, self._search, asked, request, mask)
 
     async def StreamRuns(  # noqa: N802
         self, request: query_pb2.StreamRunsRequest, context: Context
@@ -57,7 +57,7 @@ class SearchCalls(QueryCalls):
         check_experiments("search.", search)
         await self._wait(search.at_least, context, search.as_of)
         asked = await self._asked(namespace, search, context)
-        found = await self._do(self._looked_in, asked, search, remaining(context))
+        found = await self._do(context, self._looked_in, asked, search)
         arrow = request.format == query_pb2.RUN_FORMAT_ARROW
         stream = RunStream(found, mask, search.summaries, arrow)
 
@@ -72,18 +72,18 @@ class SearchCalls(QueryCalls):
     ) -> query_pb2.ExplainSearchResponse:
         """See the proto."""
         check_namespace(request.search.namespace)
-        return await self._do(_explained, request.search)
+        return await self._do(context, _explained, request.search)
 
     def _search(
-        self, asked: Search, request: query_pb2.SearchRunsRequest, mask: ReadMask, timeout_seconds: float
+        self, asked: Search, request: query_pb2.SearchRunsRequest, mask: ReadMask
     ) -> query_pb2.SearchRunsResponse:
-        search = self._looked_in(asked, request, timeout_seconds)
-        page = self._searcher.search(search, timeout_seconds)
+        search = self._looked_in(asked, request)
+        page = self._searcher.search(search)
         documents = self._parts.page_documents
         first = page.runs[:PROBE_RUNS]
-        documents.fill(page.query, page.as_of, first, mask, request.summaries, timeout_seconds)
+        documents.fill(page.query, page.as_of, first, mask, request.summaries)
         page = page.cut(runs_that_fit(first))
-        documents.fill(page.query, page.as_of, page.runs[len(first) :], mask, request.summaries, timeout_seconds)
+        documents.fill(page.query, page.as_of, page.runs[len(first) :], mask, request.summaries)
         response = query_pb2.SearchRunsResponse(runs=page.runs, next_page_token=page.next_page_token)
         if search.as_of is not None:
             response.as_of.CopyFrom(position_of(search.as_of))
@@ -94,7 +94,7 @@ class SearchCalls(QueryCalls):
 
     async def _asked(self, namespace: str, request: query_pb2.SearchRunsRequest, context: Context) -> Search:
         """The search without its experiments, once everything before the position of its token is there."""
-        asked = await self._do(self._searcher.going_on, asked_of(namespace, request), request.page_token)
+        asked = await self._do(context, self._searcher.going_on, asked_of(namespace, request), request.page_token)
         if asked.token is not None:
             # The tables may be others than those of the first page, and not as far yet.
             await self._wait(position_of(asked.token.position), context)
@@ -102,14 +102,14 @@ class SearchCalls(QueryCalls):
             if asked.token is not None:
                 as_of = asked.token.position
             else:
-                as_of = await self._do(self._parts.history.as_of, request.as_of, remaining(context))
+                as_of = await self._do(context, self._parts.history.as_of, request.as_of)
             asked = replace(asked, as_of=as_of, now_millis=now_of(request.as_of))
         return asked
 
-    def _looked_in(self, search: Search, request: query_pb2.SearchRunsRequest, timeout_seconds: float) -> Search:
+    def _looked_in(self, search: Search, request: query_pb2.SearchRunsRequest) -> Search:
         """With the experiments: of a later page those of the first."""
         try:
-            ids = self._experiment_ids(search.namespace, request, timeout_seconds, search.as_of)
+            ids = self._experiment_ids(search.namespace, request, search.as_of)
             found = replace(search, experiments=ids)
             if search.as_of is not None or found.is_of_token:
                 return found
@@ -118,7 +118,7 @@ class SearchCalls(QueryCalls):
                 raise
         # One was made, renamed or deleted since.
         then = None if search.token is None else search.token.position
-        return replace(search, experiments=self._experiment_ids(search.namespace, request, timeout_seconds, then))
+        return replace(search, experiments=self._experiment_ids(search.namespace, request, then))
 
     async def _next_of_stream(
         self, responses: Iterator[query_pb2.StreamRunsResponse]
@@ -126,7 +126,7 @@ class SearchCalls(QueryCalls):
         # Streams are patient: they leave the other threads to searches.
         async with self._streaming:
             # What was taken from a stream can't be taken again: if it costs much it waits where it is.
-            return await self._run(self._parts.threads, Work(), functools.partial(next_of, responses))
+            return await self._run(self._parts.threads, Work(READ_SECONDS), functools.partial(next_of, responses))
 
 
 def _explained(search: query_pb2.SearchRunsRequest) -> query_pb2.ExplainSearchResponse:

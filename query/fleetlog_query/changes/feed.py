@@ -31,13 +31,13 @@ class Changes:
         self.number = 0
         """Number of looks that found something, this one included."""
 
-    def look(self, timeout_seconds: float) -> None:
+    def look(self) -> None:
         """What is read from now on is at least of this moment. TimedOut."""
-        pin = self._pins.now(timeout_seconds)
+        pin = self._pins.now()
         before = self._pin
         changed: Set[bytes] | None = set()
         if before is not None and _goes_on(before, pin):
-            touched = self._touches.since(self._place, before, timeout_seconds)
+            touched = self._touches.since(self._place, before)
             changed = None if touched is None else touched.keys()
         elif before is not None:
             changed = None

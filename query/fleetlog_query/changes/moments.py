@@ -42,7 +42,7 @@ class History:
         self._warehouse = warehouse
         self._clock = clock
 
-    def as_of(self, asked: scope_pb2.AsOf, timeout_seconds: float) -> AsOf:
+    def as_of(self, asked: scope_pb2.AsOf) -> AsOf:
         """The position. AS_OF_EMPTY, AS_OF_IN_FUTURE, AS_OF_TOO_EARLY, POSITION_INVALID. TimedOut."""
         which = asked.WhichOneof("when")
         if which is None:
@@ -50,10 +50,10 @@ class History:
         timed = which == "time_millis"
         if timed:
             self._check_time(asked.time_millis)
-            found = self._at(asked.time_millis, timeout_seconds)
+            found = self._at(asked.time_millis)
         else:
             found = from_proto(asked.position, "as_of.position")
-        reach = self._reach(timeout_seconds)
+        reach = self._reach()
         for partition, begins in reach.begins.items():
             # That nothing of a partition had come is known of every position, and of a time when it is before the
             # first record of all.
@@ -73,7 +73,7 @@ class History:
                 " for what is now",
             )
 
-    def _at(self, millis: int, timeout_seconds: float) -> dict[Partition, int]:
+    def _at(self, millis: int) -> dict[Partition, int]:
         """Where the log stood then: after the last record that it had taken. Partitions without one are left out."""
         binds = Binds()
         hour, then = binds.whole(millis // HOUR_MILLIS * HOUR_MILLIS), binds.whole(millis)
@@ -82,12 +82,12 @@ class History:
             f" WHERE (span = {HOUR_MILLIS} AND begin < {hour}) OR (span = 1 AND begin >= {hour} AND begin <= {then})"
             " GROUP BY topic, part"
         )
-        return offsets_of(self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds))
+        return offsets_of(self._warehouse.select(Statement(sql, binds.values)))
 
-    def _reach(self, timeout_seconds: float) -> _Reach:
+    def _reach(self) -> _Reach:
         # In this order: what is applied meanwhile has its times before it is applied.
-        applied = offsets_of(self._warehouse.select(APPLIED, timeout_seconds=timeout_seconds))
-        answer = self._warehouse.select(_BEGINS, timeout_seconds=timeout_seconds)
+        applied = offsets_of(self._warehouse.select(APPLIED))
+        answer = self._warehouse.select(_BEGINS)
         return _Reach({**applied, **offsets_of(answer)}, max(map(int, answer.array("count").tolist()), default=1))
 
 

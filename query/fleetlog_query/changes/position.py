@@ -22,16 +22,16 @@ class Pins:
         self._kept: Kept[str, AsOf] = Kept(warehouse, "applied")
         self._count = 0
 
-    def now(self, timeout_seconds: float) -> AsOf:
+    def now(self) -> AsOf:
         """A position that every later read sees all before."""
-        return self._kept.get("", lambda: self._read(timeout_seconds))
+        return self._kept.get("", lambda: self._read())
 
-    def _read(self, timeout_seconds: float) -> AsOf:
-        found = offsets_of(self._warehouse.select(APPLIED, timeout_seconds=timeout_seconds))
+    def _read(self) -> AsOf:
+        found = offsets_of(self._warehouse.select(APPLIED))
         least = max((one.number + 1 for one in found if one.topic == EVENTS), default=1)
         if self._count < least:
             # In this order: what is applied has its times before it is applied.
-            counted = self._warehouse.select(_COUNT, timeout_seconds=timeout_seconds)
+            counted = self._warehouse.select(_COUNT)
             self._count = max(map(int, counted.array("count").tolist()), default=0)
         events = tuple(found.get(Partition(EVENTS, number), 0) for number in range(max(least, self._count)))
         return AsOf(events, found.get(Partition(CONTROL, 0), 0))

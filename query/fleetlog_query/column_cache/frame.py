@@ -112,10 +112,10 @@ class Frame:
         characters = sum(one.characters for one in columns)
         return 16 * sum(ids.values()) + rows + characters + _TEXT_BYTES * (texts + changed)
 
-    def look(self, timeout_seconds: float) -> None:
+    def look(self) -> None:
         """What is asked next is as of this moment, or later. TimedOut."""
         if self._changes is not None:
-            self._changes.look(timeout_seconds)
+            self._changes.look()
 
     def let_go(self, size_bytes: int) -> None:
         """Hold no more than that: the columns that were asked for longest ago go. The runs stay."""

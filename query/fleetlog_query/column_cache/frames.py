@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from fleetlog_query.changes.position import Pins
 from fleetlog_query.column_cache.columns import Source
 from fleetlog_query.column_cache.frame import Frame
 from fleetlog_query.sql.scope import Scope
+from fleetlog_query.warehouse.cancellable import seconds_left
 
 
 class Frames:
@@ -43,7 +43,7 @@ class Frames:
         return frame is not None and frame.holds(source)
 
     @contextmanager
-    def of(self, scope: Scope, timeout_seconds: float) -> Iterator[Frame]:
+    def of(self, scope: Scope) -> Iterator[Frame]:
         """The frame of a scope of whole experiments, for one question. TimedOut when another one takes too long."""
         if scope.as_of is not None:
             # What was is read once, and is not what will be asked next.
@@ -53,11 +53,10 @@ class Frames:
             frame = self._held.get(scope) or Frame(scope, Changes(scope, self._pins, self._touches))
             self._held[scope] = frame
             self._held.move_to_end(scope)
-        until = time.monotonic() + timeout_seconds
-        if not frame.lock.acquire(timeout=max(timeout_seconds, 0.0)):
+        if not frame.lock.acquire(timeout=seconds_left()):
             raise TimedOut("another question reads the same runs")
         try:
-            frame.look(max(until - time.monotonic(), 0.001))
+            frame.look()
             yield frame
         finally:
             frame.lock.release()

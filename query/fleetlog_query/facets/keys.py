@@ -27,6 +27,7 @@ from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.condition_sql import condition
 from fleetlog_query.sql.deleted_view import DeletedView
 from fleetlog_query.sql.scope import Scope
+from fleetlog_query.warehouse.cancellable import seconds_left
 
 SEGMENT_RUNS = 4_096
 KEPT_SCOPES = 64
@@ -82,9 +83,9 @@ class _Kept:
     names: list[tuple[int, str]] = field(default_factory=list)
     numbers: dict[tuple[int, str], int] = field(default_factory=dict)
 
-    def change(self, changes: Changes, timeout_seconds: float) -> None:
+    def change(self, changes: Changes) -> None:
         """Find out what is to be counted again."""
-        changes.look(timeout_seconds)
+        changes.look()
         self.known.change(changes.since(self.look))
         self.look = changes.number
         changes.forget()
@@ -130,23 +131,23 @@ class Keys:
         """Let the threads go."""
         self._executor.shutdown()
 
-    def all(self, homes: Homes, deleted_view: int, timeout_seconds: float) -> list[KeyFacet]:
+    def all(self, homes: Homes, deleted_view: int) -> list[KeyFacet]:
         """Keys of all runs, by kind, then key. TimedOut: what was counted by then is kept, the next call goes on."""
-        until = time.monotonic() + timeout_seconds
+        until = time.monotonic() + seconds_left()
         kept, changes = self._of(homes, deleted_view)
-        if not kept.lock.acquire(timeout=timeout_seconds):
+        if not kept.lock.acquire(timeout=seconds_left()):
             raise TimedOut("another question counts the same runs")
         try:
-            kept.change(changes, _left(until))
+            kept.change(changes)
             self._refresh(kept, homes, deleted_view, until)
             return kept.facets(kept.known.total())
         finally:
             kept.lock.release()
 
-    def matching(self, scope: Scope, plan: Plan, deleted_view: int, timeout_seconds: float) -> list[KeyFacet]:
+    def matching(self, scope: Scope, plan: Plan, deleted_view: int) -> list[KeyFacet]:
         """Keys of the runs that match, by kind, then key. TimedOut."""
         kept, statement = _Kept(), matching_statement(scope, plan, deleted_view)
-        answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(statement)
         return kept.facets(kept.counts(answer))
 
     def _of(self, homes: Homes, deleted_view: int) -> tuple[_Kept, Changes]:

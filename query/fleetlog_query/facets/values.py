@@ -4,7 +4,6 @@ where searches and selections hold it already.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,20 +99,16 @@ class Values:
         self._warehouse = warehouse
         self._frames = frames
 
-    def page(self, query: ValuesQuery, timeout_seconds: float) -> list[facets_pb2.ValueFacet]:
+    def page(self, query: ValuesQuery) -> list[facets_pb2.ValueFacet]:
         """The page and one more. TimedOut."""
         column = Source(Key(query.kind, query.key), is_text=True)
         if query.plan is None and not query.contains and self._frames.holds(query.scope, column):
-            return self._counted(query, timeout_seconds)
-        return facets_of(self._warehouse.select(values_statement(query), timeout_seconds=timeout_seconds))
+            return self._counted(query)
+        return facets_of(self._warehouse.select(values_statement(query)))
 
-    def _counted(self, query: ValuesQuery, timeout_seconds: float) -> list[facets_pb2.ValueFacet]:
-        until = time.monotonic() + timeout_seconds
-
-        def select(statement: Statement) -> Answer:
-            return self._warehouse.select(statement, timeout_seconds=max(until - time.monotonic(), 0.001))
-
-        with self._frames.of(query.scope, timeout_seconds) as frame:
+    def _counted(self, query: ValuesQuery) -> list[facets_pb2.ValueFacet]:
+        select = self._warehouse.select
+        with self._frames.of(query.scope) as frame:
             shown = shown_places(frame.runs(select), query.deleted_view)
             labels = frame.texts(Key(query.kind, query.key), select)
         codes = labels.codes if shown is None else labels.codes[shown]

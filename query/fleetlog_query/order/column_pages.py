@@ -7,13 +7,11 @@ and current is used. An order as of a position costs more by a statement: what i
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_proto.v1 import run_pb2
 
 from fleetlog_query.changes.changed_runs import Touches
@@ -50,59 +48,54 @@ class ColumnPages:
         self._documents = documents
         self._latest = latest
 
-    def page(self, query: PageQuery, timeout_seconds: float) -> list[run_pb2.Run] | None:
+    def page(self, query: PageQuery) -> list[run_pb2.Run] | None:
         """The page and one run more; None when a statement has to tell. TimedOut."""
-        until = time.monotonic() + timeout_seconds
 
         def found(frame: Frame, select: Select) -> list[bytes]:
             return RunOrder(_first(query, frame, select, query.size + 1), is_whole=False).part(0, query.size + 1)
 
-        run_ids = self._asked(query, found, until)
+        run_ids = self._asked(query, found)
         if run_ids is None:
             return None
-        left = max(until - time.monotonic(), 0.001)
-        runs = self._documents.attributes(query.scope.namespace, run_ids, left)
+        runs = self._documents.attributes(query.scope.namespace, run_ids)
         for run in runs:
             # Told of runs that are asked for by their ids alone, as statements do.
             run.ClearField("delete_time_millis")
         return runs
 
-    def order(self, query: PageQuery, position: AsOf, most: int | None, timeout_seconds: float) -> RunOrder | None:
+    def order(self, query: PageQuery, position: AsOf, most: int | None) -> RunOrder | None:
         """The first `most` runs as of a position, None = all; None when a statement has to tell. TimedOut."""
-        until, sources = time.monotonic() + timeout_seconds, _sources_of(query)
+        sources = _sources_of(query)
         if sources is None:
             return None
 
         def found(frame: Frame, select: Select) -> RunOrder:
             frame.read(sources, select)
             # Behind what was read: a run that is not named is in it as it was at the position.
-            changed = self._touches.since(query.scope, position, max(until - time.monotonic(), 0.001))
+            changed = self._touches.since(query.scope, position)
             if changed is None or len(changed) > MOST_CHANGED:
                 raise NotByColumns
             then = frame.as_of(position, changed.keys(), sources, select) if changed else frame
             ids = _first(query, then, select, most)
             return RunOrder(ids, most is None or len(ids) < most)
 
-        return self._asked(query, found, until, renewed=True)
+        return self._asked(query, found, renewed=True)
 
-    def count(self, query: PageQuery, timeout_seconds: float) -> int | None:
+    def count(self, query: PageQuery) -> int | None:
         """How many runs match; None when a statement has to tell. TimedOut."""
-        until = time.monotonic() + timeout_seconds
-        return self._asked(query, lambda frame, select: len(_matching(query, frame, select)), until)
+        return self._asked(query, lambda frame, select: len(_matching(query, frame, select)))
 
     def _asked(
-        self, query: PageQuery, ask: Callable[[Frame, Select], Result], until: float, *, renewed: bool = False
+        self, query: PageQuery, ask: Callable[[Frame, Select], Result], *, renewed: bool = False
     ) -> Result | None:  # fmt: skip
         """`renewed`: columns of wide scopes that are held are brought up to date."""
         scope, wanted = query.scope, _sources_of(query)
         if not self._frames.held_bytes or scope.as_of is not None or wanted is None:
             return None
 
-        def select(statement: Statement) -> Answer:
-            return self._warehouse.select(statement, timeout_seconds=max(until - time.monotonic(), 0.001))
-
-        with self._frames.of(scope, max(until - time.monotonic(), 0.001)) as frame:
-            if not self._may_read(frame, wanted, query, select, until, renewed=renewed):
+        select = self._warehouse.select
+        with self._frames.of(scope) as frame:
+            if not self._may_read(frame, wanted, query, select, renewed=renewed):
                 return None
             try:
                 return ask(frame, select)
@@ -110,15 +103,12 @@ class ColumnPages:
                 return None
 
     def _may_read(
-        self, frame: Frame, wanted: Collection[Source], query: PageQuery, select: Select, until: float, *,
+        self, frame: Frame, wanted: Collection[Source], query: PageQuery, select: Select, *,
         renewed: bool,
     ) -> bool:  # fmt: skip
         """True if the columns are held, or are to be."""
         length = frame.length
-        if length is None:
-            is_wide = self._latest.is_wide(query.scope, max(until - time.monotonic(), 0.001))
-        else:
-            is_wide = length > latest_runs.WIDE_RUNS
+        is_wide = self._latest.is_wide(query.scope) if length is None else length > latest_runs.WIDE_RUNS
         if not is_wide:
             return all(frame.fits(source, select) for source in wanted)
         return length is not None and all(map(frame.holds, wanted)) if renewed else frame.is_current(wanted)

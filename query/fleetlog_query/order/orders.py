@@ -31,7 +31,7 @@ class Orders:
         self._kept: OrderedDict[Hashable, RunOrder] = OrderedDict()
 
     def as_of(
-        self, position: AsOf, query: PageQuery, name: Hashable, count: int | None, timeout_seconds: float,
+        self, position: AsOf, query: PageQuery, name: Hashable, count: int | None,
         first: FirstPage | None = None,
     ) -> RunOrder:  # fmt: skip
         """The first `count` runs or more, None = all, as of a position; with `first`, of those behind that page.
@@ -47,7 +47,7 @@ class Orders:
             return kept
         before = 0 if first is None else first.settled + len(first.returned)
         most = None if count is None else max(FIRST_RUNS, GROWTH * (count + before))
-        order = self._reader.order(query, position, most, timeout_seconds)
+        order = self._reader.order(query, position, most)
         if first is not None:
             order = first.behind(order)
         self._keep(key, order)

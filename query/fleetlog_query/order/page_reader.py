@@ -45,58 +45,58 @@ class PageReader:
         self._foremost = Foremost(warehouse, self._latest)
         self._columns = ColumnPages(warehouse, touches, frames, documents, self._latest)
 
-    def page(self, query: PageQuery, timeout_seconds: float) -> list[run_pb2.Run]:
+    def page(self, query: PageQuery) -> list[run_pb2.Run]:
         """The page and one run more, with their attributes. TimedOut, TooMuchToRead."""
-        found = self._columns.page(query, timeout_seconds)
+        found = self._columns.page(query)
         if found is not None:
             return found
-        answer = self._answer(query, timeout_seconds)
+        answer = self._answer(query)
         return runs_of(answer) if answer.rows else []
 
-    def order(self, query: PageQuery, position: AsOf, most: int | None, timeout_seconds: float) -> RunOrder:
+    def order(self, query: PageQuery, position: AsOf, most: int | None) -> RunOrder:
         """The first `most` runs as of a position that was read here or waited for; None = all. TimedOut,
         TooMuchToRead."""
-        found = self._columns.order(query, position, most, timeout_seconds)
-        if found is None and query.scope.as_of is None and self._is_unchanged(query, position, timeout_seconds):
-            found = self._order(query, most, timeout_seconds)
-            if not self._is_unchanged(query, position, timeout_seconds):
+        found = self._columns.order(query, position, most)
+        if found is None and query.scope.as_of is None and self._is_unchanged(query, position):
+            found = self._order(query, most)
+            if not self._is_unchanged(query, position):
                 found = None
         past = replace(query, scope=replace(query.scope, as_of=position))
-        return self._order(past, most, timeout_seconds) if found is None else found
+        return self._order(past, most) if found is None else found
 
-    def _is_unchanged(self, query: PageQuery, position: AsOf, timeout_seconds: float) -> bool:
-        return self._touches.since(query.scope, position, timeout_seconds) == {}
+    def _is_unchanged(self, query: PageQuery, position: AsOf) -> bool:
+        return self._touches.since(query.scope, position) == {}
 
-    def _order(self, query: PageQuery, most: int | None, timeout_seconds: float) -> RunOrder:
-        answer = self._warehouse.select(order_statement(query, most), timeout_seconds=timeout_seconds)
+    def _order(self, query: PageQuery, most: int | None) -> RunOrder:
+        answer = self._warehouse.select(order_statement(query, most))
         ids = answer.array("run_id") if answer.rows else np.empty(0, "V16")
         return RunOrder(ids, most is None or answer.rows < most)
 
-    def count(self, query: PageQuery, most: int | None, timeout_seconds: float) -> int:
+    def count(self, query: PageQuery, most: int | None) -> int:
         """How many runs match, on all pages; with `most`, no more are counted."""
-        found = self._columns.count(query, timeout_seconds)
+        found = self._columns.count(query)
         if found is not None:
             return found if most is None else min(found, most)
-        wide = query.scope.as_of is not None or self._latest.is_wide(query.scope, timeout_seconds)
+        wide = query.scope.as_of is not None or self._latest.is_wide(query.scope)
         statement = count_statement(query, most, wide=wide)
-        return int(self._warehouse.select(statement, timeout_seconds=timeout_seconds).array("n")[0])
+        return int(self._warehouse.select(statement).array("n")[0])
 
-    def _answer(self, query: PageQuery, timeout_seconds: float) -> Answer:
+    def _answer(self, query: PageQuery) -> Answer:
         if query.scope.as_of is None:
             if query.keys and query.keys[0].of_numbers:
-                found = self._foremost.page(query, timeout_seconds)
+                found = self._foremost.page(query)
                 if found is not None:
                     return found
             elif _by_start(query.keys):
-                return self._latest_page(query, timeout_seconds)
-        return self._warehouse.select(page_statement(query, wide=True), timeout_seconds=timeout_seconds)
+                return self._latest_page(query)
+        return self._warehouse.select(page_statement(query, wide=True))
 
-    def _latest_page(self, query: PageQuery, timeout_seconds: float) -> Answer:
+    def _latest_page(self, query: PageQuery) -> Answer:
         missed: WindowMiss | None = None
         while True:
-            window = self._latest.window(query.scope, missed, timeout_seconds)
+            window = self._latest.window(query.scope, missed)
             page = page_statement(replace(query, scope=window.scope), wide=window.wide)
-            answer = self._warehouse.select(page, timeout_seconds=timeout_seconds)
+            answer = self._warehouse.select(page)
             if window.whole or (answer.rows > query.size and window.holds(_start_of(answer, query.size))):
                 return answer
             missed = WindowMiss(window, answer.rows, query.size + 1)

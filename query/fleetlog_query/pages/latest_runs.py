@@ -78,23 +78,23 @@ class LatestRuns:
         self._begins: OrderedDict[tuple[Scope, int], tuple[bytes, float]] = OrderedDict()
         """The first id of each window, and until when that is kept."""
 
-    def window(self, scope: Scope, missed: WindowMiss | None, timeout_seconds: float) -> Window:
+    def window(self, scope: Scope, missed: WindowMiss | None) -> Window:
         """The window to look at; behind one that missed a wider one."""
         size = WINDOWS[0] if missed is None else wider(missed)
         if size is None:
             return Window(scope, 0, None, True)
-        ahead = self._ahead.get(scope, lambda: self._read_ahead(scope, timeout_seconds))
-        begin = self._begin(scope, size, timeout_seconds)
+        ahead = self._ahead.get(scope, lambda: self._read_ahead(scope))
+        begin = self._begin(scope, size)
         if not begin:
             return Window(scope, size, None, size > WIDE_RUNS)
         latest_outside = int.from_bytes(begin[:_TIME_BYTES], "big") + ahead
         return Window(replace(scope, since=begin), size, latest_outside, size > WIDE_RUNS)
 
-    def is_wide(self, scope: Scope, timeout_seconds: float) -> bool:
+    def is_wide(self, scope: Scope) -> bool:
         """True if it holds so many runs that reading them all is work for every core."""
-        return bool(self._begin(scope, WIDE_RUNS, timeout_seconds))
+        return bool(self._begin(scope, WIDE_RUNS))
 
-    def _begin(self, scope: Scope, size: int, timeout_seconds: float) -> bytes:
+    def _begin(self, scope: Scope, size: int) -> bytes:
         """The id with which a window of so many runs begins; empty when there are not more."""
         now = self._clock()
         with self._lock:
@@ -103,7 +103,7 @@ class LatestRuns:
             return begin
         binds = Binds()
         sql = f"SELECT run_id FROM runs WHERE {scope.sql(binds)} ORDER BY run_id DESC LIMIT 1 OFFSET {size - 1}"
-        answer = self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(Statement(sql, binds.values))
         begin = answer.array("run_id")[0].tobytes() if answer.rows else b""
         with self._lock:
             self._begins[scope, size] = begin, now + KEEP_SECONDS
@@ -111,11 +111,11 @@ class LatestRuns:
                 self._begins.popitem(last=False)
         return begin
 
-    def _read_ahead(self, scope: Scope, timeout_seconds: float) -> int:
+    def _read_ahead(self, scope: Scope) -> int:
         """Milliseconds by which a run's start is after its id's time at most."""
         binds = Binds()
         sql = f"SELECT max(ahead) AS a FROM run_skews WHERE {scope.sql(binds)}"
-        answer = self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(Statement(sql, binds.values))
         return int(answer.array("a")[0])
 
 

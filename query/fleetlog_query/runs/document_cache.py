@@ -8,7 +8,6 @@ look is not kept when the look was told of its run.
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from fleetlog_proto.v1 import run_pb2
 from fleetlog_query.changes.changed_runs import Touches, WholeNamespace
 from fleetlog_query.changes.feed import Changes
 from fleetlog_query.changes.position import Pins
+from fleetlog_query.warehouse.cancellable import seconds_left
 
 MESSAGE_COPIES = 4
 """A message takes about this many times its encoded size."""
@@ -74,15 +74,14 @@ class DocumentCache:
         """About how much memory it takes."""
         return self._size_bytes
 
-    def look(self, namespace: str, timeout_seconds: float) -> Look:
+    def look(self, namespace: str) -> Look:
         """What is found from now on is as of this moment or later. TimedOut."""
         feed = self._feed(namespace)
-        until = time.monotonic() + timeout_seconds
-        if not feed.lock.acquire(timeout=max(timeout_seconds, 0.0)):
+        if not feed.lock.acquire(timeout=seconds_left()):
             raise TimedOut("another read looks for what changed")
         try:
             before = feed.changes.number
-            feed.changes.look(max(until - time.monotonic(), 0.001))
+            feed.changes.look()
             if feed.changes.number != before:
                 self._let_go(namespace, feed.changes.since(before))
             return Look(feed, feed.changes.number)

@@ -112,18 +112,17 @@ class RunColumns:
         experiments: Sequence[int],
         run_ids: bytes,
         mask: ReadMask,
-        timeout_seconds: float,
         as_of: AsOf | None = None,
     ) -> Iterator[RunBlock]:
         """The runs of these ids, 16 bytes each, in that order; more than one block when they have many keys.
 
         Runs that are not there are left out. TimedOut.
         """
-        attributes, run_ids, places = self._attributes(namespace, experiments, run_ids, timeout_seconds, as_of)
+        attributes, run_ids, places = self._attributes(namespace, experiments, run_ids, as_of)
         if not run_ids:
             return
         mask = mask.without_datasets
-        read = self._keys(namespace, run_ids, mask, timeout_seconds, as_of) if mask.kinds else None
+        read = self._keys(namespace, run_ids, mask, as_of) if mask.kinds else None
         if read is None:
             yield RunBlock(places, attributes, [], [])
             return
@@ -136,7 +135,6 @@ class RunColumns:
         namespace: str,
         experiments: Sequence[int],
         run_ids: bytes,
-        timeout_seconds: float,
         as_of: AsOf | None,
     ) -> tuple[dict[str, Array | list[str]], bytes, Places]:
         """In the order of the ids; the ids of those that are there, and their places."""
@@ -146,7 +144,7 @@ class RunColumns:
             f" AND {_among(run_ids, binds)}"
         )
         sql = f"SELECT {RUN_COLUMNS} FROM {runs_source(where, as_of, binds)} WHERE {where}"
-        answer = self._warehouse.select(_indexed(sql, binds), timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(_indexed(sql, binds))
         if not answer.rows:
             return {}, b"", np.empty(0, np.intp)
         places = _places(run_ids, answer.array("run_id"))
@@ -159,14 +157,12 @@ class RunColumns:
             columns[name] = [texts[place] for place in order.tolist()]
         return columns, answer.array("run_id")[order].tobytes(), places[order]
 
-    def _keys(
-        self, namespace: str, run_ids: bytes, mask: ReadMask, timeout_seconds: float, as_of: AsOf | None
-    ) -> _Read | None:
+    def _keys(self, namespace: str, run_ids: bytes, mask: ReadMask, as_of: AsOf | None) -> _Read | None:
         binds = Binds()
         where = f"namespace = {binds.text(namespace)} AND {_among(run_ids, binds)}"
         rows = run_key_rows(where, namespace, mask, as_of, binds)
         sql = f"SELECT run_id, kind, key, num, type, toLowCardinality({_TEXT}) AS text {rows}"
-        answer = self._warehouse.select(_indexed(sql, binds), timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(_indexed(sql, binds))
         if not answer.rows:
             return None
         key, text = answer.coded("key"), answer.coded("text")

@@ -93,12 +93,11 @@ def read_run_keys(
     namespace: str,
     run_ids: Sequence[bytes],
     mask: ReadMask,
-    timeout_seconds: float,
     as_of: AsOf | None = None,
 ) -> RunKeys:
     """Read what the mask names of the runs. Not for a mask without kinds."""
     statement = run_keys_statement(namespace, run_ids, mask, as_of)
-    return RunKeys(warehouse.select(statement, timeout_seconds=timeout_seconds), mask)
+    return RunKeys(warehouse.select(statement), mask)
 
 
 def run_keys_statement(

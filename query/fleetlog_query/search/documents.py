@@ -37,14 +37,14 @@ class PageDocuments:
         self._touches = touches
 
     def attributes(
-        self, scope: Scope, run_ids: Sequence[bytes], position: AsOf, timeout_seconds: float
+        self, scope: Scope, run_ids: Sequence[bytes], position: AsOf
     ) -> list[run_pb2.Run]:  # fmt: skip
         """Runs with their attributes alone, in the order asked for, as of a position."""
 
         def read(some: Sequence[bytes], as_of: AsOf | None) -> Sequence[run_pb2.Run]:
-            return self._documents.attributes(scope.namespace, some, timeout_seconds, as_of)
+            return self._documents.attributes(scope.namespace, some, as_of)
 
-        found = self._as_of(scope, run_ids, position, read, timeout_seconds)
+        found = self._as_of(scope, run_ids, position, read)
         for run in found.values():
             # Told of runs that are asked for by their ids alone.
             run.ClearField("delete_time_millis")
@@ -52,53 +52,52 @@ class PageDocuments:
 
     def fill(
         self, query: PageQuery, position: AsOf | None, runs: Sequence[run_pb2.Run], mask: ReadMask, summaries: bool,
-        timeout_seconds: float,
     ) -> None:  # fmt: skip
         """Put what the mask names into runs that have their attributes; None = as they are."""
         scope = query.scope
         if position is None or scope.as_of is not None or not mask.kinds:
-            self._documents.fill(scope.namespace, runs, mask, summaries, timeout_seconds, scope.as_of)
+            self._documents.fill(scope.namespace, runs, mask, summaries, scope.as_of)
             return
         referenced = _metrics_of(query)
 
         def read(some: Sequence[bytes], as_of: AsOf | None) -> Sequence[run_pb2.Run]:
             empty = [run_pb2.Run(run_id=run_id.hex()) for run_id in some]
             if as_of is None:
-                self._documents.fill(scope.namespace, empty, mask, summaries, timeout_seconds)
+                self._documents.fill(scope.namespace, empty, mask, summaries)
             else:
-                self._fill_then(scope.namespace, empty, mask, referenced, summaries, as_of, timeout_seconds)
+                self._fill_then(scope.namespace, empty, mask, referenced, summaries, as_of)
             return empty
 
-        found = self._as_of(scope, [bytes.fromhex(run.run_id) for run in runs], position, read, timeout_seconds)
+        found = self._as_of(scope, [bytes.fromhex(run.run_id) for run in runs], position, read)
         for run in runs:
             run.MergeFrom(found[bytes.fromhex(run.run_id)])
 
     def _as_of(
-        self, scope: Scope, run_ids: Sequence[bytes], position: AsOf, read: _Read, timeout_seconds: float
+        self, scope: Scope, run_ids: Sequence[bytes], position: AsOf, read: _Read
     ) -> dict[bytes, run_pb2.Run]:  # fmt: skip
         """Runs as of a position: those that have not changed since as they are, the others as they were."""
         if scope.as_of is not None:
             return _by_id(read(run_ids, position)) if run_ids else {}
-        changed = self._changed(scope, run_ids, position, timeout_seconds)
+        changed = self._changed(scope, run_ids, position)
         same = [run_id for run_id in run_ids if run_id not in changed]
         found: dict[bytes, run_pb2.Run] = {}
         if same:
             found = _by_id(read(same, None))
             # What changed while they were read may be in them.
-            changed = self._changed(scope, run_ids, position, timeout_seconds)
+            changed = self._changed(scope, run_ids, position)
         if changed:
             found |= _by_id(read(sorted(changed), position))
         return found
 
     def _changed(
-        self, scope: Scope, run_ids: Sequence[bytes], position: AsOf, timeout_seconds: float
+        self, scope: Scope, run_ids: Sequence[bytes], position: AsOf
     ) -> set[bytes]:  # fmt: skip
-        touched = self._touches.since(scope, position, timeout_seconds)
+        touched = self._touches.since(scope, position)
         return set(run_ids) if touched is None else touched.keys() & set(run_ids)
 
     def _fill_then(
         self, namespace: str, runs: Sequence[run_pb2.Run], mask: ReadMask, referenced: frozenset[str],
-        summaries: bool, as_of: AsOf, timeout_seconds: float,
+        summaries: bool, as_of: AsOf,
     ) -> None:  # fmt: skip
         """As of a position, but for metrics that are not referenced and for ranges."""
         metrics = mask.kinds.get("metrics", frozenset())
@@ -106,11 +105,11 @@ class PageDocuments:
         known = referenced if metrics is None else referenced & metrics
         if known:
             then["metrics"] = known
-        self._documents.fill(namespace, runs, ReadMask(then), False, timeout_seconds, as_of)
+        self._documents.fill(namespace, runs, ReadMask(then), False, as_of)
         if metrics is not None and (not metrics or (metrics <= known and not summaries)):
             return
         now = [run_pb2.Run(run_id=run.run_id) for run in runs]
-        self._documents.fill(namespace, now, ReadMask({"metrics": metrics}), summaries, timeout_seconds)
+        self._documents.fill(namespace, now, ReadMask({"metrics": metrics}), summaries)
         for run, latest in zip(runs, now, strict=True):
             ranges = {metric.key: metric.range for metric in latest.metrics if metric.HasField("range")}
             for metric in run.metrics:

@@ -139,7 +139,7 @@ class Searcher:
             return search
         return replace(search, token=SearchToken.of(self._tokens.read(search.purpose, page_token)))
 
-    def search(self, search: Search, timeout_seconds: float) -> SearchPage:
+    def search(self, search: Search) -> SearchPage:
         """One page. InvalidArgument for a filter or an order that is wrong; FailedPrecondition for a token of pages
         that can't go on; TimedOut, TooMuchToRead.
         """
@@ -149,28 +149,28 @@ class Searcher:
             return SearchPage([], lambda _: "", True, query, total=Total(0) if counted else None)
         page = None
         if search.token is None and search.as_of is None:
-            page = self._first_page(search, query, moment, timeout_seconds)
+            page = self._first_page(search, query, moment)
         if page is None:
-            page = self._page(search, query, moment, timeout_seconds)
+            page = self._page(search, query, moment)
         if not counted:
             return page
         if page.is_last and search.token is None:
             return replace(page, total=Total(len(page.runs)))
         is_exact = search.total_count == query_pb2.TOTAL_COUNT_EXACT
-        return replace(page, total=self._total(query, is_exact, timeout_seconds))
+        return replace(page, total=self._total(query, is_exact))
 
-    def foremost(self, search: Search, timeout_seconds: float) -> list[run_pb2.Run]:
+    def foremost(self, search: Search) -> list[run_pb2.Run]:
         """The runs of a first page behind which nobody asks for another: it may be of more than one moment."""
         query, _ = self._query(search)
-        return self._reader.page(query, timeout_seconds)[: query.size] if search.experiments else []
+        return self._reader.page(query)[: query.size] if search.experiments else []
 
-    def order(self, search: Search, timeout_seconds: float) -> SearchOrder | None:
+    def order(self, search: Search) -> SearchOrder | None:
         """All runs, as of one position; None for none. Raises as `search`."""
         query, moment = self._query(search)
         if not search.experiments:
             return None
-        token = self._token(search, moment, timeout_seconds)
-        order = self._order(search, token, query, None, timeout_seconds)
+        token = self._token(search, moment)
+        order = self._order(search, token, query, None)
         return SearchOrder(order, token.place, self._behind(search, replace(token, place=0)))
 
     def _query(self, search: Search) -> tuple[PageQuery, float]:
@@ -183,15 +183,15 @@ class Searcher:
         return PageQuery(scope, plan, keys, size, search.deleted_view), moment
 
     def _first_page(
-        self, search: Search, query: PageQuery, moment: float, timeout_seconds: float
+        self, search: Search, query: PageQuery, moment: float
     ) -> SearchPage | None:  # fmt: skip
         """As the runs are; None when so many changed meanwhile that the token would have to name too many."""
-        position = self._pins.now(timeout_seconds)
-        runs = self._reader.page(query, timeout_seconds)
+        position = self._pins.now()
+        runs = self._reader.page(query)
         token = SearchToken(moment, position, 0, _digest(search.experiments))
         if len(runs) <= query.size:
             return SearchPage(runs, self._behind(search, token), True, query)
-        changed = self._touches.since(query.scope, position, timeout_seconds)
+        changed = self._touches.since(query.scope, position)
         if changed is None or len(changed) > UNSETTLED:
             return None
         shown = runs[: query.size]
@@ -203,26 +203,26 @@ class Searcher:
 
         return SearchPage(shown, token_behind, False, query)
 
-    def _page(self, search: Search, query: PageQuery, moment: float, timeout_seconds: float) -> SearchPage:
-        token = self._token(search, moment, timeout_seconds)
+    def _page(self, search: Search, query: PageQuery, moment: float) -> SearchPage:
+        token = self._token(search, moment)
         end = token.place + query.size
-        order = self._order(search, token, query, end + 1, timeout_seconds)
+        order = self._order(search, token, query, end + 1)
         ids = order.part(token.place, query.size)
-        runs = self._documents.attributes(query.scope, ids, token.position, timeout_seconds)
+        runs = self._documents.attributes(query.scope, ids, token.position)
         return SearchPage(runs, self._behind(search, token), len(order) <= end, query, token.position)
 
     def _order(
-        self, search: Search, token: SearchToken, query: PageQuery, count: int | None, timeout_seconds: float
+        self, search: Search, token: SearchToken, query: PageQuery, count: int | None
     ) -> RunOrder:  # fmt: skip
         name = search.purpose, token.experiments, token.moment
-        return self._orders.as_of(token.position, query, name, count, timeout_seconds, token.first)
+        return self._orders.as_of(token.position, query, name, count, token.first)
 
-    def _token(self, search: Search, moment: float, timeout_seconds: float) -> SearchToken:
+    def _token(self, search: Search, moment: float) -> SearchToken:
         """Where a search begins or goes on. PAGE_TOKEN_OUT_OF_DATE."""
         token, experiments = search.token, _digest(search.experiments)
         if search.as_of is not None:
             return token or SearchToken(moment, search.as_of, 0, experiments)
-        now = self._pins.now(timeout_seconds)
+        now = self._pins.now()
         if token is None:
             return SearchToken(moment, now, 0, experiments)
         if not search.is_of_token:
@@ -237,8 +237,8 @@ class Searcher:
         purpose = search.purpose
         return lambda count: self._tokens.make(purpose, replace(token, place=token.place + count).values())
 
-    def _total(self, query: PageQuery, exact: bool, timeout_seconds: float) -> Total:
-        count = self._reader.count(query, None if exact else TOTAL_AT_LEAST + 1, timeout_seconds)
+    def _total(self, query: PageQuery, exact: bool) -> Total:
+        count = self._reader.count(query, None if exact else TOTAL_AT_LEAST + 1)
         bounded = not exact and count > TOTAL_AT_LEAST
         return Total(TOTAL_AT_LEAST if bounded else count, bounded)
 

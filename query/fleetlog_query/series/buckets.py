@@ -20,7 +20,7 @@ from fleetlog_query.series.series_query import SeriesQuery
 from fleetlog_query.series.series_rows import Select, changes, extents, place_sql, scope_sql, slices
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.value_rows import KEPT_SQL, POINT_SQL
-from fleetlog_query.warehouse.deadline import Reads
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from fleetlog_query.warehouse.holding import Holding, answer_size
 
 BATCH_BUCKETS = 1_000_000
@@ -38,24 +38,24 @@ _OF_PARTS = "sum(c) AS points, sum(k) AS lacking, min(lo) AS lowest, max(hi) AS 
 
 
 def read_buckets(
-    reads: Reads, query: SeriesQuery, starts: Mapping[bytes, int], holding: Holding
+    warehouse: CancellableWarehouse, query: SeriesQuery, starts: Mapping[bytes, int], holding: Holding
 ) -> Iterator[metric_pb2.ReadMetricResponse]:
     """The series in order, each a response of one part for each rank. `starts`: of the runs, for times since then."""
-    early, ends = _early(reads, query, starts)
+    early, ends = _early(warehouse, query, starts)
     if ends is None:
         return
     low, high, points = ends
     grid = Grid.of(low, high, query.buckets, query, points)
     if grid.rows(points, len(query.run_ids) * len(query.keys)) <= FOLDED_ROWS:
         if early is None or early.rows > FOLDED_ROWS:
-            early = reads.select(_rows_statement(query, grid))
+            early = warehouse.select(_rows_statement(query, grid))
         holding.bytes = 2 * answer_size(early)
         yield from _in_order(_folded(_inside(early, grid), grid), query, query.run_ids, grid)
         return
     runs = max(1, BATCH_BUCKETS // (query.buckets * len(query.keys)))
     for first in range(0, len(query.run_ids), runs):
         run_ids = query.run_ids[first : first + runs]
-        answer = reads.select(_statement(query, run_ids, grid, starts))
+        answer = warehouse.select(_statement(query, run_ids, grid, starts))
         holding.bytes = 2 * answer_size(answer)
         yield from _in_order(answer, query, run_ids, grid)
 
@@ -63,13 +63,15 @@ def read_buckets(
 Ends = tuple[int, int, float]
 
 
-def _early(reads: Reads, query: SeriesQuery, starts: Mapping[bytes, int]) -> tuple[Answer | None, Ends | None]:
+def _early(
+    warehouse: CancellableWarehouse, query: SeriesQuery, starts: Mapping[bytes, int]
+) -> tuple[Answer | None, Ends | None]:
     """The rows of `rollup` of many whole series, if they may do; and the ends, which are looked up beside that."""
     whole = query.of_steps_alone and query.steps == EVERY
     if not whole or len(query.run_ids) * len(query.keys) < EARLY_SERIES:
-        return None, _ends(reads.select, query, starts)
-    ends: Future[Ends | None] = reads.beside(lambda: _ends(reads.select, query, starts))
-    return reads.select(_rows_statement(query, None)), ends.result()
+        return None, _ends(warehouse.select, query, starts)
+    ends: Future[Ends | None] = warehouse.beside(lambda: _ends(warehouse.select, query, starts))
+    return warehouse.select(_rows_statement(query, None)), ends.result()
 
 
 def _ends(select: Select, query: SeriesQuery, starts: Mapping[bytes, int]) -> Ends | None:

@@ -25,7 +25,7 @@ from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from fleetlog_query.warehouse.holding import Holding
 
 READ_SECONDS = 60.0
-"""Maximum seconds of one statement: a stream as a whole takes as long as its reader."""
+"""Maximum seconds of one response's reads: a stream as a whole takes as long as its reader."""
 BLOCK = 20_000
 """Maximum runs that are read at a time."""
 FIRST_BLOCK = 100
@@ -65,7 +65,7 @@ class RunStreams:
         `holding` is told what is kept between two responses, and what is being read meanwhile.
         """
         size = check_page_size(stream.search.page_size, limits.PAGE_SIZE, limits.PAGE_SIZE)
-        found = self._searcher.order(stream.search, READ_SECONDS)
+        found = self._searcher.order(stream.search)
         if found is None:
             return
         order = found.order
@@ -88,7 +88,6 @@ class RunStreams:
                 run_ids,
                 stream.mask,
                 stream.summaries,
-                READ_SECONDS,
                 stream.search.as_of,
                 keep=False,
             )
@@ -109,11 +108,7 @@ class RunStreams:
         def read(first: int, count: int) -> Future[list[RunBlock]]:
             data = order.ids[first : first + count].tobytes()
             return self._warehouse.beside(
-                lambda: list(
-                    self._columns.read(
-                        search.namespace, search.experiments, data, stream.mask, READ_SECONDS, search.as_of
-                    )
-                )
+                lambda: list(self._columns.read(search.namespace, search.experiments, data, stream.mask, search.as_of))
             )
 
         count, begun = FIRST_BLOCK, holding.bytes

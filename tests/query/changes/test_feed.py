@@ -35,28 +35,28 @@ def test_changes_are_known_from_look_to_look(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(changes, "MOST", 3)
     looks = Looks()
     known = Changes(Scope("default", (1,)), cast(Pins, looks), cast(Touches, looks))
-    known.look(1.0)
+    known.look()
     first = known.number
     assert known.since(first) == set()
     looks.position, looks.touched = 5, {b"a": 3, b"b": 5}
-    known.look(1.0)
+    known.look()
     second = known.number
     assert (known.since(first), known.since(second)) == ({b"a", b"b"}, set())
-    known.look(1.0)
+    known.look()
     assert known.number == second, "nothing changed, so there is nothing to tell apart"
     looks.position, looks.touched = 9, {b"a": 3, b"b": 8}
-    known.look(1.0)
+    known.look()
     assert (known.since(first), known.since(second)) == ({b"a", b"b"}, {b"b"})
     looks.position, looks.touched = 12, {b"c": 11}
-    known.look(1.0)
+    known.look()
     assert known.since(first) is None, "more than is kept"
     assert known.since(second) == {b"b", b"c"}
     looks.touched = None
-    known.look(1.0)
+    known.look()
     assert known.since(second) is None, "too many changed"
     latest = known.number
     looks.touched, looks.events = {}, 2
-    known.look(1.0)
+    known.look()
     assert known.since(latest) is None, "a log of other partitions"
     assert known.since(known.number) == set()
 
@@ -64,9 +64,9 @@ def test_changes_are_known_from_look_to_look(monkeypatch: pytest.MonkeyPatch) ->
 def test_what_nobody_asks_for_is_forgotten() -> None:
     looks = Looks()
     known = Changes(Scope("default", (1,)), cast(Pins, looks), cast(Touches, looks))
-    known.look(1.0)
+    known.look()
     looks.position, looks.touched = 5, {b"a": 3}
-    known.look(1.0)
+    known.look()
     assert known.size == 1
     before = known.number
     known.forget()
@@ -76,7 +76,7 @@ def test_what_nobody_asks_for_is_forgotten() -> None:
 def test_a_look_that_failed_loses_no_change() -> None:
     looks = Looks()
     known = Changes(Scope("default", (1,)), cast(Pins, looks), cast(Touches, looks))
-    known.look(1.0)
+    known.look()
     before = known.number
     looks.position, looks.touched = 2, {b"a": 1}
 
@@ -85,7 +85,7 @@ def test_a_look_that_failed_loses_no_change() -> None:
 
     looks.since, since = too_late, looks.since  # type: ignore[method-assign]
     with pytest.raises(TimedOut):
-        known.look(1.0)
+        known.look()
     looks.since = since  # type: ignore[method-assign]
-    known.look(1.0)
+    known.look()
     assert known.since(before) == {b"a"}

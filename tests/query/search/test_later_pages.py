@@ -78,8 +78,8 @@ class Reader:
         """Put a page more into `found` each time, until there is none."""
         position: AsOf | None = None
         while True:
-            page = self.searcher.search(search, SECONDS)
-            self._searching.page_documents.fill(page.query, page.as_of, page.runs, MASK, False, SECONDS)
+            page = self.searcher.search(search)
+            self._searching.page_documents.fill(page.query, page.as_of, page.runs, MASK, False)
             if page.as_of is None:
                 found.first = page.runs
             else:
@@ -99,8 +99,8 @@ class Reader:
     def then(self, search: Search, pin: AsOf) -> list[run_pb2.Run]:
         """The whole search as of the position, with all that runs had."""
         search = replace(search, as_of=pin, asked_as_of=b"then", page_size=1_000)
-        page = self.searcher.search(search, SECONDS)
-        self._searching.page_documents.fill(page.query, page.as_of, page.runs, MASK, False, SECONDS)
+        page = self.searcher.search(search)
+        self._searching.page_documents.fill(page.query, page.as_of, page.runs, MASK, False)
         assert page.is_last
         return page.runs
 
@@ -181,7 +181,7 @@ def compare_with_the_past(warehouse: Warehouse, scratch: Path, tried: int) -> in
             assert [run.run_id for run in found.others] == [run.run_id for run in expected]
             spoken = {key for key in "xy" if any(f"metrics.{key}" in one for one in search.order_by if "(" not in one)}
             assert without_metrics(found.others, spoken) == without_metrics(expected, spoken)
-            now = quiet.then(search, Pins(warehouse).now(SECONDS))
+            now = quiet.then(search, Pins(warehouse).now())
             compared += sum(str(run) not in set(map(str, now)) for run in expected)
 
     compare()
@@ -219,21 +219,21 @@ def test_what_a_page_costs_and_what_it_refuses(tmp_path: Path) -> None:
         writing.fold(history(1, 200, RUNS), "costs", chance)
         searcher = Reader(counted).searcher
         search = Search("costs", EXPERIMENTS, order_by=("name",), page_size=2, deleted_view=ALL)
-        later = searcher.going_on(search, searcher.search(search, SECONDS).next_page_token)
+        later = searcher.going_on(search, searcher.search(search).next_page_token)
         assert len(later.purpose) < 100
         counted.selects = 0
-        assert len(searcher.search(later, SECONDS).runs) == 2
+        assert len(searcher.search(later).runs) == 2
         assert counted.selects <= 1, "nothing was written: the attributes of the runs that nobody read before"
         writing.fold(history(2, 3, RUNS), "costs", chance)
         counted.selects = 0
-        searcher.search(later, SECONDS)
+        searcher.search(later)
         assert counted.selects <= 4, "the order is kept: where the log is, what changed, runs as they are and were"
         assert later.token is not None
-        assert later.token.position != Pins(warehouse).now(SECONDS)
+        assert later.token.position != Pins(warehouse).now()
         other = replace(search, experiments=(0, 1), asked=EXPERIMENTS)
-        behind = searcher.going_on(other, searcher.search(other, SECONDS).next_page_token)
+        behind = searcher.going_on(other, searcher.search(other).next_page_token)
         with pytest.raises(FailedPrecondition) as caught:
-            searcher.search(replace(behind, experiments=(0, 2)), SECONDS)
+            searcher.search(replace(behind, experiments=(0, 2)))
         assert caught.value.reason == "PAGE_TOKEN_OUT_OF_DATE"
     # Tables that were made anew hold the same, or not yet.
     with chdb(tmp_path / "anew") as warehouse:
@@ -241,7 +241,7 @@ def test_what_a_page_costs_and_what_it_refuses(tmp_path: Path) -> None:
         writing, searcher = Writing(warehouse, tmp_path), Reader(warehouse).searcher
         writing.fold(history(1, 50, RUNS), "costs", chance)
         with pytest.raises(FailedPrecondition) as caught:
-            searcher.search(later, SECONDS)
+            searcher.search(later)
         assert caught.value.reason == "PAGE_TOKEN_OUT_OF_DATE"
 
 
@@ -249,11 +249,11 @@ def test_a_position_has_all_partitions(tmp_path: Path) -> None:
     with chdb(tmp_path) as warehouse:
         migrate(warehouse)
         pins, writing = Pins(warehouse), Writing(warehouse, tmp_path)
-        assert pins.now(SECONDS) == AsOf((0,), 0)
+        assert pins.now() == AsOf((0,), 0)
         number = Partition(EVENTS, 0)
         records = [one for one in history(1, 60) if one[0] == number]
         writing.fold(records, "some", random.Random(1))
-        assert pins.now(SECONDS) == AsOf((len(records), *[0] * (PARTITIONS - 1)), 0)
+        assert pins.now() == AsOf((len(records), *[0] * (PARTITIONS - 1)), 0)
         writing.fold(history(2, 60), "some", random.Random(1))
         found = [writing.next_offsets[Partition(EVENTS, number)] for number in range(PARTITIONS)]
-        assert pins.now(SECONDS) == AsOf(tuple(found), writing.next_offsets[Partition(CONTROL, 0)])
+        assert pins.now() == AsOf(tuple(found), writing.next_offsets[Partition(CONTROL, 0)])

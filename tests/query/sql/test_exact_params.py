@@ -80,7 +80,7 @@ def agree(warehouse: Warehouse) -> None:
     @given(text=FILTER, order=st.sampled_from(["", "params.x", "params.x DESC"]), negated=st.booleans())
     def compare(text: str, order: str, negated: bool) -> None:
         text, keys = f"NOT ({text})" if negated else text, (order,) if order else ()
-        found = searcher.search(Search(NAMESPACE, (EXPERIMENT,), text, keys, RUNS), SECONDS)
+        found = searcher.search(Search(NAMESPACE, (EXPERIMENT,), text, keys, RUNS))
         plan = plan_of(text)
         expected = [run_id for run_id in ranked(rows, parse_order(keys)) if matches(plan, rows[run_id])]
         assert [run.run_id for run in found.runs] == expected
@@ -91,7 +91,7 @@ def agree(warehouse: Warehouse) -> None:
         token = ""
         while not pages or token:
             search = Search(NAMESPACE, (EXPERIMENT,), "", (order,), 7)
-            page = searcher.search(searcher.going_on(search, token), SECONDS)
+            page = searcher.search(searcher.going_on(search, token))
             pages += [run.run_id for run in page.runs]
             token = page.next_page_token
         assert pages == ranked(rows, parse_order([order]))

@@ -51,13 +51,13 @@ def page_through(warehouse: Warehouse) -> None:
         token = ""
         while not found or token:
             search = Search(NAMESPACE, (EXPERIMENT,), text, order, limits.PAGE_SIZE)
-            page = searcher.search(searcher.going_on(search, token), SECONDS)
+            page = searcher.search(searcher.going_on(search, token))
             found += [run.run_id for run in page.runs]
             token = page.next_page_token
         assert len(set(found)) == len(found) == RUNS
     some = run_ids[: limits.RUNS_PER_READ]
     mask = parse_read_mask([f"metrics.{place}" for place in range(limits.READ_MASK_ITEMS - 1)] + ["params"])
-    assert len(Documents(reading).read(NAMESPACE, some, mask, True, SECONDS)) == len(some)
+    assert len(Documents(reading).read(NAMESPACE, some, mask, True)) == len(some)
     assert measured.longest < MOST
     reading.close()
 

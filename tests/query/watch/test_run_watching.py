@@ -45,8 +45,8 @@ class Client:
     def there(self) -> Runs:
         """What a search finds now."""
         search = Search(self._namespace, (0, 1, 2), page_size=100, deleted_view=scope_pb2.DELETED_VIEW_ALL)
-        runs = self._searcher.foremost(search, SECONDS)
-        self._documents.fill(self._namespace, runs, MASK, False, SECONDS)
+        runs = self._searcher.foremost(search)
+        self._documents.fill(self._namespace, runs, MASK, False)
         return {run.run_id: run for run in runs}
 
     def resume(self, stepped: Stepped, steps: int, position: Mapping[Partition, int]) -> Runs:
@@ -55,7 +55,7 @@ class Client:
         found = self.there()
         for _ in range(steps):
             stepped.step()
-        held = held_by(self._warehouse, self._namespace, resumed, SECONDS)
+        held = held_by(self._warehouse, self._namespace, resumed)
         response = held.advance(Snapshot.of(position, list(found.values()), 1))
         if response is not None:
             self._take(response)

@@ -14,8 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
-from fleetlog_core.datasets import DATASET_KIND
 from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse
+from fleetlog_core.warehouse.schema import KeyKind
 
 from fleetlog_query.changes.changed_runs import Touches
 from fleetlog_query.changes.feed import Changes
@@ -36,7 +36,7 @@ _COUNTED = (
     "kind, key, count() AS runs, countIf(NOT isNaN(num)) AS numeric,"
     " minIf(num, NOT isNaN(num)) AS low, maxIf(num, NOT isNaN(num)) AS high"
 )
-_SINGLE = f"kind != {DATASET_KIND}"
+_SINGLE = f"kind != {KeyKind.DATASET}"
 """What a run has one value of by key."""
 _SLOT = f"bitShiftRight(reinterpretAsUInt64(reverse(substring(run_id, 1, 6))), {SLOT_BITS})"
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.warehouse.port import Array, Statement, Warehouse
+from fleetlog_core.warehouse.schema import KeyKind, ParamType
 
 from fleetlog_query.language.fields import KIND_NUMBERS
 from fleetlog_query.runs.read_mask import ReadMask, run_key_rows
@@ -25,11 +26,14 @@ from fleetlog_query.warehouse.holding import TEXT_BYTES, size_of
 MOST_CELLS = 4_000_000
 """Keys × runs of one block, 36 MB as columns. Runs with many keys go in smaller blocks."""
 _EXACT = 1 << 53
-_TEXT = f"if(kind = 3 OR type = 4 OR (type = 3 AND abs(num) < {_EXACT}), '', str)"
+_TEXT = (
+    f"if(kind = {KeyKind.METRIC} OR type = {ParamType.REAL} OR (type = {ParamType.WHOLE} AND abs(num) < {_EXACT}),"
+    " '', str)"
+)
 """The text of what the number alone does not tell."""
 _USE_INDEX = "SETTINGS use_index_for_in_with_subqueries_max_values = 0"
 """However many the ids are: they are spread over a table that is far larger."""
-_KIND_NAMES = {number: kind for kind, number in KIND_NUMBERS.items()}
+_KIND_NAMES: Mapping[int, str] = {number: kind for kind, number in KIND_NUMBERS.items()}
 Places = npt.NDArray[np.intp]
 
 

@@ -12,9 +12,10 @@ from concurrent.futures import Future
 
 import numpy as np
 from fleetlog_core.warehouse.port import Answer, Statement
+from fleetlog_core.warehouse.schema import BUCKET_STEPS
 from fleetlog_proto.v1 import metric_pb2
 
-from fleetlog_query.language.values import EVERY, ROLLUP_STEPS
+from fleetlog_query.language.values import EVERY
 from fleetlog_query.series.grid import Grid
 from fleetlog_query.series.series_query import SeriesQuery
 from fleetlog_query.series.series_rows import Select, changes, extents, place_sql, scope_sql, slices
@@ -111,7 +112,7 @@ def _rows_statement(query: SeriesQuery, grid: Grid | None) -> Statement:
 
 def _kept(scope: str, buckets: tuple[int, int] | None, binds: Binds) -> str:
     """What `rollup` has of these of its buckets, both included; None = of all."""
-    sql = f"b * {ROLLUP_STEPS} AS x, {KEPT_SQL} FROM rollup WHERE {scope}"
+    sql = f"b * {BUCKET_STEPS} AS x, {KEPT_SQL} FROM rollup WHERE {scope}"
     return sql if buckets is None else f"{sql} AND b BETWEEN {binds.whole(buckets[0])} AND {binds.whole(buckets[1])}"
 
 

@@ -13,13 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fleetlog_core import limits
+from fleetlog_core.warehouse.schema import PLACE_BITS, KeyKind
 
 from fleetlog_query.language.fields import KIND_NUMBERS
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.packed import HIGH_SQL, LOW_SQL, POINT_ORDER_SQL, value_of
 
-PLACE_BITS = 20
-"""Low bits of `ver` of params and tags: log offset << 20 | place in the record."""
 _MOST = 1 << 43
 STATE_COLUMNS = ("name", "user", "state", "start_time", "end_time", "parent_run_id", "deleted")
 POINTS_BOUND = f"max_rows_to_read = {limits.FILTER_POINTS}, use_index_for_in_with_subqueries_max_values = 0"
@@ -112,8 +111,8 @@ def _written_arms(
             " GROUP BY run_id, key HAVING argMax(removed, ver) = 0"
         )
         arms.append(
-            "SELECT run_id, toUInt8(2) AS kind, key, n AS num, s AS str, toUInt8(0) AS type, toUInt256(0) AS ver"
-            f" FROM ({last})"
+            f"SELECT run_id, toUInt8({KeyKind.TAG}) AS kind, key, n AS num, s AS str, toUInt8(0) AS type,"
+            f" toUInt256(0) AS ver FROM ({last})"
         )
     return arms
 
@@ -129,9 +128,9 @@ def _metric_arms(
     )
     return [
         f"SELECT run_id, kind, key, num, str, type, ver FROM {tables.attrs} FINAL"
-        f" WHERE {where} AND kind = 3 AND {wanted} AND (run_id, key) NOT IN ({changed})",
-        f"SELECT run_id, toUInt8(3) AS kind, key, {value_of('p')} AS num, '' AS str, toUInt8(0) AS type, p AS ver"
-        f" FROM ({last})",
+        f" WHERE {where} AND kind = {KeyKind.METRIC} AND {wanted} AND (run_id, key) NOT IN ({changed})",
+        f"SELECT run_id, toUInt8({KeyKind.METRIC}) AS kind, key, {value_of('p')} AS num, '' AS str, toUInt8(0) AS type,"
+        f" p AS ver FROM ({last})",
     ]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_proto.v1 import event_pb2
+from fleetlog_core.warehouse.schema import ParamType
 
 from fleetlog_query.language.order_key import OrderKey, parse_order_key
 from fleetlog_query.language.values import EXACT, Computed, Key, Series, TextOf
@@ -87,7 +87,7 @@ def _expressions(place: int, key: OrderKey) -> tuple[str, str, str]:
         return _numbers(found, number)
     if value.kind == "tags" or isinstance(key.value, TextOf):
         return "0.", f"if({found}, {text}, '')", f"if({found}, 2, 3)"
-    class_ = f"multiIf(NOT {found}, 3, NOT isNaN({number}), 0, {type_} = 4, 1, 2)"
+    class_ = f"multiIf(NOT {found}, 3, NOT isNaN({number}), 0, {type_} = {ParamType.REAL}, 1, 2)"
     rest = exact_rest_sql(number, text, type_)
     return _numbers(found, number)[0], f"multiIf({class_} = 2, {text}, {class_} = 0, {rest}, '')", class_
 
@@ -95,7 +95,7 @@ def _expressions(place: int, key: OrderKey) -> tuple[str, str, str]:
 def exact_rest_sql(number: str, text: str, type_: str) -> str:
     """A text that orders params whose numbers are the same doubles: by how far a whole one is from its double, at most
     512; "" where doubles are exact."""
-    whole = f"{type_} = {event_pb2.Param.WHOLE_FIELD_NUMBER}"
+    whole = f"{type_} = {ParamType.WHOLE}"
     away = f"if({whole}, toInt64(toInt128OrZero({text}) - toInt128(if({whole}, {number}, 0.))), 0)"
     return f"if(abs({number}) < {EXACT}., '', leftPad(toString(1000 + {away}), 4, '0'))"
 

@@ -6,13 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fleetlog_proto.v1 import event_pb2
+from fleetlog_core.warehouse.schema import ParamType
 from fleetlog_query.language.conditions import AllOf, AnyOf, Leaf, Plan, is_exact, is_nan
 from fleetlog_query.language.fields import STATES
 from fleetlog_query.language.texts import ordered, text_holds
 from fleetlog_query.language.values import EXACT, Computed, Key, Series, Value, Whole, Window, combine
 
-WHOLE, TRUTH = event_pb2.Param.WHOLE_FIELD_NUMBER, event_pb2.Param.TRUTH_FIELD_NUMBER
 _STATE_NAMES = {float(number): name for name, number in STATES.items()}
 
 
@@ -60,7 +59,9 @@ def _leaf(leaf: Leaf, row: Row) -> bool:
         return _present(leaf.value, row) is leaf.negated
     if not leaf.numeric:
         text = text_of(leaf.value, row)
-        truth = isinstance(leaf.value, Key) and leaf.value.kind == "params" and _type_of(leaf.value, row) == TRUTH
+        truth = (
+            isinstance(leaf.value, Key) and leaf.value.kind == "params" and _type_of(leaf.value, row) == ParamType.TRUTH
+        )
         return text is not None and text_holds(leaf, text, truth=truth) != leaf.negated
     value = _exact_of(leaf.value, row) if is_exact(leaf) and isinstance(leaf.value, Key) else number_of(leaf.value, row)
     others = [number_of(other, row) for other in leaf.values if not isinstance(other, str)]
@@ -77,7 +78,7 @@ def _type_of(key: Key, row: Row) -> int:
 def _exact_of(key: Key, row: Row) -> float | None:
     """The number of a param; a whole one exactly."""
     number = number_of(key, row)
-    if number is None or _type_of(key, row) != WHOLE or abs(number) < EXACT:
+    if number is None or _type_of(key, row) != ParamType.WHOLE or abs(number) < EXACT:
         return number
     return Whole.of(int(row.params[key.key][1]))
 
@@ -127,7 +128,7 @@ def number_of(value: Value, row: Row) -> float | None:
         return found if isinstance(found, float) else None
     number, _, type_ = row.params.get(value.key, (math.nan, "", 0))
     # A text that is no number can't be compared with one: unknown. A real NaN can.
-    return None if math.isnan(number) and type_ != 4 else number
+    return None if math.isnan(number) and type_ != ParamType.REAL else number
 
 
 def _reduced(series: Series, row: Row) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Set
 from typing import cast
 
 import pytest
-from fleetlog_core.warehouse.port import TimedOut
+from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import run_pb2
 from fleetlog_query.changes.changed_runs import Place, Touches
 from fleetlog_query.changes.position import Pins

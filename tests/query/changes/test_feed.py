@@ -22,10 +22,10 @@ class Looks:
         self.events = 1
         self.touched: dict[bytes, int] | None = {}
 
-    def now(self, timeout_seconds: float) -> AsOf:
+    def now(self) -> AsOf:
         return AsOf((self.position,) * self.events)
 
-    def since(self, scope: Scope, pin: AsOf, timeout_seconds: float) -> dict[bytes, int] | None:
+    def since(self, scope: Scope, pin: AsOf) -> dict[bytes, int] | None:
         if self.touched is None:
             return None
         return {run_id: until for run_id, until in self.touched.items() if until > pin.events[0]}
@@ -80,7 +80,7 @@ def test_a_look_that_failed_loses_no_change() -> None:
     before = known.number
     looks.position, looks.touched = 2, {b"a": 1}
 
-    def too_late(scope: Scope, pin: AsOf, timeout_seconds: float) -> dict[bytes, int] | None:
+    def too_late(scope: Scope, pin: AsOf) -> dict[bytes, int] | None:
         raise TimedOut("later")
 
     looks.since, since = too_late, looks.since  # type: ignore[method-assign]

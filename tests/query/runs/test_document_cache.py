@@ -25,10 +25,10 @@ class Log:
         self.position = 0
         self.changed: dict[bytes, int] | None = {}
 
-    def now(self, timeout_seconds: float) -> AsOf:
+    def now(self) -> AsOf:
         return AsOf((self.position,))
 
-    def since(self, place: Place, pin: AsOf, timeout_seconds: float) -> dict[bytes, int] | None:
+    def since(self, place: Place, pin: AsOf) -> dict[bytes, int] | None:
         if self.changed is None:
             return None
         return {run_id: until for run_id, until in self.changed.items() if until > pin.events[0]}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fleetlog_core.errors import FailedPrecondition, InvalidArgument
 from fleetlog_core.log.port import CONTROL, EVENTS
-from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
+from fleetlog_core.warehouse.port import Answer, Read, Statement, Warehouse
 from fleetlog_proto.v1 import position_pb2, scope_pb2
 from fleetlog_query.changes.moments import AHEAD_MILLIS, History, now_of, position_of, without_as_of
 from fleetlog_query.sql.as_of import AsOf
@@ -33,7 +33,7 @@ class Tables:
 
 
 def _answer(rows: Rows, count: int = 0) -> Answer:
-    columns = {
+    columns: dict[str, Read] = {
         "topic": [topic for topic, _, _ in rows],
         "part": np.array([part for _, part, _ in rows], np.uint16),
         "upto": np.array([offset for _, _, offset in rows], np.uint64),

@@ -56,8 +56,8 @@ def test_everything_is_whole_and_less_is_not() -> None:
 
 
 def test_a_key_is_added_where_not_all_of_its_kind_are_named() -> None:
-    assert ReadMask().with_key(Key("tags", "a")).kinds == {"tags": {"a"}}
-    assert parse_read_mask(["tags.b"]).with_key(Key("tags", "a")).kinds == {"tags": {"a", "b"}}
+    assert ReadMask().with_key(Key("tags", "a")).kinds == {"tags": frozenset("a")}
+    assert parse_read_mask(["tags.b"]).with_key(Key("tags", "a")).kinds == {"tags": frozenset("ab")}
     assert parse_read_mask(["tags"]).with_key(Key("tags", "a")).kinds == {"tags": None}
 
 

@@ -9,7 +9,7 @@ from fleetlog_core.errors import NotFound, shown
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import experiment_pb2
 
-from fleetlog_query.warehouse.versioned_cache import Kept
+from fleetlog_query.warehouse.versioned_cache import VersionedCache
 
 DEFAULT_NAME = "Default"
 _SELECT = """
@@ -31,8 +31,10 @@ class Experiments:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._all: Kept[str, list[experiment_pb2.Experiment]] = Kept(warehouse, "experiments")
-        self._named: Kept[tuple[str, str], list[experiment_pb2.Experiment]] = Kept(warehouse, "experiments")
+        self._all: VersionedCache[str, list[experiment_pb2.Experiment]] = VersionedCache(warehouse, "experiments")
+        self._named: VersionedCache[tuple[str, str], list[experiment_pb2.Experiment]] = VersionedCache(
+            warehouse, "experiments"
+        )
 
     def all(self, namespace: str) -> list[experiment_pb2.Experiment]:
         """By number."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_query.calls.base import HELD_BYTES
-from fleetlog_query.changes.changed_runs import Touches
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.order.page_reader import PageReader
 from fleetlog_query.runs.document_cache import DocumentCache
@@ -33,8 +33,10 @@ def searching(
 ) -> Searching:  # fmt: skip
     """Over a warehouse. No held bytes: by statements alone."""
     cancellable = CancellableWarehouse(warehouse)
-    pins, touches = Pins(cancellable), Touches(cancellable)
-    documents = Documents(cancellable, DocumentCache(pins, touches, HELD_BYTES))
-    reader = PageReader(cancellable, touches, Frames(pins, touches, held_bytes), documents)
-    page_documents = PageDocuments(documents, touches)
-    return Searching(Searcher(b"key", pins, touches, reader, page_documents, clock), documents, page_documents)
+    positions, changed_runs = AppliedPositions(cancellable), ChangedRuns(cancellable)
+    documents = Documents(cancellable, DocumentCache(positions, changed_runs, HELD_BYTES))
+    reader = PageReader(cancellable, changed_runs, Frames(positions, changed_runs, held_bytes), documents)
+    page_documents = PageDocuments(documents, changed_runs)
+    return Searching(
+        Searcher(b"key", positions, changed_runs, reader, page_documents, clock), documents, page_documents
+    )

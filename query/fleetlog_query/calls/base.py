@@ -19,9 +19,9 @@ from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc, scope_pb2
 
 from fleetlog_query.calls.answers import Answers
-from fleetlog_query.changes.changed_runs import Touches
+from fleetlog_query.changes.changed_runs import ChangedRuns
 from fleetlog_query.changes.moments import History
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.experiments import Experiments, chosen
 from fleetlog_query.order.page_reader import PageReader
@@ -69,15 +69,15 @@ class Parts:
         self.applied = applied
         self.warehouse = CancellableWarehouse(warehouse)
         self.tokens = PageTokens(token_key)
-        self.pins = Pins(self.warehouse)
-        self.touches = Touches(self.warehouse)
+        self.positions = AppliedPositions(self.warehouse)
+        self.changed_runs = ChangedRuns(self.warehouse)
         documents_bytes = held_bytes // DOCUMENTS_SHARE
-        cache = DocumentCache(self.pins, self.touches, documents_bytes) if documents_bytes else None
-        self.frames = Frames(self.pins, self.touches, held_bytes - documents_bytes)
+        cache = DocumentCache(self.positions, self.changed_runs, documents_bytes) if documents_bytes else None
+        self.frames = Frames(self.positions, self.changed_runs, held_bytes - documents_bytes)
         self.documents = Documents(self.warehouse, cache)
-        reader = PageReader(self.warehouse, self.touches, self.frames, self.documents)
-        self.page_documents = PageDocuments(self.documents, self.touches)
-        self.searcher = Searcher(token_key, self.pins, self.touches, reader, self.page_documents)
+        reader = PageReader(self.warehouse, self.changed_runs, self.frames, self.documents)
+        self.page_documents = PageDocuments(self.documents, self.changed_runs)
+        self.searcher = Searcher(token_key, self.positions, self.changed_runs, reader, self.page_documents)
         self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)
         self.threads = ContextThreads(THREADS, "query")

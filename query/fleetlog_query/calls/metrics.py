@@ -22,7 +22,7 @@ class MetricCalls(QueryCalls):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        self._series = SeriesReader(parts.warehouse, parts.pins)
+        self._series = SeriesReader(parts.warehouse, parts.positions)
 
     async def ReadMetric(  # noqa: N802
         self, request: metric_pb2.ReadMetricRequest, context: Context

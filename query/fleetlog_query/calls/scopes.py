@@ -22,7 +22,7 @@ class ScopeCalls(QueryCalls):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        keys = Keys(parts.warehouse, parts.pins, parts.touches)
+        keys = Keys(parts.warehouse, parts.positions, parts.changed_runs)
         self._facets = Facets(parts.tokens, keys, Values(parts.warehouse, parts.frames))
         self._selector = Selector(parts.warehouse, parts.documents, parts.frames)
 

@@ -25,7 +25,7 @@ KEPT = 64
 KEPT_RUNS = 50_000
 """Maximum of runs in all answers that are kept: 10 MB, at 200 bytes each."""
 
-Touched = Mapping[bytes, int]
+Changed = Mapping[bytes, int]
 """Runs that changed, each with a number that is another one when it changed again."""
 
 
@@ -79,7 +79,7 @@ class _Found:
         )
 
 
-class Touches:
+class ChangedRuns:
     """Finds what changed. What was found is kept until the next batch begins; used from many threads."""
 
     def __init__(self, warehouse: Warehouse) -> None:
@@ -87,7 +87,7 @@ class Touches:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, AsOf], _Found] = OrderedDict()
 
-    def since(self, place: Place, pin: AsOf) -> Touched | None:
+    def since(self, place: Place, pin: AsOf) -> Changed | None:
         """The runs of a place of which any earlier read may have seen more than what was before the position.
 
         None: more than `MOST`.

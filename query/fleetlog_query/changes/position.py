@@ -7,19 +7,19 @@ from fleetlog_core.log.port import CONTROL, EVENTS, Partition
 from fleetlog_core.warehouse.port import Statement, Warehouse
 
 from fleetlog_query.sql.as_of import AsOf
-from fleetlog_query.warehouse.versioned_cache import Kept
+from fleetlog_query.warehouse.versioned_cache import VersionedCache
 
 _COUNT = Statement(
     f"SELECT max(partitions) AS count FROM log_times WHERE topic = '{EVENTS}' AND span = 3600000", wide=False
 )
 
 
-class Pins:
+class AppliedPositions:
     """Reads positions. Used from many threads."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._kept: Kept[str, AsOf] = Kept(warehouse, "applied")
+        self._kept: VersionedCache[str, AsOf] = VersionedCache(warehouse, "applied")
         self._count = 0
 
     def now(self) -> AsOf:

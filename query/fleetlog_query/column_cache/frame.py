@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from fleetlog_core.warehouse.port import Answer, Statement
 
-from fleetlog_query.changes.feed import Changes
+from fleetlog_query.changes.feed import ChangeFeed
 from fleetlog_query.column_cache.columns import MISSING, Column, Source, text_size_statement
 from fleetlog_query.column_cache.labels import Labels, Places
 from fleetlog_query.column_cache.run_ids import Ids
@@ -68,8 +68,8 @@ class Runs:
 
     def as_of(self, changed: Ids, then: Runs) -> Runs:
         """With what the changed ones were then; those that are not in it were not there."""
-        _, places = self.ids.meet(changed)
-        rows, found = self.ids.meet(then.ids)
+        _, places = self.ids.intersect(changed)
+        rows, found = self.ids.intersect(then.ids)
         missing = np.zeros(len(self.ids), bool)
         missing[places], missing[found] = True, False
         attributes = {name: column.copy() for name, column in self.attributes.items()}
@@ -86,7 +86,7 @@ class Runs:
 class Frame:
     """The columns of one scope, as they are now. Thread-safe: `lock` is to be held over one question."""
 
-    def __init__(self, scope: Scope, changes: Changes | None = None) -> None:
+    def __init__(self, scope: Scope, changes: ChangeFeed | None = None) -> None:
         """`changes`: None when nothing of the scope can change."""
         self._scope = scope
         self._changes = changes
@@ -213,7 +213,7 @@ class Frame:
         move = Move.of(held.ids, ids, changed)
         if move is None:
             return fresh if wide else _read(_runs_statement(self._scope, wide=True), self._look, select)
-        rows, places = ids.meet(fresh.ids)
+        rows, places = ids.intersect(fresh.ids)
         attributes = {}
         for name, column in held.attributes.items():
             attributes[name] = move(column, 0)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 from fleetlog_core.warehouse.port import TimedOut
 
-from fleetlog_query.changes.changed_runs import Touches
-from fleetlog_query.changes.feed import Changes
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns
+from fleetlog_query.changes.feed import ChangeFeed
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.column_cache.columns import Source
 from fleetlog_query.column_cache.frame import Frame
 from fleetlog_query.sql.scope import Scope
@@ -24,9 +24,9 @@ class Frames:
     `held_bytes`: maximum between questions; 1,000,000 runs take 38 MB, and each column of them 4 or 8 MB.
     """
 
-    def __init__(self, pins: Pins, touches: Touches, held_bytes: int) -> None:
-        self._pins = pins
-        self._touches = touches
+    def __init__(self, positions: AppliedPositions, changed_runs: ChangedRuns, held_bytes: int) -> None:
+        self._positions = positions
+        self._changed_runs = changed_runs
         self._lock = threading.Lock()
         self._held: OrderedDict[Scope, Frame] = OrderedDict()
         self._held_bytes = held_bytes
@@ -50,7 +50,7 @@ class Frames:
             yield Frame(scope)
             return
         with self._lock:
-            frame = self._held.get(scope) or Frame(scope, Changes(scope, self._pins, self._touches))
+            frame = self._held.get(scope) or Frame(scope, ChangeFeed(scope, self._positions, self._changed_runs))
             self._held[scope] = frame
             self._held.move_to_end(scope)
         if not frame.lock.acquire(timeout=seconds_left()):

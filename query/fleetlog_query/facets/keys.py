@@ -17,9 +17,9 @@ import numpy as np
 from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse
 from fleetlog_core.warehouse.schema import KeyKind
 
-from fleetlog_query.changes.changed_runs import Touches
-from fleetlog_query.changes.feed import Changes
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns
+from fleetlog_query.changes.feed import ChangeFeed
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.facets.counts import Counts
 from fleetlog_query.facets.segments import SLOT_BITS, WHOLE, KeyCounts, Span, split
 from fleetlog_query.language.plan import Plan
@@ -83,7 +83,7 @@ class _Kept:
     names: list[tuple[int, str]] = field(default_factory=list)
     numbers: dict[tuple[int, str], int] = field(default_factory=dict)
 
-    def change(self, changes: Changes) -> None:
+    def change(self, changes: ChangeFeed) -> None:
         """Find out what is to be counted again."""
         changes.look()
         self.known.change(changes.since(self.look))
@@ -119,12 +119,12 @@ class _Kept:
 class Keys:
     """Counts keys. Thread-safe; what was counted is kept for the scopes asked for last."""
 
-    def __init__(self, warehouse: Warehouse, pins: Pins, touches: Touches) -> None:
+    def __init__(self, warehouse: Warehouse, positions: AppliedPositions, changed_runs: ChangedRuns) -> None:
         self._warehouse = warehouse
-        self._pins = pins
-        self._touches = touches
+        self._positions = positions
+        self._changed_runs = changed_runs
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[Homes, int], tuple[_Kept, Changes]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Homes, int], tuple[_Kept, ChangeFeed]] = OrderedDict()
         self._executor = ThreadPoolExecutor(THREADS, "facets")
 
     def close(self) -> None:
@@ -150,10 +150,10 @@ class Keys:
         answer = self._warehouse.select(statement)
         return kept.facets(kept.counts(answer))
 
-    def _of(self, homes: Homes, deleted_view: int) -> tuple[_Kept, Changes]:
+    def _of(self, homes: Homes, deleted_view: int) -> tuple[_Kept, ChangeFeed]:
         name = homes, deleted_view
         with self._lock:
-            kept = self._kept.get(name) or (_Kept(), Changes(homes, self._pins, self._touches))
+            kept = self._kept.get(name) or (_Kept(), ChangeFeed(homes, self._positions, self._changed_runs))
             self._kept[name] = kept
             self._kept.move_to_end(name)
             while len(self._kept) > KEPT_SCOPES:
@@ -167,11 +167,11 @@ class Keys:
             if segment.stale and (segment.span == WHOLE or segment.at_least > 2 * SEGMENT_RUNS):
                 known.cut(segment.span, self._split(segment.span, homes, until))
         counting: dict[Span | None, Future[KeyCounts]] = {}
-        if known.apart_counts is None:
-            statement = apart_statement(homes, list(known.apart), deleted_view)
+        if known.hot_counts is None:
+            statement = hot_statement(homes, list(known.hot_runs), deleted_view)
             counting[None] = self._executor.submit(self._count, kept, statement, until)
         for span in [segment.span for segment in known.segments if segment.stale]:
-            statement = segment_statement(homes, span, deleted_view, known.apart_in(span))
+            statement = segment_statement(homes, span, deleted_view, known.hot_in(span))
             counting[span] = self._executor.submit(self._count, kept, statement, until)
         failed: Exception | None = None
         for counted, future in counting.items():
@@ -181,7 +181,7 @@ class Keys:
                 failed = failed or error
                 continue
             if counted is None:
-                known.apart_counts = counts
+                known.hot_counts = counts
             else:
                 known.count(counted, counts)
         if failed is not None:
@@ -211,7 +211,7 @@ def segment_statement(homes: Homes, span: Span, deleted_view: int, without: Sequ
     return _counting(ids, shown, binds)
 
 
-def apart_statement(homes: Homes, run_ids: Sequence[bytes], deleted_view: int) -> Statement:
+def hot_statement(homes: Homes, run_ids: Sequence[bytes], deleted_view: int) -> Statement:
     """All keys of these runs."""
     binds = Binds()
     among = f"run_id IN {binds.run_ids(run_ids)}"

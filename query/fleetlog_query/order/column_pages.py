@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from fleetlog_proto.v1 import run_pb2
 
-from fleetlog_query.changes.changed_runs import Touches
+from fleetlog_query.changes.changed_runs import ChangedRuns
 from fleetlog_query.column_cache.columns import Source
 from fleetlog_query.column_cache.conditions import ColumnConditions, NotByColumns, sources_of_plan
 from fleetlog_query.column_cache.frame import Frame, shown_places
@@ -39,11 +39,11 @@ class ColumnPages:
     """Reads pages. Used from many threads."""
 
     def __init__(
-        self, warehouse: CancellableWarehouse, touches: Touches, frames: Frames, documents: Documents,
+        self, warehouse: CancellableWarehouse, changed_runs: ChangedRuns, frames: Frames, documents: Documents,
         latest: LatestRuns,
     ) -> None:  # fmt: skip
         self._warehouse = warehouse
-        self._touches = touches
+        self._changed_runs = changed_runs
         self._frames = frames
         self._documents = documents
         self._latest = latest
@@ -72,7 +72,7 @@ class ColumnPages:
         def found(frame: Frame, select: Select) -> RunOrder:
             frame.read(sources, select)
             # Behind what was read: a run that is not named is in it as it was at the position.
-            changed = self._touches.since(query.scope, position)
+            changed = self._changed_runs.since(query.scope, position)
             if changed is None or len(changed) > MOST_CHANGED:
                 raise NotByColumns
             then = frame.as_of(position, changed.keys(), sources, select) if changed else frame

@@ -18,7 +18,7 @@ import numpy as np
 from fleetlog_core.warehouse.port import Answer
 from fleetlog_proto.v1 import run_pb2
 
-from fleetlog_query.changes.changed_runs import Touches
+from fleetlog_query.changes.changed_runs import ChangedRuns
 from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.language.order_key import OrderKey
 from fleetlog_query.language.values import Key
@@ -26,7 +26,7 @@ from fleetlog_query.order.column_pages import ColumnPages
 from fleetlog_query.order.run_order import RunOrder
 from fleetlog_query.pages.latest_runs import LatestRuns, WindowMiss
 from fleetlog_query.pages.page import PageQuery, count_statement, order_statement, page_statement
-from fleetlog_query.pages.top_k import Foremost
+from fleetlog_query.pages.top_k import TopK
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.run_rows import runs_of
 from fleetlog_query.sql.as_of import AsOf
@@ -37,13 +37,13 @@ class PageReader:
     """Reads pages."""
 
     def __init__(
-        self, warehouse: CancellableWarehouse, touches: Touches, frames: Frames, documents: Documents
+        self, warehouse: CancellableWarehouse, changed_runs: ChangedRuns, frames: Frames, documents: Documents
     ) -> None:  # fmt: skip
         self._warehouse = warehouse
-        self._touches = touches
+        self._changed_runs = changed_runs
         self._latest = LatestRuns(warehouse)
-        self._foremost = Foremost(warehouse, self._latest)
-        self._columns = ColumnPages(warehouse, touches, frames, documents, self._latest)
+        self._top_k = TopK(warehouse, self._latest)
+        self._columns = ColumnPages(warehouse, changed_runs, frames, documents, self._latest)
 
     def page(self, query: PageQuery) -> list[run_pb2.Run]:
         """The page and one run more, with their attributes. TimedOut, TooMuchToRead."""
@@ -65,7 +65,7 @@ class PageReader:
         return self._order(past, most) if found is None else found
 
     def _is_unchanged(self, query: PageQuery, position: AsOf) -> bool:
-        return self._touches.since(query.scope, position) == {}
+        return self._changed_runs.since(query.scope, position) == {}
 
     def _order(self, query: PageQuery, most: int | None) -> RunOrder:
         answer = self._warehouse.select(order_statement(query, most))
@@ -84,7 +84,7 @@ class PageReader:
     def _answer(self, query: PageQuery) -> Answer:
         if query.scope.as_of is None:
             if query.keys and query.keys[0].of_numbers:
-                found = self._foremost.page(query)
+                found = self._top_k.page(query)
                 if found is not None:
                     return found
             elif _by_start(query.keys):

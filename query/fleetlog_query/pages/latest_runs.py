@@ -21,7 +21,7 @@ from fleetlog_core.warehouse.port import Statement, Warehouse
 
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.scope import Scope
-from fleetlog_query.warehouse.versioned_cache import Kept
+from fleetlog_query.warehouse.versioned_cache import VersionedCache
 
 WINDOWS = (4_096, 16_384, 65_536, 262_144)
 """How many of the latest runs a window holds."""
@@ -72,7 +72,7 @@ class LatestRuns:
 
     def __init__(self, warehouse: Warehouse, clock: Callable[[], float] = time.monotonic) -> None:
         self._warehouse = warehouse
-        self._ahead: Kept[Scope, int] = Kept(warehouse, "run_skews")
+        self._ahead: VersionedCache[Scope, int] = VersionedCache(warehouse, "run_skews")
         self._clock = clock
         self._lock = threading.Lock()
         self._begins: OrderedDict[tuple[Scope, int], tuple[bytes, float]] = OrderedDict()

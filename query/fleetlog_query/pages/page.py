@@ -83,7 +83,7 @@ def _rows(query: PageQuery, known: int, binds: Binds) -> str:
     )
 
 
-def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement:
+def top_k_statement(query: PageQuery, count: int, *, wide: bool) -> Statement:
     """Runs whose first key is among the `count` foremost numbers, as num, in that order; deleted ones too.
 
     Of a key, and of the lowest or highest of a metric, numbers that runs no longer have may be among them: telling them

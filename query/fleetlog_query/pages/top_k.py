@@ -19,16 +19,16 @@ from fleetlog_core.warehouse.port import Answer
 
 from fleetlog_query.language.values import EXACT, Computed, Key, Series, TextOf
 from fleetlog_query.pages.latest_runs import LatestRuns
-from fleetlog_query.pages.page import PageQuery, extreme_of, extremes_statement, foremost_statement, page_statement
+from fleetlog_query.pages.page import PageQuery, extreme_of, extremes_statement, page_statement, top_k_statement
 from fleetlog_query.runs.read_mask import ReadMask
 from fleetlog_query.runs.run_keys import read_run_keys
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 SPARES = (3, 200)
-"""Foremost runs that are looked at beyond the page, at first and then: deleted ones may be among them."""
+"""TopK runs that are looked at beyond the page, at first and then: deleted ones may be among them."""
 
 
-class Foremost:
+class TopK:
     """Finds pages of runs that have a number of the first key of the order."""
 
     def __init__(self, warehouse: CancellableWarehouse, latest: LatestRuns) -> None:
@@ -75,7 +75,7 @@ class Foremost:
         # What an index finds is not worth a second core.
         by_index = query.plan is None and _is_of_rows(query.keys[0].value)
         wide = not by_index and self._latest.is_wide(query.scope)
-        answer = self._warehouse.select(foremost_statement(query, count, wide=wide))
+        answer = self._warehouse.select(top_k_statement(query, count, wide=wide))
         numbers: dict[bytes, float] = {}
         for run_id, number in zip(answer.array("run_id"), answer.array("num").tolist(), strict=True):
             numbers.setdefault(run_id.tobytes(), number + 0.0)

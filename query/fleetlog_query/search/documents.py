@@ -13,7 +13,7 @@ from typing import Protocol
 
 from fleetlog_proto.v1 import run_pb2
 
-from fleetlog_query.changes.changed_runs import Touches
+from fleetlog_query.changes.changed_runs import ChangedRuns
 from fleetlog_query.language.conditions import leaves, reads
 from fleetlog_query.language.values import Key
 from fleetlog_query.pages.page import PageQuery
@@ -32,9 +32,9 @@ class _Read(Protocol):
 class PageDocuments:
     """Reads the runs of pages."""
 
-    def __init__(self, documents: Documents, touches: Touches) -> None:
+    def __init__(self, documents: Documents, changed_runs: ChangedRuns) -> None:
         self._documents = documents
-        self._touches = touches
+        self._changed_runs = changed_runs
 
     def attributes(
         self, scope: Scope, run_ids: Sequence[bytes], position: AsOf
@@ -92,7 +92,7 @@ class PageDocuments:
     def _changed(
         self, scope: Scope, run_ids: Sequence[bytes], position: AsOf
     ) -> set[bytes]:  # fmt: skip
-        touched = self._touches.since(scope, position)
+        touched = self._changed_runs.since(scope, position)
         return set(run_ids) if touched is None else touched.keys() & set(run_ids)
 
     def _fill_then(

@@ -17,8 +17,8 @@ from fleetlog_core import limits
 from fleetlog_core.errors import FailedPrecondition
 from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
 
-from fleetlog_query.changes.changed_runs import Touches
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.language.plan import plan_of
 from fleetlog_query.order.orders import Orders
 from fleetlog_query.order.page_reader import PageReader
@@ -119,16 +119,16 @@ class Searcher:
     def __init__(
         self,
         token_key: bytes,
-        pins: Pins,
-        touches: Touches,
+        positions: AppliedPositions,
+        changed_runs: ChangedRuns,
         reader: PageReader,
         documents: PageDocuments,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
         self._tokens = PageTokens(token_key)
-        self._pins = pins
-        self._touches = touches
+        self._positions = positions
+        self._changed_runs = changed_runs
         self._reader = reader
         self._orders = Orders(reader)
         self._documents = documents
@@ -186,12 +186,12 @@ class Searcher:
         self, search: Search, query: PageQuery, moment: float
     ) -> SearchPage | None:  # fmt: skip
         """As the runs are; None when so many changed meanwhile that the token would have to name too many."""
-        position = self._pins.now()
+        position = self._positions.now()
         runs = self._reader.page(query)
         token = SearchToken(moment, position, 0, _digest(search.experiments))
         if len(runs) <= query.size:
             return SearchPage(runs, self._behind(search, token), True, query)
-        changed = self._touches.since(query.scope, position)
+        changed = self._changed_runs.since(query.scope, position)
         if changed is None or len(changed) > UNSETTLED:
             return None
         shown = runs[: query.size]
@@ -222,7 +222,7 @@ class Searcher:
         token, experiments = search.token, _digest(search.experiments)
         if search.as_of is not None:
             return token or SearchToken(moment, search.as_of, 0, experiments)
-        now = self._pins.now()
+        now = self._positions.now()
         if token is None:
             return SearchToken(moment, now, 0, experiments)
         if not search.is_of_token:

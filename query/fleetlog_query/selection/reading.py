@@ -77,14 +77,14 @@ def read_candidates(question: Question, scope: Scope, frame: Frame, select: Sele
             windowed = isinstance(source, Series) and source.window is not None
             if windowed or (few.run_ids and not frame.holds(Source(source, is_text=False))):
                 answer = select(source_statement(source, question, few))
-                rows, places = ids.meet(Ids.of(answer))
+                rows, places = ids.intersect(Ids.of(answer))
                 found[source][places] = answer.array("v")[rows]
             else:
                 found[source] = taken(frame.numbers(source, select))
         for number, (_, key) in enumerate(question.groups):
             if few.run_ids and not frame.holds(Source(key, is_text=True)):
                 answer = select(Source(key, True).statement(few, wide=False))
-                rows, places = ids.meet(Ids.of(answer))
+                rows, places = ids.intersect(Ids.of(answer))
                 labels[number] = Labels.of(answer.coded("s"), rows, places, len(ids))
             else:
                 whole = frame.texts(key, select)
@@ -109,7 +109,7 @@ def _stages(question: Question, scope: Scope, frame: Frame, ids: Ids, taken: Tak
     answer = select(stages_statement(question, scope))
     # A run that went out of sight in between fails the first.
     stages[:] = 1
-    rows, places = ids.meet(Ids.of(answer))
+    rows, places = ids.intersect(Ids.of(answer))
     stages[places] = answer.array("stage")[rows]
     return stages
 

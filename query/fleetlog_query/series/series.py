@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fleetlog_proto.v1 import metric_pb2
 
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.series.buckets import read_buckets
 from fleetlog_query.series.points import read_points
 from fleetlog_query.series.series_query import SeriesQuery
@@ -18,9 +18,9 @@ from fleetlog_query.warehouse.holding import Holding
 class SeriesReader:
     """Reads series."""
 
-    def __init__(self, warehouse: CancellableWarehouse, pins: Pins) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, positions: AppliedPositions) -> None:
         self._warehouse = warehouse
-        self._pins = pins
+        self._positions = positions
 
     def read(self, query: SeriesQuery, holding: Holding) -> Iterator[metric_pb2.ReadMetricResponse]:
         """The series that there are, in order. TimedOut when it all takes longer than it is given."""
@@ -29,4 +29,4 @@ class SeriesReader:
         if query.buckets:
             yield from read_buckets(warehouse, query, starts, holding)
         else:
-            yield from read_points(warehouse.select, query, starts, lambda: self._pins.now(), holding)
+            yield from read_points(warehouse.select, query, starts, lambda: self._positions.now(), holding)

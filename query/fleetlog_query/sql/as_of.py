@@ -84,37 +84,37 @@ def attr_rows(
 
     `where`: a condition on rows of both tables; `keys`: a condition on `key` for each kind that is wanted.
     """
-    ours = f"namespace = {binds.text(namespace)}"
-    arms: list[str] = []
-    for kind, wanted in keys.items():
-        if kind == "metrics":
-            arms += _metric_arms(tables, where, ours, wanted, as_of, binds)
-        else:
-            arms += _written_arms(kind, tables, where, ours, wanted, as_of, binds)
+    ours, arms = f"namespace = {binds.text(namespace)}", []
+    written = {kind: wanted for kind, wanted in keys.items() if kind != "metrics"}
+    if written:
+        # One read for all of them: each arm of a UNION is analysed by itself.
+        bound = as_of.bound(binds, PLACE_BITS)
+        named = " OR ".join(f"(kind = {KIND_NUMBERS[kind]} AND {wanted})" for kind, wanted in written.items())
+        arms.append(
+            f"SELECT run_id, kind, key, num, str, type, ver FROM {tables.attrs} FINAL"
+            f" WHERE {where} AND ({named}) AND removed = 0 AND toUInt64(ver) < {bound}"
+        )
+    if "tags" in keys:
+        arms.append(_tag_arm(tables, where, ours, keys["tags"], as_of, binds))
+    if "metrics" in keys:
+        arms += _metric_arms(tables, where, ours, keys["metrics"], as_of, binds)
     return " UNION ALL ".join(arms)
 
 
-def _written_arms(
-    kind: str, tables: Tables, where: str, ours: str, wanted: str, as_of: AsOf, binds: Binds
-) -> list[str]:  # fmt: skip
+def _tag_arm(tables: Tables, where: str, ours: str, wanted: str, as_of: AsOf, binds: Binds) -> str:
+    """Tags that were set or taken away since."""
     bound = as_of.bound(binds, PLACE_BITS)
-    rows = f"{where} AND kind = {KIND_NUMBERS[kind]} AND {wanted}"
-    arms = [
-        f"SELECT run_id, kind, key, num, str, type, ver FROM {tables.attrs} FINAL"
-        f" WHERE {rows} AND removed = 0 AND toUInt64(ver) < {bound}"
-    ]
-    if kind == "tags":
-        changed = f"SELECT run_id, key FROM {tables.attrs} WHERE {rows} AND toUInt64(ver) >= {bound}"
-        last = (
-            "SELECT run_id, key, argMax(num, ver) AS n, argMax(str, ver) AS s FROM tag_history"
-            f" WHERE {ours} AND {wanted} AND (run_id, key) IN ({changed}) AND ver < {bound}"
-            " GROUP BY run_id, key HAVING argMax(removed, ver) = 0"
-        )
-        arms.append(
-            f"SELECT run_id, toUInt8({KeyKind.TAG}) AS kind, key, n AS num, s AS str, toUInt8(0) AS type,"
-            f" toUInt256(0) AS ver FROM ({last})"
-        )
-    return arms
+    rows = f"{where} AND kind = {KeyKind.TAG} AND {wanted}"
+    changed = f"SELECT run_id, key FROM {tables.attrs} WHERE {rows} AND toUInt64(ver) >= {bound}"
+    last = (
+        "SELECT run_id, key, argMax(num, ver) AS n, argMax(str, ver) AS s FROM tag_history"
+        f" WHERE {ours} AND {wanted} AND (run_id, key) IN ({changed}) AND ver < {bound}"
+        " GROUP BY run_id, key HAVING argMax(removed, ver) = 0"
+    )
+    return (
+        f"SELECT run_id, toUInt8({KeyKind.TAG}) AS kind, key, n AS num, s AS str, toUInt8(0) AS type,"
+        f" toUInt256(0) AS ver FROM ({last})"
+    )
 
 
 def _metric_arms(

@@ -7,9 +7,9 @@ from typing import cast
 import pytest
 from fleetlog_core.warehouse.port import TimedOut
 from fleetlog_query.changes import feed as changes
-from fleetlog_query.changes.changed_runs import Touches
-from fleetlog_query.changes.feed import Changes
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns
+from fleetlog_query.changes.feed import ChangeFeed
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.scope import Scope
 
@@ -34,7 +34,7 @@ class Looks:
 def test_changes_are_known_from_look_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "MOST", 3)
     looks = Looks()
-    known = Changes(Scope("default", (1,)), cast(Pins, looks), cast(Touches, looks))
+    known = ChangeFeed(Scope("default", (1,)), cast(AppliedPositions, looks), cast(ChangedRuns, looks))
     known.look()
     first = known.number
     assert known.since(first) == set()
@@ -63,7 +63,7 @@ def test_changes_are_known_from_look_to_look(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_nobody_asks_for_is_forgotten() -> None:
     looks = Looks()
-    known = Changes(Scope("default", (1,)), cast(Pins, looks), cast(Touches, looks))
+    known = ChangeFeed(Scope("default", (1,)), cast(AppliedPositions, looks), cast(ChangedRuns, looks))
     known.look()
     looks.position, looks.touched = 5, {b"a": 3}
     known.look()
@@ -75,7 +75,7 @@ def test_what_nobody_asks_for_is_forgotten() -> None:
 
 def test_a_look_that_failed_loses_no_change() -> None:
     looks = Looks()
-    known = Changes(Scope("default", (1,)), cast(Pins, looks), cast(Touches, looks))
+    known = ChangeFeed(Scope("default", (1,)), cast(AppliedPositions, looks), cast(ChangedRuns, looks))
     known.look()
     before = known.number
     looks.position, looks.touched = 2, {b"a": 1}

@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import run_pb2
-from fleetlog_query.changes.changed_runs import Place, Touches
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns, Place
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.runs import document_cache
 from fleetlog_query.runs.document_cache import DocumentCache
 from fleetlog_query.sql.as_of import AsOf
@@ -49,7 +49,7 @@ def log() -> Log:
 
 
 def cache_over(log: Log, held_bytes: int = 1 << 20) -> DocumentCache:
-    return DocumentCache(cast(Pins, log), cast(Touches, log), held_bytes)
+    return DocumentCache(cast(AppliedPositions, log), cast(ChangedRuns, log), held_bytes)
 
 
 def put(cache: DocumentCache, *run_ids: bytes, namespace: str = "n", name: str = "whole") -> None:

@@ -21,7 +21,7 @@ from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2
 from fleetlog_query.calls.base import HELD_BYTES
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.order import column_pages, orders
 from fleetlog_query.pages import latest_runs
 from fleetlog_query.runs.read_mask import parse_read_mask
@@ -158,21 +158,21 @@ def compare_with_the_past(warehouse: Warehouse, scratch: Path, tried: int) -> in
             found = Found()
             searches.append((search, found, reader.pages(search, found)))
         stepped.begin(lambda: writing.fold(records[before:], name, random.Random(seed)))
-        pins: dict[int, AsOf] = {}
+        positions: dict[int, AsOf] = {}
         left = list(range(len(searches)))
         while left:
             place = chance.choice(left)
             try:
-                pins[place] = next(searches[place][2])
+                positions[place] = next(searches[place][2])
             except (StopIteration, InvalidArgument):
                 left.remove(place)
             happens()
         stepped.finish()
         quiet = Reader(warehouse)
-        for place in pins:
+        for place in positions:
             search, found, _ = searches[place]
-            note(f"{search.filter} ORDER BY {search.order_by} as of {pins[place]}")
-            expected = quiet.then(search, pins[place])
+            note(f"{search.filter} ORDER BY {search.order_by} as of {positions[place]}")
+            expected = quiet.then(search, positions[place])
             shown = {run.run_id for run in found.first}
             assert len(shown) == len(found.first)
             if not found.is_loose:
@@ -181,7 +181,7 @@ def compare_with_the_past(warehouse: Warehouse, scratch: Path, tried: int) -> in
             assert [run.run_id for run in found.others] == [run.run_id for run in expected]
             spoken = {key for key in "xy" if any(f"metrics.{key}" in one for one in search.order_by if "(" not in one)}
             assert without_metrics(found.others, spoken) == without_metrics(expected, spoken)
-            now = quiet.then(search, Pins(warehouse).now())
+            now = quiet.then(search, AppliedPositions(warehouse).now())
             compared += sum(str(run) not in set(map(str, now)) for run in expected)
 
     compare()
@@ -229,7 +229,7 @@ def test_what_a_page_costs_and_what_it_refuses(tmp_path: Path) -> None:
         searcher.search(later)
         assert counted.selects <= 4, "the order is kept: where the log is, what changed, runs as they are and were"
         assert later.token is not None
-        assert later.token.position != Pins(warehouse).now()
+        assert later.token.position != AppliedPositions(warehouse).now()
         other = replace(search, experiments=(0, 1), asked=EXPERIMENTS)
         behind = searcher.going_on(other, searcher.search(other).next_page_token)
         with pytest.raises(FailedPrecondition) as caught:
@@ -248,12 +248,12 @@ def test_what_a_page_costs_and_what_it_refuses(tmp_path: Path) -> None:
 def test_a_position_has_all_partitions(tmp_path: Path) -> None:
     with chdb(tmp_path) as warehouse:
         migrate(warehouse)
-        pins, writing = Pins(warehouse), Writing(warehouse, tmp_path)
-        assert pins.now() == AsOf((0,), 0)
+        positions, writing = AppliedPositions(warehouse), Writing(warehouse, tmp_path)
+        assert positions.now() == AsOf((0,), 0)
         number = Partition(EVENTS, 0)
         records = [one for one in history(1, 60) if one[0] == number]
         writing.fold(records, "some", random.Random(1))
-        assert pins.now() == AsOf((len(records), *[0] * (PARTITIONS - 1)), 0)
+        assert positions.now() == AsOf((len(records), *[0] * (PARTITIONS - 1)), 0)
         writing.fold(history(2, 60), "some", random.Random(1))
         found = [writing.next_offsets[Partition(EVENTS, number)] for number in range(PARTITIONS)]
-        assert pins.now() == AsOf(tuple(found), writing.next_offsets[Partition(CONTROL, 0)])
+        assert positions.now() == AsOf(tuple(found), writing.next_offsets[Partition(CONTROL, 0)])

@@ -1,8 +1,8 @@
 """What is counted of some runs, and what has to be counted again. Pure.
 
 Runs are counted in segments of the time of their ids. Those that change again and again, as all do that train, are few:
-these hot runs are counted by themselves, and their segments, without them, hold on while they change. Without it the list
-of keys of 1,000,000 runs beside updates misses its mark, a p95 of 300 ms (docs/decisions/0005-search-index.md).
+these hot runs are counted by themselves, and their segments, without them, hold on while they change. Without it the
+list of keys of 1,000,000 runs beside updates misses its mark, a p95 of 300 ms (docs/decisions/0005-search-index.md).
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ Buckets of 128 steps or more are read from `rollup`, whole multiples of it, and 
 Narrower ones are read from points; of very many points those of more than 64 steps get 128, and come from `rollup`
 too. Buckets of times or ranks are read from points.
 
-Rows of `rollup` are read beside the ends of the series (`_early`), and put together here and not by the engine (`_folded`):
-without either 100 series × 1,000 buckets miss their mark, a p95 of 50 ms, by a statement's time or by more.
+Rows of `rollup` are read beside the ends of the series (`_early`), and put together here and not by the engine
+(`_folded`): without either 100 series × 1,000 buckets miss their mark, a p95 of 50 ms, by a statement's time or more.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_core.log.port import Partition
 from fleetlog_core.position import covers, merge
 from fleetlog_core.readers import Readers
-from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
+from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
 
 diagnostics = logging.getLogger(__name__)
 POLL_SECONDS = 0.004
@@ -25,7 +25,14 @@ PATIENT_SECONDS = 0.05
 """Seconds between two looks for readers who wait for anything new, which may take hours."""
 TOLD_SECONDS = 1.0
 """Seconds between two looks where `poke` tells of every batch."""
-_STATEMENT = Statement("SELECT topic, part, max(next_offset) AS upto FROM applied GROUP BY topic, part")
+APPLIED = Statement("SELECT topic, part, max(next_offset) AS upto FROM applied GROUP BY topic, part")
+"""What is applied, for `offsets_of`."""
+
+
+def offsets_of(answer: Answer) -> dict[Partition, int]:
+    """The next offset of each partition of which there is any, of an answer with topic, part and upto."""
+    places = zip(answer.texts("topic"), answer.array("part").tolist(), answer.array("upto").tolist(), strict=True)
+    return {Partition(topic, int(part)): int(offset) for topic, part, offset in places}
 
 
 class AppliedWatch:
@@ -151,9 +158,4 @@ class AppliedWatch:
             self._changed.notify_all()
 
     def _look(self) -> dict[Partition, int]:
-        answer = self._warehouse.select(_STATEMENT)
-        parts, offsets = answer.array("part").tolist(), answer.array("upto").tolist()
-        return {
-            Partition(topic, int(part)): int(offset)
-            for topic, part, offset in zip(answer.texts("topic"), parts, offsets, strict=True)
-        }
+        return offsets_of(self._warehouse.select(APPLIED))

@@ -6,8 +6,6 @@ import json
 
 from fleetlog_proto.v1 import event_pb2
 
-DATASET_KIND = 4
-"""attrs.kind."""
 SEPARATOR = "\x1f"
 """Between name, digest and context; no name has control characters."""
 PARTS = ("name", "digest", "context")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from fleetlog_core.applied import APPLIED, offsets_of
 from fleetlog_core.log.port import Partition
 from fleetlog_core.warehouse.checkpoints import tables_of
 from fleetlog_core.warehouse.port import (
@@ -22,7 +23,6 @@ from fleetlog_core.warehouse.wrapped import WrappedWarehouse
 
 LOOK_SECONDS = 0.2
 _TARGETS = Statement("SELECT topic, part, max(next_offset) AS upto FROM rebuilds GROUP BY topic, part")
-_APPLIED = Statement("SELECT topic, part, max(next_offset) AS upto FROM applied GROUP BY topic, part")
 
 
 class NotWhole(WarehouseUnavailable):
@@ -44,7 +44,7 @@ def begin_rebuild(warehouse: Warehouse, until: Mapping[Partition, int]) -> None:
 
 def rebuild_targets(warehouse: Warehouse) -> dict[Partition, int]:
     """The next offsets that a rebuild has to reach; empty when none was begun. For a warehouse with tables."""
-    return _offsets(warehouse.select(_TARGETS))
+    return offsets_of(warehouse.select(_TARGETS))
 
 
 def rebuilding(warehouse: Warehouse) -> str:
@@ -52,7 +52,7 @@ def rebuilding(warehouse: Warehouse) -> str:
     if not {"rebuilds", "applied"} <= tables_of(warehouse):
         return ""
     targets = rebuild_targets(warehouse)
-    applied = _offsets(warehouse.select(_APPLIED)) if targets else {}
+    applied = offsets_of(warehouse.select(APPLIED)) if targets else {}
     done = sum(min(applied.get(partition, 0), target) for partition, target in targets.items())
     total = sum(targets.values())
     if done == total:
@@ -100,8 +100,3 @@ class WholeWarehouse(WrappedWarehouse):
                 self._next_look = self._clock() + LOOK_SECONDS
         if not self._whole:
             raise NotWhole(self._complaint)
-
-
-def _offsets(answer: Answer) -> dict[Partition, int]:
-    places = zip(answer.texts("topic"), answer.array("part").tolist(), answer.array("upto").tolist(), strict=True)
-    return {Partition(topic, int(part)): int(offset) for topic, part, offset in places}

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from fleetlog_core.applied import APPLIED, offsets_of
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import CONTROL, EVENTS, EventLog, Partition
 from fleetlog_core.objects.port import ObjectStore
@@ -144,9 +145,7 @@ def _fold_partition(log: EventLog, applier: Applier, partition: Partition, end: 
 def applied(log: EventLog, warehouse: Warehouse) -> dict[Partition, int]:
     """How far the warehouse has each partition of the log."""
     partitions = [Partition(topic, number) for topic in (CONTROL, EVENTS) for number in range(log.partitions(topic))]
-    rows = warehouse.select(Statement("SELECT topic, part, max(next_offset) AS next FROM applied GROUP BY topic, part"))
-    places = zip(rows.texts("topic"), rows.array("part").tolist(), rows.array("next").tolist(), strict=True)
-    found = {Partition(topic, part): int(next_offset) for topic, part, next_offset in places}
+    found = offsets_of(warehouse.select(APPLIED))
     return {partition: found.get(partition, 0) for partition in partitions}
 
 

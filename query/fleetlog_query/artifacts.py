@@ -14,9 +14,7 @@ class Artifacts:
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
 
-    def below(
-        self, namespace: str, run_id: bytes, path: str, after: str, count: int, timeout_seconds: float
-    ) -> list[artifact_pb2.Artifact]:
+    def below(self, namespace: str, run_id: bytes, path: str, after: str, count: int) -> list[artifact_pb2.Artifact]:
         """By path, those that are `path` or below it, behind `after`."""
         binds = Binds()
         where = self._where(namespace, run_id, binds)
@@ -24,24 +22,24 @@ class Artifacts:
             where += f" AND (path = {binds.text(path)} OR startsWith(path, {binds.text(path + '/')}))"
         if after:
             where += f" AND path > {binds.text(after)}"
-        return self._read(f"{where} ORDER BY path LIMIT {count}", binds, timeout_seconds)
+        return self._read(f"{where} ORDER BY path LIMIT {count}", binds)
 
-    def at(self, namespace: str, run_id: bytes, path: str, timeout_seconds: float) -> artifact_pb2.Artifact | None:
+    def at(self, namespace: str, run_id: bytes, path: str) -> artifact_pb2.Artifact | None:
         """The one of a path."""
         binds = Binds()
         where = f"{self._where(namespace, run_id, binds)} AND path = {binds.text(path)}"
-        found = self._read(where, binds, timeout_seconds)
+        found = self._read(where, binds)
         return found[0] if found else None
 
     def _where(self, namespace: str, run_id: bytes, binds: Binds) -> str:
         return f"namespace = {binds.text(namespace)} AND run_id = unhex({binds.text(run_id.hex())})"
 
-    def _read(self, where: str, binds: Binds, timeout_seconds: float) -> list[artifact_pb2.Artifact]:
+    def _read(self, where: str, binds: Binds) -> list[artifact_pb2.Artifact]:
         sql = (
             "SELECT path, size_bytes, sha256, toUnixTimestamp64Milli(ingest_time) AS at"
             f" FROM artifacts FINAL WHERE {where}"
         )
-        answer = self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(Statement(sql, binds.values))
         return _messages(answer)
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from fleetlog_core.errors import NotFound, shown
 from fleetlog_core.warehouse.port import Statement, Warehouse
-from fleetlog_proto.v1 import experiment_pb2, scope_pb2
+from fleetlog_proto.v1 import experiment_pb2
 
-from fleetlog_query.warehouse.versioned_cache import Kept
+from fleetlog_query.warehouse.versioned_cache import VersionedCache
 
 DEFAULT_NAME = "Default"
 _SELECT = """
@@ -31,16 +31,18 @@ class Experiments:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._all: Kept[str, list[experiment_pb2.Experiment]] = Kept(warehouse, "experiments")
-        self._named: Kept[tuple[str, str], list[experiment_pb2.Experiment]] = Kept(warehouse, "experiments")
+        self._all: VersionedCache[str, list[experiment_pb2.Experiment]] = VersionedCache(warehouse, "experiments")
+        self._named: VersionedCache[tuple[str, str], list[experiment_pb2.Experiment]] = VersionedCache(
+            warehouse, "experiments"
+        )
 
-    def all(self, namespace: str, timeout_seconds: float) -> list[experiment_pb2.Experiment]:
+    def all(self, namespace: str) -> list[experiment_pb2.Experiment]:
         """By number."""
         statement = Statement(_ALL, {"namespace": namespace})
-        return list(self._all.get(namespace, lambda: self._read(statement, timeout_seconds)))
+        return list(self._all.get(namespace, lambda: self._read(statement)))
 
-    def _read(self, statement: Statement, timeout_seconds: float) -> list[experiment_pb2.Experiment]:
-        answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+    def _read(self, statement: Statement) -> list[experiment_pb2.Experiment]:
+        answer = self._warehouse.select(statement)
         found = [
             experiment_pb2.Experiment(
                 experiment_id=number,
@@ -59,18 +61,18 @@ class Experiments:
         ]  # fmt: skip
         return _with_default(found)
 
-    def by_name(self, namespace: str, name: str, timeout_seconds: float) -> experiment_pb2.Experiment:
+    def by_name(self, namespace: str, name: str) -> experiment_pb2.Experiment:
         """NotFound EXPERIMENT_NOT_FOUND."""
         named = Statement(_NAMED, {"namespace": namespace, "name": name})
-        for experiment in self._named.get((namespace, name), lambda: self._read(named, timeout_seconds)):
+        for experiment in self._named.get((namespace, name), lambda: self._read(named)):
             if experiment.name == name:
                 return experiment
         raise not_found(name)
 
-    def as_of(self, namespace: str, control: int, timeout_seconds: float) -> list[experiment_pb2.Experiment]:
+    def as_of(self, namespace: str, control: int) -> list[experiment_pb2.Experiment]:
         """As of a next offset of the control partition, by number: their names, and whether they are deleted."""
         statement = Statement(_AS_OF, {"namespace": namespace, "control": control})
-        answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(statement)
         found = [
             experiment_pb2.Experiment(experiment_id=number, name=name, deleted=bool(deleted))
             for number, deleted, name in zip(
@@ -79,9 +81,9 @@ class Experiments:
         ]
         return _with_default(found)
 
-    def by_number(self, namespace: str, number: int, timeout_seconds: float) -> experiment_pb2.Experiment:
+    def by_number(self, namespace: str, number: int) -> experiment_pb2.Experiment:
         """NotFound EXPERIMENT_NOT_FOUND."""
-        for experiment in self.all(namespace, timeout_seconds):
+        for experiment in self.all(namespace):
             if experiment.experiment_id == number:
                 return experiment
         raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {number} in this namespace")
@@ -106,10 +108,3 @@ def chosen(experiments: Sequence[experiment_pb2.Experiment], names: Sequence[str
         if name not in numbers:
             raise not_found(name)
     return [numbers[name] for name in names]
-
-
-def shown_in(experiment: experiment_pb2.Experiment, view: int) -> bool:
-    """Whether a DeletedView shows it."""
-    if view == scope_pb2.DELETED_VIEW_ALL:
-        return True
-    return experiment.deleted == (view == scope_pb2.DELETED_VIEW_DELETED)

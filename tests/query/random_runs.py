@@ -10,7 +10,8 @@ from typing import Literal
 
 import fleetlog
 from fleetlog_query.language.fields import STATES
-from fleetlog_query.language.reference.evaluate import Point, Row
+
+from tests.query.reference.evaluate import Point, Row
 
 START = 1_700_000_000_000
 TEXTS = [

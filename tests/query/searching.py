@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_query.calls.base import HELD_BYTES
-from fleetlog_query.changes.changed_runs import Touches
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.order.page_reader import PageReader
 from fleetlog_query.runs.document_cache import DocumentCache
 from fleetlog_query.runs.documents import Documents
+from fleetlog_query.search.documents import PageDocuments
 from fleetlog_query.search.search import Searcher
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 
+@dataclass(frozen=True)
+class Searching:
+    """A searcher that signs with `key`, and the documents beside it."""
+
+    searcher: Searcher
+    documents: Documents
+    page_documents: PageDocuments
+
+
 def searching(
     warehouse: Warehouse, clock: Callable[[], float] = time.time, held_bytes: int = HELD_BYTES
-) -> tuple[Searcher, Documents]:
-    """A searcher that signs with `key`, and the documents beside it. No held bytes: by statements alone."""
+) -> Searching:  # fmt: skip
+    """Over a warehouse. No held bytes: by statements alone."""
     cancellable = CancellableWarehouse(warehouse)
-    pins, touches = Pins(cancellable), Touches(cancellable)
-    documents = Documents(cancellable, DocumentCache(pins, touches, HELD_BYTES))
-    reader = PageReader(cancellable, Frames(pins, touches, held_bytes), documents)
-    return Searcher(cancellable, b"key", pins, touches, reader, clock), documents
+    positions, changed_runs = AppliedPositions(cancellable), ChangedRuns(cancellable)
+    documents = Documents(cancellable, DocumentCache(positions, changed_runs, HELD_BYTES))
+    reader = PageReader(cancellable, changed_runs, Frames(positions, changed_runs, held_bytes), documents)
+    page_documents = PageDocuments(documents, changed_runs)
+    return Searching(
+        Searcher(b"key", positions, changed_runs, reader, page_documents, clock), documents, page_documents
+    )

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from fleetlog_core.errors import NotFound
 from fleetlog_core.warehouse.port import Answer, Read, Statement
-from fleetlog_proto.v1 import experiment_pb2, scope_pb2
-from fleetlog_query.experiments import Experiments, chosen, shown_in
+from fleetlog_proto.v1 import experiment_pb2
+from fleetlog_query.experiments import Experiments, chosen
 
 from tests.warehouses import Untouched
 
@@ -48,13 +48,13 @@ def experiment(number: int, name: str, deleted: bool = False) -> experiment_pb2.
 
 def test_the_default_one_is_there_though_nobody_wrote_it() -> None:
     for rows in ([], [(3, "mine", False)]):
-        found = Experiments(Table(rows)).all("mine", SECONDS)
+        found = Experiments(Table(rows)).all("mine")
         assert (found[0].experiment_id, found[0].name) == (0, "Default")
         assert [one.experiment_id for one in found[1:]] == [number for number, _, _ in rows]
 
 
 def test_a_row_becomes_a_message() -> None:
-    found = Experiments(Table([(3, "mine", True)])).by_number("mine", 3, SECONDS)
+    found = Experiments(Table([(3, "mine", True)])).by_number("mine", 3)
     assert found == experiment_pb2.Experiment(
         experiment_id=3, name="mine", tags={"team": "a"}, create_time_millis=1_000, update_time_millis=1_001,
         deleted=True,
@@ -63,33 +63,33 @@ def test_a_row_becomes_a_message() -> None:
 
 def test_the_default_one_is_not_found_by_a_name_that_it_no_longer_has() -> None:
     experiments = Experiments(Table([(0, "renamed", False)]))
-    assert experiments.by_name("mine", "renamed", SECONDS).experiment_id == 0
+    assert experiments.by_name("mine", "renamed").experiment_id == 0
     with pytest.raises(NotFound) as caught:
-        experiments.by_name("mine", "Default", SECONDS)
+        experiments.by_name("mine", "Default")
     assert caught.value.reason == "EXPERIMENT_NOT_FOUND"
 
 
 def test_what_is_not_there_is_named_as_a_terminal_may_show_it() -> None:
     experiments = Experiments(Table([]))
     with pytest.raises(NotFound) as caught:
-        experiments.by_name("mine", "\x1b[31mred", SECONDS)
+        experiments.by_name("mine", "\x1b[31mred")
     assert "\x1b" not in str(caught.value)
     with pytest.raises(NotFound, match="no experiment 7"):
-        experiments.by_number("mine", 7, SECONDS)
+        experiments.by_number("mine", 7)
 
 
 def test_they_are_read_again_only_after_an_insert() -> None:
     table = Table([(3, "mine", False)], version=1)
     experiments = Experiments(table)
     for _ in range(3):
-        experiments.all("mine", SECONDS)
+        experiments.all("mine")
     assert table.reads == 1
     table.now, table.rows = 2, [(3, "yours", False)]
-    assert experiments.all("mine", SECONDS)[1].name == "yours"
+    assert experiments.all("mine")[1].name == "yours"
 
 
 def test_as_of_a_position_they_are_as_their_history_says() -> None:
-    found = Experiments(Table([(0, "Default", False), (3, "then", True)])).as_of("mine", 9, SECONDS)
+    found = Experiments(Table([(0, "Default", False), (3, "then", True)])).as_of("mine", 9)
     assert [(one.experiment_id, one.name, one.deleted) for one in found] == [(0, "Default", False), (3, "then", True)]
 
 
@@ -99,17 +99,3 @@ def test_without_names_all_that_are_not_deleted_are_chosen() -> None:
     assert chosen(known, ["b", "a"]) == [2, 1]
     with pytest.raises(NotFound):
         chosen(known, ["a", "c"])
-
-
-@pytest.mark.parametrize(
-    ("view", "active", "deleted"),
-    [
-        (scope_pb2.DELETED_VIEW_UNSPECIFIED, True, False),
-        (scope_pb2.DELETED_VIEW_ACTIVE, True, False),
-        (scope_pb2.DELETED_VIEW_DELETED, False, True),
-        (scope_pb2.DELETED_VIEW_ALL, True, True),
-    ],
-)
-def test_a_view_shows_those_that_are_deleted_or_not(view: int, active: bool, deleted: bool) -> None:
-    assert shown_in(experiment(1, "a"), view) is active
-    assert shown_in(experiment(1, "a", deleted=True), view) is deleted

@@ -16,7 +16,7 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import artifact_pb2
 
 from fleetlog_query.artifacts import Artifacts
-from fleetlog_query.calls.base import Parts, QueryCalls, next_of, remaining
+from fleetlog_query.calls.base import Parts, QueryCalls, next_of
 from fleetlog_query.search.token import check_page_size
 
 diagnostics = logging.getLogger(__name__)
@@ -40,9 +40,8 @@ class ArtifactCalls(QueryCalls):
         purpose = f"artifacts:{namespace}:{run_id.hex()}:{request.path}"
         after = str(self._tokens.read(purpose, request.page_token)[0]) if request.page_token else ""
         await self._wait(request.at_least, context)
-        timeout = remaining(context)
-        await self._check_run(namespace, run_id, timeout)
-        found = await self._do(self._artifacts.below, namespace, run_id, request.path, after, size + 1, timeout)
+        await self._check_run(namespace, run_id, context)
+        found = await self._do(context, self._artifacts.below, namespace, run_id, request.path, after, size + 1)
         token = self._tokens.make(purpose, [found[size - 1].path]) if len(found) > size else ""
         return artifact_pb2.ListArtifactsResponse(artifacts=found[:size], next_page_token=token)
 
@@ -53,9 +52,8 @@ class ArtifactCalls(QueryCalls):
         namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
         check_artifact_path(request.path, written=False)
         await self._wait(request.at_least, context)
-        timeout = remaining(context)
-        await self._check_run(namespace, run_id, timeout)
-        artifact = await self._do(self._artifacts.at, namespace, run_id, request.path, timeout)
+        await self._check_run(namespace, run_id, context)
+        artifact = await self._do(context, self._artifacts.at, namespace, run_id, request.path)
         if artifact is None:
             raise NotFound("ARTIFACT_NOT_FOUND", "the run has no artifact of that path")
         if not 0 <= request.offset_bytes <= artifact.size_bytes:
@@ -64,9 +62,13 @@ class ArtifactCalls(QueryCalls):
             )
         yield artifact_pb2.DownloadArtifactResponse(artifact=artifact)
         try:
-            chunks = await self._do(self._bytes_of, namespace, run_id, artifact, request.offset_bytes)
+            chunks = await self._do(context, self._bytes_of, namespace, run_id, artifact, request.offset_bytes)
             sent = self._parts.answers.sent(
-                context, lambda holding: chunks, self._next_chunk, _response, 2 * limits.CHUNK_BYTES
+                context,
+                lambda holding: chunks,
+                lambda left: self._do(context, next_of, left),
+                _response,
+                2 * limits.CHUNK_BYTES,
             )
             async for response in sent:
                 yield response
@@ -93,9 +95,6 @@ class ArtifactCalls(QueryCalls):
             raise DigestMismatch(f"{stored} bytes are stored, and {artifact.size_bytes} were logged")
         chunks = self._parts.objects.read(name, offset_bytes, limits.CHUNK_BYTES)
         return chunks if offset_bytes else verified(name, artifact.size_bytes, chunks)
-
-    async def _next_chunk(self, chunks: Iterator[bytes]) -> bytes | None:
-        return await self._do(next_of, chunks)
 
 
 def _response(chunk: bytes) -> artifact_pb2.DownloadArtifactResponse:

@@ -19,21 +19,28 @@ from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc, scope_pb2
 
 from fleetlog_query.calls.answers import Answers
-from fleetlog_query.changes.changed_runs import Touches
+from fleetlog_query.changes.changed_runs import ChangedRuns
 from fleetlog_query.changes.moments import History
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.experiments import Experiments, chosen
 from fleetlog_query.order.page_reader import PageReader
 from fleetlog_query.runs.document_cache import DocumentCache
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import parse_read_mask
+from fleetlog_query.search.documents import PageDocuments
 from fleetlog_query.search.search import Searcher
 from fleetlog_query.search.token import PageTokens
 from fleetlog_query.sql.as_of import AsOf
-from fleetlog_query.warehouse.cancellable import COSTLY_STATEMENTS, CancellableWarehouse, Costly, Work
+from fleetlog_query.warehouse.cancellable import (
+    COSTLY_STATEMENTS,
+    DEFAULT_SECONDS,
+    LEAST_SECONDS,
+    CancellableWarehouse,
+    Costly,
+    Work,
+)
 
-DEFAULT_TIMEOUT_SECONDS = 30.0
 THREADS = 8
 COSTLY_CALLS = 16
 """Calls whose patterns cost much that run or wait for their turn; others are told to come again."""
@@ -62,14 +69,15 @@ class Parts:
         self.applied = applied
         self.warehouse = CancellableWarehouse(warehouse)
         self.tokens = PageTokens(token_key)
-        self.pins = Pins(self.warehouse)
-        self.touches = Touches(self.warehouse)
+        self.positions = AppliedPositions(self.warehouse)
+        self.changed_runs = ChangedRuns(self.warehouse)
         documents_bytes = held_bytes // DOCUMENTS_SHARE
-        cache = DocumentCache(self.pins, self.touches, documents_bytes) if documents_bytes else None
-        self.frames = Frames(self.pins, self.touches, held_bytes - documents_bytes)
+        cache = DocumentCache(self.positions, self.changed_runs, documents_bytes) if documents_bytes else None
+        self.frames = Frames(self.positions, self.changed_runs, held_bytes - documents_bytes)
         self.documents = Documents(self.warehouse, cache)
-        reader = PageReader(self.warehouse, self.frames, self.documents)
-        self.searcher = Searcher(self.warehouse, token_key, self.pins, self.touches, reader)
+        reader = PageReader(self.warehouse, self.changed_runs, self.frames, self.documents)
+        self.page_documents = PageDocuments(self.documents, self.changed_runs)
+        self.searcher = Searcher(token_key, self.positions, self.changed_runs, reader, self.page_documents)
         self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)
         self.threads = ContextThreads(THREADS, "query")
@@ -110,24 +118,23 @@ class ReadCalls:
         self,
         namespace: str,
         request: query_pb2.SearchRunsRequest | scope_pb2.RunScope,
-        timeout_seconds: float,
         as_of: AsOf | None = None,
     ) -> tuple[int, ...]:
         ids = set(request.experiment_ids)
         if as_of is not None and as_of.control is not None:
             if request.experiment_names or not ids:
-                then = self._experiments.as_of(namespace, as_of.control, timeout_seconds)
+                then = self._experiments.as_of(namespace, as_of.control)
                 ids.update(chosen(then, request.experiment_names))
         elif request.experiment_names:
             for name in dict.fromkeys(request.experiment_names):
-                ids.add(self._experiments.by_name(namespace, name, timeout_seconds).experiment_id)
+                ids.add(self._experiments.by_name(namespace, name).experiment_id)
         elif not ids:
-            ids.update(e.experiment_id for e in self._experiments.all(namespace, timeout_seconds) if not e.deleted)
+            ids.update(e.experiment_id for e in self._experiments.all(namespace) if not e.deleted)
         return tuple(sorted(ids))
 
-    async def _check_run(self, namespace: str, run_id: bytes, timeout_seconds: float) -> None:
+    async def _check_run(self, namespace: str, run_id: bytes, context: Context) -> None:
         mask = parse_read_mask(["attributes"])
-        if not await self._do(self._documents.read, namespace, [run_id], mask, False, timeout_seconds):
+        if not await self._do(context, self._documents.read, namespace, [run_id], mask, False):
             raise run_not_found(run_id)
 
     async def _as_of(
@@ -137,7 +144,7 @@ class ReadCalls:
         if not request.HasField("as_of"):
             return None
         await self._wait(position_pb2.Position(), context, request.as_of)
-        return await self._do(self._parts.history.as_of, request.as_of, remaining(context))
+        return await self._do(context, self._parts.history.as_of, request.as_of)
 
     async def _wait(
         self, position: position_pb2.Position, context: Context, as_of: scope_pb2.AsOf | None = None
@@ -148,7 +155,7 @@ class ReadCalls:
         # Without a position it does not wait; the materializer hears that somebody reads.
         await self._applied.wait(wanted, remaining(context))
 
-    async def _do(self, function: Callable[..., Result], *arguments: object) -> Result:
+    async def _do(self, context: Context, function: Callable[..., Result], *arguments: object) -> Result:
         """Blocking work in a thread. It ends in the warehouse too when the caller cancels or its deadline passes.
 
         Work that turns out to cost much is begun again in one of the few threads for such, and is not waited for when
@@ -156,7 +163,7 @@ class ReadCalls:
         """
         parts, call = self._parts, functools.partial(function, *arguments)
         try:
-            return await self._run(parts.threads, Work(costly=False), call)
+            return await self._run(parts.threads, Work(remaining(context), costly=False), call)
         except Costly:
             if len(parts.costly) >= COSTLY_CALLS:
                 what = (
@@ -165,7 +172,7 @@ class ReadCalls:
                 raise ResourceExhausted(
                     "TOO_MANY_COSTLY_READS", what, retry_after_seconds=COSTLY_AGAIN_SECONDS
                 ) from None
-        task = asyncio.ensure_future(self._run(parts.costly_threads, Work(), call))
+        task = asyncio.ensure_future(self._run(parts.costly_threads, Work(remaining(context)), call))
         parts.costly.add(task)
         try:
             return await task
@@ -206,7 +213,7 @@ def next_of(items: Iterator[Result]) -> Result | None:
 def remaining(context: Context) -> float:
     """Seconds that the caller waits on, or the default."""
     remaining = context.time_remaining()
-    return DEFAULT_TIMEOUT_SECONDS if remaining is None else max(0.001, remaining)
+    return DEFAULT_SECONDS if remaining is None else max(LEAST_SECONDS, remaining)
 
 
 def check_count(field: str, count: int, least: int, most: int) -> None:

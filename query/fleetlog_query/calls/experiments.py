@@ -7,9 +7,9 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
-from fleetlog_query.calls.base import QueryCalls, remaining
-from fleetlog_query.experiments import shown_in
+from fleetlog_query.calls.base import QueryCalls
 from fleetlog_query.search.token import check_page_size
+from fleetlog_query.sql.deleted_view import DeletedView
 
 
 class ExperimentCalls(QueryCalls):
@@ -21,11 +21,10 @@ class ExperimentCalls(QueryCalls):
         """See the proto."""
         namespace = check_namespace(request.namespace)
         await self._wait(request.at_least, context)
-        timeout = remaining(context)
         if request.WhichOneof("which") == "name":
-            found = await self._do(self._experiments.by_name, namespace, request.name, timeout)
+            found = await self._do(context, self._experiments.by_name, namespace, request.name)
         else:
-            found = await self._do(self._experiments.by_number, namespace, request.experiment_id, timeout)
+            found = await self._do(context, self._experiments.by_number, namespace, request.experiment_id)
         return query_pb2.GetExperimentResponse(experiment=found)
 
     async def ListExperiments(  # noqa: N802
@@ -37,7 +36,8 @@ class ExperimentCalls(QueryCalls):
         purpose = f"experiments:{namespace}:{request.deleted_view}"
         after = int(self._tokens.read(purpose, request.page_token)[0]) if request.page_token else -1
         await self._wait(request.at_least, context)
-        found = await self._do(self._experiments.all, namespace, remaining(context))
-        left = [e for e in found if e.experiment_id > after and shown_in(e, request.deleted_view)]
+        view = DeletedView.of(request.deleted_view)
+        found = await self._do(context, self._experiments.all, namespace)
+        left = [e for e in found if e.experiment_id > after and view.shows(e.deleted)]
         token = self._tokens.make(purpose, [left[size - 1].experiment_id]) if len(left) > size else ""
         return query_pb2.ListExperimentsResponse(experiments=left[:size], next_page_token=token)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import metric_pb2
 
-from fleetlog_query.calls.base import Parts, QueryCalls, next_of, remaining
+from fleetlog_query.calls.base import Parts, QueryCalls, next_of
 from fleetlog_query.series.series import SeriesReader
 from fleetlog_query.series.series_query import series_query_of
 from fleetlog_query.stream.ahead import together
@@ -22,7 +22,7 @@ class MetricCalls(QueryCalls):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        self._series = SeriesReader(parts.warehouse, parts.pins)
+        self._series = SeriesReader(parts.warehouse, parts.positions)
 
     async def ReadMetric(  # noqa: N802
         self, request: metric_pb2.ReadMetricRequest, context: Context
@@ -32,16 +32,16 @@ class MetricCalls(QueryCalls):
         await self._wait(request.at_least, context)
 
         def pieces(holding: Holding) -> Iterator[list[metric_pb2.ReadMetricResponse]]:
-            responses = self._series.read(query, remaining(context), holding)
+            responses = self._series.read(query, holding)
             return together(responses, metric_pb2.ReadMetricResponse.ByteSize, HANDED_OVER_BYTES)
 
-        async for response in self._parts.answers.sent(context, pieces, self._next_of_read, _merged):
-            yield response
+        async def next_piece(
+            left: Iterator[list[metric_pb2.ReadMetricResponse]],
+        ) -> list[metric_pb2.ReadMetricResponse] | None:
+            return await self._do(context, next_of, left)
 
-    async def _next_of_read(
-        self, pieces: Iterator[list[metric_pb2.ReadMetricResponse]]
-    ) -> list[metric_pb2.ReadMetricResponse] | None:
-        return await self._do(next_of, pieces)
+        async for response in self._parts.answers.sent(context, pieces, next_piece, _merged):
+            yield response
 
 
 def _merged(some: list[metric_pb2.ReadMetricResponse]) -> metric_pb2.ReadMetricResponse:

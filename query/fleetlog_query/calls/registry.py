@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fleetlog_core import limits
+from fleetlog_core.applied import APPLIED, offsets_of
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.ids import parse_id
 from fleetlog_core.log.port import CONTROL, Partition
@@ -22,10 +23,9 @@ from fleetlog_core.rules.registry import (
     check_version,
 )
 from fleetlog_core.serving.errors import Context
-from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_proto.v1 import registry_pb2, registry_pb2_grpc
 
-from fleetlog_query.calls.base import ReadCalls, check_count, remaining
+from fleetlog_query.calls.base import ReadCalls, check_count
 from fleetlog_query.registry import pages
 from fleetlog_query.registry.history import ModelHistory, Place
 from fleetlog_query.registry.reads import model_by_id, model_named, version_asked
@@ -41,9 +41,6 @@ _Paged = (
     | registry_pb2.ListModelHistoryRequest
 )
 _Request = _Paged | registry_pb2.GetRegisteredModelRequest | registry_pb2.GetModelVersionRequest
-_APPLIED = Statement(
-    f"SELECT max(next_offset) AS upto FROM applied WHERE topic = '{CONTROL}' AND part = {Partition(CONTROL, 0).number}"
-)
 
 
 class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
@@ -211,7 +208,7 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
             snapshot = Snapshot(select, namespace, before)
             answer, last = read(snapshot, keys(snapshot))
             if last and before is None:
-                before = int(select(_APPLIED).array("upto")[0])
+                before = offsets_of(select(APPLIED)).get(Partition(CONTROL, 0), 0)
                 snapshot = Snapshot(select, namespace, before)
                 answer, last = read(snapshot, keys(snapshot))
             return answer, self._token(request, [before, *last]) if last else ""
@@ -233,22 +230,18 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         """In a thread, once what the answer has to hold is there. `token`: that of the page, which says as of when."""
         namespace = check_namespace(request.namespace)
         await self._wait(request.at_least, context, request.as_of if request.HasField("as_of") else None)
-        timeout = remaining(context)
-
-        def select(statement: Statement) -> Answer:
-            return self._warehouse.select(statement, timeout_seconds=timeout)
 
         def work() -> Result:
-            before = token[0] if token else self._before(request, timeout)
-            return read(select, namespace, before if isinstance(before, int) else None)
+            before = token[0] if token else self._before(request)
+            return read(self._warehouse.select, namespace, before if isinstance(before, int) else None)
 
-        return await self._do(work)
+        return await self._do(context, work)
 
-    def _before(self, request: _Request, timeout_seconds: float) -> int | None:
+    def _before(self, request: _Request) -> int | None:
         """The next offset of the control partition that is asked for; None = now. POSITION_INVALID."""
         if not request.HasField("as_of"):
             return None
-        control = self._parts.history.as_of(request.as_of, timeout_seconds).control
+        control = self._parts.history.as_of(request.as_of).control
         if control is None:
             raise InvalidArgument.of_field(
                 "POSITION_INVALID",

@@ -8,7 +8,7 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
-from fleetlog_query.calls.base import QueryCalls, check_count, remaining, run_not_found
+from fleetlog_query.calls.base import QueryCalls, check_count, run_not_found
 from fleetlog_query.changes.moments import position_of
 from fleetlog_query.runs.read_mask import parse_read_mask
 from fleetlog_query.runs.response_size import checked
@@ -24,12 +24,11 @@ class RunCalls(QueryCalls):
         namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
         mask = parse_read_mask(request.read_mask)
         await self._wait(request.at_least, context)
-        timeout = remaining(context)
         as_of = await self._as_of(request, context)
-        runs = await self._do(self._documents.read, namespace, [run_id], mask, True, timeout, as_of)
+        runs = await self._do(context, self._documents.read, namespace, [run_id], mask, True, as_of)
         if not runs:
             raise run_not_found(run_id)
-        runs[0].problems.extend(await self._do(self._documents.problems, namespace, run_id, timeout, as_of))
+        runs[0].problems.extend(await self._do(context, self._documents.problems, namespace, run_id, as_of))
         return checked(query_pb2.GetRunResponse(run=runs[0], as_of=None if as_of is None else position_of(as_of)))
 
     async def GetRuns(  # noqa: N802
@@ -41,6 +40,6 @@ class RunCalls(QueryCalls):
         run_ids = [parse_id(text, f"run_ids[{place}]") for place, text in enumerate(request.run_ids)]
         mask = parse_read_mask(request.read_mask)
         await self._wait(request.at_least, context)
-        as_of, timeout = await self._as_of(request, context), remaining(context)
-        runs = await self._do(self._documents.read, namespace, run_ids, mask, request.summaries, timeout, as_of)
+        as_of = await self._as_of(request, context)
+        runs = await self._do(context, self._documents.read, namespace, run_ids, mask, request.summaries, as_of)
         return checked(query_pb2.GetRunsResponse(runs=runs))

@@ -7,7 +7,7 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import facets_pb2, scope_pb2, selection_pb2
 
-from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, remaining
+from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments
 from fleetlog_query.changes.moments import position_of, without_as_of
 from fleetlog_query.facets.answer import Facets
 from fleetlog_query.facets.keys import Keys
@@ -22,7 +22,7 @@ class ScopeCalls(QueryCalls):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        keys = Keys(parts.warehouse, parts.pins, parts.touches)
+        keys = Keys(parts.warehouse, parts.positions, parts.changed_runs)
         self._facets = Facets(parts.tokens, keys, Values(parts.warehouse, parts.frames))
         self._selector = Selector(parts.warehouse, parts.documents, parts.frames)
 
@@ -39,8 +39,8 @@ class ScopeCalls(QueryCalls):
         """See the proto."""
         without_as_of(request.scope)
         scope = await self._scoped(request.scope, context)
-        hidden = await self._do(self._hidden_experiments, scope.namespace, remaining(context))
-        return await self._do(self._facets.keys, request, scope, hidden, remaining(context))
+        hidden = await self._do(context, self._hidden_experiments, scope.namespace)
+        return await self._do(context, self._facets.keys, request, scope, hidden)
 
     async def ListValues(  # noqa: N802
         self, request: facets_pb2.ListValuesRequest, context: Context
@@ -48,7 +48,7 @@ class ScopeCalls(QueryCalls):
         """See the proto."""
         without_as_of(request.scope)
         scope = await self._scoped(request.scope, context)
-        return await self._do(self._facets.values, request, scope, remaining(context))
+        return await self._do(context, self._facets.values, request, scope)
 
     async def SelectRuns(  # noqa: N802
         self, request: selection_pb2.SelectRunsRequest, context: Context
@@ -57,12 +57,12 @@ class ScopeCalls(QueryCalls):
         scope = await self._scoped(request.scope, context)
         # Before anything is read: the answer holds that, and maybe more.
         position = to_proto(await self._applied.now()) if scope.as_of is None else position_of(scope.as_of)
-        response = await self._do(self._selector.select, request, scope, remaining(context))
+        response = await self._do(context, self._selector.select, request, scope)
         response.position.CopyFrom(position)
         return checked(response)
 
-    def _hidden_experiments(self, namespace: str, timeout_seconds: float) -> tuple[int, ...]:
-        return tuple(sorted(e.experiment_id for e in self._experiments.all(namespace, timeout_seconds) if e.deleted))
+    def _hidden_experiments(self, namespace: str) -> tuple[int, ...]:
+        return tuple(sorted(e.experiment_id for e in self._experiments.all(namespace) if e.deleted))
 
     async def _scoped(self, scope: scope_pb2.RunScope, context: Context) -> Scope:
         """Where it looks, once what it must hold is there."""
@@ -70,5 +70,5 @@ class ScopeCalls(QueryCalls):
         check_experiments("scope.", scope)
         await self._wait(scope.at_least, context)
         as_of = await self._as_of(scope, context)
-        experiments = await self._do(self._experiment_ids, namespace, scope, remaining(context), as_of)
+        experiments = await self._do(context, self._experiment_ids, namespace, scope, as_of)
         return Scope(namespace, experiments, as_of=as_of)

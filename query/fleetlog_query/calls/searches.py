@@ -13,16 +13,15 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
-from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, next_of, remaining
+from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, next_of
 from fleetlog_query.changes.moments import now_of, position_of
 from fleetlog_query.language.explain import PAGES, explain, tables
 from fleetlog_query.language.plan import plan_of
 from fleetlog_query.runs.read_mask import ReadMask, parse_read_mask
 from fleetlog_query.runs.response_size import PROBE_RUNS, checked, runs_that_fit
-from fleetlog_query.search.documents import PageDocuments
 from fleetlog_query.search.search import Search
 from fleetlog_query.sql.order_by import parse_order
-from fleetlog_query.stream.run_stream import RunStream, RunStreams
+from fleetlog_query.stream.run_stream import READ_SECONDS, RunStream, RunStreams
 from fleetlog_query.warehouse.cancellable import Work
 from fleetlog_query.warehouse.holding import Holding
 
@@ -35,7 +34,6 @@ class SearchCalls(QueryCalls):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._searcher = parts.searcher
-        self._filling = PageDocuments(parts.warehouse, parts.documents, parts.searcher)
         self._streams = RunStreams(parts.warehouse, parts.searcher, parts.documents)
         self._streaming = asyncio.Semaphore(STREAM_THREADS)
 
@@ -47,11 +45,8 @@ class SearchCalls(QueryCalls):
         mask = parse_read_mask(request.read_mask)
         check_experiments("", request)
         await self._wait(request.at_least, context, request.as_of)
-        asked = asked_of(namespace, request)
-        if asked.page_token and (pin := await self._do(self._searcher.pinned, asked)) is not None:
-            # The tables may be others than those of the first page, and not as far yet.
-            await self._wait(position_of(pin), context)
-        return await self._do(self._search, namespace, request, mask, remaining(context))
+        asked = await self._asked(namespace, request, context)
+        return await self._do(context, self._search, asked, request, mask)
 
     async def StreamRuns(  # noqa: N802
         self, request: query_pb2.StreamRunsRequest, context: Context
@@ -61,7 +56,8 @@ class SearchCalls(QueryCalls):
         namespace, mask = check_namespace(search.namespace), parse_read_mask(search.read_mask)
         check_experiments("search.", search)
         await self._wait(search.at_least, context, search.as_of)
-        found = await self._do(self._search_of, namespace, search, remaining(context))
+        asked = await self._asked(namespace, search, context)
+        found = await self._do(context, self._looked_in, asked, search)
         arrow = request.format == query_pb2.RUN_FORMAT_ARROW
         stream = RunStream(found, mask, search.summaries, arrow)
 
@@ -76,20 +72,18 @@ class SearchCalls(QueryCalls):
     ) -> query_pb2.ExplainSearchResponse:
         """See the proto."""
         check_namespace(request.search.namespace)
-        return await self._do(_explained, request.search)
+        return await self._do(context, _explained, request.search)
 
     def _search(
-        self, namespace: str, request: query_pb2.SearchRunsRequest, mask: ReadMask, timeout_seconds: float
+        self, asked: Search, request: query_pb2.SearchRunsRequest, mask: ReadMask
     ) -> query_pb2.SearchRunsResponse:
-        search = self._search_of(namespace, request, timeout_seconds)
-        page = self._searcher.search(search, timeout_seconds)
-        first, others = page.runs[:PROBE_RUNS], page.runs[PROBE_RUNS:]
-        self._filling.fill(page, first, mask, request.summaries, timeout_seconds)
-        fit = runs_that_fit(first)
-        if fit < len(page.runs):
-            page = self._searcher.search(page.fewer(search, fit), timeout_seconds)
-            others = page.runs
-        self._filling.fill(page, others, mask, request.summaries, timeout_seconds)
+        search = self._looked_in(asked, request)
+        page = self._searcher.search(search)
+        documents = self._parts.page_documents
+        first = page.runs[:PROBE_RUNS]
+        documents.fill(page.query, page.as_of, first, mask, request.summaries)
+        page = page.cut(runs_that_fit(first))
+        documents.fill(page.query, page.as_of, page.runs[len(first) :], mask, request.summaries)
         response = query_pb2.SearchRunsResponse(runs=page.runs, next_page_token=page.next_page_token)
         if search.as_of is not None:
             response.as_of.CopyFrom(position_of(search.as_of))
@@ -98,30 +92,33 @@ class SearchCalls(QueryCalls):
             response.total_count_is_lower_bound = page.total.is_lower_bound
         return checked(response)
 
-    def _search_of(self, namespace: str, request: query_pb2.SearchRunsRequest, timeout_seconds: float) -> Search:
-        search = asked_of(namespace, request)
+    async def _asked(self, namespace: str, request: query_pb2.SearchRunsRequest, context: Context) -> Search:
+        """The search without its experiments, once everything before the position of its token is there."""
+        asked = await self._do(context, self._searcher.going_on, asked_of(namespace, request), request.page_token)
+        if asked.token is not None:
+            # The tables may be others than those of the first page, and not as far yet.
+            await self._wait(position_of(asked.token.position), context)
         if request.HasField("as_of"):
-            as_of = (
-                self._searcher.pinned(search)
-                if search.page_token
-                else self._parts.history.as_of(request.as_of, timeout_seconds)
-            )
-            search = replace(search, as_of=as_of, now_millis=now_of(request.as_of))
-        return self._looked_in(search, request, timeout_seconds)
+            if asked.token is not None:
+                as_of = asked.token.position
+            else:
+                as_of = await self._do(context, self._parts.history.as_of, request.as_of)
+            asked = replace(asked, as_of=as_of, now_millis=now_of(request.as_of))
+        return asked
 
-    def _looked_in(self, search: Search, request: query_pb2.SearchRunsRequest, timeout_seconds: float) -> Search:
+    def _looked_in(self, search: Search, request: query_pb2.SearchRunsRequest) -> Search:
         """With the experiments: of a later page those of the first."""
-        pin = self._searcher.pinned(search) if search.page_token and search.as_of is None else None
         try:
-            ids = self._experiment_ids(search.namespace, request, timeout_seconds, search.as_of)
+            ids = self._experiment_ids(search.namespace, request, search.as_of)
             found = replace(search, experiments=ids)
-            if pin is None or self._searcher.continues(found):
+            if search.as_of is not None or found.is_of_token:
                 return found
         except NotFound:
-            if pin is None:
+            if search.token is None or search.as_of is not None:
                 raise
         # One was made, renamed or deleted since.
-        return replace(search, experiments=self._experiment_ids(search.namespace, request, timeout_seconds, pin))
+        then = None if search.token is None else search.token.position
+        return replace(search, experiments=self._experiment_ids(search.namespace, request, then))
 
     async def _next_of_stream(
         self, responses: Iterator[query_pb2.StreamRunsResponse]
@@ -129,7 +126,7 @@ class SearchCalls(QueryCalls):
         # Streams are patient: they leave the other threads to searches.
         async with self._streaming:
             # What was taken from a stream can't be taken again: if it costs much it waits where it is.
-            return await self._run(self._parts.threads, Work(), functools.partial(next_of, responses))
+            return await self._run(self._parts.threads, Work(READ_SECONDS), functools.partial(next_of, responses))
 
 
 def _explained(search: query_pb2.SearchRunsRequest) -> query_pb2.ExplainSearchResponse:
@@ -154,7 +151,6 @@ def asked_of(namespace: str, request: query_pb2.SearchRunsRequest) -> Search:
         request.filter,
         tuple(request.order_by),
         request.page_size,
-        request.page_token,
         request.deleted_view,
         request.total_count,
         (*request.experiment_ids, *request.experiment_names),

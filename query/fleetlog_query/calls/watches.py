@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
@@ -17,9 +18,9 @@ from fleetlog_query.runs.read_mask import parse_read_mask
 from fleetlog_query.runs.response_size import PROBE_RUNS
 from fleetlog_query.search.search import Search
 from fleetlog_query.warehouse.cancellable import Costly, Work
-from fleetlog_query.watch.run_changes import pieces
+from fleetlog_query.watch.run_changes import Held, pieces
 from fleetlog_query.watch.run_watches import SEARCH_SECONDS, RunWatches, Watched
-from fleetlog_query.watch.run_watching import held_by, held_size, limit_of, resumed_of
+from fleetlog_query.watch.run_watching import Resumed, held_by, held_size, limit_of, resumed_of
 
 
 class WatchCalls(QueryCalls):
@@ -48,15 +49,13 @@ class WatchCalls(QueryCalls):
             await self._applied.wait(at_least, remaining(context))
 
         def search() -> list[run_pb2.Run]:
-            experiments = self._experiment_ids(namespace, scope, SEARCH_SECONDS)
-            asked = Search(
-                namespace, experiments, scope.filter, tuple(request.order_by), limit, "", scope.deleted_view, alone=True
-            )  # fmt: skip
-            runs = self._parts.searcher.search(asked, SEARCH_SECONDS).runs
+            experiments = self._experiment_ids(namespace, scope)
+            asked = Search(namespace, experiments, scope.filter, tuple(request.order_by), limit, scope.deleted_view)
+            runs = self._parts.searcher.foremost(asked)
             size = 0
             for first in range(0, len(runs), PROBE_RUNS):
                 some = runs[first : first + PROBE_RUNS]
-                self._documents.fill(namespace, some, mask, False, SEARCH_SECONDS)
+                self._documents.fill(namespace, some, mask, False)
                 # All of them are kept while somebody watches.
                 size = held_size(size, some)
             return runs
@@ -70,18 +69,20 @@ class WatchCalls(QueryCalls):
             same.SerializeToString(deterministic=True), lambda: self._searched(search),
             any("now" in text.lower() for text in (scope.filter, *request.order_by)),
         )  # fmt: skip
-        changes = self._watches.changes(
-            watched, lambda: self._do(held_by, self._warehouse, namespace, resumed, SEARCH_SECONDS), at_least
-        )
+        changes = self._watches.changes(watched, lambda: self._held_by(namespace, resumed), at_least)
         async with aclosing(changes):
             async for change in changes:
                 for piece in pieces(change):
                     yield piece
 
+    async def _held_by(self, namespace: str, resumed: Resumed | None) -> Held:
+        call = functools.partial(held_by, self._warehouse, namespace, resumed)
+        return await self._run(self._parts.threads, Work(SEARCH_SECONDS), call)
+
     async def _searched(self, search: Callable[[], list[run_pb2.Run]]) -> list[run_pb2.Run]:
         """All watches search one after another, again and again: none may take long. FILTER_COSTS_TOO_MUCH."""
         try:
-            return await self._run(self._parts.threads, Work(costly=False), search)
+            return await self._run(self._parts.threads, Work(SEARCH_SECONDS, costly=False), search)
         except Costly:
             raise FailedPrecondition(
                 "FILTER_COSTS_TOO_MUCH",

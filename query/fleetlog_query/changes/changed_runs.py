@@ -25,7 +25,7 @@ KEPT = 64
 KEPT_RUNS = 50_000
 """Maximum of runs in all answers that are kept: 10 MB, at 200 bytes each."""
 
-Touched = Mapping[bytes, int]
+Changed = Mapping[bytes, int]
 """Runs that changed, each with a number that is another one when it changed again."""
 
 
@@ -79,7 +79,7 @@ class _Found:
         )
 
 
-class Touches:
+class ChangedRuns:
     """Finds what changed. What was found is kept until the next batch begins; used from many threads."""
 
     def __init__(self, warehouse: Warehouse) -> None:
@@ -87,7 +87,7 @@ class Touches:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, AsOf], _Found] = OrderedDict()
 
-    def since(self, place: Place, pin: AsOf, timeout_seconds: float) -> Touched | None:
+    def since(self, place: Place, pin: AsOf) -> Changed | None:
         """The runs of a place of which any earlier read may have seen more than what was before the position.
 
         None: more than `MOST`.
@@ -95,9 +95,9 @@ class Touches:
         version = self._warehouse.version("run_touches")
         found = self._find(place.namespace, pin, version)
         if found is None:
-            touched = self._read(WholeNamespace(place.namespace), pin, timeout_seconds)
+            touched = self._read(WholeNamespace(place.namespace), pin)
             if touched is None:
-                touched = self._read(place, pin, timeout_seconds)
+                touched = self._read(place, pin)
                 return None if touched is None else {run_id: until for (_, run_id), until in touched.items()}
             found = _Found(-1 if version is None else version, pin, touched)
             self._keep(place.namespace, found)
@@ -134,7 +134,7 @@ class Touches:
                 _, gone = self._kept.popitem(last=False)
                 size -= len(gone.touched)
 
-    def _read(self, place: Place, pin: AsOf, timeout_seconds: float) -> Mapping[tuple[int, bytes], int] | None:
+    def _read(self, place: Place, pin: AsOf) -> Mapping[tuple[int, bytes], int] | None:
         binds = Binds()
         # The least bound beside the bound: an index can be asked for it.
         least = binds.whole(min(pin.events))
@@ -142,7 +142,7 @@ class Touches:
             f"SELECT experiment, run_id, max(until) AS touched FROM run_touches WHERE {place.sql(binds)}"
             f" AND until > {least} AND until > {pin.bound(binds)} GROUP BY experiment, run_id LIMIT {MOST + 1}"
         )
-        answer = self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(Statement(sql, binds.values))
         if answer.rows > MOST:
             return None
         data = answer.array("run_id").tobytes() if answer.rows else b""

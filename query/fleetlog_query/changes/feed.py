@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Set
 
-from fleetlog_query.changes.changed_runs import Place, Touches
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns, Place
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.sql.as_of import AsOf
 
 MOST = 100_000
@@ -18,30 +18,30 @@ MOST = 100_000
 KEPT_LOOKS = 1_000
 
 
-class Changes:
+class ChangeFeed:
     """Not thread-safe."""
 
-    def __init__(self, place: Place, pins: Pins, touches: Touches) -> None:
+    def __init__(self, place: Place, positions: AppliedPositions, changed_runs: ChangedRuns) -> None:
         self._place = place
-        self._pins = pins
-        self._touches = touches
-        self._pin: AsOf | None = None
+        self._positions = positions
+        self._changed_runs = changed_runs
+        self._position: AsOf | None = None
         self._looks: deque[Set[bytes]] = deque()
         """What the last ones that found something found."""
         self.number = 0
         """Number of looks that found something, this one included."""
 
-    def look(self, timeout_seconds: float) -> None:
+    def look(self) -> None:
         """What is read from now on is at least of this moment. TimedOut."""
-        pin = self._pins.now(timeout_seconds)
-        before = self._pin
+        position = self._positions.now()
+        before = self._position
         changed: Set[bytes] | None = set()
-        if before is not None and _goes_on(before, pin):
-            touched = self._touches.since(self._place, before, timeout_seconds)
+        if before is not None and _goes_on(before, position):
+            touched = self._changed_runs.since(self._place, before)
             changed = None if touched is None else touched.keys()
         elif before is not None:
             changed = None
-        self._pin = pin
+        self._position = position
         if changed is None:
             self._looks.clear()
             self.number += 1

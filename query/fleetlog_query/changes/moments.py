@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from fleetlog_core.applied import APPLIED, offsets_of
 from fleetlog_core.errors import FailedPrecondition, InvalidArgument
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition
 from fleetlog_core.position import from_proto, to_proto
-from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
+from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import position_pb2, scope_pb2
 
 from fleetlog_query.language.moments import shown_moment
@@ -21,10 +22,9 @@ AHEAD_MILLIS = 60_000
 """By how much a client's clock may be ahead of the server's."""
 _CONTROL = Partition(CONTROL, 0)
 _BEGINS = Statement(
-    f"SELECT topic, part, min(first) AS begins, max(partitions) AS count FROM log_times WHERE span = {HOUR_MILLIS}"
+    f"SELECT topic, part, min(first) AS upto, max(partitions) AS count FROM log_times WHERE span = {HOUR_MILLIS}"
     " GROUP BY topic, part"
 )
-_APPLIED = Statement("SELECT topic, part, max(next_offset) AS begins, 0 AS count FROM applied GROUP BY topic, part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class History:
         self._warehouse = warehouse
         self._clock = clock
 
-    def as_of(self, asked: scope_pb2.AsOf, timeout_seconds: float) -> AsOf:
+    def as_of(self, asked: scope_pb2.AsOf) -> AsOf:
         """The position. AS_OF_EMPTY, AS_OF_IN_FUTURE, AS_OF_TOO_EARLY, POSITION_INVALID. TimedOut."""
         which = asked.WhichOneof("when")
         if which is None:
@@ -50,10 +50,10 @@ class History:
         timed = which == "time_millis"
         if timed:
             self._check_time(asked.time_millis)
-            found = self._at(asked.time_millis, timeout_seconds)
+            found = self._at(asked.time_millis)
         else:
             found = from_proto(asked.position, "as_of.position")
-        reach = self._reach(timeout_seconds)
+        reach = self._reach()
         for partition, begins in reach.begins.items():
             # That nothing of a partition had come is known of every position, and of a time when it is before the
             # first record of all.
@@ -73,22 +73,22 @@ class History:
                 " for what is now",
             )
 
-    def _at(self, millis: int, timeout_seconds: float) -> dict[Partition, int]:
+    def _at(self, millis: int) -> dict[Partition, int]:
         """Where the log stood then: after the last record that it had taken. Partitions without one are left out."""
         binds = Binds()
         hour, then = binds.whole(millis // HOUR_MILLIS * HOUR_MILLIS), binds.whole(millis)
         sql = (
-            "SELECT topic, part, max(next_offset) AS begins, 0 AS count FROM log_times"
+            "SELECT topic, part, max(next_offset) AS upto FROM log_times"
             f" WHERE (span = {HOUR_MILLIS} AND begin < {hour}) OR (span = 1 AND begin >= {hour} AND begin <= {then})"
             " GROUP BY topic, part"
         )
-        return _offsets(self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds))
+        return offsets_of(self._warehouse.select(Statement(sql, binds.values)))
 
-    def _reach(self, timeout_seconds: float) -> _Reach:
+    def _reach(self) -> _Reach:
         # In this order: what is applied meanwhile has its times before it is applied.
-        applied = _offsets(self._warehouse.select(_APPLIED, timeout_seconds=timeout_seconds))
-        answer = self._warehouse.select(_BEGINS, timeout_seconds=timeout_seconds)
-        return _Reach({**applied, **_offsets(answer)}, max(map(int, answer.array("count").tolist()), default=1))
+        applied = offsets_of(self._warehouse.select(APPLIED))
+        answer = self._warehouse.select(_BEGINS)
+        return _Reach({**applied, **offsets_of(answer)}, max(map(int, answer.array("count").tolist()), default=1))
 
 
 def now_of(asked: scope_pb2.AsOf) -> float | None:
@@ -108,11 +108,6 @@ def position_of(as_of: AsOf) -> position_pb2.Position:
     """As the message."""
     position = {Partition(EVENTS, number): offset for number, offset in enumerate(as_of.events)}
     return to_proto(position if as_of.control is None else {**position, _CONTROL: as_of.control})
-
-
-def _offsets(answer: Answer) -> dict[Partition, int]:
-    places = zip(answer.texts("topic"), answer.array("part").tolist(), answer.array("begins").tolist(), strict=True)
-    return {Partition(topic, int(part)): int(offset) for topic, part, offset in places}
 
 
 def _too_early() -> FailedPrecondition:

@@ -84,11 +84,18 @@ class Column:
             None if move is None else replace(self, look=look, ids=ids, values=move(self.values, _nothing(source)[0]))
         )
 
+    def without(self, source: Source, some: Ids) -> Column:
+        """A copy without the values of some of its runs."""
+        _, places = self.ids.intersect(some)
+        values = self.values.copy()
+        values[places] = _nothing(source)[0]
+        return replace(self, values=values)
+
     def put(self, source: Source, answer: Answer) -> Column:
         """With what was read; this one is used up."""
         if not answer.rows:
             return self
-        rows, places = self.ids.meet(Ids.of(answer))
+        rows, places = self.ids.intersect(Ids.of(answer))
         if not source.is_text:
             self._put_numbers(places, answer.array("v")[rows])
             return self
@@ -100,7 +107,7 @@ class Column:
         if source.key is None:
             raise ValueError("not read by run")
         found = some.values(source.key)
-        rows, places = self.ids.meet(Ids(found.run_ids))
+        rows, places = self.ids.intersect(Ids(found.run_ids))
         if not source.is_text:
             numeric = found.numeric[rows]
             self._put_numbers(places[numeric], found.numbers[rows[numeric]])

@@ -1,6 +1,6 @@
 """Filters over columns that are held: all but what only the engine can tell, or tells sooner.
 
-What each condition means is said by `language/reference`; the tests hold the two together, as they do statements.
+What each condition means is said by an evaluator in the tests, which holds these and the statements together.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fleetlog_query.column_cache.labels import Labels
 from fleetlog_query.language import patterns
 from fleetlog_query.language.conditions import AllOf, Leaf, Plan, is_exact, is_nan, leaves, reads, truths_of
 from fleetlog_query.language.fields import ATTRIBUTES
-from fleetlog_query.language.reference.evaluate import text_holds
+from fleetlog_query.language.texts import text_holds
 from fleetlog_query.language.values import Computed, Key, Series, Value
 from fleetlog_query.series.series_rows import Select
 from fleetlog_query.warehouse.pattern_statement import steps_of

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from fleetlog_core.warehouse.port import Statement
-from fleetlog_proto.v1 import scope_pb2
+from fleetlog_core.warehouse.port import Answer, Statement
 
-from fleetlog_query.changes.feed import Changes
+from fleetlog_query.changes.feed import ChangeFeed
 from fleetlog_query.column_cache.columns import MISSING, Column, Source, text_size_statement
 from fleetlog_query.column_cache.labels import Labels, Places
 from fleetlog_query.column_cache.run_ids import Ids
@@ -26,10 +25,13 @@ from fleetlog_query.language.values import Key, Series
 from fleetlog_query.runs.read_mask import ReadMask
 from fleetlog_query.runs.run_keys import RunKeys, run_keys_statement
 from fleetlog_query.series.series_rows import Select
+from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.deleted_view import DeletedView
 from fleetlog_query.sql.scope import Scope
 
 Real = npt.NDArray[np.float64]
+NO_ROWS = Answer({}, 0, 0, 0)
 FEW = 256
 """Maximum of changed runs that are read by id; more are read by ranges of ids."""
 TEXT_BYTES = 16 << 20
@@ -51,6 +53,8 @@ class Runs:
     look: int
     ids: Ids
     attributes: Mapping[str, npt.NDArray[Any]]
+    missing: npt.NDArray[np.bool_] | None = None
+    """Which of them were not there yet; None = none."""
 
     @property
     def starts(self) -> npt.NDArray[np.int64]:
@@ -62,6 +66,17 @@ class Runs:
         """Which runs are deleted."""
         return self.attributes["deleted"]
 
+    def as_of(self, changed: Ids, then: Runs) -> Runs:
+        """With what the changed ones were then; those that are not in it were not there."""
+        _, places = self.ids.intersect(changed)
+        rows, found = self.ids.intersect(then.ids)
+        missing = np.zeros(len(self.ids), bool)
+        missing[places], missing[found] = True, False
+        attributes = {name: column.copy() for name, column in self.attributes.items()}
+        for name, column in attributes.items():
+            column[found] = then.attributes[name][rows]
+        return Runs(0, self.ids, attributes, missing)
+
     def numbers(self, name: str) -> Real:
         """An attribute as filters compare it, MISSING for none."""
         values = self.attributes[name].astype(np.float64)
@@ -71,7 +86,7 @@ class Runs:
 class Frame:
     """The columns of one scope, as they are now. Thread-safe: `lock` is to be held over one question."""
 
-    def __init__(self, scope: Scope, changes: Changes | None = None) -> None:
+    def __init__(self, scope: Scope, changes: ChangeFeed | None = None) -> None:
         """`changes`: None when nothing of the scope can change."""
         self._scope = scope
         self._changes = changes
@@ -97,10 +112,10 @@ class Frame:
         characters = sum(one.characters for one in columns)
         return 16 * sum(ids.values()) + rows + characters + _TEXT_BYTES * (texts + changed)
 
-    def look(self, timeout_seconds: float) -> None:
+    def look(self) -> None:
         """What is asked next is as of this moment, or later. TimedOut."""
         if self._changes is not None:
-            self._changes.look(timeout_seconds)
+            self._changes.look()
 
     def let_go(self, size_bytes: int) -> None:
         """Hold no more than that: the columns that were asked for longest ago go. The runs stay."""
@@ -143,6 +158,33 @@ class Frame:
             self._runs = _read(_runs_statement(self._scope, wide=True), self._look, select)
         return self._runs
 
+    def read(self, sources: Collection[Source], select: Select) -> None:
+        """Read the runs and these columns, or what changed of them."""
+        self.runs(select)
+        for source in sources:
+            if _attribute_of(source) is None:
+                self._column(source, select)
+
+    def as_of(self, position: AsOf, changed: Set[bytes], sources: Collection[Source], select: Select) -> Frame:
+        """The runs and these columns, which were read, with what the runs that changed since had at a position."""
+        runs, ids = self.runs(select), ids_of(changed)
+        scope = replace(self._scope, run_ids=tuple(ids.at(place) for place in range(len(ids))), as_of=position)
+        then = Frame(scope)
+        then._runs = runs.as_of(ids, _read(_runs_statement(scope, wide=False), 0, select))
+        mask = _mask_of(sources)
+        values = RunKeys(
+            select(run_keys_statement(scope.namespace, scope.run_ids, mask, position)) if mask.kinds else NO_ROWS, mask
+        )
+        for source in sources:
+            if _attribute_of(source) is None:
+                column = self._column(source, select).without(source, ids)
+                then._columns[source] = (
+                    column.put(source, select(source.statement(scope, wide=False)))
+                    if source.key is None
+                    else column.put_by_run(source, values)
+                )
+        return then
+
     def numbers(self, source: Key | Series, select: Select) -> Real:
         """A value of each of the `runs`, MISSING for none. Not of windows."""
         wanted = Source(source, is_text=False)
@@ -171,7 +213,7 @@ class Frame:
         move = Move.of(held.ids, ids, changed)
         if move is None:
             return fresh if wide else _read(_runs_statement(self._scope, wide=True), self._look, select)
-        rows, places = ids.meet(fresh.ids)
+        rows, places = ids.intersect(fresh.ids)
         attributes = {}
         for name, column in held.attributes.items():
             attributes[name] = move(column, 0)
@@ -220,9 +262,7 @@ class Frame:
             for one, held in self._columns.items()
             if one == source or (one.key is not None and held.look == look and self._asked[one] >= look)
         }
-        mask = ReadMask()
-        for one in columns:
-            mask = mask.with_key(one.key) if one.key is not None else mask
+        mask = _mask_of(columns)
         run_ids = [changed.at(place) for place in range(len(changed))]
         values = RunKeys(select(run_keys_statement(self._scope.namespace, run_ids, mask)), mask)
         for one, held in columns.items():
@@ -232,11 +272,18 @@ class Frame:
 
 def shown_places(runs: Runs, deleted_view: int) -> Places | None:
     """The runs that a DeletedView shows; None = all."""
-    if deleted_view == scope_pb2.DELETED_VIEW_DELETED:
-        return np.flatnonzero(runs.deleted)
-    if deleted_view == scope_pb2.DELETED_VIEW_ALL or not runs.deleted.any():
-        return None
-    return np.flatnonzero(~runs.deleted)
+    shown = DeletedView.of(deleted_view).mask(runs.deleted)
+    if runs.missing is not None:
+        shown = shown & ~runs.missing
+    return None if shown.all() else np.flatnonzero(shown)
+
+
+def _mask_of(sources: Iterable[Source]) -> ReadMask:
+    """The keys of columns that are read by run."""
+    mask = ReadMask()
+    for source in sources:
+        mask = mask.with_key(source.key) if source.key is not None else mask
+    return mask
 
 
 def _runs_statement(scope: Scope, *, wide: bool) -> Statement:

@@ -1,4 +1,4 @@
-"""The order of runs over columns that are held: the first so many behind a row, found without sorting the others.
+"""The order of runs over columns that are held: the first so many, found without sorting the others.
 
 Each key of the order becomes a class, a number and a text, as `sql/order_by` says; then come the start and the id. A
 component is an array that ascends in the order, over all runs of the frame.
@@ -6,9 +6,7 @@ component is an array that ascends in the order, over all runs of the frame.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,27 +14,16 @@ import numpy.typing as npt
 
 from fleetlog_query.column_cache.columns import Source, present
 from fleetlog_query.column_cache.conditions import COMPARED_TEXTS, ColumnConditions, NotByColumns, number_source
-from fleetlog_query.column_cache.frame import Frame, Runs
+from fleetlog_query.column_cache.frame import Frame
 from fleetlog_query.column_cache.labels import Labels, Places
 from fleetlog_query.language.fields import ATTRIBUTES
 from fleetlog_query.language.order_key import OrderKey
 from fleetlog_query.language.values import EXACT, Key, TextOf
 from fleetlog_query.series.series_rows import Select
 
-Row = Sequence[Any]
-"""Values of one row as tokens have them: class, number and text of each key, the start, and the id."""
 _SORTED = 1_024
 """Maximum of runs that are sorted as they are."""
-_INFINITE_REST = "1000"
-"""What `exact_rest_sql` says of numbers without an end."""
-
-
-@dataclass(frozen=True)
-class _Component:
-    """An array that ascends in the order, and where a value of a token stands in it."""
-
-    values: npt.NDArray[Any]
-    place_of: Callable[[Row], float]
+Component = npt.NDArray[Any]
 
 
 def sources_of_order(keys: Sequence[OrderKey]) -> set[Source]:
@@ -60,16 +47,15 @@ def sources_of_order(keys: Sequence[OrderKey]) -> set[Source]:
 class ColumnOrder:
     """The order of the runs of a frame, which is held meanwhile. NotByColumns where a statement has to tell."""
 
-    def __init__(self, keys: Sequence[OrderKey], runs: Runs, frame: Frame, select: Select) -> None:
-        self._runs = runs
-        self._components: list[_Component] = []
-        self._texts: list[Callable[[int], tuple[int, float, str]]] = []
+    def __init__(self, keys: Sequence[OrderKey], frame: Frame, select: Select) -> None:
+        self._runs = frame.runs(select)
+        self._components: list[Component] = []
         numbers = ColumnConditions(frame, select)
-        for place, key in enumerate(keys):
+        for key in keys:
             if key.value == Key("attributes", "run_id"):
-                self._add_ids(key, 3 * place)
+                self._components.append(np.arange(len(self._runs.ids)) * (-1 if key.descending else 1))
             elif _is_text(key) and isinstance(key.value, Key):
-                self._add(key, 3 * place, None, frame.texts(key.value, select))
+                self._add(key, None, frame.texts(key.value, select))
             elif isinstance(key.value, TextOf):
                 # Of params the columns have numbers first.
                 raise NotByColumns
@@ -82,96 +68,48 @@ class ColumnOrder:
                 if is_param and (np.abs(found[np.isfinite(found)]) >= EXACT).any():
                     # Their order is not that of their doubles alone.
                     raise NotByColumns
-                self._add(key, 3 * place, found, texts)
-        start = 3 * len(keys)
-        self._components.append(_Component(-runs.starts, lambda row: -row[start]))
-        self._components.append(_Component(np.arange(len(runs.ids)), lambda row: self._place_of_id(row[start + 1])))
+                self._add(key, found, texts)
+        self._components.append(-self._runs.starts)
+        # Ids ascend: a place is as good.
+        self._components.append(np.arange(len(self._runs.ids)))
 
-    def behind(self, places: Places, last: Row) -> Places:
-        """Places, among these, that come behind a row."""
-        found, equal = np.zeros(len(places), bool), np.ones(len(places), bool)
-        for component in self._components:
-            values, bound = component.values[places], component.place_of(last)
-            found |= equal & (values > bound)
-            equal &= values == bound
-        return places[found]
-
-    def first(self, places: Places, count: int) -> list[int]:
+    def first(self, places: Places, count: int) -> Places:
         """Places, among these, that come first, in order: `count` of them at most."""
         sure: list[Places] = []
         left, rest = places, count
         for component in self._components:
             if len(left) <= max(rest, _SORTED):
                 break
-            values = component.values[left]
+            values = component[left]
             bound = np.partition(values, rest - 1)[rest - 1]
             before = values < bound
             sure.append(left[before])
             rest -= len(sure[-1])
             left = left[values == bound]
         some = np.concatenate([*sure, left])
-        order = np.lexsort([component.values[some] for component in reversed(self._components)])
-        found: list[int] = some[order[:count]].tolist()
-        return found
+        order = np.lexsort([component[some] for component in reversed(self._components)])
+        return some[order[:count]]
 
-    def row(self, place: int) -> list[Any]:
-        """Values of a row, for a token."""
-        values = [value for told in self._texts for value in told(place)]
-        return [*values, int(self._runs.starts[place]), self._runs.ids.at(place).hex()]
-
-    def _add(self, key: OrderKey, at: int, numbers: npt.NDArray[np.float64] | None, labels: Labels | None) -> None:
-        """Class, number and text of a key whose class is at a place of a row."""
-        count = len(self._runs.ids)
-        there = np.zeros(count, bool) if labels is None else labels.codes >= 0
+    def _add(self, key: OrderKey, numbers: npt.NDArray[np.float64] | None, labels: Labels | None) -> None:
+        """Class, number and text of a key."""
+        there = np.zeros(len(self._runs.ids), bool) if labels is None else labels.codes >= 0
         classes = np.where(there, 2, 3).astype(np.int8)
-        sign = -1.0 if key.descending else 1.0
+        sign = -1 if key.descending else 1
         if numbers is not None:
             known = present(numbers)
             classes[known] = np.isnan(numbers[known])
             numbers = np.where(classes == 0, numbers, 0.0)
-        self._components.append(_Component(classes, lambda row: row[at]))
+        self._components.append(classes)
         if numbers is not None:
-            self._components.append(_Component(numbers * sign, lambda row: row[at + 1] * sign))
-        ordered: list[str] = []
+            self._components.append(numbers * sign)
         if labels is not None:
             if len(labels.texts) > COMPARED_TEXTS:
                 raise NotByColumns
             # Code points have the order of their UTF-8 bytes.
-            ordered = sorted(labels.texts)
+            ordered = sorted(range(len(labels.texts)), key=labels.texts.__getitem__)
             ranks = np.empty(len(ordered) + 1, np.int32)
-            ranks[
-                np.fromiter(map({text: code for code, text in enumerate(labels.texts)}.__getitem__, ordered), np.intp)
-            ] = np.arange(len(ordered))
-            ranked = np.where(classes == 2, ranks[labels.codes], 0) * int(sign)
-            self._components.append(_Component(ranked, lambda row: _rank_of(row, at, ordered) * sign))
-
-        def told(place: int) -> tuple[int, float, str]:
-            class_, number = int(classes[place]), 0.0 if numbers is None else float(numbers[place])
-            text = (labels.at(place) or "") if class_ == 2 and labels is not None else ""
-            is_endless = class_ == 0 and labels is not None and np.isinf(number)
-            return class_, number, _INFINITE_REST if is_endless else text
-
-        self._texts.append(told)
-
-    def _add_ids(self, key: OrderKey, at: int) -> None:
-        sign = -1 if key.descending else 1
-        places = np.arange(len(self._runs.ids)) * sign
-        self._components.append(_Component(places, lambda row: self._place_of_id(row[at + 2]) * sign))
-        self._texts.append(lambda place: (2, 0.0, self._runs.ids.at(place).hex()))
-
-    def _place_of_id(self, run_id: str) -> float:
-        """Place of an id; between two places for one that is not there."""
-        raw = np.frombuffer(bytes.fromhex(run_id), "V16")
-        ids = self._runs.ids
-        place = int(np.searchsorted(ids.raw.view("S16"), raw.view("S16"))[0])
-        return place if place < len(ids) and ids.at(place) == raw.tobytes() else place - 0.5
-
-
-def _rank_of(row: Row, at: int, ordered: Sequence[str]) -> float:
-    if row[at] != 2:
-        return 0.0
-    place = bisect_left(ordered, row[at + 2])
-    return place if place < len(ordered) and ordered[place] == row[at + 2] else place - 0.5
+            ranks[ordered] = np.arange(len(ordered))
+            self._components.append(np.where(classes == 2, ranks[labels.codes], 0) * sign)
 
 
 def _is_text(key: OrderKey) -> bool:

@@ -34,7 +34,7 @@ class Ids:
         """One of them."""
         return bytes(self.raw[place].tobytes())
 
-    def meet(self, others: Ids) -> tuple[Places, Places]:
+    def intersect(self, others: Ids) -> tuple[Places, Places]:
         """Which of the others are here too: their places there, and the same ones' places here."""
         if len(self) == len(others) and self.raw.tobytes() == others.raw.tobytes():
             return np.arange(len(self)), np.arange(len(self))

@@ -42,9 +42,9 @@ def with_new(old: Ids, fresh: Ids, changed: Ids) -> Ids:
 
     A run that is seen before it is told of as changed may not be whole yet.
     """
-    rows, _ = changed.meet(fresh)
+    rows, _ = changed.intersect(fresh)
     came = Ids(fresh.raw[rows])
-    known, _ = old.meet(came)
+    known, _ = old.intersect(came)
     new = np.delete(came.raw, known)
     return old if not len(new) else Ids(np.insert(old.raw, old.places(Ids(new)), new))
 
@@ -61,11 +61,11 @@ class Move:
     @classmethod
     def of(cls, old: Ids, new: Ids, changed: Ids) -> Move | None:
         """None when others came than changed ones."""
-        _, places = new.meet(changed)
+        _, places = new.intersect(changed)
         if new is old:
             return cls(len(new), None, places)
-        known, _ = old.meet(changed)
-        _, came = new.meet(Ids(np.delete(changed.raw, known)))
+        known, _ = old.intersect(changed)
+        _, came = new.intersect(Ids(np.delete(changed.raw, known)))
         if len(old) + len(came) != len(new):
             return None
         stayed = np.ones(len(new), bool)

@@ -33,7 +33,7 @@ class Facets:
         self._keys.close()
 
     def keys(
-        self, request: facets_pb2.ListKeysRequest, scope: Scope, hidden: tuple[int, ...], timeout_seconds: float
+        self, request: facets_pb2.ListKeysRequest, scope: Scope, hidden: tuple[int, ...]
     ) -> facets_pb2.ListKeysResponse:
         """See the proto. `hidden`: the experiments that are left out when the request names none."""
         size = check_page_size(request.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
@@ -45,18 +45,16 @@ class Facets:
         if plan is None:
             named = request.scope.experiment_ids or request.scope.experiment_names
             homes = Homes(scope.namespace, scope.experiments if named else hidden, bool(named))
-            found = self._keys.all(homes, request.scope.deleted_view, timeout_seconds)
+            found = self._keys.all(homes, request.scope.deleted_view)
         elif scope.experiments:
-            found = self._keys.matching(scope, plan, request.scope.deleted_view, timeout_seconds)
+            found = self._keys.matching(scope, plan, request.scope.deleted_view)
         after = None if last is None else (int(last[0]), str(last[1]))
         left = page_of(found, after, request.kind, request.contains)
         end = left[size - 1] if len(left) > size else None
         token = self._tokens.make(purpose, [end.kind, end.key]) if end is not None else ""
         return facets_pb2.ListKeysResponse(keys=[_message(one) for one in left[:size]], next_page_token=token)
 
-    def values(
-        self, request: facets_pb2.ListValuesRequest, scope: Scope, timeout_seconds: float
-    ) -> facets_pb2.ListValuesResponse:
+    def values(self, request: facets_pb2.ListValuesRequest, scope: Scope) -> facets_pb2.ListValuesResponse:
         """See the proto."""
         size = check_page_size(request.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
         _check_contains(request.contains)
@@ -68,7 +66,7 @@ class Facets:
             return facets_pb2.ListValuesResponse()
         after = None if last is None else (int(last[0]), str(last[1]))
         query = ValuesQuery(scope, plan, request.scope.deleted_view, kind, key, request.contains, after, size)
-        found = self._values.page(query, timeout_seconds)
+        found = self._values.page(query)
         token = self._tokens.make(purpose, [found[size - 1].runs, found[size - 1].value]) if len(found) > size else ""
         return facets_pb2.ListValuesResponse(values=found[:size], next_page_token=token)
 

@@ -14,18 +14,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
-from fleetlog_core.datasets import DATASET_KIND
 from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse
+from fleetlog_core.warehouse.schema import KeyKind
 
-from fleetlog_query.changes.changed_runs import Touches
-from fleetlog_query.changes.feed import Changes
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns
+from fleetlog_query.changes.feed import ChangeFeed
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.facets.counts import Counts
 from fleetlog_query.facets.segments import SLOT_BITS, WHOLE, KeyCounts, Span, split
 from fleetlog_query.language.plan import Plan
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.condition_sql import condition
-from fleetlog_query.sql.scope import Scope, shown_sql
+from fleetlog_query.sql.deleted_view import DeletedView
+from fleetlog_query.sql.scope import Scope
+from fleetlog_query.warehouse.cancellable import seconds_left
 
 SEGMENT_RUNS = 4_096
 KEPT_SCOPES = 64
@@ -34,7 +36,7 @@ _COUNTED = (
     "kind, key, count() AS runs, countIf(NOT isNaN(num)) AS numeric,"
     " minIf(num, NOT isNaN(num)) AS low, maxIf(num, NOT isNaN(num)) AS high"
 )
-_SINGLE = f"kind != {DATASET_KIND}"
+_SINGLE = f"kind != {KeyKind.DATASET}"
 """What a run has one value of by key."""
 _SLOT = f"bitShiftRight(reinterpretAsUInt64(reverse(substring(run_id, 1, 6))), {SLOT_BITS})"
 
@@ -81,9 +83,9 @@ class _Kept:
     names: list[tuple[int, str]] = field(default_factory=list)
     numbers: dict[tuple[int, str], int] = field(default_factory=dict)
 
-    def change(self, changes: Changes, timeout_seconds: float) -> None:
+    def change(self, changes: ChangeFeed) -> None:
         """Find out what is to be counted again."""
-        changes.look(timeout_seconds)
+        changes.look()
         self.known.change(changes.since(self.look))
         self.look = changes.number
         changes.forget()
@@ -117,41 +119,41 @@ class _Kept:
 class Keys:
     """Counts keys. Thread-safe; what was counted is kept for the scopes asked for last."""
 
-    def __init__(self, warehouse: Warehouse, pins: Pins, touches: Touches) -> None:
+    def __init__(self, warehouse: Warehouse, positions: AppliedPositions, changed_runs: ChangedRuns) -> None:
         self._warehouse = warehouse
-        self._pins = pins
-        self._touches = touches
+        self._positions = positions
+        self._changed_runs = changed_runs
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[Homes, int], tuple[_Kept, Changes]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Homes, int], tuple[_Kept, ChangeFeed]] = OrderedDict()
         self._executor = ThreadPoolExecutor(THREADS, "facets")
 
     def close(self) -> None:
         """Let the threads go."""
         self._executor.shutdown()
 
-    def all(self, homes: Homes, deleted_view: int, timeout_seconds: float) -> list[KeyFacet]:
+    def all(self, homes: Homes, deleted_view: int) -> list[KeyFacet]:
         """Keys of all runs, by kind, then key. TimedOut: what was counted by then is kept, the next call goes on."""
-        until = time.monotonic() + timeout_seconds
+        until = time.monotonic() + seconds_left()
         kept, changes = self._of(homes, deleted_view)
-        if not kept.lock.acquire(timeout=timeout_seconds):
+        if not kept.lock.acquire(timeout=seconds_left()):
             raise TimedOut("another question counts the same runs")
         try:
-            kept.change(changes, _left(until))
+            kept.change(changes)
             self._refresh(kept, homes, deleted_view, until)
             return kept.facets(kept.known.total())
         finally:
             kept.lock.release()
 
-    def matching(self, scope: Scope, plan: Plan, deleted_view: int, timeout_seconds: float) -> list[KeyFacet]:
+    def matching(self, scope: Scope, plan: Plan, deleted_view: int) -> list[KeyFacet]:
         """Keys of the runs that match, by kind, then key. TimedOut."""
         kept, statement = _Kept(), matching_statement(scope, plan, deleted_view)
-        answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(statement)
         return kept.facets(kept.counts(answer))
 
-    def _of(self, homes: Homes, deleted_view: int) -> tuple[_Kept, Changes]:
+    def _of(self, homes: Homes, deleted_view: int) -> tuple[_Kept, ChangeFeed]:
         name = homes, deleted_view
         with self._lock:
-            kept = self._kept.get(name) or (_Kept(), Changes(homes, self._pins, self._touches))
+            kept = self._kept.get(name) or (_Kept(), ChangeFeed(homes, self._positions, self._changed_runs))
             self._kept[name] = kept
             self._kept.move_to_end(name)
             while len(self._kept) > KEPT_SCOPES:
@@ -165,11 +167,11 @@ class Keys:
             if segment.stale and (segment.span == WHOLE or segment.at_least > 2 * SEGMENT_RUNS):
                 known.cut(segment.span, self._split(segment.span, homes, until))
         counting: dict[Span | None, Future[KeyCounts]] = {}
-        if known.apart_counts is None:
-            statement = apart_statement(homes, list(known.apart), deleted_view)
+        if known.hot_counts is None:
+            statement = hot_statement(homes, list(known.hot_runs), deleted_view)
             counting[None] = self._executor.submit(self._count, kept, statement, until)
         for span in [segment.span for segment in known.segments if segment.stale]:
-            statement = segment_statement(homes, span, deleted_view, known.apart_in(span))
+            statement = segment_statement(homes, span, deleted_view, known.hot_in(span))
             counting[span] = self._executor.submit(self._count, kept, statement, until)
         failed: Exception | None = None
         for counted, future in counting.items():
@@ -179,7 +181,7 @@ class Keys:
                 failed = failed or error
                 continue
             if counted is None:
-                known.apart_counts = counts
+                known.hot_counts = counts
             else:
                 known.count(counted, counts)
         if failed is not None:
@@ -203,18 +205,18 @@ def segment_statement(homes: Homes, span: Span, deleted_view: int, without: Sequ
     """All keys of the runs of a span, but of some."""
     binds = Binds()
     ids = " AND ".join([f"namespace = {binds.text(homes.namespace)}", *_ids(span, binds)])
-    shown = f"{homes.sql(binds, span)}{shown_sql(deleted_view)}"
+    shown = f"{homes.sql(binds, span)}{DeletedView.of(deleted_view).sql}"
     if without:
         shown += f" AND run_id NOT IN {binds.run_ids(without)}"
     return _counting(ids, shown, binds)
 
 
-def apart_statement(homes: Homes, run_ids: Sequence[bytes], deleted_view: int) -> Statement:
+def hot_statement(homes: Homes, run_ids: Sequence[bytes], deleted_view: int) -> Statement:
     """All keys of these runs."""
     binds = Binds()
     among = f"run_id IN {binds.run_ids(run_ids)}"
     ids = f"namespace = {binds.text(homes.namespace)} AND {among}"
-    return _counting(ids, f"{homes.sql(binds)} AND {among}{shown_sql(deleted_view)}", binds)
+    return _counting(ids, f"{homes.sql(binds)} AND {among}{DeletedView.of(deleted_view).sql}", binds)
 
 
 def _counting(ids: str, shown: str, binds: Binds) -> Statement:
@@ -225,7 +227,7 @@ def _counting(ids: str, shown: str, binds: Binds) -> Statement:
 def matching_statement(scope: Scope, plan: Plan, deleted_view: int) -> Statement:
     """All keys of the runs that match: their ids first, then their rows."""
     binds = Binds()
-    runs = f"SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)}{shown_sql(deleted_view)}"
+    runs = f"SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)}{DeletedView.of(deleted_view).sql}"
     runs += f" AND {condition(plan, scope, binds)}"
     where = f"namespace = {binds.text(scope.namespace)} AND removed = 0 AND {_SINGLE} AND run_id IN ({runs})"
     sql = f"SELECT {_COUNTED} FROM run_attrs FINAL WHERE {where} GROUP BY kind, key"

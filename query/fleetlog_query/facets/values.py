@@ -1,20 +1,17 @@
-"""The values of one param, tag or attribute, the most frequent first: its own narrow range of the index.
-
-When all its values were on one page, the key is one of few values: its column is held, and counted, from then on.
+"""The values of one param, tag or attribute, the most frequent first: its own narrow range of the index; or its column,
+where searches and selections hold it already.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
-from fleetlog_proto.v1 import facets_pb2, scope_pb2
+from fleetlog_proto.v1 import facets_pb2
 
+from fleetlog_query.column_cache.columns import Source
 from fleetlog_query.column_cache.frame import shown_places
 from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.language.fields import ATTRIBUTES, Kind, resolve
@@ -22,11 +19,10 @@ from fleetlog_query.language.plan import Plan
 from fleetlog_query.language.values import Key
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.condition_sql import condition
-from fleetlog_query.sql.scope import Scope, attribute_text_sql, attrs_of, shown_sql
+from fleetlog_query.sql.deleted_view import DeletedView
+from fleetlog_query.sql.scope import Scope, attribute_text_sql, attrs_of
 from fleetlog_query.warehouse.pattern_statement import PatternRead, cut_texts
 
-FEW_VALUES = 1_000
-KEPT_KEYS = 1_000
 _KINDS: dict[int, Kind] = {
     facets_pb2.KEY_KIND_PARAM: "params",
     facets_pb2.KEY_KIND_TAG: "tags",
@@ -66,21 +62,21 @@ def kind_of(number: int, key: str) -> tuple[Kind, str]:
 
 def values_statement(query: ValuesQuery) -> Statement:
     """The page and one row more, as `value` and `runs`, in order."""
-    binds, scope = Binds(), query.scope
+    binds, scope, view = Binds(), query.scope, DeletedView.of(query.deleted_view)
     if query.kind == "attributes":
         text, present = attribute_text_sql(query.key)
         matching = f" AND {condition(query.plan, scope, binds)}" if query.plan is not None else ""
-        shown_runs = f"{scope.sql(binds)}{shown_sql(query.deleted_view)}"
+        shown_runs = f"{scope.sql(binds)}{view.sql}"
         every = f"SELECT {text} AS value FROM runs FINAL WHERE {shown_runs} AND {present}"
         rows = every + matching
     else:
         rows = every = f"SELECT str AS value {attrs_of(query.kind, query.key, scope, binds)}"
         if query.plan is not None:
-            ids = f"{scope.sql(binds)}{shown_sql(query.deleted_view)} AND {condition(query.plan, scope, binds)}"
+            ids = f"{scope.sql(binds)}{view.sql} AND {condition(query.plan, scope, binds)}"
             rows += f" AND run_id IN (SELECT run_id FROM runs FINAL WHERE {ids})"
-        elif query.deleted_view != scope_pb2.DELETED_VIEW_ALL:
+        elif view is not DeletedView.ALL:
             # Few runs are deleted: a set of those is small, whichever are asked for.
-            inside = "IN" if query.deleted_view == scope_pb2.DELETED_VIEW_DELETED else "NOT IN"
+            inside = "IN" if view is DeletedView.DELETED else "NOT IN"
             rows += f" AND run_id {inside} (SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)} AND deleted = 1)"
     where = ""
     if query.contains:
@@ -102,30 +98,17 @@ class Values:
     def __init__(self, warehouse: Warehouse, frames: Frames) -> None:
         self._warehouse = warehouse
         self._frames = frames
-        self._lock = threading.Lock()
-        self._few: OrderedDict[tuple[Scope, Key], None] = OrderedDict()
 
-    def page(self, query: ValuesQuery, timeout_seconds: float) -> list[facets_pb2.ValueFacet]:
+    def page(self, query: ValuesQuery) -> list[facets_pb2.ValueFacet]:
         """The page and one more. TimedOut."""
-        plain = query.plan is None and not query.contains
-        name = query.scope, Key(query.kind, query.key)
-        if plain and name in self._few:
-            return self._counted(query, timeout_seconds)
-        found = facets_of(self._warehouse.select(values_statement(query), timeout_seconds=timeout_seconds))
-        if plain and query.after is None and len(found) <= min(query.size, FEW_VALUES):
-            with self._lock:
-                self._few[name] = None
-                while len(self._few) > KEPT_KEYS:
-                    self._few.popitem(last=False)
-        return found
+        column = Source(Key(query.kind, query.key), is_text=True)
+        if query.plan is None and not query.contains and self._frames.holds(query.scope, column):
+            return self._counted(query)
+        return facets_of(self._warehouse.select(values_statement(query)))
 
-    def _counted(self, query: ValuesQuery, timeout_seconds: float) -> list[facets_pb2.ValueFacet]:
-        until = time.monotonic() + timeout_seconds
-
-        def select(statement: Statement) -> Answer:
-            return self._warehouse.select(statement, timeout_seconds=max(until - time.monotonic(), 0.001))
-
-        with self._frames.of(query.scope, timeout_seconds) as frame:
+    def _counted(self, query: ValuesQuery) -> list[facets_pb2.ValueFacet]:
+        select = self._warehouse.select
+        with self._frames.of(query.scope) as frame:
             shown = shown_places(frame.runs(select), query.deleted_view)
             labels = frame.texts(Key(query.kind, query.key), select)
         codes = labels.codes if shown is None else labels.codes[shown]

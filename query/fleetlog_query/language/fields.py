@@ -5,12 +5,15 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Literal
 
-from fleetlog_core.datasets import DATASET_KIND, PARTS
+from fleetlog_core.datasets import PARTS
 from fleetlog_core.errors import shown
+from fleetlog_core.warehouse.schema import KeyKind
 from fleetlog_proto.v1 import event_pb2
 
 Kind = Literal["params", "tags", "metrics", "attributes", "datasets"]
-KIND_NUMBERS = {"params": 1, "tags": 2, "metrics": 3, "datasets": DATASET_KIND}
+KIND_NUMBERS = {
+    "params": KeyKind.PARAM, "tags": KeyKind.TAG, "metrics": KeyKind.METRIC, "datasets": KeyKind.DATASET,
+}  # fmt: skip
 """attrs.kind."""
 
 _GROUPS: dict[str, Kind] = {

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fleetlog_core.errors import SHOWN_CHARACTERS, shown
+from fleetlog_core.warehouse.schema import BUCKET_STEPS
 
 from fleetlog_query.language.fields import Kind
 from fleetlog_query.language.tree import Sign
 
 EVERY = (-(1 << 63), (1 << 63) - 1)
 NONE = (0, -1)
-ROLLUP_STEPS = 128
-"""Steps of a bucket of `rollup`."""
 Reduction = Literal["min", "max", "mean", "first", "last", "count"]
 
 
@@ -52,10 +51,10 @@ class Window:
         Without a whole bucket, or when it is not of steps alone: None, and nothing.
         """
         low, high = self.steps
-        first, last = -(-low // ROLLUP_STEPS), (high + 1) // ROLLUP_STEPS - 1
+        first, last = -(-low // BUCKET_STEPS), (high + 1) // BUCKET_STEPS - 1
         if first > last or self.times != EVERY or self.ranks != EVERY:
             return None, []
-        edges = [(low, first * ROLLUP_STEPS - 1), ((last + 1) * ROLLUP_STEPS, high)]
+        edges = [(low, first * BUCKET_STEPS - 1), ((last + 1) * BUCKET_STEPS, high)]
         return (first, last), [(one, two) for one, two in edges if one <= two]
 
 

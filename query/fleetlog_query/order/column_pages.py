@@ -1,34 +1,37 @@
-"""Pages over columns that are held: no statement is made while nothing changes.
+"""Pages and orders over columns that are held: no statement is made while nothing changes.
 
 What a search asks for is read and held, unless the scope is a wide one (`latest_runs.WIDE_RUNS`): to read a column of
-it takes as long as many searches, and to renew all that are held as long as one, so only what is held and current is
-used.
+it takes as long as many searches, and to renew all that are held as long as one, so for a first page only what is held
+and current is used. An order as of a position costs more by a statement: what is held is renewed for it.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 import numpy as np
-from fleetlog_core.warehouse.port import Answer, Statement
+import numpy.typing as npt
+from fleetlog_proto.v1 import run_pb2
 
+from fleetlog_query.changes.changed_runs import ChangedRuns
 from fleetlog_query.column_cache.columns import Source
 from fleetlog_query.column_cache.conditions import ColumnConditions, NotByColumns, sources_of_plan
-from fleetlog_query.column_cache.frame import Frame, Runs, shown_places
+from fleetlog_query.column_cache.frame import Frame, shown_places
 from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.column_cache.labels import Places
 from fleetlog_query.column_cache.ranking import ColumnOrder, sources_of_order
+from fleetlog_query.order.run_order import RunOrder
 from fleetlog_query.pages import latest_runs
-from fleetlog_query.pages.latest_runs import Windows
+from fleetlog_query.pages.latest_runs import LatestRuns
 from fleetlog_query.pages.page import PageQuery
-from fleetlog_query.pages.page_rows import PageRow
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.series.series_rows import Select
-from fleetlog_query.sql.scope import Scope
+from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
+MOST_CHANGED = 5_000
+"""Maximum runs that changed since a position whose past is looked up; beyond it all runs are read as they were."""
 Result = TypeVar("Result")
 
 
@@ -36,75 +39,98 @@ class ColumnPages:
     """Reads pages. Used from many threads."""
 
     def __init__(
-        self, warehouse: CancellableWarehouse, frames: Frames, documents: Documents, windows: Windows
+        self, warehouse: CancellableWarehouse, changed_runs: ChangedRuns, frames: Frames, documents: Documents,
+        latest: LatestRuns,
     ) -> None:  # fmt: skip
         self._warehouse = warehouse
+        self._changed_runs = changed_runs
         self._frames = frames
         self._documents = documents
-        self._windows = windows
+        self._latest = latest
 
-    def page(self, query: PageQuery, timeout_seconds: float) -> list[PageRow] | None:
-        """The page and one row more; None when a statement has to tell. TimedOut."""
-        until = time.monotonic() + timeout_seconds
+    def page(self, query: PageQuery) -> list[run_pb2.Run] | None:
+        """The page and one run more; None when a statement has to tell. TimedOut."""
 
-        def found(frame: Frame, runs: Runs, select: Select) -> list[tuple[bytes, list[object]]]:
-            places = _matching(query, frame, runs, select)
-            order = ColumnOrder(query.keys, runs, frame, select)
-            if query.last is not None:
-                places = order.behind(places, query.last)
-            return [(runs.ids.at(place), order.row(place)) for place in order.first(places, query.size + 1)]
+        def found(frame: Frame, select: Select) -> list[bytes]:
+            return RunOrder(_first(query, frame, select, query.size + 1), is_whole=False).part(0, query.size + 1)
 
-        rows = self._asked(query, found, until)
-        if rows is None:
+        run_ids = self._asked(query, found)
+        if run_ids is None:
             return None
-        run_ids = [run_id for run_id, _ in rows]
-        left = max(until - time.monotonic(), 0.001)
-        runs = {run.run_id: run for run in self._documents.attributes(query.scope.namespace, run_ids, left)}
-        for run in runs.values():
+        runs = self._documents.attributes(query.scope.namespace, run_ids)
+        for run in runs:
             # Told of runs that are asked for by their ids alone, as statements do.
             run.ClearField("delete_time_millis")
-        return [PageRow(runs[run_id.hex()], values) for run_id, values in rows if run_id.hex() in runs]
+        return runs
 
-    def count(self, query: PageQuery, timeout_seconds: float) -> int | None:
+    def order(self, query: PageQuery, position: AsOf, most: int | None) -> RunOrder | None:
+        """The first `most` runs as of a position, None = all; None when a statement has to tell. TimedOut."""
+        sources = _sources_of(query)
+        if sources is None:
+            return None
+
+        def found(frame: Frame, select: Select) -> RunOrder:
+            frame.read(sources, select)
+            # Behind what was read: a run that is not named is in it as it was at the position.
+            changed = self._changed_runs.since(query.scope, position)
+            if changed is None or len(changed) > MOST_CHANGED:
+                raise NotByColumns
+            then = frame.as_of(position, changed.keys(), sources, select) if changed else frame
+            ids = _first(query, then, select, most)
+            return RunOrder(ids, most is None or len(ids) < most)
+
+        return self._asked(query, found, renewed=True)
+
+    def count(self, query: PageQuery) -> int | None:
         """How many runs match; None when a statement has to tell. TimedOut."""
-        until = time.monotonic() + timeout_seconds
-        return self._asked(query, lambda frame, runs, select: len(_matching(query, frame, runs, select)), until)
+        return self._asked(query, lambda frame, select: len(_matching(query, frame, select)))
 
     def _asked(
-        self, query: PageQuery, ask: Callable[[Frame, Runs, Select], Result], until: float
+        self, query: PageQuery, ask: Callable[[Frame, Select], Result], *, renewed: bool = False
     ) -> Result | None:  # fmt: skip
-        scope = query.scope
-        if not self._frames.held_bytes or scope != Scope(scope.namespace, scope.experiments):
-            return None
-        try:
-            wanted = sources_of_plan(query.plan) | sources_of_order(query.keys)
-        except NotByColumns:
+        """`renewed`: columns of wide scopes that are held are brought up to date."""
+        scope, wanted = query.scope, _sources_of(query)
+        if not self._frames.held_bytes or scope.as_of is not None or wanted is None:
             return None
 
-        def select(statement: Statement) -> Answer:
-            return self._warehouse.select(statement, timeout_seconds=max(until - time.monotonic(), 0.001))
-
-        with self._frames.of(scope, max(until - time.monotonic(), 0.001)) as frame:
-            if not self._may_read(frame, wanted, query, select, until):
+        select = self._warehouse.select
+        with self._frames.of(scope) as frame:
+            if not self._may_read(frame, wanted, query, select, renewed=renewed):
                 return None
             try:
-                return ask(frame, frame.runs(select), select)
+                return ask(frame, select)
             except NotByColumns:
                 return None
 
     def _may_read(
-        self, frame: Frame, wanted: set[Source], query: PageQuery, select: Select, until: float
+        self, frame: Frame, wanted: Collection[Source], query: PageQuery, select: Select, *,
+        renewed: bool,
     ) -> bool:  # fmt: skip
         """True if the columns are held, or are to be."""
         length = frame.length
-        if length is None:
-            is_wide = self._windows.wide(query.scope, max(until - time.monotonic(), 0.001))
-        else:
-            is_wide = length > latest_runs.WIDE_RUNS
-        return frame.is_current(wanted) if is_wide else all(frame.fits(source, select) for source in wanted)
+        is_wide = self._latest.is_wide(query.scope) if length is None else length > latest_runs.WIDE_RUNS
+        if not is_wide:
+            return all(frame.fits(source, select) for source in wanted)
+        return length is not None and all(map(frame.holds, wanted)) if renewed else frame.is_current(wanted)
 
 
-def _matching(query: PageQuery, frame: Frame, runs: Runs, select: Select) -> Places:
+def _sources_of(query: PageQuery) -> set[Source] | None:
+    """Columns that a search asks for; None when a statement has to tell."""
+    try:
+        return sources_of_plan(query.plan) | sources_of_order(query.keys)
+    except NotByColumns:
+        return None
+
+
+def _first(query: PageQuery, frame: Frame, select: Select, count: int | None) -> npt.NDArray[np.void]:
+    """Ids of the first runs, in order; None = of all."""
+    places = _matching(query, frame, select)
+    order = ColumnOrder(query.keys, frame, select)
+    return frame.runs(select).ids.raw[order.first(places, len(places) if count is None else count)]
+
+
+def _matching(query: PageQuery, frame: Frame, select: Select) -> Places:
+    runs = frame.runs(select)
     shown = shown_places(runs, query.deleted_view)
     places = np.arange(len(runs.ids)) if shown is None else shown
     if query.plan is None:

@@ -11,6 +11,7 @@ can have started after the last row of the page.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from fleetlog_core.warehouse.port import Statement, Warehouse
 
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.scope import Scope
-from fleetlog_query.warehouse.versioned_cache import Kept
+from fleetlog_query.warehouse.versioned_cache import VersionedCache
 
 WINDOWS = (4_096, 16_384, 65_536, 262_144)
 """How many of the latest runs a window holds."""
@@ -31,44 +32,31 @@ MARGIN = 1.5
 KEEP_SECONDS = 10.0
 KEPT = 1_000
 _TIME_BYTES = 6
-_MOST = (1 << 8 * _TIME_BYTES) - 1
-_BEHIND_ALL = b"\xff" * 17
-
-
-@dataclass(frozen=True, slots=True)
-class Skew:
-    """Milliseconds by which a run's start is after its id's time at most, and before it at most."""
-
-    ahead: int
-    behind: int
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A scope that may be cut, and the latest start in milliseconds that a run outside of it can have; None = whole.
-
-    `size`: so many runs, or fewer when it is the rest of a window that was made for an earlier page (`rest`). `wide`:
-    reading them is work for every core.
+    """A scope that may be cut to about `size` runs, and the latest start in milliseconds that a run outside of it can
+    have; None = whole. `wide`: reading them is work for every core.
     """
 
     scope: Scope
     size: int
     latest_outside: int | None
     wide: bool
-    rest: bool = False
 
     @property
     def whole(self) -> bool:
-        """Whether no run is outside."""
+        """True if no run is outside."""
         return self.latest_outside is None
 
     def holds(self, last_start_millis: int) -> bool:
-        """Whether a page of it whose last row started then is the page of the whole scope."""
+        """True if a page of it whose last row started then is the page of the whole scope."""
         return self.latest_outside is None or last_start_millis > self.latest_outside
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
+class WindowMiss:
     """A window of which a page took fewer rows than it needs, or such as others may come before."""
 
     window: Window
@@ -76,73 +64,62 @@ class Missed:
     needed: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Begin:
-    """Where a window begins (empty: with the first run), before which id it ends, and until when that is kept."""
+class LatestRuns:
+    """Finds windows. Where they begin is kept for some seconds: a boundary is never wrong, only less fitting.
 
-    begin: bytes
-    until: bytes
-    kept_until: float
-
-
-class Windows:
-    """Finds windows. Where they begin is kept for some seconds: a boundary is never wrong, only less fitting."""
+    Used from many threads: each entry that is kept is replaced as a whole.
+    """
 
     def __init__(self, warehouse: Warehouse, clock: Callable[[], float] = time.monotonic) -> None:
         self._warehouse = warehouse
-        self._skews: Kept[Scope, Skew] = Kept(warehouse, "run_skews")
+        self._ahead: VersionedCache[Scope, int] = VersionedCache(warehouse, "run_skews")
         self._clock = clock
-        self._begins: OrderedDict[tuple[Scope, int], _Begin] = OrderedDict()
+        self._lock = threading.Lock()
+        self._begins: OrderedDict[tuple[Scope, int], tuple[bytes, float]] = OrderedDict()
+        """The first id of each window, and until when that is kept."""
 
-    def of(self, scope: Scope, last_start_millis: int | None, missed: Missed | None, timeout_seconds: float) -> Window:
-        """The window to look at; behind a page it ends with its last row's start, which is `last_start_millis`."""
-        asked = scope
-        skew = self._skews.get(asked, lambda: self._skew(asked, timeout_seconds))
-        if last_start_millis is not None:
-            until = max(0, min(last_start_millis + skew.behind + 1, _MOST))
-            scope = replace(scope, until=until.to_bytes(_TIME_BYTES, "big") + bytes(10))
-        size: int | None = WINDOWS[0]
-        if missed is not None and missed.window.rest:
-            size = missed.window.size
-            self._begins.pop((asked, size), None)
-        elif missed is not None:
-            size = wider(missed)
+    def window(self, scope: Scope, missed: WindowMiss | None) -> Window:
+        """The window to look at; behind one that missed a wider one."""
+        size = WINDOWS[0] if missed is None else wider(missed)
         if size is None:
             return Window(scope, 0, None, True)
-        begin, rest = self._begin(scope, size, timeout_seconds)
+        ahead = self._ahead.get(scope, lambda: self._read_ahead(scope))
+        begin = self._begin(scope, size)
         if not begin:
             return Window(scope, size, None, size > WIDE_RUNS)
-        latest_outside = int.from_bytes(begin[:_TIME_BYTES], "big") + skew.ahead
-        return Window(replace(scope, since=begin), size, latest_outside, size > WIDE_RUNS, rest)
+        latest_outside = int.from_bytes(begin[:_TIME_BYTES], "big") + ahead
+        return Window(replace(scope, since=begin), size, latest_outside, size > WIDE_RUNS)
 
-    def wide(self, scope: Scope, timeout_seconds: float) -> bool:
-        """Whether it holds so many runs that reading them all is work for every core."""
-        return bool(self._begin(scope, WIDE_RUNS, timeout_seconds)[0])
+    def is_wide(self, scope: Scope) -> bool:
+        """True if it holds so many runs that reading them all is work for every core."""
+        return bool(self._begin(scope, WIDE_RUNS))
 
-    def _begin(self, scope: Scope, size: int, timeout_seconds: float) -> tuple[bytes, bool]:
-        """The id with which a window of so many runs begins, empty when there are not more; whether it is a rest."""
-        now, until = self._clock(), scope.until or _BEHIND_ALL
-        whole = replace(scope, until=b"")
-        kept = self._begins.get((whole, size))
-        if kept is not None and now < kept.kept_until and kept.begin < until <= kept.until:
-            return kept.begin, until != kept.until
+    def _begin(self, scope: Scope, size: int) -> bytes:
+        """The id with which a window of so many runs begins; empty when there are not more."""
+        now = self._clock()
+        with self._lock:
+            begin, kept_until = self._begins.get((scope, size), (b"", now))
+        if now < kept_until:
+            return begin
         binds = Binds()
         sql = f"SELECT run_id FROM runs WHERE {scope.sql(binds)} ORDER BY run_id DESC LIMIT 1 OFFSET {size - 1}"
-        answer = self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(Statement(sql, binds.values))
         begin = answer.array("run_id")[0].tobytes() if answer.rows else b""
-        self._begins[(whole, size)] = _Begin(begin, until, now + KEEP_SECONDS)
-        while len(self._begins) > KEPT:
-            self._begins.popitem(last=False)
-        return begin, False
+        with self._lock:
+            self._begins[scope, size] = begin, now + KEEP_SECONDS
+            while len(self._begins) > KEPT:
+                self._begins.popitem(last=False)
+        return begin
 
-    def _skew(self, scope: Scope, timeout_seconds: float) -> Skew:
+    def _read_ahead(self, scope: Scope) -> int:
+        """Milliseconds by which a run's start is after its id's time at most."""
         binds = Binds()
-        sql = f"SELECT max(ahead) AS a, max(behind) AS b FROM run_skews WHERE {scope.sql(binds)}"
-        answer = self._warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
-        return Skew(int(answer.array("a")[0]), int(answer.array("b")[0]))
+        sql = f"SELECT max(ahead) AS a FROM run_skews WHERE {scope.sql(binds)}"
+        answer = self._warehouse.select(Statement(sql, binds.values))
+        return int(answer.array("a")[0])
 
 
-def wider(missed: Missed) -> int | None:
+def wider(missed: WindowMiss) -> int | None:
     """The size of the next window: one that should do, going by what this one held; None = all runs."""
     size = missed.window.size
     needed = size * MARGIN * missed.needed / max(missed.rows, 0.5)

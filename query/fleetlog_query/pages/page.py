@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from fleetlog_core.warehouse.port import Statement
-from fleetlog_proto.v1 import scope_pb2
 
 from fleetlog_query.language.conditions import Plan, leaves, reads
 from fleetlog_query.language.order_key import OrderKey
@@ -15,56 +13,43 @@ from fleetlog_query.language.values import Key, Series, TextOf
 from fleetlog_query.runs.run_rows import RUN_COLUMNS
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.condition_sql import condition, kept_runs
-from fleetlog_query.sql.order_by import SortColumn, after, joins, known_columns, number_rows
+from fleetlog_query.sql.deleted_view import DeletedView
+from fleetlog_query.sql.order_by import joins, known_columns, number_rows, order_sql, sort_columns
 from fleetlog_query.sql.scope import Scope, attrs_of
 from fleetlog_query.sql.value_rows import series_of
 
 
 @dataclass(frozen=True)
 class PageQuery:
-    """A page: which runs, in which order, behind which one, how many."""
+    """The first page of a search: which runs, in which order, how many."""
 
     scope: Scope
     plan: Plan | None
     keys: Sequence[OrderKey]
-    columns: Sequence[SortColumn]
-    last: Sequence[Any] | None
     size: int
     deleted_view: int
 
 
 def page_statement(query: PageQuery, *, wide: bool, foremost: Mapping[bytes, float] | None = None) -> Statement:
-    """The page and one row more, in order, with RUN_COLUMNS and the values of the order as s0, s1, …
+    """The page and one row more, in order, with RUN_COLUMNS.
 
     With `foremost`, the first key's values by run id, only these runs are looked at.
     """
-    binds, known = Binds(), 0
+    binds, known, columns = Binds(), 0, sort_columns(query.keys)
     if foremost is not None:
-        columns = [*known_columns(query.keys[0], foremost, binds), *query.columns[3:]]
-        query, known = replace(query, columns=columns, scope=replace(query.scope, run_ids=tuple(foremost))), 1
-    where = _where(query, binds)
-    selected = ", ".join(f"{column.sql} AS s{place}" for place, column in enumerate(query.columns))
-    order = ", ".join(f"s{place} {_way(column)}" for place, column in enumerate(query.columns))
-    rows = _rows(query, where, known, binds)
-    sql = f"SELECT {RUN_COLUMNS}, {selected}\n{rows}\nORDER BY {order}\nLIMIT {query.size + 1}"
+        columns = [*known_columns(query.keys[0], foremost, binds), *columns[3:]]
+        query, known = replace(query, scope=replace(query.scope, run_ids=tuple(foremost))), 1
+    rows = _rows(query, known, binds)
+    sql = f"SELECT {RUN_COLUMNS}\n{rows}\nORDER BY {order_sql(columns)}\nLIMIT {query.size + 1}"
     return binds.statement(sql, wide=wide)
 
 
-def order_statement(query: PageQuery) -> Statement:
-    """The ids of all runs behind the last one, in order, with the values of the order that are not the same for all.
-
-    They are s0, s1, …; the last column, which is the id, is left out.
-    """
+def order_statement(query: PageQuery, most: int | None) -> Statement:
+    """The ids of the first `most` runs, in order; None = of all."""
     binds = Binds()
-    columns = query.columns[:-1]
-    values = "".join(
-        f", {f'toLowCardinality({column.sql})' if column.type == 'text' else column.sql} AS s{place}"
-        for place, column in enumerate(columns)
-        if not column.constant
-    )
-    order = ", ".join(f"{column.sql} {_way(column)}" for column in columns if not column.constant)
-    rows = _rows(query, _where(query, binds), 0, binds)
-    return binds.statement(f"SELECT run_id{values}\n{rows}\nORDER BY {order}, run_id", wide=True)
+    rows = _rows(query, 0, binds)
+    limit = "" if most is None else f"\nLIMIT {most}"
+    return binds.statement(f"SELECT run_id\n{rows}\nORDER BY {order_sql(sort_columns(query.keys))}{limit}", wide=True)
 
 
 def count_statement(query: PageQuery, most: int | None, *, wide: bool) -> Statement:
@@ -76,38 +61,29 @@ def count_statement(query: PageQuery, most: int | None, *, wide: bool) -> Statem
     return binds.statement(f"SELECT count() AS n {rows}", wide=wide)
 
 
-def _way(column: SortColumn) -> str:
-    return "DESC" if column.descending else "ASC"
-
-
 def _where(query: PageQuery, binds: Binds) -> list[str]:
-    where = [query.scope.sql(binds)]
-    if query.deleted_view in (scope_pb2.DELETED_VIEW_UNSPECIFIED, scope_pb2.DELETED_VIEW_ACTIVE):
-        where.append("deleted = 0")
-    elif query.deleted_view == scope_pb2.DELETED_VIEW_DELETED:
-        where.append("deleted = 1")
+    where = [query.scope.sql(binds) + DeletedView.of(query.deleted_view).sql]
     if query.plan is not None:
         where.append(condition(query.plan, query.scope, binds))
     return where
 
 
-def _rows(query: PageQuery, where: Sequence[str], known: int, binds: Binds) -> str:
-    """FROM and WHERE: runs behind the last one, with what they are sorted by; the first `known` keys are at hand."""
+def _rows(query: PageQuery, known: int, binds: Binds) -> str:
+    """FROM and WHERE: the runs that match, with what they are sorted by; the first `known` keys are at hand."""
+    where = " AND ".join(_where(query, binds))
     among = kept_runs(query.plan, query.scope, binds) if any(key.reads_windows for key in query.keys[known:]) else ""
     joined = joins(query.keys, query.scope, binds, known, among)
     source = query.scope.runs(binds)
-    behind = [] if query.last is None else [after(query.columns, query.last, binds)]
     if not joined:
         # Analysis is most of what a small statement costs, and a query in a query is analysed twice.
-        return f"FROM {source} WHERE {' AND '.join([*where, *behind])}"
-    runs = (
-        "SELECT run_id, experiment, name, user, state, start_time, end_time, parent_run_id, deleted"
-        f" FROM {source} WHERE {' AND '.join(where)}"
+        return f"FROM {source} WHERE {where}"
+    return (
+        "FROM (SELECT run_id, experiment, name, user, state, start_time, end_time, parent_run_id, deleted"
+        f" FROM {source} WHERE {where}) AS r\n{joined}"
     )
-    return f"FROM ({runs}) AS r\n{joined}" + "".join(f"\nWHERE {one}" for one in behind)
 
 
-def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement:
+def top_k_statement(query: PageQuery, count: int, *, wide: bool) -> Statement:
     """Runs whose first key is among the `count` foremost numbers, as num, in that order; deleted ones too.
 
     Of a key, and of the lowest or highest of a metric, numbers that runs no longer have may be among them: telling them
@@ -124,8 +100,6 @@ def foremost_statement(query: PageQuery, count: int, *, wide: bool) -> Statement
     else:
         among = kept_runs(query.plan, query.scope, binds) if key.reads_windows else ""
         number, rows = "v", f"FROM ({number_rows(key.value, query.scope, binds, among)}) WHERE 1"
-    if query.last is not None:
-        rows += f" AND {number} {'<=' if key.descending else '>='} {binds.number(query.last[1])}"
     if query.plan is not None:
         plan = condition(query.plan, query.scope, binds)
         if _only_keys(query.plan):

@@ -18,36 +18,34 @@ from typing import TypeGuard
 from fleetlog_core.warehouse.port import Answer
 
 from fleetlog_query.language.values import EXACT, Computed, Key, Series, TextOf
-from fleetlog_query.pages.latest_runs import Windows
-from fleetlog_query.pages.page import PageQuery, extreme_of, extremes_statement, foremost_statement, page_statement
+from fleetlog_query.pages.latest_runs import LatestRuns
+from fleetlog_query.pages.page import PageQuery, extreme_of, extremes_statement, page_statement, top_k_statement
 from fleetlog_query.runs.read_mask import ReadMask
 from fleetlog_query.runs.run_keys import read_run_keys
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 SPARES = (3, 200)
-"""Foremost runs that are looked at beyond the page, at first and then: deleted ones may be among them."""
+"""TopK runs that are looked at beyond the page, at first and then: deleted ones may be among them."""
 
 
-class Foremost:
+class TopK:
     """Finds pages of runs that have a number of the first key of the order."""
 
-    def __init__(self, warehouse: CancellableWarehouse, windows: Windows) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, latest: LatestRuns) -> None:
         self._warehouse = warehouse
-        self._windows = windows
+        self._latest = latest
 
-    def page(self, query: PageQuery, timeout_seconds: float) -> Answer | None:
-        """None: too many of them were deleted, or the page goes on behind the numbers, to runs without one."""
-        if query.last is not None and query.last[0] != 0:
-            return None
+    def page(self, query: PageQuery) -> Answer | None:
+        """None: too many of them were deleted, or too few runs have a number."""
         # Points are not read twice if once will do.
         for spare in SPARES[-1:] if query.keys[0].reads_windows else SPARES:
-            found = self._page(query, query.size + 1 + spare, timeout_seconds)
+            found = self._page(query, query.size + 1 + spare)
             if found is not None:
                 return found
         return None
 
-    def _page(self, query: PageQuery, count: int, timeout_seconds: float) -> Answer | None:
-        numbers, last = self._numbers(query, count, timeout_seconds)
+    def _page(self, query: PageQuery, count: int) -> Answer | None:
+        numbers, last = self._numbers(query, count)
         foremost = _before(numbers, last, query)
         if len(foremost) <= query.size:
             return None
@@ -56,19 +54,19 @@ class Foremost:
             # Their order is not that of their doubles alone.
             return None
         if not _is_of_rows(value):
-            return self._of(query, foremost, timeout_seconds)
+            return self._of(query, foremost)
         reading = self._warehouse.beside(
-            lambda: self._now(query.scope.namespace, value, list(numbers), timeout_seconds)
+            lambda: self._now(query.scope.namespace, value, list(numbers))
         )  # fmt: skip
-        found = self._of(query, foremost, timeout_seconds)
+        found = self._of(query, foremost)
         now = reading.result()
         if any(now.get(run_id) != number for run_id, number in numbers.items()):
             foremost = _before(now, last, query)
-            found = self._of(query, foremost, timeout_seconds) if len(foremost) > query.size else None
+            found = self._of(query, foremost) if len(foremost) > query.size else None
         return found
 
     def _numbers(
-        self, query: PageQuery, count: int, timeout_seconds: float
+        self, query: PageQuery, count: int
     ) -> tuple[dict[bytes, float], float | None]:  # fmt: skip
         """Runs with the foremost numbers; and the last of the numbers, None = there are no more.
 
@@ -76,28 +74,28 @@ class Foremost:
         """
         # What an index finds is not worth a second core.
         by_index = query.plan is None and _is_of_rows(query.keys[0].value)
-        wide = not by_index and self._windows.wide(query.scope, timeout_seconds)
-        answer = self._warehouse.select(foremost_statement(query, count, wide=wide), timeout_seconds=timeout_seconds)
+        wide = not by_index and self._latest.is_wide(query.scope)
+        answer = self._warehouse.select(top_k_statement(query, count, wide=wide))
         numbers: dict[bytes, float] = {}
         for run_id, number in zip(answer.array("run_id"), answer.array("num").tolist(), strict=True):
             numbers.setdefault(run_id.tobytes(), number + 0.0)
         return numbers, float(answer.array("num")[-1]) if answer.rows == count else None
 
     def _now(
-        self, namespace: str, value: Key | Series, run_ids: list[bytes], timeout_seconds: float
+        self, namespace: str, value: Key | Series, run_ids: list[bytes]
     ) -> dict[bytes, float]:  # fmt: skip
         """The numbers that runs have."""
         if isinstance(value, Key):
             mask = ReadMask().with_key(value)
-            return read_run_keys(self._warehouse, namespace, run_ids, mask, timeout_seconds).numbers(value)
+            return read_run_keys(self._warehouse, namespace, run_ids, mask).numbers(value)
         statement = extremes_statement(value, namespace, run_ids)
-        answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(statement)
         ids = (run_id.tobytes() for run_id in answer.array("run_id"))
         return dict(zip(ids, answer.array("v").tolist(), strict=True))
 
-    def _of(self, query: PageQuery, foremost: Mapping[bytes, float], timeout_seconds: float) -> Answer | None:
+    def _of(self, query: PageQuery, foremost: Mapping[bytes, float]) -> Answer | None:
         page = page_statement(replace(query, plan=None), wide=False, foremost=foremost)
-        answer = self._warehouse.select(page, timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(page)
         return answer if answer.rows > query.size else None
 
 

@@ -22,7 +22,7 @@ import pyarrow as pa
 from fleetlog_core import limits
 from fleetlog_core.errors import ResourceExhausted
 from fleetlog_core.warehouse.port import Array
-from fleetlog_proto.v1 import event_pb2
+from fleetlog_core.warehouse.schema import ParamType
 
 from fleetlog_query.language.fields import STATES
 from fleetlog_query.runs.run_columns import KeyColumn, RunBlock
@@ -31,8 +31,6 @@ MOST_BYTES = limits.PAGE_BYTES
 """Maximum bytes of one stream with more than one run."""
 LARGEST_BYTES = limits.RESPONSE_BYTES - 64 * 1024
 """Maximum bytes of one stream with one run: what gRPC lets through, less what else a response holds."""
-_WHOLE, _REAL = event_pb2.Param.WHOLE_FIELD_NUMBER, event_pb2.Param.REAL_FIELD_NUMBER
-_TRUTH = event_pb2.Param.TRUTH_FIELD_NUMBER
 _STATE_NAMES = [""] * (max(STATES.values()) + 1)
 for _name, _number in STATES.items():
     _STATE_NAMES[_number] = _name
@@ -104,14 +102,14 @@ def _values(column: KeyColumn, block: RunBlock, dictionary: Any) -> Any:
         return _numbers(column.numbers, column, block.size)
     if column.kind == "params":
         types = set(np.flatnonzero(np.bincount(column.types)).tolist())
-        if types == {_WHOLE}:
+        if types == {ParamType.WHOLE}:
             return _numbers(_wholes(column, block), column, block.size)
-        if types <= {_WHOLE, _REAL}:
+        if types <= {ParamType.WHOLE, ParamType.REAL}:
             return _numbers(column.numbers, column, block.size)
-        if types == {_TRUTH}:
+        if types == {ParamType.TRUTH}:
             truths = np.array([text == "true" for text in block.texts])
             return _spread(truths[column.texts], column, block.size)
-        if types & {_WHOLE, _REAL}:
+        if types & {ParamType.WHOLE, ParamType.REAL}:
             return _spread_texts(_mixed(column, block), column, block.size)
     return dictionary.take(_spread(column.texts, column, block.size))
 
@@ -147,7 +145,8 @@ def _wholes(column: KeyColumn, block: RunBlock) -> npt.NDArray[np.int64]:
 def _mixed(column: KeyColumn, block: RunBlock) -> list[str]:
     """Canonical texts of values of several types."""
     return [
-        block.texts[text] or (str(int(number)) if type_ == _WHOLE else repr(number) if type_ == _REAL else "")
+        block.texts[text]
+        or (str(int(number)) if type_ == ParamType.WHOLE else repr(number) if type_ == ParamType.REAL else "")
         for number, type_, text in zip(
             column.numbers.tolist(), column.types.tolist(), column.texts.tolist(), strict=True
         )

@@ -8,7 +8,6 @@ look is not kept when the look was told of its run.
 from __future__ import annotations
 
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from dataclasses import dataclass
 from fleetlog_core.warehouse.port import TimedOut
 from fleetlog_proto.v1 import run_pb2
 
-from fleetlog_query.changes.changed_runs import Touches, WholeNamespace
-from fleetlog_query.changes.feed import Changes
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns, WholeNamespace
+from fleetlog_query.changes.feed import ChangeFeed
+from fleetlog_query.changes.position import AppliedPositions
+from fleetlog_query.warehouse.cancellable import seconds_left
 
 MESSAGE_COPIES = 4
 """A message takes about this many times its encoded size."""
@@ -40,9 +40,9 @@ class _Entry:
 class _Feed:
     """The changes of a namespace. `lock` is held over a look, and while something is kept."""
 
-    def __init__(self, namespace: str, pins: Pins, touches: Touches) -> None:
+    def __init__(self, namespace: str, positions: AppliedPositions, changed_runs: ChangedRuns) -> None:
         self.namespace = namespace
-        self.changes = Changes(WholeNamespace(namespace), pins, touches)
+        self.changes = ChangeFeed(WholeNamespace(namespace), positions, changed_runs)
         self.lock = threading.Lock()
 
 
@@ -60,9 +60,9 @@ class DocumentCache:
     `held_bytes`: maximum of all together; one of 45 values takes about 6 KB.
     """
 
-    def __init__(self, pins: Pins, touches: Touches, held_bytes: int) -> None:
-        self._pins = pins
-        self._touches = touches
+    def __init__(self, positions: AppliedPositions, changed_runs: ChangedRuns, held_bytes: int) -> None:
+        self._positions = positions
+        self._changed_runs = changed_runs
         self._held_bytes = held_bytes
         self._lock = threading.Lock()
         self._feeds: OrderedDict[str, _Feed] = OrderedDict()
@@ -74,15 +74,14 @@ class DocumentCache:
         """About how much memory it takes."""
         return self._size_bytes
 
-    def look(self, namespace: str, timeout_seconds: float) -> Look:
+    def look(self, namespace: str) -> Look:
         """What is found from now on is as of this moment or later. TimedOut."""
         feed = self._feed(namespace)
-        until = time.monotonic() + timeout_seconds
-        if not feed.lock.acquire(timeout=max(timeout_seconds, 0.0)):
+        if not feed.lock.acquire(timeout=seconds_left()):
             raise TimedOut("another read looks for what changed")
         try:
             before = feed.changes.number
-            feed.changes.look(max(until - time.monotonic(), 0.001))
+            feed.changes.look()
             if feed.changes.number != before:
                 self._let_go(namespace, feed.changes.since(before))
             return Look(feed, feed.changes.number)
@@ -120,7 +119,7 @@ class DocumentCache:
         with self._lock:
             feed = self._feeds.get(namespace)
             if feed is None:
-                feed = self._feeds[namespace] = _Feed(namespace, self._pins, self._touches)
+                feed = self._feeds[namespace] = _Feed(namespace, self._positions, self._changed_runs)
             self._feeds.move_to_end(namespace)
             while len(self._feeds) > NAMESPACES:
                 gone, _ = self._feeds.popitem(last=False)

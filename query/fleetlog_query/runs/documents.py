@@ -39,26 +39,25 @@ class Documents:
         run_ids: Sequence[bytes],
         mask: ReadMask,
         summaries: bool,
-        timeout_seconds: float,
         as_of: AsOf | None = None,
         *,
         keep: bool = True,
     ) -> list[run_pb2.Run]:
         """The runs that are there, or were, in the order asked for. `keep`: they may be asked for again."""
-        runs = self.attributes(namespace, run_ids, timeout_seconds, as_of, keep=keep)
-        self.fill(namespace, runs, mask, summaries, timeout_seconds, as_of, keep=keep)
+        runs = self.attributes(namespace, run_ids, as_of, keep=keep)
+        self.fill(namespace, runs, mask, summaries, as_of, keep=keep)
         return runs
 
     def attributes(
-        self, namespace: str, run_ids: Sequence[bytes], timeout_seconds: float, as_of: AsOf | None = None, *,
+        self, namespace: str, run_ids: Sequence[bytes], as_of: AsOf | None = None, *,
         keep: bool = True,
     ) -> list[run_pb2.Run]:  # fmt: skip
         """The runs that are there, or were, with their attributes alone, in the order asked for."""
 
         def read(some: Sequence[bytes]) -> dict[bytes, run_pb2.Run]:
-            return self._attributes(namespace, some, timeout_seconds, as_of)
+            return self._attributes(namespace, some, as_of)
 
-        found = self._kept(namespace, run_ids, _ATTRIBUTES, read, timeout_seconds, keep=keep and as_of is None)
+        found = self._kept(namespace, run_ids, _ATTRIBUTES, read, keep=keep and as_of is None)
         runs = []
         for run_id in run_ids:
             if run_id in found:
@@ -73,7 +72,6 @@ class Documents:
         runs: Sequence[run_pb2.Run],
         mask: ReadMask,
         summaries: bool,
-        timeout_seconds: float,
         as_of: AsOf | None = None,
         *,
         keep: bool = True,
@@ -84,26 +82,26 @@ class Documents:
 
         def read(some: Sequence[bytes]) -> dict[bytes, run_pb2.Run]:
             made = {run_id: run_pb2.Run() for run_id in some}
-            read_run_keys(self._warehouse, namespace, some, mask, timeout_seconds, as_of).put(made)
+            read_run_keys(self._warehouse, namespace, some, mask, as_of).put(made)
             if summaries and "metrics" in mask.kinds:
-                self._summaries(namespace, made, timeout_seconds, as_of)
+                self._summaries(namespace, made, as_of)
             return made
 
         name = frozenset(mask.kinds.items()), summaries
         run_ids = [bytes.fromhex(run.run_id) for run in runs]
-        found = self._kept(namespace, run_ids, name, read, timeout_seconds, keep=keep and as_of is None)
+        found = self._kept(namespace, run_ids, name, read, keep=keep and as_of is None)
         for run_id, run in zip(run_ids, runs, strict=True):
             run.MergeFrom(found[run_id])
 
     def _kept(
         self, namespace: str, run_ids: Sequence[bytes], name: Hashable,
-        read: Callable[[Sequence[bytes]], dict[bytes, run_pb2.Run]], timeout_seconds: float, *, keep: bool,
+        read: Callable[[Sequence[bytes]], dict[bytes, run_pb2.Run]], *, keep: bool,
         state: Hashable = None,
     ) -> dict[bytes, run_pb2.Run]:  # fmt: skip
         """What is kept of the runs, and what is read of the others."""
         if not run_ids or self._cache is None or not keep:
             return read(run_ids) if run_ids else {}
-        look = self._cache.look(namespace, timeout_seconds)
+        look = self._cache.look(namespace)
         found = self._cache.found(look, run_ids, name, state)
         missing = [run_id for run_id in dict.fromkeys(run_ids) if run_id not in found]
         if missing:
@@ -112,9 +110,7 @@ class Documents:
             found |= fresh
         return found
 
-    def _attributes(
-        self, namespace: str, run_ids: Sequence[bytes], timeout_seconds: float, as_of: AsOf | None
-    ) -> dict[bytes, run_pb2.Run]:
+    def _attributes(self, namespace: str, run_ids: Sequence[bytes], as_of: AsOf | None) -> dict[bytes, run_pb2.Run]:
         binds = Binds()
         ids = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
         where = f"{ids} AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})"
@@ -123,8 +119,7 @@ class Documents:
             Statement(
                 f"SELECT {columns} FROM {runs_source(where, as_of, binds)} WHERE {where}",
                 binds.values,
-            ),
-            timeout_seconds=timeout_seconds,
+            )
         )
         if not answer.rows:
             return {}
@@ -133,9 +128,7 @@ class Documents:
             put_delete_times(answer, runs)
         return {bytes.fromhex(run.run_id): run for run in runs}
 
-    def _summaries(
-        self, namespace: str, runs: dict[bytes, run_pb2.Run], timeout_seconds: float, as_of: AsOf | None
-    ) -> None:
+    def _summaries(self, namespace: str, runs: dict[bytes, run_pb2.Run], as_of: AsOf | None) -> None:
         binds = Binds()
         where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))}"
         source = summary_source(where, namespace, as_of, binds)
@@ -144,8 +137,7 @@ class Documents:
                 f"SELECT run_id, key, {RANGE_COLUMNS} FROM {source} WHERE {where} GROUP BY run_id, key",
                 binds.values,
                 wide=len(runs) > 100,
-            ),
-            timeout_seconds=timeout_seconds,
+            )
         )
         ids = [bytes(run_id) for run_id in answer.array("run_id").tolist()]
         ranges = dict(zip(zip(ids, answer.texts("key"), strict=True), ranges_of(answer), strict=True))
@@ -155,26 +147,19 @@ class Documents:
                 if found is not None:
                     metric.range.CopyFrom(found)
 
-    def problems(
-        self, namespace: str, run_id: bytes, timeout_seconds: float, as_of: AsOf | None = None
-    ) -> list[run_pb2.Problem]:
+    def problems(self, namespace: str, run_id: bytes, as_of: AsOf | None = None) -> list[run_pb2.Problem]:
         """What went wrong with events of a run, oldest first; artifacts that wait for their store are among it."""
 
         def read(some: Sequence[bytes]) -> dict[bytes, run_pb2.Run]:
-            return {
-                run_id: run_pb2.Run(problems=self._problems(namespace, run_id, timeout_seconds, as_of))
-                for run_id in some
-            }
+            return {run_id: run_pb2.Run(problems=self._problems(namespace, run_id, as_of)) for run_id in some}
 
         # Artifacts that could be stored at last are told of by their table alone.
         versions = tuple(self._warehouse.version(table) for table in ("problems", "pending_artifacts"))
         known = as_of is None and None not in versions
-        kept = self._kept(namespace, [run_id], _PROBLEMS, read, timeout_seconds, keep=known, state=versions)
+        kept = self._kept(namespace, [run_id], _PROBLEMS, read, keep=known, state=versions)
         return list(kept[run_id].problems)
 
-    def _problems(
-        self, namespace: str, run_id: bytes, timeout_seconds: float, as_of: AsOf | None
-    ) -> list[run_pb2.Problem]:
+    def _problems(self, namespace: str, run_id: bytes, as_of: AsOf | None) -> list[run_pb2.Problem]:
         binds = Binds()
         before = f" AND off < {as_of.bound(binds)}" if as_of is not None else ""
         where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids([run_id])}{before}"
@@ -186,8 +171,7 @@ class Documents:
                 f" UNION ALL SELECT {_PENDING} FROM pending_artifacts FINAL WHERE {where} AND stored = 0 {order})"
                 f" {order}",
                 binds.values,
-            ),
-            timeout_seconds=timeout_seconds,
+            )
         )
         rows = zip(
             answer.array("writer_id").tolist(), answer.array("sequence").tolist(), answer.array("points").tolist(),

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.warehouse.port import Array, Statement, Warehouse
+from fleetlog_core.warehouse.schema import KeyKind, ParamType
 
 from fleetlog_query.language.fields import KIND_NUMBERS
 from fleetlog_query.runs.read_mask import ReadMask, run_key_rows
@@ -25,11 +26,14 @@ from fleetlog_query.warehouse.holding import TEXT_BYTES, size_of
 MOST_CELLS = 4_000_000
 """Keys × runs of one block, 36 MB as columns. Runs with many keys go in smaller blocks."""
 _EXACT = 1 << 53
-_TEXT = f"if(kind = 3 OR type = 4 OR (type = 3 AND abs(num) < {_EXACT}), '', str)"
+_TEXT = (
+    f"if(kind = {KeyKind.METRIC} OR type = {ParamType.REAL} OR (type = {ParamType.WHOLE} AND abs(num) < {_EXACT}),"
+    " '', str)"
+)
 """The text of what the number alone does not tell."""
 _USE_INDEX = "SETTINGS use_index_for_in_with_subqueries_max_values = 0"
 """However many the ids are: they are spread over a table that is far larger."""
-_KIND_NAMES = {number: kind for kind, number in KIND_NUMBERS.items()}
+_KIND_NAMES: Mapping[int, str] = {number: kind for kind, number in KIND_NUMBERS.items()}
 Places = npt.NDArray[np.intp]
 
 
@@ -112,18 +116,17 @@ class RunColumns:
         experiments: Sequence[int],
         run_ids: bytes,
         mask: ReadMask,
-        timeout_seconds: float,
         as_of: AsOf | None = None,
     ) -> Iterator[RunBlock]:
         """The runs of these ids, 16 bytes each, in that order; more than one block when they have many keys.
 
         Runs that are not there are left out. TimedOut.
         """
-        attributes, run_ids, places = self._attributes(namespace, experiments, run_ids, timeout_seconds, as_of)
+        attributes, run_ids, places = self._attributes(namespace, experiments, run_ids, as_of)
         if not run_ids:
             return
         mask = mask.without_datasets
-        read = self._keys(namespace, run_ids, mask, timeout_seconds, as_of) if mask.kinds else None
+        read = self._keys(namespace, run_ids, mask, as_of) if mask.kinds else None
         if read is None:
             yield RunBlock(places, attributes, [], [])
             return
@@ -136,7 +139,6 @@ class RunColumns:
         namespace: str,
         experiments: Sequence[int],
         run_ids: bytes,
-        timeout_seconds: float,
         as_of: AsOf | None,
     ) -> tuple[dict[str, Array | list[str]], bytes, Places]:
         """In the order of the ids; the ids of those that are there, and their places."""
@@ -146,7 +148,7 @@ class RunColumns:
             f" AND {_among(run_ids, binds)}"
         )
         sql = f"SELECT {RUN_COLUMNS} FROM {runs_source(where, as_of, binds)} WHERE {where}"
-        answer = self._warehouse.select(_indexed(sql, binds), timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(_indexed(sql, binds))
         if not answer.rows:
             return {}, b"", np.empty(0, np.intp)
         places = _places(run_ids, answer.array("run_id"))
@@ -159,14 +161,12 @@ class RunColumns:
             columns[name] = [texts[place] for place in order.tolist()]
         return columns, answer.array("run_id")[order].tobytes(), places[order]
 
-    def _keys(
-        self, namespace: str, run_ids: bytes, mask: ReadMask, timeout_seconds: float, as_of: AsOf | None
-    ) -> _Read | None:
+    def _keys(self, namespace: str, run_ids: bytes, mask: ReadMask, as_of: AsOf | None) -> _Read | None:
         binds = Binds()
         where = f"namespace = {binds.text(namespace)} AND {_among(run_ids, binds)}"
         rows = run_key_rows(where, namespace, mask, as_of, binds)
         sql = f"SELECT run_id, kind, key, num, type, toLowCardinality({_TEXT}) AS text {rows}"
-        answer = self._warehouse.select(_indexed(sql, binds), timeout_seconds=timeout_seconds)
+        answer = self._warehouse.select(_indexed(sql, binds))
         if not answer.rows:
             return None
         key, text = answer.coded("key"), answer.coded("text")

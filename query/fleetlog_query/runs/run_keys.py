@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from fleetlog_core.datasets import DATASET_KIND, dataset_of
+from fleetlog_core.datasets import dataset_of
 from fleetlog_core.ordered import unpack_moments
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
+from fleetlog_core.warehouse.schema import KeyKind, ParamType
 from fleetlog_proto.v1 import event_pb2, run_pb2
 
 from fleetlog_query.language.fields import KIND_NUMBERS
@@ -55,15 +56,15 @@ class RunKeys:
                 run, last = runs.get(bytes(run_id)), run_id
             if run is None or kind not in named:
                 continue
-            if kind == DATASET_KIND:
+            if kind == KeyKind.DATASET:
                 run.datasets.append(dataset_of(key, text))
                 continue
             keys = named[kind]
             if keys is not None and key not in keys:
                 continue
-            if kind == 1:
+            if kind == KeyKind.PARAM:
                 run.params.append(param_of(key, text, type_))
-            elif kind == 2:
+            elif kind == KeyKind.TAG:
                 run.tags[key] = text
             else:
                 run.metrics.add(key=key, last=number, last_step=step, last_time_millis=time)
@@ -83,7 +84,7 @@ class RunKeys:
         of_kind = np.flatnonzero(answer.array("kind") == KIND_NUMBERS[key.kind]).tolist()
         rows = [row for row in of_kind if names[row] == key.key]
         numbers = answer.array("num")[rows]
-        is_real = answer.array("type")[rows] == event_pb2.Param.REAL_FIELD_NUMBER
+        is_real = answer.array("type")[rows] == ParamType.REAL
         numeric = ~np.isnan(numbers) | is_real if key.kind == "params" else np.ones(len(rows), bool)
         return KeyValues(answer.array("run_id")[rows], numbers, [texts[row] for row in rows], numeric)
 
@@ -93,12 +94,11 @@ def read_run_keys(
     namespace: str,
     run_ids: Sequence[bytes],
     mask: ReadMask,
-    timeout_seconds: float,
     as_of: AsOf | None = None,
 ) -> RunKeys:
     """Read what the mask names of the runs. Not for a mask without kinds."""
     statement = run_keys_statement(namespace, run_ids, mask, as_of)
-    return RunKeys(warehouse.select(statement, timeout_seconds=timeout_seconds), mask)
+    return RunKeys(warehouse.select(statement), mask)
 
 
 def run_keys_statement(
@@ -113,10 +113,10 @@ def run_keys_statement(
 
 def param_of(key: str, text: str, type_: int) -> event_pb2.Param:
     """The typed param of its canonical text; `type_` is the field number of its value."""
-    if type_ == event_pb2.Param.WHOLE_FIELD_NUMBER:
+    if type_ == ParamType.WHOLE:
         return event_pb2.Param(key=key, whole=int(text))
-    if type_ == event_pb2.Param.REAL_FIELD_NUMBER:
+    if type_ == ParamType.REAL:
         return event_pb2.Param(key=key, real=float(text))
-    if type_ == event_pb2.Param.TRUTH_FIELD_NUMBER:
+    if type_ == ParamType.TRUTH:
         return event_pb2.Param(key=key, truth=text == "true")
     return event_pb2.Param(key=key, text=text)

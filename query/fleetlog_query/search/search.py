@@ -1,38 +1,40 @@
 """SearchRuns' core: which runs, in which order, a page at a time; all pages as of where the first one found the log.
 
-See order/page_reader for how a page is read, and snapshot/ for how it stays what it was while runs change.
+A first page is not kept waiting: it shows runs as they are. The pages behind it are cut from the order as of its
+position (see order/orders). Runs that changed while the first page was read may be on it with values of afterwards;
+the token names them, so that each run comes once.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from fleetlog_core import limits
-from fleetlog_core.errors import FailedPrecondition, InvalidArgument
-from fleetlog_core.ids import ID_BYTES
+from fleetlog_core.errors import FailedPrecondition
 from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
 
-from fleetlog_query.changes.changed_runs import Touches
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.language.plan import plan_of
+from fleetlog_query.order.orders import Orders
 from fleetlog_query.order.page_reader import PageReader
+from fleetlog_query.order.run_order import FirstPage, RunOrder
 from fleetlog_query.pages.page import PageQuery
-from fleetlog_query.search.token import PageTokens, check_page_size
-from fleetlog_query.snapshot.snapshot_pages import PinnedPages, PinnedRows
+from fleetlog_query.search.documents import PageDocuments
+from fleetlog_query.search.token import PageTokens, SearchToken, check_page_size
 from fleetlog_query.sql.as_of import AsOf
-from fleetlog_query.sql.order_by import parse_order, sort_columns
+from fleetlog_query.sql.order_by import parse_order
 from fleetlog_query.sql.scope import Scope
-from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 DEFAULT_PAGE = 100
 TOTAL_AT_LEAST = 10_000
 """Up to here an "at least" count is the count."""
+UNSETTLED = 100
+"""Maximum runs that may have changed while a first page was read; with more it is read as of its position instead."""
 
 
 @dataclass(frozen=True)
@@ -44,41 +46,54 @@ class Search:
     filter: str = ""
     order_by: tuple[str, ...] = ()
     page_size: int = 0
-    page_token: str = ""
     deleted_view: int = scope_pb2.DELETED_VIEW_ACTIVE
     total_count: int = query_pb2.TOTAL_COUNT_NONE
     asked: tuple[int | str, ...] | None = None
     """What the request said of experiments. Tokens belong to that, and not to what it came to: an experiment that is
     made between two pages is no reason to refuse the second."""
     as_of: AsOf | None = None
-    """As everything was then; a later page has it from its token (`Searcher.pinned`)."""
+    """As everything was then, since the request says so; a later page has it from its token."""
     asked_as_of: bytes = b""
     """What the request said of it: tokens belong to that."""
     now_millis: float | None = None
     """What now() is; None = what the clock says."""
-    alone: bool = False
-    """No page follows: it may be of more than one moment while runs change."""
+    token: SearchToken | None = None
+    """Where to go on; None = at the beginning."""
+
+    @property
+    def purpose(self) -> str:
+        """What a token belongs to: everything of the search but the page."""
+        where = self.experiments if self.asked is None else self.asked
+        what = [self.namespace, where, self.filter, self.order_by, self.deleted_view, self.asked_as_of.hex()]
+        return "runs:" + hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+    @property
+    def is_of_token(self) -> bool:
+        """True if it looks in the experiments that its token is of."""
+        return self.token is None or self.token.experiments == _digest(self.experiments)
 
 
 @dataclass(frozen=True)
 class SearchPage:
-    """Runs in order, without their keys; and the token of the page that follows, "" at the end."""
+    """Runs in order, with their attributes alone."""
 
     runs: list[run_pb2.Run]
-    next_page_token: str
+    token_behind: Callable[[int], str]
+    """The token of what comes behind the first so many of the runs."""
+    is_last: bool
+    query: PageQuery
+    as_of: AsOf | None = None
+    """What it shows runs as of; None = as they are."""
     total: Total | None = None
-    compiled: Compiled | None = None
-    """As it ran, with its pin."""
-
-    def fewer(self, search: Search, size: int) -> Search:
-        """Search for fewer runs, from the same moment on."""
-        same = replace(search, page_size=size)
-        return same if self.compiled is None else replace(same, now_millis=self.compiled.moment)
 
     @property
-    def is_first(self) -> bool:
-        """Whether it shows runs as they are now, whatever is said of the pages behind it."""
-        return self.compiled is None or not self.compiled.later
+    def next_page_token(self) -> str:
+        """The token of the page that follows, "" at the end."""
+        return "" if self.is_last else self.token_behind(len(self.runs))
+
+    def cut(self, count: int) -> SearchPage:
+        """The page with fewer runs."""
+        return replace(self, runs=self.runs[:count], is_last=self.is_last and count >= len(self.runs))
 
 
 @dataclass(frozen=True)
@@ -90,32 +105,12 @@ class Total:
 
 
 @dataclass(frozen=True)
-class Compiled:
-    """A search as it runs: the query of what comes behind its token; and what its own tokens hold beside the last row.
+class SearchOrder:
+    """All runs of a search from `first` on; `token_behind`: the token of what comes behind a place of the order."""
 
-    `moment` is what now() means, on all pages the same. `pin`: what all pages are as of, of a search that is not as of
-    a position that was asked for; None = nothing. `shown`: runs of a first page that was not of one moment, which do
-    not come again. `later`: it is no first page.
-    """
-
-    query: PageQuery
-    purpose: str
-    moment: float
-    pin: AsOf | None = None
-    shown: frozenset[bytes] = frozenset()
-    later: bool = False
-
-
-@dataclass(frozen=True)
-class _Token:
-    """What a token says: see Compiled. `values`: of the last row's order, empty without a token."""
-
-    moment: float
-    values: list[Any]
-    pin: AsOf | None = None
-    experiments: str = ""
-    """Experiments that the first page looked in."""
-    shown: frozenset[bytes] = frozenset()
+    order: RunOrder
+    first: int
+    token_behind: Callable[[int], str]
 
 
 class Searcher:
@@ -123,126 +118,139 @@ class Searcher:
 
     def __init__(
         self,
-        warehouse: CancellableWarehouse,
         token_key: bytes,
-        pins: Pins,
-        touches: Touches,
+        positions: AppliedPositions,
+        changed_runs: ChangedRuns,
         reader: PageReader,
+        documents: PageDocuments,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clock = clock
         self._tokens = PageTokens(token_key)
-        self._pins = pins
-        self.touches = touches
+        self._positions = positions
+        self._changed_runs = changed_runs
         self._reader = reader
-        self._pages = PinnedPages(warehouse, touches, reader)
+        self._orders = Orders(reader)
+        self._documents = documents
 
-    def search(self, search: Search, timeout_seconds: float) -> SearchPage:
-        """One page. InvalidArgument for a filter, order or token that is wrong; FailedPrecondition for a token of
-        pages that can't go on; TimedOut, TooMuchToRead.
+    def going_on(self, search: Search, page_token: str) -> Search:
+        """The search behind a token; "" = from its beginning. PAGE_TOKEN_INVALID."""
+        if not page_token:
+            return search
+        return replace(search, token=SearchToken.of(self._tokens.read(search.purpose, page_token)))
+
+    def search(self, search: Search) -> SearchPage:
+        """One page. InvalidArgument for a filter or an order that is wrong; FailedPrecondition for a token of pages
+        that can't go on; TimedOut, TooMuchToRead.
         """
-        compiled = self.compile(search)
-        query = compiled.query
+        query, moment = self._query(search)
         counted = search.total_count not in (query_pb2.TOTAL_COUNT_UNSPECIFIED, query_pb2.TOTAL_COUNT_NONE)
         if not search.experiments:
-            return SearchPage([], "", Total(0) if counted else None)
-        found, compiled = self._rows(compiled, search.alone, timeout_seconds)
-        more = len(found.rows) > query.size
-        last = [] if found.anew else found.rows[query.size - 1].values if more else []
-        token = self.token(compiled, last) if more else ""
-        runs = [row.run for row in found.rows[: query.size]]
+            return SearchPage([], lambda _: "", True, query, total=Total(0) if counted else None)
+        page = None
+        if search.token is None and search.as_of is None:
+            page = self._first_page(search, query, moment)
+        if page is None:
+            page = self._page(search, query, moment)
         if not counted:
-            total = None
-        elif not compiled.later and not more:
-            total = Total(len(runs))
-        else:
-            total = self._total(query, search.total_count == query_pb2.TOTAL_COUNT_EXACT, timeout_seconds)
-        return SearchPage(runs, token, total, compiled)
+            return page
+        if page.is_last and search.token is None:
+            return replace(page, total=Total(len(page.runs)))
+        is_exact = search.total_count == query_pb2.TOTAL_COUNT_EXACT
+        return replace(page, total=self._total(query, is_exact))
 
-    def compile(self, search: Search) -> Compiled:
-        """The search, not yet run. InvalidArgument and FailedPrecondition as `search`."""
+    def foremost(self, search: Search) -> list[run_pb2.Run]:
+        """The runs of a first page behind which nobody asks for another: it may be of more than one moment."""
+        query, _ = self._query(search)
+        return self._reader.page(query)[: query.size] if search.experiments else []
+
+    def order(self, search: Search) -> SearchOrder | None:
+        """All runs, as of one position; None for none. Raises as `search`."""
+        query, moment = self._query(search)
+        if not search.experiments:
+            return None
+        token = self._token(search, moment)
+        order = self._order(search, token, query, None)
+        return SearchOrder(order, token.place, self._behind(search, replace(token, place=0)))
+
+    def _query(self, search: Search) -> tuple[PageQuery, float]:
+        """The search, not yet run, and what now() means: on later pages what it meant on the first."""
         size = check_page_size(search.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
-        # The first page says what now() is: a later one of the same search goes on in the same order.
         now = self._clock() * 1000 if search.now_millis is None else search.now_millis
-        token = self._token(search) if search.page_token else _Token(now, [])
-        if token.experiments and token.experiments != _digest(search.experiments):
-            raise out_of_date("the experiments that it looks in are others now")
-        keys, plan = parse_order(search.order_by, token.moment), plan_of(search.filter, token.moment)
+        moment = now if search.token is None else search.token.moment
+        keys, plan = parse_order(search.order_by, moment), plan_of(search.filter, moment)
         scope = Scope(search.namespace, search.experiments, as_of=search.as_of)
-        query = PageQuery(scope, plan, keys, sort_columns(keys), token.values or None, size, search.deleted_view)
-        pin = token.pin if search.as_of is None else None
-        return Compiled(query, _purpose(search), token.moment, pin, token.shown, later=bool(search.page_token))
+        return PageQuery(scope, plan, keys, size, search.deleted_view), moment
 
-    def token(self, compiled: Compiled, values: Sequence[Any]) -> str:
-        """The token of what comes behind a row with these values of the order."""
-        scope, pin = compiled.query.scope, compiled.pin
-        if pin is not None:
-            shown = [base64.b64encode(b"".join(sorted(compiled.shown))).decode()] if compiled.shown else []
-            pinned = [list(pin.events), pin.control, _digest(scope.experiments), *shown]
-            return self._tokens.make(f"pages of {compiled.purpose}", [compiled.moment, pinned, *values])
-        as_of = [] if scope.as_of is None else [[list(scope.as_of.events), scope.as_of.control]]
-        return self._tokens.make(compiled.purpose, [compiled.moment, *as_of, *values])
+    def _first_page(
+        self, search: Search, query: PageQuery, moment: float
+    ) -> SearchPage | None:  # fmt: skip
+        """As the runs are; None when so many changed meanwhile that the token would have to name too many."""
+        position = self._positions.now()
+        runs = self._reader.page(query)
+        token = SearchToken(moment, position, 0, _digest(search.experiments))
+        if len(runs) <= query.size:
+            return SearchPage(runs, self._behind(search, token), True, query)
+        changed = self._changed_runs.since(query.scope, position)
+        if changed is None or len(changed) > UNSETTLED:
+            return None
+        shown = runs[: query.size]
 
-    def pinned(self, search: Search) -> AsOf | None:
-        """What a search that goes on behind its token is as of; None = nothing. PAGE_TOKEN_INVALID."""
-        return self._token(search).pin
+        def token_behind(count: int) -> str:
+            if not changed:
+                return self._behind(search, token)(count)
+            return self._behind(search, replace(token, first=_first(shown[:count], changed)))(0)
 
-    def continues(self, search: Search) -> bool:
-        """Whether a search looks in the experiments that its token is of. PAGE_TOKEN_INVALID."""
-        experiments = self._token(search).experiments
-        return not experiments or experiments == _digest(search.experiments)
+        return SearchPage(shown, token_behind, False, query)
 
-    def _token(self, search: Search) -> _Token:
-        purpose = _purpose(search)
-        if search.asked_as_of or search.as_of is not None:
-            moment, (events, control), *values = self._tokens.read(purpose, search.page_token)
-            return _Token(moment, values, AsOf(tuple(events), control))
-        try:
-            moment, pinned, *values = self._tokens.read(f"pages of {purpose}", search.page_token)
-        except InvalidArgument:
-            # Of a stream, or of a first page that was not pinned.
-            moment, *values = self._tokens.read(purpose, search.page_token)
-            return _Token(moment, values)
-        events, control, experiments, *shown = pinned
-        data = base64.b64decode(shown[0]) if shown else b""
-        ids = frozenset(data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES))
-        return _Token(moment, values, AsOf(tuple(events), control), experiments, ids)
+    def _page(self, search: Search, query: PageQuery, moment: float) -> SearchPage:
+        token = self._token(search, moment)
+        end = token.place + query.size
+        order = self._order(search, token, query, end + 1)
+        ids = order.part(token.place, query.size)
+        runs = self._documents.attributes(query.scope, ids, token.position)
+        return SearchPage(runs, self._behind(search, token), len(order) <= end, query, token.position)
 
-    def _rows(self, compiled: Compiled, alone: bool, timeout_seconds: float) -> tuple[PinnedRows, Compiled]:
-        query = compiled.query
-        if query.scope.as_of is None and not alone:
-            now = self._pins.now(timeout_seconds)
-            pin = compiled.pin or now
-            if len(pin.events) != len(now.events):
-                raise out_of_date("the log has been cut into another number of partitions")
-            if any(here < there for here, there in zip(now.events, pin.events, strict=True)):
-                raise out_of_date("the tables do not hold all that the first page did; they are being rebuilt")
-            name = compiled.purpose, compiled.moment
-            if compiled.later:
-                rows = self._pages.page(query, pin, name, timeout_seconds, compiled.shown)
-            else:
-                rows = self._pages.first(query, pin, timeout_seconds)
-            return rows, replace(compiled, pin=rows.pin, shown=rows.shown)
-        return PinnedRows(self._reader.page(query, timeout_seconds)), replace(compiled, pin=None)
+    def _order(
+        self, search: Search, token: SearchToken, query: PageQuery, count: int | None
+    ) -> RunOrder:  # fmt: skip
+        name = search.purpose, token.experiments, token.moment
+        return self._orders.as_of(token.position, query, name, count, token.first)
 
-    def _total(self, query: PageQuery, exact: bool, timeout_seconds: float) -> Total:
-        count = self._reader.count(query, None if exact else TOTAL_AT_LEAST + 1, timeout_seconds)
+    def _token(self, search: Search, moment: float) -> SearchToken:
+        """Where a search begins or goes on. PAGE_TOKEN_OUT_OF_DATE."""
+        token, experiments = search.token, _digest(search.experiments)
+        if search.as_of is not None:
+            return token or SearchToken(moment, search.as_of, 0, experiments)
+        now = self._positions.now()
+        if token is None:
+            return SearchToken(moment, now, 0, experiments)
+        if not search.is_of_token:
+            raise _out_of_date("the experiments that it looks in are others now")
+        if len(token.position.events) != len(now.events):
+            raise _out_of_date("the log has been cut into another number of partitions")
+        if any(here < there for here, there in zip(now.events, token.position.events, strict=True)):
+            raise _out_of_date("the tables do not hold all that the first page did; they are being rebuilt")
+        return token
+
+    def _behind(self, search: Search, token: SearchToken) -> Callable[[int], str]:
+        purpose = search.purpose
+        return lambda count: self._tokens.make(purpose, replace(token, place=token.place + count).values())
+
+    def _total(self, query: PageQuery, exact: bool) -> Total:
+        count = self._reader.count(query, None if exact else TOTAL_AT_LEAST + 1)
         bounded = not exact and count > TOTAL_AT_LEAST
         return Total(TOTAL_AT_LEAST if bounded else count, bounded)
 
 
-def out_of_date(why: str) -> FailedPrecondition:
-    """PAGE_TOKEN_OUT_OF_DATE."""
+def _first(shown: Sequence[run_pb2.Run], changed: Mapping[bytes, int]) -> FirstPage:
+    ids = {bytes.fromhex(run.run_id) for run in shown}
+    return FirstPage(len(ids - changed.keys()), frozenset(ids & changed.keys()), frozenset(changed.keys() - ids))
+
+
+def _out_of_date(why: str) -> FailedPrecondition:
     return FailedPrecondition("PAGE_TOKEN_OUT_OF_DATE", f"page_token: {why}; begin without one")
 
 
 def _digest(experiments: Sequence[int]) -> str:
     return hashlib.sha256(json.dumps(list(experiments)).encode()).hexdigest()[:16]
-
-
-def _purpose(search: Search) -> str:
-    """What a token belongs to: everything of the search but the page."""
-    where = search.experiments if search.asked is None else search.asked
-    what = [search.namespace, where, search.filter, search.order_by, search.deleted_view]
-    what += [search.asked_as_of.hex()] if search.asked_as_of else []
-    return "runs:" + hashlib.sha256(json.dumps(what).encode()).hexdigest()

@@ -7,9 +7,15 @@ import binascii
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fleetlog_core.errors import InvalidArgument
+from fleetlog_core.ids import ID_BYTES
+
+from fleetlog_query.order.run_order import FirstPage
+from fleetlog_query.sql.as_of import AsOf
 
 _MAC_BYTES = 16
 
@@ -56,3 +62,40 @@ def check_page_size(size: int, default: int, most: int) -> int:
             "PAGE_SIZE_NEGATIVE", "page_size", f"{size} is below 0; leave it 0 for {default}"
         )
     return min(size or default, most)
+
+
+@dataclass(frozen=True)
+class SearchToken:
+    """Where the pages of a search go on, or a stream of it.
+
+    `moment`: what now() means on all of them. `position`: what they are as of. `place`: in the order of the runs; of
+    those behind the first page, when some changed while it was read. `experiments`: digest of those looked in.
+    """
+
+    moment: float
+    position: AsOf
+    place: int
+    experiments: str
+    first: FirstPage | None = None
+
+    def values(self) -> list[Any]:
+        """As JSON has it."""
+        first = self.first
+        loose = [] if first is None else [first.settled, _text_of(first.returned), _text_of(first.held_back)]
+        return [self.moment, list(self.position.events), self.position.control, self.place, self.experiments, *loose]
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> SearchToken:
+        """The opposite of `values`."""
+        moment, events, control, place, experiments, *loose = values
+        first = FirstPage(loose[0], _ids_of(loose[1]), _ids_of(loose[2])) if loose else None
+        return cls(moment, AsOf(tuple(events), control), place, experiments, first)
+
+
+def _text_of(ids: frozenset[bytes]) -> str:
+    return base64.b64encode(b"".join(sorted(ids))).decode()
+
+
+def _ids_of(text: str) -> frozenset[bytes]:
+    data = base64.b64decode(text)
+    return frozenset(data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES))

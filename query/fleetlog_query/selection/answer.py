@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
+from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import run_pb2, selection_pb2
 
 from fleetlog_query.changes.moments import now_of
@@ -33,9 +33,7 @@ class Selector:
         self._frames = frames
         self._clock = clock
 
-    def select(
-        self, request: selection_pb2.SelectRunsRequest, scope: Scope, timeout_seconds: float
-    ) -> selection_pb2.SelectRunsResponse:
+    def select(self, request: selection_pb2.SelectRunsRequest, scope: Scope) -> selection_pb2.SelectRunsResponse:
         """See the proto; without the position."""
         now = now_of(request.scope.as_of)
         question = question_of(request, self._clock() * 1000 if now is None else now)
@@ -45,16 +43,11 @@ class Selector:
             )
         if not scope.experiments:
             return selection_pb2.SelectRunsResponse()
-        until = time.monotonic() + timeout_seconds
-
-        def select(statement: Statement) -> Answer:
-            return self._warehouse.select(statement, timeout_seconds=max(until - time.monotonic(), 0.001))
-
-        with self._frames.of(scope, timeout_seconds) as frame:
-            columns = read_candidates(question, scope, frame, select)
+        with self._frames.of(scope) as frame:
+            columns = read_candidates(question, scope, frame, self._warehouse.select)
         choice = choose(question, columns)
         named = [columns.ids.at(place) for chosen in choice.groups for place in chosen.runs]
-        runs = self._documents.read(scope.namespace, named, question.mask, False, timeout_seconds, scope.as_of)
+        runs = self._documents.read(scope.namespace, named, question.mask, False, scope.as_of)
         return _response(question, columns, choice, {run.run_id: run for run in runs})
 
 

@@ -25,7 +25,8 @@ from fleetlog_query.selection.question import Question
 from fleetlog_query.series.series_rows import Select
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.condition_sql import conditions
-from fleetlog_query.sql.scope import Scope, shown_sql
+from fleetlog_query.sql.deleted_view import DeletedView
+from fleetlog_query.sql.scope import Scope
 from fleetlog_query.sql.value_rows import value_rows
 
 FEW_RUNS = 1_000
@@ -76,14 +77,14 @@ def read_candidates(question: Question, scope: Scope, frame: Frame, select: Sele
             windowed = isinstance(source, Series) and source.window is not None
             if windowed or (few.run_ids and not frame.holds(Source(source, is_text=False))):
                 answer = select(source_statement(source, question, few))
-                rows, places = ids.meet(Ids.of(answer))
+                rows, places = ids.intersect(Ids.of(answer))
                 found[source][places] = answer.array("v")[rows]
             else:
                 found[source] = taken(frame.numbers(source, select))
         for number, (_, key) in enumerate(question.groups):
             if few.run_ids and not frame.holds(Source(key, is_text=True)):
                 answer = select(Source(key, True).statement(few, wide=False))
-                rows, places = ids.meet(Ids.of(answer))
+                rows, places = ids.intersect(Ids.of(answer))
                 labels[number] = Labels.of(answer.coded("s"), rows, places, len(ids))
             else:
                 whole = frame.texts(key, select)
@@ -108,7 +109,7 @@ def _stages(question: Question, scope: Scope, frame: Frame, ids: Ids, taken: Tak
     answer = select(stages_statement(question, scope))
     # A run that went out of sight in between fails the first.
     stages[:] = 1
-    rows, places = ids.meet(Ids.of(answer))
+    rows, places = ids.intersect(Ids.of(answer))
     stages[places] = answer.array("stage")[rows]
     return stages
 
@@ -129,7 +130,7 @@ def stages_statement(question: Question, scope: Scope) -> Statement:
     stages = ", ".join(f"NOT ({test}), {place}" for place, test in enumerate(_tests(question, scope, binds), 1))
     sql = (
         f"SELECT run_id, multiIf({stages}, 0) AS stage"
-        f" FROM {scope.runs(binds)} WHERE {scope.sql(binds)}{shown_sql(question.deleted_view)} ORDER BY run_id"
+        f" FROM {scope.runs(binds)} WHERE {scope.sql(binds)}{DeletedView.of(question.deleted_view).sql} ORDER BY run_id"
     )
     return binds.statement(sql, wide=True)
 
@@ -138,7 +139,7 @@ def source_statement(source: Key | Series, question: Question, scope: Scope) -> 
     """run_id and v; windows, which read points, only of the runs that the constraints leave."""
     binds, among = Binds(), ""
     if isinstance(source, Series) and source.window is not None:
-        runs = f"{scope.sql(binds)}{shown_sql(question.deleted_view)}"
+        runs = f"{scope.sql(binds)}{DeletedView.of(question.deleted_view).sql}"
         among = " AND ".join([runs, *_tests(question, scope, binds)])
         among = f"run_id IN (SELECT run_id FROM {scope.runs(binds)} WHERE {among})"
     sql = f"SELECT run_id, v FROM ({value_rows(source, scope, binds, among)}) ORDER BY run_id"

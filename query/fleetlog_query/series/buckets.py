@@ -3,6 +3,9 @@
 Buckets of 128 steps or more are read from `rollup`, whole multiples of it, and where a range cuts one from points.
 Narrower ones are read from points; of very many points those of more than 64 steps get 128, and come from `rollup`
 too. Buckets of times or ranks are read from points.
+
+Rows of `rollup` are read beside the ends of the series (`_early`), and put together here and not by the engine
+(`_folded`): without either 100 series × 1,000 buckets miss their mark, a p95 of 50 ms, by a statement's time or more.
 """
 
 from __future__ import annotations
@@ -12,15 +15,16 @@ from concurrent.futures import Future
 
 import numpy as np
 from fleetlog_core.warehouse.port import Answer, Statement
+from fleetlog_core.warehouse.schema import BUCKET_STEPS
 from fleetlog_proto.v1 import metric_pb2
 
-from fleetlog_query.language.values import EVERY, ROLLUP_STEPS
+from fleetlog_query.language.values import EVERY
 from fleetlog_query.series.grid import Grid
 from fleetlog_query.series.series_query import SeriesQuery
 from fleetlog_query.series.series_rows import Select, changes, extents, place_sql, scope_sql, slices
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.value_rows import KEPT_SQL, POINT_SQL
-from fleetlog_query.warehouse.deadline import Reads
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from fleetlog_query.warehouse.holding import Holding, answer_size
 
 BATCH_BUCKETS = 1_000_000
@@ -38,24 +42,24 @@ _OF_PARTS = "sum(c) AS points, sum(k) AS lacking, min(lo) AS lowest, max(hi) AS 
 
 
 def read_buckets(
-    reads: Reads, query: SeriesQuery, starts: Mapping[bytes, int], holding: Holding
+    warehouse: CancellableWarehouse, query: SeriesQuery, starts: Mapping[bytes, int], holding: Holding
 ) -> Iterator[metric_pb2.ReadMetricResponse]:
     """The series in order, each a response of one part for each rank. `starts`: of the runs, for times since then."""
-    early, ends = _early(reads, query, starts)
+    early, ends = _early(warehouse, query, starts)
     if ends is None:
         return
     low, high, points = ends
     grid = Grid.of(low, high, query.buckets, query, points)
     if grid.rows(points, len(query.run_ids) * len(query.keys)) <= FOLDED_ROWS:
         if early is None or early.rows > FOLDED_ROWS:
-            early = reads.select(_rows_statement(query, grid))
+            early = warehouse.select(_rows_statement(query, grid))
         holding.bytes = 2 * answer_size(early)
         yield from _in_order(_folded(_inside(early, grid), grid), query, query.run_ids, grid)
         return
     runs = max(1, BATCH_BUCKETS // (query.buckets * len(query.keys)))
     for first in range(0, len(query.run_ids), runs):
         run_ids = query.run_ids[first : first + runs]
-        answer = reads.select(_statement(query, run_ids, grid, starts))
+        answer = warehouse.select(_statement(query, run_ids, grid, starts))
         holding.bytes = 2 * answer_size(answer)
         yield from _in_order(answer, query, run_ids, grid)
 
@@ -63,13 +67,15 @@ def read_buckets(
 Ends = tuple[int, int, float]
 
 
-def _early(reads: Reads, query: SeriesQuery, starts: Mapping[bytes, int]) -> tuple[Answer | None, Ends | None]:
+def _early(
+    warehouse: CancellableWarehouse, query: SeriesQuery, starts: Mapping[bytes, int]
+) -> tuple[Answer | None, Ends | None]:
     """The rows of `rollup` of many whole series, if they may do; and the ends, which are looked up beside that."""
     whole = query.of_steps_alone and query.steps == EVERY
     if not whole or len(query.run_ids) * len(query.keys) < EARLY_SERIES:
-        return None, _ends(reads.select, query, starts)
-    ends: Future[Ends | None] = reads.beside(lambda: _ends(reads.select, query, starts))
-    return reads.select(_rows_statement(query, None)), ends.result()
+        return None, _ends(warehouse.select, query, starts)
+    ends: Future[Ends | None] = warehouse.beside(lambda: _ends(warehouse.select, query, starts))
+    return warehouse.select(_rows_statement(query, None)), ends.result()
 
 
 def _ends(select: Select, query: SeriesQuery, starts: Mapping[bytes, int]) -> Ends | None:
@@ -109,7 +115,7 @@ def _rows_statement(query: SeriesQuery, grid: Grid | None) -> Statement:
 
 def _kept(scope: str, buckets: tuple[int, int] | None, binds: Binds) -> str:
     """What `rollup` has of these of its buckets, both included; None = of all."""
-    sql = f"b * {ROLLUP_STEPS} AS x, {KEPT_SQL} FROM rollup WHERE {scope}"
+    sql = f"b * {BUCKET_STEPS} AS x, {KEPT_SQL} FROM rollup WHERE {scope}"
     return sql if buckets is None else f"{sql} AND b BETWEEN {binds.whole(buckets[0])} AND {binds.whole(buckets[1])}"
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from fleetlog_query.language.values import ROLLUP_STEPS, Window
+from fleetlog_core.warehouse.schema import BUCKET_STEPS
+
+from fleetlog_query.language.values import Window
 from fleetlog_query.series.series_query import SeriesQuery
 
 MANY_POINTS = 300_000
@@ -30,25 +32,25 @@ class Grid:
     def of(cls, low: int, high: int, count: int, query: SeriesQuery, points: float = 0.0) -> Grid:
         """At most `count` buckets from low to high; the ends of the series and those of the query met there.
 
-        `points`: about how many there are. Of more than MANY_POINTS, buckets of more than half of ROLLUP_STEPS are as
+        `points`: about how many there are. Of more than MANY_POINTS, buckets of more than half of BUCKET_STEPS are as
         wide as those: at least half of `count` are left, or half of those that the range has room for.
         """
         first, last = max(low, query.steps[0]), min(high, query.steps[1])
         if query.axis != "step":
             first, last = low, high
         narrow = -(-(last - first + 1) // count)
-        width = -(-narrow // ROLLUP_STEPS) * ROLLUP_STEPS
-        origin = first - first % ROLLUP_STEPS
+        width = -(-narrow // BUCKET_STEPS) * BUCKET_STEPS
+        origin = first - first % BUCKET_STEPS
         fits = -(-(last - origin + 1) // width) <= count
-        widens = fits and 2 * narrow > ROLLUP_STEPS and points > MANY_POINTS
-        if not query.of_steps_alone or (narrow < ROLLUP_STEPS and not widens):
+        widens = fits and 2 * narrow > BUCKET_STEPS and points > MANY_POINTS
+        if not query.of_steps_alone or (narrow < BUCKET_STEPS and not widens):
             return cls(first, first, narrow)
         if not fits:
-            width += ROLLUP_STEPS
+            width += BUCKET_STEPS
         # An end of the query cuts a bucket; behind an end of the series there is nothing to cut.
         steps = (
             first if query.steps[0] > low else origin,
-            last if query.steps[1] < high else last - last % ROLLUP_STEPS + ROLLUP_STEPS - 1,
+            last if query.steps[1] < high else last - last % BUCKET_STEPS + BUCKET_STEPS - 1,
         )
         return cls(origin, first, width, Window(steps))
 

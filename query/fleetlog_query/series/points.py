@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from fleetlog_core.warehouse.port import Answer, Array, Statement
+from fleetlog_core.warehouse.schema import BUCKET_STEPS
 from fleetlog_proto.v1 import metric_pb2
 
-from fleetlog_query.language.values import EVERY, ROLLUP_STEPS
+from fleetlog_query.language.values import EVERY
 from fleetlog_query.series.point_chunks import Name, chunks
 from fleetlog_query.series.point_pieces import LongSeries
 from fleetlog_query.series.series_query import TIME, SeriesQuery
@@ -103,7 +104,7 @@ def _floors(select: Select, query: SeriesQuery, run_ids: Sequence[bytes]) -> dic
     where = scope_sql(query.namespace, run_ids, query.keys, binds)
     if query.steps[1] != EVERY[1]:
         # Of a bucket that is cut some points may not count.
-        where += f" AND b < {binds.whole((query.steps[1] + 1) // ROLLUP_STEPS)}"
+        where += f" AND b < {binds.whole((query.steps[1] + 1) // BUCKET_STEPS)}"
     buckets = f"SELECT run_id, key, b, sum(n) AS c FROM rollup WHERE {where} GROUP BY run_id, key, b"
     behind = f"SELECT run_id, key, b, sum(c) OVER (PARTITION BY run_id, key ORDER BY b DESC) AS s FROM ({buckets})"
     sql = (
@@ -112,7 +113,7 @@ def _floors(select: Select, query: SeriesQuery, run_ids: Sequence[bytes]) -> dic
     )
     answer = select(Statement(sql, binds.values))
     floors = answer.array("floor")
-    return {(run_id, key): int(floors[rows][0]) * ROLLUP_STEPS for run_id, key, rows in slices(answer, query.keys, ())}
+    return {(run_id, key): int(floors[rows][0]) * BUCKET_STEPS for run_id, key, rows in slices(answer, query.keys, ())}
 
 
 def _statement(query: SeriesQuery, batch: _Batch, starts: Mapping[bytes, int]) -> Statement:

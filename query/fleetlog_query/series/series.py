@@ -6,30 +6,27 @@ from collections.abc import Iterator
 
 from fleetlog_proto.v1 import metric_pb2
 
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.series.buckets import read_buckets
 from fleetlog_query.series.points import read_points
 from fleetlog_query.series.series_query import SeriesQuery
 from fleetlog_query.series.series_rows import run_starts
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
-from fleetlog_query.warehouse.deadline import Reads
 from fleetlog_query.warehouse.holding import Holding
 
 
 class SeriesReader:
     """Reads series."""
 
-    def __init__(self, warehouse: CancellableWarehouse, pins: Pins) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, positions: AppliedPositions) -> None:
         self._warehouse = warehouse
-        self._pins = pins
+        self._positions = positions
 
-    def read(
-        self, query: SeriesQuery, timeout_seconds: float, holding: Holding
-    ) -> Iterator[metric_pb2.ReadMetricResponse]:
+    def read(self, query: SeriesQuery, holding: Holding) -> Iterator[metric_pb2.ReadMetricResponse]:
         """The series that there are, in order. TimedOut when it all takes longer than it is given."""
-        reads = Reads(self._warehouse, timeout_seconds)
-        starts = run_starts(reads.select, query.namespace, query.run_ids) if query.axis == "relative" else {}
+        warehouse = self._warehouse
+        starts = run_starts(warehouse.select, query.namespace, query.run_ids) if query.axis == "relative" else {}
         if query.buckets:
-            yield from read_buckets(reads, query, starts, holding)
+            yield from read_buckets(warehouse, query, starts, holding)
         else:
-            yield from read_points(reads.select, query, starts, lambda: self._pins.now(timeout_seconds), holding)
+            yield from read_points(warehouse.select, query, starts, lambda: self._positions.now(), holding)

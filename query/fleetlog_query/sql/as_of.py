@@ -13,13 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fleetlog_core import limits
+from fleetlog_core.warehouse.schema import PLACE_BITS, KeyKind
 
 from fleetlog_query.language.fields import KIND_NUMBERS
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.packed import HIGH_SQL, LOW_SQL, POINT_ORDER_SQL, value_of
 
-PLACE_BITS = 20
-"""Low bits of `ver` of params and tags: log offset << 20 | place in the record."""
 _MOST = 1 << 43
 STATE_COLUMNS = ("name", "user", "state", "start_time", "end_time", "parent_run_id", "deleted")
 POINTS_BOUND = f"max_rows_to_read = {limits.FILTER_POINTS}, use_index_for_in_with_subqueries_max_values = 0"
@@ -85,37 +84,37 @@ def attr_rows(
 
     `where`: a condition on rows of both tables; `keys`: a condition on `key` for each kind that is wanted.
     """
-    ours = f"namespace = {binds.text(namespace)}"
-    arms: list[str] = []
-    for kind, wanted in keys.items():
-        if kind == "metrics":
-            arms += _metric_arms(tables, where, ours, wanted, as_of, binds)
-        else:
-            arms += _written_arms(kind, tables, where, ours, wanted, as_of, binds)
+    ours, arms = f"namespace = {binds.text(namespace)}", []
+    written = {kind: wanted for kind, wanted in keys.items() if kind != "metrics"}
+    if written:
+        # One read for all of them: each arm of a UNION is analysed by itself.
+        bound = as_of.bound(binds, PLACE_BITS)
+        named = " OR ".join(f"(kind = {KIND_NUMBERS[kind]} AND {wanted})" for kind, wanted in written.items())
+        arms.append(
+            f"SELECT run_id, kind, key, num, str, type, ver FROM {tables.attrs} FINAL"
+            f" WHERE {where} AND ({named}) AND removed = 0 AND toUInt64(ver) < {bound}"
+        )
+    if "tags" in keys:
+        arms.append(_tag_arm(tables, where, ours, keys["tags"], as_of, binds))
+    if "metrics" in keys:
+        arms += _metric_arms(tables, where, ours, keys["metrics"], as_of, binds)
     return " UNION ALL ".join(arms)
 
 
-def _written_arms(
-    kind: str, tables: Tables, where: str, ours: str, wanted: str, as_of: AsOf, binds: Binds
-) -> list[str]:  # fmt: skip
+def _tag_arm(tables: Tables, where: str, ours: str, wanted: str, as_of: AsOf, binds: Binds) -> str:
+    """Tags that were set or taken away since."""
     bound = as_of.bound(binds, PLACE_BITS)
-    rows = f"{where} AND kind = {KIND_NUMBERS[kind]} AND {wanted}"
-    arms = [
-        f"SELECT run_id, kind, key, num, str, type, ver FROM {tables.attrs} FINAL"
-        f" WHERE {rows} AND removed = 0 AND toUInt64(ver) < {bound}"
-    ]
-    if kind == "tags":
-        changed = f"SELECT run_id, key FROM {tables.attrs} WHERE {rows} AND toUInt64(ver) >= {bound}"
-        last = (
-            "SELECT run_id, key, argMax(num, ver) AS n, argMax(str, ver) AS s FROM tag_history"
-            f" WHERE {ours} AND {wanted} AND (run_id, key) IN ({changed}) AND ver < {bound}"
-            " GROUP BY run_id, key HAVING argMax(removed, ver) = 0"
-        )
-        arms.append(
-            "SELECT run_id, toUInt8(2) AS kind, key, n AS num, s AS str, toUInt8(0) AS type, toUInt256(0) AS ver"
-            f" FROM ({last})"
-        )
-    return arms
+    rows = f"{where} AND kind = {KeyKind.TAG} AND {wanted}"
+    changed = f"SELECT run_id, key FROM {tables.attrs} WHERE {rows} AND toUInt64(ver) >= {bound}"
+    last = (
+        "SELECT run_id, key, argMax(num, ver) AS n, argMax(str, ver) AS s FROM tag_history"
+        f" WHERE {ours} AND {wanted} AND (run_id, key) IN ({changed}) AND ver < {bound}"
+        " GROUP BY run_id, key HAVING argMax(removed, ver) = 0"
+    )
+    return (
+        f"SELECT run_id, toUInt8({KeyKind.TAG}) AS kind, key, n AS num, s AS str, toUInt8(0) AS type,"
+        f" toUInt256(0) AS ver FROM ({last})"
+    )
 
 
 def _metric_arms(
@@ -129,9 +128,9 @@ def _metric_arms(
     )
     return [
         f"SELECT run_id, kind, key, num, str, type, ver FROM {tables.attrs} FINAL"
-        f" WHERE {where} AND kind = 3 AND {wanted} AND (run_id, key) NOT IN ({changed})",
-        f"SELECT run_id, toUInt8(3) AS kind, key, {value_of('p')} AS num, '' AS str, toUInt8(0) AS type, p AS ver"
-        f" FROM ({last})",
+        f" WHERE {where} AND kind = {KeyKind.METRIC} AND {wanted} AND (run_id, key) NOT IN ({changed})",
+        f"SELECT run_id, toUInt8({KeyKind.METRIC}) AS kind, key, {value_of('p')} AS num, '' AS str, toUInt8(0) AS type,"
+        f" p AS ver FROM ({last})",
     ]
 
 

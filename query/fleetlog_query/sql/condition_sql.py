@@ -15,7 +15,7 @@ from dataclasses import replace
 from fleetlog_core import limits
 from fleetlog_core.datasets import PARTS, SEPARATOR
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_proto.v1 import event_pb2
+from fleetlog_core.warehouse.schema import ParamType
 
 from fleetlog_query.language.conditions import (
     AllOf,
@@ -42,7 +42,6 @@ _COUNTED_KEYS = 8
 analysis is most of the work, from more than one."""
 _KEPT_LEAVES = 20
 """Maximum plain conditions of an AND that choose the runs that its windows look at: the first ones."""
-WHOLE, TRUTH = event_pb2.Param.WHOLE_FIELD_NUMBER, event_pb2.Param.TRUTH_FIELD_NUMBER
 """Types of params in `attrs`."""
 _HEX_ID = re.compile(r"[0-9a-f]{32}")
 _NAMED = {"like": "{} LIKE {}", "ilike": "match({}, {})", "matches": "match({}, {})"}
@@ -134,7 +133,7 @@ class _Compiler:
             return self._dataset_test(leaf, leaf.value)
         test = self._test(leaf, "num" if leaf.numeric else "str")
         is_param = isinstance(leaf.value, Key) and leaf.value.kind == "params"
-        return f"(NOT isNaN(num) OR type = 4) AND {test}" if is_param and leaf.numeric else test
+        return f"(NOT isNaN(num) OR type = {ParamType.REAL}) AND {test}" if is_param and leaf.numeric else test
 
     def _dataset_test(self, leaf: Leaf, key: Key) -> str:
         test = self._test(leaf, _dataset_sql(key))
@@ -224,7 +223,7 @@ class _Compiler:
             return self._exact(leaf, left)
         if truths := truths_of(leaf):
             spelled = f"{left} IN {self._binds.texts([str(value) for value in values])}"
-            found = f"({spelled} OR (type = {TRUTH} AND {left} IN {self._binds.texts(truths)}))"
+            found = f"({spelled} OR (type = {ParamType.TRUTH} AND {left} IN {self._binds.texts(truths)}))"
             return f"NOT {found}" if operator == "!=" else found
         if operator == "in":
             return self._among(leaf, left)
@@ -245,7 +244,7 @@ class _Compiler:
             wholes = [value for value in numbers if isinstance(value, Whole)]
             exact = f"str IN {self._binds.texts([str(value.whole) for value in wholes])}"
             rounded = f"{left} IN {self._binds.reals([float(value) for value in wholes])}"
-            either = f"if(type = {WHOLE}, {exact}, {rounded})"
+            either = f"if(type = {ParamType.WHOLE}, {exact}, {rounded})"
             others = self._among(replace(leaf, values=tuple(plain)), left) if plain else ""
             return f"({either}{others and f' OR {others}'})"
         if leaf.operator == "between":
@@ -258,7 +257,7 @@ class _Compiler:
             # Rounding keeps the order, and both sides of what is rounded are on the same side of it.
             return rounded
         exact = f"toInt128OrZero(str) {operator} toInt128({self._binds.text(str(value.whole))})"
-        return f"if(type = {WHOLE}, {exact}, {rounded})"
+        return f"if(type = {ParamType.WHOLE}, {exact}, {rounded})"
 
     def _among(self, leaf: Leaf, left: str) -> str:
         if not leaf.numeric:

@@ -1,4 +1,4 @@
-"""order_by: what runs are sorted by, as expressions that a page can go on from.
+"""order_by: what runs are sorted by, as expressions.
 
 Each key becomes a class (0 number, 1 NaN, 2 text, 3 missing), a number and a text. Classes always ascend; numbers and
 texts go the key's way. Ties fall to start_time DESC, then run id.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_proto.v1 import event_pb2
+from fleetlog_core.warehouse.schema import ParamType
 
 from fleetlog_query.language.order_key import OrderKey, parse_order_key
 from fleetlog_query.language.values import EXACT, Computed, Key, Series, TextOf
@@ -22,16 +22,20 @@ from fleetlog_query.sql.value_rows import computed_rows, expression, value_rows
 
 @dataclass(frozen=True)
 class SortColumn:
-    """One expression of ORDER BY; `type` is that of its value in a token: number, whole, text or id."""
+    """One expression of ORDER BY."""
 
     sql: str
-    descending: bool
-    type: str
+    descending: bool = False
 
     @property
-    def constant(self) -> bool:
-        """Whether it is the same for every run."""
+    def is_constant(self) -> bool:
+        """True if it is the same for every run."""
         return self.sql in ("''", "0.", "0")
+
+
+def order_sql(columns: Sequence[SortColumn]) -> str:
+    """What follows ORDER BY."""
+    return ", ".join(f"{one.sql} {'DESC' if one.descending else 'ASC'}" for one in columns if not one.is_constant)
 
 
 def parse_order(items: Sequence[str], now_millis: float | None = None) -> list[OrderKey]:
@@ -57,11 +61,11 @@ def sort_columns(keys: Sequence[OrderKey]) -> list[SortColumn]:
     columns = []
     for place, key in enumerate(keys):
         number, text, class_ = _expressions(place, key)
-        columns.append(SortColumn(class_, False, "whole"))
-        columns.append(SortColumn(number, key.descending, "number"))
-        columns.append(SortColumn(text, key.descending, "text"))
-    columns.append(SortColumn("toUnixTimestamp64Milli(start_time)", True, "whole"))
-    columns.append(SortColumn("lower(hex(run_id))", False, "text"))
+        columns.append(SortColumn(class_))
+        columns.append(SortColumn(number, key.descending))
+        columns.append(SortColumn(text, key.descending))
+    columns.append(SortColumn("start_time", True))
+    columns.append(SortColumn("run_id"))
     return columns
 
 
@@ -83,7 +87,7 @@ def _expressions(place: int, key: OrderKey) -> tuple[str, str, str]:
         return _numbers(found, number)
     if value.kind == "tags" or isinstance(key.value, TextOf):
         return "0.", f"if({found}, {text}, '')", f"if({found}, 2, 3)"
-    class_ = f"multiIf(NOT {found}, 3, NOT isNaN({number}), 0, {type_} = 4, 1, 2)"
+    class_ = f"multiIf(NOT {found}, 3, NOT isNaN({number}), 0, {type_} = {ParamType.REAL}, 1, 2)"
     rest = exact_rest_sql(number, text, type_)
     return _numbers(found, number)[0], f"multiIf({class_} = 2, {text}, {class_} = 0, {rest}, '')", class_
 
@@ -91,7 +95,7 @@ def _expressions(place: int, key: OrderKey) -> tuple[str, str, str]:
 def exact_rest_sql(number: str, text: str, type_: str) -> str:
     """A text that orders params whose numbers are the same doubles: by how far a whole one is from its double, at most
     512; "" where doubles are exact."""
-    whole = f"{type_} = {event_pb2.Param.WHOLE_FIELD_NUMBER}"
+    whole = f"{type_} = {ParamType.WHOLE}"
     away = f"if({whole}, toInt64(toInt128OrZero({text}) - toInt128(if({whole}, {number}, 0.))), 0)"
     return f"if(abs({number}) < {EXACT}., '', leftPad(toString(1000 + {away}), 4, '0'))"
 
@@ -135,25 +139,4 @@ def known_columns(key: OrderKey, numbers: Mapping[bytes, float], binds: Binds) -
     # The expression stands in the statement several times: what grows with the runs is bound once.
     ids, values = binds.texts([run_id.hex().upper() for run_id in numbers]), binds.reals(list(numbers.values()))
     number = f"transform(hex(run_id), {ids}, {values}, 0.)"
-    return [
-        SortColumn("0", False, "whole"),
-        SortColumn(number, key.descending, "number"),
-        SortColumn("''", False, "text"),
-    ]
-
-
-def after(columns: Sequence[SortColumn], last: Sequence[float | int | str], binds: Binds) -> str:
-    """The condition of coming after a row with these values."""
-    clauses = []
-    equal: list[str] = []
-    for column, value in zip(columns, last, strict=True):
-        bound = _bound(column, value, binds)
-        clauses.append(" AND ".join([*equal, f"{column.sql} {'<' if column.descending else '>'} {bound}"]))
-        equal.append(f"{column.sql} = {bound}")
-    return "(" + " OR ".join(f"({clause})" for clause in clauses) + ")"
-
-
-def _bound(column: SortColumn, value: float | int | str, binds: Binds) -> str:
-    if column.type == "text":
-        return binds.text(str(value))
-    return binds.whole(int(value)) if column.type == "whole" else binds.number(float(value))
+    return [SortColumn("0"), SortColumn(number, key.descending), SortColumn("''")]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fleetlog_proto.v1 import scope_pb2
-
 from fleetlog_query.language.fields import ATTRIBUTES, KIND_NUMBERS, STATES, Kind
 from fleetlog_query.language.values import Key
 from fleetlog_query.sql.as_of import BY_KEY, AsOf, attr_rows, keys_of, runs_source
@@ -30,13 +28,12 @@ _ATTRIBUTE_TEXT = {
     "state": STATE_NAME_SQL, "start_time": "toString(start_time)", "end_time": "toString(end_time)",
     "experiment_id": "toString(experiment)",
 }  # fmt: skip
-_SHOWN: dict[int, str] = {scope_pb2.DELETED_VIEW_DELETED: " AND deleted = 1", scope_pb2.DELETED_VIEW_ALL: ""}
 _PRESENT = {"end_time": "toUnixTimestamp64Milli(end_time) != 0", "parent_run_id": f"parent_run_id != {_NO_PARENT}"}
 
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a search looks: one namespace, some experiments; ids from `since` on, before `until`, or only `run_ids`, or
+    """Where a search looks: one namespace, some experiments; ids from `since` on, or only `run_ids`, or
     only in some stretches, each from its first id to its last.
 
     `as_of`: as everything was then; None = as it is.
@@ -45,7 +42,6 @@ class Scope:
     namespace: str
     experiments: tuple[int, ...]
     since: bytes = b""
-    until: bytes = b""
     run_ids: tuple[bytes, ...] = ()
     stretches: tuple[tuple[bytes, bytes], ...] = ()
     as_of: AsOf | None = None
@@ -55,8 +51,6 @@ class Scope:
         clauses = [f"namespace = {binds.text(self.namespace)} AND {self._experiments(binds)}"]
         if self.since:
             clauses.append(f"run_id >= {binds.run_id(self.since)}")
-        if self.until:
-            clauses.append(f"run_id < {binds.run_id(self.until)}")
         if self.run_ids:
             clauses.append(f"run_id IN {binds.run_ids(self.run_ids)}")
         if self.stretches:
@@ -109,8 +103,3 @@ def attribute_text_sql(key: str) -> tuple[str, str]:
     """An attribute as text over rows of `runs`, and the condition that it is there. Times are such as filters take."""
     sql, present, _ = attribute_sql(key)
     return _ATTRIBUTE_TEXT.get(key, sql), present
-
-
-def shown_sql(deleted_view: int) -> str:
-    """What a DeletedView adds to a condition on rows of `runs`."""
-    return _SHOWN.get(deleted_view, " AND deleted = 0")

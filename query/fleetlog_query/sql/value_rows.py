@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fleetlog_core import limits
+from fleetlog_core.warehouse.schema import ParamType
 
 from fleetlog_query.language.values import EVERY, Computed, Key, Series, Value, Window, read_by
 from fleetlog_query.sql.as_of import BY_KEY, POINTS_BOUND, changed_series, points_before
@@ -34,7 +35,7 @@ def value_rows(value: Key | Series, scope: Scope, binds: Binds, among: str = "")
     if value.kind == "attributes":
         sql, present, _ = attribute_sql(value.key)
         return f"SELECT run_id, {sql} AS v FROM {scope.runs(binds)} WHERE {scope.sql(binds)} AND {present}"
-    number = " AND (NOT isNaN(num) OR type = 4)" if value.kind == "params" else ""
+    number = f" AND (NOT isNaN(num) OR type = {ParamType.REAL})" if value.kind == "params" else ""
     return f"SELECT run_id, num AS v {attrs_of(value.kind, value.key, scope, binds)}{number}"
 
 

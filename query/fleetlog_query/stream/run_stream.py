@@ -1,7 +1,7 @@
 """StreamRuns' core: all runs of a search, a response at a time, read no faster than they are taken.
 
-The order is read once (`run_order`); then its runs are read a block at a time, a few blocks ahead. Which runs come and
-in which order is as of the beginning; what they hold is as of when their block is read.
+The order is read once, as pages have it; then its runs are read a block at a time, a few blocks ahead. Which runs come
+and in which order is as of the beginning; what they hold is as of when their block is read.
 """
 
 from __future__ import annotations
@@ -12,25 +12,22 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from fleetlog_core import limits
-from fleetlog_core.ids import ID_BYTES
 from fleetlog_proto.v1 import query_pb2, run_pb2
 
-from fleetlog_query.pages.page import PageQuery
+from fleetlog_query.order.run_order import RunOrder
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import ReadMask
 from fleetlog_query.runs.response_size import PROBE_RUNS, runs_that_fit
 from fleetlog_query.runs.run_columns import RunBlock, RunColumns
 from fleetlog_query.search.search import Search, Searcher
 from fleetlog_query.search.token import check_page_size
-from fleetlog_query.stream.run_order import RunOrder, read_order
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
-from fleetlog_query.warehouse.holding import Holding, answer_size
+from fleetlog_query.warehouse.holding import Holding
 
 READ_SECONDS = 60.0
-"""Maximum seconds of one statement: a stream as a whole takes as long as its reader."""
-DENSE_BLOCK = 5_000
-SCATTERED_BLOCK = 20_000
-"""Runs whose ids are all over the table are read many at a time: whatever they are, most of it is read."""
+"""Maximum seconds of one response's reads: a stream as a whole takes as long as its reader."""
+BLOCK = 20_000
+"""Maximum runs that are read at a time."""
 FIRST_BLOCK = 100
 """Tells how many keys such runs have."""
 BLOCK_CELLS = 500_000
@@ -68,35 +65,29 @@ class RunStreams:
         `holding` is told what is kept between two responses, and what is being read meanwhile.
         """
         size = check_page_size(stream.search.page_size, limits.PAGE_SIZE, limits.PAGE_SIZE)
-        compiled = self._searcher.compile(stream.search)
-        if not stream.search.experiments:
+        found = self._searcher.order(stream.search)
+        if found is None:
             return
-        order = read_order(self._warehouse, compiled.query, READ_SECONDS)
-        holding.bytes = answer_size(order.answer)
-        parts = (
-            self._arrow(compiled.query, order, stream, size, holding)
-            if stream.arrow
-            else self._messages(order, stream, size, holding)
-        )
-        for response, upto in parts:
+        order = found.order
+        holding.bytes = order.ids.nbytes
+        make = self._arrow if stream.arrow else self._messages
+        for response, upto in make(order, found.first, stream, size, holding):
             if upto < len(order):
-                response.resume_token = self._searcher.token(compiled, order.values(upto - 1))
+                response.resume_token = found.token_behind(upto)
             yield response
 
     def _messages(
-        self, order: RunOrder, stream: RunStream, size: int, holding: Holding
+        self, order: RunOrder, first: int, stream: RunStream, size: int, holding: Holding
     ) -> Iterator[tuple[query_pb2.StreamRunsResponse, int]]:
-        first, count, begun = 0, min(size, PROBE_RUNS), holding.bytes
+        count, begun = min(size, PROBE_RUNS), holding.bytes
         while first < len(order):
-            data = order.part(first, count)
-            run_ids = [data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES)]
+            run_ids = order.part(first, count)
             places = {run_id.hex(): first + place for place, run_id in enumerate(run_ids)}
             runs = self._documents.read(
                 stream.search.namespace,
                 run_ids,
                 stream.mask,
                 stream.summaries,
-                READ_SECONDS,
                 stream.search.as_of,
                 keep=False,
             )
@@ -107,22 +98,20 @@ class RunStreams:
             count = min(size, runs_that_fit(runs))
 
     def _arrow(
-        self, query: PageQuery, order: RunOrder, stream: RunStream, size: int, holding: Holding
+        self, order: RunOrder, begin: int, stream: RunStream, size: int, holding: Holding
     ) -> Iterator[tuple[query_pb2.StreamRunsResponse, int]]:
         # Only here: whoever asks for no Arrow needs none.
         from fleetlog_query.runs.arrow import streams
 
-        scope = query.scope
+        search = stream.search
 
         def read(first: int, count: int) -> Future[list[RunBlock]]:
-            data = order.part(first, count)
+            data = order.ids[first : first + count].tobytes()
             return self._warehouse.beside(
-                lambda: list(
-                    self._columns.read(scope.namespace, scope.experiments, data, stream.mask, READ_SECONDS, scope.as_of)
-                )
+                lambda: list(self._columns.read(search.namespace, search.experiments, data, stream.mask, search.as_of))
             )
 
-        begin, count, begun = 0, FIRST_BLOCK, holding.bytes
+        count, begun = FIRST_BLOCK, holding.bytes
         reading: deque[tuple[int, int, Future[list[RunBlock]]]] = deque()
         while reading or begin < len(order):
             if not reading:
@@ -134,7 +123,7 @@ class RunStreams:
             fitting = max(1, BLOCK_CELLS * asked // max(1, cells))
             # The next ones are read while these are put into Arrow.
             while len(reading) < AHEAD and begin < len(order):
-                count = min(fitting, SCATTERED_BLOCK if order.scattered(begin, DENSE_BLOCK) else DENSE_BLOCK)
+                count = min(fitting, BLOCK)
                 reading.append((begin, count, read(begin, count)))
                 begin += count
             # Blocks are like those before them.

@@ -1,7 +1,7 @@
 """Selects that end in the warehouse when the caller they are for goes away.
 
 A thread that waits for the warehouse can't be interrupted. So each piece of work has a mark, which its statements
-carry, and the warehouse is told to end the statements that carry it.
+carry, and the warehouse is told to end the statements that carry it. They all share the work's deadline.
 
 Statements whose patterns cost much (see pattern_statement) run a few at a time: the rest of the engine is for others.
 """
@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import TypeVar
 
@@ -35,6 +36,9 @@ HELPERS = 4
 """Threads for what is selected while a caller's own thread goes on."""
 COSTLY_STATEMENTS = 2
 """Statements with patterns that cost much, at a time."""
+DEFAULT_SECONDS = 30.0
+LEAST_SECONDS = 0.001
+"""Seconds of a statement whose time is up: it ends as one that takes too long does."""
 _KILL = "KILL QUERY WHERE Settings['log_comment'] = {mark:String} ASYNC"
 
 Result = TypeVar("Result")
@@ -49,48 +53,50 @@ class Costly(Exception):
 
 
 class Work:
-    """One piece of blocking work for one caller. `costly`: it may wait until a statement that costs much may run."""
+    """One piece of blocking work for one caller, which waits so many seconds. `costly`: it may wait until a statement
+    that costs much may run.
+    """
 
-    def __init__(self, *, costly: bool = True) -> None:
+    def __init__(self, seconds: float, *, costly: bool = True) -> None:
         self.costly = costly
+        self.deadline = time.monotonic() + seconds
         self.mark = f"work {secrets.token_hex(16)}"
         self.begun = False
         self.cancelled = threading.Event()
         self.ended = threading.Event()
 
 
+_WORK: ContextVar[Work | None] = ContextVar("work", default=None)
+
+
+def seconds_left() -> float:
+    """Seconds until the deadline of the work that this thread does; those of a statement outside of any."""
+    work = _WORK.get()
+    return DEFAULT_SECONDS if work is None else max(LEAST_SECONDS, work.deadline - time.monotonic())
+
+
 class CancellableWarehouse:
-    """The warehouse, for readers. What they select within `run` ends with `cancel`."""
+    """The warehouse, for readers. What they select within `run` ends with `cancel`, and at the work's deadline."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._local = threading.local()
         self._killer = ThreadPoolExecutor(1, "cancelling")
         self._helpers = ContextThreads(HELPERS, "beside")
         self._costly = threading.BoundedSemaphore(COSTLY_STATEMENTS)
 
     def run(self, work: Work, function: Callable[[], Result]) -> Result:
         """Call the function in this thread. Cancelled, or whatever it raises."""
-        self._local.work = work
+        token = _WORK.set(work)
         work.begun = True
         try:
             return function()
         finally:
-            self._local.work = None
+            _WORK.reset(token)
             work.ended.set()
 
     def beside(self, function: Callable[[], Result]) -> Future[Result]:
         """Call the function in another thread, for the work of this one."""
-        work: Work | None = getattr(self._local, "work", None)
-
-        def call() -> Result:
-            self._local.work = work
-            try:
-                return function()
-            finally:
-                self._local.work = None
-
-        return self._helpers.submit(call)
+        return self._helpers.submit(function)
 
     def cancel(self, work: Work) -> None:
         """End the work soon. From any thread; does not wait."""
@@ -98,15 +104,16 @@ class CancellableWarehouse:
         if work.begun and not work.ended.is_set():
             self._killer.submit(self._kill, work)
 
-    def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
-        """See Warehouse. Cancelled; Costly for work that may not wait."""
+    def select(self, statement: Statement, *, timeout_seconds: float | None = None) -> Answer:
+        """See Warehouse; without seconds, those that are left. Cancelled; Costly for work that may not wait."""
+        timeout_seconds = seconds_left() if timeout_seconds is None else timeout_seconds
         if not isinstance(statement, PatternStatement):
             return self._select(statement, timeout_seconds)
         deadline = time.monotonic() + timeout_seconds
         bounded = statement.bounded(self._select(statement.longest(), timeout_seconds))
         if not is_costly(bounded):
             return self._select(bounded, deadline - time.monotonic())
-        work: Work | None = getattr(self._local, "work", None)
+        work = _WORK.get()
         if work is not None and not work.costly:
             raise Costly
         if not self._costly.acquire(timeout=max(0.0, deadline - time.monotonic())):
@@ -117,7 +124,7 @@ class CancellableWarehouse:
             self._costly.release()
 
     def _select(self, statement: Statement, timeout_seconds: float) -> Answer:
-        work: Work | None = getattr(self._local, "work", None)
+        work = _WORK.get()
         if work is None:
             return self._warehouse.select(statement, timeout_seconds=timeout_seconds)
         if work.cancelled.is_set():

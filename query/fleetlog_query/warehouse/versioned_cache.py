@@ -15,7 +15,7 @@ Value = TypeVar("Value")
 KEPT = 1_000
 
 
-class Kept(Generic[Name, Value]):
+class VersionedCache(Generic[Name, Value]):
     """Values by name, of one version of one table. Used from many threads.
 
     Nothing is kept where nobody can tell the version: every value is read then.

@@ -58,7 +58,7 @@ def resumed_of(request: watch_pb2.WatchRunsRequest) -> Resumed | None:
     return Resumed(from_proto(request.resume_from, "resume_from"), known)
 
 
-def held_by(warehouse: Warehouse, namespace: str, resumed: Resumed | None, timeout_seconds: float) -> Held:
+def held_by(warehouse: Warehouse, namespace: str, resumed: Resumed | None) -> Held:
     """What the client has, and which of it may have changed since, as of a search that is done.
 
     `run_touches` has a batch's runs before anything else of the batch can be read: what it does not know yet, that
@@ -76,5 +76,5 @@ def held_by(warehouse: Warehouse, namespace: str, resumed: Resumed | None, timeo
         f"SELECT DISTINCT run_id FROM run_touches WHERE namespace = {binds.text(namespace)}"
         f" AND run_id IN {binds.run_ids(resumed.run_ids)} AND until > {binds.whole(since)}"
     )
-    answer = warehouse.select(Statement(sql, binds.values), timeout_seconds=timeout_seconds)
+    answer = warehouse.select(Statement(sql, binds.values))
     return Held(digests, frozenset(run_id.tobytes().hex() for run_id in answer.array("run_id")), begun=True)

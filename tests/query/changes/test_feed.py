@@ -7,9 +7,9 @@ from typing import cast
 import pytest
 from fleetlog_core.warehouse.port import TimedOut
 from fleetlog_query.changes import feed as changes
-from fleetlog_query.changes.changed_runs import Touches
-from fleetlog_query.changes.feed import Changes
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns
+from fleetlog_query.changes.feed import ChangeFeed
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.scope import Scope
 
@@ -22,10 +22,10 @@ class Looks:
         self.events = 1
         self.touched: dict[bytes, int] | None = {}
 
-    def now(self, timeout_seconds: float) -> AsOf:
+    def now(self) -> AsOf:
         return AsOf((self.position,) * self.events)
 
-    def since(self, scope: Scope, pin: AsOf, timeout_seconds: float) -> dict[bytes, int] | None:
+    def since(self, scope: Scope, pin: AsOf) -> dict[bytes, int] | None:
         if self.touched is None:
             return None
         return {run_id: until for run_id, until in self.touched.items() if until > pin.events[0]}
@@ -34,39 +34,39 @@ class Looks:
 def test_changes_are_known_from_look_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "MOST", 3)
     looks = Looks()
-    known = Changes(Scope("default", (1,)), cast(Pins, looks), cast(Touches, looks))
-    known.look(1.0)
+    known = ChangeFeed(Scope("default", (1,)), cast(AppliedPositions, looks), cast(ChangedRuns, looks))
+    known.look()
     first = known.number
     assert known.since(first) == set()
     looks.position, looks.touched = 5, {b"a": 3, b"b": 5}
-    known.look(1.0)
+    known.look()
     second = known.number
     assert (known.since(first), known.since(second)) == ({b"a", b"b"}, set())
-    known.look(1.0)
+    known.look()
     assert known.number == second, "nothing changed, so there is nothing to tell apart"
     looks.position, looks.touched = 9, {b"a": 3, b"b": 8}
-    known.look(1.0)
+    known.look()
     assert (known.since(first), known.since(second)) == ({b"a", b"b"}, {b"b"})
     looks.position, looks.touched = 12, {b"c": 11}
-    known.look(1.0)
+    known.look()
     assert known.since(first) is None, "more than is kept"
     assert known.since(second) == {b"b", b"c"}
     looks.touched = None
-    known.look(1.0)
+    known.look()
     assert known.since(second) is None, "too many changed"
     latest = known.number
     looks.touched, looks.events = {}, 2
-    known.look(1.0)
+    known.look()
     assert known.since(latest) is None, "a log of other partitions"
     assert known.since(known.number) == set()
 
 
 def test_what_nobody_asks_for_is_forgotten() -> None:
     looks = Looks()
-    known = Changes(Scope("default", (1,)), cast(Pins, looks), cast(Touches, looks))
-    known.look(1.0)
+    known = ChangeFeed(Scope("default", (1,)), cast(AppliedPositions, looks), cast(ChangedRuns, looks))
+    known.look()
     looks.position, looks.touched = 5, {b"a": 3}
-    known.look(1.0)
+    known.look()
     assert known.size == 1
     before = known.number
     known.forget()
@@ -75,17 +75,17 @@ def test_what_nobody_asks_for_is_forgotten() -> None:
 
 def test_a_look_that_failed_loses_no_change() -> None:
     looks = Looks()
-    known = Changes(Scope("default", (1,)), cast(Pins, looks), cast(Touches, looks))
-    known.look(1.0)
+    known = ChangeFeed(Scope("default", (1,)), cast(AppliedPositions, looks), cast(ChangedRuns, looks))
+    known.look()
     before = known.number
     looks.position, looks.touched = 2, {b"a": 1}
 
-    def too_late(scope: Scope, pin: AsOf, timeout_seconds: float) -> dict[bytes, int] | None:
+    def too_late(scope: Scope, pin: AsOf) -> dict[bytes, int] | None:
         raise TimedOut("later")
 
     looks.since, since = too_late, looks.since  # type: ignore[method-assign]
     with pytest.raises(TimedOut):
-        known.look(1.0)
+        known.look()
     looks.since = since  # type: ignore[method-assign]
-    known.look(1.0)
+    known.look()
     assert known.since(before) == {b"a"}

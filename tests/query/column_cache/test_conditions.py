@@ -7,15 +7,13 @@ from typing import cast
 
 import numpy as np
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_query.column_cache.columns import MISSING, present
+from fleetlog_query.column_cache.columns import MISSING
 from fleetlog_query.column_cache.conditions import ColumnConditions, NotByColumns, sources_of_plan
 from fleetlog_query.column_cache.frame import Frame, Real, Runs
 from fleetlog_query.column_cache.labels import Labels
 from fleetlog_query.column_cache.ranking import ColumnOrder, sources_of_order
 from fleetlog_query.column_cache.run_ids import Ids
 from fleetlog_query.language.plan import plan_of
-from fleetlog_query.language.reference.evaluate import Point, Row, matches, number_of, text_of
-from fleetlog_query.language.reference.ranking import place_of, ranked
 from fleetlog_query.language.values import Key, Series
 from fleetlog_query.series.series_rows import Select
 from fleetlog_query.sql.order_by import parse_order
@@ -25,6 +23,8 @@ from hypothesis import strategies as st
 from tests.profiles import examples
 from tests.query.random_filters import FILTER, ORDER
 from tests.query.random_runs import EXACT, KEYS, NAMES, NUMBERS, START, STEPS, TEXTS, typed
+from tests.query.reference.evaluate import Point, Row, matches, number_of, text_of
+from tests.query.reference.ranking import ranked
 
 NOW = float(START + 7_200_000)
 RUNS = 40
@@ -64,6 +64,9 @@ class RowFrame:
         starts = np.array([number_of(Key("attributes", "start_time"), row) for row in self._rows], np.int64)
         ids = Ids(np.frombuffer(bytes.fromhex("".join(sorted(rows))), "V16"))
         self.held = Runs(0, ids, {"start_time": starts, "deleted": np.zeros(len(ids), bool)})
+
+    def runs(self, select: Select) -> Runs:
+        return self.held
 
     def numbers(self, source: Key | Series, select: Select) -> Real:
         found = [number_of(source, row) for row in self._rows]
@@ -117,53 +120,18 @@ def test_filters_find_the_same_runs(text: str) -> None:
 @example(["params.x DESC", "metrics.y"], "", 7)
 @example(["run_id DESC"], "", 7)
 @example(["params.`a b`", "tags.x DESC"], "", 3)
-def test_pages_come_in_the_same_order(order: list[str], text: str, size: int) -> None:
+def test_the_first_runs_come_in_the_same_order(order: list[str], text: str, size: int) -> None:
     keys = parse_order(order, NOW)
     try:
         sources_of_order(keys)
         places = np.array([place for place, run_id in enumerate(IDS) if run_id in found_by_columns(text)], np.intp)
-        columns = ColumnOrder(keys, FRAME.held, cast(Frame, FRAME), SELECT)
+        columns = ColumnOrder(keys, cast(Frame, FRAME), SELECT)
     except NotByColumns:
         event("by a statement")
         return
     except InvalidArgument:
         reject()
     note(f"{text} ORDER BY {order}")
-    pages: list[str] = []
-    left = places
-    while len(left):
-        page = columns.first(left, size)
-        last = columns.row(page[-1])
-        pages += [IDS[place] for place in page]
-        row = ROWS[pages[-1]]
-        said = [part for key in keys for part in place_of(key, row)]
-        assert last == [*said, FRAME.held.starts[page[-1]], pages[-1]]
-        left = columns.behind(places, last)
-    assert pages == ranked({IDS[place]: ROWS[IDS[place]] for place in places.tolist()}, keys)
-
-
-def test_a_row_that_is_gone_still_tells_what_comes_behind() -> None:
-    columns = ColumnOrder(parse_order(["tags.x"]), FRAME.held, cast(Frame, FRAME), SELECT)
-    places, last = np.arange(len(IDS)), [2, 0.0, "b", START, "018b" + "00" * 14]
-    behind = {IDS[place] for place in columns.behind(places, last).tolist()}
-    assert behind == {run_id for run_id, row in ROWS.items() if "x" not in row.tags or row.tags["x"] > "b"}
-
-
-def test_no_number_is_told_from_one_that_is_nan() -> None:
-    column = np.full(4, MISSING)
-    column[1:3] = np.nan, 0.0
-    assert present(column).tolist() == [False, True, True, False]
-    moved = np.where(np.array([True, True, False, False]), column, MISSING)[[1, 0, 2]]
-    assert present(moved).tolist() == [True, False, False]
-
-
-def test_what_only_an_engine_tells_is_left_to_it() -> None:
-    for text in (
-        "min(metrics.x WHERE step < 3) > 1", "datasets.name = 'a'", "run_id LIKE '0%'", "params.x = 9007199254740993",
-        "params.x = 'True'", "metrics.x > 1 OR datasets.name IS NULL",
-    ):  # fmt: skip
-        try:
-            sources_of_plan(plan_of(text))
-        except NotByColumns:
-            continue
-        raise AssertionError(text)
+    expected = ranked({IDS[place]: ROWS[IDS[place]] for place in places.tolist()}, keys)
+    assert [IDS[place] for place in columns.first(places, size).tolist()] == expected[:size]
+    assert [IDS[place] for place in columns.first(places, len(places)).tolist()] == expected

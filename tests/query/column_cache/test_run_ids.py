@@ -26,7 +26,7 @@ def test_they_meet_where_they_are_the_same(one: set[bytes], other: set[bytes], a
     if alike:
         one |= {bytes(8) + number.to_bytes(8, "big") for number in range(40)}
     mine, theirs = ids(one), ids(other)
-    rows, places = mine.meet(theirs)
+    rows, places = mine.intersect(theirs)
     assert [theirs.at(row) for row in rows.tolist()] == sorted(one & other)
     assert [mine.at(place) for place in places.tolist()] == sorted(one & other)
 
@@ -38,7 +38,7 @@ MANY = {number.to_bytes(2, "big") * 8 for number in range(5_000)}
 def test_a_few_meet_very_many(other: set[bytes], more: set[bytes]) -> None:
     one = MANY | more
     mine, theirs = ids(one), ids(other)
-    rows, places = mine.meet(theirs)
+    rows, places = mine.intersect(theirs)
     assert [theirs.at(row) for row in rows.tolist()] == sorted(one & other)
     assert [mine.at(place) for place in places.tolist()] == sorted(one & other)
     ordered = sorted(one)

@@ -33,11 +33,11 @@ def count(known: Counts, values: dict[bytes, int]) -> set[Span]:
         known.cut(WHOLE, CUTS)
     spans = {segment.span for segment in known.segments if segment.stale}
     for span in spans:
-        apart = known.apart_in(span)
+        apart = known.hot_in(span)
         inside = [run_id for run_id in values if span.first <= slot_of(run_id) < span.until and run_id not in apart]
         known.count(span, of([values[run_id] for run_id in inside]))
-    if known.apart_counts is None:
-        known.apart_counts = of([values[run_id] for run_id in known.apart])
+    if known.hot_counts is None:
+        known.hot_counts = of([values[run_id] for run_id in known.hot_runs])
     return spans
 
 
@@ -57,7 +57,7 @@ def test_the_total_is_that_of_all_runs(looks: list[dict[bytes, int] | None], apa
             values.update(look or {})
             known.change(None if look is None else look.keys())
             count(known, values)
-            assert len(known.apart) <= apart
+            assert len(known.hot_runs) <= apart
             found, wanted = known.total(), of(list(values.values()))
             assert [column.tolist() for column in (found.keys, found.runs, found.lows, found.highs)] == [
                 column.tolist() for column in (wanted.keys, wanted.runs, wanted.lows, wanted.highs)
@@ -76,7 +76,7 @@ def test_runs_that_change_again_and_again_cost_their_segments_one_count() -> Non
         values.update(dict.fromkeys(some, value))
         known.change(some)
         assert count(known, values) == set()
-    assert list(known.apart_in(CUTS[1])) == [run_at(4)]
+    assert list(known.hot_in(CUTS[1])) == [run_at(4)]
 
 
 def test_many_of_one_segment_are_counted_with_it() -> None:
@@ -84,7 +84,7 @@ def test_many_of_one_segment_are_counted_with_it() -> None:
     count(known, {})
     known.change(values.keys())
     assert count(known, values) == {CUTS[2]}
-    assert not known.apart
+    assert not known.hot_runs
 
 
 def test_those_that_rest_are_counted_with_the_others_again() -> None:
@@ -97,8 +97,8 @@ def test_those_that_rest_are_counted_with_the_others_again() -> None:
     known.change({run_ids[0]})
     count(known, values)
     known.change({run_ids[-1]})
-    assert len(known.apart) == counts.APART // 2
-    assert {run_ids[0], run_ids[-1]} <= known.apart.keys(), "those that changed last stay apart"
-    assert run_ids[1] not in known.apart
+    assert len(known.hot_runs) == counts.APART // 2
+    assert {run_ids[0], run_ids[-1]} <= known.hot_runs.keys(), "those that changed last stay apart"
+    assert run_ids[1] not in known.hot_runs
     count(known, values)
     assert int(known.total().runs[0]) == len(values)

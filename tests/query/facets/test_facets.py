@@ -18,9 +18,9 @@ from fleetlog_core.ids import new_run_id
 from fleetlog_proto.v1 import facets_pb2, scope_pb2
 from fleetlog_query.facets import counts, keys
 from fleetlog_query.language.plan import plan_of
-from fleetlog_query.language.reference.evaluate import Row, matches
 
 from tests.query.random_runs import log_fleet
+from tests.query.reference.evaluate import Row, matches
 
 EXPERIMENT = "facets"
 START = 1_700_000_000_000

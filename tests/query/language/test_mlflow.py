@@ -6,8 +6,9 @@ import pytest
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_query.language.order_key import parse_order_key
 from fleetlog_query.language.plan import plan_of
-from fleetlog_query.language.reference.evaluate import Row, matches
 from fleetlog_query.language.values import Key, TextOf
+
+from tests.query.reference.evaluate import Row, matches
 
 ROW = Row(
     attributes={

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_query.language.plan import plan_of
-from fleetlog_query.language.reference.evaluate import Row, matches
+
+from tests.query.reference.evaluate import Row, matches
 
 ROW = Row(
     attributes={"name": "base", "state": 2.0, "start_time": 1_700_000_000_000.0, "end_time": None, "user": "ada"},

@@ -37,8 +37,9 @@ def compare_with_statements(warehouse: Warehouse, scratch: Path, examples: int) 
     migrate(warehouse)
     writing, chance = Writing(warehouse, scratch), random.Random(examples)
     counted = Interrupted(warehouse, lambda: None)
-    held, kept = searching(counted, lambda: 1_700_000_000.0)
-    plain, _ = searching(warehouse, lambda: 1_700_000_000.0, held_bytes=0)
+    columns = searching(counted, lambda: 1_700_000_000.0)
+    held, kept = columns.searcher, columns.documents
+    plain = searching(warehouse, lambda: 1_700_000_000.0, held_bytes=0).searcher
     fresh = Documents(warehouse)
     records = history(examples, 400, RUNS)
     writing.fold(records[:160], "n", chance)
@@ -62,26 +63,25 @@ def compare_with_statements(warehouse: Warehouse, scratch: Path, examples: int) 
         search = Search("n", EXPERIMENTS, text, tuple(order), size, deleted_view=view, total_count=exact)
         while True:
             try:
-                expected = plain.search(search, SECONDS)
+                expected = plain.search(search)
             except InvalidArgument:
                 # More look-ups than a statement may have.
                 return
-            found = held.search(search, SECONDS)
+            found = held.search(search)
             assert [str(run) for run in found.runs] == [str(run) for run in expected.runs]
             assert found.total == expected.total
             assert bool(found.next_page_token) == bool(expected.next_page_token)
-            if not found.next_page_token or search.page_token:
+            if not found.next_page_token or search.token:
                 break
             # A page that a statement told goes on by columns, and the other way round.
-            token = chance.choice([found, expected]).next_page_token
-            search = replace(search, page_token=token)
+            search = held.going_on(search, chance.choice([found, expected]).next_page_token)
         if more == 1:
             read_mask = parse_read_mask(mask)
-            shown = fresh.read("n", RUNS, read_mask, summaries, SECONDS)
-            assert kept.read("n", RUNS, read_mask, summaries, SECONDS) == shown
+            shown = fresh.read("n", RUNS, read_mask, summaries)
+            assert kept.read("n", RUNS, read_mask, summaries) == shown
             counted.selects = 0
             there = [bytes.fromhex(run.run_id) for run in shown]
-            assert kept.read("n", there, read_mask, summaries, SECONDS) == shown
+            assert kept.read("n", there, read_mask, summaries) == shown
             assert counted.selects == 0 or warehouse.version("runs") is None, "nothing changed"
 
     compare()
@@ -105,21 +105,21 @@ def test_of_very_many_runs_only_what_is_held_and_current_is_used(
         migrate(warehouse)
         writing, chance = Writing(warehouse, tmp_path), random.Random(7)
         counted = Interrupted(warehouse, lambda: None)
-        (held, _), (plain, _) = searching(counted), searching(warehouse, held_bytes=0)
+        held, plain = searching(counted).searcher, searching(warehouse, held_bytes=0).searcher
         records = history(7, 60, RUNS)
         writing.fold(records[:40], "n", chance)
         search = Search("n", EXPERIMENTS, order_by=("metrics.x DESC",), page_size=1_000, deleted_view=ALL)
-        first = held.search(search, SECONDS).runs
+        first = held.search(search).runs
         # What changed is asked for behind the first look.
-        held.search(search, SECONDS)
+        held.search(search)
         monkeypatch.setattr(latest_runs, "WIDE_RUNS", 1)
         counted.selects = 0
-        assert held.search(search, SECONDS).runs == first
+        assert held.search(search).runs == first
         assert counted.selects == 0
-        assert held.search(replace(search, order_by=("metrics.y",)), SECONDS).runs
+        assert held.search(replace(search, order_by=("metrics.y",))).runs
         assert counted.selects > 0, "a column that is not held"
         writing.fold(records[40:], "n", chance)
-        assert held.search(search, SECONDS).runs == plain.search(search, SECONDS).runs
+        assert held.search(search).runs == plain.search(search).runs
 
 
 @pytest.mark.timeout(900)

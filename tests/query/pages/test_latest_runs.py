@@ -59,9 +59,9 @@ def test_a_narrow_window_finds_the_same(
 )
 def test_the_next_window_is_as_wide_as_the_last_one_was_poor(rows: int, needed: int, size: int | None) -> None:
     first = window.Window(Scope("default", (1,)), 4_096, 0, wide=False)
-    assert window.wider(window.Missed(first, rows, needed)) == size
+    assert window.wider(window.WindowMiss(first, rows, needed)) == size
     last = window.Window(Scope("default", (1,)), 262_144, 0, wide=True)
-    assert window.wider(window.Missed(last, rows, needed)) is None
+    assert window.wider(window.WindowMiss(last, rows, needed)) is None
 
 
 def test_pages_of_windows_together_are_the_whole(

@@ -6,13 +6,14 @@ from collections.abc import Set
 from typing import cast
 
 import pytest
-from fleetlog_core.warehouse.port import TimedOut
+from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import run_pb2
-from fleetlog_query.changes.changed_runs import Place, Touches
-from fleetlog_query.changes.position import Pins
+from fleetlog_query.changes.changed_runs import ChangedRuns, Place
+from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.runs import document_cache
 from fleetlog_query.runs.document_cache import DocumentCache
 from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse, Work
 
 A, B = b"a" * 16, b"b" * 16
 
@@ -24,10 +25,10 @@ class Log:
         self.position = 0
         self.changed: dict[bytes, int] | None = {}
 
-    def now(self, timeout_seconds: float) -> AsOf:
+    def now(self) -> AsOf:
         return AsOf((self.position,))
 
-    def since(self, place: Place, pin: AsOf, timeout_seconds: float) -> dict[bytes, int] | None:
+    def since(self, place: Place, pin: AsOf) -> dict[bytes, int] | None:
         if self.changed is None:
             return None
         return {run_id: until for run_id, until in self.changed.items() if until > pin.events[0]}
@@ -48,16 +49,16 @@ def log() -> Log:
 
 
 def cache_over(log: Log, held_bytes: int = 1 << 20) -> DocumentCache:
-    return DocumentCache(cast(Pins, log), cast(Touches, log), held_bytes)
+    return DocumentCache(cast(AppliedPositions, log), cast(ChangedRuns, log), held_bytes)
 
 
 def put(cache: DocumentCache, *run_ids: bytes, namespace: str = "n", name: str = "whole") -> None:
-    look = cache.look(namespace, 1.0)
+    look = cache.look(namespace)
     cache.keep(look, name, {run_id: run_pb2.Run(name=name) for run_id in run_ids})
 
 
 def kept(cache: DocumentCache, namespace: str = "n", name: str = "whole", state: object = None) -> Set[bytes]:
-    return cache.found(cache.look(namespace, 1.0), (A, B), name, cast(None, state)).keys()
+    return cache.found(cache.look(namespace), (A, B), name, cast(None, state)).keys()
 
 
 def test_a_document_is_kept_until_its_run_changes(log: Log) -> None:
@@ -76,9 +77,9 @@ def test_a_document_is_kept_until_its_run_changes(log: Log) -> None:
 
 def test_what_another_look_was_told_of_meanwhile_is_not_kept(log: Log) -> None:
     cache = cache_over(log)
-    before = cache.look("n", 1.0)
+    before = cache.look("n")
     log.change(A)
-    cache.look("n", 1.0)
+    cache.look("n")
     cache.keep(before, "whole", {A: run_pb2.Run(), B: run_pb2.Run()})
     assert kept(cache) == {B}
 
@@ -86,7 +87,7 @@ def test_what_another_look_was_told_of_meanwhile_is_not_kept(log: Log) -> None:
 def test_nothing_is_kept_when_nobody_knows_what_changed(log: Log) -> None:
     cache = cache_over(log)
     put(cache, A, B)
-    before = cache.look("n", 1.0)
+    before = cache.look("n")
     log.changed = None
     assert kept(cache) == set()
     cache.keep(before, "whole", {A: run_pb2.Run()})
@@ -103,7 +104,7 @@ def test_names_namespaces_and_states_are_told_apart(log: Log) -> None:
     put(cache, B, namespace="m")
     assert kept(cache, name="attributes") == set()
     assert kept(cache, "m") == {B}
-    cache.keep(cache.look("n", 1.0), "problems", {A: run_pb2.Run()}, state=1)
+    cache.keep(cache.look("n"), "problems", {A: run_pb2.Run()}, state=1)
     assert kept(cache, name="problems", state=1) == {A}
     assert kept(cache, name="problems", state=2) == set()
 
@@ -112,7 +113,7 @@ def test_the_one_that_was_asked_for_longest_ago_goes_first(log: Log) -> None:
     small = cache_over(log, held_bytes=document_cache.ENTRY_BYTES * 2)
     put(small, A, B, name="")
     assert kept(small, name="") == {A, B}
-    small.found(small.look("n", 1.0), (A,), "")
+    small.found(small.look("n"), (A,), "")
     put(small, b"c" * 16, name="")
     assert kept(small, name="") == {A}
     assert small.size_bytes == document_cache.ENTRY_BYTES * 2
@@ -124,7 +125,7 @@ def test_a_namespace_that_was_let_go_of_keeps_nothing_of_an_old_look(log: Log, m
     monkeypatch.setattr(document_cache, "NAMESPACES", 1)
     cache = cache_over(log)
     put(cache, A)
-    before = cache.look("n", 1.0)
+    before = cache.look("n")
     put(cache, B, namespace="m")
     cache.keep(before, "whole", {A: run_pb2.Run()})
     assert kept(cache) == set()
@@ -133,7 +134,7 @@ def test_a_namespace_that_was_let_go_of_keeps_nothing_of_an_old_look(log: Log, m
 
 def test_a_look_waits_no_longer_than_it_may(log: Log) -> None:
     cache = cache_over(log)
-    look = cache.look("n", 1.0)
+    look = cache.look("n")
     with look.feed.lock, pytest.raises(TimedOut):
-        cache.look("n", 0.001)
+        CancellableWarehouse(cast(Warehouse, log)).run(Work(0.001), lambda: cache.look("n"))
     assert kept(cache) == set()

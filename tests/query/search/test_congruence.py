@@ -15,8 +15,6 @@ from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import query_pb2
 from fleetlog_query.calls.base import HELD_BYTES
 from fleetlog_query.language.plan import plan_of
-from fleetlog_query.language.reference.evaluate import matches
-from fleetlog_query.language.reference.ranking import ranked
 from fleetlog_query.sql.order_by import parse_order
 from hypothesis import HealthCheck, example, given, note, reject, settings
 from hypothesis import strategies as st
@@ -25,6 +23,8 @@ from tests.profiles import examples
 from tests.query.in_process import Searching
 from tests.query.random_filters import FILTER, ORDER
 from tests.query.random_runs import FLEET, Fleet
+from tests.query.reference.evaluate import matches
+from tests.query.reference.ranking import ranked
 
 
 @pytest.fixture(scope="module")

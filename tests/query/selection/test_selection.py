@@ -15,13 +15,13 @@ from fleetlog._views.selection import Statistic
 from fleetlog_proto.v1 import query_pb2, scope_pb2, selection_pb2
 from fleetlog_query.language.parts import parts_of
 from fleetlog_query.language.quantity import quantity_of
-from fleetlog_query.language.reference.evaluate import Row, matches, number_of
 from fleetlog_query.selection.student import two_sided
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.profiles import examples
 from tests.query.random_runs import FLEET, Fleet
+from tests.query.reference.evaluate import Row, matches, number_of
 
 STATES = {1.0: "RUNNING", 2.0: "FINISHED", 3.0: "FAILED", 4.0: "KILLED"}
 OBJECTIVES = [

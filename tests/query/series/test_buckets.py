@@ -9,19 +9,19 @@ import numpy as np
 from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_query.series import buckets
 from fleetlog_query.series.series_query import SeriesQuery
-from fleetlog_query.warehouse.deadline import Reads, Result
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse, Result
 from fleetlog_query.warehouse.holding import Holding
 
 RUNS = tuple(bytes([place]) * 16 for place in range(buckets.EARLY_SERIES))
 
 
-class Growing(Reads):
+class Growing(CancellableWarehouse):
     """Series that had 1,024 points when their ends were looked up, and 1,280 when the rows of `rollup` were read."""
 
     def __init__(self) -> None:
         self.begun = 0
 
-    def select(self, statement: Statement) -> Answer:
+    def select(self, statement: Statement, *, timeout_seconds: float | None = None) -> Answer:
         """The ends, or the rows."""
         self.begun += 1
         ids = np.frombuffer(b"".join(RUNS), "V16")

@@ -12,13 +12,13 @@ import pytest
 from fleetlog._transport.connection import connection_to
 from fleetlog._views.series import Which
 from fleetlog_proto.v1 import metric_pb2
-from fleetlog_query.language.reference.evaluate import Point
 from fleetlog_query.series import buckets, grid, point_pieces, points
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.profiles import examples
 from tests.query.random_runs import KEYS, START, STEPS, Fleet
+from tests.query.reference.evaluate import Point
 
 Name = tuple[str, str, int | None]
 

@@ -40,27 +40,28 @@ class Reading:
     """What a client sees of a namespace, as of a position or now."""
 
     def __init__(self, warehouse: Warehouse) -> None:
-        self._searcher, self._documents = searching(warehouse, lambda: 1_700_000_000.0)
+        self._searching = searching(warehouse, lambda: 1_700_000_000.0)
+        self._searcher, self._documents = self._searching.searcher, self._searching.documents
         self._streams = RunStreams(CancellableWarehouse(warehouse), self._searcher, self._documents)
         self._experiments = Experiments(warehouse)
 
     def experiments(self, namespace: str, as_of: AsOf | None) -> list[tuple[int, str, bool]]:
         if as_of is None or as_of.control is None:
-            found = self._experiments.all(namespace, SECONDS)
+            found = self._experiments.all(namespace)
         else:
-            found = self._experiments.as_of(namespace, as_of.control, SECONDS)
+            found = self._experiments.as_of(namespace, as_of.control)
         return [(one.experiment_id, one.name, one.deleted) for one in found]
 
     def search(self, search: Search) -> list[str]:
         """The documents in order, page by page, and how many there are."""
         mask, found = parse_read_mask([]), []
         while True:
-            page = self._searcher.search(search, SECONDS)
-            self._documents.fill(search.namespace, page.runs, mask, True, SECONDS, search.as_of)
+            page = self._searcher.search(search)
+            self._searching.page_documents.fill(page.query, page.as_of, page.runs, mask, True)
             found += [str(run) for run in page.runs]
             if not page.next_page_token:
                 return [*found, str(page.total)]
-            search = Search(**{**vars(search), "page_token": page.next_page_token})
+            search = self._searcher.going_on(search, page.next_page_token)
 
     def arrow(self, search: Search) -> list[str]:
         mask, found = parse_read_mask([]), []
@@ -71,9 +72,9 @@ class Reading:
 
     def documents(self, namespace: str, as_of: AsOf | None) -> list[str]:
         """By id, with summaries and problems."""
-        runs = self._documents.read(namespace, RUNS, parse_read_mask([]), True, SECONDS, as_of)
+        runs = self._documents.read(namespace, RUNS, parse_read_mask([]), True, as_of)
         for run in runs:
-            problems = self._documents.problems(namespace, bytes.fromhex(run.run_id), SECONDS, as_of)
+            problems = self._documents.problems(namespace, bytes.fromhex(run.run_id), as_of)
             run.problems.extend(problems)
             # Told of as it is now alone.
             run.ClearField("delete_time_millis")
@@ -161,16 +162,16 @@ def test_a_time_is_where_the_log_stood_and_what_is_not_known_is_refused(tmp_path
         positions = writing.fold(history(1, 40), "times", chance, begin)
         for place, position in enumerate(positions):
             for millis in (begin + place * 1_000 - 1, begin + place * 1_000 - 999):
-                assert past.as_of(scope_pb2.AsOf(time_millis=millis), SECONDS) == as_of(position)
+                assert past.as_of(scope_pb2.AsOf(time_millis=millis)) == as_of(position)
         # An older version left no times; then this one came.
         warehouse.execute(Statement("TRUNCATE TABLE log_times"))
         took_over = positions[-1]
         later = writing.fold(history(2, 40), "times", chance, begin + 100_000)
         known = [took_over, later[20], later[-1], dict.fromkeys(ALL, 0)]
-        assert [past.as_of(at(position), SECONDS) for position in known] == [as_of(one) for one in known]
+        assert [past.as_of(at(position)) for position in known] == [as_of(one) for one in known]
         for asked in (at(positions[20]), scope_pb2.AsOf(time_millis=begin + 20_000)):
             with pytest.raises(FailedPrecondition) as caught:
-                past.as_of(asked, SECONDS)
+                past.as_of(asked)
             assert caught.value.reason == "AS_OF_TOO_EARLY"
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_query.language.plan import plan_of
-from fleetlog_query.language.reference.evaluate import Row, matches
-from fleetlog_query.language.reference.ranking import ranked
 from fleetlog_query.search.search import Search
 from fleetlog_query.sql.order_by import parse_order
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +17,8 @@ from tests.profiles import examples
 from tests.query.many_runs import EXPERIMENT, NAMESPACE, START_MILLIS, ids_of, insert_keys, insert_runs
 from tests.query.random_filters import NUMBER, WHOLE, conditions, patterns
 from tests.query.random_runs import NUMBERS, WHOLES, typed
+from tests.query.reference.evaluate import Row, matches
+from tests.query.reference.ranking import ranked
 from tests.query.searching import searching
 
 SECONDS = 60.0
@@ -74,13 +74,13 @@ def agree(warehouse: Warehouse) -> None:
         run_id.hex(): Row({"start_time": float(START_MILLIS + place)}, {"x": params[run_id]})
         for place, run_id in enumerate(run_ids)
     }
-    searcher, _ = searching(warehouse)
+    searcher = searching(warehouse).searcher
 
     @settings(max_examples=examples(60), database=None, suppress_health_check=list(HealthCheck))
     @given(text=FILTER, order=st.sampled_from(["", "params.x", "params.x DESC"]), negated=st.booleans())
     def compare(text: str, order: str, negated: bool) -> None:
         text, keys = f"NOT ({text})" if negated else text, (order,) if order else ()
-        found = searcher.search(Search(NAMESPACE, (EXPERIMENT,), text, keys, RUNS), SECONDS)
+        found = searcher.search(Search(NAMESPACE, (EXPERIMENT,), text, keys, RUNS))
         plan = plan_of(text)
         expected = [run_id for run_id in ranked(rows, parse_order(keys)) if matches(plan, rows[run_id])]
         assert [run.run_id for run in found.runs] == expected
@@ -90,7 +90,8 @@ def agree(warehouse: Warehouse) -> None:
         pages: list[str] = []
         token = ""
         while not pages or token:
-            page = searcher.search(Search(NAMESPACE, (EXPERIMENT,), "", (order,), 7, token), SECONDS)
+            search = Search(NAMESPACE, (EXPERIMENT,), "", (order,), 7)
+            page = searcher.search(searcher.going_on(search, token))
             pages += [run.run_id for run in page.runs]
             token = page.next_page_token
         assert pages == ranked(rows, parse_order([order]))

@@ -1,4 +1,4 @@
-"""What runs are sorted by, in SQL, and the condition of coming after a row."""
+"""What runs are sorted by, in SQL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_query.sql.binds import Binds
-from fleetlog_query.sql.order_by import after, joins, known_columns, parse_order, sort_columns
+from fleetlog_query.sql.order_by import SortColumn, joins, known_columns, order_sql, parse_order, sort_columns
 from fleetlog_query.sql.scope import Scope
 
 SCOPE = Scope("default", (1,))
@@ -16,10 +16,7 @@ def test_every_order_ends_with_the_latest_start_and_then_the_run() -> None:
     for items in ([], ["metrics.x"], ["name", "params.y DESC"]):
         columns = sort_columns(parse_order(items))
         assert len(columns) == 3 * len(items) + 2
-        assert [(one.sql, one.descending, one.type) for one in columns[-2:]] == [
-            ("toUnixTimestamp64Milli(start_time)", True, "whole"),
-            ("lower(hex(run_id))", False, "text"),
-        ]
+        assert columns[-2:] == [SortColumn("start_time", True), SortColumn("run_id")]
 
 
 def test_what_is_missing_comes_last_whatever_the_direction() -> None:
@@ -32,7 +29,7 @@ def test_what_is_missing_comes_last_whatever_the_direction() -> None:
 
 def test_a_column_that_says_nothing_is_constant() -> None:
     columns = sort_columns(parse_order(["name", "metrics.x"]))
-    assert [one.constant for one in columns[:6]] == [False, True, False, False, False, True]
+    assert [one.is_constant for one in columns[:6]] == [False, True, False, False, False, True]
 
 
 def test_only_keys_that_are_not_columns_of_runs_are_joined() -> None:
@@ -45,15 +42,9 @@ def test_only_keys_that_are_not_columns_of_runs_are_joined() -> None:
     assert joins(keys, SCOPE, Binds(), known=2).count("LEFT ANY JOIN") == 1
 
 
-def test_coming_after_a_row_is_said_column_by_column() -> None:
-    columns, binds = sort_columns(parse_order(["name DESC"])), Binds()
-    sql = after(columns, [2, 0.0, "b", 1_000, "ff" * 16], binds)
-    clauses = sql.removeprefix("((").removesuffix("))").split(") OR (")
-    assert len(clauses) == len(columns)
-    assert [clause.count(" AND ") for clause in clauses] == [0, 1, 2, 3, 4]
-    assert clauses[2].endswith(f"{columns[2].sql} < {{p2:String}}")
-    assert clauses[4].endswith("lower(hex(run_id)) > {p4:String}")
-    assert list(binds.values.values()) == [2, 0.0, "b", 1_000, "ff" * 16]
+def test_what_says_nothing_is_left_out_of_the_order() -> None:
+    assert order_sql(sort_columns(parse_order([]))) == "start_time DESC, run_id ASC"
+    assert order_sql(sort_columns(parse_order(["name DESC"]))).count(" DESC") == 2
 
 
 def test_numbers_that_are_at_hand_are_bound_once() -> None:
@@ -61,8 +52,8 @@ def test_numbers_that_are_at_hand_are_bound_once() -> None:
     class_, number, text = known_columns(key, {bytes(16): 1.5, bytes(15) + b"\x01": 2.5}, binds)
     assert list(binds.values.values()) == [["00" * 16, "00" * 15 + "01"], [1.5, 2.5]]
     assert number.descending
-    assert class_.constant
-    assert text.constant
+    assert class_.is_constant
+    assert text.is_constant
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from fleetlog_proto.v1 import scope_pb2
 from fleetlog_query.language.fields import ATTRIBUTES
 from fleetlog_query.language.values import Key
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
-from fleetlog_query.sql.scope import Scope, attribute_sql, attribute_text_sql, attrs_of, key_rows, shown_sql
+from fleetlog_query.sql.scope import Scope, attribute_sql, attribute_text_sql, attrs_of, key_rows
 
 LOW, HIGH = bytes(16), bytes([255]) * 16
 
@@ -19,10 +18,9 @@ LOW, HIGH = bytes(16), bytes([255]) * 16
         (Scope("a", (3,)), "namespace = {p0:String} AND experiment = {p1:Int64}", ["a", 3]),
         (Scope("a", (3, 4)), "namespace = {p0:String} AND experiment IN {p1:Array(UInt32)}", ["a", [3, 4]]),
         (
-            Scope("a", (3,), since=LOW, until=HIGH),
-            "namespace = {p0:String} AND experiment = {p1:Int64} AND run_id >= toFixedString(unhex({p2:String}), 16)"
-            " AND run_id < toFixedString(unhex({p3:String}), 16)",
-            ["a", 3, LOW.hex(), HIGH.hex()],
+            Scope("a", (3,), since=LOW),
+            "namespace = {p0:String} AND experiment = {p1:Int64} AND run_id >= toFixedString(unhex({p2:String}), 16)",
+            ["a", 3, LOW.hex()],
         ),
         (
             Scope("a", (3,), run_ids=(LOW, HIGH)),
@@ -69,10 +67,3 @@ def test_every_attribute_has_an_expression_and_a_text() -> None:
         assert numeric is (ATTRIBUTES[key] in ("time", "number", "state"))
     assert attribute_sql("parent_run_id")[1] != "1"
     assert attribute_sql("end_time")[1] != "1"
-
-
-def test_deleted_runs_are_hidden_unless_they_are_asked_for() -> None:
-    assert shown_sql(scope_pb2.DELETED_VIEW_UNSPECIFIED) == " AND deleted = 0"
-    assert shown_sql(scope_pb2.DELETED_VIEW_ACTIVE) == " AND deleted = 0"
-    assert shown_sql(scope_pb2.DELETED_VIEW_DELETED) == " AND deleted = 1"
-    assert shown_sql(scope_pb2.DELETED_VIEW_ALL) == ""

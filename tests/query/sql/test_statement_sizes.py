@@ -41,7 +41,7 @@ def page_through(warehouse: Warehouse) -> None:
     insert_keys(warehouse, run_ids, 1, "lr", [str(place % 9) for place in range(RUNS)], "lr", range(RUNS), 3)
     measured = Measured(warehouse)
     reading = CancellableWarehouse(measured)
-    searcher, _ = searching(reading, held_bytes=0)
+    searcher = searching(reading, held_bytes=0).searcher
     for text, order in (
         ("", ("metrics.loss",)),
         ("", ("params.lr DESC",)),
@@ -50,14 +50,14 @@ def page_through(warehouse: Warehouse) -> None:
         found: list[str] = []
         token = ""
         while not found or token:
-            search = Search(NAMESPACE, (EXPERIMENT,), text, order, limits.PAGE_SIZE, token)
-            page = searcher.search(search, SECONDS)
+            search = Search(NAMESPACE, (EXPERIMENT,), text, order, limits.PAGE_SIZE)
+            page = searcher.search(searcher.going_on(search, token))
             found += [run.run_id for run in page.runs]
             token = page.next_page_token
         assert len(set(found)) == len(found) == RUNS
     some = run_ids[: limits.RUNS_PER_READ]
     mask = parse_read_mask([f"metrics.{place}" for place in range(limits.READ_MASK_ITEMS - 1)] + ["params"])
-    assert len(Documents(reading).read(NAMESPACE, some, mask, True, SECONDS)) == len(some)
+    assert len(Documents(reading).read(NAMESPACE, some, mask, True)) == len(some)
     assert measured.longest < MOST
     reading.close()
 

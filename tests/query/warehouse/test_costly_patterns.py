@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from fleetlog_core.warehouse.port import TimedOut, Warehouse
 from fleetlog_proto.v1 import facets_pb2, query_pb2, query_pb2_grpc, scope_pb2, selection_pb2, watch_pb2
 from fleetlog_query.calls.base import COSTLY_CALLS
 from fleetlog_query.search.search import Search
-from fleetlog_query.warehouse.cancellable import CancellableWarehouse
+from fleetlog_query.warehouse.cancellable import CancellableWarehouse, Work
 
 from tests.core.warehouse.engines import chdb, clickhouse
 from tests.query.many_runs import EXPERIMENT, NAMESPACE, channel_to, ids_of, insert_keys, insert_runs, serving
@@ -57,13 +58,13 @@ def test_what_takes_a_minute_ends_at_its_deadline(name: str, request: pytest.Fix
     with engine(name, request, tmp_path) as warehouse:
         fill(warehouse)
         reading = CancellableWarehouse(warehouse)
-        searcher, _ = searching(reading)
+        searcher = searching(reading).searcher
         for text, order in ((NEVER, ()), (HALF, ()), (NEVER, ("name",)), (f"NOT ({NEVER})", ("tags.team",))):
             begun = time.monotonic()
             with pytest.raises(TimedOut):
-                searcher.search(Search(NAMESPACE, (EXPERIMENT,), text, order), SECONDS)
+                reading.run(Work(SECONDS), partial(searcher.search, Search(NAMESPACE, (EXPERIMENT,), text, order)))
             assert time.monotonic() - begun < SECONDS + SOON
-        found = searcher.search(Search(NAMESPACE, (EXPERIMENT,), "tags.team LIKE 't%-3_x' AND name ILIKE 'RUN%1'"), 30)
+        found = searcher.search(Search(NAMESPACE, (EXPERIMENT,), "tags.team LIKE 't%-3_x' AND name ILIKE 'RUN%1'"))
         assert {run.name for run in found.runs} == {
             f"run-{place}" for place in range(RUNS) if place % 7 == 3 and place % 10 == 1
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fleetlog
-from fleetlog_query.warehouse.versioned_cache import KEPT, Kept
+from fleetlog_query.warehouse.versioned_cache import KEPT, VersionedCache
 
 from tests.warehouses import Untouched
 
@@ -31,20 +31,20 @@ class Versions(Untouched):
 
 
 def test_where_others_write_too_all_is_read() -> None:
-    read, kept = Reads(), Kept[str, int](Versions(None), "named")
+    read, kept = Reads(), VersionedCache[str, int](Versions(None), "named")
     assert [kept.get("name", read) for _ in range(3)] == [1, 2, 3]
 
 
 def test_it_holds_until_the_next_insert() -> None:
     warehouse, read = Versions(0), Reads()
-    kept = Kept[str, int](warehouse, "named")
+    kept = VersionedCache[str, int](warehouse, "named")
     assert [kept.get("a", read), kept.get("a", read), kept.get("b", read)] == [1, 1, 2]
     warehouse.now = 1
     assert kept.get("a", read) == 3
 
 
 def test_it_keeps_so_many_at_most() -> None:
-    read, kept = Reads(), Kept[int, int](Versions(0), "named")
+    read, kept = Reads(), VersionedCache[int, int](Versions(0), "named")
     for name in range(KEPT + 1):
         kept.get(name, read)
     assert kept.get(KEPT, read) == KEPT + 1

@@ -20,7 +20,7 @@ from fleetlog_query.watch.run_watches import RunWatches, Watched
 from tests.warehouses import Untouched
 
 EVERY = Partition(EVENTS, 0)
-Changes = AsyncGenerator[watch_pb2.WatchRunsResponse, None]
+ChangeFeed = AsyncGenerator[watch_pb2.WatchRunsResponse, None]
 
 
 class Applied(Untouched):
@@ -58,7 +58,7 @@ class Fleet:
             raise self.failure
         return [run_pb2.Run(run_id="a", metrics=[run_pb2.MetricSummary(key="x", last=value)])]
 
-    def watch(self, name: bytes = b"same", at_least: int = 0, clocked: bool = False) -> Changes:
+    def watch(self, name: bytes = b"same", at_least: int = 0, clocked: bool = False) -> ChangeFeed:
         async def nothing() -> Held:
             return Held()
 
@@ -69,7 +69,7 @@ def values(response: watch_pb2.WatchRunsResponse) -> list[float]:
     return [run.metrics[0].last for run in (*response.entered, *response.changed)]
 
 
-async def next_of(changes: Changes) -> watch_pb2.WatchRunsResponse:
+async def next_of(changes: ChangeFeed) -> watch_pb2.WatchRunsResponse:
     async with asyncio.timeout(30):
         return await anext(changes)
 

@@ -36,16 +36,17 @@ class Client:
     def __init__(self, warehouse: Warehouse, namespace: str) -> None:
         self._warehouse = CancellableWarehouse(warehouse)
         self._namespace = namespace
-        self._searcher, self._documents = searching(self._warehouse, lambda: 1_700_000_000.0)
+        found = searching(self._warehouse, lambda: 1_700_000_000.0)
+        self._searcher, self._documents = found.searcher, found.documents
         self.runs: Runs = {}
         self.position: Mapping[Partition, int] = {}
         self.told = 0
 
     def there(self) -> Runs:
         """What a search finds now."""
-        search = Search(self._namespace, (0, 1, 2), page_size=100, deleted_view=scope_pb2.DELETED_VIEW_ALL, alone=True)
-        runs = self._searcher.search(search, SECONDS).runs
-        self._documents.fill(self._namespace, runs, MASK, False, SECONDS)
+        search = Search(self._namespace, (0, 1, 2), page_size=100, deleted_view=scope_pb2.DELETED_VIEW_ALL)
+        runs = self._searcher.foremost(search)
+        self._documents.fill(self._namespace, runs, MASK, False)
         return {run.run_id: run for run in runs}
 
     def resume(self, stepped: Stepped, steps: int, position: Mapping[Partition, int]) -> Runs:
@@ -54,7 +55,7 @@ class Client:
         found = self.there()
         for _ in range(steps):
             stepped.step()
-        held = held_by(self._warehouse, self._namespace, resumed, SECONDS)
+        held = held_by(self._warehouse, self._namespace, resumed)
         response = held.advance(Snapshot.of(position, list(found.values()), 1))
         if response is not None:
             self._take(response)

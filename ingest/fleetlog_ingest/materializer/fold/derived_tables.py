@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import numpy as np
 from fleetlog_core.ids import milliseconds_of
+from fleetlog_core.warehouse.schema import KeyKind
 
-from fleetlog_ingest.materializer.fold.params import TAG_KIND
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.state import RunKey
 from fleetlog_ingest.materializer.fold.tables import Columns, Row, take
@@ -45,7 +45,7 @@ def _tags(attrs: Columns) -> Columns:
     kinds, versions = attrs["kind"], attrs["ver"]
     if not isinstance(kinds, np.ndarray) or not isinstance(versions, np.ndarray):
         raise TypeError("kinds and versions are arrays")
-    places = np.flatnonzero(kinds == TAG_KIND)
+    places = np.flatnonzero(kinds == KeyKind.TAG)
     if not len(places):
         return {}
     kept = {name: attrs[name] for name in ("namespace", "run_id", "key", "num", "str", "removed")}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from fleetlog_core.warehouse.schema import PLACE_BITS
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_ingest.materializer.fold.attrs import AttrSink
 from fleetlog_ingest.materializer.fold.derived_tables import follow, run_skews
 from fleetlog_ingest.materializer.fold.params import Values
 from fleetlog_ingest.materializer.fold.points import PointSink
-from fleetlog_ingest.materializer.fold.result import PLACE_BITS
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.state import RunKey, State, WriterKey
 from fleetlog_ingest.materializer.fold.summaries import summarize

@@ -9,6 +9,7 @@ from fleetlog_core.limits import RunLimits
 from fleetlog_core.objects.port import ObjectName
 from fleetlog_core.rules.losses import loss_reason
 from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_TAGS, beyond, words
+from fleetlog_core.warehouse.schema import PLACE_BITS, KeyKind
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 from google.protobuf.internal.containers import ScalarMap
 
@@ -17,7 +18,7 @@ from fleetlog_ingest.materializer.fold.artifacts import Stored, problem_of
 from fleetlog_ingest.materializer.fold.decoding import MALFORMED, Decoded
 from fleetlog_ingest.materializer.fold.event_rows import EventRows
 from fleetlog_ingest.materializer.fold.params import Values
-from fleetlog_ingest.materializer.fold.result import NOBODY, PLACE_BITS, DeadLetter, Folded
+from fleetlog_ingest.materializer.fold.result import NOBODY, DeadLetter, Folded
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.sequences import SequenceSet
 from fleetlog_ingest.materializer.fold.state import RunContent, RunKey, RunKeys, State, Written
@@ -203,7 +204,7 @@ class EventFold:
             # A key for which there is no room is not there: nothing is lost by passing it over.
             none_left = self._no_room_for_tags(event.tags_deleted.keys)
             gone = [key for key in event.tags_deleted.keys if key not in none_left]
-            self._attr_rows(run, params.TAG_KIND, params.texts_of(gone, [""] * len(gone)), removed=True)
+            self._attr_rows(run, KeyKind.TAG, params.texts_of(gone, [""] * len(gone)), removed=True)
         elif kind == "datasets_logged":
             self._datasets(event.datasets_logged.datasets, run)
         elif kind == "run_updated":
@@ -307,7 +308,7 @@ class EventFold:
         if excess:
             self._problem(TOO_MANY_TAGS, words(TOO_MANY_TAGS, excess, self._limits.tags))
             asked = [key for key in asked if key not in excess]
-        self._attr_rows(run, params.TAG_KIND, params.texts_of(asked, [tags[key] for key in asked]))
+        self._attr_rows(run, KeyKind.TAG, params.texts_of(asked, [tags[key] for key in asked]))
 
     def _keys(self) -> RunKeys | None:
         """The keys of the run of the event at hand, to be changed; None when it can't come to a limit."""

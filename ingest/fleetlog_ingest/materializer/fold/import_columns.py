@@ -9,15 +9,14 @@ import numpy.typing as npt
 from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.rules.imports import I64, PARAM_TYPES, ids_of, rows_of, type_of
 from fleetlog_core.warehouse.port import Coded
+from fleetlog_core.warehouse.schema import PLACE_BITS, KeyKind
 from fleetlog_proto.v1 import event_pb2
 
-from fleetlog_ingest.materializer.fold.params import PARAM_KIND, TAG_KIND, number_of
+from fleetlog_ingest.materializer.fold.params import number_of
 from fleetlog_ingest.materializer.fold.points import F64, Points
 from fleetlog_ingest.materializer.fold.tables import Columns, coded, in_order
 
 Mask = npt.NDArray[np.bool_]
-PLACE_BITS = 20
-"""As of the fold: the values of a run are of one record and have distinct keys, so all stand at its first place."""
 
 
 @dataclass
@@ -67,10 +66,10 @@ class ImportColumns:
         for param in runs.params:
             rows = rows_of(param, count)
             numbers, texts = _param_values(param)
-            self._add_texts(PARAM_KIND, PARAM_TYPES[type_of(param)], param.key, rows, kept, new, numbers, texts)
+            self._add_texts(KeyKind.PARAM, PARAM_TYPES[type_of(param)], param.key, rows, kept, new, numbers, texts)
         for tag in runs.tags:
             numbers, texts = _text_values(tag.texts)
-            self._add_texts(TAG_KIND, 0, tag.key, rows_of(tag, count), kept, new, numbers, texts)
+            self._add_texts(KeyKind.TAG, 0, tag.key, rows_of(tag, count), kept, new, numbers, texts)
         for metric in runs.metrics:
             rows = rows_of(metric, count)
             stays = kept[rows]

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from fleetlog_core.datasets import dataset_key, dataset_text
 from fleetlog_proto.v1 import event_pb2
 
-PARAM_KIND = 1
-TAG_KIND = 2
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
 

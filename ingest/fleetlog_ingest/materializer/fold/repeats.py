@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 from fleetlog_core.warehouse.port import Answer, Bind, Statement, Warehouse
+from fleetlog_core.warehouse.schema import PLACE_BITS
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 from fleetlog_ingest.materializer.fold import params
 from fleetlog_ingest.materializer.fold.decoding import Decoded
-from fleetlog_ingest.materializer.fold.result import PLACE_BITS
 from fleetlog_ingest.materializer.fold.sequences import SequenceSet
 from fleetlog_ingest.materializer.fold.state import RunContent, RunKey, WriterKey
 from fleetlog_ingest.run_ids import AMONG_IDS, pieces

@@ -9,8 +9,6 @@ from fleetlog_core.log.port import Record
 from fleetlog_ingest.materializer.fold.state import State
 from fleetlog_ingest.materializer.fold.tables import Columns
 
-PLACE_BITS = 20
-"""Low bits of `ver`: offset << 20 | place in the record. A record of 4 MiB holds fewer rows than a million."""
 NOBODY = -1
 """The rank of a writer that has none."""
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from fleetlog_core.ordered import order_steps, order_values, pack128, pack192
 from fleetlog_core.warehouse.port import Coded
+from fleetlog_core.warehouse.schema import BUCKET_BITS, KeyKind
 
 from fleetlog_ingest.materializer.fold.points import Points
 from fleetlog_ingest.materializer.fold.tables import Columns
@@ -20,9 +21,6 @@ U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]
 
-METRIC_KIND = 3
-BUCKET_BITS = 7
-"""A bucket of `rollup` covers 128 steps."""
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -63,7 +61,7 @@ def _summarize(points: Points) -> tuple[Columns, Columns, Columns]:
     attrs: Columns = {
         "namespace": owners["namespace"],
         "experiment": owners["experiment"],
-        "kind": np.full(count, METRIC_KIND, dtype=np.uint8),
+        "kind": np.full(count, KeyKind.METRIC, dtype=np.uint8),
         "key": owners["key"],
         "run_id": owners["run_id"],
         "num": latest,

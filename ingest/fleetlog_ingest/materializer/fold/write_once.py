@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fleetlog_core.datasets import DATASET_KIND, dataset_name
+from fleetlog_core.datasets import dataset_name
 from fleetlog_core.errors import shown
 from fleetlog_core.rules.run_keys import TOO_MANY_DATASETS, TOO_MANY_PARAMS, beyond
+from fleetlog_core.warehouse.schema import KeyKind
 
-from fleetlog_ingest.materializer.fold.params import PARAM_KIND, Values
+from fleetlog_ingest.materializer.fold.params import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ def _dataset_conflict(key: str, first: str, text: str) -> str:
     )
 
 
-PARAMS = OnceKind(PARAM_KIND, TOO_MANY_PARAMS, str, "PARAM_CONFLICT", _param_conflict)
-DATASETS = OnceKind(DATASET_KIND, TOO_MANY_DATASETS, dataset_name, "DATASET_CONFLICT", _dataset_conflict)
+PARAMS = OnceKind(KeyKind.PARAM, TOO_MANY_PARAMS, str, "PARAM_CONFLICT", _param_conflict)
+DATASETS = OnceKind(KeyKind.DATASET, TOO_MANY_DATASETS, dataset_name, "DATASET_CONFLICT", _dataset_conflict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
+from fleetlog_core.applied import APPLIED, offsets_of
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import CONTROL, EVENTS, Fenced, LogUnavailable, Partition
 from fleetlog_core.objects.port import ObjectStore
@@ -104,11 +105,7 @@ class Applier:
 
     def applied(self, partition: Partition) -> int:
         """How far the warehouse has the partition: its next offset."""
-        statement = Statement(
-            "SELECT max(next_offset) AS next FROM applied WHERE topic = {topic:String} AND part = {part:UInt16}",
-            {"topic": partition.topic, "part": partition.number},
-        )
-        return int(self._ask(lambda: self._warehouse.select(statement)).array("next")[0])
+        return offsets_of(self._ask(lambda: self._warehouse.select(APPLIED))).get(partition, 0)
 
     def is_empty(self) -> bool:
         """Whether the warehouse is new: nothing of any partition is in, not even of a batch that broke off."""

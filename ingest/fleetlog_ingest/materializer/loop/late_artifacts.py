@@ -25,11 +25,11 @@ from fleetlog_core.warehouse.port import (
     WarehouseRefused,
     WarehouseUnavailable,
 )
+from fleetlog_core.warehouse.schema import PLACE_BITS
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_ingest.materializer.fold.artifacts import Artifacts, Stored, problem_of
 from fleetlog_ingest.materializer.fold.decoding import decode
-from fleetlog_ingest.materializer.fold.result import PLACE_BITS
 from fleetlog_ingest.materializer.fold.tables import Row, columns_of
 
 PERIOD_SECONDS = 2.0

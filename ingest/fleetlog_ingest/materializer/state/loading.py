@@ -17,14 +17,12 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 
-from fleetlog_core.datasets import DATASET_KIND
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.warehouse.port import Bind, Statement, Warehouse
+from fleetlog_core.warehouse.schema import PLACE_BITS, KeyKind
 
 from fleetlog_ingest.materializer.fold.decoding import Decoded
-from fleetlog_ingest.materializer.fold.params import PARAM_KIND
 from fleetlog_ingest.materializer.fold.repeats import load_content, runs_with_repeats
-from fleetlog_ingest.materializer.fold.result import PLACE_BITS
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.sequences import SequenceSet
 from fleetlog_ingest.materializer.fold.state import RunKey, State, WriterKey, Written
@@ -172,7 +170,7 @@ class StateStore:
             rows = self._warehouse.select(
                 Statement(
                     "SELECT run_id, kind, key, str FROM run_attrs FINAL WHERE namespace = {namespace:String}"
-                    f" AND run_id {AMONG_IDS} AND kind IN ({PARAM_KIND}, {DATASET_KIND})"
+                    f" AND run_id {AMONG_IDS} AND kind IN ({KeyKind.PARAM}, {KeyKind.DATASET})"
                     " AND ver < toUInt256({before:String})",
                     {
                         "namespace": namespace,
@@ -183,7 +181,7 @@ class StateStore:
             )
             kinds, keys_, texts = rows.array("kind").tolist(), rows.texts("key"), rows.texts("str")
             for place, run_id in enumerate(rows.array("run_id")):
-                written = self._params if kinds[place] == PARAM_KIND else self._datasets
+                written = self._params if kinds[place] == KeyKind.PARAM else self._datasets
                 written[(namespace, run_id.tobytes())][keys_[place]] = texts[place]
 
 

@@ -17,19 +17,18 @@ from dataclasses import dataclass
 
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.warehouse.port import Answer, Bind, Statement, Warehouse
+from fleetlog_core.warehouse.schema import KeyKind
 
 from fleetlog_ingest.materializer.fold.decoding import Decoded
-from fleetlog_ingest.materializer.fold.params import TAG_KIND
 from fleetlog_ingest.materializer.fold.state import RunKey, RunKeys
-from fleetlog_ingest.materializer.fold.summaries import METRIC_KIND
 from fleetlog_ingest.run_ids import AMONG_IDS, pieces
 
 _ROWS = f"FROM run_attrs FINAL WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS}"
 _COUNTS = Statement(
-    f"SELECT run_id, countIf(kind = {METRIC_KIND}) AS metrics, countIf(kind = {TAG_KIND}) AS tags {_ROWS}"
+    f"SELECT run_id, countIf(kind = {KeyKind.METRIC}) AS metrics, countIf(kind = {KeyKind.TAG}) AS tags {_ROWS}"
     " GROUP BY run_id"
 )
-_KEYS = Statement(f"SELECT run_id, kind, key {_ROWS} AND kind IN ({METRIC_KIND}, {TAG_KIND})")
+_KEYS = Statement(f"SELECT run_id, kind, key {_ROWS} AND kind IN ({KeyKind.METRIC}, {KeyKind.TAG})")
 
 
 @dataclass(slots=True)
@@ -97,7 +96,7 @@ class RunKeyStore:
             names, kinds = rows.texts("key"), rows.array("kind").tolist()
             for place, run_id in enumerate(rows.array("run_id")):
                 found = self._exact[(namespace, run_id.tobytes())]
-                (found.metrics if kinds[place] == METRIC_KIND else found.tags).add(names[place])
+                (found.metrics if kinds[place] == KeyKind.METRIC else found.tags).add(names[place])
 
     def _select(self, statement: Statement, keys: Sequence[RunKey]) -> Iterator[tuple[str, Answer]]:
         by_namespace: defaultdict[str, list[bytes]] = defaultdict(list)

@@ -154,7 +154,7 @@ class QueryServiceServicer:
         """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
         fast as the client takes; a stream that broke off goes on from the last token that came.
         Which runs come and in which order is as of the beginning: each comes once, with the values that it has when it is
-        read. Behind a token the order is a new one, as with pages.
+        read. Behind a token it is the same order, as with pages.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

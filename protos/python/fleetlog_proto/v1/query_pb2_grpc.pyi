@@ -56,7 +56,7 @@ class QueryServiceStub:
     """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
     fast as the client takes; a stream that broke off goes on from the last token that came.
     Which runs come and in which order is as of the beginning: each comes once, with the values that it has when it is
-    read. Behind a token the order is a new one, as with pages.
+    read. Behind a token it is the same order, as with pages.
     """
     WatchRuns: _grpc.UnaryStreamMultiCallable[_watch_pb2.WatchRunsRequest, _watch_pb2.WatchRunsResponse]
     """A search that stays live: first the runs that match, then who entered, who left and what changed."""
@@ -109,7 +109,7 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
     fast as the client takes; a stream that broke off goes on from the last token that came.
     Which runs come and in which order is as of the beginning: each comes once, with the values that it has when it is
-    read. Behind a token the order is a new one, as with pages.
+    read. Behind a token it is the same order, as with pages.
     """
     WatchRuns: _aio.UnaryStreamMultiCallable[_watch_pb2.WatchRunsRequest, _watch_pb2.WatchRunsResponse]  # type: ignore[assignment]
     """A search that stays live: first the runs that match, then who entered, who left and what changed."""
@@ -183,7 +183,7 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         """All runs that match, without pages and without a cap, in the order of SearchRuns. The server reads on only as
         fast as the client takes; a stream that broke off goes on from the last token that came.
         Which runs come and in which order is as of the beginning: each comes once, with the values that it has when it is
-        read. Behind a token the order is a new one, as with pages.
+        read. Behind a token it is the same order, as with pages.
         """
 
     @_abc_1.abstractmethod

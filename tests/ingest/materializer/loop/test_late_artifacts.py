@@ -91,7 +91,7 @@ def _away(path: Path) -> None:
         assert time.monotonic() - begun < 20
         assert materializer.degraded().startswith("artifacts wait for their store: the folder can't be written")
         assert materializer.outage() == ""
-    run = Documents(live).problems("default", run_id(7), 30.0)
+    run = Documents(live).problems("default", run_id(7))
     assert [(problem.reason, problem.sequence) for problem in run] == [("ARTIFACT_PENDING", 2)]
     assert run[0].message.startswith("path: 'file-7' waits for the artifact store: ")
     # Nothing of it was poison, and another process goes on with what is pending.

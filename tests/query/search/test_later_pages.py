@@ -10,28 +10,24 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from fleetlog_core.errors import FailedPrecondition, InvalidArgument
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition
 from fleetlog_core.warehouse.migrate import migrate
-from fleetlog_core.warehouse.port import Answer, TooMuchToRead, Warehouse
+from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import run_pb2, scope_pb2
 from fleetlog_query.calls.base import HELD_BYTES
-from fleetlog_query.changes.position import Pins
-from fleetlog_query.pages import latest_runs as window
+from fleetlog_query.changes.position import AppliedPositions
+from fleetlog_query.order import column_pages, orders
+from fleetlog_query.pages import latest_runs
 from fleetlog_query.runs.read_mask import parse_read_mask
-from fleetlog_query.search.documents import PageDocuments
+from fleetlog_query.search import search as search_module
 from fleetlog_query.search.search import Search
-from fleetlog_query.snapshot import key_lookup as past_keys
-from fleetlog_query.snapshot import lookup as past_runs
-from fleetlog_query.snapshot import snapshot_pages as pinned
-from fleetlog_query.snapshot.key_lookup import PastKeys
 from fleetlog_query.sql.as_of import AsOf
-from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
@@ -75,42 +71,38 @@ class Reader:
     """A query service."""
 
     def __init__(self, warehouse: Warehouse, held_bytes: int = HELD_BYTES) -> None:
-        self.searcher, self._documents = searching(warehouse, lambda: 1_700_000_000.0, held_bytes)
-        self._filling = PageDocuments(CancellableWarehouse(warehouse), self._documents, self.searcher)
+        self._searching = searching(warehouse, lambda: 1_700_000_000.0, held_bytes)
+        self.searcher = self._searching.searcher
 
     def pages(self, search: Search, found: Found) -> Iterator[AsOf]:
         """Put a page more into `found` each time, until there is none."""
-        pin: AsOf | None = None
+        position: AsOf | None = None
         while True:
-            page = self.searcher.search(search, SECONDS)
-            self._filling.fill(page, page.runs, MASK, False, SECONDS)
-            if page.is_first:
+            page = self.searcher.search(search)
+            self._searching.page_documents.fill(page.query, page.as_of, page.runs, MASK, False)
+            if page.as_of is None:
                 found.first = page.runs
-                found.is_loose = page.compiled is not None and bool(page.compiled.shown)
             else:
                 found.others += page.runs
-            assert page.compiled is not None
-            if page.compiled.pin is None:
+            if page.is_last and page.as_of is None:
                 # The only one.
-                assert pin is None
-                assert not page.next_page_token
                 return
-            assert pin in (None, page.compiled.pin)
-            pin = page.compiled.pin
-            yield pin
-            if not page.next_page_token:
+            search = self.searcher.going_on(search, page.token_behind(len(page.runs)))
+            assert search.token is not None
+            found.is_loose = found.is_loose or search.token.first is not None
+            assert position in (None, search.token.position)
+            position = search.token.position
+            yield position
+            if page.is_last:
                 return
-            search = Search(**{**vars(search), "page_token": page.next_page_token})
 
     def then(self, search: Search, pin: AsOf) -> list[run_pb2.Run]:
         """The whole search as of the position, with all that runs had."""
-        found: list[run_pb2.Run] = []
-        search = Search(**{**vars(search), "as_of": pin, "asked_as_of": b"then", "page_size": 1_000})
-        page = self.searcher.search(search, SECONDS)
-        self._documents.fill(search.namespace, page.runs, MASK, False, SECONDS, pin)
-        found += page.runs
-        assert not page.next_page_token
-        return found
+        search = replace(search, as_of=pin, asked_as_of=b"then", page_size=1_000)
+        page = self.searcher.search(search)
+        self._searching.page_documents.fill(page.query, page.as_of, page.runs, MASK, False)
+        assert page.is_last
+        return page.runs
 
 
 def without_metrics(runs: list[run_pb2.Run], kept: set[str]) -> list[str]:
@@ -162,25 +154,25 @@ def compare_with_the_past(warehouse: Warehouse, scratch: Path, tried: int) -> in
         reader = Reader(Interrupted(warehouse, happens), chance.choice([HELD_BYTES, 0]))
         searches = []
         for text, order in asked:
-            search = Search(name, EXPERIMENTS, text, tuple(order), size, deleted_view=view)
+            search = Search(name, EXPERIMENTS, text, tuple(order), size, view)
             found = Found()
             searches.append((search, found, reader.pages(search, found)))
         stepped.begin(lambda: writing.fold(records[before:], name, random.Random(seed)))
-        pins: dict[int, AsOf] = {}
+        positions: dict[int, AsOf] = {}
         left = list(range(len(searches)))
         while left:
             place = chance.choice(left)
             try:
-                pins[place] = next(searches[place][2])
+                positions[place] = next(searches[place][2])
             except (StopIteration, InvalidArgument):
                 left.remove(place)
             happens()
         stepped.finish()
         quiet = Reader(warehouse)
-        for place in pins:
+        for place in positions:
             search, found, _ = searches[place]
-            note(f"{search.filter} ORDER BY {search.order_by} as of {pins[place]}")
-            expected = quiet.then(search, pins[place])
+            note(f"{search.filter} ORDER BY {search.order_by} as of {positions[place]}")
+            expected = quiet.then(search, positions[place])
             shown = {run.run_id for run in found.first}
             assert len(shown) == len(found.first)
             if not found.is_loose:
@@ -189,45 +181,27 @@ def compare_with_the_past(warehouse: Warehouse, scratch: Path, tried: int) -> in
             assert [run.run_id for run in found.others] == [run.run_id for run in expected]
             spoken = {key for key in "xy" if any(f"metrics.{key}" in one for one in search.order_by if "(" not in one)}
             assert without_metrics(found.others, spoken) == without_metrics(expected, spoken)
-            now = quiet.then(search, Pins(warehouse).now(SECONDS))
+            now = quiet.then(search, AppliedPositions(warehouse).now())
             compared += sum(str(run) not in set(map(str, now)) for run in expected)
 
     compare()
     return compared
 
 
-def too_much(keys: PastKeys, run_ids: Iterable[bytes], names: Iterable[str]) -> Answer:
-    """The points of all of them, before it is known whose are needed, are too many."""
-    if run_ids is keys._runs:
-        raise TooMuchToRead
-    return LAST_POINTS(keys, run_ids, names)
-
-
-LAST_POINTS = PastKeys._last_points
-
-
 @pytest.mark.parametrize(
-    ("most", "windows", "spares", "conditions", "early"),
-    [
-        (10_000, (4_096,), (0, 1), 9, past_keys.EARLY), (10_000, (2, 4), (1, 2), 10_000, 0),
-        (10_000, (4_096,), (1, 2), 10_000, None), (3, (4_096,), (16, 64), 10_000, past_keys.EARLY),
-    ],
-    ids=["few", "windows", "points refused", "too many"],
-)  # fmt: skip
+    ("most", "windows", "first", "unsettled"),
+    [(5_000, (4_096,), 4_096, 100), (5_000, (2, 4), 1, 100), (3, (4_096,), 4_096, 100), (5_000, (4_096,), 2, 0)],
+    ids=["as they are", "short orders", "too many changed", "exact first pages"],
+)
 @pytest.mark.timeout(900)
 def test_pages_are_as_of_the_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, windows: tuple[int, ...], spares: tuple[int, int],
-    conditions: int, early: int | None,
-) -> None:  # fmt: skip
-    if early is None:
-        monkeypatch.setattr(PastKeys, "_last_points", too_much)
-    else:
-        monkeypatch.setattr(past_keys, "EARLY", early)
-    monkeypatch.setattr(past_runs, "CONDITIONS", conditions)
-    monkeypatch.setattr(pinned, "MOST", most)
-    monkeypatch.setattr(window, "WINDOWS", windows)
-    monkeypatch.setattr(pinned, "LOOKED_UP", 2)
-    monkeypatch.setattr(pinned, "SPARES", spares)
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, windows: tuple[int, ...], first: int, unsettled: int
+) -> None:
+    monkeypatch.setattr(column_pages, "MOST_CHANGED", most)
+    monkeypatch.setattr(orders, "FIRST_RUNS", first)
+    monkeypatch.setattr(orders, "GROWTH", 1)
+    monkeypatch.setattr(latest_runs, "WINDOWS", windows)
+    monkeypatch.setattr(search_module, "UNSETTLED", unsettled)
     with chdb(tmp_path) as warehouse:
         assert compare_with_the_past(warehouse, tmp_path, 10) > 0
 
@@ -243,44 +217,43 @@ def test_what_a_page_costs_and_what_it_refuses(tmp_path: Path) -> None:
         migrate(warehouse)
         writing, chance, counted = Writing(warehouse, tmp_path), random.Random(1), Interrupted(warehouse, lambda: None)
         writing.fold(history(1, 200, RUNS), "costs", chance)
-        reader = Reader(counted)
+        searcher = Reader(counted).searcher
         search = Search("costs", EXPERIMENTS, order_by=("name",), page_size=2, deleted_view=ALL)
-        first = reader.searcher.search(search, SECONDS)
-        later = Search(**{**vars(search), "page_token": first.next_page_token})
+        later = searcher.going_on(search, searcher.search(search).next_page_token)
+        assert len(later.purpose) < 100
         counted.selects = 0
-        assert len(reader.searcher.search(later, SECONDS).runs) == 2
-        assert counted.selects == 1, "nothing was written: a later page is one statement"
+        assert len(searcher.search(later).runs) == 2
+        assert counted.selects <= 1, "nothing was written: the attributes of the runs that nobody read before"
         writing.fold(history(2, 3, RUNS), "costs", chance)
         counted.selects = 0
-        reader.searcher.search(later, SECONDS)
-        assert counted.selects <= 6
-        reached = reader.searcher.pinned(later)
-        assert reached is not None
-        assert reached != Pins(warehouse).now(SECONDS)
-        other = Search(**{**vars(later), "experiments": (0, 1), "asked": EXPERIMENTS})
-        token = reader.searcher.search(Search(**{**vars(other), "page_token": ""}), SECONDS).next_page_token
+        searcher.search(later)
+        assert counted.selects <= 4, "the order is kept: where the log is, what changed, runs as they are and were"
+        assert later.token is not None
+        assert later.token.position != AppliedPositions(warehouse).now()
+        other = replace(search, experiments=(0, 1), asked=EXPERIMENTS)
+        behind = searcher.going_on(other, searcher.search(other).next_page_token)
         with pytest.raises(FailedPrecondition) as caught:
-            reader.searcher.search(Search(**{**vars(other), "page_token": token, "experiments": (0, 2)}), SECONDS)
+            searcher.search(replace(behind, experiments=(0, 2)))
         assert caught.value.reason == "PAGE_TOKEN_OUT_OF_DATE"
     # Tables that were made anew hold the same, or not yet.
     with chdb(tmp_path / "anew") as warehouse:
         migrate(warehouse)
-        writing, reader = Writing(warehouse, tmp_path), Reader(warehouse)
+        writing, searcher = Writing(warehouse, tmp_path), Reader(warehouse).searcher
         writing.fold(history(1, 50, RUNS), "costs", chance)
         with pytest.raises(FailedPrecondition) as caught:
-            reader.searcher.search(later, SECONDS)
+            searcher.search(later)
         assert caught.value.reason == "PAGE_TOKEN_OUT_OF_DATE"
 
 
 def test_a_position_has_all_partitions(tmp_path: Path) -> None:
     with chdb(tmp_path) as warehouse:
         migrate(warehouse)
-        pins, writing = Pins(warehouse), Writing(warehouse, tmp_path)
-        assert pins.now(SECONDS) == AsOf((0,), 0)
+        positions, writing = AppliedPositions(warehouse), Writing(warehouse, tmp_path)
+        assert positions.now() == AsOf((0,), 0)
         number = Partition(EVENTS, 0)
         records = [one for one in history(1, 60) if one[0] == number]
         writing.fold(records, "some", random.Random(1))
-        assert pins.now(SECONDS) == AsOf((len(records), *[0] * (PARTITIONS - 1)), 0)
+        assert positions.now() == AsOf((len(records), *[0] * (PARTITIONS - 1)), 0)
         writing.fold(history(2, 60), "some", random.Random(1))
         found = [writing.next_offsets[Partition(EVENTS, number)] for number in range(PARTITIONS)]
-        assert pins.now(SECONDS) == AsOf(tuple(found), writing.next_offsets[Partition(CONTROL, 0)])
+        assert positions.now() == AsOf(tuple(found), writing.next_offsets[Partition(CONTROL, 0)])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from fleetlog_core.warehouse.schema import ParamType
 from fleetlog_query.language.fields import ATTRIBUTES
 from fleetlog_query.language.order_key import OrderKey
-from fleetlog_query.language.reference.evaluate import WHOLE, Row, number_of, text_of
 from fleetlog_query.language.values import EXACT, Key, TextOf
+
+from tests.query.reference.evaluate import Row, number_of, text_of
 
 
 def ranked(rows: Mapping[str, Row], keys: Sequence[OrderKey]) -> list[str]:
@@ -39,7 +41,7 @@ def _rest_of(key: OrderKey, row: Row, number: float) -> str:
     if not isinstance(key.value, Key) or key.value.kind != "params" or abs(number) < EXACT:
         return ""
     _, text, type_ = row.params[key.value.key]
-    return f"{1000 + (int(text) - int(number) if type_ == WHOLE else 0):04}"
+    return f"{1000 + (int(text) - int(number) if type_ == ParamType.WHOLE else 0):04}"
 
 
 def _is_text(key: OrderKey) -> bool:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import ge, gt, le, lt
-from typing import TypeVar
 
-from fleetlog_proto.v1 import event_pb2
-
-from fleetlog_query.language import patterns
+from fleetlog_core.warehouse.schema import ParamType
 from fleetlog_query.language.conditions import AllOf, AnyOf, Leaf, Plan, is_exact, is_nan
 from fleetlog_query.language.fields import STATES
+from fleetlog_query.language.texts import ordered, text_holds
 from fleetlog_query.language.values import EXACT, Computed, Key, Series, Value, Whole, Window, combine
 
-T = TypeVar("T", float, bytes)
-WHOLE, TRUTH = event_pb2.Param.WHOLE_FIELD_NUMBER, event_pb2.Param.TRUTH_FIELD_NUMBER
 _STATE_NAMES = {float(number): name for name, number in STATES.items()}
 
 
@@ -64,7 +59,9 @@ def _leaf(leaf: Leaf, row: Row) -> bool:
         return _present(leaf.value, row) is leaf.negated
     if not leaf.numeric:
         text = text_of(leaf.value, row)
-        truth = isinstance(leaf.value, Key) and leaf.value.kind == "params" and _type_of(leaf.value, row) == TRUTH
+        truth = (
+            isinstance(leaf.value, Key) and leaf.value.kind == "params" and _type_of(leaf.value, row) == ParamType.TRUTH
+        )
         return text is not None and text_holds(leaf, text, truth=truth) != leaf.negated
     value = _exact_of(leaf.value, row) if is_exact(leaf) and isinstance(leaf.value, Key) else number_of(leaf.value, row)
     others = [number_of(other, row) for other in leaf.values if not isinstance(other, str)]
@@ -81,7 +78,7 @@ def _type_of(key: Key, row: Row) -> int:
 def _exact_of(key: Key, row: Row) -> float | None:
     """The number of a param; a whole one exactly."""
     number = number_of(key, row)
-    if number is None or _type_of(key, row) != WHOLE or abs(number) < EXACT:
+    if number is None or _type_of(key, row) != ParamType.WHOLE or abs(number) < EXACT:
         return number
     return Whole.of(int(row.params[key.key][1]))
 
@@ -131,7 +128,7 @@ def number_of(value: Value, row: Row) -> float | None:
         return found if isinstance(found, float) else None
     number, _, type_ = row.params.get(value.key, (math.nan, "", 0))
     # A text that is no number can't be compared with one: unknown. A real NaN can.
-    return None if math.isnan(number) and type_ != 4 else number
+    return None if math.isnan(number) and type_ != ParamType.REAL else number
 
 
 def _reduced(series: Series, row: Row) -> float | None:
@@ -165,30 +162,6 @@ def _order(point: Point) -> tuple[int, int, bool, float, float]:
     return point.step, point.time, number, point.value if number else 0.0, math.copysign(1.0, point.value) * number
 
 
-def text_holds(leaf: Leaf, text: str, *, truth: bool = False) -> bool:
-    """True if a condition, without its NOT, holds of a text. `truth`: it is that of a truth."""
-    wanted = [str(value) for value in leaf.values]
-    match leaf.operator:
-        case "in":
-            return text in wanted or (truth and text.capitalize() in wanted)
-        case "like":
-            return patterns.is_like(wanted[0], text)
-        case "ilike" | "matches":
-            return patterns.finds(wanted[0], text)
-        case "between":
-            return _bytes(wanted[0]) <= _bytes(text) <= _bytes(wanted[1])
-        case "=" | "!=":
-            found = text == wanted[0] or (truth and text.capitalize() == wanted[0])
-            return found == (leaf.operator == "=")
-        case _:
-            return _ordered(leaf.operator, _bytes(text), _bytes(wanted[0]))
-
-
-def _bytes(text: str) -> bytes:
-    """What texts are ordered by."""
-    return text.encode("utf-8", "surrogateescape")
-
-
 def _numbers(leaf: Leaf, value: float, others: list[float]) -> bool:
     match leaf.operator:
         case "in":
@@ -199,14 +172,9 @@ def _numbers(leaf: Leaf, value: float, others: list[float]) -> bool:
             equal = _equal(value, others[0], constant=is_nan(leaf.values[0]))
             return equal == (leaf.operator == "=")
         case _:
-            return _ordered(leaf.operator, value, others[0])
+            return ordered(leaf.operator, value, others[0])
 
 
 def _equal(value: float, wanted: float, *, constant: bool) -> bool:
     """NaN that is written asks for NaN; NaN that comes out of a run equals nothing."""
     return math.isnan(value) if constant and math.isnan(wanted) else value == wanted
-
-
-def _ordered(operator: str, one: T, other: T) -> bool:
-    signs: dict[str, Callable[[T, T], bool]] = {"<": lt, "<=": le, ">": gt, ">=": ge}
-    return signs[operator](one, other)

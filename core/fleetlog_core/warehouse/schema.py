@@ -1,0 +1,32 @@
+"""Numbers that stand in the tables, for all who write or read them. Released ones are never changed."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from fleetlog_proto.v1 import event_pb2
+
+
+class KeyKind(IntEnum):
+    """`kind` of `attrs` and `run_attrs`."""
+
+    PARAM = 1
+    TAG = 2
+    METRIC = 3
+    DATASET = 4
+
+
+class ParamType(IntEnum):
+    """`type` of a param there: the field number of its value. 0 for other kinds."""
+
+    TEXT = event_pb2.Param.TEXT_FIELD_NUMBER
+    WHOLE = event_pb2.Param.WHOLE_FIELD_NUMBER
+    REAL = event_pb2.Param.REAL_FIELD_NUMBER
+    TRUTH = event_pb2.Param.TRUTH_FIELD_NUMBER
+
+
+PLACE_BITS = 20
+"""Low bits of `ver` of params and tags: log offset << 20 | place in the record."""
+BUCKET_BITS = 7
+BUCKET_STEPS = 1 << BUCKET_BITS
+"""Steps of a row of `rollup`."""

@@ -1,1 +1,0 @@
-"""The evaluator over Python rows that the compiled statements are tested against. Pure."""

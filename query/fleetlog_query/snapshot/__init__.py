@@ -1,1 +1,0 @@
-"""Later pages of one moment, beside updates: what runs were then. Imports no search."""

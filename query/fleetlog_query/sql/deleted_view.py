@@ -1,0 +1,44 @@
+"""Which runs and experiments a request shows, by whether they are deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+from fleetlog_proto.v1 import scope_pb2
+
+
+class DeletedView(Enum):
+    """The value is the condition on `deleted`, behind others; "" = all are shown."""
+
+    ACTIVE = " AND deleted = 0"
+    DELETED = " AND deleted = 1"
+    ALL = ""
+
+    @classmethod
+    def of(cls, number: int) -> DeletedView:
+        """What a request says; what is not said, or not known here, are those that are not deleted."""
+        return _VIEWS.get(number, cls.ACTIVE)
+
+    @property
+    def sql(self) -> str:
+        """What it adds to a condition on rows of `runs`."""
+        return str(self.value)
+
+    def shows(self, deleted: bool) -> bool:
+        """True if it shows one that is deleted, or one that is not."""
+        return self is DeletedView.ALL or deleted == (self is DeletedView.DELETED)
+
+    def mask(self, deleted: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Which of many it shows."""
+        if self is DeletedView.ALL:
+            return np.ones(len(deleted), bool)
+        return deleted if self is DeletedView.DELETED else ~deleted
+
+
+_VIEWS: Mapping[int, DeletedView] = {
+    scope_pb2.DELETED_VIEW_DELETED: DeletedView.DELETED,
+    scope_pb2.DELETED_VIEW_ALL: DeletedView.ALL,
+}

@@ -37,7 +37,7 @@ MODEL_STATE_BYTES = 1024 * 1024
 MODEL_URI_CHARACTERS = 4_096
 """Sources and links of a version."""
 MODEL_ID_CHARACTERS = 200
-"""Git commits and ids of logged models."""
+"""Git commits, ids of logged models and of runs of other systems."""
 MODEL_COMMENT_CHARACTERS = 10_000
 ALIAS_CHARACTERS = 250
 ALIASES_PER_MODEL = 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from fleetlog_core.rules.registry import STAGES
@@ -12,6 +13,7 @@ from mlflow.entities.model_registry.registered_model_alias import RegisteredMode
 from fleetlog.errors import InvalidArgument
 from fleetlog.mlflow_plugin.uris import ARTIFACT_SCHEME, artifact_root
 
+RUN_ID = re.compile(r"[0-9a-f]{32}")
 SERVED_SCHEME = "mlflow-artifacts"
 """Scheme of artifacts that `mlflow server` hands on to its store's repository."""
 
@@ -40,7 +42,7 @@ def version_entity(version: registry_pb2.ModelVersion, scheme: str) -> ModelVers
         user_id=version.create_user or None,
         current_stage=STAGES[version.stage],
         source=shown_location(version.source, scheme),
-        run_id=version.lineage.run_id or None,
+        run_id=version.lineage.run_id or version.lineage.foreign_run_id or None,
         tags=[ModelVersionTag(key, text) for key, text in sorted(version.tags.items())],
         run_link=version.lineage.run_link or None,
         aliases=list(version.aliases),
@@ -68,6 +70,8 @@ def shown_location(location: str, scheme: str) -> str:
 
 def lineage_of(source: str, run_id: str | None) -> registry_event_pb2.ModelLineage:
     """Returns what a version came from. Files of the run are named, so that they can be loaded without MLflow."""
+    if run_id and not RUN_ID.fullmatch(run_id):
+        return registry_event_pb2.ModelLineage(foreign_run_id=run_id)
     lineage = registry_event_pb2.ModelLineage(run_id=run_id or "")
     if source.startswith(f"{ARTIFACT_SCHEME}:"):
         try:

@@ -5,7 +5,6 @@ What a filter says of the model's name and of runs is asked of the server; the r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -26,11 +25,10 @@ from fleetlog._transport.answers import pages
 from fleetlog.errors import InvalidArgument, NotFound
 from fleetlog.mlflow_plugin.errors import invalid, translated
 from fleetlog.mlflow_plugin.registry_base import RegistryBase
-from fleetlog.mlflow_plugin.registry_entities import model_entity, version_entity
+from fleetlog.mlflow_plugin.registry_entities import RUN_ID, model_entity, version_entity
 
 DEFAULT_ORDER = ("last_updated_timestamp DESC", "name ASC", "version_number DESC")
 RUNS_PER_REQUEST = 1_000
-_RUN_ID = re.compile(r"[0-9a-f]{32}")
 Entity = TypeVar("Entity")
 
 
@@ -51,11 +49,11 @@ class RegistrySearchStore(RegistryBase):
         where = add_prompt_filter_string(filter_string, is_prompt=False)
         # What is wrong with them is told before anything is asked for.
         SearchModelUtils.parse_search_filter(where)
-        SearchModelUtils.sort([], order_by)
+        order = _model_order(order_by or ())
         offset = SearchUtils.parse_start_offset_from_page_token(page_token)
         with translated():
             found = [model_entity(model, self.scheme) for model in self._models()]
-        return _page(SearchModelUtils.sort(SearchModelUtils.filter(found, where), order_by), offset, size)
+        return _page(SearchModelUtils.sort(SearchModelUtils.filter(found, where), order), offset, size)
 
     def search_model_versions(
         self,
@@ -88,10 +86,11 @@ class RegistrySearchStore(RegistryBase):
     def _versions(self, conditions: Sequence[Mapping[str, Any]]) -> Iterator[registry_pb2.ModelVersion]:
         """Returns the versions that may match: those of the model and the runs that are named."""
         name, runs = _names(conditions)
-        if runs is None:
+        # Runs of other systems are not searched by.
+        if runs is None or not all(map(RUN_ID.fullmatch, runs)):
             yield from self._versions_of(name, [])
             return
-        ids = sorted(run_id for run_id in runs if _RUN_ID.fullmatch(run_id))
+        ids = sorted(runs)
         for first in range(0, len(ids), RUNS_PER_REQUEST):
             yield from self._versions_of(name, ids[first : first + RUNS_PER_REQUEST])
 
@@ -131,14 +130,27 @@ def _names(conditions: Sequence[Mapping[str, Any]]) -> tuple[str, set[str] | Non
     return name, runs
 
 
+def _model_order(order_by: Sequence[str]) -> list[str]:
+    """Returns the order of models with MLflow's two words for the time of the last change as one. MlflowException."""
+    order, seen = list[str](), set[str]()
+    for clause in order_by:
+        word, ascending = SearchUtils.parse_order_by_for_search_registered_models(clause)
+        key = "last_updated_timestamp" if word in SearchUtils.VALID_TIMESTAMP_ORDER_BY_KEYS else word
+        if key in seen:
+            raise invalid(f"`order_by` contains duplicate fields: {list(order_by)}")
+        seen.add(key)
+        order.append(f"{key} {'ASC' if ascending else 'DESC'}")
+    return order
+
+
 def _page_size(given: Any, default: int, most: int) -> int:
     size = default if given is None else given
-    if not isinstance(size, int) or size < 1:
-        raise invalid(f"Invalid value for max_results. It must be a positive integer, but got {size}")
-    if size > most:
+    if isinstance(size, int | float) and size > most:
         raise invalid(
             f"Invalid value for request parameter max_results. It must be at most {most}, but got value {size}"
         )
+    if not isinstance(size, int) or size < 1:
+        raise invalid(f"Invalid value for max_results. It must be a positive integer, but got {size}")
     return size
 
 

@@ -17,6 +17,7 @@ from fleetlog.cli import (
     facets,
     importing,
     metrics,
+    mlflow_ui,
     models,
     runs,
     select,
@@ -38,6 +39,7 @@ app.add_typer(metrics.app, name="metrics", rich_help_panel="Client")
 app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Client")
 app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")
 app.add_typer(models.app, name="models", rich_help_panel="Client")
+app.command("mlflow-ui", rich_help_panel="Client")(mlflow_ui.mlflow_ui)
 for command in (select.select, facets.keys, facets.values):
     app.command(rich_help_panel="Client")(command)
 

@@ -43,6 +43,11 @@ ALIAS_CHARACTERS = 250
 ALIASES_PER_MODEL = 100
 ALIASES_PER_REQUEST = 100
 """Aliases that a new version gets, and that a policy names."""
+WEBHOOKS = 100
+"""Webhooks of a namespace."""
+WEBHOOK_EVENTS = 100
+WEBHOOK_URL_CHARACTERS = 2_048
+WEBHOOK_SECRET_CHARACTERS = 1_000
 MESSAGE_BYTES = 8 * 1024 * 1024
 """gRPC's limit of a message; what is above it never reaches the gateway's code."""
 METRICS_PER_RUN = 100_000

@@ -22,6 +22,7 @@ from fleetlog.cli import (
     runs,
     select,
     watch,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ app.add_typer(metrics.app, name="metrics", rich_help_panel="Client")
 app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Client")
 app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")
 app.add_typer(models.app, name="models", rich_help_panel="Client")
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel="Client")
 app.command("mlflow-ui", rich_help_panel="Client")(mlflow_ui.mlflow_ui)
 for command in (select.select, facets.keys, facets.values):
     app.command(rich_help_panel="Client")(command)

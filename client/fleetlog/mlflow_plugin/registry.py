@@ -1,5 +1,5 @@
-"""MLflow's registry store over fleetlog: models, versions, stages, aliases, tags, and prompts, which MLflow makes of
-them. Each change is one decision in the order of the log, and can be read when its call returns."""
+"""MLflow's registry store over fleetlog: models, versions, stages, aliases, tags, webhooks, and prompts, which
+MLflow makes of models. Each change is one decision in the order of the log, and can be read when its call returns."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from fleetlog.mlflow_plugin.model_versions import ModelVersionStore
 from fleetlog.mlflow_plugin.registered_models import RegisteredModelStore
 from fleetlog.mlflow_plugin.registry_searches import RegistrySearchStore
 from fleetlog.mlflow_plugin.uris import place_of
+from fleetlog.mlflow_plugin.webhooks import WebhookStore
 
 
-class FleetlogRegistryStore(RegisteredModelStore, ModelVersionStore, RegistrySearchStore, AbstractStore):
+class FleetlogRegistryStore(RegisteredModelStore, ModelVersionStore, RegistrySearchStore, WebhookStore, AbstractStore):
     """Made by MLflow for `fleetlog://host:port/namespace`."""
 
     def __init__(self, store_uri: str | None = None, tracking_uri: str | None = None) -> None:

@@ -43,9 +43,9 @@ class RegistrySearchStore(RegistryBase):
         page_token: str | None = None,
     ) -> PagedList[RegisteredModel]:
         """Returns a page of models, by name unless ordered otherwise."""
-        size = _page_size(
-            max_results, SEARCH_REGISTERED_MODEL_MAX_RESULTS_DEFAULT, SEARCH_REGISTERED_MODEL_MAX_RESULTS_THRESHOLD
-        )
+        size = SEARCH_REGISTERED_MODEL_MAX_RESULTS_DEFAULT if max_results is None else max_results
+        _check_most(size, SEARCH_REGISTERED_MODEL_MAX_RESULTS_THRESHOLD)
+        _check_whole(size)
         where = add_prompt_filter_string(filter_string, is_prompt=False)
         # What is wrong with them is told before anything is asked for.
         SearchModelUtils.parse_search_filter(where)
@@ -63,9 +63,9 @@ class RegistrySearchStore(RegistryBase):
         page_token: str | None = None,
     ) -> PagedList[ModelVersion]:
         """Returns a page of versions, those changed last first unless ordered otherwise."""
-        size = _page_size(
-            max_results, SEARCH_MODEL_VERSION_MAX_RESULTS_DEFAULT, SEARCH_MODEL_VERSION_MAX_RESULTS_THRESHOLD
-        )
+        size = SEARCH_MODEL_VERSION_MAX_RESULTS_DEFAULT if max_results is None else max_results
+        _check_whole(size)
+        _check_most(size, SEARCH_MODEL_VERSION_MAX_RESULTS_THRESHOLD)
         where = add_prompt_filter_string(filter_string, is_prompt=False)
         conditions = SearchModelVersionUtils.parse_search_filter(where)
         order = order_by or DEFAULT_ORDER
@@ -143,15 +143,16 @@ def _model_order(order_by: Sequence[str]) -> list[str]:
     return order
 
 
-def _page_size(given: Any, default: int, most: int) -> int:
-    size = default if given is None else given
-    if isinstance(size, int | float) and size > most:
+def _check_most(size: int | float, most: int) -> None:
+    if size > most:
         raise invalid(
             f"Invalid value for request parameter max_results. It must be at most {most}, but got value {size}"
         )
+
+
+def _check_whole(size: object) -> None:
     if not isinstance(size, int) or size < 1:
         raise invalid(f"Invalid value for max_results. It must be a positive integer, but got {size}")
-    return size
 
 
 def _page(found: Sequence[Entity], offset: int, size: int) -> PagedList[Entity]:

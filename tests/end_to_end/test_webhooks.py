@@ -2,87 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 import fleetlog
 import pytest
-from fleetlog_core.webhooks.posting import TargetRules
-from fleetlog_core.webhooks.secrets import Secrets
+from fleetlog_core.log.port import CONTROL, Partition
 from fleetlog_core.webhooks.signing import signature_of
 from fleetlog_deploy.embedded import running_node
-from fleetlog_ingest.webhooks import deliverer
-from fleetlog_ingest.webhooks.deliverer import Deliverer
+from fleetlog_deploy.settings.model import Settings, WebhooksSettings
 
 from tests.servers import unique
+from tests.webhook_receiver import receiving
 
 SECONDS = 120.0
 KEY = bytes(range(32))
-
-
-@dataclass
-class Receiver:
-    """What came, in order; answers with `statuses` one after another, then 200."""
-
-    url: str = ""
-    statuses: list[int] = field(default_factory=list)
-    came: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    changed: threading.Condition = field(default_factory=threading.Condition)
-
-    def wait(self, count: int) -> list[dict[str, Any]]:
-        """Bodies, once there are so many."""
-        with self.changed:
-            assert self.changed.wait_for(lambda: len(self.came) >= count, SECONDS)
-            return [json.loads(body) for _, body in self.came]
-
-
-@contextmanager
-def receiving() -> Iterator[Receiver]:
-    receiver = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            with receiver.changed:
-                receiver.came.append(({key.lower(): text for key, text in self.headers.items()}, body))
-                status = receiver.statuses.pop(0) if receiver.statuses else 200
-                receiver.changed.notify_all()
-            self.send_response(status)
-            if status == 302:
-                self.send_header("location", receiver.url + "/elsewhere")
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            """Nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiver.url = f"http://127.0.0.1:{server.server_address[1]}/hook"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield receiver
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str]]:
     """Engines, and the target, of a server that may tell this machine."""
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        patch.setenv("FLEETLOG_TARGET", "")
-        from fleetlog_deploy import embedded
-        from fleetlog_deploy.settings.model import WebhooksSettings
-
         given = WebhooksSettings(secret_key=KEY.hex(), allow_http=True, allow_private=True)
-        settings = embedded.Settings
-        patch.setattr(embedded, "Settings", lambda **others: replace(settings(**others), webhooks=given))
+        patch.setattr("fleetlog_deploy.embedded.Settings", lambda **others: Settings(**others, webhooks=given))
         node, target = stack.enter_context(running_node(tmp_path_factory.mktemp("webhooks")))
         yield node.engines, target
 
@@ -177,8 +122,6 @@ def test_secrets_are_neither_shown_nor_in_the_log(client: fleetlog.Client, serve
     webhook = client.create_webhook("signed", "https://hooks.invalid/x", "comment.created", secret="open sesame")
     assert webhook.signed
     assert "sesame" not in repr(client.webhooks())
-    from fleetlog_core.log.port import CONTROL, Partition
-
     log = server[0].log
     partition, offset = Partition(CONTROL, 0), 0
     while records := log.read(partition, offset, max_bytes=1 << 20):
@@ -209,45 +152,3 @@ def test_another_namespaces_webhook_is_not_there(client: fleetlog.Client, server
         with pytest.raises(fleetlog.NotFound):
             call(webhook)
     assert client.get_webhook(webhook).name == "mine"
-
-
-def test_what_was_sent_and_not_noted_when_the_deliverer_died_is_sent_again(
-    client: fleetlog.Client, server: tuple[Any, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A member of a group of its own, which breaks off between the answer and the table."""
-    engines, _ = server
-    with receiving() as receiver:
-        webhook = client.create_webhook("mine", receiver.url, "registered_model.created", disabled=True)
-        client.create_model("gpt2")
-        until(client, webhook, ["dropped"])
-        client.update_webhook(webhook, disabled=False)
-        # As if nobody had tried: the group of this test begins at the beginning of the log, with an empty table.
-        monkeypatch.setattr("fleetlog_ingest.webhooks.reading.read_attempts", lambda *given: {})
-        noted: list[object] = []
-
-        class Dies(Exception):
-            """The process, at the worst moment."""
-
-        class Warehouse:
-            def insert(self, table: str, columns: object, token: str) -> None:
-                noted.append(token)
-                if len(noted) == 1:
-                    raise Dies
-
-        def member() -> Deliverer:
-            rules = TargetRules(allow_http=True, allow_private=True)
-            select = engines.reads.select
-            return Deliverer(engines.log, Warehouse(), select, Secrets(KEY), rules, "killed")  # type: ignore[arg-type]
-
-        first = member()
-        with pytest.raises(Dies):
-            first.run()
-        first._consumer.close()  # type: ignore[union-attr]
-        second = member()
-        with ThreadPoolExecutor(1) as threads:
-            running = threads.submit(second.run)
-            bodies = [body for body in receiver.wait(2) if body["namespace"] == client.namespace]
-            second.stop()
-            running.result(SECONDS)
-    assert len(bodies) >= 2
-    assert deliverer.PARTITION.topic == "control"

@@ -70,8 +70,8 @@ def delete(webhook: Id, target: Target = None, namespace: Namespace = None) -> N
     Client(target, namespace).delete_webhook(webhook)
 
 
-@app.command()
-def test(
+@app.command("test")
+def try_(
     webhook: Id,
     event: Annotated[str, typer.Option(help="An event; empty = the first one of the webhook.")] = "",
     target: Target = None,

@@ -80,21 +80,27 @@ class Deliverer:
     def run(self) -> None:
         """Deliver until `stop`. RecordsGone."""
         with ThreadPoolExecutor(WORKERS, "webhook") as workers:
-            while not self._stopping.is_set():
-                try:
-                    if self._consumer is None:
-                        self._consumer = self._log.consumer(self._group, (CONTROL,))
-                    self._turn(self._consumer, workers)
-                    self._outage = ""
-                except Fenced:
-                    self._forget()
-                except _OUTAGES as error:
-                    if not self._outage:
-                        diagnostics.warning("webhooks are not told of anything for now: %s", error)
-                    self._outage = str(error) or type(error).__name__
-                    self._stopping.wait(IDLE_SECONDS)
-        if self._consumer is not None:
-            self._consumer.close()
+            try:
+                while not self._stopping.is_set():
+                    self._try_turn(workers)
+            finally:
+                consumer, self._consumer = self._consumer, None
+                if consumer is not None:
+                    consumer.close()
+
+    def _try_turn(self, workers: ThreadPoolExecutor) -> None:
+        try:
+            if self._consumer is None:
+                self._consumer = self._log.consumer(self._group, (CONTROL,))
+            self._turn(self._consumer, workers)
+            self._outage = ""
+        except Fenced:
+            self._forget()
+        except _OUTAGES as error:
+            if not self._outage:
+                diagnostics.warning("webhooks are not told of anything for now: %s", error)
+            self._outage = str(error) or type(error).__name__
+            self._stopping.wait(IDLE_SECONDS)
 
     def _turn(self, consumer: Consumer, workers: ThreadPoolExecutor) -> None:
         room = not self._unread and len(self._queue) < MAX_PENDING

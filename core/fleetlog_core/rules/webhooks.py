@@ -50,6 +50,9 @@ def check_webhook_url(url: str, *, allow_http: bool, allow_private: bool) -> Spl
         host, port = parts.hostname, parts.port
     except ValueError:
         raise _invalid(url, "is no URL; give https://host/path") from None
+    # First: no other message may show a password.
+    if parts.username is not None or parts.password is not None:
+        raise _invalid("https://…@…", "has a user or password in it; leave them out, deliveries are signed")
     if parts.scheme not in ("https", "http"):
         raise _invalid(url, "is no https:// URL")
     if parts.scheme == "http" and not allow_http:
@@ -58,8 +61,6 @@ def check_webhook_url(url: str, *, allow_http: bool, allow_private: bool) -> Spl
         raise _invalid(url, "has a space or another character that must be written as %XX; write it so")
     if not host or port == 0:
         raise _invalid(url, "has no host; give https://host/path")
-    if parts.username is not None or parts.password is not None:
-        raise _invalid("https://…@…", "has a user or password in it; leave them out, deliveries are signed")
     if parts.fragment:
         raise _invalid(url, "has a fragment, which is never sent; leave it out")
     if not allow_private and not _may_be_public(host):

@@ -9,6 +9,7 @@ import fleetlog
 import pytest
 from fleetlog.mlflow_plugin.registry import FleetlogRegistryStore
 from mlflow.entities.model_registry import ModelVersionTag, RegisteredModelTag
+from mlflow.entities.webhook import WebhookEvent, WebhookStatus
 from mlflow.exceptions import MlflowException
 
 from tests.servers import unique
@@ -135,3 +136,27 @@ def test_a_version_that_was_registered_without_mlflow_is_one_of_its_own(store: F
 def test_a_store_can_be_sent_to_another_process(store: FleetlogRegistryStore) -> None:
     store.create_registered_model("gpt2")
     assert pickle.loads(pickle.dumps(store)).get_registered_model("gpt2").name == "gpt2"
+
+
+def test_webhooks_of_mlflow_are_those_of_fleetlog(
+    store: FleetlogRegistryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # MLflow looks up the host of a URL before it asks its store, unless it may be of any network.
+    monkeypatch.setenv("MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS", "true")
+    events = [WebhookEvent.from_str("model_version.created"), WebhookEvent.from_str("prompt.created")]
+    made = store.create_webhook("ci", "https://hooks.invalid/x", events, secret="hush")
+    assert (made.secret, made.status) == ("hush", WebhookStatus.ACTIVE)
+    native = fleetlog.Client(store.place.target, store.place.namespace)
+    native.create_webhook("ours", "https://hooks.invalid/y", "comment.created")
+    listed = store.list_webhooks()
+    assert [(one.name, one.events, one.secret) for one in listed] == [("ci", events, None)]
+    changed = store.update_webhook(made.webhook_id, status=WebhookStatus.DISABLED)
+    assert (changed.name, changed.status) == ("ci", WebhookStatus.DISABLED)
+    assert [one.name for one in store.list_webhooks_by_event(events[0])] == ["ci"]
+    assert store.test_webhook(made.webhook_id).success is False
+    monkeypatch.setenv("_MLFLOW_SERVER_FILE_STORE", "fleetlog://")
+    assert list(store.list_webhooks_by_event(events[0])) == [], "fleetlog tells them, not MLflow's server"
+    store.delete_webhook(made.webhook_id)
+    for webhook_id in (made.webhook_id, "none", "-1"):
+        assert refusal(store.get_webhook, webhook_id) == "RESOURCE_DOES_NOT_EXIST"
+    assert refusal(store.create_webhook, "ci", "https://127.0.0.1/x", events) == "INVALID_PARAMETER_VALUE"

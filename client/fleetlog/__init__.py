@@ -25,6 +25,7 @@ from fleetlog._views.selection import Group, Mode, Objective, ObjectiveStats, Se
 from fleetlog._views.series import Axis, Buckets, Series, Which
 from fleetlog._views.views import Experiment, MetricSummary, Problem, RunList, RunView
 from fleetlog._views.watching import RunChanges
+from fleetlog._views.webhooks import Webhook, WebhookDelivery, WebhookTest
 from fleetlog.client import Client
 from fleetlog.errors import (
     AlreadyExists,
@@ -92,6 +93,9 @@ __all__ = [
     "ValueCount",
     "Verdict",
     "Violation",
+    "Webhook",
+    "WebhookDelivery",
+    "WebhookTest",
     "Which",
     "flush",
     "start_run",

@@ -13,6 +13,13 @@ def tracking_store(store_uri: str | None = None, artifact_uri: str | None = None
     return FleetlogStore(store_uri, artifact_uri)
 
 
+def registry_store(store_uri: str | None = None, tracking_uri: str | None = None) -> Any:
+    """Returns the registry store of a URI."""
+    from fleetlog.mlflow_plugin.registry import FleetlogRegistryStore
+
+    return FleetlogRegistryStore(store_uri, tracking_uri)
+
+
 def artifact_repository(artifact_uri: str, *args: Any, **kwargs: Any) -> Any:
     """Returns the artifact repository of a URI."""
     from fleetlog.mlflow_plugin.artifacts import FleetlogArtifactRepository

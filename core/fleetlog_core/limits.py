@@ -37,12 +37,17 @@ MODEL_STATE_BYTES = 1024 * 1024
 MODEL_URI_CHARACTERS = 4_096
 """Sources and links of a version."""
 MODEL_ID_CHARACTERS = 200
-"""Git commits and ids of logged models."""
+"""Git commits, ids of logged models and of runs of other systems."""
 MODEL_COMMENT_CHARACTERS = 10_000
 ALIAS_CHARACTERS = 250
 ALIASES_PER_MODEL = 100
 ALIASES_PER_REQUEST = 100
 """Aliases that a new version gets, and that a policy names."""
+WEBHOOKS = 100
+"""Webhooks of a namespace."""
+WEBHOOK_EVENTS = 100
+WEBHOOK_URL_CHARACTERS = 2_048
+WEBHOOK_SECRET_CHARACTERS = 1_000
 MESSAGE_BYTES = 8 * 1024 * 1024
 """gRPC's limit of a message; what is above it never reaches the gateway's code."""
 METRICS_PER_RUN = 100_000

@@ -74,11 +74,12 @@ class PartName(enum.StrEnum):
     GATEWAY = "gateway"
     MATERIALIZER = "materializer"
     QUERY = "query"
+    WEBHOOKS = "webhooks"
 
 
 @app.command(rich_help_panel="Server")
 def serve(
-    parts: Annotated[list[PartName], typer.Argument(help="Which of the three; any number of processes of each.")],
+    parts: Annotated[list[PartName], typer.Argument(help="Which of them; any number of processes of each.")],
     config: ConfigOption = None,
     host: HostOption = None,
     port: Annotated[

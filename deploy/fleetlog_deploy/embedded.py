@@ -1,6 +1,7 @@
 """fleetlog in one process: SQLite log, chDB, a folder. What `fleetlog up` runs, and the tests.
 
-Data directory: `log/` (the truth), `warehouse/` (folded from it), `objects/` (artifacts), `logs/`, `token.key`.
+Data directory: `log/` (the truth), `warehouse/` (folded from it), `objects/` (artifacts), `logs/`, `token.key`,
+`webhooks.key` (without it secrets of webhooks are lost).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from fleetlog_deploy.parts import GatewayPart, MaterializerPart, QueryPart
 from fleetlog_deploy.preparing import prepare
 from fleetlog_deploy.settings.model import ServerSettings, Settings
 from fleetlog_deploy.tracing import traces_of
+from fleetlog_deploy.webhooks import WebhooksPart
 
 SWITCH_SECONDS = 0.001
 """The interpreter's switch interval: at its default of 5 ms a search waits for a batch that is being folded."""
@@ -60,11 +62,15 @@ def embedded(data: Path, settings: Settings) -> Node:
         applied = AppliedWatch(engines.reads, readers=readers)
         # A server may have readers in other processes, of which this one does not hear.
         alone = readers if settings.warehouse.url.startswith("chdb:") else None
-        key = settings.query.token_key or _token_key(data / "token.key").hex()
+        key = settings.query.token_key or _key(data / "token.key").hex()
+        webhooks = replace(
+            settings.webhooks, secret_key=settings.webhooks.secret_key or _key(data / "webhooks.key").hex()
+        )
         parts = (
-            GatewayPart(engines, applied, telemetry),
+            GatewayPart(engines, applied, telemetry, webhooks),
             QueryPart(engines, applied, telemetry, replace(settings.query, token_key=key)),
             MaterializerPart(engines, telemetry, settings.materializer, group, applied.poke, disk, alone),
+            WebhooksPart(engines, webhooks),
         )
         return Node(settings, telemetry, engines, parts, applied)
     except BaseException:
@@ -72,8 +78,8 @@ def embedded(data: Path, settings: Settings) -> Node:
         raise
 
 
-def _token_key(path: Path) -> bytes:
-    """The key of page tokens: made at the first start, and when a crash left half of one, which would sign little."""
+def _key(path: Path) -> bytes:
+    """The key in a file: made at the first start, and when a crash left half of one, which would protect little."""
     if path.exists() and len(key := path.read_bytes()) == KEY_BYTES:
         return key
     key = secrets.token_bytes(KEY_BYTES)

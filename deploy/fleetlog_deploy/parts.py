@@ -30,14 +30,16 @@ from fleetlog_core.warehouse.port import (
 from fleetlog_ingest.checkpointing import Checkpointing
 from fleetlog_ingest.gateway.registry import RegistryServicer
 from fleetlog_ingest.gateway.service import IngestServicer
+from fleetlog_ingest.gateway.webhooks import WebhookServicer
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.loop import Materializer, WarehouseBehind
-from fleetlog_proto.v1 import ingest_pb2_grpc, query_pb2_grpc, registry_pb2_grpc
+from fleetlog_proto.v1 import ingest_pb2_grpc, query_pb2_grpc, registry_pb2_grpc, webhook_pb2_grpc
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.service import QueryServicer
 
 from fleetlog_deploy.engines import Engines
-from fleetlog_deploy.settings.model import MaterializerSettings, QuerySettings
+from fleetlog_deploy.settings.model import MaterializerSettings, QuerySettings, WebhooksSettings
+from fleetlog_deploy.webhooks import secrets_of, target_rules
 
 LOOK_SECONDS = 5.0
 """The longest that a look at an engine takes before the engine counts as silent."""
@@ -83,12 +85,17 @@ class GatewayPart:
     """See Part."""
 
     service = "fleetlog.v1.IngestService"
-    services: tuple[str, ...] = (service, "fleetlog.v1.RegistryService")
+    services: tuple[str, ...] = (service, "fleetlog.v1.RegistryService", "fleetlog.v1.WebhookService")
 
-    def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry) -> None:
+    def __init__(
+        self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry, webhooks: WebhooksSettings
+    ) -> None:
         self._log = engines.log
         self._servicer = IngestServicer(engines.log, engines.reads, engines.objects, applied, telemetry=telemetry)
         self._registry = RegistryServicer(engines.log, engines.reads, applied)
+        self._webhooks = WebhookServicer(
+            engines.log, engines.reads, applied, secrets_of(webhooks), target_rules(webhooks)
+        )
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""
@@ -98,6 +105,10 @@ class GatewayPart:
         server.add(
             lambda inner: registry_pb2_grpc.add_RegistryServiceServicer_to_server(self._registry, inner),
             self.services[1],
+        )
+        server.add(
+            lambda inner: webhook_pb2_grpc.add_WebhookServiceServicer_to_server(self._webhooks, inner),
+            self.services[2],
         )
 
     def start(self, failed: Callable[[BaseException], None]) -> None:
@@ -119,6 +130,7 @@ class GatewayPart:
         """See Part."""
         self._servicer.close()
         self._registry.close()
+        self._webhooks.close()
 
 
 class QueryPart:

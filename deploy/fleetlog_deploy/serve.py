@@ -20,11 +20,13 @@ from fleetlog_deploy.preparing import prepare
 from fleetlog_deploy.running import exit_code, run_node
 from fleetlog_deploy.settings.model import Settings
 from fleetlog_deploy.tracing import traces_of
+from fleetlog_deploy.webhooks import WebhooksPart
 
 NEEDS = {
     "gateway": ("log.url", "warehouse.url", "objects.url"),
     "materializer": ("log.url", "warehouse.url", "objects.url"),
     "query": ("warehouse.url", "objects.url", "query.token_key"),
+    "webhooks": ("log.url", "warehouse.url"),
 }
 """The parts, and the settings without which each can't be."""
 
@@ -60,11 +62,13 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
         applied = AppliedWatch(engines.reads, settings.warehouse.applied_poll_millis / 1000)
         parts: list[Part] = []
         if "gateway" in names:
-            parts.append(GatewayPart(engines, applied, telemetry))
+            parts.append(GatewayPart(engines, applied, telemetry, settings.webhooks))
         if "query" in names:
             parts.append(QueryPart(engines, applied, telemetry, settings.query))
         if "materializer" in names:
             parts.append(MaterializerPart(engines, telemetry, settings.materializer, group, applied.poke))
+        if "webhooks" in names:
+            parts.append(WebhooksPart(engines, settings.webhooks))
         return Node(settings, telemetry, engines, parts, applied)
     except BaseException:
         engines.close()

@@ -52,6 +52,7 @@ _TABLES: Mapping[str, str] = {
     "model_approvals": "namespace, model_id, number, decision, ver, state",
     "registry_history": "namespace, model_id, ver, place, kind, number, action, version, user, time, subject,"
     " old_value, new_value, comment, approval, request_id, state",
+    "webhooks": "namespace, webhook_id, ver, deleted, state, sealed_secret",
     "applied": "topic, part, next_offset",
 }
 """Columns that must be the same to the bit. `writers.next_offset` is left out: where a batch ended is chance; so are

@@ -14,7 +14,15 @@ from pathlib import Path
 
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
-from fleetlog_proto.v1 import event_pb2, frame_pb2, position_pb2, registry_event_pb2, scope_pb2, selection_pb2
+from fleetlog_proto.v1 import (
+    event_pb2,
+    frame_pb2,
+    position_pb2,
+    registry_event_pb2,
+    scope_pb2,
+    selection_pb2,
+    webhook_event_pb2,
+)
 
 from tests.empty_warehouses import make_empty_warehouse
 from tests.ingest.materializer.builders import in_own_process
@@ -24,6 +32,7 @@ FOLDER = Path(__file__).parent
 DIGESTS, TABLE_DIGESTS = FOLDER / "tables.json", FOLDER / "tables_of_imports.json"
 DATASET_DIGESTS = FOLDER / "tables_of_datasets.json"
 REGISTRY_DIGESTS = FOLDER / "tables_of_registry.json"
+WEBHOOK_DIGESTS = FOLDER / "tables_of_webhooks.json"
 ANNOTATION_DIGESTS = FOLDER / "tables_of_annotations.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
 NOW = 1_700_000_000_000
@@ -232,6 +241,30 @@ def locations() -> dict[str, frame_pb2.ControlRecord]:
     return {"experiment_created_elsewhere": record}
 
 
+def webhooks() -> dict[str, frame_pb2.ControlRecord]:
+    """Intents on webhooks, each accepted when they are decided in this order. They came later."""
+    record, event = frame_pb2.ControlRecord, webhook_event_pb2
+    told = ["model_version.created", "comment.created"]
+    found = {
+        "webhook_created": record(
+            webhook_created=event.WebhookCreated(
+                name="ci", url="https://ci.example.com/models", events=told, description="é", sealed_secret=WRITER
+            )
+        ),
+        "webhook_updated": record(
+            webhook_updated=event.WebhookUpdated(
+                webhook_id=0, name="ci-2", url="https://ci.example.com/2", events=told[:1], description="",
+                disabled=True, sealed_secret=b"",
+            )
+        ),
+        "webhook_deleted": record(webhook_deleted=event.WebhookDeleted(webhook_id=0)),
+    }  # fmt: skip
+    for number, each in enumerate(found.values(), start=1):
+        each.namespace, each.request_id, each.ingest_time_millis = "golden", number.to_bytes(16, "big"), NOW + number
+        each.user = "someone"
+    return found
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -239,7 +272,7 @@ def _messages() -> dict[str, Message]:
         )
         for name, event in events().items()
     }
-    return {**frames, **controls(), **imports(), **datasets(), **registry(), **annotated(), **locations()}
+    return {**frames, **controls(), **imports(), **datasets(), **registry(), **annotated(), **locations(), **webhooks()}
 
 
 def shapes() -> dict[str, tuple[Message, bytes]]:
@@ -268,6 +301,11 @@ def stored_registry() -> list[tuple[str, bytes, bytes]]:
     return [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in registry()]
 
 
+def stored_webhooks() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, intents on webhooks."""
+    return [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in webhooks()]
+
+
 def stored_annotations() -> list[tuple[str, bytes, bytes]]:
     """As stored_records, what is said of a run from outside, and an experiment whose artifacts are elsewhere."""
     control = [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in locations()]
@@ -294,6 +332,7 @@ def main() -> None:
     stored = (
         (DIGESTS, stored_records()), (TABLE_DIGESTS, stored_imports()), (DATASET_DIGESTS, stored_datasets()),
         (REGISTRY_DIGESTS, stored_registry()), (ANNOTATION_DIGESTS, stored_annotations()),
+        (WEBHOOK_DIGESTS, stored_webhooks()),
     )  # fmt: skip
     for path, records in stored:
         if not path.exists():

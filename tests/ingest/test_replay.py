@@ -18,6 +18,7 @@ from tests.golden.records import (
     DIGESTS,
     REGISTRY_DIGESTS,
     TABLE_DIGESTS,
+    WEBHOOK_DIGESTS,
     digests_of,
     shapes,
     stored_annotations,
@@ -25,6 +26,7 @@ from tests.golden.records import (
     stored_imports,
     stored_records,
     stored_registry,
+    stored_webhooks,
 )
 from tests.ingest.materializer.builders import in_own_process
 from tests.ingest.materializer.history import write
@@ -43,6 +45,7 @@ def test_the_stored_records_fold_into_the_stored_tables() -> None:
         (TABLE_DIGESTS, stored_imports()),
         (DATASET_DIGESTS, stored_datasets()),
         (REGISTRY_DIGESTS, stored_registry()),
+        (WEBHOOK_DIGESTS, stored_webhooks()),
         (ANNOTATION_DIGESTS, stored_annotations()),
     ):
         before, now = json.loads(path.read_text()), in_own_process(digests_of, records)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import grpc
 from fleetlog_core import keepalive, limits
-from fleetlog_proto.v1 import ingest_pb2_grpc, position_pb2, query_pb2_grpc, registry_pb2_grpc
+from fleetlog_proto.v1 import ingest_pb2_grpc, position_pb2, query_pb2_grpc, registry_pb2_grpc, webhook_pb2_grpc
 
 from fleetlog._transport.calls_in_progress import PAUSE_SECONDS, Stream, UnderWay
 from fleetlog._transport.targets import resolve_target
@@ -71,6 +71,7 @@ class Connection:
         self.query = query_pb2_grpc.QueryServiceStub(self._channel)
         self.registry = registry_pb2_grpc.RegistryServiceStub(self._channel)
         self.registry_query = registry_pb2_grpc.RegistryQueryServiceStub(self._channel)
+        self.webhooks = webhook_pb2_grpc.WebhookServiceStub(self._channel)
 
     def abandon(self, stream: Stream[Response] | None) -> None:
         """Dial anew, after an exception amid a stream, or amid a call (None), that is none of gRPC's.

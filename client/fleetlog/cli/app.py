@@ -17,10 +17,12 @@ from fleetlog.cli import (
     facets,
     importing,
     metrics,
+    mlflow_ui,
     models,
     runs,
     select,
     watch,
+    webhooks,
 )
 
 app = typer.Typer(
@@ -38,6 +40,8 @@ app.add_typer(metrics.app, name="metrics", rich_help_panel="Client")
 app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Client")
 app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")
 app.add_typer(models.app, name="models", rich_help_panel="Client")
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel="Client")
+app.command("mlflow-ui", rich_help_panel="Client")(mlflow_ui.mlflow_ui)
 for command in (select.select, facets.keys, facets.values):
     app.command(rich_help_panel="Client")(command)
 

@@ -54,3 +54,8 @@ def missing(message: str) -> MlflowException:
 def bad_state(message: str) -> MlflowException:
     """An error of something that is not in the state for it."""
     return MlflowException(message, INVALID_STATE)
+
+
+def exists(message: str) -> MlflowException:
+    """An error of something whose name is taken."""
+    return MlflowException(message, RESOURCE_ALREADY_EXISTS)

@@ -154,6 +154,7 @@ def check_lineage(lineage: registry_event_pb2.ModelLineage, field: str = "lineag
         check_artifact_path(lineage.artifact_path, f"{field}.artifact_path")
     check_label(lineage.git_commit, f"{field}.git_commit", limits.MODEL_ID_CHARACTERS)
     check_label(lineage.logged_model_id, f"{field}.logged_model_id", limits.MODEL_ID_CHARACTERS)
+    check_label(lineage.foreign_run_id, f"{field}.foreign_run_id", limits.MODEL_ID_CHARACTERS)
     check_source(lineage.run_link, f"{field}.run_link")
     if len(lineage.datasets) > limits.DATASETS_PER_RUN:
         raise _over(f"{field}.datasets", len(lineage.datasets), limits.DATASETS_PER_RUN)

@@ -138,6 +138,22 @@ class QuerySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WebhooksSettings:
+    """Who is told of changes of registered models."""
+
+    secret_key: str = setting(
+        "", matches("([0-9a-f]{64})?", "64 hexadecimal digits: openssl rand -hex 32"), secret=True
+    )
+    """What secrets of webhooks are encrypted with before they reach the log: the same in gateways and deliverers."""
+    group: str = setting("webhooks", matches("[A-Za-z0-9._-]{1,100}", "letters, digits, '.', '_' and '-'"))
+    """Deliverers of one group share the work."""
+    allow_http: bool = False
+    """Whether targets may be http:// URLs, which anybody on the way can read."""
+    allow_private: bool = False
+    """Whether targets may be in the server's own network: private, loopback and link-local addresses."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of them, by section."""
 
@@ -151,6 +167,7 @@ class Settings:
     diagnostics: DiagnosticsSettings = DiagnosticsSettings()
     materializer: MaterializerSettings = MaterializerSettings()
     query: QuerySettings = QuerySettings()
+    webhooks: WebhooksSettings = WebhooksSettings()
 
 
 @dataclass(frozen=True, slots=True)

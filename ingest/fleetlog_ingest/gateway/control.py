@@ -46,6 +46,8 @@ _KINDS: dict[str, type[FleetlogError]] = {
     "VERSION_NOT_FOUND": NotFound,
     "ALIAS_NOT_FOUND": NotFound,
     "APPROVAL_NOT_FOUND": NotFound,
+    "WEBHOOK_NOT_FOUND": NotFound,
+    "TOO_MANY_WEBHOOKS": ResourceExhausted,
     "MODEL_TOO_LARGE": ResourceExhausted,
     "TOO_MANY_ALIASES": ResourceExhausted,
 }

@@ -1,6 +1,6 @@
 """The fold of the control partition: what is unique in a namespace, in the order of the log. Pure.
 
-Experiments are decided here, registered models in `registry_fold`.
+Experiments are decided here, registered models in `registry_fold`, webhooks in `webhook_fold`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from fleetlog_proto.v1 import frame_pb2
 from fleetlog_ingest.materializer.control.outcome import Outcome
 from fleetlog_ingest.materializer.control.registry_decision import Registry
 from fleetlog_ingest.materializer.control.registry_fold import INTENTS, RegistryFold
+from fleetlog_ingest.materializer.control.webhook_fold import WEBHOOK_INTENTS, WebhookFold, Webhooks
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.fold.result import DeadLetter
 from fleetlog_ingest.materializer.fold.tables import Columns, Row, columns_of
@@ -45,13 +46,14 @@ DEFAULT_EXPERIMENT = Experiment(0, DEFAULT_NAME)
 
 @dataclass(frozen=True, slots=True)
 class ControlState:
-    """By namespace: all its experiments by number, and the models that the batch names; and the requests of the batch
-    that have an outcome already.
+    """By namespace: all its experiments by number, the models that the batch names, and its webhooks; and the requests
+    of the batch that have an outcome already.
     """
 
     experiments: dict[str, dict[int, Experiment]] = field(default_factory=dict)
     decided: frozenset[tuple[str, bytes]] = frozenset()
     registries: Mapping[str, Registry] = field(default_factory=dict)
+    webhooks: Mapping[str, Webhooks] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
     decided = set(state.decided)
     outcomes: list[Row] = []
     changed: dict[tuple[str, int, int], Experiment] = {}
-    registry = RegistryFold(state.registries)
+    registry, webhooks = RegistryFold(state.registries), WebhookFold(state.webhooks)
     for decoded in records:
         record, control = decoded.record, decoded.control
         if control is None:
@@ -84,6 +86,8 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
             continue
         if kind in INTENTS:
             outcome = registry.decide(control, namespace, record.offset)
+        elif kind in WEBHOOK_INTENTS:
+            outcome = webhooks.decide(control, namespace, record.offset)
         else:
             experiments = out.changes.get(namespace)
             if experiments is None:
@@ -101,6 +105,7 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
     if outcomes:
         out.tables["outcomes"] = columns_of("outcomes", outcomes)
     out.tables.update(registry.tables())
+    out.tables.update(webhooks.tables())
     if changed:
         rows = [_row_of(namespace, experiment) for (namespace, _, _), experiment in changed.items()]
         columns = columns_of("experiments", rows)

@@ -190,6 +190,14 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "request_id": fixed16,
         "state": _text,
     },
+    "webhooks": {
+        "namespace": coded,
+        "webhook_id": _u64,
+        "ver": _u64,
+        "deleted": _u8,
+        "state": _text,
+        "sealed_secret": _text,
+    },
     "log_times": {
         "topic": coded,
         "part": _u16,

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from fleetlog_core.registry.snapshot import Snapshot
 from fleetlog_core.rules.registry import ARCHIVING
 from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_core.webhooks.states import read_webhooks
 from fleetlog_proto.v1 import frame_pb2
 
 from fleetlog_ingest.materializer.control.control import ControlState, Experiment
 from fleetlog_ingest.materializer.control.registry_decision import Registry
 from fleetlog_ingest.materializer.control.registry_fold import INTENTS
+from fleetlog_ingest.materializer.control.webhook_fold import WEBHOOK_INTENTS
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.state.loading import BatchIsIn
 from fleetlog_ingest.run_ids import AMONG_IDS
@@ -26,11 +28,14 @@ def load_control(warehouse: Warehouse, records: Sequence[Decoded], first: int) -
     there are none of the batch, the current tables are the state before it; else models are read as of `first`.
     """
     requests: defaultdict[str, list[str]] = defaultdict(list)
-    names_experiments = set[str]()
+    names_experiments, names_webhooks = set[str](), set[str]()
     for decoded in records:
         if decoded.control is not None:
             requests[decoded.namespace].append(decoded.control.request_id.hex())
-            if decoded.control.WhichOneof("intent") not in INTENTS:
+            kind = decoded.control.WhichOneof("intent")
+            if kind in WEBHOOK_INTENTS:
+                names_webhooks.add(decoded.namespace)
+            elif kind not in INTENTS:
                 names_experiments.add(decoded.namespace)
     experiments = {namespace: _experiments(warehouse, namespace, first) for namespace in sorted(names_experiments)}
     decided: set[tuple[str, bytes]] = set()
@@ -49,7 +54,9 @@ def load_control(warehouse: Warehouse, records: Sequence[Decoded], first: int) -
             else:
                 begun = True
     registries = _registries(warehouse, records, first if begun else None)
-    return ControlState(experiments, frozenset(decided), registries)
+    # Every state has a row of its own: those of the batch itself are not looked at.
+    webhooks = {namespace: read_webhooks(warehouse.select, namespace, first) for namespace in sorted(names_webhooks)}
+    return ControlState(experiments, frozenset(decided), registries, webhooks)
 
 
 def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, Experiment]:

@@ -6,6 +6,7 @@ The records of the event log."""
 from collections import abc as _abc
 from fleetlog_proto.v1 import event_pb2 as _event_pb2
 from fleetlog_proto.v1 import registry_event_pb2 as _registry_event_pb2
+from fleetlog_proto.v1 import webhook_event_pb2 as _webhook_event_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -98,6 +99,9 @@ class ControlRecord(_message.Message):
     MODEL_COMMENT_ADDED_FIELD_NUMBER: _builtins.int
     MODEL_APPROVAL_REQUESTED_FIELD_NUMBER: _builtins.int
     MODEL_APPROVAL_DECIDED_FIELD_NUMBER: _builtins.int
+    WEBHOOK_CREATED_FIELD_NUMBER: _builtins.int
+    WEBHOOK_UPDATED_FIELD_NUMBER: _builtins.int
+    WEBHOOK_DELETED_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     request_id: _builtins.bytes
@@ -170,6 +174,18 @@ class ControlRecord(_message.Message):
     def model_approval_decided(self) -> _registry_event_pb2.ModelApprovalDecided:
         """Approve or reject it."""
 
+    @_builtins.property
+    def webhook_created(self) -> _webhook_event_pb2.WebhookCreated:
+        """Make a webhook."""
+
+    @_builtins.property
+    def webhook_updated(self) -> _webhook_event_pb2.WebhookUpdated:
+        """Change it."""
+
+    @_builtins.property
+    def webhook_deleted(self) -> _webhook_event_pb2.WebhookDeleted:
+        """Delete it."""
+
     def __init__(
         self,
         *,
@@ -193,12 +209,15 @@ class ControlRecord(_message.Message):
         model_comment_added: _registry_event_pb2.ModelCommentAdded | None = ...,
         model_approval_requested: _registry_event_pb2.ModelApprovalRequested | None = ...,
         model_approval_decided: _registry_event_pb2.ModelApprovalDecided | None = ...,
+        webhook_created: _webhook_event_pb2.WebhookCreated | None = ...,
+        webhook_updated: _webhook_event_pb2.WebhookUpdated | None = ...,
+        webhook_deleted: _webhook_event_pb2.WebhookDeleted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "ingest_time_millis", b"ingest_time_millis", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "namespace", b"namespace", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "request_id", b"request_id", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "ingest_time_millis", b"ingest_time_millis", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "namespace", b"namespace", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "request_id", b"request_id", "user", b"user", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_intent: _TypeAlias = _typing.Literal["experiment_created", "experiment_updated", "experiment_deleted", "experiment_restored", "registered_model_created", "registered_model_updated", "registered_model_deleted", "model_version_created", "model_version_updated", "model_version_transitioned", "model_version_deleted", "model_alias_set", "model_alias_deleted", "model_comment_added", "model_approval_requested", "model_approval_decided"]  # noqa: Y015
+    _WhichOneofReturnType_intent: _TypeAlias = _typing.Literal["experiment_created", "experiment_updated", "experiment_deleted", "experiment_restored", "registered_model_created", "registered_model_updated", "registered_model_deleted", "model_version_created", "model_version_updated", "model_version_transitioned", "model_version_deleted", "model_alias_set", "model_alias_deleted", "model_comment_added", "model_approval_requested", "model_approval_decided", "webhook_created", "webhook_updated", "webhook_deleted"]  # noqa: Y015
     _WhichOneofArgType_intent: _TypeAlias = _typing.Literal["intent", b"intent"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_intent) -> _WhichOneofReturnType_intent | None: ...
 

@@ -26,7 +26,7 @@ from fleetlog_proto.v1 import position_pb2 as fleetlog_dot_v1_dot_position__pb2
 from fleetlog_proto.v1 import selection_pb2 as fleetlog_dot_v1_dot_selection__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fleetlog/v1/registry_event.proto\x12\x0b\x66leetlog.v1\x1a\x1a\x66leetlog/v1/position.proto\x1a\x1b\x66leetlog/v1/selection.proto\"J\n\x0e\x41pprovalPolicy\x12\'\n\x06stages\x18\x01 \x03(\x0e\x32\x17.fleetlog.v1.ModelStage\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\"\xd1\x01\n\x0cModelLineage\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x15\n\rartifact_path\x18\x02 \x01(\t\x12\x12\n\ngit_commit\x18\x03 \x01(\t\x12+\n\x08\x64\x61tasets\x18\x04 \x03(\x0b\x32\x19.fleetlog.v1.ModelDataset\x12.\n\tselection\x18\x05 \x01(\x0b\x32\x1b.fleetlog.v1.ModelSelection\x12\x17\n\x0flogged_model_id\x18\x06 \x01(\t\x12\x10\n\x08run_link\x18\x07 \x01(\t\"=\n\x0cModelDataset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x03 \x01(\t\"j\n\x0eModelSelection\x12/\n\x07request\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SelectRunsRequest\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xed\x01\n\x16RegisteredModelCreated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12;\n\x04tags\x18\x03 \x03(\x0b\x32-.fleetlog.v1.RegisteredModelCreated.TagsEntry\x12\x10\n\x08\x65xist_ok\x18\x04 \x01(\x08\x12\x34\n\x0f\x61pproval_policy\x18\x05 \x01(\x0b\x32\x1b.fleetlog.v1.ApprovalPolicy\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xaa\x02\n\x16RegisteredModelUpdated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\x08new_name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x01\x88\x01\x01\x12;\n\x04tags\x18\x04 \x03(\x0b\x32-.fleetlog.v1.RegisteredModelUpdated.TagsEntry\x12\x14\n\x0c\x64\x65leted_tags\x18\x05 \x03(\t\x12\x34\n\x0f\x61pproval_policy\x18\x06 \x01(\x0b\x32\x1b.fleetlog.v1.ApprovalPolicy\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_new_nameB\x0e\n\x0c_description\"&\n\x16RegisteredModelDeleted\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x9c\x02\n\x13ModelVersionCreated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x63reate_model\x18\x02 \x01(\x08\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x18\n\x10storage_location\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x38\n\x04tags\x18\x06 \x03(\x0b\x32*.fleetlog.v1.ModelVersionCreated.TagsEntry\x12*\n\x07lineage\x18\x07 \x01(\x0b\x32\x19.fleetlog.v1.ModelLineage\x12\x0f\n\x07\x61liases\x18\x08 \x03(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xdb\x01\n\x13ModelVersionUpdated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x38\n\x04tags\x18\x04 \x03(\x0b\x32*.fleetlog.v1.ModelVersionUpdated.TagsEntry\x12\x14\n\x0c\x64\x65leted_tags\x18\x05 \x03(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_description\"{\n\x18ModelVersionTransitioned\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12&\n\x05stage\x18\x03 \x01(\x0e\x32\x17.fleetlog.v1.ModelStage\x12\x18\n\x10\x61rchive_existing\x18\x04 \x01(\x08\"4\n\x13ModelVersionDeleted\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\"=\n\rModelAliasSet\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\"0\n\x11ModelAliasDeleted\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\"@\n\x11ModelCommentAdded\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x0c\n\x04text\x18\x03 \x01(\t\"\xa7\x01\n\x16ModelApprovalRequested\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12(\n\x05stage\x18\x03 \x01(\x0e\x32\x17.fleetlog.v1.ModelStageH\x00\x12\x0f\n\x05\x61lias\x18\x04 \x01(\tH\x00\x12\x18\n\x10\x61rchive_existing\x18\x05 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x06 \x01(\tB\x08\n\x06\x63hange\"W\n\x14ModelApprovalDecided\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x10\n\x08\x61pproved\x18\x03 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t*\x8e\x01\n\nModelStage\x12\x1b\n\x17MODEL_STAGE_UNSPECIFIED\x10\x00\x12\x14\n\x10MODEL_STAGE_NONE\x10\x01\x12\x17\n\x13MODEL_STAGE_STAGING\x10\x02\x12\x1a\n\x16MODEL_STAGE_PRODUCTION\x10\x03\x12\x18\n\x14MODEL_STAGE_ARCHIVED\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n fleetlog/v1/registry_event.proto\x12\x0b\x66leetlog.v1\x1a\x1a\x66leetlog/v1/position.proto\x1a\x1b\x66leetlog/v1/selection.proto\"J\n\x0e\x41pprovalPolicy\x12\'\n\x06stages\x18\x01 \x03(\x0e\x32\x17.fleetlog.v1.ModelStage\x12\x0f\n\x07\x61liases\x18\x02 \x03(\t\"\xe9\x01\n\x0cModelLineage\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x15\n\rartifact_path\x18\x02 \x01(\t\x12\x12\n\ngit_commit\x18\x03 \x01(\t\x12+\n\x08\x64\x61tasets\x18\x04 \x03(\x0b\x32\x19.fleetlog.v1.ModelDataset\x12.\n\tselection\x18\x05 \x01(\x0b\x32\x1b.fleetlog.v1.ModelSelection\x12\x17\n\x0flogged_model_id\x18\x06 \x01(\t\x12\x10\n\x08run_link\x18\x07 \x01(\t\x12\x16\n\x0e\x66oreign_run_id\x18\x08 \x01(\t\"=\n\x0cModelDataset\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x0f\n\x07\x63ontext\x18\x03 \x01(\t\"j\n\x0eModelSelection\x12/\n\x07request\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SelectRunsRequest\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xed\x01\n\x16RegisteredModelCreated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12;\n\x04tags\x18\x03 \x03(\x0b\x32-.fleetlog.v1.RegisteredModelCreated.TagsEntry\x12\x10\n\x08\x65xist_ok\x18\x04 \x01(\x08\x12\x34\n\x0f\x61pproval_policy\x18\x05 \x01(\x0b\x32\x1b.fleetlog.v1.ApprovalPolicy\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xaa\x02\n\x16RegisteredModelUpdated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x15\n\x08new_name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x01\x88\x01\x01\x12;\n\x04tags\x18\x04 \x03(\x0b\x32-.fleetlog.v1.RegisteredModelUpdated.TagsEntry\x12\x14\n\x0c\x64\x65leted_tags\x18\x05 \x03(\t\x12\x34\n\x0f\x61pproval_policy\x18\x06 \x01(\x0b\x32\x1b.fleetlog.v1.ApprovalPolicy\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_new_nameB\x0e\n\x0c_description\"&\n\x16RegisteredModelDeleted\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x9c\x02\n\x13ModelVersionCreated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x63reate_model\x18\x02 \x01(\x08\x12\x0e\n\x06source\x18\x03 \x01(\t\x12\x18\n\x10storage_location\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x38\n\x04tags\x18\x06 \x03(\x0b\x32*.fleetlog.v1.ModelVersionCreated.TagsEntry\x12*\n\x07lineage\x18\x07 \x01(\x0b\x32\x19.fleetlog.v1.ModelLineage\x12\x0f\n\x07\x61liases\x18\x08 \x03(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xdb\x01\n\x13ModelVersionUpdated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x38\n\x04tags\x18\x04 \x03(\x0b\x32*.fleetlog.v1.ModelVersionUpdated.TagsEntry\x12\x14\n\x0c\x64\x65leted_tags\x18\x05 \x03(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_description\"{\n\x18ModelVersionTransitioned\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12&\n\x05stage\x18\x03 \x01(\x0e\x32\x17.fleetlog.v1.ModelStage\x12\x18\n\x10\x61rchive_existing\x18\x04 \x01(\x08\"4\n\x13ModelVersionDeleted\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\"=\n\rModelAliasSet\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x04\"0\n\x11ModelAliasDeleted\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x61lias\x18\x02 \x01(\t\"@\n\x11ModelCommentAdded\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x0c\n\x04text\x18\x03 \x01(\t\"\xa7\x01\n\x16ModelApprovalRequested\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12(\n\x05stage\x18\x03 \x01(\x0e\x32\x17.fleetlog.v1.ModelStageH\x00\x12\x0f\n\x05\x61lias\x18\x04 \x01(\tH\x00\x12\x18\n\x10\x61rchive_existing\x18\x05 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x06 \x01(\tB\x08\n\x06\x63hange\"W\n\x14ModelApprovalDecided\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\x10\n\x08\x61pproved\x18\x03 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x04 \x01(\t*\x8e\x01\n\nModelStage\x12\x1b\n\x17MODEL_STAGE_UNSPECIFIED\x10\x00\x12\x14\n\x10MODEL_STAGE_NONE\x10\x01\x12\x17\n\x13MODEL_STAGE_STAGING\x10\x02\x12\x1a\n\x16MODEL_STAGE_PRODUCTION\x10\x03\x12\x18\n\x14MODEL_STAGE_ARCHIVED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,46 +41,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODELVERSIONCREATED_TAGSENTRY']._serialized_options = b'8\001'
   _globals['_MODELVERSIONUPDATED_TAGSENTRY']._loaded_options = None
   _globals['_MODELVERSIONUPDATED_TAGSENTRY']._serialized_options = b'8\001'
-  _globals['_MODELSTAGE']._serialized_start=2273
-  _globals['_MODELSTAGE']._serialized_end=2415
+  _globals['_MODELSTAGE']._serialized_start=2297
+  _globals['_MODELSTAGE']._serialized_end=2439
   _globals['_APPROVALPOLICY']._serialized_start=106
   _globals['_APPROVALPOLICY']._serialized_end=180
   _globals['_MODELLINEAGE']._serialized_start=183
-  _globals['_MODELLINEAGE']._serialized_end=392
-  _globals['_MODELDATASET']._serialized_start=394
-  _globals['_MODELDATASET']._serialized_end=455
-  _globals['_MODELSELECTION']._serialized_start=457
-  _globals['_MODELSELECTION']._serialized_end=563
-  _globals['_REGISTEREDMODELCREATED']._serialized_start=566
-  _globals['_REGISTEREDMODELCREATED']._serialized_end=803
-  _globals['_REGISTEREDMODELCREATED_TAGSENTRY']._serialized_start=760
-  _globals['_REGISTEREDMODELCREATED_TAGSENTRY']._serialized_end=803
-  _globals['_REGISTEREDMODELUPDATED']._serialized_start=806
-  _globals['_REGISTEREDMODELUPDATED']._serialized_end=1104
-  _globals['_REGISTEREDMODELUPDATED_TAGSENTRY']._serialized_start=760
-  _globals['_REGISTEREDMODELUPDATED_TAGSENTRY']._serialized_end=803
-  _globals['_REGISTEREDMODELDELETED']._serialized_start=1106
-  _globals['_REGISTEREDMODELDELETED']._serialized_end=1144
-  _globals['_MODELVERSIONCREATED']._serialized_start=1147
-  _globals['_MODELVERSIONCREATED']._serialized_end=1431
-  _globals['_MODELVERSIONCREATED_TAGSENTRY']._serialized_start=760
-  _globals['_MODELVERSIONCREATED_TAGSENTRY']._serialized_end=803
-  _globals['_MODELVERSIONUPDATED']._serialized_start=1434
-  _globals['_MODELVERSIONUPDATED']._serialized_end=1653
-  _globals['_MODELVERSIONUPDATED_TAGSENTRY']._serialized_start=760
-  _globals['_MODELVERSIONUPDATED_TAGSENTRY']._serialized_end=803
-  _globals['_MODELVERSIONTRANSITIONED']._serialized_start=1655
-  _globals['_MODELVERSIONTRANSITIONED']._serialized_end=1778
-  _globals['_MODELVERSIONDELETED']._serialized_start=1780
-  _globals['_MODELVERSIONDELETED']._serialized_end=1832
-  _globals['_MODELALIASSET']._serialized_start=1834
-  _globals['_MODELALIASSET']._serialized_end=1895
-  _globals['_MODELALIASDELETED']._serialized_start=1897
-  _globals['_MODELALIASDELETED']._serialized_end=1945
-  _globals['_MODELCOMMENTADDED']._serialized_start=1947
-  _globals['_MODELCOMMENTADDED']._serialized_end=2011
-  _globals['_MODELAPPROVALREQUESTED']._serialized_start=2014
-  _globals['_MODELAPPROVALREQUESTED']._serialized_end=2181
-  _globals['_MODELAPPROVALDECIDED']._serialized_start=2183
-  _globals['_MODELAPPROVALDECIDED']._serialized_end=2270
+  _globals['_MODELLINEAGE']._serialized_end=416
+  _globals['_MODELDATASET']._serialized_start=418
+  _globals['_MODELDATASET']._serialized_end=479
+  _globals['_MODELSELECTION']._serialized_start=481
+  _globals['_MODELSELECTION']._serialized_end=587
+  _globals['_REGISTEREDMODELCREATED']._serialized_start=590
+  _globals['_REGISTEREDMODELCREATED']._serialized_end=827
+  _globals['_REGISTEREDMODELCREATED_TAGSENTRY']._serialized_start=784
+  _globals['_REGISTEREDMODELCREATED_TAGSENTRY']._serialized_end=827
+  _globals['_REGISTEREDMODELUPDATED']._serialized_start=830
+  _globals['_REGISTEREDMODELUPDATED']._serialized_end=1128
+  _globals['_REGISTEREDMODELUPDATED_TAGSENTRY']._serialized_start=784
+  _globals['_REGISTEREDMODELUPDATED_TAGSENTRY']._serialized_end=827
+  _globals['_REGISTEREDMODELDELETED']._serialized_start=1130
+  _globals['_REGISTEREDMODELDELETED']._serialized_end=1168
+  _globals['_MODELVERSIONCREATED']._serialized_start=1171
+  _globals['_MODELVERSIONCREATED']._serialized_end=1455
+  _globals['_MODELVERSIONCREATED_TAGSENTRY']._serialized_start=784
+  _globals['_MODELVERSIONCREATED_TAGSENTRY']._serialized_end=827
+  _globals['_MODELVERSIONUPDATED']._serialized_start=1458
+  _globals['_MODELVERSIONUPDATED']._serialized_end=1677
+  _globals['_MODELVERSIONUPDATED_TAGSENTRY']._serialized_start=784
+  _globals['_MODELVERSIONUPDATED_TAGSENTRY']._serialized_end=827
+  _globals['_MODELVERSIONTRANSITIONED']._serialized_start=1679
+  _globals['_MODELVERSIONTRANSITIONED']._serialized_end=1802
+  _globals['_MODELVERSIONDELETED']._serialized_start=1804
+  _globals['_MODELVERSIONDELETED']._serialized_end=1856
+  _globals['_MODELALIASSET']._serialized_start=1858
+  _globals['_MODELALIASSET']._serialized_end=1919
+  _globals['_MODELALIASDELETED']._serialized_start=1921
+  _globals['_MODELALIASDELETED']._serialized_end=1969
+  _globals['_MODELCOMMENTADDED']._serialized_start=1971
+  _globals['_MODELCOMMENTADDED']._serialized_end=2035
+  _globals['_MODELAPPROVALREQUESTED']._serialized_start=2038
+  _globals['_MODELAPPROVALREQUESTED']._serialized_end=2205
+  _globals['_MODELAPPROVALDECIDED']._serialized_start=2207
+  _globals['_MODELAPPROVALDECIDED']._serialized_end=2294
 # @@protoc_insertion_point(module_scope)

@@ -98,6 +98,7 @@ class ModelLineage(_message.Message):
     SELECTION_FIELD_NUMBER: _builtins.int
     LOGGED_MODEL_ID_FIELD_NUMBER: _builtins.int
     RUN_LINK_FIELD_NUMBER: _builtins.int
+    FOREIGN_RUN_ID_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """The run: 32 hexadecimal digits; empty = none. It is not looked up."""
     artifact_path: _builtins.str
@@ -108,6 +109,8 @@ class ModelLineage(_message.Message):
     """Id of a logged model, at most 200 characters."""
     run_link: _builtins.str
     """Where people see the run, at most 4,096 characters."""
+    foreign_run_id: _builtins.str
+    """Id of a run of another system, where it is not written as run_id is; at most 200 characters. Not looked up."""
     @_builtins.property
     def datasets(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelDataset]:
         """The data that it was made of, at most 1,000."""
@@ -126,10 +129,11 @@ class ModelLineage(_message.Message):
         selection: Global___ModelSelection | None = ...,
         logged_model_id: _builtins.str = ...,
         run_link: _builtins.str = ...,
+        foreign_run_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["selection", b"selection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_path", b"artifact_path", "datasets", b"datasets", "git_commit", b"git_commit", "logged_model_id", b"logged_model_id", "run_id", b"run_id", "run_link", b"run_link", "selection", b"selection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_path", b"artifact_path", "datasets", b"datasets", "foreign_run_id", b"foreign_run_id", "git_commit", b"git_commit", "logged_model_id", b"logged_model_id", "run_id", b"run_id", "run_link", b"run_link", "selection", b"selection"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

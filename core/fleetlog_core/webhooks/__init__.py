@@ -1,0 +1,1 @@
+"""Webhooks: what may be told to whom, how secrets are kept, and how one delivery is sent."""

@@ -1,0 +1,1 @@
+"""Whom are changes of registered models told to? Reads the log by a consumer group of its own, and delivers."""

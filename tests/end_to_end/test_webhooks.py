@@ -1,0 +1,154 @@
+"""Webhooks with a server behind them, and a real receiver before them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+
+import fleetlog
+import pytest
+from fleetlog_core.log.port import CONTROL, Partition
+from fleetlog_core.webhooks.signing import signature_of
+from fleetlog_deploy.embedded import running_node
+from fleetlog_deploy.settings.model import Settings, WebhooksSettings
+
+from tests.servers import unique
+from tests.webhook_receiver import receiving
+
+SECONDS = 120.0
+KEY = bytes(range(32))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, str]]:
+    """Engines, and the target, of a server that may tell this machine."""
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        given = WebhooksSettings(secret_key=KEY.hex(), allow_http=True, allow_private=True)
+        patch.setattr("fleetlog_deploy.embedded.Settings", lambda **others: Settings(**others, webhooks=given))
+        node, target = stack.enter_context(running_node(tmp_path_factory.mktemp("webhooks")))
+        yield node.engines, target
+
+
+@pytest.fixture
+def client(server: tuple[Any, str]) -> fleetlog.Client:
+    return fleetlog.Client(server[1], unique("webhooks"))
+
+
+def until(client: fleetlog.Client, webhook: fleetlog.Webhook, states: list[str]) -> list[fleetlog.WebhookDelivery]:
+    """Deliveries, the oldest first, once they stand so."""
+    ended = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        found = threads.submit(_until, client, webhook, states, ended)
+        try:
+            return found.result(SECONDS)
+        finally:
+            ended.set()
+
+
+def _until(
+    client: fleetlog.Client, webhook: fleetlog.Webhook, states: list[str], ended: threading.Event
+) -> list[fleetlog.WebhookDelivery]:
+    while not ended.is_set():
+        found = list(reversed(client.webhook_deliveries(webhook)))
+        if [one.state for one in found] == states:
+            return found
+        ended.wait(0.1)
+    raise AssertionError("they never stood so")
+
+
+def test_a_webhook_is_told_of_each_change_that_it_asks_for_signed(client: fleetlog.Client) -> None:
+    with receiving() as receiver:
+        client.register_model("before", source="s3://x")
+        events = ["registered_model.created", "model_version.created", "model_version.transitioned",
+                  "model_version_alias.created", "model_version_tag.set", "comment.created"]  # fmt: skip
+        webhook = client.create_webhook("all", receiver.url, events, secret="hush", user="ann")
+        client.register_model("gpt2", source="s3://x", aliases="champion", user="ann")
+        client.transition("gpt2", 1, "Production")
+        client.add_model_comment("gpt2", "fine")
+        bodies = receiver.wait(5)
+        until(client, webhook, ["delivered"] * 5)
+    told = [f"{body['entity']}.{body['action']}" for body in bodies]
+    assert told == ["registered_model.created", "model_version.created", "model_version_alias.created",
+                    "model_version.transitioned", "comment.created"]  # fmt: skip
+    assert bodies[1]["data"] == {"name": "gpt2", "version": "1", "source": "s3://x", "run_id": None, "tags": {},
+                                 "description": None}  # fmt: skip
+    assert (bodies[1]["namespace"], bodies[1]["user"]) == (client.namespace, "ann")
+    assert bodies[3]["data"]["to_stage"] == "Production"
+    for headers, body in receiver.came:
+        expected = signature_of(headers["webhook-id"], int(headers["webhook-timestamp"]), body, "hush")
+        assert headers["webhook-signature"] == headers["x-mlflow-signature"] == expected
+
+
+def test_a_delivery_that_fails_is_sent_again_under_the_same_id(client: fleetlog.Client) -> None:
+    with receiving() as receiver:
+        receiver.statuses = [500, 302]
+        webhook = client.create_webhook("again", receiver.url, "registered_model.created")
+        client.create_model("gpt2")
+        receiver.wait(3)
+        delivered = until(client, webhook, ["delivered"])[0]
+    assert {headers["webhook-id"] for headers, _ in receiver.came} == {delivered.id}
+    assert (delivered.attempts, delivered.status, delivered.error) == (3, 200, "")
+
+
+def test_a_target_that_is_away_holds_up_no_other_one(client: fleetlog.Client) -> None:
+    with receiving() as receiver:
+        with receiving() as away:
+            gone = away.url
+        lost = client.create_webhook("lost", gone, "registered_model.created")
+        client.create_webhook("there", receiver.url, "registered_model.created")
+        client.create_model("gpt2")
+        receiver.wait(1)
+        failed = until(client, lost, ["pending"])[0]
+        assert (failed.status, failed.error) == (0, "the target refuses the connection")
+        client.delete_webhook(lost)
+        until(client, lost, ["dropped"])
+
+
+def test_a_disabled_webhook_is_told_of_nothing_and_can_be_tried(client: fleetlog.Client) -> None:
+    with receiving() as receiver:
+        webhook = client.create_webhook("quiet", receiver.url, "registered_model.created", disabled=True)
+        client.create_model("gpt2")
+        until(client, webhook, ["dropped"])
+        assert client.test_webhook(webhook).status == 200
+        assert [body["test"] for body in receiver.wait(1)] == [True]
+        receiver.statuses = [302]
+        assert client.test_webhook(webhook).error == "the target answered 302; redirects are not followed"
+
+
+def test_secrets_are_neither_shown_nor_in_the_log(client: fleetlog.Client, server: tuple[Any, str]) -> None:
+    webhook = client.create_webhook("signed", "https://hooks.invalid/x", "comment.created", secret="open sesame")
+    assert webhook.signed
+    assert "sesame" not in repr(client.webhooks())
+    log = server[0].log
+    partition, offset = Partition(CONTROL, 0), 0
+    while records := log.read(partition, offset, max_bytes=1 << 20):
+        assert all(b"sesame" not in record.value for record in records)
+        offset = records[-1].offset + 1
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"url": "ftp://x/y"}, "URL_INVALID"),
+        ({"url": "https://ann:pass@x/y"}, "URL_INVALID"),
+        ({"events": "models.created"}, "EVENT_UNKNOWN"),
+        ({"events": []}, "EVENT_MISSING"),
+        ({"name": "-"}, "NAME_INVALID"),
+    ],
+)
+def test_what_cant_be_meant_is_refused(client: fleetlog.Client, given: dict[str, Any], reason: str) -> None:
+    with pytest.raises(fleetlog.InvalidArgument) as refused:
+        client.create_webhook(**{"name": "x", "url": "https://x/y", "events": "comment.created", **given})
+    assert refused.value.reason == reason
+
+
+def test_another_namespaces_webhook_is_not_there(client: fleetlog.Client, server: tuple[Any, str]) -> None:
+    webhook = client.create_webhook("mine", "https://hooks.invalid/x", "comment.created")
+    other = fleetlog.Client(server[1], unique("other"))
+    for call in (other.get_webhook, other.delete_webhook, other.test_webhook):
+        with pytest.raises(fleetlog.NotFound):
+            call(webhook)
+    assert client.get_webhook(webhook).name == "mine"

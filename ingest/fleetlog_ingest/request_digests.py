@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 
 from fleetlog_core.errors import FailedPrecondition
-from fleetlog_proto.v1 import frame_pb2, ingest_pb2
+from fleetlog_proto.v1 import frame_pb2, ingest_pb2, logged_model_pb2
 from google.protobuf.json_format import MessageToJson
+from google.protobuf.message import Message
 
 
 def digest_of_update(request: ingest_pb2.UpdateRunRequest) -> int:
@@ -16,6 +17,23 @@ def digest_of_update(request: ingest_pb2.UpdateRunRequest) -> int:
     for name in ("namespace", "run_id", "request_id", "at_least"):
         asked.ClearField(name)
     return _digest(asked)
+
+
+ModelRequest = (
+    logged_model_pb2.CreateLoggedModelRequest
+    | logged_model_pb2.UpdateLoggedModelRequest
+    | logged_model_pb2.PurgeLoggedModelRequest
+)
+
+
+def digest_of_model_request(request: ModelRequest) -> int:
+    """64 bits of what is asked of a logged model; never 0."""
+    asked = type(request)()
+    asked.CopyFrom(request)
+    for name in ("namespace", "model_id", "request_id", "at_least"):
+        if name in asked.DESCRIPTOR.fields_by_name:
+            asked.ClearField(name)
+    return _digest(asked, type(request).__name__)
 
 
 def digest_of_intent(record: frame_pb2.ControlRecord) -> int:
@@ -34,7 +52,8 @@ def check_same_request(before: int, digest: int) -> None:
         raise FailedPrecondition("REQUEST_ID_REUSED", text)
 
 
-def _digest(message: ingest_pb2.UpdateRunRequest | frame_pb2.ControlRecord) -> int:
+def _digest(message: Message, kind: str = "") -> int:
     # Not the wire format, whose maps are in no order, and which later versions may write in another way.
     text = MessageToJson(message, preserving_proto_field_name=True, sort_keys=True, indent=None)
+    text = kind + text
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") or 1

@@ -15,7 +15,7 @@ from typing import Any
 
 from fleetlog_core.ids import new_random_id, new_run_id
 from fleetlog_core.rules.events import check_event
-from fleetlog_proto.v1 import event_pb2, query_pb2, run_pb2
+from fleetlog_proto.v1 import event_pb2, frame_pb2, query_pb2, run_pb2
 
 from fleetlog._calls.base import TIMEOUT_SECONDS
 from fleetlog._delivery.delivery import Delivery
@@ -23,6 +23,7 @@ from fleetlog._delivery.registry import Level, delivery_to, flush_delivery
 from fleetlog._events.items import Fact, Row, Writer
 from fleetlog._runs import process_exit
 from fleetlog._transport.connection import Connection, connection_to
+from fleetlog._values.arguments import MODEL_PREFIX
 from fleetlog.errors import NotFound
 from fleetlog.mlflow_plugin.errors import missing, translated
 from fleetlog.mlflow_plugin.ledger import WrittenRun
@@ -42,6 +43,8 @@ class RunWriters:
         self.pid = os.getpid()
         """The process that they are of: connection and delivery are its own, and stay."""
         self._runs: dict[str, WrittenRun] = {}
+        self._models: dict[str, Writer] = {}
+        """Writers to logged models, by their ids with the prefix."""
         self._lock = threading.RLock()
         process_exit.deliver_at_exit()
 
@@ -120,11 +123,37 @@ class RunWriters:
 
     def say(self, run: WrittenRun, **payload: Any) -> None:
         """Put an event of a run. InvalidArgument before anything of it is sent."""
+        self._put(run.writer, payload, lambda: run.is_open or self._open(run))
+
+    def author(self, owner: str) -> Writer:
+        """Returns this process's writer to a run, or to a logged model when the id has its prefix. MlflowException when
+        the run is not there; a logged model is not looked up."""
+        if not owner.startswith(MODEL_PREFIX):
+            run = self.find(owner)
+            if not run.is_open:
+                self._open(run)
+            return run.writer
+        with self._lock:
+            found = self._models.get(owner)
+            if found is None:
+                model_id = bytes.fromhex(owner.removeprefix(MODEL_PREFIX))
+                found = Writer(self.place.namespace, model_id, new_random_id(), None, "", None)
+                found.subject = frame_pb2.SUBJECT_MODEL
+                self._models[owner] = found
+                if len(self._models) > MAX_RUNS:
+                    del self._models[next(iter(self._models))]
+                self.delivery.add(found)
+        return found
+
+    def tell(self, author: Writer, **payload: Any) -> None:
+        """Put an event of a run or a logged model. InvalidArgument before anything of it is sent."""
+        self._put(author, payload)
+
+    def _put(self, writer: Writer, payload: Mapping[str, Any], before: Callable[[], object] = lambda: None) -> None:
         event = event_pb2.Event(observe_time_millis=time.time_ns() // 1_000_000, **payload)
-        check_event(event, "event")
-        if not run.is_open:
-            self._open(run)
-        self.delivery.outbox.put(Fact(run.writer, event, 600 + 2 * event.ByteSize()))
+        check_event(event, "event", subject=writer.subject)
+        before()
+        self.delivery.outbox.put(Fact(writer, event, 600 + 2 * event.ByteSize()))
 
     def put_row(self, run: WrittenRun, row: Row) -> None:
         """Put metrics of one step and time."""

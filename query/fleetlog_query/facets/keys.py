@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from fleetlog_core.datasets import DATASET_KIND
+from fleetlog_core.run_models import MODEL_KIND
 from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse
 
 from fleetlog_query.changes.changed_runs import Touches
@@ -34,7 +35,7 @@ _COUNTED = (
     "kind, key, count() AS runs, countIf(NOT isNaN(num)) AS numeric,"
     " minIf(num, NOT isNaN(num)) AS low, maxIf(num, NOT isNaN(num)) AS high"
 )
-_SINGLE = f"kind != {DATASET_KIND}"
+_SINGLE = f"kind NOT IN ({DATASET_KIND}, {MODEL_KIND})"
 """What a run has one value of by key."""
 _SLOT = f"bitShiftRight(reinterpretAsUInt64(reverse(substring(run_id, 1, 6))), {SLOT_BITS})"
 

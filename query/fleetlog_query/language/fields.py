@@ -7,10 +7,11 @@ from typing import Literal
 
 from fleetlog_core.datasets import DATASET_KIND, PARTS
 from fleetlog_core.errors import shown
+from fleetlog_core.run_models import MODEL_KIND
 from fleetlog_proto.v1 import event_pb2
 
-Kind = Literal["params", "tags", "metrics", "attributes", "datasets"]
-KIND_NUMBERS = {"params": 1, "tags": 2, "metrics": 3, "datasets": DATASET_KIND}
+Kind = Literal["params", "tags", "metrics", "attributes", "datasets", "models"]
+KIND_NUMBERS = {"params": 1, "tags": 2, "metrics": 3, "datasets": DATASET_KIND, "models": MODEL_KIND}
 """attrs.kind."""
 
 _GROUPS: dict[str, Kind] = {

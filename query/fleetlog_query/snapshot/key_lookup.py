@@ -14,6 +14,7 @@ import numpy as np
 from fleetlog_core.datasets import DATASET_KIND, dataset_of
 from fleetlog_core.log.partitions import partition_of
 from fleetlog_core.ordered import unpack_moments
+from fleetlog_core.run_models import MODEL_KIND, put_model
 from fleetlog_core.warehouse.port import Answer, Statement, TooMuchToRead
 from fleetlog_proto.v1 import run_pb2
 
@@ -49,7 +50,7 @@ class PastKeys:
         """What the mask names into the runs, instead of what is in them; of metrics, those that are `spoken` of as they
         were, and the others as they are. TimedOut, TooMuchToRead."""
         for run in self._runs.values():
-            for field in ("params", "tags", "metrics", "datasets"):
+            for field in ("params", "tags", "metrics", "datasets", "input_model_ids", "model_outputs"):
                 run.ClearField(field)
         if not self._runs or not mask.kinds:
             return
@@ -120,6 +121,8 @@ class PastKeys:
                 self.params.setdefault(run_id, {})[key] = number, text, type_
             elif kind == DATASET_KIND and not is_since:
                 run.datasets.append(dataset_of(key, text))
+            elif kind == MODEL_KIND and not is_since:
+                put_model(run, key, text)
         return changed
 
     def _last_points(self, run_ids: Iterable[bytes], keys: Iterable[str]) -> Answer:

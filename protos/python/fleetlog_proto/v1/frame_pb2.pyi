@@ -9,6 +9,7 @@ from fleetlog_proto.v1 import registry_event_pb2 as _registry_event_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -20,9 +21,33 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Subject:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SubjectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Subject.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUBJECT_UNSPECIFIED: _Subject.ValueType  # 0
+    """Same as SUBJECT_RUN."""
+    SUBJECT_RUN: _Subject.ValueType  # 1
+    """A run."""
+    SUBJECT_MODEL: _Subject.ValueType  # 2
+    """A logged model."""
+
+class Subject(_Subject, metaclass=_SubjectEnumTypeWrapper):
+    """What events are about."""
+
+SUBJECT_UNSPECIFIED: Subject.ValueType  # 0
+"""Same as SUBJECT_RUN."""
+SUBJECT_RUN: Subject.ValueType  # 1
+"""A run."""
+SUBJECT_MODEL: Subject.ValueType  # 2
+"""A logged model."""
+Global___Subject: _TypeAlias = Subject  # noqa: Y015
+
 @_typing.final
 class Frame(_message.Message):
-    """Consecutive events of one writer of one run: one request of AppendEvents, one record of the topic "events"."""
+    """Consecutive events of one writer of one run or logged model: one request of AppendEvents, one record of the topic "events"."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,10 +58,11 @@ class Frame(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     INGEST_TIME_MILLIS_FIELD_NUMBER: _builtins.int
     REQUEST_DIGEST_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """Tenant boundary, 1 to 64 characters of a-z 0-9 - _. Empty = "default"."""
     run_id: _builtins.bytes
-    """16 bytes, a UUIDv7 unless the caller has ids of its own."""
+    """16 bytes, a UUIDv7 unless the caller has ids of its own; of SUBJECT_MODEL the id of the model, which is random."""
     writer_id: _builtins.bytes
     """16 bytes, random for every process that writes."""
     rank: _builtins.int
@@ -47,6 +73,8 @@ class Frame(_message.Message):
     """Digest of the request that the gateway made this frame of, whose request_id is the writer: tells other content
     under the same id. Set by the gateway for UpdateRun; clients leave it 0.
     """
+    subject: Global___Subject.ValueType
+    """What run_id names. A frame without ids has that of the frame before it."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
         """At least one, with consecutive sequences."""
@@ -61,10 +89,11 @@ class Frame(_message.Message):
         events: _abc.Iterable[_event_pb2.Event] | None = ...,
         ingest_time_millis: _builtins.int = ...,
         request_digest: _builtins.int = ...,
+        subject: Global___Subject.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "rank", b"rank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "events", b"events", "ingest_time_millis", b"ingest_time_millis", "namespace", b"namespace", "rank", b"rank", "request_digest", b"request_digest", "run_id", b"run_id", "writer_id", b"writer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "events", b"events", "ingest_time_millis", b"ingest_time_millis", "namespace", b"namespace", "rank", b"rank", "request_digest", b"request_digest", "run_id", b"run_id", "subject", b"subject", "writer_id", b"writer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
     _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015

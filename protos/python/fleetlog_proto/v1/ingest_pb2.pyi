@@ -695,7 +695,7 @@ class UploadHeader(_message.Message):
     namespace: _builtins.str
     """As Frame.namespace."""
     run_id: _builtins.str
-    """32 hexadecimal digits."""
+    """The run or the logged model: 32 hexadecimal digits."""
     path: _builtins.str
     """As ArtifactLogged.path; used in messages only."""
     size_bytes: _builtins.int

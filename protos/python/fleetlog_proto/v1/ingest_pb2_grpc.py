@@ -112,6 +112,8 @@ class IngestServiceServicer:
         open it with RESUME or ANNOTATE; others get FAILED_PRECONDITION RUN_FINISHED, however they open it. A frame that the run has
         already is answered as durable in any case.
 
+        Frames of a logged model (SUBJECT_MODEL) need no opening event, and whether the model is there is not looked up.
+
         A refused event or frame leaves the stream open. On UNAVAILABLE, DEADLINE_EXCEEDED, ABORTED or
         RESOURCE_EXHAUSTED with RetryInfo (of the stream or in a response) send everything again that has no
         response yet, oldest first: repeats are recognised by (run, writer, sequence) and change nothing. On

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from fleetlog_core.errors import FailedPrecondition
 from fleetlog_proto.v1 import frame_pb2, ingest_pb2, logged_model_pb2
-from google.protobuf.json_format import MessageToJson
-from google.protobuf.message import Message
+from google.protobuf.json_format import MessageToDict, MessageToJson
 
 
 def digest_of_update(request: ingest_pb2.UpdateRunRequest) -> int:
@@ -28,12 +28,10 @@ ModelRequest = (
 
 def digest_of_model_request(request: ModelRequest) -> int:
     """64 bits of what is asked of a logged model; never 0."""
-    asked = type(request)()
-    asked.CopyFrom(request)
+    asked = MessageToDict(request, preserving_proto_field_name=True)
     for name in ("namespace", "model_id", "request_id", "at_least"):
-        if name in asked.DESCRIPTOR.fields_by_name:
-            asked.ClearField(name)
-    return _digest(asked, type(request).__name__)
+        asked.pop(name, None)
+    return _digest_of(json.dumps([type(request).__name__, asked], sort_keys=True))
 
 
 def digest_of_intent(record: frame_pb2.ControlRecord) -> int:
@@ -52,8 +50,10 @@ def check_same_request(before: int, digest: int) -> None:
         raise FailedPrecondition("REQUEST_ID_REUSED", text)
 
 
-def _digest(message: Message, kind: str = "") -> int:
+def _digest(message: ingest_pb2.UpdateRunRequest | frame_pb2.ControlRecord) -> int:
     # Not the wire format, whose maps are in no order, and which later versions may write in another way.
-    text = MessageToJson(message, preserving_proto_field_name=True, sort_keys=True, indent=None)
-    text = kind + text
+    return _digest_of(MessageToJson(message, preserving_proto_field_name=True, sort_keys=True, indent=None))
+
+
+def _digest_of(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") or 1

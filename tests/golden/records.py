@@ -14,7 +14,15 @@ from pathlib import Path
 
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
-from fleetlog_proto.v1 import event_pb2, frame_pb2, position_pb2, registry_event_pb2, scope_pb2, selection_pb2
+from fleetlog_proto.v1 import (
+    event_pb2,
+    frame_pb2,
+    logged_model_event_pb2,
+    position_pb2,
+    registry_event_pb2,
+    scope_pb2,
+    selection_pb2,
+)
 
 from tests.ingest.materializer.builders import in_own_process
 from tests.ingest.materializer.warehouses import rebuilt
@@ -24,7 +32,9 @@ DIGESTS, TABLE_DIGESTS = FOLDER / "tables.json", FOLDER / "tables_of_imports.jso
 DATASET_DIGESTS = FOLDER / "tables_of_datasets.json"
 REGISTRY_DIGESTS = FOLDER / "tables_of_registry.json"
 ANNOTATION_DIGESTS = FOLDER / "tables_of_annotations.json"
+MODEL_DIGESTS = FOLDER / "tables_of_models.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
+MODEL = bytes(range(48, 64))
 NOW = 1_700_000_000_000
 CONTENT = b"golden bytes"
 
@@ -231,6 +241,46 @@ def locations() -> dict[str, frame_pb2.ControlRecord]:
     return {"experiment_created_elsewhere": record}
 
 
+def models() -> dict[str, frame_pb2.Frame]:
+    """A logged model's events, and what a run says of it. They came after the others, too."""
+    event, of = event_pb2.Event, logged_model_event_pb2
+    created = of.LoggedModelCreated(
+        experiment_id=1, name="gpt2 é", source_run_id=RUN, model_type="Agent", params={"lr": "3e-4"},
+        tags={"team": "speed", "old": "x"},
+    )  # fmt: skip
+    updated = of.LoggedModelUpdated(
+        status=of.LOGGED_MODEL_STATUS_READY, status_message="whole", params={"lr": "1", "layers": "12"},
+        tags={"a": "b"}, deleted_tags=["old"],
+    )  # fmt: skip
+    of_model = {
+        "logged_model_created": event(logged_model_created=created),
+        "logged_model_updated": event(logged_model_updated=updated),
+        "logged_model_deleted": event(logged_model_deleted=of.LoggedModelDeleted()),
+        "logged_model_restored": event(logged_model_restored=of.LoggedModelRestored()),
+        "logged_model_purged": event(logged_model_purged=of.LoggedModelPurged()),
+    }
+    outputs = [of.ModelOutput(model_id=MODEL, step=2**40), of.ModelOutput(model_id=PARENT)]
+    linked = of.ModelsLinked(input_model_ids=[WRITER], outputs=outputs)
+    metrics = event_pb2.MetricsLogged(
+        step_deltas=[7, 1], columns=[event_pb2.MetricColumn(key="loss", values=[3.5, math.nan])], model_id=MODEL,
+        dataset_name="hellaswag", dataset_digest="8f2c",
+    )  # fmt: skip
+    of_run = {
+        "models_linked": event(models_linked=linked),
+        "metrics_of_model": event(metrics_logged=metrics),
+        "artifacts_deleted": event(artifacts_deleted=event_pb2.ArtifactsDeleted(path="a/b")),
+    }
+    frames = {}
+    for owner, subject, found in ((MODEL, frame_pb2.SUBJECT_MODEL, of_model), (RUN, frame_pb2.SUBJECT_RUN, of_run)):
+        for sequence, (name, one) in enumerate(found.items(), start=1):
+            one.sequence, one.observe_time_millis = sequence, NOW + sequence
+            frames[name] = frame_pb2.Frame(
+                namespace="golden", run_id=owner, writer_id=WRITER, events=[one], ingest_time_millis=NOW,
+                subject=subject,
+            )  # fmt: skip
+    return frames
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -238,7 +288,7 @@ def _messages() -> dict[str, Message]:
         )
         for name, event in events().items()
     }
-    return {**frames, **controls(), **imports(), **datasets(), **registry(), **annotated(), **locations()}
+    return {**frames, **controls(), **imports(), **datasets(), **registry(), **annotated(), **locations(), **models()}
 
 
 def shapes() -> dict[str, tuple[Message, bytes]]:
@@ -273,6 +323,11 @@ def stored_annotations() -> list[tuple[str, bytes, bytes]]:
     return control + [(EVENTS, RUN, (FOLDER / f"{name}.bin").read_bytes()) for name in annotated()]
 
 
+def stored_models() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, logged models and what a run says of them."""
+    return [(EVENTS, frame.run_id, (FOLDER / f"{name}.bin").read_bytes()) for name, frame in models().items()]
+
+
 def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:
     """A log of the stored bytes, one record each second."""
     log, ends = MemoryLog(), {EVENTS: 0, CONTROL: 0}
@@ -292,6 +347,7 @@ def main() -> None:
     stored = (
         (DIGESTS, stored_records()), (TABLE_DIGESTS, stored_imports()), (DATASET_DIGESTS, stored_datasets()),
         (REGISTRY_DIGESTS, stored_registry()), (ANNOTATION_DIGESTS, stored_annotations()),
+        (MODEL_DIGESTS, stored_models()),
     )  # fmt: skip
     for path, records in stored:
         if not path.exists():

@@ -10,6 +10,7 @@ from typing import Any
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import logged_model_event_pb2, logged_model_pb2, scope_pb2
 from mlflow.entities import LoggedModel, LoggedModelParameter, LoggedModelStatus, LoggedModelTag
+from mlflow.exceptions import MlflowException
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_LOGGED_MODEL_MAX_RESULTS_DEFAULT
 from mlflow.utils.name_utils import _generate_random_name
@@ -19,7 +20,6 @@ from mlflow.utils.validation import _validate_logged_model_name
 
 from fleetlog._calls.base import PAGE, TIMEOUT_SECONDS
 from fleetlog._transport.answers import pages
-from fleetlog.errors import NotFound
 from fleetlog.mlflow_plugin.entities import model_entity, model_id_of, model_status
 from fleetlog.mlflow_plugin.errors import invalid, missing, translated
 from fleetlog.mlflow_plugin.experiments import FRESH_SECONDS
@@ -56,22 +56,17 @@ class LoggedModelStore(HistoryStore):
             tags={tag.key: str(tag.value) for tag in tags or ()},
         )
         message.update_time_millis = message.create_time_millis
-        connection = self.writers.connection
-        request = logged_model_pb2.CreateLoggedModelRequest(
-            namespace=self.place.namespace,
-            request_id=new_random_id(),
-            model_id=message.model_id,
+        created = logged_model_event_pb2.LoggedModelCreated(
             experiment_id=message.experiment_id,
             name=message.name,
-            source_run_id=message.source_run_id,
+            source_run_id=bytes.fromhex(message.source_run_id),
             model_type=message.model_type,
             params=message.params,
             tags=message.tags,
-            create_time_millis=message.create_time_millis,
         )
         with translated():
-            connection.saw(connection.call(connection.models.CreateLoggedModel, request, TIMEOUT_SECONDS).position)
-        self.wrote()
+            self.writers.make_model(message, created)
+        self._wrote_model()
         return self._entity(message)
 
     def get_logged_model(self, model_id: str, allow_deleted: bool = False) -> LoggedModel:
@@ -85,27 +80,28 @@ class LoggedModelStore(HistoryStore):
         """Returns the model with its last status; durable."""
         message = self._read(model_id)
         number = model_status(LoggedModelStatus(status))
-        self._update(model_id, status=number)
+        self._tell(model_id, logged_model_updated=logged_model_event_pb2.LoggedModelUpdated(status=number))
         message.status, message.update_time_millis = number, get_current_time_millis()
         return self._entity(message)
 
     def set_logged_model_tags(self, model_id: str, tags: list[LoggedModelTag]) -> None:
         """Set tags of a model; durable."""
-        self._change(model_id, tags={tag.key: str(tag.value) for tag in tags})
+        self._put_on_model(model_id, tags={tag.key: str(tag.value) for tag in tags})
 
     def delete_logged_model_tag(self, model_id: str, key: str) -> None:
         """Remove a tag of a model; durable. MlflowException when it has none of it."""
         if key not in self._read(model_id).tags:
             raise missing(f"No tag with key {key!r} found for model with ID {model_id!r}.")
-        self._update(model_id, deleted_tags=[key])
+        self._tell(model_id, logged_model_updated=logged_model_event_pb2.LoggedModelUpdated(deleted_tags=[key]))
 
     def log_logged_model_params(self, model_id: str, params: list[LoggedModelParameter]) -> None:
         """Add params to a model, of which the first write stays; durable."""
-        self._change(model_id, params={param.key: str(param.value) for param in params})
+        self._put_on_model(model_id, params={param.key: str(param.value) for param in params})
 
     def delete_logged_model(self, model_id: str) -> None:
         """Delete a model; its data stays. Durable."""
-        self._update(model_id, deleted=True)
+        self._read(model_id)
+        self._tell(model_id, logged_model_deleted=logged_model_event_pb2.LoggedModelDeleted())
 
     def search_logged_models(
         self,
@@ -150,7 +146,7 @@ class LoggedModelStore(HistoryStore):
         """Take a model away for good; MLflow's command `gc` calls it."""
         message = self._read(model_id)
         if not message.deleted:
-            self._update(model_id, deleted=True)
+            self._tell(model_id, logged_model_deleted=logged_model_event_pb2.LoggedModelDeleted())
         connection = self.writers.connection
         request = logged_model_pb2.PurgeLoggedModelRequest(
             namespace=self.place.namespace,
@@ -183,56 +179,28 @@ class LoggedModelStore(HistoryStore):
 
     def _read(self, model_id: str) -> logged_model_pb2.LoggedModel:
         known = _hex_of(model_id)
-        self.writers.flush()
-        connection = self.writers.connection
-        request = logged_model_pb2.GetLoggedModelRequest(
-            namespace=self.place.namespace, model_id=known, at_least=connection.position()
-        )
         with translated():
-            try:
-                return connection.call(connection.models_query.GetLoggedModel, request, TIMEOUT_SECONDS).model
-            except NotFound:
-                raise _not_found(model_id) from None
+            found = self.writers.read_model(known)
+        if found is None:
+            raise _not_found(model_id)
+        return found
 
-    def _change(
+    def _put_on_model(
         self, model_id: str, *, params: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
     ) -> None:
-        if params or tags:
-            self._update(model_id, params=params, tags=tags)
-        else:
+        if not self.writers.knows_model(_hex_of(model_id)):
             self._read(model_id)
+        if params or tags:
+            updated = logged_model_event_pb2.LoggedModelUpdated(params=params, tags=tags)
+            self._tell(model_id, logged_model_updated=updated)
 
-    def _update(
-        self,
-        model_id: str,
-        *,
-        status: logged_model_event_pb2.LoggedModelStatus.ValueType = (
-            logged_model_event_pb2.LOGGED_MODEL_STATUS_UNSPECIFIED
-        ),
-        params: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-        deleted_tags: Sequence[str] = (),
-        deleted: bool | None = None,
-    ) -> None:
-        connection = self.writers.connection
-        request = logged_model_pb2.UpdateLoggedModelRequest(
-            namespace=self.place.namespace,
-            request_id=new_random_id(),
-            model_id=_hex_of(model_id),
-            status=status,
-            params=params,
-            tags=tags,
-            deleted_tags=deleted_tags,
-            deleted=deleted,
-            at_least=connection.position(),
-        )
+    def _tell(self, model_id: str, **payload: Any) -> None:
         with translated():
-            try:
-                response = connection.call(connection.models.UpdateLoggedModel, request, TIMEOUT_SECONDS)
-            except NotFound:
-                raise _not_found(model_id) from None
-        connection.saw(response.position)
-        self.wrote()
+            self.writers.say_of_model(_hex_of(model_id), **payload)
+        self._wrote_model()
+
+    def _wrote_model(self) -> None:
+        self.writers.flush("durable" if self.wait == "handed" else self.wait)
 
     def _entity(self, message: logged_model_pb2.LoggedModel) -> LoggedModel:
         return model_entity(message, self._location(message.experiment_id))
@@ -246,5 +214,5 @@ def _hex_of(model_id: str) -> str:
     return known.hex()
 
 
-def _not_found(model_id: str) -> Exception:
+def _not_found(model_id: str) -> MlflowException:
     return missing(f"Logged model with ID '{model_id}' not found.")

@@ -9,13 +9,22 @@ import os
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
 from fleetlog_core.ids import new_random_id, new_run_id
 from fleetlog_core.rules.events import check_event
-from fleetlog_proto.v1 import event_pb2, frame_pb2, query_pb2, run_pb2
+from fleetlog_proto.v1 import (
+    event_pb2,
+    frame_pb2,
+    logged_model_event_pb2,
+    logged_model_pb2,
+    position_pb2,
+    query_pb2,
+    run_pb2,
+)
 
 from fleetlog._calls.base import TIMEOUT_SECONDS
 from fleetlog._delivery.delivery import Delivery
@@ -27,12 +36,16 @@ from fleetlog._values.arguments import MODEL_PREFIX
 from fleetlog.errors import NotFound
 from fleetlog.mlflow_plugin.errors import missing, translated
 from fleetlog.mlflow_plugin.ledger import WrittenRun
+from fleetlog.mlflow_plugin.model_overlay import OwnModel
+from fleetlog.mlflow_plugin.overlay import MAX_ROWS, OwnWrites
 from fleetlog.mlflow_plugin.uris import Place
 
 FLUSH_SECONDS = 60.0
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 MAX_RUNS = 10_000
 """Maximum of runs that are remembered; beyond it the oldest is looked up again."""
+MAX_OWN = 256
+"""Maximum of runs of which it is remembered what was written; reads of others wait until it is applied."""
 
 
 class RunWriters:
@@ -45,6 +58,9 @@ class RunWriters:
         self._runs: dict[str, WrittenRun] = {}
         self._models: dict[str, Writer] = {}
         """Writers to logged models, by their ids with the prefix."""
+        self._own_models: dict[str, OwnModel] = {}
+        """What was written to logged models, by their ids; of those that were read, nothing."""
+        self._with_own: deque[WrittenRun] = deque()
         self._lock = threading.RLock()
         process_exit.deliver_at_exit()
 
@@ -85,8 +101,18 @@ class RunWriters:
         check_event(event_pb2.Event(run_started=started), "run")
         run = self._run(new_run_id(started.start_time_millis), started, experiment_id)
         run.name = name
+        made = run_pb2.Run(
+            run_id=run.run_id,
+            experiment_id=experiment_id,
+            name=name,
+            user=user,
+            state=event_pb2.RUN_STATE_RUNNING,
+            start_time_millis=started.start_time_millis,
+            parent_run_id=parent if started.parent_run_id else "",
+            tags=tags,
+        )
         with self._lock:
-            self._remember(run)
+            self._remember(run, made)
             self._open(run)
         return run
 
@@ -111,19 +137,40 @@ class RunWriters:
         """Returns a run with everything that this process wrote of it. MlflowException when it is not there."""
         if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
             raise missing(f"Run with id={run_id} not found")
-        if run_id in self._runs:
+        known = self._runs.get(run_id)
+        own = None if known is None else known.own
+        version = 0 if own is None else own.version
+        if known is not None:
             self.flush()
         connection = self.connection
-        request = query_pb2.GetRunRequest(namespace=self.place.namespace, run_id=run_id, at_least=connection.position())
+        request = query_pb2.GetRunRequest(namespace=self.place.namespace, run_id=run_id)
+        if own is None or own.is_empty:
+            request.at_least.CopyFrom(connection.position())
+            own = None
+        else:
+            request.tell_position = True
         with translated():
             try:
-                return connection.call(connection.query.GetRun, request, TIMEOUT_SECONDS).run
+                answer = connection.call(connection.query.GetRun, request, TIMEOUT_SECONDS)
             except NotFound:
-                raise missing(f"Run with id={run_id} not found") from None
+                answer = query_pb2.GetRunResponse()
+        found = answer.run if answer.HasField("run") else None
+        if own is not None and not covers(answer.position, connection.position()):
+            found = own.over(found)
+        elif own is not None and own.version == version and not own.rows:
+            own.clear()
+        if found is None:
+            raise missing(f"Run with id={run_id} not found")
+        return found
 
     def say(self, run: WrittenRun, **payload: Any) -> None:
         """Put an event of a run. InvalidArgument before anything of it is sent."""
-        self._put(run.writer, payload, lambda: run.is_open or self._open(run))
+        event = self._event(run.writer, payload)
+        if not run.is_open:
+            self._open(run)
+        if run.own is not None:
+            run.own.put(event)
+        self._put(run.writer, event)
 
     def author(self, owner: str) -> Writer:
         """Returns this process's writer to a run, or to a logged model when the id has its prefix. MlflowException when
@@ -145,20 +192,85 @@ class RunWriters:
                 self.delivery.add(found)
         return found
 
+    def make_model(
+        self, made: logged_model_pb2.LoggedModel, created: logged_model_event_pb2.LoggedModelCreated
+    ) -> None:
+        """Put a new logged model. InvalidArgument."""
+        author = self.author(MODEL_PREFIX + made.model_id)
+        event = self._event(author, {"logged_model_created": created}, made.create_time_millis)
+        self._know_model(made.model_id, OwnModel(made))
+        self._put(author, event)
+
+    def knows_model(self, model_id: str) -> bool:
+        """True if the logged model was made, written to or read by this process."""
+        return model_id in self._own_models
+
+    def say_of_model(self, model_id: str, **payload: Any) -> None:
+        """Put an event of a logged model. InvalidArgument before anything of it is sent."""
+        author = self.author(MODEL_PREFIX + model_id)
+        event = self._event(author, payload)
+        own = self._own_models.get(model_id)
+        if own is None:
+            own = self._know_model(model_id, OwnModel())
+        own.put(event)
+        self._put(author, event)
+
+    def measured_model(self, model_id: str) -> None:
+        """Points that name the logged model were put."""
+        own = self._own_models.get(model_id)
+        if own is not None:
+            own.measured = True
+
+    def read_model(self, model_id: str) -> logged_model_pb2.LoggedModel | None:
+        """Returns a logged model with everything that this process wrote of it; None when it is not there."""
+        self.flush()
+        own = self._own_models.get(model_id)
+        connection = self.connection
+        request = logged_model_pb2.GetLoggedModelRequest(namespace=self.place.namespace, model_id=model_id)
+        if own is None or own.is_empty or own.measured:
+            request.at_least.CopyFrom(connection.position())
+            own = None
+        else:
+            request.tell_position = True
+        try:
+            answer = connection.call(connection.models_query.GetLoggedModel, request, TIMEOUT_SECONDS)
+        except NotFound:
+            answer = logged_model_pb2.GetLoggedModelResponse()
+        found = answer.model if answer.HasField("model") else None
+        if own is not None and not covers(answer.position, connection.position()):
+            return own.over(found)
+        if found is not None:
+            self._know_model(model_id, OwnModel())
+        return found
+
+    def _know_model(self, model_id: str, own: OwnModel) -> OwnModel:
+        self._own_models[model_id] = own
+        if len(self._own_models) > MAX_OWN:
+            del self._own_models[next(iter(self._own_models))]
+        return own
+
     def tell(self, author: Writer, **payload: Any) -> None:
         """Put an event of a run or a logged model. InvalidArgument before anything of it is sent."""
-        self._put(author, payload)
+        self._put(author, self._event(author, payload))
 
-    def _put(self, writer: Writer, payload: Mapping[str, Any], before: Callable[[], object] = lambda: None) -> None:
-        event = event_pb2.Event(observe_time_millis=time.time_ns() // 1_000_000, **payload)
+    def _event(self, writer: Writer, payload: Mapping[str, Any], time_millis: int = 0) -> event_pb2.Event:
+        event = event_pb2.Event(observe_time_millis=time_millis or time.time_ns() // 1_000_000, **payload)
         check_event(event, "event", subject=writer.subject)
-        before()
+        return event
+
+    def _put(self, writer: Writer, event: event_pb2.Event) -> None:
         self.delivery.outbox.put(Fact(writer, event, 600 + 2 * event.ByteSize()))
 
     def put_row(self, run: WrittenRun, row: Row) -> None:
         """Put metrics of one step and time."""
         if not run.is_open:
             self._open(run)
+        own = run.own
+        if own is not None:
+            own.rows.append(row)
+            if len(own.rows) > MAX_ROWS:
+                own.fold()
+                run.own = None if own.too_many else own
         delivery = self.delivery
         if not delivery.outbox.put(row):
             delivery.account.full(row.points)
@@ -178,10 +290,20 @@ class RunWriters:
         writer = Writer(self.place.namespace, run_id, new_random_id(), None, "", started, experiment_id)
         return WrittenRun(writer, experiment_id)
 
-    def _remember(self, run: WrittenRun) -> None:
+    def _remember(self, run: WrittenRun, made: run_pb2.Run | None = None) -> None:
         self._runs[run.run_id] = run
+        run.own = OwnWrites(made)
+        self._with_own.append(run)
+        if len(self._with_own) > MAX_OWN:
+            self._with_own.popleft().own = None
         if len(self._runs) > MAX_RUNS:
             del self._runs[next(iter(self._runs))]
+
+
+def covers(held: position_pb2.Position, wanted: position_pb2.Position) -> bool:
+    """True if everything before `wanted` is before `held`."""
+    offsets = {(one.topic, one.partition): one.next_offset for one in held.offsets}
+    return all(offsets.get((one.topic, one.partition), 0) >= one.next_offset for one in wanted.offsets)
 
 
 _writers: dict[tuple[int, str | None, str], RunWriters] = {}

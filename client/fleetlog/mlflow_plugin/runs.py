@@ -285,6 +285,7 @@ class RunStore(ExperimentStore):
             found.setdefault(of, []).append(metric)
         events: list[event_pb2.MetricsLogged] = []
         for (model_id, name, digest), some in found.items():
+            self.writers.measured_model(model_id.hex())
             for rows in by_keys(self._rows(run, some), limits.POINTS_PER_EVENT):
                 event = rows_event(rows).metrics_logged
                 event.model_id, event.dataset_name, event.dataset_digest = model_id, name, digest

@@ -30,10 +30,11 @@ class LoggedModelCalls(ReadCalls, logged_model_pb2_grpc.LoggedModelQueryServiceS
         """See the proto."""
         namespace, model_id = check_namespace(request.namespace), parse_id(request.model_id, "model_id")
         await self._wait(request.at_least, context)
+        held = await self._held(request.tell_position)
         model = await self._do(self._models.read, namespace, model_id, remaining(context))
-        if model is None:
+        if model is None and held is None:
             raise model_not_found(model_id)
-        return checked(logged_model_pb2.GetLoggedModelResponse(model=model))
+        return checked(logged_model_pb2.GetLoggedModelResponse(model=model, position=held))
 
     async def SearchLoggedModels(  # noqa: N802
         self, request: logged_model_pb2.SearchLoggedModelsRequest, context: Context

@@ -517,10 +517,13 @@ class GetLoggedModelRequest(_message.Message):
     NAMESPACE_FIELD_NUMBER: _builtins.int
     MODEL_ID_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    TELL_POSITION_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     model_id: _builtins.str
     """32 hexadecimal digits."""
+    tell_position: _builtins.bool
+    """True: the answer says the position that it holds."""
     @_builtins.property
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
@@ -531,10 +534,11 @@ class GetLoggedModelRequest(_message.Message):
         namespace: _builtins.str = ...,
         model_id: _builtins.str = ...,
         at_least: _position_pb2.Position | None = ...,
+        tell_position: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "model_id", b"model_id", "namespace", b"namespace"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "model_id", b"model_id", "namespace", b"namespace", "tell_position", b"tell_position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -547,18 +551,24 @@ class GetLoggedModelResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MODEL_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def model(self) -> Global___LoggedModel:
-        """As it is now."""
+        """As it is now. Absent with tell_position when there is none."""
+
+    @_builtins.property
+    def position(self) -> _position_pb2.Position:
+        """Everything before it is in the answer. Absent without tell_position."""
 
     def __init__(
         self,
         *,
         model: Global___LoggedModel | None = ...,
+        position: _position_pb2.Position | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -163,7 +163,8 @@ def model_entity(model: logged_model_pb2.LoggedModel, location: str) -> LoggedMo
                 run_id=metric.run_id,
             )
             for metric in model.metrics
-        ],
+        ]
+        or None,
     )
 
 

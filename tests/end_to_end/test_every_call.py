@@ -234,6 +234,22 @@ def wait_for_position(place: Place) -> None:
     place.query("WaitForPosition", query_pb2.WaitForPositionRequest(position=place.connection.position()))
 
 
+def purge(place: Place) -> None:
+    run_id, number = uuid.uuid4().bytes, place.new_experiment()
+    runs = event_pb2.RunsImported(run_ids=run_id, start_times_millis=[1_700_000_000_000])
+    runs.states.append(event_pb2.RUN_STATE_FINISHED)
+    place.intent("ImportRuns", runs=runs)
+    position = place.connection.position()
+    place.intent("UpdateRun", run_id=run_id.hex(), deleted=True, at_least=position)
+    place.intent("PurgeRun", run_id=run_id.hex(), at_least=place.connection.position())
+    place.intent("DeleteExperiment", experiment_id=number)
+    place.intent("PurgeExperiment", experiment_id=number)
+    request = query_pb2.GetRunsRequest(
+        namespace="default", run_ids=[run_id.hex()], at_least=place.connection.position()
+    )
+    assert not place.query("GetRuns", request).runs
+
+
 CALLS: Mapping[str, Callable[[Place], None]] = {
     "AppendEvents": append_events,
     "ImportRuns": import_runs,
@@ -242,6 +258,8 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "UpdateExperiment": change_an_experiment,
     "DeleteExperiment": change_an_experiment,
     "RestoreExperiment": change_an_experiment,
+    "PurgeRun": purge,
+    "PurgeExperiment": purge,
     "UploadArtifact": upload_an_artifact,
     "BeginUpload": upload_by_parts,
     "GetUploadParts": upload_by_parts,

@@ -269,6 +269,7 @@ def models() -> dict[str, frame_pb2.Frame]:
         "models_linked": event(models_linked=linked),
         "metrics_of_model": event(metrics_logged=metrics),
         "artifacts_deleted": event(artifacts_deleted=event_pb2.ArtifactsDeleted(path="a/b")),
+        "run_purged": event(run_purged=event_pb2.RunPurged()),
     }
     frames = {}
     for owner, subject, found in ((MODEL, frame_pb2.SUBJECT_MODEL, of_model), (RUN, frame_pb2.SUBJECT_RUN, of_run)):
@@ -281,6 +282,15 @@ def models() -> dict[str, frame_pb2.Frame]:
     return frames
 
 
+def purges() -> dict[str, frame_pb2.ControlRecord]:
+    """An experiment that is taken away for good. It came after the others, too."""
+    purged = frame_pb2.ExperimentPurged(experiment_id=1)
+    record = frame_pb2.ControlRecord(
+        namespace="golden", request_id=MODEL, ingest_time_millis=NOW, experiment_purged=purged
+    )
+    return {"experiment_purged": record}
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -288,7 +298,17 @@ def _messages() -> dict[str, Message]:
         )
         for name, event in events().items()
     }
-    return {**frames, **controls(), **imports(), **datasets(), **registry(), **annotated(), **locations(), **models()}
+    return {
+        **frames,
+        **controls(),
+        **imports(),
+        **datasets(),
+        **registry(),
+        **annotated(),
+        **locations(),
+        **models(),
+        **purges(),
+    }
 
 
 def shapes() -> dict[str, tuple[Message, bytes]]:
@@ -324,8 +344,10 @@ def stored_annotations() -> list[tuple[str, bytes, bytes]]:
 
 
 def stored_models() -> list[tuple[str, bytes, bytes]]:
-    """As stored_records, logged models and what a run says of them."""
-    return [(EVENTS, frame.run_id, (FOLDER / f"{name}.bin").read_bytes()) for name, frame in models().items()]
+    """As stored_records, logged models and what a run says of them, and what is taken away for good."""
+    names = ("experiment_created", "experiment_deleted", *purges())
+    control = [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in names]
+    return control + [(EVENTS, frame.run_id, (FOLDER / f"{name}.bin").read_bytes()) for name, frame in models().items()]
 
 
 def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:

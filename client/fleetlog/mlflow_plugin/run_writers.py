@@ -11,36 +11,28 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 
 from fleetlog_core.ids import new_random_id, new_run_id
 from fleetlog_core.rules.events import check_event
 from fleetlog_proto.v1 import (
     event_pb2,
-    frame_pb2,
-    logged_model_event_pb2,
-    logged_model_pb2,
-    position_pb2,
     query_pb2,
     run_pb2,
 )
 
 from fleetlog._calls.base import TIMEOUT_SECONDS
-from fleetlog._delivery.delivery import Delivery
-from fleetlog._delivery.registry import Level, delivery_to, flush_delivery
-from fleetlog._events.items import Fact, Row, Writer
+from fleetlog._events.items import Row, Writer
 from fleetlog._runs import process_exit
-from fleetlog._transport.connection import Connection, connection_to
 from fleetlog._values.arguments import MODEL_PREFIX
 from fleetlog.errors import NotFound
 from fleetlog.mlflow_plugin.errors import missing, translated
 from fleetlog.mlflow_plugin.ledger import WrittenRun
-from fleetlog.mlflow_plugin.model_overlay import OwnModel
+from fleetlog.mlflow_plugin.model_writers import ModelWriters
 from fleetlog.mlflow_plugin.overlay import MAX_ROWS, OwnWrites
+from fleetlog.mlflow_plugin.process_writers import covers
 from fleetlog.mlflow_plugin.uris import Place
 
-FLUSH_SECONDS = 60.0
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 MAX_RUNS = 10_000
 """Maximum of runs that are remembered; beyond it the oldest is looked up again."""
@@ -48,31 +40,14 @@ MAX_OWN = 256
 """Maximum of runs of which it is remembered what was written; reads of others wait until it is applied."""
 
 
-class RunWriters:
+class RunWriters(ModelWriters):
     """Writers to the runs of a place. Thread-safe."""
 
     def __init__(self, place: Place) -> None:
-        self.place = place
-        self.pid = os.getpid()
-        """The process that they are of: connection and delivery are its own, and stay."""
+        super().__init__(place)
         self._runs: dict[str, WrittenRun] = {}
-        self._models: dict[str, Writer] = {}
-        """Writers to logged models, by their ids with the prefix."""
-        self._own_models: dict[str, OwnModel] = {}
-        """What was written to logged models, by their ids; of those that were read, nothing."""
         self._with_own: deque[WrittenRun] = deque()
-        self._lock = threading.RLock()
         process_exit.deliver_at_exit()
-
-    @cached_property
-    def connection(self) -> Connection:
-        """The process's connection to the server."""
-        return connection_to(self.place.target)
-
-    @cached_property
-    def delivery(self) -> Delivery:
-        """The process's delivery to the server."""
-        return delivery_to(self.place.target)
 
     def inherit(self, parent: RunWriters) -> None:
         """Know the runs that the parent of a forked child knows, which may be on their way to the server."""
@@ -163,6 +138,11 @@ class RunWriters:
             raise missing(f"Run with id={run_id} not found")
         return found
 
+    def forget(self, run_id: str) -> None:
+        """The run is gone."""
+        with self._lock:
+            self._runs.pop(run_id, None)
+
     def say(self, run: WrittenRun, **payload: Any) -> None:
         """Put an event of a run. InvalidArgument before anything of it is sent."""
         event = self._event(run.writer, payload)
@@ -180,86 +160,7 @@ class RunWriters:
             if not run.is_open:
                 self._open(run)
             return run.writer
-        with self._lock:
-            found = self._models.get(owner)
-            if found is None:
-                model_id = bytes.fromhex(owner.removeprefix(MODEL_PREFIX))
-                found = Writer(self.place.namespace, model_id, new_random_id(), None, "", None)
-                found.subject = frame_pb2.SUBJECT_MODEL
-                self._models[owner] = found
-                if len(self._models) > MAX_RUNS:
-                    del self._models[next(iter(self._models))]
-                self.delivery.add(found)
-        return found
-
-    def make_model(
-        self, made: logged_model_pb2.LoggedModel, created: logged_model_event_pb2.LoggedModelCreated
-    ) -> None:
-        """Put a new logged model. InvalidArgument."""
-        author = self.author(MODEL_PREFIX + made.model_id)
-        event = self._event(author, {"logged_model_created": created}, made.create_time_millis)
-        self._know_model(made.model_id, OwnModel(made))
-        self._put(author, event)
-
-    def knows_model(self, model_id: str) -> bool:
-        """True if the logged model was made, written to or read by this process."""
-        return model_id in self._own_models
-
-    def say_of_model(self, model_id: str, **payload: Any) -> None:
-        """Put an event of a logged model. InvalidArgument before anything of it is sent."""
-        author = self.author(MODEL_PREFIX + model_id)
-        event = self._event(author, payload)
-        own = self._own_models.get(model_id)
-        if own is None:
-            own = self._know_model(model_id, OwnModel())
-        own.put(event)
-        self._put(author, event)
-
-    def measured_model(self, model_id: str) -> None:
-        """Points that name the logged model were put."""
-        own = self._own_models.get(model_id)
-        if own is not None:
-            own.measured = True
-
-    def read_model(self, model_id: str) -> logged_model_pb2.LoggedModel | None:
-        """Returns a logged model with everything that this process wrote of it; None when it is not there."""
-        self.flush()
-        own = self._own_models.get(model_id)
-        connection = self.connection
-        request = logged_model_pb2.GetLoggedModelRequest(namespace=self.place.namespace, model_id=model_id)
-        if own is None or own.is_empty or own.measured:
-            request.at_least.CopyFrom(connection.position())
-            own = None
-        else:
-            request.tell_position = True
-        try:
-            answer = connection.call(connection.models_query.GetLoggedModel, request, TIMEOUT_SECONDS)
-        except NotFound:
-            answer = logged_model_pb2.GetLoggedModelResponse()
-        found = answer.model if answer.HasField("model") else None
-        if own is not None and not covers(answer.position, connection.position()):
-            return own.over(found)
-        if found is not None:
-            self._know_model(model_id, OwnModel())
-        return found
-
-    def _know_model(self, model_id: str, own: OwnModel) -> OwnModel:
-        self._own_models[model_id] = own
-        if len(self._own_models) > MAX_OWN:
-            del self._own_models[next(iter(self._own_models))]
-        return own
-
-    def tell(self, author: Writer, **payload: Any) -> None:
-        """Put an event of a run or a logged model. InvalidArgument before anything of it is sent."""
-        self._put(author, self._event(author, payload))
-
-    def _event(self, writer: Writer, payload: Mapping[str, Any], time_millis: int = 0) -> event_pb2.Event:
-        event = event_pb2.Event(observe_time_millis=time_millis or time.time_ns() // 1_000_000, **payload)
-        check_event(event, "event", subject=writer.subject)
-        return event
-
-    def _put(self, writer: Writer, event: event_pb2.Event) -> None:
-        self.delivery.outbox.put(Fact(writer, event, 600 + 2 * event.ByteSize()))
+        return self.model_author(owner.removeprefix(MODEL_PREFIX))
 
     def put_row(self, run: WrittenRun, row: Row) -> None:
         """Put metrics of one step and time."""
@@ -274,11 +175,6 @@ class RunWriters:
         delivery = self.delivery
         if not delivery.outbox.put(row):
             delivery.account.full(row.points)
-
-    def flush(self, level: Level = "durable", timeout_seconds: float = FLUSH_SECONDS) -> None:
-        """Wait until everything that this process wrote is durable, or (level "applied") can be read."""
-        with translated():
-            flush_delivery(self.delivery, timeout_seconds, level)
 
     def _open(self, run: WrittenRun) -> None:
         with self._lock:
@@ -298,12 +194,6 @@ class RunWriters:
             self._with_own.popleft().own = None
         if len(self._runs) > MAX_RUNS:
             del self._runs[next(iter(self._runs))]
-
-
-def covers(held: position_pb2.Position, wanted: position_pb2.Position) -> bool:
-    """True if everything before `wanted` is before `held`."""
-    offsets = {(one.topic, one.partition): one.next_offset for one in held.offsets}
-    return all(offsets.get((one.topic, one.partition), 0) >= one.next_offset for one in wanted.offsets)
 
 
 _writers: dict[tuple[int, str | None, str], RunWriters] = {}

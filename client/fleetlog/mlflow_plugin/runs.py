@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fleetlog_core import limits
+from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.names import check_key
-from fleetlog_proto.v1 import event_pb2, logged_model_event_pb2, run_pb2, scope_pb2
+from fleetlog_proto.v1 import event_pb2, ingest_pb2, logged_model_event_pb2, run_pb2, scope_pb2
 from mlflow.entities import (
     DatasetInput,
     LoggedModelInput,
@@ -34,6 +35,7 @@ from mlflow.utils.validation import (
     _validate_tag,
 )
 
+from fleetlog._calls.base import TIMEOUT_SECONDS
 from fleetlog._events.framing import rows_event
 from fleetlog._events.grouping import by_keys
 from fleetlog._events.items import Row
@@ -142,6 +144,22 @@ class RunStore(ExperimentStore):
                 if everything or self.writers.read(run.run_id).delete_time_millis <= before:
                     found.append(run.run_id)
         return found
+
+    def _hard_delete_run(self, run_id: str) -> None:
+        """Take a run away for good; MLflow's command `gc` calls it."""
+        if not self.writers.find(run_id, anew=True).deleted:
+            self.set_deleted(run_id, deleted=True)
+        connection = self.writers.connection
+        request = ingest_pb2.PurgeRunRequest(
+            namespace=self.place.namespace,
+            run_id=run_id,
+            request_id=new_random_id(),
+            at_least=connection.position(),
+        )
+        with translated():
+            connection.saw(connection.call(connection.ingest.PurgeRun, request, TIMEOUT_SECONDS).position)
+        self.writers.forget(run_id)
+        self.wrote()
 
     def log_metric(self, run_id: str, metric: Metric) -> None:
         """Log one point: handed over."""

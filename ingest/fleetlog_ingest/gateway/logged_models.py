@@ -36,6 +36,7 @@ from fleetlog_ingest.request_digests import ModelRequest, check_same_request, di
 
 THREADS = 4
 DEFAULT_EXPERIMENT = 0
+_PURGED = 2
 _MODEL = """
 SELECT deleted, made FROM logged_models FINAL
 WHERE namespace = {namespace:String} AND model_id = unhex({model:String}) AND purged = 0
@@ -159,7 +160,7 @@ class LoggedModelServicer(logged_model_pb2_grpc.LoggedModelServiceServicer):
     def _check_experiment(self, namespace: str, experiment: int) -> None:
         """NotFound EXPERIMENT_NOT_FOUND, FailedPrecondition EXPERIMENT_DELETED."""
         answer = self._warehouse.select(Statement(_EXPERIMENT, {"namespace": namespace, "experiment": experiment}))
-        if not answer.rows:
+        if not answer.rows or answer.array("deleted")[0] == _PURGED:
             if experiment != DEFAULT_EXPERIMENT:
                 raise NotFound("EXPERIMENT_NOT_FOUND", f"experiment_id: there is no experiment {experiment}")
         elif answer.array("deleted")[0]:

@@ -19,6 +19,7 @@ SELECT run_id, experiment, state, deleted, ver FROM runs FINAL
 WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS} AND experiment IN (
     SELECT experiment FROM run_homes WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS})
 """
+_PURGED = 2
 _PAST_THE_END = (event_pb2.RUN_OPENING_RESUME, event_pb2.RUN_OPENING_ANNOTATE)
 """Openings by which a writer that is new to it may write to a run that ended."""
 _WRITER = """
@@ -35,6 +36,8 @@ class RunStatus:
     state: int
     deleted: bool
     ver: int = 0
+    purged: bool = False
+    """True if it is gone for good: it takes nothing, and nobody is shown it."""
 
     @property
     def is_open(self) -> bool:
@@ -67,7 +70,9 @@ def run_statuses(warehouse: Warehouse, keys: Collection[RunKey], timeout_seconds
             answer = warehouse.select(Statement(_RUNS, binds), timeout_seconds=timeout_seconds)
             columns = (answer.array(name).tolist() for name in ("experiment", "state", "deleted", "ver"))
             for run_id, experiment, state, deleted, ver in zip(answer.array("run_id"), *columns, strict=True):
-                found[(namespace, run_id.tobytes())] = RunStatus(experiment, state, bool(deleted), ver)
+                found[(namespace, run_id.tobytes())] = RunStatus(
+                    experiment, state, bool(deleted), ver, deleted == _PURGED
+                )
     return found
 
 

@@ -38,8 +38,11 @@ _TEXT_BYTES = 100
 """About what a text takes, and its place in the tables of texts; and an id of a run that changed."""
 
 
+PURGED = 2
+"""`runs.deleted` of a run that is gone for good: no view shows it."""
 _ATTRIBUTES: Mapping[str, type[np.generic]] = {
     "start_time": np.int64, "end_time": np.int64, "state": np.uint8, "experiment_id": np.uint32, "deleted": np.bool_,
+    "purged": np.bool_,
 }  # fmt: skip
 """What is held of every run, by the names of filters; times are Unix milliseconds, 0 = has not ended."""
 
@@ -61,6 +64,11 @@ class Runs:
     def deleted(self) -> npt.NDArray[np.bool_]:
         """Which runs are deleted."""
         return self.attributes["deleted"]
+
+    @property
+    def purged(self) -> npt.NDArray[np.bool_]:
+        """Runs that are gone for good: no view shows them."""
+        return self.attributes["purged"]
 
     def numbers(self, name: str) -> Real:
         """An attribute as filters compare it, MISSING for none."""
@@ -232,10 +240,12 @@ class Frame:
 
 def shown_places(runs: Runs, deleted_view: int) -> Places | None:
     """The runs that a DeletedView shows; None = all."""
+    if not runs.deleted.any():
+        return np.empty(0, np.intp) if deleted_view == scope_pb2.DELETED_VIEW_DELETED else None
     if deleted_view == scope_pb2.DELETED_VIEW_DELETED:
-        return np.flatnonzero(runs.deleted)
-    if deleted_view == scope_pb2.DELETED_VIEW_ALL or not runs.deleted.any():
-        return None
+        return np.flatnonzero(runs.deleted & ~runs.purged)
+    if deleted_view == scope_pb2.DELETED_VIEW_ALL:
+        return np.flatnonzero(~runs.purged) if runs.purged.any() else None
     return np.flatnonzero(~runs.deleted)
 
 
@@ -251,11 +261,13 @@ def _runs_statement(scope: Scope, *, wide: bool) -> Statement:
 
 def _read(statement: Statement, look: int, select: Select) -> Runs:
     answer = select(statement)
-    names = {"start_time": "start_millis", "end_time": "end_millis", "experiment_id": "experiment"}
+    names = {"start_time": "start_millis", "end_time": "end_millis", "experiment_id": "experiment", "purged": "deleted"}
     attributes = {
         name: answer.array(names.get(name, name)).astype(type_) if answer.rows else np.empty(0, type_)
         for name, type_ in _ATTRIBUTES.items()
     }
+    if answer.rows:
+        attributes["purged"] = answer.array("deleted") == PURGED
     return Runs(look, Ids.of(answer), attributes)
 
 

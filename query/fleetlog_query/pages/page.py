@@ -86,6 +86,8 @@ def _where(query: PageQuery, binds: Binds) -> list[str]:
         where.append("deleted = 0")
     elif query.deleted_view == scope_pb2.DELETED_VIEW_DELETED:
         where.append("deleted = 1")
+    else:
+        where.append("deleted < 2")
     if query.plan is not None:
         where.append(condition(query.plan, query.scope, binds))
     return where

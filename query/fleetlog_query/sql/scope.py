@@ -30,7 +30,11 @@ _ATTRIBUTE_TEXT = {
     "state": STATE_NAME_SQL, "start_time": "toString(start_time)", "end_time": "toString(end_time)",
     "experiment_id": "toString(experiment)",
 }  # fmt: skip
-_SHOWN: dict[int, str] = {scope_pb2.DELETED_VIEW_DELETED: " AND deleted = 1", scope_pb2.DELETED_VIEW_ALL: ""}
+# A run that is 2, purged, is in no view.
+_SHOWN: dict[int, str] = {
+    scope_pb2.DELETED_VIEW_DELETED: " AND deleted = 1",
+    scope_pb2.DELETED_VIEW_ALL: " AND deleted < 2",
+}
 _PRESENT = {"end_time": "toUnixTimestamp64Milli(end_time) != 0", "parent_run_id": f"parent_run_id != {_NO_PARENT}"}
 
 

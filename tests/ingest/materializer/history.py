@@ -29,7 +29,7 @@ def history(seed: int, frames: int, runs: int) -> Iterator[tuple[str, bytes, byt
     sequences: dict[tuple[int, int], int] = {}
     sent: list[tuple[bytes, bytes]] = []
     for number in range(frames):
-        if of_models.random() < 0.3:
+        if of_models.random() < 0.12:
             yield from _models(of_models, seed, number)
         if chance.random() < 0.15 and sent:
             run, value = chance.choice(sent)

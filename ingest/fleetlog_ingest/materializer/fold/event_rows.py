@@ -128,5 +128,5 @@ class EventRows:
 def _row_of(key: RunKey, run: Run) -> Row:
     namespace, run_id = key
     times = (run.start_time, run.end_time, run.parent_run_id)
-    state = (run.name, run.user, run.state, *times, int(run.deleted), int(run.started), run.ver, run.delete_time)
+    state = (run.name, run.user, run.state, *times, run.visibility, int(run.started), run.ver, run.delete_time)
     return (namespace, run.experiment, run_id, *state)

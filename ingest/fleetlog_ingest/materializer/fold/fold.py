@@ -239,6 +239,9 @@ class EventFold:
         elif kind == "run_finished":
             self._change(runs.finished(run, event.run_finished, self._time, self._offset))
             self._look_at_clock()
+        elif kind == "run_purged":
+            time = self._frame.ingest_time_millis or self._time
+            self._change(runs.purged(run, time, self._offset))
         else:
             self._change(
                 runs.hidden(run, kind == "run_deleted", self._frame.ingest_time_millis or self._time, self._offset)

@@ -11,7 +11,7 @@ from fleetlog_core.rules.registry import ARCHIVING
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import frame_pb2
 
-from fleetlog_ingest.materializer.control.control import ControlState, Experiment
+from fleetlog_ingest.materializer.control.control import PURGED, ControlState, Experiment
 from fleetlog_ingest.materializer.control.registry_decision import Registry
 from fleetlog_ingest.materializer.control.registry_fold import INTENTS
 from fleetlog_ingest.materializer.fold.decoding import Decoded
@@ -78,6 +78,7 @@ def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, 
             bool(deleted),
             ver,
             locations[place],
+            deleted == PURGED,
         )
     return found
 

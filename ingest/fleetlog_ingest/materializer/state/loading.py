@@ -33,6 +33,9 @@ from fleetlog_ingest.materializer.state.model_loading import load_models
 from fleetlog_ingest.materializer.state.run_keys import RunKeyStore
 from fleetlog_ingest.run_ids import AMONG_IDS, pieces
 
+PURGED = 2
+"""`runs.deleted` of a run that is gone for good."""
+
 
 class BatchIsIn(Exception):
     """Every row of the batch is in the warehouse; only `applied` may be missing."""
@@ -158,6 +161,7 @@ class StateStore:
                     end_time=numbers["end_ms"][place],
                     parent_run_id=parents[place],
                     deleted=bool(numbers["deleted"][place]),
+                    purged=numbers["deleted"][place] == PURGED,
                     started=bool(numbers["started"][place]),
                     ver=numbers["ver"][place],
                     delete_time=numbers["delete_ms"][place],

@@ -115,6 +115,7 @@ class Event(_message.Message):
     DATASETS_LOGGED_FIELD_NUMBER: _builtins.int
     MODELS_LINKED_FIELD_NUMBER: _builtins.int
     ARTIFACTS_DELETED_FIELD_NUMBER: _builtins.int
+    RUN_PURGED_FIELD_NUMBER: _builtins.int
     LOGGED_MODEL_CREATED_FIELD_NUMBER: _builtins.int
     LOGGED_MODEL_UPDATED_FIELD_NUMBER: _builtins.int
     LOGGED_MODEL_DELETED_FIELD_NUMBER: _builtins.int
@@ -193,6 +194,10 @@ class Event(_message.Message):
         """Files are not the run's any more."""
 
     @_builtins.property
+    def run_purged(self) -> Global___RunPurged:
+        """The run is gone for good. Never accepted in AppendEvents; see PurgeRun."""
+
+    @_builtins.property
     def logged_model_created(self) -> _logged_model_event_pb2.LoggedModelCreated:
         """A model was logged. This and what follows stand in frames of SUBJECT_MODEL alone."""
 
@@ -234,17 +239,18 @@ class Event(_message.Message):
         datasets_logged: Global___DatasetsLogged | None = ...,
         models_linked: _logged_model_event_pb2.ModelsLinked | None = ...,
         artifacts_deleted: Global___ArtifactsDeleted | None = ...,
+        run_purged: Global___RunPurged | None = ...,
         logged_model_created: _logged_model_event_pb2.LoggedModelCreated | None = ...,
         logged_model_updated: _logged_model_event_pb2.LoggedModelUpdated | None = ...,
         logged_model_deleted: _logged_model_event_pb2.LoggedModelDeleted | None = ...,
         logged_model_restored: _logged_model_event_pb2.LoggedModelRestored | None = ...,
         logged_model_purged: _logged_model_event_pb2.LoggedModelPurged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_purged", b"run_purged", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "ignorable", b"ignorable", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "observe_time_millis", b"observe_time_millis", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "sequence", b"sequence", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "ignorable", b"ignorable", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "observe_time_millis", b"observe_time_millis", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_purged", b"run_purged", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "sequence", b"sequence", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_updated", "run_finished", "run_deleted", "run_restored", "params_logged", "tags_set", "tags_deleted", "metrics_logged", "artifact_logged", "loss_reported", "event_refused", "runs_imported", "datasets_logged", "models_linked", "artifacts_deleted", "logged_model_created", "logged_model_updated", "logged_model_deleted", "logged_model_restored", "logged_model_purged"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_updated", "run_finished", "run_deleted", "run_restored", "params_logged", "tags_set", "tags_deleted", "metrics_logged", "artifact_logged", "loss_reported", "event_refused", "runs_imported", "datasets_logged", "models_linked", "artifacts_deleted", "run_purged", "logged_model_created", "logged_model_updated", "logged_model_deleted", "logged_model_restored", "logged_model_purged"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -424,6 +430,25 @@ class RunRestored(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunRestored: _TypeAlias = RunRestored  # noqa: Y015
+
+@_typing.final
+class RunPurged(_message.Message):
+    """The run is gone for good: no read of what is now shows it any more, and nothing brings it back. What the log has of it
+    stays there.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunPurged: _TypeAlias = RunPurged  # noqa: Y015
 
 @_typing.final
 class Param(_message.Message):

@@ -115,6 +115,7 @@ class ControlRecord(_message.Message):
     EXPERIMENT_UPDATED_FIELD_NUMBER: _builtins.int
     EXPERIMENT_DELETED_FIELD_NUMBER: _builtins.int
     EXPERIMENT_RESTORED_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_PURGED_FIELD_NUMBER: _builtins.int
     REGISTERED_MODEL_CREATED_FIELD_NUMBER: _builtins.int
     REGISTERED_MODEL_UPDATED_FIELD_NUMBER: _builtins.int
     REGISTERED_MODEL_DELETED_FIELD_NUMBER: _builtins.int
@@ -150,6 +151,10 @@ class ControlRecord(_message.Message):
     @_builtins.property
     def experiment_restored(self) -> Global___ExperimentRestored:
         """Bring it back."""
+
+    @_builtins.property
+    def experiment_purged(self) -> Global___ExperimentPurged:
+        """Take it away for good."""
 
     @_builtins.property
     def registered_model_created(self) -> _registry_event_pb2.RegisteredModelCreated:
@@ -210,6 +215,7 @@ class ControlRecord(_message.Message):
         experiment_updated: Global___ExperimentUpdated | None = ...,
         experiment_deleted: Global___ExperimentDeleted | None = ...,
         experiment_restored: Global___ExperimentRestored | None = ...,
+        experiment_purged: Global___ExperimentPurged | None = ...,
         registered_model_created: _registry_event_pb2.RegisteredModelCreated | None = ...,
         registered_model_updated: _registry_event_pb2.RegisteredModelUpdated | None = ...,
         registered_model_deleted: _registry_event_pb2.RegisteredModelDeleted | None = ...,
@@ -223,11 +229,11 @@ class ControlRecord(_message.Message):
         model_approval_requested: _registry_event_pb2.ModelApprovalRequested | None = ...,
         model_approval_decided: _registry_event_pb2.ModelApprovalDecided | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_purged", b"experiment_purged", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "ingest_time_millis", b"ingest_time_millis", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "namespace", b"namespace", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "request_id", b"request_id", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_purged", b"experiment_purged", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "ingest_time_millis", b"ingest_time_millis", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "namespace", b"namespace", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "request_id", b"request_id", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_intent: _TypeAlias = _typing.Literal["experiment_created", "experiment_updated", "experiment_deleted", "experiment_restored", "registered_model_created", "registered_model_updated", "registered_model_deleted", "model_version_created", "model_version_updated", "model_version_transitioned", "model_version_deleted", "model_alias_set", "model_alias_deleted", "model_comment_added", "model_approval_requested", "model_approval_decided"]  # noqa: Y015
+    _WhichOneofReturnType_intent: _TypeAlias = _typing.Literal["experiment_created", "experiment_updated", "experiment_deleted", "experiment_restored", "experiment_purged", "registered_model_created", "registered_model_updated", "registered_model_deleted", "model_version_created", "model_version_updated", "model_version_transitioned", "model_version_deleted", "model_alias_set", "model_alias_deleted", "model_comment_added", "model_approval_requested", "model_approval_decided"]  # noqa: Y015
     _WhichOneofArgType_intent: _TypeAlias = _typing.Literal["intent", b"intent"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_intent) -> _WhichOneofReturnType_intent | None: ...
 
@@ -394,3 +400,25 @@ class ExperimentRestored(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExperimentRestored: _TypeAlias = ExperimentRestored  # noqa: Y015
+
+@_typing.final
+class ExperimentPurged(_message.Message):
+    """Take a deleted experiment away for good: its name is free, its number is never given again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.int
+    """Which."""
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExperimentPurged: _TypeAlias = ExperimentPurged  # noqa: Y015

@@ -11,6 +11,7 @@ from fleetlog_proto.v1 import query_pb2
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.calls.artifacts import ArtifactCalls
 from fleetlog_query.calls.base import HELD_BYTES, Parts
+from fleetlog_query.calls.datasets import DatasetCalls
 from fleetlog_query.calls.experiments import ExperimentCalls
 from fleetlog_query.calls.logged_models import LoggedModelCalls
 from fleetlog_query.calls.metrics import MetricCalls
@@ -21,7 +22,9 @@ from fleetlog_query.calls.searches import SearchCalls
 from fleetlog_query.calls.watches import WatchCalls
 
 
-class QueryServicer(RunCalls, SearchCalls, WatchCalls, ScopeCalls, ExperimentCalls, MetricCalls, ArtifactCalls):
+class QueryServicer(
+    RunCalls, SearchCalls, WatchCalls, ScopeCalls, DatasetCalls, ExperimentCalls, MetricCalls, ArtifactCalls
+):
     """See protos/fleetlog/v1/query.proto."""
 
     def __init__(

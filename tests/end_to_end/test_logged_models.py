@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import fleetlog
 import pytest
@@ -36,20 +37,20 @@ class Place:
     connection: Connection
     namespace: str
 
-    def create(self, **fields: object) -> str:
+    def create(self, **fields: Any) -> str:
         """Returns the id of a new model."""
         model_id = new_random_id().hex()
         given = {"name": "gpt2", "request_id": new_random_id(), "model_id": model_id, **fields}
-        request = logged_model_pb2.CreateLoggedModelRequest(namespace=self.namespace, **given)  # type: ignore[arg-type]
+        request = logged_model_pb2.CreateLoggedModelRequest(namespace=self.namespace, **given)
         self.connection.saw(self.connection.models.CreateLoggedModel(request, timeout=SECONDS).position)
         return request.model_id
 
-    def update(self, model_id: str, **fields: object) -> None:
+    def update(self, model_id: str, **fields: Any) -> None:
         request = logged_model_pb2.UpdateLoggedModelRequest(
             namespace=self.namespace,
             model_id=model_id,
             at_least=self.connection.position(),
-            **fields,  # type: ignore[arg-type]
+            **fields,
         )
         self.connection.saw(self.connection.models.UpdateLoggedModel(request, timeout=SECONDS).position)
 
@@ -59,11 +60,11 @@ class Place:
         )
         return self.connection.models_query.GetLoggedModel(request, timeout=SECONDS).model
 
-    def search(self, **fields: object) -> logged_model_pb2.SearchLoggedModelsResponse:
+    def search(self, **fields: Any) -> logged_model_pb2.SearchLoggedModelsResponse:
         request = logged_model_pb2.SearchLoggedModelsRequest(
             namespace=self.namespace,
             at_least=self.connection.position(),
-            **fields,  # type: ignore[arg-type]
+            **fields,
         )
         return self.connection.models_query.SearchLoggedModels(request, timeout=SECONDS)
 
@@ -216,8 +217,8 @@ def test_a_model_of_another_namespace_is_not_there(place: Place) -> None:
     listing = artifact_pb2.ListArtifactsRequest(
         namespace=other.namespace, run_id=model_id, subject=frame_pb2.SUBJECT_MODEL
     )
-    call = place.connection.query.ListArtifacts
-    assert refused(lambda: call(listing, timeout=SECONDS)).reason == "LOGGED_MODEL_NOT_FOUND"
+    listed = place.connection.query.ListArtifacts
+    assert refused(lambda: listed(listing, timeout=SECONDS)).reason == "LOGGED_MODEL_NOT_FOUND"
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ def test_a_model_of_another_namespace_is_not_there(place: Place) -> None:
         ({"experiment_id": 77}, "EXPERIMENT_NOT_FOUND"),
     ],
 )
-def test_what_no_model_can_be_is_refused(place: Place, fields: dict[str, object], reason: str) -> None:
+def test_what_no_model_can_be_is_refused(place: Place, fields: dict[str, Any], reason: str) -> None:
     namespace = str(fields.pop("namespace", place.namespace))
     assert refused(lambda: Place(place.connection, namespace).create(**fields)).reason == reason
 
@@ -264,5 +265,16 @@ def test_events_stand_in_frames_of_their_subject(place: Place) -> None:
         (refusal,) = place.append(frame).refusals
         assert reason in str(refusal.status)
     assert place.get(model_id).status == PENDING
+    frames = [frame_pb2.Frame(), frame_pb2.Frame()]
+    frames[0].CopyFrom(frame)
+    frames[0].writer_id = new_random_id()
+    for sequence, one in enumerate(frames, start=1):
+        del one.events[:]
+        one.events.add(sequence=sequence).logged_model_updated.tags[str(sequence)] = "x"
+    requests = (ingest_pb2.AppendEventsRequest(frame=one) for one in frames)
+    answers = list(place.connection.ingest.AppendEvents(requests, timeout=SECONDS))
+    place.connection.saw(answers[1].position)
+    assert [answer.durable_sequence for answer in answers] == [1, 2], "the second has the subject of the first"
+    assert set(place.get(model_id).tags) == {"1", "2"}
     frame.subject = frame_pb2.Subject.ValueType(9)
     assert "SUBJECT_INVALID" in str(place.append(frame).status)

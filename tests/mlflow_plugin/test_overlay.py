@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 from fleetlog._events.items import Row, Writer
@@ -14,8 +15,8 @@ RUN, MODEL = bytes(range(16)), bytes(range(16, 32))
 WRITER = Writer("default", RUN, RUN, None, "", None)
 
 
-def found(**fields: object) -> run_pb2.Run:
-    return run_pb2.Run(run_id=RUN.hex(), state=event_pb2.RUN_STATE_RUNNING, **fields)  # type: ignore[arg-type]
+def found(**fields: Any) -> run_pb2.Run:
+    return run_pb2.Run(run_id=RUN.hex(), state=event_pb2.RUN_STATE_RUNNING, **fields)
 
 
 def over(own: OwnWrites, server: run_pb2.Run | None) -> run_pb2.Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fleetlog.mlflow_plugin.artifacts import FleetlogArtifactRepository
@@ -106,8 +107,8 @@ def test_models_are_searched_by_what_they_have(store: FleetlogStore, run_id: str
         of = {"model_id": model.model_id, "dataset_name": name, "dataset_digest": "1"}
         store.log_metric(run_id, Metric("acc", value, NOW, 0, **of))
 
-    def found(text: str = "", **others: object) -> list[str]:
-        return [model.name for model in store.search_logged_models(["0"], text, **others)]  # type: ignore[arg-type]
+    def found(text: str = "", **others: Any) -> list[str]:
+        return [model.name for model in store.search_logged_models(["0"], text, **others)]
 
     assert set(found()) == {"small", "large"}
     assert found("params.depth = '3' AND tags.depth LIKE '3%'") == ["small"]

@@ -16,7 +16,9 @@ def check_frame(frame: frame_pb2.Frame) -> None:
     SUBJECT_INVALID, SEQUENCE_INVALID, RUN_NOT_STARTED."""
     if frame.subject not in _SUBJECTS:
         raise InvalidArgument.of_field(
-            "SUBJECT_INVALID", "frame.subject", f"{frame.subject} is no subject that this server knows; upgrade it"
+            "SUBJECT_INVALID",
+            "frame.subject",
+            f"{frame.subject} is no subject that this server knows; upgrade the server",
         )
     if len(frame.run_id) != ID_BYTES:
         raise InvalidArgument.of_field(

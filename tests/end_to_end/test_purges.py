@@ -18,8 +18,9 @@ def test_a_purged_run_is_in_no_view_and_nothing_brings_it_back(embedded_target: 
     namespace = unique("purges")
     client, connection = fleetlog.Client(embedded_target, namespace), connection_to(embedded_target)
     runs = []
-    for loss in (1.0, 2.0, 3.0):
-        with fleetlog.start_run("train", target=embedded_target, namespace=namespace) as run:
+    for number, loss in enumerate((1.0, 2.0, 3.0)):
+        tags = {"which": str(number)}
+        with fleetlog.start_run("train", target=embedded_target, namespace=namespace, tags=tags) as run:
             run.log({"loss": loss}, step=1)
         runs.append(run.id)
     purged, deleted, kept = runs
@@ -43,6 +44,9 @@ def test_a_purged_run_is_in_no_view_and_nothing_brings_it_back(embedded_target: 
         assert found("all", filter_) == {deleted, kept}
         assert found("deleted", filter_) == {deleted}
         assert found("active", filter_) == {kept}
+    assert [(facet.key, facet.runs) for facet in client.keys(kind="metrics", deleted="all")] == [("loss", 2)]
+    assert {facet.value for facet in client.values("tags.which", deleted="all")} == {"1", "2"}
+    assert {facet.value for facet in client.values("tags.which")} == {"2"}
     for call in (client.get_run, client.restore_run):
         with pytest.raises(fleetlog.NotFound) as gone:
             call(purged)

@@ -64,6 +64,13 @@ def kind_of(number: int, key: str) -> tuple[Kind, str]:
     return resolved
 
 
+_AMONG_DELETED: dict[int, tuple[str, str]] = {
+    scope_pb2.DELETED_VIEW_DELETED: ("IN", "= 1"),
+    scope_pb2.DELETED_VIEW_ALL: ("NOT IN", "= 2"),
+}
+"""Which runs a view shows, as whether they are among those whose `deleted` compares so."""
+
+
 def values_statement(query: ValuesQuery) -> Statement:
     """The page and one row more, as `value` and `runs`, in order."""
     binds, scope = Binds(), query.scope
@@ -78,10 +85,10 @@ def values_statement(query: ValuesQuery) -> Statement:
         if query.plan is not None:
             ids = f"{scope.sql(binds)}{shown_sql(query.deleted_view)} AND {condition(query.plan, scope, binds)}"
             rows += f" AND run_id IN (SELECT run_id FROM runs FINAL WHERE {ids})"
-        elif query.deleted_view != scope_pb2.DELETED_VIEW_ALL:
-            # Few runs are deleted: a set of those is small, whichever are asked for.
-            inside = "IN" if query.deleted_view == scope_pb2.DELETED_VIEW_DELETED else "NOT IN"
-            rows += f" AND run_id {inside} (SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)} AND deleted = 1)"
+        else:
+            # Few runs are deleted or purged: a set of those is small, whichever are asked for.
+            inside, which = _AMONG_DELETED.get(query.deleted_view, ("NOT IN", "> 0"))
+            rows += f" AND run_id {inside} (SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)} AND deleted {which})"
     where = ""
     if query.contains:
         # As much work as a pattern of so many characters, for values in which it nearly is at each place.

@@ -75,4 +75,4 @@ def test_deleted_runs_are_hidden_unless_they_are_asked_for() -> None:
     assert shown_sql(scope_pb2.DELETED_VIEW_UNSPECIFIED) == " AND deleted = 0"
     assert shown_sql(scope_pb2.DELETED_VIEW_ACTIVE) == " AND deleted = 0"
     assert shown_sql(scope_pb2.DELETED_VIEW_DELETED) == " AND deleted = 1"
-    assert shown_sql(scope_pb2.DELETED_VIEW_ALL) == ""
+    assert shown_sql(scope_pb2.DELETED_VIEW_ALL) == " AND deleted < 2"

@@ -105,6 +105,7 @@ FOLDERS: Mapping[str, str] = {
     "ingest/test_orphans": "engine",
     "ingest/test_replay": "engine",
     "mlflow_plugin": "server",
+    "mlflow_plugin/test_overlay": "unit",
     "mlflow_plugin/test_uris": "unit",
     "query": "unit",
     "query/order": "engine",

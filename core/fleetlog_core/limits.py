@@ -38,6 +38,8 @@ MODEL_URI_CHARACTERS = 4_096
 """Sources and links of a version."""
 MODEL_ID_CHARACTERS = 200
 """Git commits, ids of logged models and of runs of other systems."""
+MODEL_STATUS_CHARACTERS = 4_096
+"""Why a logged model has its status."""
 MODEL_COMMENT_CHARACTERS = 10_000
 ALIAS_CHARACTERS = 250
 ALIASES_PER_MODEL = 100
@@ -56,6 +58,10 @@ PARAMS_PER_RUN = 10_000
 TAGS_PER_RUN = 10_000
 """Distinct tags that a run ever had: one that is deleted is not given back."""
 DATASETS_PER_RUN = 1_000
+MODELS_PER_RUN = 1_000
+"""Logged models that a run read or made."""
+MODEL_METRICS = 1_000
+"""Points that a logged model shows, the latest ones."""
 DATASET_NAME_CHARACTERS = 500
 DATASET_DIGEST_CHARACTERS = 200
 DATASET_LABEL_CHARACTERS = 250
@@ -137,3 +143,4 @@ class RunLimits:
     params: int = PARAMS_PER_RUN
     tags: int = TAGS_PER_RUN
     datasets: int = DATASETS_PER_RUN
+    models: int = MODELS_PER_RUN

@@ -28,12 +28,19 @@ from fleetlog_core.warehouse.port import (
     WarehouseUnavailable,
 )
 from fleetlog_ingest.checkpointing import Checkpointing
+from fleetlog_ingest.gateway.logged_models import LoggedModelServicer
 from fleetlog_ingest.gateway.registry import RegistryServicer
 from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_ingest.gateway.webhooks import WebhookServicer
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.loop import Materializer, WarehouseBehind
-from fleetlog_proto.v1 import ingest_pb2_grpc, query_pb2_grpc, registry_pb2_grpc, webhook_pb2_grpc
+from fleetlog_proto.v1 import (
+    ingest_pb2_grpc,
+    logged_model_pb2_grpc,
+    query_pb2_grpc,
+    registry_pb2_grpc,
+    webhook_pb2_grpc,
+)
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.service import QueryServicer
 
@@ -85,7 +92,12 @@ class GatewayPart:
     """See Part."""
 
     service = "fleetlog.v1.IngestService"
-    services: tuple[str, ...] = (service, "fleetlog.v1.RegistryService", "fleetlog.v1.WebhookService")
+    services: tuple[str, ...] = (
+        service,
+        "fleetlog.v1.RegistryService",
+        "fleetlog.v1.WebhookService",
+        "fleetlog.v1.LoggedModelService",
+    )
 
     def __init__(
         self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry, webhooks: WebhooksSettings
@@ -96,6 +108,7 @@ class GatewayPart:
         self._webhooks = WebhookServicer(
             engines.log, engines.reads, applied, secrets_of(webhooks), target_rules(webhooks)
         )
+        self._logged_models = LoggedModelServicer(engines.log, engines.reads, applied)
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""
@@ -109,6 +122,10 @@ class GatewayPart:
         server.add(
             lambda inner: webhook_pb2_grpc.add_WebhookServiceServicer_to_server(self._webhooks, inner),
             self.services[2],
+        )
+        server.add(
+            lambda inner: logged_model_pb2_grpc.add_LoggedModelServiceServicer_to_server(self._logged_models, inner),
+            self.services[3],
         )
 
     def start(self, failed: Callable[[BaseException], None]) -> None:
@@ -131,13 +148,14 @@ class GatewayPart:
         self._servicer.close()
         self._registry.close()
         self._webhooks.close()
+        self._logged_models.close()
 
 
 class QueryPart:
     """See Part."""
 
     service = "fleetlog.v1.QueryService"
-    services: tuple[str, ...] = (service, "fleetlog.v1.RegistryQueryService")
+    services: tuple[str, ...] = (service, "fleetlog.v1.RegistryQueryService", "fleetlog.v1.LoggedModelQueryService")
 
     def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry, settings: QuerySettings) -> None:
         self._reads, self._is_watched = engines.reads, engines.generations is not None
@@ -156,6 +174,11 @@ class QueryPart:
         server.add(
             lambda inner: registry_pb2_grpc.add_RegistryQueryServiceServicer_to_server(self._servicer.registry, inner),
             self.services[1],
+        )
+        models = self._servicer.logged_models
+        server.add(
+            lambda inner: logged_model_pb2_grpc.add_LoggedModelQueryServiceServicer_to_server(models, inner),
+            self.services[2],
         )
 
     def start(self, failed: Callable[[BaseException], None]) -> None:

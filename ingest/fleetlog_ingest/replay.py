@@ -42,6 +42,12 @@ _TABLES: Mapping[str, str] = {
     "run_series": "namespace, run_id, key, minv, maxv, n, nans, first, last, low, high",
     "rollup": "namespace, run_id, key, b, n, nans, minv, maxv",
     "artifacts": "namespace, run_id, path, size_bytes, sha256, ingest_time, ver",
+    "artifact_deletions": "namespace, run_id, path, ver",
+    "logged_models": "namespace, model_id, experiment, name, source_run_id, model_type, status, status_message,"
+    " create_time, update_time, deleted, purged, made, ver",
+    "model_attrs": "namespace, model_id, kind, key, str, removed, ver",
+    "model_metrics": "namespace, model_id, key, run_id, ts, step, dataset_name, dataset_digest,"
+    " reinterpretAsUInt64(value), ver",
     "problems": "namespace, run_id, part, off, writer_id, sequence, reason, points, ingest_time",
     "writers": "namespace, run_id, writer_id, rank, ranges",
     "experiments": "namespace, experiment, name, tags, create_time, update_time, deleted, ver",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from fleetlog_core.errors import FailedPrecondition
-from fleetlog_proto.v1 import frame_pb2, ingest_pb2
-from google.protobuf.json_format import MessageToJson
+from fleetlog_proto.v1 import frame_pb2, ingest_pb2, logged_model_pb2
+from google.protobuf.json_format import MessageToDict, MessageToJson
 
 
 def digest_of_update(request: ingest_pb2.UpdateRunRequest) -> int:
@@ -16,6 +17,21 @@ def digest_of_update(request: ingest_pb2.UpdateRunRequest) -> int:
     for name in ("namespace", "run_id", "request_id", "at_least"):
         asked.ClearField(name)
     return _digest(asked)
+
+
+ModelRequest = (
+    logged_model_pb2.CreateLoggedModelRequest
+    | logged_model_pb2.UpdateLoggedModelRequest
+    | logged_model_pb2.PurgeLoggedModelRequest
+)
+
+
+def digest_of_model_request(request: ModelRequest) -> int:
+    """64 bits of what is asked of a logged model; never 0."""
+    asked = MessageToDict(request, preserving_proto_field_name=True)
+    for name in ("namespace", "model_id", "request_id", "at_least"):
+        asked.pop(name, None)
+    return _digest_of(json.dumps([type(request).__name__, asked], sort_keys=True))
 
 
 def digest_of_intent(record: frame_pb2.ControlRecord) -> int:
@@ -36,5 +52,8 @@ def check_same_request(before: int, digest: int) -> None:
 
 def _digest(message: ingest_pb2.UpdateRunRequest | frame_pb2.ControlRecord) -> int:
     # Not the wire format, whose maps are in no order, and which later versions may write in another way.
-    text = MessageToJson(message, preserving_proto_field_name=True, sort_keys=True, indent=None)
+    return _digest_of(MessageToJson(message, preserving_proto_field_name=True, sort_keys=True, indent=None))
+
+
+def _digest_of(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8], "big") or 1

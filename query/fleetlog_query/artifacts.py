@@ -1,4 +1,4 @@
-"""Artifacts of runs, as the warehouse knows them."""
+"""Artifacts of runs and logged models, as the warehouse knows them. Those that were deleted are not there."""
 
 from __future__ import annotations
 
@@ -32,7 +32,13 @@ class Artifacts:
         return found[0] if found else None
 
     def _where(self, namespace: str, run_id: bytes, binds: Binds) -> str:
-        return f"namespace = {binds.text(namespace)} AND run_id = unhex({binds.text(run_id.hex())})"
+        ours = f"namespace = {binds.text(namespace)} AND run_id = unhex({binds.text(run_id.hex())})"
+        # A file is gone when it, or a folder that it is in, was deleted after it was logged.
+        gone = f"(SELECT groupArray((path, ver)) FROM artifact_deletions FINAL WHERE {ours})"
+        return (
+            f"{ours} AND NOT arrayExists(d -> ver < d.2"
+            f" AND (d.1 = '' OR d.1 = path OR startsWith(path, concat(d.1, '/'))), {gone})"
+        )
 
     def _read(self, where: str, binds: Binds) -> list[artifact_pb2.Artifact]:
         sql = (

@@ -15,14 +15,15 @@ DEFAULT_NAME = "Default"
 _SELECT = """
 SELECT experiment, name, tags, toUnixTimestamp64Milli(create_time) AS created,
     toUnixTimestamp64Milli(update_time) AS changed, deleted, artifact_location
-FROM experiments FINAL WHERE namespace = {namespace:String}"""
+FROM experiments FINAL WHERE namespace = {namespace:String} AND deleted < 2"""
 _ALL = f"{_SELECT} ORDER BY experiment"
 _NAMED = f"{_SELECT} AND (name = {{name:String}} OR experiment = 0) ORDER BY experiment"
 """The default experiment too: only its row tells whether it still has its name."""
 
 _AS_OF = (
     "SELECT experiment, argMax(name, ver) AS named, argMax(deleted, ver) AS gone FROM experiment_history"
-    " WHERE namespace = {namespace:String} AND ver < {control:UInt64} GROUP BY experiment ORDER BY experiment"
+    " WHERE namespace = {namespace:String} AND ver < {control:UInt64} GROUP BY experiment HAVING gone < 2"
+    " ORDER BY experiment"
 )
 
 

@@ -11,7 +11,9 @@ from fleetlog_proto.v1 import query_pb2
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.calls.artifacts import ArtifactCalls
 from fleetlog_query.calls.base import HELD_BYTES, Parts
+from fleetlog_query.calls.datasets import DatasetCalls
 from fleetlog_query.calls.experiments import ExperimentCalls
+from fleetlog_query.calls.logged_models import LoggedModelCalls
 from fleetlog_query.calls.metrics import MetricCalls
 from fleetlog_query.calls.registry import RegistryCalls
 from fleetlog_query.calls.runs import RunCalls
@@ -20,7 +22,9 @@ from fleetlog_query.calls.searches import SearchCalls
 from fleetlog_query.calls.watches import WatchCalls
 
 
-class QueryServicer(RunCalls, SearchCalls, WatchCalls, ScopeCalls, ExperimentCalls, MetricCalls, ArtifactCalls):
+class QueryServicer(
+    RunCalls, SearchCalls, WatchCalls, ScopeCalls, DatasetCalls, ExperimentCalls, MetricCalls, ArtifactCalls
+):
     """See protos/fleetlog/v1/query.proto."""
 
     def __init__(
@@ -36,6 +40,8 @@ class QueryServicer(RunCalls, SearchCalls, WatchCalls, ScopeCalls, ExperimentCal
         super().__init__(parts)
         self.registry = RegistryCalls(parts)
         """RegistryQueryService over the same parts."""
+        self.logged_models = LoggedModelCalls(parts)
+        """LoggedModelQueryService over the same parts."""
 
     async def WaitForPosition(  # noqa: N802
         self, request: query_pb2.WaitForPositionRequest, context: Context

@@ -13,6 +13,7 @@ import pytest
 from fleetlog._transport.connection import Connection, connection_to
 from fleetlog_proto.v1 import (
     artifact_pb2,
+    dataset_pb2,
     event_pb2,
     facets_pb2,
     frame_pb2,
@@ -207,6 +208,26 @@ def select_runs(place: Place) -> None:
     assert [run.run_id for run in group.runs] == [place.run_id]
 
 
+def list_datasets(place: Place) -> None:
+    experiment = uuid.uuid4().hex
+    for name in ("b", "a", "b"):
+        with fleetlog.start_run(experiment, target=place.connection.target) as run:
+            run.log_input(name, "training", digest="1")
+    number = fleetlog.Client(place.connection.target).get_experiment(experiment).id
+    found, token = [], ""
+    while True:
+        request = dataset_pb2.ListDatasetsRequest(
+            namespace="default", experiment_ids=[number], page_size=1, page_token=token,
+            at_least=place.connection.position(),
+        )  # fmt: skip
+        page = place.query("ListDatasets", request)
+        found += [(one.experiment_id, one.name, one.digest, one.context) for one in page.datasets]
+        token = page.next_page_token
+        if not token:
+            break
+    assert found == [(number, "a", "1", "training"), (number, "b", "1", "training")]
+
+
 def explain_search(place: Place) -> None:
     answer = place.query("ExplainSearch", query_pb2.ExplainSearchRequest(search=place.search))
     assert any("loss" in line for line in answer.lines)
@@ -234,6 +255,22 @@ def wait_for_position(place: Place) -> None:
     place.query("WaitForPosition", query_pb2.WaitForPositionRequest(position=place.connection.position()))
 
 
+def purge(place: Place) -> None:
+    run_id, number = uuid.uuid4().bytes, place.new_experiment()
+    runs = event_pb2.RunsImported(run_ids=run_id, start_times_millis=[1_700_000_000_000])
+    runs.states.append(event_pb2.RUN_STATE_FINISHED)
+    place.intent("ImportRuns", runs=runs)
+    position = place.connection.position()
+    place.intent("UpdateRun", run_id=run_id.hex(), deleted=True, at_least=position)
+    place.intent("PurgeRun", run_id=run_id.hex(), at_least=place.connection.position())
+    place.intent("DeleteExperiment", experiment_id=number)
+    place.intent("PurgeExperiment", experiment_id=number)
+    request = query_pb2.GetRunsRequest(
+        namespace="default", run_ids=[run_id.hex()], at_least=place.connection.position()
+    )
+    assert not place.query("GetRuns", request).runs
+
+
 CALLS: Mapping[str, Callable[[Place], None]] = {
     "AppendEvents": append_events,
     "ImportRuns": import_runs,
@@ -242,6 +279,8 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "UpdateExperiment": change_an_experiment,
     "DeleteExperiment": change_an_experiment,
     "RestoreExperiment": change_an_experiment,
+    "PurgeRun": purge,
+    "PurgeExperiment": purge,
     "UploadArtifact": upload_an_artifact,
     "BeginUpload": upload_by_parts,
     "GetUploadParts": upload_by_parts,
@@ -253,6 +292,7 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "WatchRuns": watch_runs,
     "ListKeys": list_keys,
     "ListValues": list_values,
+    "ListDatasets": list_datasets,
     "SelectRuns": select_runs,
     "ExplainSearch": explain_search,
     "GetExperiment": change_an_experiment,

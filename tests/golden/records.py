@@ -17,6 +17,7 @@ from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
 from fleetlog_proto.v1 import (
     event_pb2,
     frame_pb2,
+    logged_model_event_pb2,
     position_pb2,
     registry_event_pb2,
     scope_pb2,
@@ -34,7 +35,9 @@ DATASET_DIGESTS = FOLDER / "tables_of_datasets.json"
 REGISTRY_DIGESTS = FOLDER / "tables_of_registry.json"
 WEBHOOK_DIGESTS = FOLDER / "tables_of_webhooks.json"
 ANNOTATION_DIGESTS = FOLDER / "tables_of_annotations.json"
+MODEL_DIGESTS = FOLDER / "tables_of_models.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
+MODEL = bytes(range(48, 64))
 NOW = 1_700_000_000_000
 CONTENT = b"golden bytes"
 
@@ -265,6 +268,56 @@ def webhooks() -> dict[str, frame_pb2.ControlRecord]:
     return found
 
 
+def models() -> dict[str, frame_pb2.Frame]:
+    """A logged model's events, and what a run says of it. They came after the others, too."""
+    event, of = event_pb2.Event, logged_model_event_pb2
+    created = of.LoggedModelCreated(
+        experiment_id=1, name="gpt2 é", source_run_id=RUN, model_type="Agent", params={"lr": "3e-4"},
+        tags={"team": "speed", "old": "x"},
+    )  # fmt: skip
+    updated = of.LoggedModelUpdated(
+        status=of.LOGGED_MODEL_STATUS_READY, status_message="whole", params={"lr": "1", "layers": "12"},
+        tags={"a": "b"}, deleted_tags=["old"],
+    )  # fmt: skip
+    of_model = {
+        "logged_model_created": event(logged_model_created=created),
+        "logged_model_updated": event(logged_model_updated=updated),
+        "logged_model_deleted": event(logged_model_deleted=of.LoggedModelDeleted()),
+        "logged_model_restored": event(logged_model_restored=of.LoggedModelRestored()),
+        "logged_model_purged": event(logged_model_purged=of.LoggedModelPurged()),
+    }
+    outputs = [of.ModelOutput(model_id=MODEL, step=2**40), of.ModelOutput(model_id=PARENT)]
+    linked = of.ModelsLinked(input_model_ids=[WRITER], outputs=outputs)
+    metrics = event_pb2.MetricsLogged(
+        step_deltas=[7, 1], columns=[event_pb2.MetricColumn(key="loss", values=[3.5, math.nan])], model_id=MODEL,
+        dataset_name="hellaswag", dataset_digest="8f2c",
+    )  # fmt: skip
+    of_run = {
+        "models_linked": event(models_linked=linked),
+        "metrics_of_model": event(metrics_logged=metrics),
+        "artifacts_deleted": event(artifacts_deleted=event_pb2.ArtifactsDeleted(path="a/b")),
+        "run_purged": event(run_purged=event_pb2.RunPurged()),
+    }
+    frames = {}
+    for owner, subject, found in ((MODEL, frame_pb2.SUBJECT_MODEL, of_model), (RUN, frame_pb2.SUBJECT_RUN, of_run)):
+        for sequence, (name, one) in enumerate(found.items(), start=1):
+            one.sequence, one.observe_time_millis = sequence, NOW + sequence
+            frames[name] = frame_pb2.Frame(
+                namespace="golden", run_id=owner, writer_id=WRITER, events=[one], ingest_time_millis=NOW,
+                subject=subject,
+            )  # fmt: skip
+    return frames
+
+
+def purges() -> dict[str, frame_pb2.ControlRecord]:
+    """An experiment that is taken away for good. It came after the others, too."""
+    purged = frame_pb2.ExperimentPurged(experiment_id=1)
+    record = frame_pb2.ControlRecord(
+        namespace="golden", request_id=MODEL, ingest_time_millis=NOW, experiment_purged=purged
+    )
+    return {"experiment_purged": record}
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -272,7 +325,18 @@ def _messages() -> dict[str, Message]:
         )
         for name, event in events().items()
     }
-    return {**frames, **controls(), **imports(), **datasets(), **registry(), **annotated(), **locations(), **webhooks()}
+    return {
+        **frames,
+        **controls(),
+        **imports(),
+        **datasets(),
+        **registry(),
+        **annotated(),
+        **locations(),
+        **webhooks(),
+        **models(),
+        **purges(),
+    }
 
 
 def shapes() -> dict[str, tuple[Message, bytes]]:
@@ -312,6 +376,13 @@ def stored_annotations() -> list[tuple[str, bytes, bytes]]:
     return control + [(EVENTS, RUN, (FOLDER / f"{name}.bin").read_bytes()) for name in annotated()]
 
 
+def stored_models() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, logged models and what a run says of them, and what is taken away for good."""
+    names = ("experiment_created", "experiment_deleted", *purges())
+    control = [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in names]
+    return control + [(EVENTS, frame.run_id, (FOLDER / f"{name}.bin").read_bytes()) for name, frame in models().items()]
+
+
 def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:
     """A log of the stored bytes, one record each second."""
     log, ends = MemoryLog(), {EVENTS: 0, CONTROL: 0}
@@ -333,6 +404,7 @@ def main() -> None:
         (DIGESTS, stored_records()), (TABLE_DIGESTS, stored_imports()), (DATASET_DIGESTS, stored_datasets()),
         (REGISTRY_DIGESTS, stored_registry()), (ANNOTATION_DIGESTS, stored_annotations()),
         (WEBHOOK_DIGESTS, stored_webhooks()),
+        (MODEL_DIGESTS, stored_models()),
     )  # fmt: skip
     for path, records in stored:
         if not path.exists():

@@ -16,6 +16,7 @@ from tests.golden.records import (
     ANNOTATION_DIGESTS,
     DATASET_DIGESTS,
     DIGESTS,
+    MODEL_DIGESTS,
     REGISTRY_DIGESTS,
     TABLE_DIGESTS,
     WEBHOOK_DIGESTS,
@@ -24,6 +25,7 @@ from tests.golden.records import (
     stored_annotations,
     stored_datasets,
     stored_imports,
+    stored_models,
     stored_records,
     stored_registry,
     stored_webhooks,
@@ -47,6 +49,7 @@ def test_the_stored_records_fold_into_the_stored_tables() -> None:
         (REGISTRY_DIGESTS, stored_registry()),
         (WEBHOOK_DIGESTS, stored_webhooks()),
         (ANNOTATION_DIGESTS, stored_annotations()),
+        (MODEL_DIGESTS, stored_models()),
     ):
         before, now = json.loads(path.read_text()), in_own_process(digests_of, records)
         # Tables that came later are empty of what there was before them.

@@ -1,4 +1,4 @@
-"""The files of runs: listed and downloaded."""
+"""The files of runs and logged models: listed and downloaded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from fleetlog_core import limits
 from fleetlog_core.errors import shown
 from fleetlog_core.rules.paths import check_artifact_path
-from fleetlog_proto.v1 import artifact_pb2
+from fleetlog_proto.v1 import artifact_pb2, frame_pb2
 
 from fleetlog._calls.base import Calls
 from fleetlog._files.downloads import download, target_of
@@ -17,7 +17,7 @@ from fleetlog._files.many_downloads import download_all
 from fleetlog._transport.answers import bad_answer, pages, understood
 from fleetlog._transport.traces import trace_metadata
 from fleetlog._values import arguments
-from fleetlog._values.arguments import AnyRun
+from fleetlog._values.arguments import MODEL_PREFIX, AnyRun
 from fleetlog._views.artifacts import Artifact
 from fleetlog.errors import InvalidArgument, NotFound
 
@@ -26,13 +26,13 @@ MAX_THREADS = 32
 
 
 class ArtifactCalls(Calls):
-    """Files of a run."""
+    """Files of a run or a logged model."""
 
     def list_artifacts(self, run_id: AnyRun, path: str = "") -> list[Artifact]:
         """Files of a run, by path.
 
         Args:
-            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView; or "m-" and the 32 of a logged model.
             path: Only the file of this path, or those of the folder below it; "" = all.
 
         Returns:
@@ -46,14 +46,18 @@ class ArtifactCalls(Calls):
             [('ckpt/model.pt', 7), ('notes.txt', 5)]
 
         """
-        messages = self._artifacts(arguments.run_id(run_id), arguments.one_text("path", path))
+        messages = self._artifacts(arguments.owner_id(run_id), arguments.one_text("path", path))
         with understood(self.target, "an artifact"):
             return [Artifact.of(message) for message in messages]
 
-    def _artifacts(self, run_id: str, path: str) -> list[artifact_pb2.Artifact]:
+    def _artifacts(self, owner: str, path: str) -> list[artifact_pb2.Artifact]:
         connection = self._connection
         request = artifact_pb2.ListArtifactsRequest(
-            namespace=self.namespace, run_id=run_id, path=path, at_least=connection.position()
+            namespace=self.namespace,
+            run_id=owner[-32:],
+            path=path,
+            at_least=connection.position(),
+            subject=_subject(owner),
         )
         found: list[artifact_pb2.Artifact] = []
         for page in pages(connection, connection.query.ListArtifacts, request, self.timeout):
@@ -80,7 +84,7 @@ class ArtifactCalls(Calls):
         same place: each gets it whole.
 
         Args:
-            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView; or "m-" and the 32 of a logged model.
             path: Path of the file in the run.
             to: A folder that is there, below which the file gets its path in the run; or the path to write to.
 
@@ -96,7 +100,7 @@ class ArtifactCalls(Calls):
             b'weights'
 
         """
-        target, known = target_of(to, path), arguments.run_id(run_id)
+        target, known = target_of(to, path), arguments.owner_id(run_id)
         download(lambda offset: self._pieces(known, path, offset), path, target, self.target)
         return target
 
@@ -115,7 +119,7 @@ class ArtifactCalls(Calls):
         that broke off, or is repeated, brings what is missing.
 
         Args:
-            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView; or "m-" and the 32 of a logged model.
             path: Path of a file or folder in the run; None = everything.
             to: Folder to write to; made when it is not there. The current one unless it is given.
             threads: Files that are downloaded at a time, 1 to 32.
@@ -133,22 +137,27 @@ class ArtifactCalls(Calls):
             ['copies/ckpt/model.pt']
 
         """
-        known, folder = arguments.run_id(run_id), Path(to)
+        known, folder = arguments.owner_id(run_id), Path(to)
         wanted = "" if path is None else arguments.one_text("path", path).strip("/")
         most = arguments.count("threads", threads, 1, MAX_THREADS)
         files = self._artifacts(known, wanted)
         if wanted and not files:
-            raise NotFound("ARTIFACT_NOT_FOUND", f"run {known} has no file {shown(wanted)} and none below it")
+            raise NotFound("ARTIFACT_NOT_FOUND", f"{known} has no file {shown(wanted)} and none below it")
         return download_all(
             files, folder, lambda name, offset: self._pieces(known, name, offset), self.target, most, on_progress
         )
 
     def _pieces(
-        self, run_id: str, path: str, offset: int
+        self, owner: str, path: str, offset: int
     ) -> Generator[artifact_pb2.DownloadArtifactResponse, None, None]:
         connection = self._connection
         request = artifact_pb2.DownloadArtifactRequest(
-            namespace=self.namespace, run_id=run_id, path=path, offset_bytes=offset, at_least=connection.position()
+            namespace=self.namespace,
+            run_id=owner[-32:],
+            path=path,
+            offset_bytes=offset,
+            at_least=connection.position(),
+            subject=_subject(owner),
         )
         with connection.calling():
             call = connection.query.DownloadArtifact(request, timeout=DOWNLOAD_SECONDS, metadata=trace_metadata())
@@ -156,3 +165,7 @@ class ArtifactCalls(Calls):
                 yield from call
             finally:
                 call.cancel()
+
+
+def _subject(owner: str) -> frame_pb2.Subject.ValueType:
+    return frame_pb2.SUBJECT_MODEL if owner.startswith(MODEL_PREFIX) else frame_pb2.SUBJECT_RUN

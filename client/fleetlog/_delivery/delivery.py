@@ -86,9 +86,10 @@ class Delivery:
 
     def add(self, writer: Writer) -> None:
         """A writer's first event; everything else of it follows."""
-        event = event_pb2.Event(observe_time_millis=time.time_ns() // 1_000_000, run_started=writer.started)
-        self._experiments.fill_in(writer, event)
-        self.outbox.put(Fact(writer, event))
+        if writer.started is not None:
+            event = event_pb2.Event(observe_time_millis=time.time_ns() // 1_000_000, run_started=writer.started)
+            self._experiments.fill_in(writer, event)
+            self.outbox.put(Fact(writer, event))
         self._begin_threads()
 
     def _begin_threads(self) -> None:

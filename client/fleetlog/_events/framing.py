@@ -226,7 +226,11 @@ class Framer:
                 if frame is None:
                     writer, size = author, HEAD_BYTES
                     frame = frame_pb2.Frame(
-                        namespace=author.namespace, run_id=author.run_id, writer_id=author.writer_id, rank=author.rank
+                        namespace=author.namespace,
+                        run_id=author.run_id,
+                        writer_id=author.writer_id,
+                        rank=author.rank,
+                        subject=author.subject,
                     )
                 event.sequence = author.next_sequence
                 author.next_sequence += 1

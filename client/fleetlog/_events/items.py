@@ -7,23 +7,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from fleetlog_proto.v1 import event_pb2
+from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 
 @dataclass(eq=False)
 class Writer:
-    """One process writing to one run: who it is, and the next sequence. Touched by the sender once it runs."""
+    """One process writing to one run or logged model: who it is, and the next sequence. Touched by the sender once it
+    runs."""
 
     namespace: str
     run_id: bytes
     writer_id: bytes
     rank: int | None
     experiment: str
-    started: event_pb2.RunStarted
+    started: event_pb2.RunStarted | None
+    """What opens the run; None for a logged model, which needs no opening."""
     experiment_id: int | None = None
     is_given: bool = False
     """True if its id is the user's: another process may have used it before."""
     next_sequence: int = 1
+    subject: frame_pb2.Subject.ValueType = frame_pb2.SUBJECT_UNSPECIFIED
+    """What `run_id` names."""
     loss_reasons: set[str] = field(default_factory=set)
     """Reasons that losses were told under."""
 

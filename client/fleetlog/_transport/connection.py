@@ -12,7 +12,14 @@ from typing import TypeVar
 
 import grpc
 from fleetlog_core import keepalive, limits
-from fleetlog_proto.v1 import ingest_pb2_grpc, position_pb2, query_pb2_grpc, registry_pb2_grpc, webhook_pb2_grpc
+from fleetlog_proto.v1 import (
+    ingest_pb2_grpc,
+    logged_model_pb2_grpc,
+    position_pb2,
+    query_pb2_grpc,
+    registry_pb2_grpc,
+    webhook_pb2_grpc,
+)
 
 from fleetlog._transport.calls_in_progress import PAUSE_SECONDS, Stream, UnderWay
 from fleetlog._transport.targets import resolve_target
@@ -69,6 +76,8 @@ class Connection:
         self._channel = grpc.insecure_channel(self.target, options=(*_OPTIONS, ("grpc.use_local_subchannel_pool", 1)))
         self.ingest = ingest_pb2_grpc.IngestServiceStub(self._channel)
         self.query = query_pb2_grpc.QueryServiceStub(self._channel)
+        self.models = logged_model_pb2_grpc.LoggedModelServiceStub(self._channel)
+        self.models_query = logged_model_pb2_grpc.LoggedModelQueryServiceStub(self._channel)
         self.registry = registry_pb2_grpc.RegistryServiceStub(self._channel)
         self.registry_query = registry_pb2_grpc.RegistryQueryServiceStub(self._channel)
         self.webhooks = webhook_pb2_grpc.WebhookServiceStub(self._channel)

@@ -131,6 +131,17 @@ def run_id(value: object, name: str = "run_id") -> str:
     return parse_id(given, name).hex()
 
 
+MODEL_PREFIX = "m-"
+"""Begins the id of a logged model, before its 32 hexadecimal digits."""
+
+
+def owner_id(value: object, name: str = "run_id") -> str:
+    """The id of a run, as run_id; or of a logged model, with its prefix. InvalidArgument INVALID_ID."""
+    if isinstance(value, str) and value.startswith(MODEL_PREFIX):
+        return MODEL_PREFIX + parse_id(value.removeprefix(MODEL_PREFIX), name).hex()
+    return run_id(value, name)
+
+
 def run_ids(given: Any, name: str = "run_ids") -> list[str]:
     """The ids of several runs, or of one. InvalidArgument INVALID_ID names the one that is none."""
     if isinstance(given, (str, UUID)) or isinstance(getattr(given, "id", None), str):

@@ -1,4 +1,4 @@
-"""MLflow's artifact repository over fleetlog: files of a run, verified by their SHA-256 on both ways."""
+"""MLflow's artifact repository over fleetlog: files of runs and logged models, verified by SHA-256 on both ways."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fleetlog_proto.v1 import event_pb2
 from mlflow.entities import FileInfo
 from mlflow.store.artifact.artifact_repo import ArtifactRepository, verify_artifact_path
 
@@ -78,8 +79,12 @@ class FleetlogArtifactRepository(ArtifactRepository):
             self._client.download_artifact(run_id, inner, os.fspath(local_path))
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
-        """Artifacts are not deleted one by one: NotImplementedError."""
-        raise NotImplementedError("fleetlog does not delete artifacts of a run yet; delete the run")
+        """Delete a file, or all below a folder; without a path everything. Durable."""
+        with translated():
+            owner, inner = self._root.owner(artifact_path or "")
+            writers = self._writers
+            writers.tell(writers.author(owner), artifacts_deleted=event_pb2.ArtifactsDeleted(path=inner))
+        writers.flush()
 
     def _listed(self, run_id: str, inner: str) -> Iterator[Artifact]:
         self._writers.flush()
@@ -88,12 +93,12 @@ class FleetlogArtifactRepository(ArtifactRepository):
 
     def _keep(self, path: Path, name: str) -> None:
         with translated():
-            run_id, inner = self._root.owner(name)
+            owner, inner = self._root.owner(name)
             writers = self._writers
-            run = writers.find(run_id)
+            author = writers.author(owner)
             now = time.time_ns() // 1_000_000
-            event = artifact_event(writers.connection, run.writer, path, inner, now)
-            writers.say(run, artifact_logged=event.artifact_logged)
+            event = artifact_event(writers.connection, author, path, inner, now)
+            writers.tell(author, artifact_logged=event.artifact_logged)
             if writers.delivery.outbox.full:
                 writers.flush()
 

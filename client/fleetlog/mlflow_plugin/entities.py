@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Iterable, Sequence
 
-from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
+from fleetlog_proto.v1 import event_pb2, experiment_pb2, logged_model_event_pb2, logged_model_pb2, run_pb2
 from mlflow.entities import (
     Dataset,
     DatasetInput,
@@ -14,6 +15,10 @@ from mlflow.entities import (
     ExperimentTag,
     InputTag,
     LifecycleStage,
+    LoggedModel,
+    LoggedModelInput,
+    LoggedModelOutput,
+    LoggedModelStatus,
     Metric,
     Param,
     Run,
@@ -27,8 +32,9 @@ from mlflow.entities import (
 from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 from mlflow.utils.uri import append_to_uri_path
 
+from fleetlog._values.arguments import MODEL_PREFIX
 from fleetlog._values.params import from_param
-from fleetlog.mlflow_plugin.uris import ARTIFACT_SCHEME, FOLDER
+from fleetlog.mlflow_plugin.uris import ARTIFACT_SCHEME, FOLDER, MODELS_FOLDER
 
 _STATES = {
     event_pb2.RUN_STATE_RUNNING: "RUNNING",
@@ -37,6 +43,13 @@ _STATES = {
     event_pb2.RUN_STATE_FAILED: "FAILED",
     event_pb2.RUN_STATE_KILLED: "KILLED",
 }
+_PENDING = logged_model_event_pb2.LOGGED_MODEL_STATUS_PENDING
+_MODEL_STATUSES = {
+    logged_model_event_pb2.LOGGED_MODEL_STATUS_PENDING: LoggedModelStatus.PENDING,
+    logged_model_event_pb2.LOGGED_MODEL_STATUS_READY: LoggedModelStatus.READY,
+    logged_model_event_pb2.LOGGED_MODEL_STATUS_FAILED: LoggedModelStatus.FAILED,
+}
+_MODEL_ID = re.compile(f"{MODEL_PREFIX}([0-9a-f]{{32}})")
 _NUMBERS = {name: number for number, name in _STATES.items()}
 
 
@@ -101,8 +114,57 @@ def run_entity(run: run_pb2.Run, location: str, *, deleted: bool) -> Run:
     return Run(
         run_info(run, location, deleted=deleted),
         RunData(metrics=metrics, params=params, tags=tags),
-        RunInputs(dataset_inputs=dataset_inputs(run.datasets), model_inputs=[]),
-        RunOutputs(model_outputs=[]),
+        RunInputs(
+            dataset_inputs=dataset_inputs(run.datasets),
+            model_inputs=[LoggedModelInput(MODEL_PREFIX + model_id) for model_id in run.input_model_ids],
+        ),
+        RunOutputs(
+            model_outputs=[LoggedModelOutput(MODEL_PREFIX + one.model_id, one.step) for one in run.model_outputs]
+        ),
+    )
+
+
+def model_id_of(model_id: object) -> bytes | None:
+    """Returns the bytes of a logged model's id; None when it can't be one."""
+    found = _MODEL_ID.fullmatch(model_id) if isinstance(model_id, str) else None
+    return None if found is None else bytes.fromhex(found.group(1))
+
+
+def model_status(status: LoggedModelStatus) -> logged_model_event_pb2.LoggedModelStatus.ValueType:
+    """Returns the number of one of MLflow's statuses."""
+    return next((number for number, one in _MODEL_STATUSES.items() if one == status), _PENDING)
+
+
+def model_entity(model: logged_model_pb2.LoggedModel, location: str) -> LoggedModel:
+    """Returns a logged model. `location`: its experiment's."""
+    model_id = MODEL_PREFIX + model.model_id
+    return LoggedModel(
+        experiment_id=str(model.experiment_id),
+        model_id=model_id,
+        name=model.name,
+        artifact_location=str(append_to_uri_path(location, MODELS_FOLDER, model_id, FOLDER)),
+        creation_timestamp=model.create_time_millis,
+        last_updated_timestamp=model.update_time_millis,
+        model_type=model.model_type or None,
+        source_run_id=model.source_run_id or None,
+        status=_MODEL_STATUSES.get(model.status, LoggedModelStatus.PENDING),
+        status_message=model.status_message or None,
+        tags=dict(model.tags),
+        params=dict(model.params),
+        metrics=[
+            Metric(
+                metric.key,
+                shown_value(metric.value),
+                metric.time_millis,
+                metric.step,
+                model_id=model_id,
+                dataset_name=metric.dataset_name or None,
+                dataset_digest=metric.dataset_digest or None,
+                run_id=metric.run_id,
+            )
+            for metric in model.metrics
+        ]
+        or None,
     )
 
 

@@ -134,6 +134,17 @@ class ExperimentStore(StoreBase):
         for run in self.pages_of_runs([experiment.experiment_id], scope_pb2.DELETED_VIEW_DELETED, ["attributes"]):
             self.set_deleted(run.run_id, deleted=False)
 
+    def _hard_delete_experiment(self, experiment_id: str) -> None:
+        """Take an experiment away for good; MLflow's command `gc` calls it, when its runs are gone."""
+        experiment = self.read_experiment(experiment_id)
+        connection = self.writers.connection
+        request = ingest_pb2.PurgeExperimentRequest(
+            namespace=self.place.namespace, request_id=new_random_id(), experiment_id=experiment.experiment_id
+        )
+        with translated():
+            connection.saw(connection.call(connection.ingest.PurgeExperiment, request, TIMEOUT_SECONDS).position)
+        self._experiments.pop(str(experiment.experiment_id), None)
+
     def set_experiment_tag(self, experiment_id: str, tag: ExperimentTag) -> None:
         """Set a tag of an experiment that is active."""
         _validate_experiment_tag(tag.key, tag.value)

@@ -11,6 +11,7 @@ from mlflow.entities import Param
 from fleetlog._events.items import Writer
 from fleetlog.mlflow_plugin.entities import param_text
 from fleetlog.mlflow_plugin.errors import invalid
+from fleetlog.mlflow_plugin.overlay import OwnWrites
 
 
 @dataclass(eq=False, slots=True)
@@ -27,6 +28,8 @@ class WrittenRun:
     deleted: bool = False
     is_open: bool = False
     """True once the writer's first event is put."""
+    own: OwnWrites | None = None
+    """What this process wrote; None: it is not remembered, and reads wait until it is applied."""
 
     @property
     def run_id(self) -> str:

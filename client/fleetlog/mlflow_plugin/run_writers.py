@@ -9,51 +9,45 @@ import os
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 
 from fleetlog_core.ids import new_random_id, new_run_id
 from fleetlog_core.rules.events import check_event
-from fleetlog_proto.v1 import event_pb2, query_pb2, run_pb2
+from fleetlog_proto.v1 import (
+    event_pb2,
+    query_pb2,
+    run_pb2,
+)
 
 from fleetlog._calls.base import TIMEOUT_SECONDS
-from fleetlog._delivery.delivery import Delivery
-from fleetlog._delivery.registry import Level, delivery_to, flush_delivery
-from fleetlog._events.items import Fact, Row, Writer
+from fleetlog._events.items import Row, Writer
 from fleetlog._runs import process_exit
-from fleetlog._transport.connection import Connection, connection_to
+from fleetlog._values.arguments import MODEL_PREFIX
 from fleetlog.errors import NotFound
 from fleetlog.mlflow_plugin.errors import missing, translated
 from fleetlog.mlflow_plugin.ledger import WrittenRun
+from fleetlog.mlflow_plugin.model_writers import ModelWriters
+from fleetlog.mlflow_plugin.overlay import MAX_ROWS, OwnWrites
+from fleetlog.mlflow_plugin.process_writers import covers
 from fleetlog.mlflow_plugin.uris import Place
 
-FLUSH_SECONDS = 60.0
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 MAX_RUNS = 10_000
 """Maximum of runs that are remembered; beyond it the oldest is looked up again."""
+MAX_OWN = 256
+"""Maximum of runs of which it is remembered what was written; reads of others wait until it is applied."""
 
 
-class RunWriters:
+class RunWriters(ModelWriters):
     """Writers to the runs of a place. Thread-safe."""
 
     def __init__(self, place: Place) -> None:
-        self.place = place
-        self.pid = os.getpid()
-        """The process that they are of: connection and delivery are its own, and stay."""
+        super().__init__(place)
         self._runs: dict[str, WrittenRun] = {}
-        self._lock = threading.RLock()
+        self._with_own: deque[WrittenRun] = deque()
         process_exit.deliver_at_exit()
-
-    @cached_property
-    def connection(self) -> Connection:
-        """The process's connection to the server."""
-        return connection_to(self.place.target)
-
-    @cached_property
-    def delivery(self) -> Delivery:
-        """The process's delivery to the server."""
-        return delivery_to(self.place.target)
 
     def inherit(self, parent: RunWriters) -> None:
         """Know the runs that the parent of a forked child knows, which may be on their way to the server."""
@@ -82,8 +76,18 @@ class RunWriters:
         check_event(event_pb2.Event(run_started=started), "run")
         run = self._run(new_run_id(started.start_time_millis), started, experiment_id)
         run.name = name
+        made = run_pb2.Run(
+            run_id=run.run_id,
+            experiment_id=experiment_id,
+            name=name,
+            user=user,
+            state=event_pb2.RUN_STATE_RUNNING,
+            start_time_millis=started.start_time_millis,
+            parent_run_id=parent if started.parent_run_id else "",
+            tags=tags,
+        )
         with self._lock:
-            self._remember(run)
+            self._remember(run, made)
             self._open(run)
         return run
 
@@ -108,36 +112,69 @@ class RunWriters:
         """Returns a run with everything that this process wrote of it. MlflowException when it is not there."""
         if not isinstance(run_id, str) or not _RUN_ID.fullmatch(run_id):
             raise missing(f"Run with id={run_id} not found")
-        if run_id in self._runs:
+        known = self._runs.get(run_id)
+        own = None if known is None else known.own
+        version = 0 if own is None else own.version
+        if known is not None:
             self.flush()
         connection = self.connection
-        request = query_pb2.GetRunRequest(namespace=self.place.namespace, run_id=run_id, at_least=connection.position())
+        request = query_pb2.GetRunRequest(namespace=self.place.namespace, run_id=run_id)
+        if own is None or own.is_empty:
+            request.at_least.CopyFrom(connection.position())
+            own = None
+        else:
+            request.tell_position = True
         with translated():
             try:
-                return connection.call(connection.query.GetRun, request, TIMEOUT_SECONDS).run
+                answer = connection.call(connection.query.GetRun, request, TIMEOUT_SECONDS)
             except NotFound:
-                raise missing(f"Run with id={run_id} not found") from None
+                answer = query_pb2.GetRunResponse()
+        found = answer.run if answer.HasField("run") else None
+        if own is not None and not covers(answer.position, connection.position()):
+            found = own.over(found)
+        elif own is not None and own.version == version and not own.rows:
+            own.clear()
+        if found is None:
+            raise missing(f"Run with id={run_id} not found")
+        return found
+
+    def forget(self, run_id: str) -> None:
+        """The run is gone."""
+        with self._lock:
+            self._runs.pop(run_id, None)
 
     def say(self, run: WrittenRun, **payload: Any) -> None:
         """Put an event of a run. InvalidArgument before anything of it is sent."""
-        event = event_pb2.Event(observe_time_millis=time.time_ns() // 1_000_000, **payload)
-        check_event(event, "event")
+        event = self._event(run.writer, payload)
         if not run.is_open:
             self._open(run)
-        self.delivery.outbox.put(Fact(run.writer, event, 600 + 2 * event.ByteSize()))
+        if run.own is not None:
+            run.own.put(event)
+        self._put(run.writer, event)
+
+    def author(self, owner: str) -> Writer:
+        """Returns this process's writer to a run, or to a logged model when the id has its prefix. MlflowException when
+        the run is not there; a logged model is not looked up."""
+        if not owner.startswith(MODEL_PREFIX):
+            run = self.find(owner)
+            if not run.is_open:
+                self._open(run)
+            return run.writer
+        return self.model_author(owner.removeprefix(MODEL_PREFIX))
 
     def put_row(self, run: WrittenRun, row: Row) -> None:
         """Put metrics of one step and time."""
         if not run.is_open:
             self._open(run)
+        own = run.own
+        if own is not None:
+            own.rows.append(row)
+            if len(own.rows) > MAX_ROWS:
+                own.fold()
+                run.own = None if own.too_many else own
         delivery = self.delivery
         if not delivery.outbox.put(row):
             delivery.account.full(row.points)
-
-    def flush(self, level: Level = "durable", timeout_seconds: float = FLUSH_SECONDS) -> None:
-        """Wait until everything that this process wrote is durable, or (level "applied") can be read."""
-        with translated():
-            flush_delivery(self.delivery, timeout_seconds, level)
 
     def _open(self, run: WrittenRun) -> None:
         with self._lock:
@@ -149,8 +186,12 @@ class RunWriters:
         writer = Writer(self.place.namespace, run_id, new_random_id(), None, "", started, experiment_id)
         return WrittenRun(writer, experiment_id)
 
-    def _remember(self, run: WrittenRun) -> None:
+    def _remember(self, run: WrittenRun, made: run_pb2.Run | None = None) -> None:
         self._runs[run.run_id] = run
+        run.own = OwnWrites(made)
+        self._with_own.append(run)
+        if len(self._with_own) > MAX_OWN:
+            self._with_own.popleft().own = None
         if len(self._runs) > MAX_RUNS:
             del self._runs[next(iter(self._runs))]
 

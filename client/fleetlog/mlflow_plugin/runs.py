@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fleetlog_core import limits
+from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.names import check_key
-from fleetlog_proto.v1 import event_pb2, run_pb2, scope_pb2
+from fleetlog_proto.v1 import event_pb2, ingest_pb2, logged_model_event_pb2, run_pb2, scope_pb2
 from mlflow.entities import (
     DatasetInput,
     LoggedModelInput,
+    LoggedModelOutput,
     Metric,
     Param,
     Run,
@@ -33,9 +35,12 @@ from mlflow.utils.validation import (
     _validate_tag,
 )
 
+from fleetlog._calls.base import TIMEOUT_SECONDS
+from fleetlog._events.framing import rows_event
+from fleetlog._events.grouping import by_keys
 from fleetlog._events.items import Row
 from fleetlog._values.columns import pieces
-from fleetlog.mlflow_plugin.entities import dataset_message, location_of, run_entity, run_info, state_of
+from fleetlog.mlflow_plugin.entities import dataset_message, location_of, model_id_of, run_entity, run_info, state_of
 from fleetlog.mlflow_plugin.errors import invalid, missing, translated
 from fleetlog.mlflow_plugin.experiments import FRESH_SECONDS, ExperimentStore
 from fleetlog.mlflow_plugin.ledger import WrittenRun
@@ -140,10 +145,29 @@ class RunStore(ExperimentStore):
                     found.append(run.run_id)
         return found
 
+    def _hard_delete_run(self, run_id: str) -> None:
+        """Take a run away for good; MLflow's command `gc` calls it."""
+        if not self.writers.find(run_id, anew=True).deleted:
+            self.set_deleted(run_id, deleted=True)
+        connection = self.writers.connection
+        request = ingest_pb2.PurgeRunRequest(
+            namespace=self.place.namespace,
+            run_id=run_id,
+            request_id=new_random_id(),
+            at_least=connection.position(),
+        )
+        with translated():
+            connection.saw(connection.call(connection.ingest.PurgeRun, request, TIMEOUT_SECONDS).position)
+        self.writers.forget(run_id)
+        self.wrote()
+
     def log_metric(self, run_id: str, metric: Metric) -> None:
         """Log one point: handed over."""
         run = self._active(run_id)
-        self._put_metrics(run, (metric,))
+        if metric.model_id:
+            self._put_measured(run, (metric,))
+        else:
+            self._put_metrics(run, (metric,))
         if self.wait != "handed":
             self.wrote()
 
@@ -164,13 +188,17 @@ class RunStore(ExperimentStore):
         _validate_param_keys_unique(params)
         run = self._active(run_id)
         new = run.new_params(params)
-        rows = self._rows(run, metrics)
+        measured = [metric for metric in metrics if metric.model_id]
+        rows = self._rows(run, [metric for metric in metrics if not metric.model_id] if measured else metrics)
+        events = self._measured(run, measured)
         if new:
             self._put_params(run, new)
         if tags:
             self._put_tags(run, tags)
         for row in rows:
             self.writers.put_row(run, row)
+        for event in events:
+            self.writers.say(run, metrics_logged=event)
         if self.wait != "handed":
             self.wrote()
 
@@ -195,21 +223,32 @@ class RunStore(ExperimentStore):
         datasets: list[DatasetInput] | None = None,
         models: list[LoggedModelInput] | None = None,
     ) -> None:
-        """Log data that a run read: of one name and digest the first stays. Logged models are not kept yet."""
+        """Log data and logged models that a run read: of one name and digest, or id, the first stays."""
         _validate_run_id(run_id)
         if datasets is not None:
             if not isinstance(datasets, list):
                 raise TypeError(f"Argument 'datasets' should be a list, got '{type(datasets)}'")
             _validate_dataset_inputs(datasets)
-        if models:
-            raise NotImplementedError("fleetlog does not keep logged models as inputs of runs yet")
         run = self._active(run_id)
+        if models:
+            linked = logged_model_event_pb2.ModelsLinked(input_model_ids=[_model(one.model_id) for one in models])
+            with translated():
+                self.writers.say(run, models_linked=linked)
         new = run.new_datasets(dataset_message(given) for given in datasets or ())
         with translated():
             for piece in pieces(new, event_pb2.Dataset.ByteSize):
                 for first in range(0, len(piece), limits.DATASETS_PER_RUN):
                     some = piece[first : first + limits.DATASETS_PER_RUN]
                     self.writers.say(run, datasets_logged=event_pb2.DatasetsLogged(datasets=some))
+        self.wrote()
+
+    def log_outputs(self, run_id: str, models: list[LoggedModelOutput]) -> None:
+        """Log logged models that a run made: of one id the first step stays."""
+        run = self._active(run_id)
+        outputs = [logged_model_event_pb2.ModelOutput(model_id=_model(one.model_id), step=one.step) for one in models]
+        if outputs:
+            with translated():
+                self.writers.say(run, models_linked=logged_model_event_pb2.ModelsLinked(outputs=outputs))
         self.wrote()
 
     def record_logged_model(self, run_id: str, mlflow_model: Any) -> None:
@@ -250,6 +289,26 @@ class RunStore(ExperimentStore):
     def _put_metrics(self, run: WrittenRun, metrics: Sequence[Metric]) -> None:
         for row in self._rows(run, metrics):
             self.writers.put_row(run, row)
+
+    def _put_measured(self, run: WrittenRun, metrics: Sequence[Metric]) -> None:
+        for event in self._measured(run, metrics):
+            self.writers.say(run, metrics_logged=event)
+
+    def _measured(self, run: WrittenRun, metrics: Sequence[Metric]) -> list[event_pb2.MetricsLogged]:
+        """Returns metrics that name a logged model as events, one for each model, data and set of keys.
+        MlflowException."""
+        found: dict[tuple[bytes, str, str], list[Metric]] = {}
+        for metric in metrics:
+            of = (_model(metric.model_id), metric.dataset_name or "", metric.dataset_digest or "")
+            found.setdefault(of, []).append(metric)
+        events: list[event_pb2.MetricsLogged] = []
+        for (model_id, name, digest), some in found.items():
+            self.writers.measured_model(model_id.hex())
+            for rows in by_keys(self._rows(run, some), limits.POINTS_PER_EVENT):
+                event = rows_event(rows).metrics_logged
+                event.model_id, event.dataset_name, event.dataset_digest = model_id, name, digest
+                events.append(event)
+        return events
 
     def _rows(self, run: WrittenRun, metrics: Sequence[Metric]) -> list[Row]:
         """Returns the metrics as rows, one for each step and time that follow one another. MlflowException."""
@@ -304,6 +363,14 @@ class RunStore(ExperimentStore):
 
 
 _ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
+
+
+def _model(model_id: str) -> bytes:
+    """The bytes of a logged model's id. MlflowException when it can't be one."""
+    found = model_id_of(model_id)
+    if found is None:
+        raise missing(f"Logged model with ID '{model_id}' not found.")
+    return found
 
 
 def _same(one: float, other: float) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from fleetlog_proto.v1 import query_pb2, run_pb2, scope_pb2
+from fleetlog_proto.v1 import dataset_pb2, query_pb2, scope_pb2
 from mlflow.entities import Run, ViewType, _DatasetSummary
 
 from fleetlog._calls.base import PAGE, TIMEOUT_SECONDS
@@ -91,25 +91,24 @@ class SearchStore(RunStore):
 
     def _search_datasets(self, experiment_ids: Sequence[str]) -> list[_DatasetSummary]:
         """Returns the datasets of experiments by name, digest and context, each once, at most 1,000."""
-        found: dict[tuple[int, str, str, str], _DatasetSummary] = {}
-        for run in self._with_datasets([int(one) for one in experiment_ids]):
-            for dataset in run.datasets:
-                key = (run.experiment_id, dataset.name, dataset.digest, dataset.context)
-                found.setdefault(
-                    key,
-                    _DatasetSummary(
-                        experiment_id=str(run.experiment_id),
-                        name=dataset.name,
-                        digest=dataset.digest,
-                        context=dataset.context or None,
-                    ),
-                )
-                if len(found) >= MAX_SUMMARIES:
-                    return list(found.values())
-        return list(found.values())
-
-    def _with_datasets(self, numbers: Sequence[int]) -> Iterator[run_pb2.Run]:
-        return self.pages_of_runs(numbers, scope_pb2.DELETED_VIEW_ALL, ["datasets"], "datasets.name IS NOT NULL")
+        if not experiment_ids:
+            return []
+        self.writers.flush()
+        connection = self.writers.connection
+        request = dataset_pb2.ListDatasetsRequest(
+            namespace=self.place.namespace,
+            experiment_ids=[int(one) for one in experiment_ids],
+            page_size=MAX_SUMMARIES,
+            at_least=connection.position(),
+        )
+        with translated():
+            found = connection.call(connection.query.ListDatasets, request, TIMEOUT_SECONDS).datasets
+        return [
+            _DatasetSummary(
+                experiment_id=str(one.experiment_id), name=one.name, digest=one.digest, context=one.context or None
+            )
+            for one in found
+        ]
 
 
 def _token(place: int, token: str) -> str:

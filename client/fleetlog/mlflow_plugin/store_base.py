@@ -52,7 +52,10 @@ class StoreBase:
         )
         with translated():
             connection.saw(connection.call(connection.ingest.UpdateRun, request, TIMEOUT_SECONDS).position)
-        writers.find(run_id).deleted = deleted
+        run = writers.find(run_id)
+        run.deleted = deleted
+        if run.own is not None:
+            run.own.put_deleted(deleted)
         self.wrote()
 
     def pages_of_runs(

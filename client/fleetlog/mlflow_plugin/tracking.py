@@ -8,16 +8,14 @@ server`, whose processes share nothing, every write is waited for until it can b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking.abstract_store import AbstractStore
 from mlflow.utils.async_logging.run_operations import RunOperations
 from mlflow.utils.uri import resolve_uri_if_local
 
 from fleetlog.mlflow_plugin.errors import translated
-from fleetlog.mlflow_plugin.histories import HistoryStore
+from fleetlog.mlflow_plugin.logged_models import LoggedModelStore
 from fleetlog.mlflow_plugin.uris import place_of
 from fleetlog.mlflow_plugin.waiting import operations
 
@@ -25,7 +23,7 @@ SERVED_ARTIFACTS = "mlflow-artifacts:"
 """Artifact root that `mlflow server` gives to its store."""
 
 
-class FleetlogStore(HistoryStore, AbstractStore):
+class FleetlogStore(LoggedModelStore, AbstractStore):
     """Made by MLflow for `fleetlog://host:port/namespace`. `artifact_uri`: where artifacts are kept, None = here."""
 
     DEFAULT_EXPERIMENT_ID = "0"
@@ -35,7 +33,7 @@ class FleetlogStore(HistoryStore, AbstractStore):
             place = place_of(store_uri)
         served = (artifact_uri or "").startswith(SERVED_ARTIFACTS)
         root = resolve_uri_if_local(artifact_uri) if artifact_uri else None
-        HistoryStore.__init__(self, place, root, place.wait or ("applied" if served else "handed"))
+        LoggedModelStore.__init__(self, place, root, place.wait or ("applied" if served else "handed"))
         self._right_keys = set()
 
     def log_metric_async(self, run_id: str, metric: Metric) -> RunOperations:
@@ -70,10 +68,6 @@ class FleetlogStore(HistoryStore, AbstractStore):
 
     def shut_down_async_logging(self) -> None:
         """MLflow calls it before a run ends, which waits by itself."""
-
-    def search_logged_models(self, experiment_ids: Sequence[str], *args: Any, **kwargs: Any) -> PagedList:
-        """Returns no logged models: none can be made here. MLflow asks for them whenever it lists files of a run."""
-        return PagedList([], None)
 
     def link_traces_to_run(self, trace_ids: list[str], run_id: str) -> None:
         """Traces are not kept: NotImplementedError."""

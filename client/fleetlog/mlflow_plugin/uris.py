@@ -2,6 +2,7 @@
 
 fleetlog://host:port/namespace?wait=handed   a tracking URI
 fleetlog-artifacts:/experiment/run/artifacts files of a run, on the server of the tracking URI
+fleetlog-artifacts:/experiment/models/model/artifacts  files of a logged model, likewise
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ SCHEME = "fleetlog"
 ARTIFACT_SCHEME = "fleetlog-artifacts"
 FOLDER = "artifacts"
 """Last part of a run's artifact URI."""
+MODELS_FOLDER = "models"
+"""Where logged models are below their experiment."""
 Wait = Literal["handed", "durable", "applied"]
 _WAITS = ("handed", "durable", "applied")
 
@@ -57,8 +60,11 @@ class ArtifactRoot:
     parts: tuple[str, ...]
 
     def owner(self, path: str) -> tuple[str, str]:
-        """Returns the run's id, and the path within its artifacts ("" = all). InvalidArgument INVALID_URI."""
+        """Returns the id of the run, or of the logged model with its prefix, and the path within its artifacts
+        ("" = all). InvalidArgument INVALID_URI."""
         names = (*self.parts, *(name for name in path.split("/") if name))
+        if names[1:2] == (MODELS_FOLDER,):
+            names = (*names[:1], *names[2:])
         if len(names) < 3 or names[2] != FOLDER:
             raise _invalid("/".join(names), f"is not experiment/run/{FOLDER}")
         return names[1], "/".join(names[3:])

@@ -6,12 +6,20 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence, Sized
 from itertools import accumulate
 
-from fleetlog_proto.v1 import event_pb2
+from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.rules.datasets import check_dataset
+from fleetlog_core.rules.logged_models import (
+    belongs,
+    check_artifacts_deleted,
+    check_created,
+    check_measured_model,
+    check_models_linked,
+    check_updated,
+)
 from fleetlog_core.rules.losses import is_reason
 from fleetlog_core.rules.names import check_key, check_keys, check_run_name, check_tags, check_text, check_user, fits
 from fleetlog_core.rules.paths import check_artifact_path
@@ -34,13 +42,21 @@ def extent(deltas: Sequence[int]) -> tuple[int, int]:
     return (low or 0, high or 0)
 
 
-def check_event(event: event_pb2.Event, field: str, extent_of: Extent = extent) -> int:
+def check_event(
+    event: event_pb2.Event,
+    field: str,
+    extent_of: Extent = extent,
+    subject: frame_pb2.Subject.ValueType = frame_pb2.SUBJECT_RUN,
+) -> int:
     """How many points the event holds. InvalidArgument names the field below `field`.
 
-    `extent_of` sums differences; a caller with numpy passes a faster one.
+    `extent_of` sums differences; a caller with numpy passes a faster one. `subject`: what the event is about.
     """
     kind = event.WhichOneof("payload")
     _check_time(event.observe_time_millis, f"{field}.observe_time_millis")
+    if kind is not None and not belongs(kind, subject):
+        of = "a logged model" if subject == frame_pb2.SUBJECT_MODEL else "a run"
+        raise InvalidArgument.of_field("WRONG_SUBJECT", f"{field}.{kind}", f"it is no event of {of}; leave it out")
     if kind == "metrics_logged":
         return check_metrics(event.metrics_logged, f"{field}.metrics_logged", extent_of)
     if kind is None:
@@ -87,6 +103,8 @@ def check_metrics(metrics: event_pb2.MetricsLogged, field: str, extent_of: Exten
         raise InvalidArgument.of_field(
             "KEY_REPEATED", f"{field}.columns[{place}].key", f"{shown(keys[place])} stands twice; send it once"
         )
+    if metrics.model_id or metrics.dataset_name or metrics.dataset_digest:
+        check_measured_model(metrics, field)
     low, high = extent_of(metrics.step_deltas)
     if low < -_INT64 or high >= _INT64:
         raise InvalidArgument.of_field(
@@ -274,5 +292,11 @@ _CHECKS: dict[str, Callable[[event_pb2.Event, str], None]] = {
     "tags_deleted": _tags_deleted,
     "datasets_logged": _datasets_logged,
     "artifact_logged": _artifact_logged,
+    "artifacts_deleted": check_artifacts_deleted,
     "loss_reported": _loss_reported,
+    "models_linked": check_models_linked,
+    "logged_model_created": check_created,
+    "logged_model_updated": check_updated,
+    "logged_model_deleted": _anything,
+    "logged_model_restored": _anything,
 }

@@ -8,10 +8,18 @@ from fleetlog_core import limits
 from fleetlog_core.errors import FailedPrecondition, InvalidArgument, Violation
 from fleetlog_core.ids import ID_BYTES
 
+_SUBJECTS = frozenset(frame_pb2.Subject.values())
+
 
 def check_frame(frame: frame_pb2.Frame) -> None:
     """Ids and sequences; the events themselves are checked one by one. INVALID_ID, FRAME_EMPTY, OVER_LIMIT,
-    SEQUENCE_INVALID, RUN_NOT_STARTED."""
+    SUBJECT_INVALID, SEQUENCE_INVALID, RUN_NOT_STARTED."""
+    if frame.subject not in _SUBJECTS:
+        raise InvalidArgument.of_field(
+            "SUBJECT_INVALID",
+            "frame.subject",
+            f"{frame.subject} is no subject that this server knows; upgrade the server",
+        )
     if len(frame.run_id) != ID_BYTES:
         raise InvalidArgument.of_field(
             "INVALID_ID", "frame.run_id", f"{len(frame.run_id):,} bytes; send the {ID_BYTES} of a run id"
@@ -44,6 +52,8 @@ def check_frame(frame: frame_pb2.Frame) -> None:
                 f"frame.events[{place}].sequence",
                 f"{event.sequence} does not follow {first + place - 1}; send sequences without gaps",
             )
+    if frame.subject == frame_pb2.SUBJECT_MODEL:
+        return
     if first == 1 and frame.events[0].WhichOneof("payload") != "run_started":
         raise FailedPrecondition(
             "RUN_NOT_STARTED",

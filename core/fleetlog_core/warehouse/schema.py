@@ -14,6 +14,7 @@ class KeyKind(IntEnum):
     TAG = 2
     METRIC = 3
     DATASET = 4
+    MODEL = 5
 
 
 class ParamType(IntEnum):
@@ -25,6 +26,8 @@ class ParamType(IntEnum):
     TRUTH = event_pb2.Param.TRUTH_FIELD_NUMBER
 
 
+PURGED = 2
+"""`deleted` of what is gone for good, which nothing shows; 1 is deleted, 0 is not."""
 PLACE_BITS = 20
 """Low bits of `ver` of params and tags: log offset << 20 | place in the record."""
 BUCKET_BITS = 7

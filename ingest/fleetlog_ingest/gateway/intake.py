@@ -60,7 +60,7 @@ class Intake:
         self._watch = admission.watch
         self._again_seconds = admission.watch.again_seconds
         self._telemetry = telemetry
-        self._names: tuple[str, bytes, bytes, int | None] | None = None
+        self._names: tuple[str, bytes, bytes, int | None, frame_pb2.Subject.ValueType] | None = None
         self._writers = StreamWriters()
         self._ahead: Sequence[frame_pb2.Frame] = ()
         """Frames of the request at hand, until runs were asked about for all of them."""
@@ -99,7 +99,9 @@ class Intake:
                 writer = await self._open(names, frame)
             else:
                 check_follows(writer, first, first + events - 1, digest)
-                if time.monotonic() - writer.looked_at > self._again_seconds or self._watch.was_deleted(names[:2]):
+                if not _is_of_model(frame) and (
+                    time.monotonic() - writer.looked_at > self._again_seconds or self._watch.was_deleted(names[:2])
+                ):
                     await self._look_again(writer, names[:2], frame)
         except FleetlogError as error:
             return self._refused(frame, error)
@@ -129,18 +131,21 @@ class Intake:
         """A frame without ids means those of the frame before it."""
         if frame.run_id or frame.writer_id:
             rank = frame.rank if frame.HasField("rank") else None
-            self._names = (frame.namespace, frame.run_id, frame.writer_id, rank)
+            self._names = (frame.namespace, frame.run_id, frame.writer_id, rank, frame.subject)
         elif self._names is None:
             raise InvalidArgument.of_field(
                 "INVALID_ID", "frame.run_id", "the first frame of a stream names run and writer"
             )
         else:
-            frame.namespace, frame.run_id, frame.writer_id, rank = self._names
+            frame.namespace, frame.run_id, frame.writer_id, rank, frame.subject = self._names
             if rank is not None:
                 frame.rank = rank
 
     async def _open(self, names: WriterKey, frame: frame_pb2.Frame) -> StreamWriter:
         """A writer that is new to the stream, if its run takes the frame. FailedPrecondition."""
+        if _is_of_model(frame):
+            # Models have no end, and what comes of one that is deleted does no harm.
+            return self._writers.add(names, time.monotonic())
         self._foresee()
         key = names[:2]
         asked = self._asked.get(key)
@@ -153,7 +158,7 @@ class Intake:
         frames, self._ahead = self._ahead, ()
         before = b""
         for frame in frames:
-            if frame.run_id == before:
+            if frame.run_id == before or _is_of_model(frame):
                 continue
             before = frame.run_id
             key = (frame.namespace or DEFAULT_NAMESPACE, before)
@@ -170,3 +175,7 @@ class Intake:
         else:
             self._watch.look_again(key)
         writer.looked_at = now
+
+
+def _is_of_model(frame: frame_pb2.Frame) -> bool:
+    return frame.subject == frame_pb2.SUBJECT_MODEL

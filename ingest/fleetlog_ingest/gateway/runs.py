@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fleetlog_core.errors import FailedPrecondition, NotFound
 from fleetlog_core.warehouse.port import Bind, Statement, Warehouse
+from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 from fleetlog_ingest.run_ids import AMONG_IDS, pieces
@@ -35,6 +36,8 @@ class RunStatus:
     state: int
     deleted: bool
     ver: int = 0
+    purged: bool = False
+    """True if it is gone for good: it takes nothing, and nobody is shown it."""
 
     @property
     def is_open(self) -> bool:
@@ -67,7 +70,9 @@ def run_statuses(warehouse: Warehouse, keys: Collection[RunKey], timeout_seconds
             answer = warehouse.select(Statement(_RUNS, binds), timeout_seconds=timeout_seconds)
             columns = (answer.array(name).tolist() for name in ("experiment", "state", "deleted", "ver"))
             for run_id, experiment, state, deleted, ver in zip(answer.array("run_id"), *columns, strict=True):
-                found[(namespace, run_id.tobytes())] = RunStatus(experiment, state, bool(deleted), ver)
+                found[(namespace, run_id.tobytes())] = RunStatus(
+                    experiment, state, bool(deleted), ver, deleted == PURGED
+                )
     return found
 
 

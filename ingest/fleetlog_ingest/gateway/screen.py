@@ -52,8 +52,8 @@ def screen(frame: frame_pb2.Frame, ingest_time_millis: int, keys: StreamKeys | N
     for place, event in enumerate(frame.events):
         path = f"frame.events[{place}]"
         try:
-            points = check_event(event, path, fast_extent)
-            if keys is not None:
+            points = check_event(event, path, fast_extent, frame.subject)
+            if keys is not None and frame.subject != frame_pb2.SUBJECT_MODEL:
                 keys.admit(frame.namespace, frame.run_id, event, path)
             screened.points += points
         except (InvalidArgument, ResourceExhausted) as error:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from fleetlog_core import limits
 from fleetlog_core.applied import AppliedWatch
-from fleetlog_core.errors import InvalidArgument, ResourceExhausted
+from fleetlog_core.errors import FailedPrecondition, InvalidArgument, ResourceExhausted
 from fleetlog_core.ids import parse_id
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import EVENTS, EventLog, Partition
@@ -122,7 +122,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         await self._reach(request.at_least, context)
         loop = asyncio.get_running_loop()
         status = await loop.run_in_executor(self._executor, run_status, self._warehouse, namespace, run_id)
-        if status is None:
+        if status is None or status.purged:
             raise run_not_found(run_id)
         frame.request_digest = digest_of_update(request)
         names = (namespace, run_id, writer_id)
@@ -134,6 +134,29 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         value = encoded(frame)
         record = await asyncio.wrap_future(self._log.append(EVENTS, run_id, value))
         return ingest_pb2.UpdateRunResponse(position=to_proto(after(record)))
+
+    async def PurgeRun(  # noqa: N802
+        self, request: ingest_pb2.PurgeRunRequest, context: Context
+    ) -> ingest_pb2.PurgeRunResponse:
+        """See the proto."""
+        namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
+        writer_id = check_request_id(request.request_id)
+        await self._reach(request.at_least, context)
+        loop = asyncio.get_running_loop()
+        status = await loop.run_in_executor(self._executor, run_status, self._warehouse, namespace, run_id)
+        names = (namespace, run_id, writer_id)
+        repeat = await loop.run_in_executor(self._executor, writer_status, self._warehouse, *names)
+        if status is None or (status.purged and repeat is None):
+            raise run_not_found(run_id)
+        if not status.deleted:
+            raise FailedPrecondition("RUN_NOT_DELETED", f"run {request.run_id} is not deleted; delete it before")
+        now = time.time_ns() // 1_000_000
+        frame = frame_pb2.Frame(
+            namespace=namespace, run_id=run_id, writer_id=writer_id, events=_purge(status.experiment, now),
+            ingest_time_millis=now,
+        )  # fmt: skip
+        record = await asyncio.wrap_future(self._log.append(EVENTS, run_id, encoded(frame)))
+        return ingest_pb2.PurgeRunResponse(position=to_proto(after(record)))
 
     async def CreateExperiment(  # noqa: N802
         self, request: ingest_pb2.CreateExperimentRequest, context: Context
@@ -185,6 +208,15 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         experiment, position = await self._decide(record, context)
         return ingest_pb2.RestoreExperimentResponse(experiment=experiment, position=to_proto(position))
 
+    async def PurgeExperiment(  # noqa: N802
+        self, request: ingest_pb2.PurgeExperimentRequest, context: Context
+    ) -> ingest_pb2.PurgeExperimentResponse:
+        """See the proto."""
+        intent = frame_pb2.ExperimentPurged(experiment_id=request.experiment_id)
+        record = _intent(request.namespace, request.request_id, experiment_purged=intent)
+        _, position = await self._decide(record, context)
+        return ingest_pb2.PurgeExperimentResponse(position=to_proto(position))
+
     async def UploadArtifact(  # noqa: N802
         self, request_iterator: AsyncIterator[ingest_pb2.UploadArtifactRequest], context: Context
     ) -> ingest_pb2.UploadArtifactResponse:
@@ -232,6 +264,7 @@ def _intent(
     experiment_updated: frame_pb2.ExperimentUpdated | None = None,
     experiment_deleted: frame_pb2.ExperimentDeleted | None = None,
     experiment_restored: frame_pb2.ExperimentRestored | None = None,
+    experiment_purged: frame_pb2.ExperimentPurged | None = None,
 ) -> frame_pb2.ControlRecord:
     record = frame_pb2.ControlRecord(
         namespace=check_namespace(namespace),
@@ -240,6 +273,7 @@ def _intent(
         experiment_updated=experiment_updated,
         experiment_deleted=experiment_deleted,
         experiment_restored=experiment_restored,
+        experiment_purged=experiment_purged,
     )
     if record.ByteSize() > limits.INTENT_BYTES:
         raise ResourceExhausted(
@@ -258,6 +292,15 @@ def _check_experiment_tags(tags: Mapping[str, str], deleted: Sequence[str] = ())
     check_tags(tags, "tags", limits.EXPERIMENT_TEXT_BYTES)
     for place, key in enumerate(deleted):
         check_key(key, f"deleted_tags[{place}]", written=False)
+
+
+def _purge(experiment: int, now_millis: int) -> list[event_pb2.Event]:
+    """The events of a writer that takes the run away."""
+    started = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_ANNOTATE, experiment_id=experiment)
+    return [
+        event_pb2.Event(sequence=1, observe_time_millis=now_millis, run_started=started),
+        event_pb2.Event(sequence=2, observe_time_millis=now_millis, run_purged=event_pb2.RunPurged()),
+    ]
 
 
 def _changes(request: ingest_pb2.UpdateRunRequest, now_millis: int) -> list[event_pb2.Event]:

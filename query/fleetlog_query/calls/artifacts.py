@@ -13,21 +13,24 @@ from fleetlog_core.objects.verifying import verified
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_core.serving.errors import Context
-from fleetlog_proto.v1 import artifact_pb2
+from fleetlog_proto.v1 import artifact_pb2, frame_pb2
 
 from fleetlog_query.artifacts import Artifacts
 from fleetlog_query.calls.base import Parts, QueryCalls, next_of
+from fleetlog_query.calls.logged_models import model_not_found
+from fleetlog_query.logged_models import LoggedModels
 from fleetlog_query.search.token import check_page_size
 
 diagnostics = logging.getLogger(__name__)
 
 
 class ArtifactCalls(QueryCalls):
-    """Files of runs."""
+    """Files of runs and of logged models."""
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._artifacts = Artifacts(parts.warehouse)
+        self._models = LoggedModels(parts.warehouse)
 
     async def ListArtifacts(  # noqa: N802
         self, request: artifact_pb2.ListArtifactsRequest, context: Context
@@ -40,7 +43,7 @@ class ArtifactCalls(QueryCalls):
         purpose = f"artifacts:{namespace}:{run_id.hex()}:{request.path}"
         after = str(self._tokens.read(purpose, request.page_token)[0]) if request.page_token else ""
         await self._wait(request.at_least, context)
-        await self._check_run(namespace, run_id, context)
+        await self._check_owner(request, namespace, run_id, context)
         found = await self._do(context, self._artifacts.below, namespace, run_id, request.path, after, size + 1)
         token = self._tokens.make(purpose, [found[size - 1].path]) if len(found) > size else ""
         return artifact_pb2.ListArtifactsResponse(artifacts=found[:size], next_page_token=token)
@@ -52,10 +55,10 @@ class ArtifactCalls(QueryCalls):
         namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
         check_artifact_path(request.path, written=False)
         await self._wait(request.at_least, context)
-        await self._check_run(namespace, run_id, context)
+        await self._check_owner(request, namespace, run_id, context)
         artifact = await self._do(context, self._artifacts.at, namespace, run_id, request.path)
         if artifact is None:
-            raise NotFound("ARTIFACT_NOT_FOUND", "the run has no artifact of that path")
+            raise NotFound("ARTIFACT_NOT_FOUND", "there is no artifact of that path")
         if not 0 <= request.offset_bytes <= artifact.size_bytes:
             raise InvalidArgument.of_field(
                 "OFFSET_INVALID", "offset_bytes", f"{request.offset_bytes} is not 0 to {artifact.size_bytes}"
@@ -79,6 +82,19 @@ class ArtifactCalls(QueryCalls):
                 f"path: the bytes of {shown(request.path)} are gone from the object store, or are not those that were"
                 " stored; log the file again",
             ) from error
+
+    async def _check_owner(
+        self,
+        request: artifact_pb2.ListArtifactsRequest | artifact_pb2.DownloadArtifactRequest,
+        namespace: str,
+        owner: bytes,
+        context: Context,
+    ) -> None:
+        """NotFound RUN_NOT_FOUND, LOGGED_MODEL_NOT_FOUND."""
+        if request.subject != frame_pb2.SUBJECT_MODEL:
+            await self._check_run(namespace, owner, context)
+        elif not await self._do(context, self._models.exists, namespace, owner):
+            raise model_not_found(owner)
 
     def _bytes_of(
         self, namespace: str, run_id: bytes, artifact: artifact_pb2.Artifact, offset_bytes: int

@@ -11,7 +11,7 @@ from fleetlog_core import limits
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import DeadlineExceeded, InvalidArgument, NotFound, ResourceExhausted, Unavailable
 from fleetlog_core.objects.port import ObjectStore
-from fleetlog_core.position import from_proto, merge
+from fleetlog_core.position import from_proto, merge, to_proto
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import ContextThreads
@@ -154,6 +154,10 @@ class ReadCalls:
             wanted = merge(wanted, from_proto(as_of.position, "as_of.position"))
         # Without a position it does not wait; the materializer hears that somebody reads.
         await self._applied.wait(wanted, remaining(context))
+
+    async def _held(self, wanted: bool) -> position_pb2.Position | None:
+        """A position that reads from now on hold, when it is wanted."""
+        return to_proto(await self._applied.now()) if wanted else None
 
     async def _do(self, context: Context, function: Callable[..., Result], *arguments: object) -> Result:
         """Blocking work in a thread. It ends in the warehouse too when the caller cancels or its deadline passes.

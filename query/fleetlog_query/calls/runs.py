@@ -25,11 +25,15 @@ class RunCalls(QueryCalls):
         mask = parse_read_mask(request.read_mask)
         await self._wait(request.at_least, context)
         as_of = await self._as_of(request, context)
+        held = await self._held(request.tell_position)
         runs = await self._do(context, self._documents.read, namespace, [run_id], mask, True, as_of)
+        if not runs and held is not None:
+            return query_pb2.GetRunResponse(position=held)
         if not runs:
             raise run_not_found(run_id)
         runs[0].problems.extend(await self._do(context, self._documents.problems, namespace, run_id, as_of))
-        return checked(query_pb2.GetRunResponse(run=runs[0], as_of=None if as_of is None else position_of(as_of)))
+        then = None if as_of is None else position_of(as_of)
+        return checked(query_pb2.GetRunResponse(run=runs[0], as_of=then, position=held))
 
     async def GetRuns(  # noqa: N802
         self, request: query_pb2.GetRunsRequest, context: Context

@@ -41,7 +41,7 @@ _TEXT_BYTES = 100
 
 
 _ATTRIBUTES: Mapping[str, type[np.generic]] = {
-    "start_time": np.int64, "end_time": np.int64, "state": np.uint8, "experiment_id": np.uint32, "deleted": np.bool_,
+    "start_time": np.int64, "end_time": np.int64, "state": np.uint8, "experiment_id": np.uint32, "deleted": np.uint8,
 }  # fmt: skip
 """What is held of every run, by the names of filters; times are Unix milliseconds, 0 = has not ended."""
 
@@ -62,8 +62,8 @@ class Runs:
         return self.attributes["start_time"]
 
     @property
-    def deleted(self) -> npt.NDArray[np.bool_]:
-        """Which runs are deleted."""
+    def deleted(self) -> npt.NDArray[np.uint8]:
+        """1 for runs that are deleted, PURGED for those that are gone for good, 0 for others."""
         return self.attributes["deleted"]
 
     def as_of(self, changed: Ids, then: Runs) -> Runs:

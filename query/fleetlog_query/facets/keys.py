@@ -36,7 +36,7 @@ _COUNTED = (
     "kind, key, count() AS runs, countIf(NOT isNaN(num)) AS numeric,"
     " minIf(num, NOT isNaN(num)) AS low, maxIf(num, NOT isNaN(num)) AS high"
 )
-_SINGLE = f"kind != {KeyKind.DATASET}"
+_SINGLE = f"kind NOT IN ({KeyKind.DATASET}, {KeyKind.MODEL})"
 """What a run has one value of by key."""
 _SLOT = f"bitShiftRight(reinterpretAsUInt64(reverse(substring(run_id, 1, 6))), {SLOT_BITS})"
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
+from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import facets_pb2
 
 from fleetlog_query.column_cache.columns import Source
@@ -60,6 +61,14 @@ def kind_of(number: int, key: str) -> tuple[Kind, str]:
     return resolved
 
 
+_AMONG_DELETED = {
+    DeletedView.ACTIVE: ("NOT IN", "> 0"),
+    DeletedView.DELETED: ("IN", "= 1"),
+    DeletedView.ALL: ("NOT IN", f"= {PURGED}"),
+}
+"""Which runs a view shows, as whether they are among those whose `deleted` compares so."""
+
+
 def values_statement(query: ValuesQuery) -> Statement:
     """The page and one row more, as `value` and `runs`, in order."""
     binds, scope, view = Binds(), query.scope, DeletedView.of(query.deleted_view)
@@ -74,10 +83,10 @@ def values_statement(query: ValuesQuery) -> Statement:
         if query.plan is not None:
             ids = f"{scope.sql(binds)}{view.sql} AND {condition(query.plan, scope, binds)}"
             rows += f" AND run_id IN (SELECT run_id FROM runs FINAL WHERE {ids})"
-        elif view is not DeletedView.ALL:
+        else:
             # Few runs are deleted: a set of those is small, whichever are asked for.
-            inside = "IN" if view is DeletedView.DELETED else "NOT IN"
-            rows += f" AND run_id {inside} (SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)} AND deleted = 1)"
+            inside, which = _AMONG_DELETED[view]
+            rows += f" AND run_id {inside} (SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)} AND deleted {which})"
     where = ""
     if query.contains:
         # As much work as a pattern of so many characters, for values in which it nearly is at each place.

@@ -10,9 +10,10 @@ from fleetlog_core.errors import shown
 from fleetlog_core.warehouse.schema import KeyKind
 from fleetlog_proto.v1 import event_pb2
 
-Kind = Literal["params", "tags", "metrics", "attributes", "datasets"]
+Kind = Literal["params", "tags", "metrics", "attributes", "datasets", "models"]
 KIND_NUMBERS = {
     "params": KeyKind.PARAM, "tags": KeyKind.TAG, "metrics": KeyKind.METRIC, "datasets": KeyKind.DATASET,
+    "models": KeyKind.MODEL,
 }  # fmt: skip
 """attrs.kind."""
 

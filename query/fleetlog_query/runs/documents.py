@@ -113,7 +113,7 @@ class Documents:
     def _attributes(self, namespace: str, run_ids: Sequence[bytes], as_of: AsOf | None) -> dict[bytes, run_pb2.Run]:
         binds = Binds()
         ids = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
-        where = f"{ids} AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})"
+        where = f"{ids} AND deleted < 2 AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})"
         columns = RUN_COLUMNS if as_of is not None else f"{RUN_COLUMNS}, {DELETE_COLUMN}"
         answer = self._warehouse.select(
             Statement(

@@ -14,14 +14,14 @@ from fleetlog_query.language.values import Key
 from fleetlog_query.sql.as_of import BY_RUN, AsOf, attr_rows, keys_of
 from fleetlog_query.sql.binds import Binds
 
-_ITEM = re.compile(r"(attributes|datasets|(params|tags|metrics)(?:\.(`(?:[^`]|``)+`|.+))?)", re.DOTALL)
+_ITEM = re.compile(r"(attributes|datasets|models|(params|tags|metrics)(?:\.(`(?:[^`]|``)+`|.+))?)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class ReadMask:
     """The kinds to fill: None = all keys of it, a set = those keys. A kind that is not there is not filled.
 
-    Datasets are filled all or none.
+    Datasets and links to models are filled all or none.
     """
 
     kinds: dict[str, frozenset[str] | None] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class ReadMask:
     @property
     def without_datasets(self) -> ReadMask:
         """Mask of the kinds of which a run has one value by key."""
-        return ReadMask({kind: keys for kind, keys in self.kinds.items() if kind != "datasets"})
+        return ReadMask({kind: keys for kind, keys in self.kinds.items() if kind not in ("datasets", "models")})
 
     def with_key(self, key: Key) -> ReadMask:
         """Mask with one key more."""
@@ -80,7 +80,7 @@ def parse_read_mask(items: Sequence[str]) -> ReadMask:
             raise InvalidArgument.of_field(
                 "READ_MASK_INVALID",
                 f"read_mask[{place}]",
-                f"{shown(item)} is none of attributes, params, tags, metrics, datasets, or such as metrics.loss",
+                f"{shown(item)} is none of attributes, params, tags, metrics, datasets, models, or like metrics.loss",
             )
         whole, kind, key = match.groups()
         if whole == "attributes":

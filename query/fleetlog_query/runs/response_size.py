@@ -7,14 +7,15 @@ from typing import TypeVar
 
 from fleetlog_core import limits
 from fleetlog_core.errors import ResourceExhausted
-from fleetlog_proto.v1 import query_pb2, run_pb2, selection_pb2
+from fleetlog_proto.v1 import logged_model_pb2, query_pb2, run_pb2, selection_pb2
 
 PROBE_RUNS = 100
 """Runs that tell how large those of a page are."""
 
 Response = TypeVar(
     "Response", query_pb2.GetRunResponse, query_pb2.GetRunsResponse, query_pb2.SearchRunsResponse,
-    selection_pb2.SelectRunsResponse,
+    selection_pb2.SelectRunsResponse, logged_model_pb2.GetLoggedModelResponse,
+    logged_model_pb2.SearchLoggedModelsResponse,
 )  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def checked(response: Response) -> Response:
     if size > limits.RESPONSE_BYTES - 1024:
         raise ResourceExhausted(
             "ANSWER_TOO_LARGE",
-            f"the answer has {size:,} bytes, at most {limits.RESPONSE_BYTES:,}; ask for fewer runs, or name in"
-            " read_mask what is wanted of them",
+            f"the answer has {size:,} bytes, at most {limits.RESPONSE_BYTES:,}; ask for fewer, or name in"
+            " read_mask what is wanted",
         )
     return response

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from fleetlog_core.datasets import dataset_of
 from fleetlog_core.ordered import unpack_moments
+from fleetlog_core.run_models import put_model
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_core.warehouse.schema import KeyKind, ParamType
 from fleetlog_proto.v1 import event_pb2, run_pb2
@@ -58,6 +59,9 @@ class RunKeys:
                 continue
             if kind == KeyKind.DATASET:
                 run.datasets.append(dataset_of(key, text))
+                continue
+            if kind == KeyKind.MODEL:
+                put_model(run, key, text)
                 continue
             keys = named[kind]
             if keys is not None and key not in keys:

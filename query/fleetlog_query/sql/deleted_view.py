@@ -7,15 +7,16 @@ from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
+from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import scope_pb2
 
 
 class DeletedView(Enum):
-    """The value is the condition on `deleted`, behind others; "" = all are shown."""
+    """The value is the condition on `deleted`, behind others. What is purged is in none."""
 
     ACTIVE = " AND deleted = 0"
     DELETED = " AND deleted = 1"
-    ALL = ""
+    ALL = f" AND deleted < {PURGED}"
 
     @classmethod
     def of(cls, number: int) -> DeletedView:
@@ -31,11 +32,13 @@ class DeletedView(Enum):
         """True if it shows one that is deleted, or one that is not."""
         return self is DeletedView.ALL or deleted == (self is DeletedView.DELETED)
 
-    def mask(self, deleted: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """Which of many it shows."""
+    def mask(self, deleted: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+        """Which of many it shows, by what their rows say."""
         if self is DeletedView.ALL:
-            return np.ones(len(deleted), bool)
-        return deleted if self is DeletedView.DELETED else ~deleted
+            shown: npt.NDArray[np.bool_] = deleted < PURGED
+        else:
+            shown = deleted == (self is DeletedView.DELETED)
+        return shown
 
 
 _VIEWS: Mapping[int, DeletedView] = {

@@ -234,3 +234,11 @@ def test_what_no_frame_can_hold_costs_itself_alone_and_is_told() -> None:
     assert [(loss.points, loss.events, loss.reason) for loss in losses] == [
         (1, 0, "NOT_ENCODABLE"), (0, 1, "EVENT_TOO_LARGE"),
     ]  # fmt: skip
+
+
+def test_frames_of_a_logged_model_say_so_and_begin_with_what_was_put() -> None:
+    author = writer()
+    author.started, author.subject = None, frame_pb2.SUBJECT_MODEL
+    event = event_pb2.Event(loss_reported=event_pb2.LossReported(points=1))
+    ((_, frame),) = [made for made in framed([Fact(author, event)]) if not isinstance(made, Marker)]
+    assert (frame.subject, frame.events[0].sequence, frame.run_id) == (frame_pb2.SUBJECT_MODEL, 1, author.run_id)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from fleetlog_core.log.partitions import partition_of
 from fleetlog_core.log.port import CONTROL, EVENTS, EventLog
-from fleetlog_proto.v1 import event_pb2, frame_pb2
+from fleetlog_proto.v1 import event_pb2, frame_pb2, logged_model_event_pb2
 
 from tests.ingest.materializer.builders import NOW, frame, metrics, params, start
 
@@ -25,10 +25,12 @@ def write(log: EventLog, seed: int, frames: int, runs: int = 4) -> None:
 
 
 def history(seed: int, frames: int, runs: int) -> Iterator[tuple[str, bytes, bytes]]:
-    chance = random.Random(seed)
+    chance, of_models = random.Random(seed), random.Random(seed)
     sequences: dict[tuple[int, int], int] = {}
     sent: list[tuple[bytes, bytes]] = []
     for number in range(frames):
+        if of_models.random() < 0.12:
+            yield from _models(of_models, seed, number)
         if chance.random() < 0.15 and sent:
             run, value = chance.choice(sent)
             yield EVENTS, run, value
@@ -48,6 +50,32 @@ def history(seed: int, frames: int, runs: int) -> Iterator[tuple[str, bytes, byt
         value = frame(*events, run=run_id(which), writer=run_id(1000 + writer)).SerializeToString()
         sent.append((run_id(which), value))
         yield EVENTS, run_id(which), value
+
+
+def _models(chance: random.Random, seed: int, number: int) -> Iterator[tuple[str, bytes, bytes]]:
+    """A change of a logged model, sometimes twice, and what a run says of it. Each is a writer's only frame."""
+    which, run, writer = run_id(5000 + seed * 100 + chance.randrange(2)), run_id(seed * 100), run_id(6000 + number)
+    of, event = logged_model_event_pb2, event_pb2.Event(sequence=1, observe_time_millis=NOW + number)
+    texts = {chance.choice("abc"): str(chance.random())}
+    kind = chance.randrange(5)
+    if kind < 2:
+        event.logged_model_created.CopyFrom(of.LoggedModelCreated(name=f"model {number}", params=texts, tags=texts))
+    elif kind < 4:
+        ready = of.LOGGED_MODEL_STATUS_READY
+        updated = of.LoggedModelUpdated(status=ready, params=texts, tags=texts, deleted_tags=[chance.choice("abc")])
+        event.logged_model_updated.CopyFrom(updated)
+    else:
+        event.logged_model_deleted.SetInParent()
+    change = frame(event, run=which, writer=writer)
+    change.subject = frame_pb2.SUBJECT_MODEL
+    for _ in range(chance.randrange(1, 3)):
+        yield EVENTS, which, change.SerializeToString()
+    points = metrics(1, loss=[(step, chance.random()) for step in range(chance.randrange(1, 40))])
+    points.metrics_logged.model_id = which
+    linked, gone = event_pb2.Event(sequence=2), event_pb2.Event(sequence=3)
+    linked.models_linked.outputs.add(model_id=which, step=chance.randrange(2))
+    gone.artifacts_deleted.path = f"file{chance.randrange(3)}"
+    yield EVENTS, run, frame(points, linked, gone, run=run, writer=writer).SerializeToString()
 
 
 def _table(chance: random.Random, seed: int, number: int) -> tuple[bytes, bytes]:

@@ -20,11 +20,14 @@ from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.warehouse.port import Column
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.loop import Materializer
+from fleetlog_proto.v1 import event_pb2, frame_pb2
 
-from tests.ingest.materializer.builders import RUN, frame, metrics
+from tests.ingest.materializer.builders import NOW, RUN, frame, metrics
 from tests.ingest.materializer.warehouses import Watched, opened
 
 LEDGER = "ledger"
+MODEL = bytes(range(48, 64))
+"""A logged model that has a tag for every five sequences."""
 
 
 def acked(path: Path) -> list[int]:
@@ -53,10 +56,20 @@ def main(path: Path, seed: int) -> None:
             sequences = range(last + 1, last + 6)
             events = [metrics(sequence, loss=[(sequence, float(sequence))]) for sequence in sequences]
             log.append(EVENTS, RUN, frame(*events).SerializeToString()).result(timeout=30)
+            log.append(EVENTS, MODEL, _tagged(last + 5).SerializeToString()).result(timeout=30)
             ledger.write("".join(f"{sequence}\n" for sequence in sequences))
             ledger.flush()
             os.fsync(ledger.fileno())
             last += 5
+
+
+def _tagged(sequence: int) -> frame_pb2.Frame:
+    """The frame of a logged model's tag, by a writer of its own."""
+    event = event_pb2.Event(sequence=1, observe_time_millis=NOW)
+    event.logged_model_updated.tags[str(sequence)] = str(sequence)
+    found = frame(event, run=MODEL, writer=sequence.to_bytes(16, "big"))
+    found.subject = frame_pb2.SUBJECT_MODEL
+    return found
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from fleetlog_core.errors import shown
+from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import frame_pb2
 
 from fleetlog_ingest.materializer.control.outcome import Outcome
@@ -38,6 +39,7 @@ class Experiment:
     deleted: bool = False
     ver: int = 0
     artifact_location: str = ""
+    purged: bool = False
 
 
 DEFAULT_EXPERIMENT = Experiment(0, DEFAULT_NAME)
@@ -124,7 +126,7 @@ def decide(
         return _create(control.experiment_created, experiments, time, offset)
     if kind == "experiment_updated":
         update = control.experiment_updated
-        old = experiments.get(update.experiment_id)
+        old = _known(experiments, update.experiment_id)
         if old is None:
             return _not_found(update.experiment_id), None
         name = update.name if update.HasField("name") else old.name
@@ -135,9 +137,11 @@ def decide(
         tags = {key: text for key, text in old.tags.items() if key not in gone}
         tags.update(update.tags)
         return Outcome(True, old.number), replace(old, name=name, tags=tags, update_time=time, ver=offset)
+    if kind == "experiment_purged":
+        return _purge(control.experiment_purged.experiment_id, experiments, time, offset)
     deleted = kind == "experiment_deleted"
     number = (control.experiment_deleted if deleted else control.experiment_restored).experiment_id
-    old = experiments.get(number)
+    old = _known(experiments, number)
     if old is None:
         return _not_found(number), None
     if deleted and number == 0:
@@ -167,8 +171,26 @@ def _create(
     return Outcome(True, number), made
 
 
+def _purge(
+    number: int, experiments: dict[int, Experiment], time: int, offset: int
+) -> tuple[Outcome, Experiment | None]:
+    old = _known(experiments, number)
+    if old is None:
+        return _not_found(number), None
+    if not old.deleted:
+        message = f"experiment_id: {number} ({shown(old.name)}) is not deleted; delete it before"
+        return Outcome(False, 0, "EXPERIMENT_NOT_DELETED", message), None
+    return Outcome(True, number), replace(old, purged=True, update_time=time, ver=offset)
+
+
+def _known(experiments: dict[int, Experiment], number: int) -> Experiment | None:
+    """The experiment of a number, unless it is gone for good."""
+    found = experiments.get(number)
+    return None if found is None or found.purged else found
+
+
 def _by_name(experiments: dict[int, Experiment], name: str) -> Experiment | None:
-    return next((found for found in experiments.values() if found.name == name), None)
+    return next((found for found in experiments.values() if found.name == name and not found.purged), None)
 
 
 def _taken(taken: Experiment) -> Outcome:
@@ -190,7 +212,7 @@ def _row_of(namespace: str, experiment: Experiment) -> Row:
         experiment.name,
         tags,
         *times,
-        int(experiment.deleted),
+        PURGED if experiment.purged else int(experiment.deleted),
         experiment.ver,
         experiment.artifact_location,
     )

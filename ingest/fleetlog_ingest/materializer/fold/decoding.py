@@ -41,6 +41,11 @@ class Decoded:
     imports: bool = False
 
     @property
+    def of_model(self) -> bool:
+        """True if it is a frame of a logged model."""
+        return self.frame is not None and self.frame.subject == frame_pb2.SUBJECT_MODEL
+
+    @property
     def namespace(self) -> str:
         """The namespace of the message; "" when there is none."""
         message = self.frame if self.frame is not None else self.control
@@ -87,6 +92,14 @@ def decode(record: Record) -> Decoded:
         elif kind == "datasets_logged":
             writes_once = True
             weight += len(event.datasets_logged.datasets)
+        elif kind == "models_linked":
+            writes_once = True
+            weight += len(event.models_linked.input_model_ids) + len(event.models_linked.outputs)
+        elif kind == "logged_model_created":
+            weight += len(event.logged_model_created.params) + len(event.logged_model_created.tags)
+        elif kind == "logged_model_updated":
+            updated = event.logged_model_updated
+            weight += len(updated.params) + len(updated.tags) + len(updated.deleted_tags)
         elif kind == "artifact_logged":
             has_artifacts = True
             weight += ARTIFACT_WEIGHT

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fleetlog_core.warehouse.schema import PLACE_BITS
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_ingest.materializer.fold.attrs import AttrSink
 from fleetlog_ingest.materializer.fold.derived_tables import follow, run_skews
+from fleetlog_ingest.materializer.fold.model_rows import ModelMetricSink, model_row, param_rows, tag_rows
 from fleetlog_ingest.materializer.fold.params import Values
 from fleetlog_ingest.materializer.fold.points import PointSink
 from fleetlog_ingest.materializer.fold.runs import Run
@@ -24,6 +27,7 @@ class EventRows:
         self._rows: dict[str, list[Row]] = {table: [] for table in EVENT_TABLES}
         self._attrs = AttrSink()
         self._points = PointSink()
+        self._model_metrics = ModelMetricSink()
         self._states: dict[tuple[RunKey, int], Run] = {}
         self._wrote: dict[WriterKey, tuple[int, int]] = {}
         self._touched: dict[RunKey, None] = {}
@@ -67,6 +71,26 @@ class EventRows:
         what = (event.path, event.size_bytes, event.sha256.hex())
         self._rows["pending_artifacts"].append((*key, *where, *what, *sender, reason, time_millis, 0))
 
+    def artifacts_deleted(self, key: RunKey, path: str, ver: int) -> None:
+        """Files of the path and below it are gone."""
+        self._rows["artifact_deletions"].append((*key, path, ver))
+
+    def model_params(self, key: RunKey, texts: Sequence[tuple[str, str]], ver: int) -> None:
+        """Params of a logged model, the first of them at `ver`."""
+        self._rows["model_attrs"] += param_rows(key, texts, ver)
+
+    def model_tags(
+        self, key: RunKey, texts: Sequence[tuple[str, str]], ver: int, *, removed: bool = False
+    ) -> None:  # fmt: skip
+        """Tags of a logged model, the first of them at `ver`."""
+        self._rows["model_attrs"] += tag_rows(key, texts, ver, removed=removed)
+
+    def model_metrics(
+        self, key: RunKey, event: event_pb2.MetricsLogged, offset: int, place: int, time_millis: int
+    ) -> int:
+        """Points of a run that name a logged model; how many. `place`: points of the record before them."""
+        return self._model_metrics.add(key, event, offset, place, time_millis)
+
     def problem(self, key: RunKey, row: Row) -> None:
         """What went wrong with an event of the run: the columns of `problems` from the offset on."""
         self._rows["problems"].append((*key, self._partition, *row))
@@ -81,6 +105,7 @@ class EventRows:
         rows["runs"] = [_row_of(key, run) for key, run in changes.runs.items()]
         states = [_row_of(key, run) for (key, _), run in self._states.items()]
         rows["run_skews"] = run_skews((key, run) for (key, _), run in self._states.items())
+        rows["logged_models"] = [model_row(key, model) for key, model in changes.models.items()]
         for writer, applied in changes.writers.items():
             rank, request = self._wrote[writer]
             rows["writers"].append((*writer, rank, applied.text(), self._next_offset, request))
@@ -93,6 +118,9 @@ class EventRows:
             tables["points"] = points.columns(self._partition)
             tables["series"], latest, tables["rollup"] = summarize(points)
             tables["attrs"] = latest if attrs is None else stack(latest, attrs)
+        measured = self._model_metrics.finish()
+        if measured is not None:
+            tables["model_metrics"] = measured
         follow(tables, columns_of("runs", states) if states else None)
         return {table: tables[table] for table in EVENT_TABLES if table in tables}
 
@@ -100,5 +128,5 @@ class EventRows:
 def _row_of(key: RunKey, run: Run) -> Row:
     namespace, run_id = key
     times = (run.start_time, run.end_time, run.parent_run_id)
-    state = (run.name, run.user, run.state, *times, int(run.deleted), int(run.started), run.ver, run.delete_time)
+    state = (run.name, run.user, run.state, *times, run.visibility, int(run.started), run.ver, run.delete_time)
     return (namespace, run.experiment, run_id, *state)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.objects.port import ObjectName
+from fleetlog_core.rules.logged_models import belongs
 from fleetlog_core.rules.losses import loss_reason
 from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_TAGS, beyond, words
 from fleetlog_core.warehouse.schema import PLACE_BITS, KeyKind
@@ -17,12 +19,13 @@ from fleetlog_ingest.materializer.fold import params, repeats, runs
 from fleetlog_ingest.materializer.fold.artifacts import Stored, problem_of
 from fleetlog_ingest.materializer.fold.decoding import MALFORMED, Decoded
 from fleetlog_ingest.materializer.fold.event_rows import EventRows
+from fleetlog_ingest.materializer.fold.model_fold import ModelFold
 from fleetlog_ingest.materializer.fold.params import Values
 from fleetlog_ingest.materializer.fold.result import NOBODY, DeadLetter, Folded
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.sequences import SequenceSet
 from fleetlog_ingest.materializer.fold.state import RunContent, RunKey, RunKeys, State, Written
-from fleetlog_ingest.materializer.fold.write_once import DATASETS, PARAMS, OnceKind, sort_out
+from fleetlog_ingest.materializer.fold.write_once import DATASETS, MODELS, PARAMS, OnceKind, sort_out
 
 CLOCK_AHEAD_MILLIS = 300_000
 """How far a writer's clock may be ahead of the gateway's before it is told."""
@@ -61,6 +64,7 @@ class EventFold:
         self._limits = limits or RunLimits()
         self._out = Folded()
         self._rows = EventRows(partition, next_offset)
+        self._models = ModelFold(state, self._out.changes, self._rows)
         # Of the record and the event at hand:
         self._frame = frame_pb2.Frame()
         self._event = event_pb2.Event()
@@ -68,6 +72,7 @@ class EventFold:
         self._offset = 0
         self._place = 0
         self._problems = 0
+        self._measured = 0
         # Of the frame alone: a replay that batches otherwise gives the same rows.
         self._loss_reasons = set[str]()
         self._time = 0
@@ -85,9 +90,10 @@ class EventFold:
     def _fold_frame(self, decoded: Decoded, frame: frame_pb2.Frame) -> None:
         namespace, run_id = decoded.namespace, frame.run_id
         self._frame, self._key, self._offset = frame, (namespace, run_id), decoded.record.offset
-        self._place = self._problems = 0
+        self._place = self._problems = self._measured = 0
         self._loss_reasons = set[str]()
-        self._rows.touch(self._key)
+        if not decoded.of_model:
+            self._rows.touch(self._key)
         if self._offset in self._refused:
             if frame.events:
                 self._event = frame.events[0]
@@ -174,28 +180,46 @@ class EventFold:
         self._event = event
         self._time = event.observe_time_millis or self._frame.ingest_time_millis
         kind = event.WhichOneof("payload")
-        if kind == "metrics_logged":
-            return self._metrics(event.metrics_logged, rank)
         if kind is None:
             return "" if event.ignorable else self._refuse("UNKNOWN_EVENT", "the event is of a kind that is not known")
+        if not belongs(kind, self._frame.subject):
+            return self._refuse("WRONG_SUBJECT", f"{kind}: it is no event of what it was told of")
+        if kind == "metrics_logged":
+            return self._metrics(event.metrics_logged, rank)
+        if self._frame.subject == frame_pb2.SUBJECT_MODEL:
+            if not self._of_any(event, kind):
+                wrong = self._models.fold(self._key, event, self._time, self._offset, self._next_ver)
+                if wrong is not None:
+                    self._problem(*wrong)
+            return ""
         if kind == "run_started":
             self._start(event.run_started)
             self._look_at_clock()
             return ""
         run = self._run()
+        if not self._of_any(event, kind):
+            self._of_run(event, kind, run)
+        return ""
+
+    def _of_any(self, event: event_pb2.Event, kind: str) -> bool:
+        """Apply an event that runs and logged models have; False when it is another one."""
         if kind == "artifact_logged":
             self._artifact(event.artifact_logged)
-            return ""
-        if kind == "loss_reported":
+        elif kind == "artifacts_deleted":
+            self._rows.artifacts_deleted(self._key, event.artifacts_deleted.path, self._next_ver(1))
+        elif kind == "loss_reported":
             loss = event.loss_reported
             text = f"the client dropped {loss.points} points and {loss.events} other events"
             reason = loss_reason(loss.reason, self._loss_reasons) if loss.reason else "LOSS_REPORTED"
             self._problem(reason, text, loss.points)
-            return ""
-        if kind == "event_refused":
+        elif kind == "event_refused":
             refused = event.event_refused
             self._problem(refused.reason or "EVENT_REFUSED", refused.message, refused.points)
-            return ""
+        else:
+            return False
+        return True
+
+    def _of_run(self, event: event_pb2.Event, kind: str, run: Run) -> None:
         if kind == "params_logged":
             self._params(event.params_logged.params, run)
         elif kind == "tags_set":
@@ -207,16 +231,22 @@ class EventFold:
             self._attr_rows(run, KeyKind.TAG, params.texts_of(gone, [""] * len(gone)), removed=True)
         elif kind == "datasets_logged":
             self._datasets(event.datasets_logged.datasets, run)
+        elif kind == "models_linked":
+            asked = params.values_of_models(event.models_linked)
+            written, before = self._out.changes.linked, self._before.linked
+            self._once(MODELS, asked, written, before, self._limits.models, run)
         elif kind == "run_updated":
             self._change(runs.updated(run, event.run_updated, self._time, self._offset))
         elif kind == "run_finished":
             self._change(runs.finished(run, event.run_finished, self._time, self._offset))
             self._look_at_clock()
+        elif kind == "run_purged":
+            time = self._frame.ingest_time_millis or self._time
+            self._change(runs.purged(run, time, self._offset))
         else:
             self._change(
                 runs.hidden(run, kind == "run_deleted", self._frame.ingest_time_millis or self._time, self._offset)
             )
-        return ""
 
     def _look_at_clock(self) -> None:
         """Tell of a clock that is ahead, once or twice for each writer. One that is behind may be one that waited."""
@@ -269,6 +299,9 @@ class EventFold:
             if not self._rows.points(self._key, run, rank, self._offset, kept, self._time):
                 return self._refuse(MALFORMED, "the columns of the metrics are not of one length")
             self._out.points += len(kept.step_deltas) * len(kept.columns)
+            if len(event.model_id) == ID_BYTES:
+                found = self._rows.model_metrics(self._key, kept, self._offset, self._measured, self._time)
+                self._measured += found
         if keys is not None:
             keys.metrics.update(column.key for column in kept.columns)
         if excess:
@@ -368,6 +401,9 @@ def _without(event: event_pb2.MetricsLogged, keys: Sequence[str]) -> event_pb2.M
     return event_pb2.MetricsLogged(
         step_deltas=event.step_deltas,
         time_deltas_millis=event.time_deltas_millis,
+        model_id=event.model_id,
+        dataset_name=event.dataset_name,
+        dataset_digest=event.dataset_digest,
         columns=[column for column in event.columns if column.key not in left],
     )
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from fleetlog_core.datasets import dataset_key, dataset_text
-from fleetlog_proto.v1 import event_pb2
+from fleetlog_core.run_models import input_key, output_key
+from fleetlog_proto.v1 import event_pb2, logged_model_event_pb2
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 
@@ -70,6 +71,16 @@ def values_of_datasets(given: Iterable[event_pb2.Dataset]) -> Values:
     for dataset in given:
         keys.append(dataset_key(dataset))
         texts.append(dataset_text(dataset))
+    return Values(keys, texts, [math.nan] * len(keys), [0] * len(keys))
+
+
+def values_of_models(linked: logged_model_event_pb2.ModelsLinked) -> Values:
+    """Models that a run read or made: direction and model as keys, steps of outputs as texts. None is a number."""
+    keys = [input_key(model_id) for model_id in linked.input_model_ids]
+    texts = [""] * len(keys)
+    for output in linked.outputs:
+        keys.append(output_key(output.model_id))
+        texts.append(str(output.step))
     return Values(keys, texts, [math.nan] * len(keys), [0] * len(keys))
 
 

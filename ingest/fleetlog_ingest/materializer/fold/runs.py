@@ -6,6 +6,7 @@
     RunUpdated   sets name, state and end time, whatever they were
     RunFinished  sets state and end time, as often as it comes
     RunDeleted   hides, RunRestored shows
+    RunPurged    takes it away for good
 
 An event of a run that nobody started makes the run, in experiment 0, so that nothing is lost. The experiment of a run
 never changes: its rows lie by experiment.
@@ -16,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fleetlog_core.ids import ID_BYTES
+from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import event_pb2
 
 NO_PARENT = bytes(ID_BYTES)
@@ -37,6 +39,12 @@ class Run:
     started: bool = False
     ver: int = 0
     delete_time: int = 0
+    purged: bool = False
+
+    @property
+    def visibility(self) -> int:
+        """As `runs.deleted` says it: 0 shown, 1 deleted, 2 purged."""
+        return PURGED if self.purged else int(self.deleted)
 
 
 def started(run: Run | None, event: event_pb2.RunStarted, time: int, offset: int) -> Run:
@@ -60,6 +68,7 @@ def started(run: Run | None, event: event_pb2.RunStarted, time: int, offset: int
             started=True,
             ver=offset,
             delete_time=before.delete_time,
+            purged=before.purged,
         )
     if event.opening == event_pb2.RUN_OPENING_RESUME:
         run = replace(run, state=int(event_pb2.RUN_STATE_RUNNING), end_time=0, ver=offset)
@@ -99,3 +108,8 @@ def hidden(run: Run, deleted: bool, time: int, offset: int) -> Run:
     """After RunDeleted (True) or RunRestored (False). Of several deletions the time of the first stays."""
     delete_time = (run.delete_time or time) if deleted else 0
     return replace(run, deleted=deleted, delete_time=delete_time, ver=offset)
+
+
+def purged(run: Run, time: int, offset: int) -> Run:
+    """After RunPurged."""
+    return replace(run, deleted=True, delete_time=run.delete_time or time, purged=True, ver=offset)

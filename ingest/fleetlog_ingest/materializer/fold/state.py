@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from fleetlog_ingest.materializer.fold.logged_models import Model
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.sequences import SequenceSet
 
 RunKey = tuple[str, bytes]
-"""Namespace, run id."""
+"""Namespace, id of the run or of the logged model."""
 WriterKey = tuple[str, bytes, bytes]
 """Namespace, run id, writer id."""
 Written = dict[RunKey, dict[str, str]]
@@ -53,7 +54,8 @@ class RunContent:
 class State:
     """Runs that are there, sequences that were applied, texts of params and datasets by key, and the keys of runs that
     may come to a limit of theirs in the batch (a run that is not in `keys` can't). In `content` are the runs of which
-    events of the batch come again, with what they hold.
+    events of the batch come again, with what they hold. `linked` is of links to models as `datasets` is of datasets;
+    `models` are the logged models that are there.
 
     Of a batch it holds at least what the batch's events speak of. The fold never changes one; it answers with what
     became different.
@@ -65,6 +67,8 @@ class State:
     datasets: Written = field(default_factory=dict)
     keys: dict[RunKey, RunKeys] = field(default_factory=dict)
     content: dict[RunKey, RunContent] = field(default_factory=dict)
+    linked: Written = field(default_factory=dict)
+    models: dict[RunKey, Model] = field(default_factory=dict)
 
     def after(self, changes: State) -> State:
         """The state with the changes of a fold."""
@@ -75,4 +79,6 @@ class State:
             {**self.datasets, **changes.datasets},
             {**self.keys, **changes.keys},
             {**self.content, **changes.content},
+            {**self.linked, **changes.linked},
+            {**self.models, **changes.models},
         )

@@ -17,15 +17,19 @@ ROWS_PER_INSERT = 1_000_000
 FIRST = ("run_touches",)
 """Before both lanes: what of the batch can be read is of runs that are here."""
 LANES = (
-    ("run_homes", "series", "attrs", "pending_artifacts", "artifacts", "problems"),
-    ("points", "run_series", "run_attrs", "rollup", "tag_history", "run_history", "run_skews"),
-)
+    ("run_homes", "series", "attrs", "pending_artifacts", "artifacts", "artifact_deletions", "problems"),
+    (
+        "points", "run_series", "run_attrs", "rollup", "tag_history", "run_history", "run_skews",
+        "model_attrs", "model_metrics",
+    ),
+)  # fmt: skip
 """A batch's tables are inserted in two lanes, side by side: each takes one core. Within a lane in this order: what
 tells since when a series has not changed (`series`, `run_series`) is there before its latest value. An artifact that
 was pending is known to be before others show: when the batch is done again, it may be none of either."""
-LAST = ("runs", "writers")
+LAST = ("runs", "logged_models", "writers")
 """After both lanes. A batch that broke off is folded again from the state before it, so what that state is read from
-comes last: a `runs` row of the batch says that everything above is in, a `writers` row that all is."""
+comes last: a `runs` or `logged_models` row of the batch says that everything above is in, a `writers` row that all
+is."""
 OF_THE_STORE = ("pending_artifacts", "artifacts", "problems")
 """Tables of which a batch that is done again may have other rows: the object store may have answered otherwise."""
 EVENT_TABLES = (*FIRST, *LANES[0], *LANES[1], *LAST)
@@ -100,6 +104,32 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "reason": coded,
         "ingest_time": _i64,
         "stored": _u8,
+    },
+    "artifact_deletions": {"namespace": coded, "run_id": fixed16, "path": _text, "ver": _u64},
+    "logged_models": {
+        "namespace": coded,
+        "model_id": fixed16,
+        "experiment": _u32,
+        "name": _text,
+        "source_run_id": fixed16,
+        "model_type": _text,
+        "status": _u8,
+        "status_message": _text,
+        "create_time": _i64,
+        "update_time": _i64,
+        "deleted": _u8,
+        "purged": _u8,
+        "made": _u8,
+        "ver": _u64,
+    },
+    "model_attrs": {
+        "namespace": coded,
+        "model_id": fixed16,
+        "kind": _u8,
+        "key": coded,
+        "str": _text,
+        "removed": _u8,
+        "ver": _u64,
     },
     "problems": {
         "namespace": coded,

@@ -1,4 +1,4 @@
-"""What is written once, params and datasets: of each key the first write in log order stays. Pure."""
+"""What is written once, params, datasets and links to models: of each key the first write in log order stays. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from fleetlog_core.datasets import dataset_name
 from fleetlog_core.errors import shown
-from fleetlog_core.rules.run_keys import TOO_MANY_DATASETS, TOO_MANY_PARAMS, beyond
+from fleetlog_core.rules.run_keys import TOO_MANY_DATASETS, TOO_MANY_MODELS, TOO_MANY_PARAMS, beyond
+from fleetlog_core.run_models import model_name
 from fleetlog_core.warehouse.schema import KeyKind
 
 from fleetlog_ingest.materializer.fold.params import Values
@@ -39,8 +40,14 @@ def _dataset_conflict(key: str, first: str, text: str) -> str:
     )
 
 
+def _model_conflict(key: str, first: str, text: str) -> str:
+    named = shown(model_name(key))
+    return f"models: {named} is of step {first} and can't become one of step {text}; models are linked once"
+
+
 PARAMS = OnceKind(KeyKind.PARAM, TOO_MANY_PARAMS, str, "PARAM_CONFLICT", _param_conflict)
 DATASETS = OnceKind(KeyKind.DATASET, TOO_MANY_DATASETS, dataset_name, "DATASET_CONFLICT", _dataset_conflict)
+MODELS = OnceKind(KeyKind.MODEL, TOO_MANY_MODELS, model_name, "MODEL_LINK_CONFLICT", _model_conflict)
 
 
 @dataclass(frozen=True, slots=True)

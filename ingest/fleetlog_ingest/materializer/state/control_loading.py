@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from fleetlog_core.registry.snapshot import Snapshot
 from fleetlog_core.rules.registry import ARCHIVING
 from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_core.webhooks.states import read_webhooks
 from fleetlog_proto.v1 import frame_pb2
 
@@ -85,6 +86,7 @@ def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, 
             bool(deleted),
             ver,
             locations[place],
+            deleted == PURGED,
         )
     return found
 

@@ -8,7 +8,7 @@ A batch that broke off is loaded again when some of its rows may be in. What `ap
   runs      rows of the batch may be there, with the older ones merged away. Then every table that depends on them is
             in, its repeat is dropped by its token, and what is folded again no longer matters.
   params    the first write of a key is the only row of the key, so rows of the batch are told by their ver alone; so
-            with datasets.
+            with datasets and links to models.
   keys      rows of the batch may be there, and change nothing (run_keys).
 """
 
@@ -19,13 +19,14 @@ from collections.abc import Iterable, Sequence
 
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.warehouse.port import Bind, Statement, Warehouse
-from fleetlog_core.warehouse.schema import PLACE_BITS, KeyKind
+from fleetlog_core.warehouse.schema import PLACE_BITS, PURGED, KeyKind
 
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.fold.repeats import load_content, runs_with_repeats
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.sequences import SequenceSet
 from fleetlog_ingest.materializer.fold.state import RunKey, State, WriterKey, Written
+from fleetlog_ingest.materializer.state.model_loading import load_models
 from fleetlog_ingest.materializer.state.run_keys import RunKeyStore
 from fleetlog_ingest.run_ids import AMONG_IDS, pieces
 
@@ -44,6 +45,7 @@ class StateStore:
         self._writers: dict[RunKey, dict[WriterKey, SequenceSet]] = {}
         self._params: Written = {}
         self._datasets: Written = {}
+        self._linked: Written = {}
         self._keys = RunKeyStore(warehouse, limits or RunLimits())
 
     def load(self, records: Sequence[Decoded], first: int) -> State:
@@ -56,6 +58,9 @@ class StateStore:
             raise
 
     def _load(self, records: Sequence[Decoded], first: int) -> State:
+        of_models = [decoded for decoded in records if decoded.of_model]
+        if of_models:
+            records = [decoded for decoded in records if not decoded.of_model]
         wanted: dict[RunKey, bool] = {}
         for decoded in records:
             if decoded.frame is not None:
@@ -72,9 +77,14 @@ class StateStore:
             if wanted[key]:
                 state.params[key] = self._params[key]
                 state.datasets[key] = self._datasets[key]
+                state.linked[key] = self._linked[key]
         repeats = runs_with_repeats(records, state.writers)
         if repeats:
             state.content.update(load_content(self._warehouse, repeats, first))
+        # Not kept: they are few, and each has few events.
+        for namespace, ids in _by_namespace({_key(decoded): None for decoded in of_models}):
+            state.models.update(load_models(self._warehouse, namespace, ids))
+            state.writers.update(self._read_writers(namespace, ids, first))
         return state
 
     def keep(self, changes: State) -> None:
@@ -85,18 +95,21 @@ class StateStore:
                 self._writers[key] = {}
                 self._params[key] = {}
                 self._datasets[key] = {}
+                self._linked[key] = {}
             self._runs[key] = run
         for writer, applied in changes.writers.items():
             if writer[:2] in self._runs:
                 self._writers[writer[:2]][writer] = applied
         self._params.update(changes.params)
         self._datasets.update(changes.datasets)
+        self._linked.update(changes.linked)
         self._keys.keep(changes.keys)
         while len(self._runs) > self._most_runs:
             key, _ = self._runs.popitem(last=False)
             self._writers.pop(key, None)
             self._params.pop(key, None)
             self._datasets.pop(key, None)
+            self._linked.pop(key, None)
             self._keys.drop(key)
 
     def forget(self) -> None:
@@ -105,6 +118,7 @@ class StateStore:
         self._writers.clear()
         self._params.clear()
         self._datasets.clear()
+        self._linked.clear()
         self._keys.forget()
 
     def _load_runs(self, keys: Sequence[RunKey], first: int) -> None:
@@ -141,14 +155,17 @@ class StateStore:
                     end_time=numbers["end_ms"][place],
                     parent_run_id=parents[place],
                     deleted=bool(numbers["deleted"][place]),
+                    purged=numbers["deleted"][place] == PURGED,
                     started=bool(numbers["started"][place]),
                     ver=numbers["ver"][place],
                     delete_time=numbers["delete_ms"][place],
                 )
                 self._writers[key] = {}
-            self._load_writers(namespace, ids, first)
+            for writer, applied in self._read_writers(namespace, ids, first).items():
+                self._writers[writer[:2]][writer] = applied
 
-    def _load_writers(self, namespace: str, ids: Sequence[str], first: int) -> None:
+    def _read_writers(self, namespace: str, ids: Sequence[str], first: int) -> dict[WriterKey, SequenceSet]:
+        """Returns what is applied of the writers of some runs or models. BatchIsIn."""
         rows = self._warehouse.select(
             Statement(
                 "SELECT run_id, writer_id, ranges, next_offset FROM writers FINAL"
@@ -158,19 +175,20 @@ class StateStore:
         )
         if rows.rows and int(rows.array("next_offset").max()) > first:
             raise BatchIsIn
-        texts = rows.texts("ranges")
-        for place, (run_id, writer_id) in enumerate(zip(rows.array("run_id"), rows.array("writer_id"), strict=True)):
-            writer = (namespace, run_id.tobytes(), writer_id.tobytes())
-            self._writers[writer[:2]][writer] = SequenceSet.parse(texts[place])
+        names = zip(rows.array("run_id"), rows.array("writer_id"), rows.texts("ranges"), strict=True)
+        return {
+            (namespace, run_id.tobytes(), writer_id.tobytes()): SequenceSet.parse(text)
+            for run_id, writer_id, text in names
+        }
 
     def _load_written(self, keys: Sequence[RunKey], first: int) -> None:
         for key in keys:
-            self._params[key], self._datasets[key] = {}, {}
+            self._params[key], self._datasets[key], self._linked[key] = {}, {}, {}
         for namespace, ids in _by_namespace(keys):
             rows = self._warehouse.select(
                 Statement(
                     "SELECT run_id, kind, key, str FROM run_attrs FINAL WHERE namespace = {namespace:String}"
-                    f" AND run_id {AMONG_IDS} AND kind IN ({KeyKind.PARAM}, {KeyKind.DATASET})"
+                    f" AND run_id {AMONG_IDS} AND kind IN ({KeyKind.PARAM}, {KeyKind.DATASET}, {KeyKind.MODEL})"
                     " AND ver < toUInt256({before:String})",
                     {
                         "namespace": namespace,
@@ -181,8 +199,16 @@ class StateStore:
             )
             kinds, keys_, texts = rows.array("kind").tolist(), rows.texts("key"), rows.texts("str")
             for place, run_id in enumerate(rows.array("run_id")):
-                written = self._params if kinds[place] == KeyKind.PARAM else self._datasets
-                written[(namespace, run_id.tobytes())][keys_[place]] = texts[place]
+                of_kind = {
+                    KeyKind.PARAM: self._params,
+                    KeyKind.DATASET: self._datasets,
+                    KeyKind.MODEL: self._linked,
+                }
+                of_kind[kinds[place]][(namespace, run_id.tobytes())][keys_[place]] = texts[place]
+
+
+def _key(decoded: Decoded) -> RunKey:
+    return (decoded.namespace, b"" if decoded.frame is None else decoded.frame.run_id)
 
 
 def _by_namespace(keys: Iterable[RunKey]) -> Iterable[tuple[str, list[str]]]:

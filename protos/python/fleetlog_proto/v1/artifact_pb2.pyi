@@ -4,6 +4,7 @@ isort:skip_file
 Reading artifacts."""
 
 from collections import abc as _abc
+from fleetlog_proto.v1 import frame_pb2 as _frame_pb2
 from fleetlog_proto.v1 import position_pb2 as _position_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -31,16 +32,19 @@ class ListArtifactsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     run_id: _builtins.str
-    """32 hexadecimal digits."""
+    """The run or the logged model: 32 hexadecimal digits."""
     path: _builtins.str
     """Only paths that are this path or below it. Empty = all."""
     page_size: _builtins.int
     """0 = 1,000; more than 10,000 means 10,000; negative is refused."""
     page_token: _builtins.str
     """From the response before."""
+    subject: _frame_pb2.Subject.ValueType
+    """What run_id names."""
     @_builtins.property
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
@@ -54,10 +58,11 @@ class ListArtifactsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         at_least: _position_pb2.Position | None = ...,
+        subject: _frame_pb2.Subject.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "namespace", b"namespace", "page_size", b"page_size", "page_token", b"page_token", "path", b"path", "run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "namespace", b"namespace", "page_size", b"page_size", "page_token", b"page_token", "path", b"path", "run_id", b"run_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -93,7 +98,7 @@ Global___ListArtifactsResponse: _TypeAlias = ListArtifactsResponse  # noqa: Y015
 
 @_typing.final
 class Artifact(_message.Message):
-    """A file of a run."""
+    """A file of a run or a logged model."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -136,14 +141,17 @@ class DownloadArtifactRequest(_message.Message):
     PATH_FIELD_NUMBER: _builtins.int
     OFFSET_BYTES_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     run_id: _builtins.str
-    """32 hexadecimal digits."""
+    """As in ListArtifactsRequest."""
     path: _builtins.str
     """As Artifact.path."""
     offset_bytes: _builtins.int
     """First byte to send, from 0."""
+    subject: _frame_pb2.Subject.ValueType
+    """What run_id names."""
     @_builtins.property
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
@@ -156,10 +164,11 @@ class DownloadArtifactRequest(_message.Message):
         path: _builtins.str = ...,
         offset_bytes: _builtins.int = ...,
         at_least: _position_pb2.Position | None = ...,
+        subject: _frame_pb2.Subject.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "namespace", b"namespace", "offset_bytes", b"offset_bytes", "path", b"path", "run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "namespace", b"namespace", "offset_bytes", b"offset_bytes", "path", b"path", "run_id", b"run_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -6,6 +6,7 @@ added, never removed, retyped or renumbered.
 """
 
 from collections import abc as _abc
+from fleetlog_proto.v1 import logged_model_event_pb2 as _logged_model_event_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -91,7 +92,7 @@ Global___RunState: _TypeAlias = RunState  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):
-    """An immutable fact about one run, told by one writer. Its identity is (run, writer, sequence)."""
+    """An immutable fact about one run or logged model, told by one writer. Its identity is (run or model, writer, sequence)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -112,6 +113,14 @@ class Event(_message.Message):
     EVENT_REFUSED_FIELD_NUMBER: _builtins.int
     RUNS_IMPORTED_FIELD_NUMBER: _builtins.int
     DATASETS_LOGGED_FIELD_NUMBER: _builtins.int
+    MODELS_LINKED_FIELD_NUMBER: _builtins.int
+    ARTIFACTS_DELETED_FIELD_NUMBER: _builtins.int
+    RUN_PURGED_FIELD_NUMBER: _builtins.int
+    LOGGED_MODEL_CREATED_FIELD_NUMBER: _builtins.int
+    LOGGED_MODEL_UPDATED_FIELD_NUMBER: _builtins.int
+    LOGGED_MODEL_DELETED_FIELD_NUMBER: _builtins.int
+    LOGGED_MODEL_RESTORED_FIELD_NUMBER: _builtins.int
+    LOGGED_MODEL_PURGED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Position in the stream of its writer: from 1, without gaps, per (run, writer). Set by the client."""
     observe_time_millis: _builtins.int
@@ -176,6 +185,38 @@ class Event(_message.Message):
     def datasets_logged(self) -> Global___DatasetsLogged:
         """Data that the run read."""
 
+    @_builtins.property
+    def models_linked(self) -> _logged_model_event_pb2.ModelsLinked:
+        """Models that the run read or made."""
+
+    @_builtins.property
+    def artifacts_deleted(self) -> Global___ArtifactsDeleted:
+        """Files are not the run's any more."""
+
+    @_builtins.property
+    def run_purged(self) -> Global___RunPurged:
+        """The run is gone for good. Never accepted in AppendEvents; see PurgeRun."""
+
+    @_builtins.property
+    def logged_model_created(self) -> _logged_model_event_pb2.LoggedModelCreated:
+        """A model was logged. This and what follows stand in frames of SUBJECT_MODEL alone."""
+
+    @_builtins.property
+    def logged_model_updated(self) -> _logged_model_event_pb2.LoggedModelUpdated:
+        """Something of the model changed."""
+
+    @_builtins.property
+    def logged_model_deleted(self) -> _logged_model_event_pb2.LoggedModelDeleted:
+        """The model was hidden from searches."""
+
+    @_builtins.property
+    def logged_model_restored(self) -> _logged_model_event_pb2.LoggedModelRestored:
+        """The model was brought back."""
+
+    @_builtins.property
+    def logged_model_purged(self) -> _logged_model_event_pb2.LoggedModelPurged:
+        """The model is gone for good. Never accepted in AppendEvents; see PurgeLoggedModel."""
+
     def __init__(
         self,
         *,
@@ -196,12 +237,20 @@ class Event(_message.Message):
         event_refused: Global___EventRefused | None = ...,
         runs_imported: Global___RunsImported | None = ...,
         datasets_logged: Global___DatasetsLogged | None = ...,
+        models_linked: _logged_model_event_pb2.ModelsLinked | None = ...,
+        artifacts_deleted: Global___ArtifactsDeleted | None = ...,
+        run_purged: Global___RunPurged | None = ...,
+        logged_model_created: _logged_model_event_pb2.LoggedModelCreated | None = ...,
+        logged_model_updated: _logged_model_event_pb2.LoggedModelUpdated | None = ...,
+        logged_model_deleted: _logged_model_event_pb2.LoggedModelDeleted | None = ...,
+        logged_model_restored: _logged_model_event_pb2.LoggedModelRestored | None = ...,
+        logged_model_purged: _logged_model_event_pb2.LoggedModelPurged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_purged", b"run_purged", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "ignorable", b"ignorable", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "observe_time_millis", b"observe_time_millis", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "sequence", b"sequence", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "ignorable", b"ignorable", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "observe_time_millis", b"observe_time_millis", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_purged", b"run_purged", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "sequence", b"sequence", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_updated", "run_finished", "run_deleted", "run_restored", "params_logged", "tags_set", "tags_deleted", "metrics_logged", "artifact_logged", "loss_reported", "event_refused", "runs_imported", "datasets_logged"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_updated", "run_finished", "run_deleted", "run_restored", "params_logged", "tags_set", "tags_deleted", "metrics_logged", "artifact_logged", "loss_reported", "event_refused", "runs_imported", "datasets_logged", "models_linked", "artifacts_deleted", "run_purged", "logged_model_created", "logged_model_updated", "logged_model_deleted", "logged_model_restored", "logged_model_purged"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -381,6 +430,25 @@ class RunRestored(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunRestored: _TypeAlias = RunRestored  # noqa: Y015
+
+@_typing.final
+class RunPurged(_message.Message):
+    """The run is gone for good: no read of what is now shows it any more, and nothing brings it back. What the log has of it
+    stays there.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunPurged: _TypeAlias = RunPurged  # noqa: Y015
 
 @_typing.final
 class Param(_message.Message):
@@ -625,6 +693,15 @@ class MetricsLogged(_message.Message):
     STEP_DELTAS_FIELD_NUMBER: _builtins.int
     TIME_DELTAS_MILLIS_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    DATASET_NAME_FIELD_NUMBER: _builtins.int
+    DATASET_DIGEST_FIELD_NUMBER: _builtins.int
+    model_id: _builtins.bytes
+    """The logged model that the points are of: 16 bytes, or empty for none. They are the run's points all the same."""
+    dataset_name: _builtins.str
+    """Data that they were measured on: 0 to 500 characters."""
+    dataset_digest: _builtins.str
+    """What tells the version of the data: 0 to 200 characters."""
     @_builtins.property
     def step_deltas(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The user's training counter, one a row, as differences: the first from 0, each later one from the row
@@ -647,10 +724,13 @@ class MetricsLogged(_message.Message):
         step_deltas: _abc.Iterable[_builtins.int] | None = ...,
         time_deltas_millis: _abc.Iterable[_builtins.int] | None = ...,
         columns: _abc.Iterable[Global___MetricColumn] | None = ...,
+        model_id: _builtins.bytes = ...,
+        dataset_name: _builtins.str = ...,
+        dataset_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "step_deltas", b"step_deltas", "time_deltas_millis", b"time_deltas_millis"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "dataset_digest", b"dataset_digest", "dataset_name", b"dataset_name", "model_id", b"model_id", "step_deltas", b"step_deltas", "time_deltas_millis", b"time_deltas_millis"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -721,6 +801,28 @@ class ArtifactLogged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ArtifactLogged: _TypeAlias = ArtifactLogged  # noqa: Y015
+
+@_typing.final
+class ArtifactsDeleted(_message.Message):
+    """Files are not the run's any more: a path, and all that is below it. A file of the path that is logged later shows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """As ArtifactLogged.path; empty = every file."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ArtifactsDeleted: _TypeAlias = ArtifactsDeleted  # noqa: Y015
 
 @_typing.final
 class LossReported(_message.Message):

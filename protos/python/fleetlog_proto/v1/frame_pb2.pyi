@@ -10,6 +10,7 @@ from fleetlog_proto.v1 import webhook_event_pb2 as _webhook_event_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -21,9 +22,33 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Subject:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SubjectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Subject.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUBJECT_UNSPECIFIED: _Subject.ValueType  # 0
+    """Same as SUBJECT_RUN."""
+    SUBJECT_RUN: _Subject.ValueType  # 1
+    """A run."""
+    SUBJECT_MODEL: _Subject.ValueType  # 2
+    """A logged model."""
+
+class Subject(_Subject, metaclass=_SubjectEnumTypeWrapper):
+    """What events are about."""
+
+SUBJECT_UNSPECIFIED: Subject.ValueType  # 0
+"""Same as SUBJECT_RUN."""
+SUBJECT_RUN: Subject.ValueType  # 1
+"""A run."""
+SUBJECT_MODEL: Subject.ValueType  # 2
+"""A logged model."""
+Global___Subject: _TypeAlias = Subject  # noqa: Y015
+
 @_typing.final
 class Frame(_message.Message):
-    """Consecutive events of one writer of one run: one request of AppendEvents, one record of the topic "events"."""
+    """Consecutive events of one writer of one run or logged model: one request of AppendEvents, one record of the topic "events"."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -34,10 +59,11 @@ class Frame(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     INGEST_TIME_MILLIS_FIELD_NUMBER: _builtins.int
     REQUEST_DIGEST_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """Tenant boundary, 1 to 64 characters of a-z 0-9 - _. Empty = "default"."""
     run_id: _builtins.bytes
-    """16 bytes, a UUIDv7 unless the caller has ids of its own."""
+    """16 bytes, a UUIDv7 unless the caller has ids of its own; of SUBJECT_MODEL the id of the model, which is random."""
     writer_id: _builtins.bytes
     """16 bytes, random for every process that writes."""
     rank: _builtins.int
@@ -48,6 +74,8 @@ class Frame(_message.Message):
     """Digest of the request that the gateway made this frame of, whose request_id is the writer: tells other content
     under the same id. Set by the gateway for UpdateRun; clients leave it 0.
     """
+    subject: Global___Subject.ValueType
+    """What run_id names. A frame without ids has that of the frame before it."""
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
         """At least one, with consecutive sequences."""
@@ -62,10 +90,11 @@ class Frame(_message.Message):
         events: _abc.Iterable[_event_pb2.Event] | None = ...,
         ingest_time_millis: _builtins.int = ...,
         request_digest: _builtins.int = ...,
+        subject: Global___Subject.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "rank", b"rank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "events", b"events", "ingest_time_millis", b"ingest_time_millis", "namespace", b"namespace", "rank", b"rank", "request_digest", b"request_digest", "run_id", b"run_id", "writer_id", b"writer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "events", b"events", "ingest_time_millis", b"ingest_time_millis", "namespace", b"namespace", "rank", b"rank", "request_digest", b"request_digest", "run_id", b"run_id", "subject", b"subject", "writer_id", b"writer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
     _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
@@ -87,6 +116,7 @@ class ControlRecord(_message.Message):
     EXPERIMENT_UPDATED_FIELD_NUMBER: _builtins.int
     EXPERIMENT_DELETED_FIELD_NUMBER: _builtins.int
     EXPERIMENT_RESTORED_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_PURGED_FIELD_NUMBER: _builtins.int
     REGISTERED_MODEL_CREATED_FIELD_NUMBER: _builtins.int
     REGISTERED_MODEL_UPDATED_FIELD_NUMBER: _builtins.int
     REGISTERED_MODEL_DELETED_FIELD_NUMBER: _builtins.int
@@ -125,6 +155,10 @@ class ControlRecord(_message.Message):
     @_builtins.property
     def experiment_restored(self) -> Global___ExperimentRestored:
         """Bring it back."""
+
+    @_builtins.property
+    def experiment_purged(self) -> Global___ExperimentPurged:
+        """Take it away for good."""
 
     @_builtins.property
     def registered_model_created(self) -> _registry_event_pb2.RegisteredModelCreated:
@@ -197,6 +231,7 @@ class ControlRecord(_message.Message):
         experiment_updated: Global___ExperimentUpdated | None = ...,
         experiment_deleted: Global___ExperimentDeleted | None = ...,
         experiment_restored: Global___ExperimentRestored | None = ...,
+        experiment_purged: Global___ExperimentPurged | None = ...,
         registered_model_created: _registry_event_pb2.RegisteredModelCreated | None = ...,
         registered_model_updated: _registry_event_pb2.RegisteredModelUpdated | None = ...,
         registered_model_deleted: _registry_event_pb2.RegisteredModelDeleted | None = ...,
@@ -213,11 +248,11 @@ class ControlRecord(_message.Message):
         webhook_updated: _webhook_event_pb2.WebhookUpdated | None = ...,
         webhook_deleted: _webhook_event_pb2.WebhookDeleted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_purged", b"experiment_purged", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "ingest_time_millis", b"ingest_time_millis", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "namespace", b"namespace", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "request_id", b"request_id", "user", b"user", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_purged", b"experiment_purged", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "ingest_time_millis", b"ingest_time_millis", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "namespace", b"namespace", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "request_id", b"request_id", "user", b"user", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_intent: _TypeAlias = _typing.Literal["experiment_created", "experiment_updated", "experiment_deleted", "experiment_restored", "registered_model_created", "registered_model_updated", "registered_model_deleted", "model_version_created", "model_version_updated", "model_version_transitioned", "model_version_deleted", "model_alias_set", "model_alias_deleted", "model_comment_added", "model_approval_requested", "model_approval_decided", "webhook_created", "webhook_updated", "webhook_deleted"]  # noqa: Y015
+    _WhichOneofReturnType_intent: _TypeAlias = _typing.Literal["experiment_created", "experiment_updated", "experiment_deleted", "experiment_restored", "experiment_purged", "registered_model_created", "registered_model_updated", "registered_model_deleted", "model_version_created", "model_version_updated", "model_version_transitioned", "model_version_deleted", "model_alias_set", "model_alias_deleted", "model_comment_added", "model_approval_requested", "model_approval_decided", "webhook_created", "webhook_updated", "webhook_deleted"]  # noqa: Y015
     _WhichOneofArgType_intent: _TypeAlias = _typing.Literal["intent", b"intent"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_intent) -> _WhichOneofReturnType_intent | None: ...
 
@@ -384,3 +419,25 @@ class ExperimentRestored(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExperimentRestored: _TypeAlias = ExperimentRestored  # noqa: Y015
+
+@_typing.final
+class ExperimentPurged(_message.Message):
+    """Take a deleted experiment away for good: its name is free, its number is never given again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    experiment_id: _builtins.int
+    """Which."""
+    def __init__(
+        self,
+        *,
+        experiment_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExperimentPurged: _TypeAlias = ExperimentPurged  # noqa: Y015

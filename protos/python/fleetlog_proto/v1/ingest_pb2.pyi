@@ -340,6 +340,66 @@ class UpdateRunResponse(_message.Message):
 Global___UpdateRunResponse: _TypeAlias = UpdateRunResponse  # noqa: Y015
 
 @_typing.final
+class PurgeRunRequest(_message.Message):
+    """Which run to take away."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """As Frame.namespace."""
+    run_id: _builtins.str
+    """32 hexadecimal digits."""
+    request_id: _builtins.bytes
+    """As UpdateRunRequest.request_id."""
+    @_builtins.property
+    def at_least(self) -> _position_pb2.Position:
+        """As UpdateRunRequest.at_least."""
+
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        request_id: _builtins.bytes = ...,
+        at_least: _position_pb2.Position | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "namespace", b"namespace", "request_id", b"request_id", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeRunRequest: _TypeAlias = PurgeRunRequest  # noqa: Y015
+
+@_typing.final
+class PurgeRunResponse(_message.Message):
+    """The run is gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def position(self) -> _position_pb2.Position:
+        """Where that is in the log."""
+
+    def __init__(
+        self,
+        *,
+        position: _position_pb2.Position | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeRunResponse: _TypeAlias = PurgeRunResponse  # noqa: Y015
+
+@_typing.final
 class CreateExperimentRequest(_message.Message):
     """A new experiment."""
 
@@ -652,6 +712,60 @@ class RestoreExperimentResponse(_message.Message):
 Global___RestoreExperimentResponse: _TypeAlias = RestoreExperimentResponse  # noqa: Y015
 
 @_typing.final
+class PurgeExperimentRequest(_message.Message):
+    """Which experiment to take away."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """As Frame.namespace."""
+    request_id: _builtins.bytes
+    """As CreateExperimentRequest.request_id."""
+    experiment_id: _builtins.int
+    """Which."""
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        request_id: _builtins.bytes = ...,
+        experiment_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "namespace", b"namespace", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeExperimentRequest: _TypeAlias = PurgeExperimentRequest  # noqa: Y015
+
+@_typing.final
+class PurgeExperimentResponse(_message.Message):
+    """The experiment is gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def position(self) -> _position_pb2.Position:
+        """Where the intent is in the log."""
+
+    def __init__(
+        self,
+        *,
+        position: _position_pb2.Position | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeExperimentResponse: _TypeAlias = PurgeExperimentResponse  # noqa: Y015
+
+@_typing.final
 class UploadArtifactRequest(_message.Message):
     """A part of an upload."""
 
@@ -695,7 +809,7 @@ class UploadHeader(_message.Message):
     namespace: _builtins.str
     """As Frame.namespace."""
     run_id: _builtins.str
-    """32 hexadecimal digits."""
+    """The run or the logged model: 32 hexadecimal digits."""
     path: _builtins.str
     """As ArtifactLogged.path; used in messages only."""
     size_bytes: _builtins.int

@@ -50,6 +50,11 @@ class IngestServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunResponse.FromString,
                 _registered_method=True)
+        self.PurgeRun = channel.unary_unary(
+                '/fleetlog.v1.IngestService/PurgeRun',
+                request_serializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeRunRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeRunResponse.FromString,
+                _registered_method=True)
         self.CreateExperiment = channel.unary_unary(
                 '/fleetlog.v1.IngestService/CreateExperiment',
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.CreateExperimentRequest.SerializeToString,
@@ -69,6 +74,11 @@ class IngestServiceStub:
                 '/fleetlog.v1.IngestService/RestoreExperiment',
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.RestoreExperimentRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.RestoreExperimentResponse.FromString,
+                _registered_method=True)
+        self.PurgeExperiment = channel.unary_unary(
+                '/fleetlog.v1.IngestService/PurgeExperiment',
+                request_serializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeExperimentRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeExperimentResponse.FromString,
                 _registered_method=True)
         self.UploadArtifact = channel.stream_unary(
                 '/fleetlog.v1.IngestService/UploadArtifact',
@@ -112,6 +122,8 @@ class IngestServiceServicer:
         open it with RESUME or ANNOTATE; others get FAILED_PRECONDITION RUN_FINISHED, however they open it. A frame that the run has
         already is answered as durable in any case.
 
+        Frames of a logged model (SUBJECT_MODEL) need no opening event, and whether the model is there is not looked up.
+
         A refused event or frame leaves the stream open. On UNAVAILABLE, DEADLINE_EXCEEDED, ABORTED or
         RESOURCE_EXHAUSTED with RetryInfo (of the stream or in a response) send everything again that has no
         response yet, oldest first: repeats are recognised by (run, writer, sequence) and change nothing. On
@@ -145,6 +157,15 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PurgeRun(self, request, context):
+        """Takes a deleted run away for good: no read of what is now shows it any more. Durable when it returns; retry freely
+        with the same request_id. NOT_FOUND RUN_NOT_FOUND, as of `at_least`. FAILED_PRECONDITION RUN_NOT_DELETED: only what
+        is deleted can be purged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateExperiment(self, request, context):
         """Makes an experiment. Returns when the outcome is visible. Idempotent by request_id.
         FAILED_PRECONDITION REQUEST_ID_REUSED: the request_id stands for another request, whose outcome stays.
@@ -173,6 +194,14 @@ class IngestServiceServicer:
 
     def RestoreExperiment(self, request, context):
         """Brings a deleted experiment back. Idempotent by request_id. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PurgeExperiment(self, request, context):
+        """Takes a deleted experiment away for good; its name is free then. Runs of it are purged one by one. Idempotent by
+        request_id. NOT_FOUND; FAILED_PRECONDITION EXPERIMENT_NOT_DELETED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -231,6 +260,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunResponse.SerializeToString,
             ),
+            'PurgeRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeRun,
+                    request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeRunRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeRunResponse.SerializeToString,
+            ),
             'CreateExperiment': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateExperiment,
                     request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.CreateExperimentRequest.FromString,
@@ -250,6 +284,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.RestoreExperiment,
                     request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.RestoreExperimentRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_ingest__pb2.RestoreExperimentResponse.SerializeToString,
+            ),
+            'PurgeExperiment': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeExperiment,
+                    request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeExperimentRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeExperimentResponse.SerializeToString,
             ),
             'UploadArtifact': grpc.stream_unary_rpc_method_handler(
                     servicer.UploadArtifact,
@@ -365,6 +404,33 @@ class IngestService:
             _registered_method=True)
 
     @staticmethod
+    def PurgeRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.IngestService/PurgeRun',
+            fleetlog_dot_v1_dot_ingest__pb2.PurgeRunRequest.SerializeToString,
+            fleetlog_dot_v1_dot_ingest__pb2.PurgeRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CreateExperiment(request,
             target,
             options=(),
@@ -462,6 +528,33 @@ class IngestService:
             '/fleetlog.v1.IngestService/RestoreExperiment',
             fleetlog_dot_v1_dot_ingest__pb2.RestoreExperimentRequest.SerializeToString,
             fleetlog_dot_v1_dot_ingest__pb2.RestoreExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeExperiment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.IngestService/PurgeExperiment',
+            fleetlog_dot_v1_dot_ingest__pb2.PurgeExperimentRequest.SerializeToString,
+            fleetlog_dot_v1_dot_ingest__pb2.PurgeExperimentResponse.FromString,
             options,
             channel_credentials,
             insecure,

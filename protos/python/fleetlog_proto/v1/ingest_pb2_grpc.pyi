@@ -49,6 +49,8 @@ class IngestServiceStub:
     open it with RESUME or ANNOTATE; others get FAILED_PRECONDITION RUN_FINISHED, however they open it. A frame that the run has
     already is answered as durable in any case.
 
+    Frames of a logged model (SUBJECT_MODEL) need no opening event, and whether the model is there is not looked up.
+
     A refused event or frame leaves the stream open. On UNAVAILABLE, DEADLINE_EXCEEDED, ABORTED or
     RESOURCE_EXHAUSTED with RetryInfo (of the stream or in a response) send everything again that has no
     response yet, oldest first: repeats are recognised by (run, writer, sequence) and change nothing. On
@@ -70,6 +72,11 @@ class IngestServiceStub:
     the run as SEQUENCE_REUSED.)
     RESOURCE_EXHAUSTED: the changes have more than 4 MiB.
     """
+    PurgeRun: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.PurgeRunRequest, _ingest_pb2.PurgeRunResponse]
+    """Takes a deleted run away for good: no read of what is now shows it any more. Durable when it returns; retry freely
+    with the same request_id. NOT_FOUND RUN_NOT_FOUND, as of `at_least`. FAILED_PRECONDITION RUN_NOT_DELETED: only what
+    is deleted can be purged.
+    """
     CreateExperiment: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.CreateExperimentRequest, _ingest_pb2.CreateExperimentResponse]
     """Makes an experiment. Returns when the outcome is visible. Idempotent by request_id.
     FAILED_PRECONDITION REQUEST_ID_REUSED: the request_id stands for another request, whose outcome stays.
@@ -86,6 +93,10 @@ class IngestServiceStub:
     """
     RestoreExperiment: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.RestoreExperimentRequest, _ingest_pb2.RestoreExperimentResponse]
     """Brings a deleted experiment back. Idempotent by request_id. NOT_FOUND."""
+    PurgeExperiment: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.PurgeExperimentRequest, _ingest_pb2.PurgeExperimentResponse]
+    """Takes a deleted experiment away for good; its name is free then. Runs of it are purged one by one. Idempotent by
+    request_id. NOT_FOUND; FAILED_PRECONDITION EXPERIMENT_NOT_DELETED.
+    """
     UploadArtifact: _grpc.StreamUnaryMultiCallable[_ingest_pb2.UploadArtifactRequest, _ingest_pb2.UploadArtifactResponse]
     """Stores the bytes of one artifact ahead of its ArtifactLogged event. The first request has the header,
     the others have chunks. Nothing shows before the event is in the log and the digest was verified.
@@ -127,6 +138,8 @@ class IngestServiceAsyncStub(IngestServiceStub):
     open it with RESUME or ANNOTATE; others get FAILED_PRECONDITION RUN_FINISHED, however they open it. A frame that the run has
     already is answered as durable in any case.
 
+    Frames of a logged model (SUBJECT_MODEL) need no opening event, and whether the model is there is not looked up.
+
     A refused event or frame leaves the stream open. On UNAVAILABLE, DEADLINE_EXCEEDED, ABORTED or
     RESOURCE_EXHAUSTED with RetryInfo (of the stream or in a response) send everything again that has no
     response yet, oldest first: repeats are recognised by (run, writer, sequence) and change nothing. On
@@ -148,6 +161,11 @@ class IngestServiceAsyncStub(IngestServiceStub):
     the run as SEQUENCE_REUSED.)
     RESOURCE_EXHAUSTED: the changes have more than 4 MiB.
     """
+    PurgeRun: _aio.UnaryUnaryMultiCallable[_ingest_pb2.PurgeRunRequest, _ingest_pb2.PurgeRunResponse]  # type: ignore[assignment]
+    """Takes a deleted run away for good: no read of what is now shows it any more. Durable when it returns; retry freely
+    with the same request_id. NOT_FOUND RUN_NOT_FOUND, as of `at_least`. FAILED_PRECONDITION RUN_NOT_DELETED: only what
+    is deleted can be purged.
+    """
     CreateExperiment: _aio.UnaryUnaryMultiCallable[_ingest_pb2.CreateExperimentRequest, _ingest_pb2.CreateExperimentResponse]  # type: ignore[assignment]
     """Makes an experiment. Returns when the outcome is visible. Idempotent by request_id.
     FAILED_PRECONDITION REQUEST_ID_REUSED: the request_id stands for another request, whose outcome stays.
@@ -164,6 +182,10 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """
     RestoreExperiment: _aio.UnaryUnaryMultiCallable[_ingest_pb2.RestoreExperimentRequest, _ingest_pb2.RestoreExperimentResponse]  # type: ignore[assignment]
     """Brings a deleted experiment back. Idempotent by request_id. NOT_FOUND."""
+    PurgeExperiment: _aio.UnaryUnaryMultiCallable[_ingest_pb2.PurgeExperimentRequest, _ingest_pb2.PurgeExperimentResponse]  # type: ignore[assignment]
+    """Takes a deleted experiment away for good; its name is free then. Runs of it are purged one by one. Idempotent by
+    request_id. NOT_FOUND; FAILED_PRECONDITION EXPERIMENT_NOT_DELETED.
+    """
     UploadArtifact: _aio.StreamUnaryMultiCallable[_ingest_pb2.UploadArtifactRequest, _ingest_pb2.UploadArtifactResponse]  # type: ignore[assignment]
     """Stores the bytes of one artifact ahead of its ArtifactLogged event. The first request has the header,
     the others have chunks. Nothing shows before the event is in the log and the digest was verified.
@@ -208,6 +230,8 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         open it with RESUME or ANNOTATE; others get FAILED_PRECONDITION RUN_FINISHED, however they open it. A frame that the run has
         already is answered as durable in any case.
 
+        Frames of a logged model (SUBJECT_MODEL) need no opening event, and whether the model is there is not looked up.
+
         A refused event or frame leaves the stream open. On UNAVAILABLE, DEADLINE_EXCEEDED, ABORTED or
         RESOURCE_EXHAUSTED with RetryInfo (of the stream or in a response) send everything again that has no
         response yet, oldest first: repeats are recognised by (run, writer, sequence) and change nothing. On
@@ -240,6 +264,17 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request_id stands for another change of the run, which stays. (Of two at the same moment the second is recorded on
         the run as SEQUENCE_REUSED.)
         RESOURCE_EXHAUSTED: the changes have more than 4 MiB.
+        """
+
+    @_abc_1.abstractmethod
+    def PurgeRun(
+        self,
+        request: _ingest_pb2.PurgeRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_pb2.PurgeRunResponse, _abc.Awaitable[_ingest_pb2.PurgeRunResponse]]:
+        """Takes a deleted run away for good: no read of what is now shows it any more. Durable when it returns; retry freely
+        with the same request_id. NOT_FOUND RUN_NOT_FOUND, as of `at_least`. FAILED_PRECONDITION RUN_NOT_DELETED: only what
+        is deleted can be purged.
         """
 
     @_abc_1.abstractmethod
@@ -281,6 +316,16 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.RestoreExperimentResponse, _abc.Awaitable[_ingest_pb2.RestoreExperimentResponse]]:
         """Brings a deleted experiment back. Idempotent by request_id. NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def PurgeExperiment(
+        self,
+        request: _ingest_pb2.PurgeExperimentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_pb2.PurgeExperimentResponse, _abc.Awaitable[_ingest_pb2.PurgeExperimentResponse]]:
+        """Takes a deleted experiment away for good; its name is free then. Runs of it are purged one by one. Idempotent by
+        request_id. NOT_FOUND; FAILED_PRECONDITION EXPERIMENT_NOT_DELETED.
+        """
 
     @_abc_1.abstractmethod
     def UploadArtifact(

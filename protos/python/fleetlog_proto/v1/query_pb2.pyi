@@ -86,10 +86,13 @@ class GetRunRequest(_message.Message):
     READ_MASK_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
+    TELL_POSITION_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     run_id: _builtins.str
     """32 hexadecimal digits."""
+    tell_position: _builtins.bool
+    """True: the answer says the position that it holds."""
     @_builtins.property
     def read_mask(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Columns to fill; see SearchRunsRequest.read_mask. Empty = all."""
@@ -110,10 +113,11 @@ class GetRunRequest(_message.Message):
         read_mask: _abc.Iterable[_builtins.str] | None = ...,
         at_least: _position_pb2.Position | None = ...,
         as_of: _scope_pb2.AsOf | None = ...,
+        tell_position: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "namespace", b"namespace", "read_mask", b"read_mask", "run_id", b"run_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "namespace", b"namespace", "read_mask", b"read_mask", "run_id", b"run_id", "tell_position", b"tell_position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -127,23 +131,29 @@ class GetRunResponse(_message.Message):
 
     RUN_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """With summaries and problems."""
+        """With summaries and problems. Absent with tell_position when there is none."""
 
     @_builtins.property
     def as_of(self) -> _position_pb2.Position:
         """The position that as_of came to; absent without it."""
+
+    @_builtins.property
+    def position(self) -> _position_pb2.Position:
+        """Everything before it is in the answer. Absent without tell_position."""
 
     def __init__(
         self,
         *,
         run: _run_pb2.Run | None = ...,
         as_of: _position_pb2.Position | None = ...,
+        position: _position_pb2.Position | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "run", b"run"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "position", b"position", "run", b"run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "run", b"run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "position", b"position", "run", b"run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from fleetlog_proto.v1 import artifact_pb2 as fleetlog_dot_v1_dot_artifact__pb2
+from fleetlog_proto.v1 import dataset_pb2 as fleetlog_dot_v1_dot_dataset__pb2
 from fleetlog_proto.v1 import facets_pb2 as fleetlog_dot_v1_dot_facets__pb2
 from fleetlog_proto.v1 import metric_pb2 as fleetlog_dot_v1_dot_metric__pb2
 from fleetlog_proto.v1 import query_pb2 as fleetlog_dot_v1_dot_query__pb2
@@ -86,6 +87,11 @@ class QueryServiceStub:
                 '/fleetlog.v1.QueryService/ExplainSearch',
                 request_serializer=fleetlog_dot_v1_dot_query__pb2.ExplainSearchRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_query__pb2.ExplainSearchResponse.FromString,
+                _registered_method=True)
+        self.ListDatasets = channel.unary_unary(
+                '/fleetlog.v1.QueryService/ListDatasets',
+                request_serializer=fleetlog_dot_v1_dot_dataset__pb2.ListDatasetsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_dataset__pb2.ListDatasetsResponse.FromString,
                 _registered_method=True)
         self.GetExperiment = channel.unary_unary(
                 '/fleetlog.v1.QueryService/GetExperiment',
@@ -195,6 +201,13 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDatasets(self, request, context):
+        """The data that runs of some experiments read, each name, digest and context once, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetExperiment(self, request, context):
         """One experiment by number or name. NOT_FOUND.
         """
@@ -287,6 +300,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.ExplainSearch,
                     request_deserializer=fleetlog_dot_v1_dot_query__pb2.ExplainSearchRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_query__pb2.ExplainSearchResponse.SerializeToString,
+            ),
+            'ListDatasets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDatasets,
+                    request_deserializer=fleetlog_dot_v1_dot_dataset__pb2.ListDatasetsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_dataset__pb2.ListDatasetsResponse.SerializeToString,
             ),
             'GetExperiment': grpc.unary_unary_rpc_method_handler(
                     servicer.GetExperiment,
@@ -565,6 +583,33 @@ class QueryService:
             '/fleetlog.v1.QueryService/ExplainSearch',
             fleetlog_dot_v1_dot_query__pb2.ExplainSearchRequest.SerializeToString,
             fleetlog_dot_v1_dot_query__pb2.ExplainSearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDatasets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/ListDatasets',
+            fleetlog_dot_v1_dot_dataset__pb2.ListDatasetsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_dataset__pb2.ListDatasetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ Everything that reads."""
 
 from collections import abc as _abc
 from fleetlog_proto.v1 import artifact_pb2 as _artifact_pb2
+from fleetlog_proto.v1 import dataset_pb2 as _dataset_pb2
 from fleetlog_proto.v1 import facets_pb2 as _facets_pb2
 from fleetlog_proto.v1 import metric_pb2 as _metric_pb2
 from fleetlog_proto.v1 import query_pb2 as _query_pb2
@@ -68,6 +69,8 @@ class QueryServiceStub:
     """The best runs, or the best groups of runs, by one objective or several, and why."""
     ExplainSearch: _grpc.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]
     """What a search would read, in words, without doing it."""
+    ListDatasets: _grpc.UnaryUnaryMultiCallable[_dataset_pb2.ListDatasetsRequest, _dataset_pb2.ListDatasetsResponse]
+    """The data that runs of some experiments read, each name, digest and context once, a page at a time."""
     GetExperiment: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]
     """One experiment by number or name. NOT_FOUND."""
     ListExperiments: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListExperimentsRequest, _query_pb2.ListExperimentsResponse]
@@ -121,6 +124,8 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """The best runs, or the best groups of runs, by one objective or several, and why."""
     ExplainSearch: _aio.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]  # type: ignore[assignment]
     """What a search would read, in words, without doing it."""
+    ListDatasets: _aio.UnaryUnaryMultiCallable[_dataset_pb2.ListDatasetsRequest, _dataset_pb2.ListDatasetsResponse]  # type: ignore[assignment]
+    """The data that runs of some experiments read, each name, digest and context once, a page at a time."""
     GetExperiment: _aio.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]  # type: ignore[assignment]
     """One experiment by number or name. NOT_FOUND."""
     ListExperiments: _aio.UnaryUnaryMultiCallable[_query_pb2.ListExperimentsRequest, _query_pb2.ListExperimentsResponse]  # type: ignore[assignment]
@@ -225,6 +230,14 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.ExplainSearchResponse, _abc.Awaitable[_query_pb2.ExplainSearchResponse]]:
         """What a search would read, in words, without doing it."""
+
+    @_abc_1.abstractmethod
+    def ListDatasets(
+        self,
+        request: _dataset_pb2.ListDatasetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_dataset_pb2.ListDatasetsResponse, _abc.Awaitable[_dataset_pb2.ListDatasetsResponse]]:
+        """The data that runs of some experiments read, each name, digest and context once, a page at a time."""
 
     @_abc_1.abstractmethod
     def GetExperiment(

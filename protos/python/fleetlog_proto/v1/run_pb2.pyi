@@ -60,6 +60,8 @@ class Run(_message.Message):
     PROBLEMS_FIELD_NUMBER: _builtins.int
     DATASETS_FIELD_NUMBER: _builtins.int
     DELETE_TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    INPUT_MODEL_IDS_FIELD_NUMBER: _builtins.int
+    MODEL_OUTPUTS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """32 hexadecimal digits. Always filled."""
     experiment_id: _builtins.int
@@ -102,6 +104,14 @@ class Run(_message.Message):
     def datasets(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Dataset]:
         """Data that it read, by name, digest and context. Not in Arrow."""
 
+    @_builtins.property
+    def input_model_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Models that it read: 32 hexadecimal digits each. Not in Arrow, as the next."""
+
+    @_builtins.property
+    def model_outputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunModelOutput]:
+        """Models that it made."""
+
     def __init__(
         self,
         *,
@@ -120,10 +130,12 @@ class Run(_message.Message):
         problems: _abc.Iterable[Global___Problem] | None = ...,
         datasets: _abc.Iterable[_event_pb2.Dataset] | None = ...,
         delete_time_millis: _builtins.int | None = ...,
+        input_model_ids: _abc.Iterable[_builtins.str] | None = ...,
+        model_outputs: _abc.Iterable[Global___RunModelOutput] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_delete_time_millis", b"_delete_time_millis", "_end_time_millis", b"_end_time_millis", "delete_time_millis", b"delete_time_millis", "end_time_millis", b"end_time_millis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delete_time_millis", b"_delete_time_millis", "_end_time_millis", b"_end_time_millis", "datasets", b"datasets", "delete_time_millis", b"delete_time_millis", "deleted", b"deleted", "end_time_millis", b"end_time_millis", "experiment_id", b"experiment_id", "metrics", b"metrics", "name", b"name", "params", b"params", "parent_run_id", b"parent_run_id", "problems", b"problems", "run_id", b"run_id", "start_time_millis", b"start_time_millis", "state", b"state", "tags", b"tags", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delete_time_millis", b"_delete_time_millis", "_end_time_millis", b"_end_time_millis", "datasets", b"datasets", "delete_time_millis", b"delete_time_millis", "deleted", b"deleted", "end_time_millis", b"end_time_millis", "experiment_id", b"experiment_id", "input_model_ids", b"input_model_ids", "metrics", b"metrics", "model_outputs", b"model_outputs", "name", b"name", "params", b"params", "parent_run_id", b"parent_run_id", "problems", b"problems", "run_id", b"run_id", "start_time_millis", b"start_time_millis", "state", b"state", "tags", b"tags", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__delete_time_millis: _TypeAlias = _typing.Literal["delete_time_millis"]  # noqa: Y015
     _WhichOneofArgType__delete_time_millis: _TypeAlias = _typing.Literal["_delete_time_millis", b"_delete_time_millis"]  # noqa: Y015
@@ -135,6 +147,32 @@ class Run(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__end_time_millis) -> _WhichOneofReturnType__end_time_millis | None: ...
 
 Global___Run: _TypeAlias = Run  # noqa: Y015
+
+@_typing.final
+class RunModelOutput(_message.Message):
+    """A model that a run made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    model_id: _builtins.str
+    """32 hexadecimal digits."""
+    step: _builtins.int
+    """The training step that it is of."""
+    def __init__(
+        self,
+        *,
+        model_id: _builtins.str = ...,
+        step: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_id", b"model_id", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunModelOutput: _TypeAlias = RunModelOutput  # noqa: Y015
 
 @_typing.final
 class MetricSummary(_message.Message):

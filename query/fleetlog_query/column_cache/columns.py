@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,10 +13,11 @@ from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_query.column_cache.labels import Places
 from fleetlog_query.column_cache.run_ids import Ids
 from fleetlog_query.column_cache.splice import Move
+from fleetlog_query.language.fields import KIND_NUMBERS, Kind
 from fleetlog_query.language.values import Key, Series
 from fleetlog_query.runs.run_keys import RunKeys
 from fleetlog_query.sql.binds import Binds
-from fleetlog_query.sql.scope import Scope, attribute_text_sql, attrs_of
+from fleetlog_query.sql.scope import Scope, attribute_text_sql, attrs_of, key_rows
 from fleetlog_query.sql.value_rows import value_rows
 
 BY_RUN = ("params", "tags", "metrics")
@@ -132,6 +133,30 @@ def text_size_statement(source: Source, scope: Scope) -> Statement:
     """Bytes of a column of texts, as size."""
     binds = Binds()
     return Statement(f"SELECT sum(length(s)) AS size FROM ({source.rows(scope, binds)})", binds.values, wide=True)
+
+
+def text_sizes_statement(keys: Collection[Key], scope: Scope) -> Statement:
+    """Bytes of the columns of texts of many keys, as kind, key and size."""
+    binds = Binds()
+    sql = f"SELECT kind, key, sum(length(str)) AS size {_rows_of(keys, scope, binds)} GROUP BY kind, key"
+    return Statement(sql, binds.values, wide=True)
+
+
+def keys_statement(keys: Collection[Key], scope: Scope) -> Statement:
+    """What the runs have of many keys, as `run_keys_statement` has what some runs have."""
+    binds = Binds()
+    sql = f"SELECT run_id, kind, key, num, str, type, ver {_rows_of(keys, scope, binds)} ORDER BY kind, key, run_id"
+    return Statement(sql, binds.values, wide=True)
+
+
+def _rows_of(keys: Collection[Key], scope: Scope, binds: Binds) -> str:
+    names: dict[Kind, list[str]] = {}
+    for key in keys:
+        names.setdefault(key.kind, []).append(key.key)
+    some = " OR ".join(
+        f"(kind = {KIND_NUMBERS[kind]} AND key IN {binds.texts(sorted(of_kind))})" for kind, of_kind in names.items()
+    )
+    return f"{key_rows(keys, scope, binds)} AND ({some})"
 
 
 def _text_rows(key: Key, scope: Scope, binds: Binds) -> str:

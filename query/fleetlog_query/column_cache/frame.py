@@ -17,10 +17,18 @@ import numpy.typing as npt
 from fleetlog_core.warehouse.port import Answer, Statement
 
 from fleetlog_query.changes.feed import ChangeFeed
-from fleetlog_query.column_cache.columns import MISSING, Column, Source, text_size_statement
+from fleetlog_query.column_cache.columns import (
+    MISSING,
+    Column,
+    Source,
+    keys_statement,
+    text_size_statement,
+    text_sizes_statement,
+)
 from fleetlog_query.column_cache.labels import Labels, Places
 from fleetlog_query.column_cache.run_ids import Ids
 from fleetlog_query.column_cache.splice import Move, ids_of, stretches, with_new
+from fleetlog_query.language.fields import KIND_NUMBERS
 from fleetlog_query.language.values import Key, Series
 from fleetlog_query.runs.read_mask import ReadMask
 from fleetlog_query.runs.run_keys import RunKeys, run_keys_statement
@@ -34,6 +42,8 @@ Real = npt.NDArray[np.float64]
 NO_ROWS = Answer({}, 0, 0, 0)
 FEW = 256
 """Maximum of changed runs that are read by id; more are read by ranges of ids."""
+MANY_KEYS = 4
+"""Columns of so many keys that are not held are read by one statement; each by its own costs 20 ms of analysis."""
 TEXT_BYTES = 16 << 20
 """Maximum of the bytes of a column's texts that searches may have read."""
 _TEXT_BYTES = 100
@@ -138,15 +148,23 @@ class Frame:
         """True if its column was read before, or is one of every run."""
         return source in self._columns or _attribute_of(source) is not None
 
-    def fits(self, source: Source, select: Select) -> bool:
-        """True if its column is held, or may be read: its texts are of a bounded size together."""
-        if not source.is_text or self.holds(source):
-            return True
-        if source not in self._large:
-            answer = select(text_size_statement(source, self._scope))
-            if int(answer.array("size")[0]) > TEXT_BYTES:
+    def fit(self, sources: Collection[Source], select: Select) -> bool:
+        """True if each column is held, or may be read: its texts are of a bounded size together."""
+        unknown = [source for source in sources if source.is_text and not self.holds(source)]
+        if not self._large.isdisjoint(unknown):
+            return False
+        together = {source.key: source for source in unknown if source.key is not None}
+        if len(together) >= MANY_KEYS:
+            answer = select(text_sizes_statement(together.keys(), self._scope))
+            found = zip(answer.array("kind").tolist(), answer.texts("key"), answer.array("size").tolist(), strict=True)
+            sizes = {(kind, name): size for kind, name, size in found}
+            large = {of for key, of in together.items() if sizes.get((KIND_NUMBERS[key.kind], key.key), 0) > TEXT_BYTES}
+            self._large |= large
+            unknown = [source for source in unknown if source.key is None]
+        for source in unknown:
+            if int(select(text_size_statement(source, self._scope)).array("size")[0]) > TEXT_BYTES:
                 self._large.add(source)
-        return source not in self._large
+        return self._large.isdisjoint(sources)
 
     def runs(self, select: Select) -> Runs:
         """The runs; columns that are read next are of these."""
@@ -160,7 +178,14 @@ class Frame:
 
     def read(self, sources: Collection[Source], select: Select) -> None:
         """Read the runs and these columns, or what changed of them."""
-        self.runs(select)
+        runs = self.runs(select)
+        missing = [source for source in sources if source.key is not None and source not in self._columns]
+        if len(missing) >= MANY_KEYS:
+            mask = _mask_of(missing)
+            keys = {source.key for source in missing if source.key is not None}
+            values = RunKeys(select(keys_statement(keys, self._scope)), mask)
+            for source in missing:
+                self._columns[source] = Column.empty(source, self._look, runs.ids).put_by_run(source, values)
         for source in sources:
             if _attribute_of(source) is None:
                 self._column(source, select)

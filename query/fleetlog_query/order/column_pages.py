@@ -32,6 +32,8 @@ from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 MOST_CHANGED = 5_000
 """Maximum runs that changed since a position whose past is looked up; beyond it all runs are read as they were."""
+MOST_VALUES = 16_000_000
+"""Maximum values of all columns of a question together: 128 MB."""
 Result = TypeVar("Result")
 
 
@@ -70,7 +72,6 @@ class ColumnPages:
             return None
 
         def found(frame: Frame, select: Select) -> RunOrder:
-            frame.read(sources, select)
             # Behind what was read: a run that is not named is in it as it was at the position.
             changed = self._changed_runs.since(query.scope, position)
             if changed is None or len(changed) > MOST_CHANGED:
@@ -98,6 +99,9 @@ class ColumnPages:
             if not self._may_read(frame, wanted, query, select, renewed=renewed):
                 return None
             try:
+                if len(frame.runs(select).ids) * len(wanted) > MOST_VALUES:
+                    return None
+                frame.read(wanted, select)
                 return ask(frame, select)
             except NotByColumns:
                 return None
@@ -110,7 +114,7 @@ class ColumnPages:
         length = frame.length
         is_wide = self._latest.is_wide(query.scope) if length is None else length > latest_runs.WIDE_RUNS
         if not is_wide:
-            return all(frame.fits(source, select) for source in wanted)
+            return frame.fit(wanted, select)
         return length is not None and all(map(frame.holds, wanted)) if renewed else frame.is_current(wanted)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +74,14 @@ class RunKeys:
             else:
                 run.metrics.add(key=key, last=number, last_step=step, last_time_millis=time)
 
+    @cached_property
+    def _places(self) -> Mapping[tuple[int, str], list[int]]:
+        """Places of the rows of each key, by its kind and name."""
+        places: dict[tuple[int, str], list[int]] = {}
+        for place, of in enumerate(zip(self.answer.array("kind").tolist(), self.answer.texts("key"), strict=True)):
+            places.setdefault(of, []).append(place)
+        return places
+
     def numbers(self, key: Key) -> dict[bytes, float]:
         """The numbers of a key that was read; not of runs that have none."""
         found = self.values(key)
@@ -84,9 +93,8 @@ class RunKeys:
         answer = self.answer
         if not answer.rows:
             return KeyValues(np.empty(0, "V16"), np.empty(0), [], np.empty(0, bool))
-        names, texts = answer.texts("key"), answer.texts("str")
-        of_kind = np.flatnonzero(answer.array("kind") == KIND_NUMBERS[key.kind]).tolist()
-        rows = [row for row in of_kind if names[row] == key.key]
+        rows = self._places.get((KIND_NUMBERS[key.kind], key.key), [])
+        texts = answer.texts("str")
         numbers = answer.array("num")[rows]
         is_real = answer.array("type")[rows] == ParamType.REAL
         numeric = ~np.isnan(numbers) | is_real if key.kind == "params" else np.ones(len(rows), bool)

@@ -91,6 +91,7 @@ def compare_with_statements(warehouse: Warehouse, scratch: Path, examples: int) 
 def test_columns_find_what_statements_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: bool) -> None:
     if small:
         monkeypatch.setattr(frame, "FEW", 1)
+        monkeypatch.setattr(frame, "MANY_KEYS", 1)
         monkeypatch.setattr(frame, "TEXT_BYTES", 20)
         monkeypatch.setattr(ranking, "_SORTED", 0)
         monkeypatch.setattr(conditions, "PATTERN_STEPS", 100)
@@ -120,6 +121,28 @@ def test_of_very_many_runs_only_what_is_held_and_current_is_used(
         assert counted.selects > 0, "a column that is not held"
         writing.fold(records[40:], "n", chance)
         assert held.search(search).runs == plain.search(search).runs
+
+
+def test_many_keys_are_read_by_one_statement(tmp_path: Path) -> None:
+    with chdb(tmp_path) as warehouse:
+        migrate(warehouse)
+        Writing(warehouse, tmp_path).fold(history(7, 60, RUNS)[:40], "n", random.Random(7))
+        counted = Interrupted(warehouse, lambda: None)
+        held, plain = searching(counted).searcher, searching(warehouse, held_bytes=0).searcher
+        few, many = (
+            " OR ".join(
+                f"metrics.{key} > 0 OR tags.{key} LIKE 'a%' OR params.{key} IN ('a', '1')"
+                for key in ("x", "y", *(f"k{place}" for place in range(count)))
+            )
+            for count in (2, 50)
+        )
+        selects = []
+        for text in (few, many):
+            counted.selects = 0
+            search = Search("n", EXPERIMENTS, text, page_size=1_000, deleted_view=ALL)
+            assert held.search(search).runs == plain.search(search).runs
+            selects.append(counted.selects)
+        assert selects[1] <= selects[0]
 
 
 @pytest.mark.timeout(900)

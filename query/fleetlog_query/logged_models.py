@@ -11,17 +11,12 @@ from fleetlog_core.warehouse.schema import KeyKind
 from fleetlog_proto.v1 import logged_model_event_pb2, logged_model_pb2, scope_pb2
 
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.deleted_view import DeletedView
 
 _COLUMNS = (
     "model_id, experiment, name, source_run_id, model_type, status, status_message,"
     " toUnixTimestamp64Milli(create_time) AS created, toUnixTimestamp64Milli(update_time) AS changed, deleted"
 )
-_VIEWS = {
-    scope_pb2.DELETED_VIEW_UNSPECIFIED: " AND deleted = 0",
-    scope_pb2.DELETED_VIEW_ACTIVE: " AND deleted = 0",
-    scope_pb2.DELETED_VIEW_DELETED: " AND deleted = 1",
-    scope_pb2.DELETED_VIEW_ALL: "",
-}
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class LoggedModels:
         binds = Binds()
         where = (
             f"namespace = {binds.text(search.namespace)} AND experiment IN {binds.numbers(search.experiments)}"
-            f" AND purged = 0{_VIEWS[search.view]}"
+            f" AND purged = 0{DeletedView.of(search.view).sql}"
         )
         if search.source_run_id:
             where += f" AND source_run_id = {binds.run_id(bytes.fromhex(search.source_run_id))}"

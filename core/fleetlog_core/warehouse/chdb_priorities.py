@@ -21,9 +21,7 @@ INSERTS_NICE = 3
 MERGES_NICE = 5
 """They get a third of what others do, and all that others leave. With less, the parts of steady small writes pile up,
 and reads open them all."""
-_CONFIG = (
-    f"<clickhouse><os_threads_nice_value_merge_mutate>{MERGES_NICE}</os_threads_nice_value_merge_mutate></clickhouse>"
-)
+_CONFIG = "<clickhouse><os_threads_nice_value_merge_mutate>{}</os_threads_nice_value_merge_mutate></clickhouse>"
 _THREADS = "MergeMutate"
 
 
@@ -31,7 +29,7 @@ _THREADS = "MergeMutate"
 def config_file() -> Iterator[str]:
     """The path of the engine's settings, which it reads when it is opened. The engine obeys this one for root alone."""
     with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
-        file.write(_CONFIG)
+        file.write(_CONFIG.format(_behind(MERGES_NICE)))
         file.flush()
         yield file.name
 
@@ -45,7 +43,7 @@ def put_merges_back() -> bool:
     for task in Path("/proc/self/task").glob("*"):
         with suppress(OSError):
             if (task / "comm").read_text().strip() == _THREADS:
-                os.setpriority(os.PRIO_PROCESS, int(task.name), MERGES_NICE)
+                os.setpriority(os.PRIO_PROCESS, int(task.name), _behind(MERGES_NICE))
                 found = True
     return found
 
@@ -54,4 +52,9 @@ def put_inserts_back() -> None:
     """For the thread that calls it, and for good. Linux alone has priorities of threads."""
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), INSERTS_NICE)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _behind(INSERTS_NICE))
+
+
+def _behind(nice: int) -> int:
+    """The priority, or that of the process where this is lower: root could take more than `nice` gave the process."""
+    return max(nice, os.getpriority(os.PRIO_PROCESS, os.getpid()))

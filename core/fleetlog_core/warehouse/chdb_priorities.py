@@ -24,7 +24,7 @@ and reads open them all."""
 MEMORY_WORKER_MILLIS = 1_000
 """Milliseconds between looks of the engine at its memory; at its own 50 they are most of what it costs when idle."""
 _CONFIG = (
-    f"<clickhouse><os_threads_nice_value_merge_mutate>{MERGES_NICE}</os_threads_nice_value_merge_mutate>"
+    "<clickhouse><os_threads_nice_value_merge_mutate>{}</os_threads_nice_value_merge_mutate>"
     f"<memory_worker_period_ms>{MEMORY_WORKER_MILLIS}</memory_worker_period_ms></clickhouse>"
 )
 _THREADS = "MergeMutate"
@@ -34,7 +34,7 @@ _THREADS = "MergeMutate"
 def config_file() -> Iterator[str]:
     """The path of the engine's settings, which it reads when it is opened. The engine obeys this one for root alone."""
     with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
-        file.write(_CONFIG)
+        file.write(_CONFIG.format(_behind(MERGES_NICE)))
         file.flush()
         yield file.name
 
@@ -48,7 +48,7 @@ def put_merges_back() -> bool:
     for task in Path("/proc/self/task").glob("*"):
         with suppress(OSError):
             if (task / "comm").read_text().strip() == _THREADS:
-                os.setpriority(os.PRIO_PROCESS, int(task.name), MERGES_NICE)
+                os.setpriority(os.PRIO_PROCESS, int(task.name), _behind(MERGES_NICE))
                 found = True
     return found
 
@@ -57,4 +57,9 @@ def put_inserts_back() -> None:
     """For the thread that calls it, and for good. Linux alone has priorities of threads."""
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), INSERTS_NICE)
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _behind(INSERTS_NICE))
+
+
+def _behind(nice: int) -> int:
+    """The priority, or that of the process where this is lower: root could take more than `nice` gave the process."""
+    return max(nice, os.getpriority(os.PRIO_PROCESS, os.getpid()))

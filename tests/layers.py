@@ -111,7 +111,7 @@ FOLDERS: Mapping[str, str] = {
     "query/order": "engine",
     "query/runs/test_document_cache": "engine",
     "query/runs/test_run_columns": "engine",
-    "query/snapshot": "engine",
+    "query/search/test_later_pages": "engine",
     "query/sql": "engine",
     "query/test_registry_as_of": "engine",
     "query/warehouse/test_cancellable": "server",

@@ -94,7 +94,7 @@ class SearchCalls(QueryCalls):
 
     async def _asked(self, namespace: str, request: query_pb2.SearchRunsRequest, context: Context) -> Search:
         """The search without its experiments, once everything before the position of its token is there."""
-        asked = await self._do(context, self._searcher.going_on, asked_of(namespace, request), request.page_token)
+        asked = self._searcher.going_on(asked_of(namespace, request), request.page_token)
         if asked.token is not None:
             # The tables may be others than those of the first page, and not as far yet.
             await self._wait(position_of(asked.token.position), context)

@@ -188,20 +188,20 @@ class Searcher:
         """As the runs are; None when so many changed meanwhile that the token would have to name too many."""
         position = self._positions.now()
         runs = self._reader.page(query)
-        token = SearchToken(moment, position, 0, _digest(search.experiments))
-        if len(runs) <= query.size:
-            return SearchPage(runs, self._behind(search, token), True, query)
-        changed = self._changed_runs.since(query.scope, position)
-        if changed is None or len(changed) > UNSETTLED:
+        is_last = len(runs) <= query.size
+        changed = None if is_last else self._changed_runs.since(query.scope, position)
+        if not is_last and (changed is None or len(changed) > UNSETTLED):
             return None
-        shown = runs[: query.size]
+        token = SearchToken(moment, position, 0, _digest(search.experiments))
 
         def token_behind(count: int) -> str:
-            if not changed:
+            # No page follows the last one, unless it is cut.
+            unsettled = self._changed_runs.since(query.scope, position) if changed is None else changed
+            if unsettled == {}:
                 return self._behind(search, token)(count)
-            return self._behind(search, replace(token, first=_first(shown[:count], changed)))(0)
+            return self._behind(search, replace(token, first=_first(runs[:count], unsettled)))(0)
 
-        return SearchPage(shown, token_behind, False, query)
+        return SearchPage(runs[: query.size], token_behind, is_last, query)
 
     def _page(self, search: Search, query: PageQuery, moment: float) -> SearchPage:
         token = self._token(search, moment)
@@ -243,9 +243,11 @@ class Searcher:
         return Total(TOTAL_AT_LEAST if bounded else count, bounded)
 
 
-def _first(shown: Sequence[run_pb2.Run], changed: Mapping[bytes, int]) -> FirstPage:
+def _first(shown: Sequence[run_pb2.Run], changed: Mapping[bytes, int] | None) -> FirstPage:
+    """None = nobody knows what changed: any of those that are shown may have."""
     ids = {bytes.fromhex(run.run_id) for run in shown}
-    return FirstPage(len(ids - changed.keys()), frozenset(ids & changed.keys()), frozenset(changed.keys() - ids))
+    unsettled = ids if changed is None else changed.keys()
+    return FirstPage(len(ids - unsettled), frozenset(ids & unsettled), frozenset(unsettled - ids))
 
 
 def _out_of_date(why: str) -> FailedPrecondition:

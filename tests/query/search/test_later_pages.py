@@ -78,7 +78,8 @@ class Reader:
         """Put a page more into `found` each time, until there is none."""
         position: AsOf | None = None
         while True:
-            page = self.searcher.search(search)
+            # As pages of large runs are.
+            page = self.searcher.search(search).cut(2)
             self._searching.page_documents.fill(page.query, page.as_of, page.runs, MASK, False)
             if page.as_of is None:
                 found.first = page.runs

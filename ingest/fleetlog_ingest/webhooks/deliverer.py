@@ -34,7 +34,7 @@ WORKERS = 8
 READ_BYTES = 64 * 1024
 """Bytes of the log that are read at once: each intent may be told to all webhooks of its namespace."""
 IDLE_SECONDS = 1.0
-APPLYING_SECONDS = 0.05
+APPLYING_SECONDS = 0.25
 """Seconds between two looks while the tables do not hold what was read yet."""
 PARTITION = Partition(CONTROL, 0)
 _OUTAGES = (LogUnavailable, WarehouseUnavailable, WarehouseRefused, TimedOut, NotWhole)

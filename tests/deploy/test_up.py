@@ -26,7 +26,8 @@ def test_one_server_over_its_life(tmp_path: Path) -> None:
             "pid": first.process.pid,
         }  # fmt: skip
         assert mode(data) == 0o700
-        assert (mode(data / "token.key"), (data / "token.key").stat().st_size) == (0o600, 32)
+        for name in ("token.key", "webhooks.key"):
+            assert (mode(data / name), (data / name).stat().st_size) == (0o600, 32)
         key = (data / "token.key").read_bytes()
 
         # Others are told who holds the directory and the port, in one line each.

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
-from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2, logged_model_pb2, query_pb2, registry_pb2
+from fleetlog_proto.v1 import (
+    event_pb2,
+    frame_pb2,
+    ingest_pb2,
+    logged_model_pb2,
+    query_pb2,
+    registry_pb2,
+    webhook_pb2,
+)
 from google.rpc import error_details_pb2, status_pb2
 
 SECONDS = 30.0
@@ -20,6 +28,7 @@ SERVICES = (
     registry_pb2.DESCRIPTOR.services_by_name["RegistryQueryService"],
     logged_model_pb2.DESCRIPTOR.services_by_name["LoggedModelService"],
     logged_model_pb2.DESCRIPTOR.services_by_name["LoggedModelQueryService"],
+    webhook_pb2.DESCRIPTOR.services_by_name["WebhookService"],
 )
 
 

@@ -62,9 +62,9 @@ class WebhookDelivery:
     error: str
     """Why the last attempt failed; "" = it did not."""
     time: datetime
-    """Of the last attempt."""
+    """When the last attempt was made."""
     next_time: datetime | None
-    """Of the next attempt; None = there is none."""
+    """When the next attempt is due; None = there is none."""
 
     @classmethod
     def of(cls, message: webhook_pb2.WebhookDelivery) -> WebhookDelivery:

@@ -24,18 +24,17 @@ from fleetlog_core.webhooks.signing import headers_of
 from fleetlog_core.webhooks.states import KeptWebhook, Select, read_webhooks
 
 from fleetlog_ingest.materializer.fold.decoding import decode
-from fleetlog_ingest.webhooks.deliveries import DROPPED, Attempted, columns_of_attempts
-from fleetlog_ingest.webhooks.queue import Delivery, DeliveryQueue, after_attempt
+from fleetlog_ingest.webhooks.deliveries import DEAD, DROPPED, Attempted, columns_of_attempts
+from fleetlog_ingest.webhooks.queue import MAX_WAITING, Delivery, DeliveryQueue, after_attempt
 from fleetlog_ingest.webhooks.reading import applied_offset, deliveries_of
 
 diagnostics = logging.getLogger(__name__)
 WORKERS = 8
 """Deliveries that are sent at the same time."""
-MAX_PENDING = 10_000
-"""Deliveries that are not over, beyond which no more of the log is read."""
-READ_BYTES = 1024 * 1024
+READ_BYTES = 64 * 1024
+"""Bytes of the log that are read at once: each intent may be told to all webhooks of its namespace."""
 IDLE_SECONDS = 1.0
-APPLYING_SECONDS = 0.05
+APPLYING_SECONDS = 0.25
 """Seconds between two looks while the tables do not hold what was read yet."""
 PARTITION = Partition(CONTROL, 0)
 _OUTAGES = (LogUnavailable, WarehouseUnavailable, WarehouseRefused, TimedOut, NotWhole)
@@ -103,8 +102,7 @@ class Deliverer:
             self._stopping.wait(IDLE_SECONDS)
 
     def _turn(self, consumer: Consumer, workers: ThreadPoolExecutor) -> None:
-        room = not self._unread and len(self._queue) < MAX_PENDING
-        self._unread += consumer.poll(self._patience(), max_bytes=READ_BYTES if room else 0)
+        self._unread += consumer.poll(self._patience(), max_bytes=0 if self._unread else READ_BYTES)
         if PARTITION not in consumer.assignment():
             self._forget()
             return
@@ -129,7 +127,10 @@ class Deliverer:
         upto = applied_offset(self._select)
         ready = [record for record in self._unread if record.offset < upto]
         if ready:
-            self._queue.add(deliveries_of(self._select, [decode(one) for one in ready]), ready[-1].offset + 1)
+            found = deliveries_of(self._select, [decode(one) for one in ready])
+            for one in self._queue.add(found, ready[-1].offset + 1):
+                why = f"more than {MAX_WAITING:,} deliveries wait for this webhook"
+                self._unsettled.append(Attempted(one.key, one.event, DEAD, one.attempts, 0, why, self._now(), 0))
             self._unread = self._unread[len(ready) :]
 
     def _settle(self) -> None:
@@ -143,6 +144,8 @@ class Deliverer:
         self._warehouse.insert("webhook_deliveries", columns_of_attempts(self._unsettled), token)
         for attempted in self._unsettled:
             self._queue.settle(attempted)
+            if attempted.state == DEAD:
+                diagnostics.warning("delivery %s to a webhook is dead: %s", attempted.key.text, attempted.error)
         self._unsettled = []
 
     def _send(self, workers: ThreadPoolExecutor) -> None:

@@ -7,6 +7,7 @@ over        delivered, dead or dropped, and in the table: forgotten here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,8 @@ DAY_MILLIS = 24 * 60 * 60 * 1000
 """How long a delivery that fails is tried again, from when the change was taken."""
 FIRST_PAUSE_MILLIS = 1_000
 LONGEST_PAUSE_MILLIS = 60 * 60 * 1000
+MAX_WAITING = 10_000
+"""Maximum deliveries of one webhook that wait; beyond it they are dead at once, so that no target holds up others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,18 @@ class DeliveryQueue:
         """Next offset of the log below which everything is over."""
         return min((key.ver for key in self._pending), default=self._read)
 
-    def add(self, deliveries: Sequence[Delivery], next_offset: int) -> None:
-        """Take what the log has before `next_offset`."""
-        self._pending |= {one.key: one for one in deliveries}
+    def add(self, deliveries: Sequence[Delivery], next_offset: int) -> list[Delivery]:
+        """Take what the log has before `next_offset`. Returns those over MAX_WAITING, as being under way."""
+        waiting = Counter(key.webhook_id for key in self._pending)
+        over: list[Delivery] = []
+        for one in deliveries:
+            self._pending[one.key] = one
+            waiting[one.key.webhook_id] += 1
+            if waiting[one.key.webhook_id] > MAX_WAITING:
+                self._under_way.add(one.key)
+                over.append(one)
         self._read = max(self._read, next_offset)
+        return over
 
     def take_due(self, now: int, most: int) -> list[Delivery]:
         """Returns at most `most` deliveries whose time has come, as being under way."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fleetlog_ingest.webhooks.deliveries import DEAD, DELIVERED, PENDING, DeliveryKey
+from fleetlog_ingest.webhooks.deliveries import DEAD, DELIVERED, PENDING, Attempted, DeliveryKey
 from fleetlog_ingest.webhooks.queue import (
     DAY_MILLIS,
     LONGEST_PAUSE_MILLIS,
+    MAX_WAITING,
     Delivery,
     DeliveryQueue,
     after_attempt,
@@ -78,3 +79,13 @@ def test_what_could_not_be_sent_is_due_still() -> None:
     queue.add([delivery(3)], 4)
     queue.give_back(queue.take_due(0, 8))
     assert len(queue.take_due(0, 8)) == 1
+
+
+def test_a_target_that_is_away_for_long_holds_up_no_other_one() -> None:
+    queue = DeliveryQueue()
+    assert queue.add([delivery(ver) for ver in range(MAX_WAITING)], MAX_WAITING) == []
+    over = queue.add([delivery(MAX_WAITING), delivery(MAX_WAITING, webhook=2)], MAX_WAITING + 1)
+    assert [one.key.webhook_id for one in over] == [1]
+    assert [one.key.webhook_id for one in queue.take_due(0, 8)] == [2]
+    queue.settle(Attempted(over[0].key, over[0].event, DEAD, 0, 0, "too many", 0, 0))
+    assert len(queue) == MAX_WAITING + 1

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 from fleetlog_core.errors import shown
 from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import run_pb2
 
 from fleetlog_query.runs.document_cache import DocumentCache
@@ -113,11 +114,11 @@ class Documents:
     def _attributes(self, namespace: str, run_ids: Sequence[bytes], as_of: AsOf | None) -> dict[bytes, run_pb2.Run]:
         binds = Binds()
         ids = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
-        where = f"{ids} AND deleted < 2 AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})"
+        where = f"{ids} AND experiment IN (SELECT experiment FROM run_homes WHERE {ids})"
         columns = RUN_COLUMNS if as_of is not None else f"{RUN_COLUMNS}, {DELETE_COLUMN}"
         answer = self._warehouse.select(
             Statement(
-                f"SELECT {columns} FROM {runs_source(where, as_of, binds)} WHERE {where}",
+                f"SELECT {columns} FROM {runs_source(where, as_of, binds)} WHERE {where} AND deleted < {PURGED}",
                 binds.values,
             )
         )

@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from tests.core.warehouse.engines import chdb, clickhouse
+from tests.profiles import examples
 from tests.query.histories import Writing, history
 from tests.query.random_filters import FILTER, ORDER
 from tests.query.searching import searching
@@ -32,20 +33,20 @@ RUNS = [bytes([1, 139, place]) + random.Random(place).randbytes(13) for place in
 MASKS: tuple[list[str], ...] = ([], ["attributes"], ["metrics.x", "tags"], ["params", "datasets"])
 
 
-def compare_with_statements(warehouse: Warehouse, scratch: Path, examples: int) -> None:
+def compare_with_statements(warehouse: Warehouse, scratch: Path, tried: int) -> None:
     """Questions about one namespace, in which some records more are folded now and then."""
     migrate(warehouse)
-    writing, chance = Writing(warehouse, scratch), random.Random(examples)
+    writing, chance = Writing(warehouse, scratch), random.Random(tried)
     counted = Interrupted(warehouse, lambda: None)
     columns = searching(counted, lambda: 1_700_000_000.0)
     held, kept = columns.searcher, columns.documents
     plain = searching(warehouse, lambda: 1_700_000_000.0, held_bytes=0).searcher
     fresh = Documents(warehouse)
-    records = history(examples, 400, RUNS)
+    records = history(tried, 400, RUNS)
     writing.fold(records[:160], "n", chance)
     del records[:160]
 
-    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(tried), database=None, suppress_health_check=list(HealthCheck))
     @given(
         text=st.just("") | FILTER, order=st.just([]) | ORDER, size=st.sampled_from([5, 1_000, 1_000]),
         view=st.sampled_from([ALL, ACTIVE, DELETED]), mask=st.sampled_from(MASKS), summaries=st.booleans(),

@@ -26,7 +26,7 @@ from fleetlog_core.webhooks.states import KeptWebhook, Select, read_webhooks
 from fleetlog_ingest.materializer.fold.decoding import decode
 from fleetlog_ingest.webhooks.deliveries import DEAD, DROPPED, Attempted, columns_of_attempts
 from fleetlog_ingest.webhooks.queue import MAX_WAITING, Delivery, DeliveryQueue, after_attempt
-from fleetlog_ingest.webhooks.reading import applied_offset, deliveries_of
+from fleetlog_ingest.webhooks.reading import applied_offset, deliveries_of, may_be_told
 
 diagnostics = logging.getLogger(__name__)
 WORKERS = 8
@@ -124,10 +124,16 @@ class Deliverer:
         """Queue what the tables hold of what was read."""
         if not self._unread:
             return
+        decoded = [decode(one) for one in self._unread]
+        if not any(map(may_be_told, decoded)):
+            # The tables need not be asked of what no webhook is told of.
+            self._queue.add([], self._unread[-1].offset + 1)
+            self._unread = []
+            return
         upto = applied_offset(self._select)
-        ready = [record for record in self._unread if record.offset < upto]
+        ready = [one.record for one in decoded if one.record.offset < upto]
         if ready:
-            found = deliveries_of(self._select, [decode(one) for one in ready])
+            found = deliveries_of(self._select, decoded[: len(ready)])
             for one in self._queue.add(found, ready[-1].offset + 1):
                 why = f"more than {MAX_WAITING:,} deliveries wait for this webhook"
                 self._unsettled.append(Attempted(one.key, one.event, DEAD, one.attempts, 0, why, self._now(), 0))

@@ -28,11 +28,16 @@ def applied_offset(select: Select) -> int:
     return int(answer.array("upto")[0]) if answer.rows else 0
 
 
+def may_be_told(decoded: Decoded) -> bool:
+    """True if a record is one that webhooks may be told of."""
+    return decoded.control is not None and decoded.control.WhichOneof("intent") in INTENTS
+
+
 def deliveries_of(select: Select, records: Sequence[Decoded]) -> list[Delivery]:
     """Returns what is to be delivered of records that are applied, without what is over by the table of deliveries."""
     by_namespace: defaultdict[str, list[Decoded]] = defaultdict(list)
     for decoded in records:
-        if decoded.control is not None and decoded.control.WhichOneof("intent") in INTENTS:
+        if may_be_told(decoded):
             by_namespace[decoded.namespace].append(decoded)
     found: list[Delivery] = []
     for namespace, named in by_namespace.items():

@@ -29,7 +29,12 @@ def test_a_data_directory_that_others_could_read_is_made_private(tmp_path: Path)
             assert server.stop(signal.SIGTERM) == 0
         for path in (data, data / "log", data / "warehouse", data / "objects", data / "logs"):
             path.chmod(0o755)
-        for path in (data / "log" / "events.sqlite", data / "logs" / "fleetlog.log", data / "token.key"):
+        for path in (
+            data / "log" / "events.sqlite",
+            data / "logs" / "fleetlog.log",
+            data / "token.key",
+            data / "webhooks.key",
+        ):
             path.chmod(0o644)
         with up(data, "--port", "0") as server:
             found = modes(data)
@@ -39,7 +44,7 @@ def test_a_data_directory_that_others_could_read_is_made_private(tmp_path: Path)
     for name in (".", "log", "warehouse", "objects", "logs"):
         assert found[name] == 0o700, name
     for name, mode in found.items():
-        if name.startswith(("log/", "logs/", "token")):
+        if name.startswith(("log/", "logs/", "token", "webhooks")):
             assert mode == 0o600, name
 
 

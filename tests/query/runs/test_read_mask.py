@@ -11,7 +11,7 @@ from fleetlog_query.language.values import Key
 from fleetlog_query.runs.read_mask import ReadMask, parse_read_mask
 from fleetlog_query.sql.binds import Binds
 
-EVERYTHING = {"params": None, "tags": None, "metrics": None, "datasets": None}
+EVERYTHING = dict.fromkeys(("params", "tags", "metrics", "datasets", "models"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Of tests: most of them wait for servers. Each has a server of its own, of up to a gigabyte.
 JOBS ?= 2
-# Seconds of CPU time that a test of the layer `unit` may take in test-all.
+# Seconds of CPU time after which test-all names a test of the layer `unit` as slow.
 UNIT_SECONDS ?= 0.5
 # Hundreds of processes import the same modules: each is compiled once, also where the environment (of a container, say)
 # forbids to keep what was compiled. Half a second of each start of a server, and 12 of each worker of the tests.

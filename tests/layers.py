@@ -10,9 +10,9 @@ asks for an embedded server is of the server layer at least, wherever its file i
 
 Files with tests of the slowest layer run first: the quick ones fill up what is left when several run at once.
 
-FLEETLOG_UNIT_SECONDS: a unit test that takes more seconds of its thread's CPU time fails; unset = none does. They are
-seconds of a quiet machine: on one that is slower, or busy, as many more are allowed as a loop takes longer there. A
-test by Hypothesis may take as long for each ten examples that it tries.
+FLEETLOG_UNIT_SECONDS: unit tests that take more seconds of their thread's CPU time are named at the end; unset = none.
+They are seconds of a quiet machine: on one that is slower, or busy, as many more are allowed as a loop takes longer
+there. A test by Hypothesis may take as long for each ten examples that it tries.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ SMOKE = "smoke"
 EMBEDDED = "embedded"
 LOOP_SECONDS = 0.012
 """Seconds of CPU time that the loop of `slowness` takes on a quiet machine."""
+_SLOW = "slow unit test"
 _UNIT_SECONDS = float(os.environ.get("FLEETLOG_UNIT_SECONDS", "inf"))
 
 FOLDERS: Mapping[str, str] = {
@@ -161,8 +162,21 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     if item.get_closest_marker("unit") is not None:
         allowed = _UNIT_SECONDS * max(1, _examples_of(item) / 10)
         if spent > allowed and spent > (allowed := allowed * slowness()):
-            pytest.fail(f"a unit test took {spent:.2f} s of CPU time, more than {allowed:.2f}", pytrace=False)
+            item.user_properties.append((_SLOW, f"{spent:.2f} s of CPU time, more than {allowed:.2f}"))
     return result
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    slow = [
+        f"{report.nodeid}: {text}"
+        for report in terminalreporter.getreports("passed")
+        if report.when == "call"
+        for name, text in report.user_properties
+        if name == _SLOW
+    ]
+    if slow:
+        terminalreporter.section("unit tests that are slow: make them quick, or give them another layer")
+        terminalreporter.write_line("\n".join(slow))
 
 
 def _examples_of(item: pytest.Item) -> int:

@@ -23,10 +23,10 @@ class _Process:
         self._executor = ProcessPoolExecutor(1, mp_context=SPAWN)
         self._pid = self._executor.submit(os.getpid).result(timeout=SECONDS)
 
-    def call(self, function: Callable[..., T], *arguments: object) -> T:
+    def call(self, function: Callable[..., T], *arguments: object, seconds: float = SECONDS) -> T:
         """Its result, or what it raises; TimeoutError."""
         try:
-            return self._executor.submit(function, *arguments).result(timeout=SECONDS)
+            return self._executor.submit(function, *arguments).result(timeout=seconds)
         except BaseException:
             with suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
@@ -53,9 +53,9 @@ def in_own_process(function: Callable[..., T], *arguments: object) -> T:
     return result
 
 
-def in_fresh_process(function: Callable[..., T], *arguments: object) -> T:
+def in_fresh_process(function: Callable[..., T], *arguments: object, seconds: float = SECONDS) -> T:
     """Call in a process in which nothing else runs before or after: for what changes limits, signals or the engine."""
     process = _Process()
-    result = process.call(function, *arguments)
+    result = process.call(function, *arguments, seconds=seconds)
     process.end()
     return result

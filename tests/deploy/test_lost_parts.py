@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import signal
 import sqlite3
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 
 from tests.deploy import damage
 from tests.deploy.processes import fleetlog, up
+from tests.waiting import reached
 
 POINTS = 200
 SAME = "the tables are what the log says\n"
@@ -59,13 +59,23 @@ def _count(target: str, run_id: str) -> int | None:
         return None
 
 
+def _whole(target: str, run_id: str) -> int:
+    """How many points there are as soon as that is answered."""
+    found: list[int] = []
+
+    def answered() -> bool:
+        count = _count(target, run_id)
+        found.extend([] if count is None else [count])
+        return bool(found)
+
+    reached(answered, 120)
+    return found[0]
+
+
 def _heals(data: Path, run_id: str, expected: int = POINTS) -> str:
     """Start on the directory: whatever is answered is whole, and it is answered at last. What stderr said."""
     with up(data, "--port", "0") as server:
-        deadline = time.monotonic() + 60
-        while (found := _count(server.target, run_id)) is None:
-            assert time.monotonic() < deadline, "the tables were not made anew"
-        assert found == expected
+        assert _whole(server.target, run_id) == expected
         assert server.stop(signal.SIGTERM) == 0
     assert not [path.name for path in data.iterdir() if path.name in ("warehouse.lost", "warehouse.fresh")]
     return server.err
@@ -171,10 +181,7 @@ def test_what_was_damaged_after_a_kill_and_before_a_checkpoint_is_made_anew(
     assert set(parts) - before, "rows that no checkpoint may have yet"
     damage.empty(parts[-1])
     with up(data, "--port", "0") as server:
-        deadline = time.monotonic() + 60
-        while (found := _count(server.target, run.id)) is None:
-            assert time.monotonic() < deadline, "the tables were not made anew"
-        assert found == POINTS
+        assert _whole(server.target, run.id) == POINTS
         assert server.stop(signal.SIGTERM) == 0
 
 
@@ -185,9 +192,6 @@ def test_what_is_logged_while_the_tables_are_made_anew_is_acknowledged(made: tup
         with client.start_run("0", "two", target=server.target) as run:
             run.log({"x": 1.0})
             run.flush()
-        deadline = time.monotonic() + 60
-        while (found := _count(server.target, run.id)) is None:
-            assert time.monotonic() < deadline, "the tables were not made anew"
-        assert found == 1
+        assert _whole(server.target, run.id) == 1
         server.process.kill()
     _heals(data, made[1])

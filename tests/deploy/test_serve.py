@@ -145,7 +145,7 @@ def test_a_gateway_that_goes_with_streams_open_has_made_durable_what_it_acknowle
                 reached(lambda before=before: all(now > then + 200 for now, then in zip(steps, before, strict=True)))  # type: ignore[misc]
                 begun = time.monotonic()
                 assert front.stop(signal.SIGTERM) == 0
-                assert time.monotonic() - begun < 10, "open streams are no reason to stay"
+                assert time.monotonic() - begun < 25, "open streams are no reason to stay"
                 front = own.serve("gateway", "query", "--port", port)
         finally:
             ended.set()

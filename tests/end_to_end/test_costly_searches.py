@@ -22,7 +22,7 @@ from tests.ports import free_port
 RUNS = sized(100, 400)
 SEARCHES = 12
 DEADLINE_SECONDS = 2.0
-SLACK_SECONDS = 5.0
+SLACK_SECONDS = 30.0
 """What a search may end after its deadline, on a machine with much else to do."""
 STOP_SECONDS = 30.0
 """On such a machine too; what was left unbounded took minutes."""

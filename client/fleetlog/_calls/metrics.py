@@ -129,6 +129,9 @@ class MetricCalls(Calls):
         connection = self._connection
         request.namespace = self.namespace
         request.at_least.CopyFrom(connection.position())
-        with connection.calling():
+
+        def read() -> tuple[list[Series], list[Buckets]]:
             parts = connection.query.ReadMetric(request, timeout=self.timeout, metadata=trace_metadata())
             return gather(parts, request, self.target, max_points)
+
+        return connection.retried(read)

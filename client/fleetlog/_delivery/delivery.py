@@ -27,7 +27,7 @@ from fleetlog._delivery.outbox import Outbox
 from fleetlog._delivery.requests import Requests
 from fleetlog._delivery.responses import NotNow, Responses
 from fleetlog._delivery.stream_state import Change, State, StreamState
-from fleetlog._delivery.threads import THREADS_AT_EXIT, is_alive, started
+from fleetlog._delivery.threads import THREADS_AT_EXIT, holds, is_alive, started
 from fleetlog._delivery.uploads import Uploads
 from fleetlog._events.items import Fact, Item, Marker, Writer
 from fleetlog._transport.calls_in_progress import Stream
@@ -133,6 +133,17 @@ class Delivery:
         marker = Marker()
         self.outbox.put(marker)
         return marker.reached.wait(max(0.0, deadline - time.monotonic())) and uploaded
+
+    @property
+    def held_here(self) -> bool:
+        """True if the calling thread is amid a change of the delivery: what it waited for would not come."""
+        locks = self._changed, self._start, self._requests.framing, self.connection.under_way.changed
+        return (
+            self.outbox.held_here
+            or self.uploads.held_here
+            or self._experiments.held_here
+            or any(holds(lock) for lock in locks)
+        )
 
     @property
     def closed(self) -> bool:

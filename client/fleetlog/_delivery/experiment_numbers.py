@@ -13,7 +13,7 @@ from collections.abc import Callable
 from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
 from fleetlog._delivery.outbox import Outbox
-from fleetlog._delivery.threads import is_alive, started
+from fleetlog._delivery.threads import holds, is_alive, started
 from fleetlog._events.items import Writer
 from fleetlog._transport.connection import Connection
 from fleetlog.errors import FleetlogError, is_verdict
@@ -42,6 +42,11 @@ class ExperimentNumbers:
         self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._closed = False
+
+    @property
+    def held_here(self) -> bool:
+        """True if the calling thread is amid a change of it."""
+        return holds(self._lock)
 
     def resolve(self, namespace: str, name: str, timeout_seconds: float) -> int:
         """The number of an experiment, which is made when it is not there. FleetlogError."""

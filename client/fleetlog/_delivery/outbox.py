@@ -18,6 +18,7 @@ from itertools import repeat, starmap
 
 from fleetlog_core.rules.losses import loss_reason
 
+from fleetlog._delivery.threads import holds
 from fleetlog._events.items import Fact, Item, Loss, Marker, Row, Slice, Writer
 
 MAX_BYTES = 512 * 1024 * 1024
@@ -209,6 +210,11 @@ class Outbox:
         """End a wait."""
         with self._lock:
             self._some.notify_all()
+
+    @property
+    def held_here(self) -> bool:
+        """True if the calling thread is amid a change of it, and nobody else can take anything."""
+        return holds(self._lock)
 
     @property
     def points(self) -> int:

@@ -85,6 +85,11 @@ def wait_applied(connection: Connection, timeout_seconds: float) -> None:
     connection.call(connection.query.WaitForPosition, request, timeout_seconds)
 
 
+def held_here() -> bool:
+    """True if the calling thread is amid a change of a delivery, which ends none by waiting for it."""
+    return any(delivery.held_here for delivery in list(_deliveries.values()))
+
+
 def end_deliveries(timeout_seconds: float, quiet_seconds: float = 0.0) -> list[str]:
     """Deliver what is pending, in bounded time, and end. What was left of it, in words, for each server.
 

@@ -15,6 +15,17 @@ def is_alive(thread: threading.Thread | None) -> bool:
     return thread is not None and thread.is_alive()
 
 
+def holds(lock: threading.RLock | threading.Condition) -> bool:
+    """True if the calling thread has taken the lock: a handler of a signal may run amid anything."""
+    condition = lock if isinstance(lock, threading.Condition) else threading.Condition(lock)
+    try:
+        # Wakes nobody, and only who holds the lock may.
+        condition.notify(0)
+    except RuntimeError:
+        return False
+    return True
+
+
 def started(name: str, target: Callable[[], None]) -> threading.Thread:
     """A thread that runs. RuntimeError: the system has none left."""
     thread = threading.Thread(target=target, name=name, daemon=True)

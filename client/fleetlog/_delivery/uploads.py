@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleetlog._delivery.outbox import Outbox
-from fleetlog._delivery.threads import is_alive, started
+from fleetlog._delivery.threads import holds, is_alive, started
 from fleetlog._events.items import Fact, Writer
 from fleetlog._files.artifacts import artifact_event
 from fleetlog._transport.connection import Connection
@@ -82,6 +82,11 @@ class Uploads:
         self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
         self._closed = False
+
+    @property
+    def held_here(self) -> bool:
+        """True if the calling thread is amid a change of it."""
+        return holds(self._lock)
 
     def add(self, upload: Upload) -> None:
         """Upload the file as soon as that is possible."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -21,12 +22,19 @@ _pipe: list[int] = []
 """Where the numbers of signals can be read, and the end that they are written to; empty when there is none."""
 _listening: list[threading.Thread] = []
 _ends: Callable[[int, FrameType | None], None] | None = None
+_is_too_soon: Callable[[], bool] | None = None
+AGAIN_SECONDS = 0.005
+"""Pause before a signal that came too soon is sent again."""
 
 
-def on_signal(ends: Callable[[int, FrameType | None], None]) -> None:
-    """Call it when a signal ends the process. It delivers, then calls `die`."""
-    global _ends
-    _ends = ends
+def on_signal(ends: Callable[[int, FrameType | None], None], is_too_soon: Callable[[], bool]) -> None:
+    """Call `ends` when a signal ends the process: it delivers, then calls `die`.
+
+    A signal is heard amid whatever the main thread does. As long as `is_too_soon` says so there, it comes again a
+    moment later.
+    """
+    global _ends, _is_too_soon
+    _ends, _is_too_soon = ends, is_too_soon
     _take_over()
 
 
@@ -45,9 +53,25 @@ def _ours() -> list[int]:
 
 
 def _handler(number: int, frame: FrameType | None) -> None:
+    if _is_too_soon is not None and _is_too_soon() and _comes_again(number):
+        return
     _heard.set()
     if _ends is not None:
         _ends(number, frame)
+
+
+def _comes_again(number: int) -> bool:
+    """Whether the signal will be sent once more; not when no thread can be started for it."""
+
+    def send() -> None:
+        time.sleep(AGAIN_SECONDS)
+        signal.raise_signal(number)
+
+    try:
+        threading.Thread(target=send, name="fleetlog-signal-again", daemon=True).start()
+    except RuntimeError:
+        return False
+    return True
 
 
 def die(number: int) -> None:

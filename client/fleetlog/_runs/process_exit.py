@@ -18,8 +18,9 @@ from multiprocessing import util
 from types import FrameType
 from typing import NoReturn, Protocol
 
-from fleetlog._delivery.registry import end_deliveries
+from fleetlog._delivery.registry import end_deliveries, held_here
 from fleetlog._runs import exit_codes, exit_signals
+from fleetlog._runs.open_run import EndState
 
 diagnostics = logging.getLogger("fleetlog")
 
@@ -86,8 +87,7 @@ def child_writes() -> None:
         leave = os._exit
 
         def deliver_first(status: int) -> NoReturn:
-            _end_runs(exit_codes.state_of_code(status))
-            _deliver()
+            _deliver(exit_codes.state_of_code(status))
             leave(status)
 
         os._exit = deliver_first
@@ -108,9 +108,11 @@ def _end_runs(state: str) -> None:
         run.end_with_process(own_state or state)
 
 
-def _deliver() -> None:
+def _deliver(state: str) -> None:
+    """End what is open in the state, and deliver what is pending."""
     global _delivering
     _delivering = True
+    _end_runs(state)
     begun = time.monotonic()
     seconds = max(SHORTEST_SECONDS, EXIT_SECONDS - _waited_seconds)
     try:
@@ -128,8 +130,7 @@ def _deliver() -> None:
 
 @atexit.register
 def _exited() -> None:
-    _end_runs(exit_codes.state_of_exit())
-    _deliver()
+    _deliver(exit_codes.state_of_exit())
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
@@ -141,17 +142,26 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     if _delivering:
         # It came amid just that, in this thread: locks that are held there would never be free here.
         return
-    _end_runs("FINISHED" if _is_idle(frame) else "KILLED")
-    _deliver()
+    _deliver(_state_at(frame))
 
 
-def _is_idle(frame: FrameType | None) -> bool:
-    """Whether a worker of a pool waits for work: the pool ends it when it is not needed, by SIGTERM."""
+def _is_too_soon() -> bool:
+    """True if a signal came amid a `log`, which has to go on before anything can be delivered."""
+    return not _delivering and held_here()
+
+
+def _state_at(frame: FrameType | None) -> EndState:
+    """State of the runs of a process that a signal meets there. A pool ends workers that it does not need by SIGTERM.
+
+    Such a worker waits for work, or has left its main function already: nobody's code is cut short by that.
+    """
     while frame is not None and "multiprocessing" in frame.f_code.co_filename:
         if frame.f_code.co_name == "worker" and frame.f_code.co_filename.endswith("pool.py"):
-            return True
+            return "FINISHED"
+        if frame.f_code.co_name == "_bootstrap":
+            return exit_codes.state_of_exit()
         frame = frame.f_back
-    return False
+    return "KILLED"
 
 
 def _thread_failed(args: threading.ExceptHookArgs) -> None:
@@ -164,6 +174,6 @@ def _thread_failed(args: threading.ExceptHookArgs) -> None:
 
 _hook_before = threading.excepthook
 threading.excepthook = _thread_failed
-exit_signals.on_signal(_terminated)
+exit_signals.on_signal(_terminated, _is_too_soon)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)

@@ -31,7 +31,7 @@ class UnderWay:
     """Calls under way. gRPC has one thread for all streams of a channel, from the first one to the last one's end."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self.changed = threading.Condition()
         self._calls = 0
         self._streams: list[Stream[object]] = []
         self._threads: list[threading.Thread] = []
@@ -42,27 +42,27 @@ class UnderWay:
     @property
     def busy(self) -> bool:
         """True if a call or a stream is under way."""
-        with self._changed:
+        with self.changed:
             return bool(self._calls or self._streams)
 
     @contextmanager
     def calling(self) -> Iterator[None]:
         """A call is under way: a fork waits for it."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._paused, PAUSE_SECONDS)
+        with self.changed:
+            self.changed.wait_for(lambda: not self._paused, PAUSE_SECONDS)
             self._calls += 1
         try:
             yield
         finally:
-            with self._changed:
+            with self.changed:
                 self._calls -= 1
-                self._changed.notify_all()
+                self.changed.notify_all()
 
     @contextmanager
     def streaming(self, start: Callable[[], Stream[Response]]) -> Iterator[Stream[Response]]:
         """A call that may answer for hours: a fork ends it, CANCELLED, and waits until it has ended."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._streams_paused, PAUSE_SECONDS)
+        with self.changed:
+            self.changed.wait_for(lambda: not self._streams_paused, PAUSE_SECONDS)
             stream = self.begin(start)
         try:
             yield stream
@@ -71,7 +71,7 @@ class UnderWay:
 
     def begin(self, start: Callable[[], Stream[Response]]) -> Stream[Response]:
         """Start a stream, paused or not, and know it and its threads until they end."""
-        with self._changed:
+        with self.changed:
             others = set(threading.enumerate())
             stream = start()
             begun = [one for one in threading.enumerate() if one not in others and "(_run)" in one.name]
@@ -83,16 +83,16 @@ class UnderWay:
 
     def forget(self, stream: Stream[Response]) -> None:
         """Do not know of the stream any more: an exception came amid it, and gRPC may hold its lock for ever."""
-        with self._changed:
+        with self.changed:
             self._streams = [one for one in self._streams if one is not stream]
-            self._changed.notify_all()
+            self.changed.notify_all()
 
     def _ended(self, stream: Stream[object]) -> None:
         self.forget(stream)
 
     def pause(self, timeout_seconds: float) -> bool:
         """Let no call begin until `resume`, and end the streams: whether nothing was under way in time."""
-        with self._changed:
+        with self.changed:
             self._paused = True
         return self.end_streams(timeout_seconds)
 
@@ -102,13 +102,13 @@ class UnderWay:
         When paused, whether no other call was under way either.
         """
         deadline = time.monotonic() + timeout_seconds
-        with self._changed:
+        with self.changed:
             self._streams_paused = True
             streams = list(self._streams)
         for stream in streams:
             stream.cancel()
-        with self._changed:
-            quiet = self._changed.wait_for(
+        with self.changed:
+            quiet = self.changed.wait_for(
                 lambda: not self._streams and not (self._paused and self._calls), timeout_seconds
             )
             threads = list(self._threads)
@@ -120,6 +120,6 @@ class UnderWay:
 
     def resume(self) -> None:
         """Go on after `pause` or `end_streams`."""
-        with self._changed:
+        with self.changed:
             self._paused = self._streams_paused = False
-            self._changed.notify_all()
+            self.changed.notify_all()

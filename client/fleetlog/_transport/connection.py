@@ -98,18 +98,22 @@ class Connection:
         request: Request,
         timeout_seconds: float = 30.0,
     ) -> Response:
-        """One unary call, again when the connection was lost amid it; failures as errors of this package.
+        """Response of one unary call, as `retried`."""
+        return self.retried(lambda: method(request, timeout=timeout_seconds, metadata=trace_metadata()))
 
-        Doing it again is safe: a call reads, or has a request_id.
+    def retried(self, call: Callable[[], Response]) -> Response:
+        """Response of a call, which is made again when its connection was lost; failures as errors of this package.
+
+        Doing it again is safe: it reads, or has a request_id.
         """
         for pause in RETRY_PAUSES:
             try:
                 with self.calling():
-                    return method(request, timeout=timeout_seconds, metadata=trace_metadata())
+                    return call()
             except Unavailable:
                 time.sleep(pause)
         with self.calling():
-            return method(request, timeout=timeout_seconds, metadata=trace_metadata())
+            return call()
 
     @contextmanager
     def calling(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,21 +61,25 @@ def _insert(warehouse: Warehouse, number: int, rows: int) -> None:
     warehouse.insert("t", {"x": np.arange(rows) + number * 1_000_000, "s": texts}, f"token {number}")
 
 
-def _lacks(path: Path, limit: Callable[[], tuple[int, int]], words: set[str]) -> None:
+def _lacks(path: Path, limit: Callable[[], tuple[int, int]]) -> set[str]:
+    """Shortages that inserts told of. The process may also be killed by its engine, or stand still in it."""
     warehouse = ChdbWarehouse(path)
     window = "SETTINGS non_replicated_deduplication_window = 100"
     warehouse.execute(Statement(f"CREATE TABLE t (x Int64, s String) ENGINE = MergeTree ORDER BY x {window}"))
-    failed: set[int] = set()
     said: set[str] = set()
     with lacking(*limit()):
         for number in range(12):
             try:
                 _insert(warehouse, number, ROWS[number % 2])
             except WarehouseUnavailable as error:
-                failed.add(number)
                 said.add(error.shortage)
-    assert said & words, said
-    # The same again with the same token is in once, whatever became of it before.
+    warehouse.close()
+    return said
+
+
+def _again(path: Path) -> None:
+    """Insert with the tokens of before: each block is in once, whatever became of it before."""
+    warehouse = ChdbWarehouse(path)
     for _ in range(2):
         for number in range(12):
             _insert(warehouse, number, ROWS[number % 2])
@@ -95,7 +100,14 @@ def _lacks(path: Path, limit: Callable[[], tuple[int, int]], words: set[str]) ->
 def test_an_insert_that_the_machine_has_no_room_for_is_done_again(
     tmp_path: Path, limit: Callable[[], tuple[int, int]], words: set[str]
 ) -> None:
-    in_fresh_process(_lacks, tmp_path, limit, words)
+    try:
+        said = in_fresh_process(_lacks, tmp_path, limit, seconds=60.0)
+    except (BrokenProcessPool, TimeoutError):
+        # Without memory chDB may die, or wait for itself without end. That is no verdict on a row either.
+        assert limit is _memory
+    else:
+        assert said & words, said
+    in_fresh_process(_again, tmp_path)
 
 
 def _names(path: Path) -> None:

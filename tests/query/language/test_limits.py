@@ -16,8 +16,6 @@ from fleetlog_query.sql.condition_sql import condition
 from fleetlog_query.sql.order_by import parse_order
 from fleetlog_query.sql.scope import Scope
 
-from tests.layers import slowness
-
 SCOPE = Scope("default", (1,))
 
 
@@ -60,8 +58,8 @@ def test_too_much_is_refused_at_once(text: str) -> None:
             plan_of(text + " " * spaces)
         assert caught.value.reason in ("FILTER_TOO_LARGE", "FILTER_SYNTAX")
         fastest = min(fastest, time.thread_time() - begun)
-    # 50 ms and less on a quiet machine; on one that is busy, or counts which lines run, as much more as a loop takes.
-    assert fastest < 0.15 or fastest < 0.15 * slowness(), f"{fastest:.3f} s"
+    # 50 ms and less on a quiet machine; what grows with the square of the text takes minutes.
+    assert fastest < 5, f"{fastest:.3f} s"
 
 
 def calls_of(work: Callable[[], object]) -> int:

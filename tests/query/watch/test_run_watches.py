@@ -75,7 +75,7 @@ async def next_of(changes: ChangeFeed) -> watch_pb2.WatchRunsResponse:
 
 
 async def reached(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline, "the condition was not reached"
         await asyncio.sleep(0.001)

@@ -88,7 +88,7 @@ def _away(path: Path) -> None:
     append(log, 0, logged(4, 7_000, path="file-0"), logged(5, 8_000, uploaded=True), metrics(6, y=[(0, 1.0)]))
     with folding(log, live, objects) as materializer:
         reached(lambda: is_applied(log, live))
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 60
         assert materializer.degraded().startswith("artifacts wait for their store: the folder can't be written")
         assert materializer.outage() == ""
     run = Documents(live).problems("default", run_id(7))

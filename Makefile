@@ -11,7 +11,7 @@ UNIT_SECONDS ?= 0.5
 # forbids to keep what was compiled. Half a second of each start of a server, and 12 of each worker of the tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-all coverage test-brokers test-faults check format protos docs up bench dist clean
+.PHONY: help demo test test-all test-alone coverage test-brokers test-faults check format protos docs up bench dist clean
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -27,6 +27,9 @@ test: $(VENV)/.dev  ## the tests of every day, in minutes: rules, engines, each 
 
 test-all: $(VENV)/.dev  ## all tests but those of brokers, with all examples of Hypothesis, and durations: what CI runs
 	HYPOTHESIS_PROFILE=ci FLEETLOG_UNIT_SECONDS=$(UNIT_SECONDS) $(PYTEST) --durations=25 -m "not brokers"
+
+test-alone: $(VENV)/.dev  ## what failed in the last test-all, three times by itself (tests/alone.py)
+	HYPOTHESIS_PROFILE=ci $(BIN)/python -m tests.alone
 
 # By itself: it makes all else slower, and what a test takes by itself is measured in test-all.
 coverage: $(VENV)/.dev  ## which share of each package `make test` reaches; fails below tests/coverage_floors.py

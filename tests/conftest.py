@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,14 +9,31 @@ from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_deploy.embedded import running_node
 from fleetlog_deploy.node import Node
 
+from tests import alone
 from tests.empty_warehouses import copy_empty_warehouse, make_empty_warehouse
 
 pytest_plugins = ["tests.servers", "tests.layers"]
 
 
+def pytest_configure() -> None:
+    """What starts the tests in the background may have them ignore signals, which processes of tests then would too."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
+
+
 def pytest_sessionstart() -> None:
     """Before any worker starts."""
     make_empty_warehouse()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keep how the run ended, for tests.alone."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if hasattr(session.config, "workerinput") or reporter is None or session.config.cache is None:
+        return
+    failed = {report.nodeid for kind in ("failed", "error") for report in reporter.getreports(kind)}
+    session.config.cache.set(alone.ENDED, {"status": int(exitstatus), "failed": sorted(failed)})
 
 
 @pytest.fixture(scope="session")

@@ -118,6 +118,7 @@ FOLDERS: Mapping[str, str] = {
     "query/warehouse/test_cancellable": "server",
     "query/warehouse/test_costly_patterns": "server",
     "query/watch/test_run_watching": "engine",
+    "test_alone": "unit",
 }
 """Layer of what is in a folder or a file below tests/; the longest path holds."""
 SMOKES = ("end_to_end/test_every_call", "end_to_end/test_main_path")

@@ -30,10 +30,11 @@ def pytest_sessionstart() -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Keep how the run ended, for tests.alone."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if hasattr(session.config, "workerinput") or reporter is None or session.config.cache is None:
+    cache: pytest.Cache | None = getattr(session.config, "cache", None)
+    if hasattr(session.config, "workerinput") or reporter is None or cache is None:
         return
     failed = {report.nodeid for kind in ("failed", "error") for report in reporter.getreports(kind)}
-    session.config.cache.set(alone.ENDED, {"status": int(exitstatus), "failed": sorted(failed)})
+    cache.set(alone.ENDED, {"status": int(exitstatus), "failed": sorted(failed)})
 
 
 @pytest.fixture(scope="session")

@@ -7,22 +7,23 @@ from collections.abc import Sequence
 
 from fleetlog_core.errors import NotFound, shown
 from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import experiment_pb2
 
 from fleetlog_query.warehouse.versioned_cache import VersionedCache
 
 DEFAULT_NAME = "Default"
-_SELECT = """
+_SELECT = f"""
 SELECT experiment, name, tags, toUnixTimestamp64Milli(create_time) AS created,
     toUnixTimestamp64Milli(update_time) AS changed, deleted, artifact_location
-FROM experiments FINAL WHERE namespace = {namespace:String} AND deleted < 2"""
+FROM experiments FINAL WHERE namespace = {{namespace:String}} AND deleted < {PURGED}"""
 _ALL = f"{_SELECT} ORDER BY experiment"
 _NAMED = f"{_SELECT} AND (name = {{name:String}} OR experiment = 0) ORDER BY experiment"
 """The default experiment too: only its row tells whether it still has its name."""
 
 _AS_OF = (
     "SELECT experiment, argMax(name, ver) AS named, argMax(deleted, ver) AS gone FROM experiment_history"
-    " WHERE namespace = {namespace:String} AND ver < {control:UInt64} GROUP BY experiment HAVING gone < 2"
+    f" WHERE namespace = {{namespace:String}} AND ver < {{control:UInt64}} GROUP BY experiment HAVING gone < {PURGED}"
     " ORDER BY experiment"
 )
 

@@ -10,9 +10,11 @@ from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import experiment_pb2
 
+from fleetlog_query.warehouse.rows import rows_of
 from fleetlog_query.warehouse.versioned_cache import VersionedCache
 
 DEFAULT_NAME = "Default"
+_COLUMNS = ("experiment", "name", "tags", "created", "changed", "deleted", "artifact_location")
 _SELECT = f"""
 SELECT experiment, name, tags, toUnixTimestamp64Milli(create_time) AS created,
     toUnixTimestamp64Milli(update_time) AS changed, deleted, artifact_location
@@ -55,12 +57,8 @@ class Experiments:
                 deleted=bool(deleted),
                 artifact_location=location,
             )
-            for number, created, changed, deleted, name, tags, location in zip(
-                answer.array("experiment").tolist(), answer.array("created").tolist(),
-                answer.array("changed").tolist(), answer.array("deleted").tolist(),
-                answer.texts("name"), answer.texts("tags"), answer.texts("artifact_location"), strict=True,
-            )
-        ]  # fmt: skip
+            for number, name, tags, created, changed, deleted, location in rows_of(answer, *_COLUMNS)
+        ]
         return _with_default(found)
 
     def by_name(self, namespace: str, name: str) -> experiment_pb2.Experiment:
@@ -77,9 +75,7 @@ class Experiments:
         answer = self._warehouse.select(statement)
         found = [
             experiment_pb2.Experiment(experiment_id=number, name=name, deleted=bool(deleted))
-            for number, deleted, name in zip(
-                answer.array("experiment").tolist(), answer.array("gone").tolist(), answer.texts("named"), strict=True
-            )
+            for number, name, deleted in rows_of(answer, "experiment", "named", "gone")
         ]
         return _with_default(found)
 

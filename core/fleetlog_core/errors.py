@@ -93,6 +93,12 @@ class InvalidArgument(FleetlogError):
         return cls(reason, f"{field}: {description}", violations=(Violation(field, description),))
 
 
+def check_count(field: str, count: int, least: int, most: int) -> None:
+    """InvalidArgument OVER_LIMIT, which names the field."""
+    if not least <= count <= most:
+        raise InvalidArgument.of_field("OVER_LIMIT", field, f"{count:,} is not {least} to {most:,}")
+
+
 class NotFound(FleetlogError):
     """No such thing in this namespace."""
 

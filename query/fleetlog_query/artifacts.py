@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
+from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import artifact_pb2
 
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.warehouse.rows import rows_of
 
 
 class Artifacts:
@@ -45,16 +46,8 @@ class Artifacts:
             "SELECT path, size_bytes, sha256, toUnixTimestamp64Milli(ingest_time) AS at"
             f" FROM artifacts FINAL WHERE {where}"
         )
-        answer = self._warehouse.select(Statement(sql, binds.values))
-        return _messages(answer)
-
-
-def _messages(answer: Answer) -> list[artifact_pb2.Artifact]:
-    rows = zip(
-        answer.texts("path"), answer.array("size_bytes").tolist(), answer.texts("sha256"),
-        answer.array("at").tolist(), strict=True,
-    )  # fmt: skip
-    return [
-        artifact_pb2.Artifact(path=path, size_bytes=size, sha256=bytes.fromhex(digest), ingest_time_millis=at)
-        for path, size, digest, at in rows
-    ]
+        answer = self._warehouse.select(binds.statement(sql))
+        return [
+            artifact_pb2.Artifact(path=path, size_bytes=size, sha256=bytes.fromhex(digest), ingest_time_millis=at)
+            for path, size, digest, at in rows_of(answer, "path", "size_bytes", "sha256", "at")
+        ]

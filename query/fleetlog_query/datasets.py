@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from fleetlog_core.datasets import SEPARATOR
-from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_core.warehouse.schema import KeyKind
 from fleetlog_proto.v1 import dataset_pb2
 
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.warehouse.rows import rows_of
 
-Place = tuple[int, str]
-"""Experiment and key of a dataset."""
+
+def place_of(listed: dataset_pb2.ListedDataset) -> list[int | str]:
+    """Where a dataset stands in the list: its experiment and its key there."""
+    return [listed.experiment_id, SEPARATOR.join((listed.name, listed.digest, listed.context))]
 
 
 def list_datasets(
-    warehouse: Warehouse,
-    namespace: str,
-    experiments: Sequence[int],
-    after: Place | None,
-    count: int,
-) -> list[tuple[Place, dataset_pb2.ListedDataset]]:
-    """At most so many datasets behind a place, in the order of their places."""
+    warehouse: Warehouse, namespace: str, experiments: Sequence[int], after: Sequence[Any], count: int
+) -> list[dataset_pb2.ListedDataset]:
+    """Datasets behind a place, [] = from the beginning, in the order of their places: `count` of them at most."""
     if not experiments:
         return []
     binds = Binds()
@@ -30,17 +30,11 @@ def list_datasets(
         f"namespace = {binds.text(namespace)} AND kind = {KeyKind.DATASET}"
         f" AND experiment IN {binds.numbers(experiments)}"
     )
-    if after is not None:
+    if after:
         where += f" AND (experiment, key) > ({binds.whole(after[0])}, {binds.text(after[1])})"
-    answer = warehouse.select(
-        Statement(
-            f"SELECT DISTINCT experiment, key FROM attrs WHERE {where} ORDER BY experiment, key LIMIT {count}",
-            binds.values,
-        ),
-    )
-    found: list[tuple[Place, dataset_pb2.ListedDataset]] = []
-    for experiment, key in zip(answer.array("experiment").tolist(), answer.texts("key"), strict=True):
+    sql = f"SELECT DISTINCT experiment, key FROM attrs WHERE {where} ORDER BY experiment, key LIMIT {count}"
+    listed = []
+    for experiment, key in rows_of(warehouse.select(binds.statement(sql)), "experiment", "key"):
         name, digest, context = key.split(SEPARATOR)
-        listed = dataset_pb2.ListedDataset(experiment_id=experiment, name=name, digest=digest, context=context)
-        found.append(((experiment, key), listed))
-    return found
+        listed.append(dataset_pb2.ListedDataset(experiment_id=experiment, name=name, digest=digest, context=context))
+    return listed

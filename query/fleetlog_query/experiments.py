@@ -7,22 +7,25 @@ from collections.abc import Sequence
 
 from fleetlog_core.errors import NotFound, shown
 from fleetlog_core.warehouse.port import Statement, Warehouse
+from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import experiment_pb2
 
+from fleetlog_query.warehouse.rows import rows_of
 from fleetlog_query.warehouse.versioned_cache import VersionedCache
 
 DEFAULT_NAME = "Default"
-_SELECT = """
+_COLUMNS = ("experiment", "name", "tags", "created", "changed", "deleted", "artifact_location")
+_SELECT = f"""
 SELECT experiment, name, tags, toUnixTimestamp64Milli(create_time) AS created,
     toUnixTimestamp64Milli(update_time) AS changed, deleted, artifact_location
-FROM experiments FINAL WHERE namespace = {namespace:String} AND deleted < 2"""
+FROM experiments FINAL WHERE namespace = {{namespace:String}} AND deleted < {PURGED}"""
 _ALL = f"{_SELECT} ORDER BY experiment"
 _NAMED = f"{_SELECT} AND (name = {{name:String}} OR experiment = 0) ORDER BY experiment"
 """The default experiment too: only its row tells whether it still has its name."""
 
 _AS_OF = (
     "SELECT experiment, argMax(name, ver) AS named, argMax(deleted, ver) AS gone FROM experiment_history"
-    " WHERE namespace = {namespace:String} AND ver < {control:UInt64} GROUP BY experiment HAVING gone < 2"
+    f" WHERE namespace = {{namespace:String}} AND ver < {{control:UInt64}} GROUP BY experiment HAVING gone < {PURGED}"
     " ORDER BY experiment"
 )
 
@@ -54,12 +57,8 @@ class Experiments:
                 deleted=bool(deleted),
                 artifact_location=location,
             )
-            for number, created, changed, deleted, name, tags, location in zip(
-                answer.array("experiment").tolist(), answer.array("created").tolist(),
-                answer.array("changed").tolist(), answer.array("deleted").tolist(),
-                answer.texts("name"), answer.texts("tags"), answer.texts("artifact_location"), strict=True,
-            )
-        ]  # fmt: skip
+            for number, name, tags, created, changed, deleted, location in rows_of(answer, *_COLUMNS)
+        ]
         return _with_default(found)
 
     def by_name(self, namespace: str, name: str) -> experiment_pb2.Experiment:
@@ -76,9 +75,7 @@ class Experiments:
         answer = self._warehouse.select(statement)
         found = [
             experiment_pb2.Experiment(experiment_id=number, name=name, deleted=bool(deleted))
-            for number, deleted, name in zip(
-                answer.array("experiment").tolist(), answer.array("gone").tolist(), answer.texts("named"), strict=True
-            )
+            for number, name, deleted in rows_of(answer, "experiment", "named", "gone")
         ]
         return _with_default(found)
 

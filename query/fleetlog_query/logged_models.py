@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fleetlog_core.limits import MODEL_METRICS
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
@@ -12,6 +13,7 @@ from fleetlog_proto.v1 import logged_model_event_pb2, logged_model_pb2, scope_pb
 
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.deleted_view import DeletedView
+from fleetlog_query.warehouse.rows import rows_of
 
 _COLUMNS = (
     "model_id, experiment, name, source_run_id, model_type, status, status_message,"
@@ -50,8 +52,8 @@ class LoggedModels:
         where = f"namespace = {binds.text(namespace)} AND model_id = {binds.run_id(model_id)} AND purged = 0"
         return bool(self._models(where, binds))
 
-    def page(self, search: Search, after: tuple[int, str] | None, count: int) -> list[logged_model_pb2.LoggedModel]:
-        """At most so many models, the one that was made last first. `after`: time and id of the one before them."""
+    def page(self, search: Search, after: Sequence[Any], count: int) -> list[logged_model_pb2.LoggedModel]:
+        """Models, the one that was made last first, `count` at most, behind one of a time and an id; [] = none."""
         if not search.experiments:
             return []
         binds = Binds()
@@ -61,7 +63,7 @@ class LoggedModels:
         )
         if search.source_run_id:
             where += f" AND source_run_id = {binds.run_id(bytes.fromhex(search.source_run_id))}"
-        if after is not None:
+        if after:
             time, model_id = after
             where += f" AND (created, model_id) < ({binds.whole(time)}, {binds.run_id(bytes.fromhex(model_id))})"
         order = f"ORDER BY created DESC, model_id DESC LIMIT {count}"
@@ -71,18 +73,16 @@ class LoggedModels:
 
     def _models(self, where: str, binds: Binds) -> list[logged_model_pb2.LoggedModel]:
         answer = self._select(f"SELECT {_COLUMNS} FROM logged_models FINAL WHERE {where}", binds)
-        names, kinds, messages = (answer.texts(name) for name in ("name", "model_type", "status_message"))
-        numbers = (
-            answer.array(name).tolist()
-            for name in ("model_id", "source_run_id", "experiment", "status", "created", "changed", "deleted")
-        )
-        rows = zip(*numbers, names, kinds, messages, strict=True)
+        rows = rows_of(
+            answer, "model_id", "source_run_id", "experiment", "status", "created", "changed", "deleted", "name",
+            "model_type", "status_message",
+        )  # fmt: skip
         return [
             logged_model_pb2.LoggedModel(
-                model_id=bytes(model_id).hex(),
+                model_id=model_id.hex(),
                 experiment_id=experiment,
                 name=name,
-                source_run_id=bytes(source).hex() if any(bytes(source)) else "",
+                source_run_id=source.hex() if any(source) else "",
                 model_type=kind,
                 status=logged_model_event_pb2.LoggedModelStatus.ValueType(status),
                 status_message=message,
@@ -104,12 +104,8 @@ class LoggedModels:
             f"SELECT model_id, kind, key, str FROM model_attrs FINAL WHERE {where} AND removed = 0",
             binds,
         )
-        attrs = zip(
-            answer.array("model_id").tolist(), answer.array("kind").tolist(), answer.texts("key"),
-            answer.texts("str"), strict=True,
-        )  # fmt: skip
-        for model_id, kind, key, text in attrs:
-            model = by_id[bytes(model_id)]
+        for model_id, kind, key, text in rows_of(answer, "model_id", "kind", "key", "str"):
+            model = by_id[model_id]
             (model.params if kind == KeyKind.PARAM else model.tags)[key] = text
         answer = self._select(
             "SELECT model_id, key, run_id, toUnixTimestamp64Milli(ts) AS at, step, dataset_name, dataset_digest, value"
@@ -117,28 +113,14 @@ class LoggedModels:
             f" ORDER BY ts DESC, step DESC, ver DESC LIMIT {MODEL_METRICS} BY model_id",
             binds,
         )
-        for model_id, metric in _metrics(answer):
-            by_id[model_id].metrics.append(metric)
+        columns = ("model_id", "key", "run_id", "at", "step", "dataset_name", "dataset_digest", "value")
+        for model_id, key, run_id, at, step, name, digest, value in rows_of(answer, *columns):
+            by_id[model_id].metrics.add(
+                key=key, value=value, step=step, time_millis=at, run_id=run_id.hex(), dataset_name=name,
+                dataset_digest=digest,
+            )  # fmt: skip
         for model in models:
             model.metrics.sort(key=lambda metric: (metric.key, metric.time_millis, metric.step))
 
     def _select(self, sql: str, binds: Binds) -> Answer:
         return self._warehouse.select(Statement(sql, binds.values))
-
-
-def _metrics(answer: Answer) -> list[tuple[bytes, logged_model_pb2.ModelMetric]]:
-    rows = zip(
-        answer.array("model_id").tolist(), answer.texts("key"), answer.array("run_id").tolist(),
-        answer.array("at").tolist(), answer.array("step").tolist(), answer.texts("dataset_name"),
-        answer.texts("dataset_digest"), answer.array("value").tolist(), strict=True,
-    )  # fmt: skip
-    return [
-        (
-            bytes(model_id),
-            logged_model_pb2.ModelMetric(
-                key=key, value=value, step=step, time_millis=at, run_id=bytes(run_id).hex(),
-                dataset_name=name, dataset_digest=digest,
-            ),
-        )
-        for model_id, key, run_id, at, step, name, digest, value in rows
-    ]  # fmt: skip

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_query.calls.base import HELD_BYTES
 from fleetlog_query.changes.changed_runs import ChangedRuns
+from fleetlog_query.changes.held import Held
 from fleetlog_query.changes.position import AppliedPositions
-from fleetlog_query.column_cache.frames import Frames
+from fleetlog_query.column_cache.scope_columns import HeldColumns, ScopeColumns
 from fleetlog_query.order.page_reader import PageReader
 from fleetlog_query.runs.document_cache import DocumentCache
 from fleetlog_query.runs.documents import Documents
@@ -35,7 +36,8 @@ def searching(
     cancellable = CancellableWarehouse(warehouse)
     positions, changed_runs = AppliedPositions(cancellable), ChangedRuns(cancellable)
     documents = Documents(cancellable, DocumentCache(positions, changed_runs, HELD_BYTES))
-    reader = PageReader(cancellable, changed_runs, Frames(positions, changed_runs, held_bytes), documents)
+    columns: HeldColumns = Held(ScopeColumns, positions, changed_runs, held_bytes)
+    reader = PageReader(cancellable, changed_runs, columns, documents)
     page_documents = PageDocuments(documents, changed_runs)
     return Searching(
         Searcher(b"key", positions, changed_runs, reader, page_documents, clock), documents, page_documents

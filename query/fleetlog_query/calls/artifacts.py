@@ -19,7 +19,7 @@ from fleetlog_query.artifacts import Artifacts
 from fleetlog_query.calls.base import Parts, QueryCalls, next_of
 from fleetlog_query.calls.logged_models import model_not_found
 from fleetlog_query.logged_models import LoggedModels
-from fleetlog_query.search.token import check_page_size
+from fleetlog_query.search.paging import Page
 
 diagnostics = logging.getLogger(__name__)
 
@@ -39,14 +39,13 @@ class ArtifactCalls(QueryCalls):
         namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
         if request.path:
             check_artifact_path(request.path, written=False)
-        size = check_page_size(request.page_size, 1_000, 10_000)
-        purpose = f"artifacts:{namespace}:{run_id.hex()}:{request.path}"
-        after = str(self._tokens.read(purpose, request.page_token)[0]) if request.page_token else ""
+        page = Page.of(self._tokens, request, namespace, 1_000, 10_000)
+        after = page.after[0] if page.after else ""
         await self._wait(request.at_least, context)
         await self._check_owner(request, namespace, run_id, context)
-        found = await self._do(context, self._artifacts.below, namespace, run_id, request.path, after, size + 1)
-        token = self._tokens.make(purpose, [found[size - 1].path]) if len(found) > size else ""
-        return artifact_pb2.ListArtifactsResponse(artifacts=found[:size], next_page_token=token)
+        found = await self._do(context, self._artifacts.below, namespace, run_id, request.path, after, page.size + 1)
+        artifacts, token = page.cut(found, lambda one: [one.path])
+        return artifact_pb2.ListArtifactsResponse(artifacts=artifacts, next_page_token=token)
 
     async def DownloadArtifact(  # noqa: N802
         self, request: artifact_pb2.DownloadArtifactRequest, context: Context

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from fleetlog_core import limits
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
 from fleetlog_query.calls.base import QueryCalls
-from fleetlog_query.search.token import check_page_size
+from fleetlog_query.search.paging import Page
 from fleetlog_query.sql.deleted_view import DeletedView
 
 
@@ -32,12 +31,10 @@ class ExperimentCalls(QueryCalls):
     ) -> query_pb2.ListExperimentsResponse:
         """See the proto."""
         namespace = check_namespace(request.namespace)
-        size = check_page_size(request.page_size, 100, limits.PAGE_SIZE)
-        purpose = f"experiments:{namespace}:{request.deleted_view}"
-        after = int(self._tokens.read(purpose, request.page_token)[0]) if request.page_token else -1
+        page = Page.of(self._tokens, request, namespace)
         await self._wait(request.at_least, context)
         view = DeletedView.of(request.deleted_view)
         found = await self._do(context, self._experiments.all, namespace)
-        left = [e for e in found if e.experiment_id > after and view.shows(e.deleted)]
-        token = self._tokens.make(purpose, [left[size - 1].experiment_id]) if len(left) > size else ""
-        return query_pb2.ListExperimentsResponse(experiments=left[:size], next_page_token=token)
+        left = [one for one in found if [one.experiment_id] > page.after and view.shows(one.deleted)]
+        experiments, token = page.cut(left, lambda one: [one.experiment_id])
+        return query_pb2.ListExperimentsResponse(experiments=experiments, next_page_token=token)

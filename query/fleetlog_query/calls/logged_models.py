@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from fleetlog_core import limits
-from fleetlog_core.errors import NotFound
+from fleetlog_core.errors import NotFound, check_count
 from fleetlog_core.ids import parse_id
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import logged_model_pb2, logged_model_pb2_grpc
 
-from fleetlog_query.calls.base import Parts, ReadCalls, check_count
+from fleetlog_query.calls.base import Parts, ReadCalls
 from fleetlog_query.logged_models import LoggedModels, Search
 from fleetlog_query.runs.response_size import checked
-from fleetlog_query.search.token import check_page_size
-
-DEFAULT_PAGE = 100
+from fleetlog_query.search.paging import Page
 
 
 class LoggedModelCalls(ReadCalls, logged_model_pb2_grpc.LoggedModelQueryServiceServicer):
@@ -43,20 +41,13 @@ class LoggedModelCalls(ReadCalls, logged_model_pb2_grpc.LoggedModelQueryServiceS
         namespace = check_namespace(request.namespace)
         check_count("experiment_ids", len(request.experiment_ids), 0, limits.EXPERIMENTS_PER_SEARCH)
         run_id = parse_id(request.source_run_id, "source_run_id").hex() if request.source_run_id else ""
-        size = check_page_size(request.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
-        asked = sorted(set(request.experiment_ids))
-        purpose = f"logged_models:{namespace}:{asked}:{run_id}:{request.deleted_view}"
-        after = self._tokens.read(purpose, request.page_token) if request.page_token else None
-        place = None if after is None else (int(after[0]), str(after[1]))
+        page = Page.of(self._tokens, request, namespace)
         await self._wait(request.at_least, context)
-        if not asked:
-            every = await self._do(context, self._experiments.all, namespace)
-            asked = [one.experiment_id for one in every if not one.deleted]
-        search = Search(namespace, asked, run_id, request.deleted_view)
-        found = await self._do(context, self._models.page, search, place, size + 1)
-        last = found[size - 1] if len(found) > size else None
-        token = self._tokens.make(purpose, [last.create_time_millis, last.model_id]) if last is not None else ""
-        return checked(logged_model_pb2.SearchLoggedModelsResponse(models=found[:size], next_page_token=token))
+        ids = await self._do(context, self._experiment_ids, namespace, request.experiment_ids)
+        search = Search(namespace, ids, run_id, request.deleted_view)
+        found = await self._do(context, self._models.page, search, page.after, page.size + 1)
+        models, token = page.cut(found, lambda model: [model.create_time_millis, model.model_id])
+        return checked(logged_model_pb2.SearchLoggedModelsResponse(models=models, next_page_token=token))
 
 
 def model_not_found(model_id: bytes) -> NotFound:

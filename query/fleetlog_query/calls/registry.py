@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from fleetlog_core import limits
 from fleetlog_core.applied import APPLIED, offsets_of
-from fleetlog_core.errors import InvalidArgument
+from fleetlog_core.errors import InvalidArgument, check_count
 from fleetlog_core.ids import parse_id
 from fleetlog_core.log.port import CONTROL, Partition
 from fleetlog_core.registry.snapshot import Select, Snapshot
@@ -24,15 +22,16 @@ from fleetlog_core.rules.registry import (
 )
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import registry_pb2, registry_pb2_grpc
+from google.protobuf.message import Message
 
-from fleetlog_query.calls.base import ReadCalls, check_count
+from fleetlog_query.calls.base import ReadCalls
 from fleetlog_query.registry import pages
 from fleetlog_query.registry.history import ModelHistory, Place
 from fleetlog_query.registry.reads import model_by_id, model_named, version_asked
-from fleetlog_query.search.token import check_page_size
+from fleetlog_query.search.paging import Page
 
-DEFAULT_PAGE = 100
 Result = TypeVar("Result")
+Fitting = TypeVar("Fitting", bound=Message)
 _Paged = (
     registry_pb2.SearchRegisteredModelsRequest
     | registry_pb2.SearchModelVersionsRequest
@@ -66,19 +65,17 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         if request.name_contains:
             where = f"{found.where} AND positionCaseInsensitiveUTF8(name, {{part:String}}) > 0"
             found = pages.Found(where, {**found.binds, "part": request.name_contains})
-        size, token = self._page(request)
-        after = str(token[1]) if token else ""
+        page = self._page(request)
+        after = page.after[1] if page.after else ""
 
-        def keys(snapshot: Snapshot) -> list[pages.Key]:
-            return pages.models_by_name(snapshot, found, after, size + 1)
-
-        def read(snapshot: Snapshot, keys: list[pages.Key]) -> tuple[list[registry_pb2.RegisteredModel], list[object]]:
-            latest = pages.latest_bytes(snapshot, [key.model_id for key in keys[:size]])
-            taken = keys[: pages.fitting([key.bytes + latest.get(key.model_id, 0) for key in keys], size)]
+        def read(snapshot: Snapshot) -> tuple[list[registry_pb2.RegisteredModel], list[Any]]:
+            keys = pages.models_by_name(snapshot, found, after, page.size + 1)
+            latest = pages.latest_bytes(snapshot, [key.model_id for key in keys[: page.size]])
+            taken = keys[: pages.fitting([key.bytes + latest.get(key.model_id, 0) for key in keys], page.size)]
             last = [taken[-1].name] if len(taken) < len(keys) else []
-            return pages.read_models(snapshot, [key.model_id for key in taken]), list(last)
+            return pages.read_models(snapshot, [key.model_id for key in taken]), last
 
-        models, next_token = await self._search(request, context, token, keys, read)
+        models, next_token = await self._search(request, context, page, read)
         return registry_pb2.SearchRegisteredModelsResponse(models=models, next_page_token=next_token)
 
     async def GetModelVersion(  # noqa: N802
@@ -103,19 +100,16 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         if request.name:
             check_model_name(request.name, written=False)
         found = _version_conditions(request)
-        size, token = self._page(request)
-        after = [int(one) for one in token[1:]]
+        page = self._page(request)
 
-        def keys(snapshot: Snapshot) -> list[pages.Key]:
+        def read(snapshot: Snapshot) -> tuple[list[registry_pb2.ModelVersion], list[Any]]:
             model_id = model_named(snapshot, request.name).model_id if request.name else None
-            return pages.versions_by_change(snapshot, found, after, size + 1, model_id)
-
-        def read(snapshot: Snapshot, keys: list[pages.Key]) -> tuple[list[registry_pb2.ModelVersion], list[object]]:
-            taken = keys[: pages.fitting([key.bytes for key in keys], size)]
+            keys = pages.versions_by_change(snapshot, found, page.after[1:], page.size + 1, model_id)
+            taken = keys[: pages.fitting([key.bytes for key in keys], page.size)]
             last = [taken[-1].ver, taken[-1].model_id, taken[-1].number] if len(taken) < len(keys) else []
-            return pages.read_versions(snapshot, taken), list(last)
+            return pages.read_versions(snapshot, taken), last
 
-        versions, next_token = await self._search(request, context, token, keys, read)
+        versions, next_token = await self._search(request, context, page, read)
         return registry_pb2.SearchModelVersionsResponse(versions=versions, next_page_token=next_token)
 
     async def ListComments(  # noqa: N802
@@ -124,31 +118,29 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         """See the proto."""
         check_model_name(request.name, written=False)
         version = _version_filter(request)
-        size, token = self._page(request)
+        page = self._page(request)
 
         def read(select: Select, namespace: str, before: int | None) -> registry_pb2.ListCommentsResponse:
             model = model_named(Snapshot(select, namespace, before), request.name)
             history = ModelHistory(select, namespace, model.model_id, before)
-            rows = history.comments(version, _place(token), size + 1)
-            taken = pages.fitting([entry.ByteSize() for _, entry in rows], size)
+            entries, token = _fitting(page, before, history.comments(version, _place(page), page.size + 1))
             comments = [
                 registry_pb2.ModelComment(
                     version=entry.version, user=entry.user, text=entry.comment, time_millis=entry.time_millis
                 )
-                for _, entry in rows[:taken]
+                for entry in entries
             ]
-            next_token = self._token(request, [before, *rows[taken - 1][0]]) if taken < len(rows) else ""
-            return registry_pb2.ListCommentsResponse(comments=comments, next_page_token=next_token)
+            return registry_pb2.ListCommentsResponse(comments=comments, next_page_token=token)
 
-        return await self._run_read(request, context, token, read)
+        return await self._run_read(request, context, page.after, read)
 
     async def ListApprovals(  # noqa: N802
         self, request: registry_pb2.ListApprovalsRequest, context: Context
     ) -> registry_pb2.ListApprovalsResponse:
         """See the proto."""
         check_model_name(request.name, written=False)
-        size, token = self._page(request)
-        after = int(token[1]) if token else 0
+        page = self._page(request)
+        after = page.after[1] if page.after else 0
 
         def read(select: Select, namespace: str, before: int | None) -> registry_pb2.ListApprovalsResponse:
             snapshot = Snapshot(select, namespace, before)
@@ -156,17 +148,15 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
             which = " AND decision = {state:UInt8}" if request.state else ""
             answer = snapshot.select(
                 Kind.APPROVAL,
-                f"number > {{after:UInt64}}{which} ORDER BY number LIMIT {size + 1}",
+                f"number > {{after:UInt64}}{which} ORDER BY number LIMIT {page.size + 1}",
                 {"after": after, "state": request.state},
                 model_ids=[model.model_id],
             )
-            approvals = [approval_of(text) for text in answer.texts("state")]
-            taken = pages.fitting([approval.ByteSize() for approval in approvals], size)
-            more = taken < len(approvals)
-            next_token = self._token(request, [before, approvals[taken - 1].number]) if more else ""
-            return registry_pb2.ListApprovalsResponse(approvals=approvals[:taken], next_page_token=next_token)
+            found = [approval_of(text) for text in answer.texts("state")]
+            approvals, token = _fitting(page, before, [((one.number,), one) for one in found])
+            return registry_pb2.ListApprovalsResponse(approvals=approvals, next_page_token=token)
 
-        return await self._run_read(request, context, token, read)
+        return await self._run_read(request, context, page.after, read)
 
     async def ListModelHistory(  # noqa: N802
         self, request: registry_pb2.ListModelHistoryRequest, context: Context
@@ -177,7 +167,7 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         else:
             check_model_name(request.name, written=False)
         version = _version_filter(request)
-        size, token = self._page(request)
+        page = self._page(request)
 
         def read(select: Select, namespace: str, before: int | None) -> registry_pb2.ListModelHistoryResponse:
             snapshot = Snapshot(select, namespace, before)
@@ -186,34 +176,28 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
             else:
                 model = model_named(snapshot, request.name)
             history = ModelHistory(select, namespace, model.model_id, before)
-            rows = history.entries(version, _place(token), size + 1)
-            taken = pages.fitting([entry.ByteSize() for _, entry in rows], size)
-            next_token = self._token(request, [before, *rows[taken - 1][0]]) if taken < len(rows) else ""
-            entries = [entry for _, entry in rows[:taken]]
-            return registry_pb2.ListModelHistoryResponse(entries=entries, next_page_token=next_token)
+            entries, token = _fitting(page, before, history.entries(version, _place(page), page.size + 1))
+            return registry_pb2.ListModelHistoryResponse(entries=entries, next_page_token=token)
 
-        return await self._run_read(request, context, token, read)
+        return await self._run_read(request, context, page.after, read)
 
     async def _search(
         self,
         request: registry_pb2.SearchRegisteredModelsRequest | registry_pb2.SearchModelVersionsRequest,
         context: Context,
-        token: list[Any],
-        keys: Callable[[Snapshot], list[pages.Key]],
-        read: Callable[[Snapshot, list[pages.Key]], tuple[Result, list[object]]],
+        page: Page,
+        read: Callable[[Snapshot], tuple[Result, list[Any]]],
     ) -> tuple[Result, str]:
         """A page, and the token of the next. One that another follows is as of a position, as are all behind it."""
 
-        def page(select: Select, namespace: str, before: int | None) -> tuple[Result, str]:
-            snapshot = Snapshot(select, namespace, before)
-            answer, last = read(snapshot, keys(snapshot))
+        def found(select: Select, namespace: str, before: int | None) -> tuple[Result, str]:
+            answer, last = read(Snapshot(select, namespace, before))
             if last and before is None:
                 before = offsets_of(select(APPLIED)).get(Partition(CONTROL, 0), 0)
-                snapshot = Snapshot(select, namespace, before)
-                answer, last = read(snapshot, keys(snapshot))
-            return answer, self._token(request, [before, *last]) if last else ""
+                answer, last = read(Snapshot(select, namespace, before))
+            return answer, page.token([before, *last]) if last else ""
 
-        return await self._run_read(request, context, token, page)
+        return await self._run_read(request, context, page.after, found)
 
     async def _read(self, request: _Request, context: Context, read: Callable[[Snapshot], Result]) -> Result:
         return await self._run_read(
@@ -251,31 +235,22 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
             )
         return control
 
-    def _page(self, request: _Paged) -> tuple[int, list[Any]]:
-        """Its size, and what its token holds: as of when, and behind which row; empty without one."""
-        size = check_page_size(request.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
-        return size, self._tokens.read(_purpose(request), request.page_token) if request.page_token else []
-
-    def _token(self, request: _Paged, values: list[object]) -> str:
-        return self._tokens.make(_purpose(request), values)
+    def _page(self, request: _Paged) -> Page:
+        """Its token holds as of when, and behind which row."""
+        return Page.of(self._tokens, request, request.namespace)
 
 
-def _purpose(request: _Paged) -> str:
-    """What a token is for: everything that is asked but the page."""
-    asked = copy.deepcopy(request)
-    asked.ClearField("page_size")
-    asked.ClearField("page_token")
-    asked.ClearField("at_least")
-    asked.namespace = check_namespace(request.namespace)
-    digest = hashlib.sha256(asked.SerializeToString(deterministic=True)).hexdigest()
-    return f"{asked.DESCRIPTOR.name}:{digest}"
+def _fitting(
+    page: Page, before: int | None, found: Sequence[tuple[Sequence[int], Fitting]]
+) -> tuple[list[Fitting], str]:
+    """As many of what was found, by place, as fit the page; and the token of the next, "" at the end."""
+    taken = pages.fitting([one.ByteSize() for _, one in found], page.size)
+    token = page.token([before, *found[taken - 1][0]]) if taken < len(found) else ""
+    return [one for _, one in found[:taken]], token
 
 
-def _place(token: list[Any]) -> Place | None:
-    if not token:
-        return None
-    ver, place = token[1:]
-    return int(ver), int(place)
+def _place(page: Page) -> Place | None:
+    return (page.after[1], page.after[2]) if page.after else None
 
 
 def _version_filter(request: registry_pb2.ListCommentsRequest | registry_pb2.ListModelHistoryRequest) -> int | None:

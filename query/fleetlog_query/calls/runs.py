@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from fleetlog_core import limits
+from fleetlog_core.errors import check_count
 from fleetlog_core.ids import parse_id
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
-from fleetlog_query.calls.base import QueryCalls, check_count, run_not_found
+from fleetlog_query.calls.base import QueryCalls, run_not_found
 from fleetlog_query.changes.moments import position_of
 from fleetlog_query.runs.read_mask import parse_read_mask
 from fleetlog_query.runs.response_size import checked

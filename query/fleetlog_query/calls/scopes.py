@@ -22,9 +22,9 @@ class ScopeCalls(QueryCalls):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        keys = Keys(parts.warehouse, parts.positions, parts.changed_runs)
-        self._facets = Facets(parts.tokens, keys, Values(parts.warehouse, parts.frames))
-        self._selector = Selector(parts.warehouse, parts.documents, parts.frames)
+        keys = Keys(parts.warehouse, parts.positions, parts.changed_runs, parts.keys_bytes)
+        self._facets = Facets(parts.tokens, keys, Values(parts.warehouse, parts.columns))
+        self._selector = Selector(parts.warehouse, parts.documents, parts.columns)
 
     def close(self) -> None:
         """Let the threads go."""
@@ -70,5 +70,6 @@ class ScopeCalls(QueryCalls):
         check_experiments("scope.", scope)
         await self._wait(scope.at_least, context)
         as_of = await self._as_of(scope, context)
-        experiments = await self._do(context, self._experiment_ids, namespace, scope, as_of)
+        ids, names = scope.experiment_ids, scope.experiment_names
+        experiments = await self._do(context, self._experiment_ids, namespace, ids, names, as_of)
         return Scope(namespace, experiments, as_of=as_of)

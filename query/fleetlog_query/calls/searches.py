@@ -20,6 +20,7 @@ from fleetlog_query.language.plan import plan_of
 from fleetlog_query.runs.read_mask import ReadMask, parse_read_mask
 from fleetlog_query.runs.response_size import PROBE_RUNS, checked, runs_that_fit
 from fleetlog_query.search.search import Search
+from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.order_by import parse_order
 from fleetlog_query.stream.run_stream import READ_SECONDS, RunStream, RunStreams
 from fleetlog_query.warehouse.cancellable import Work
@@ -109,8 +110,7 @@ class SearchCalls(QueryCalls):
     def _looked_in(self, search: Search, request: query_pb2.SearchRunsRequest) -> Search:
         """With the experiments: of a later page those of the first."""
         try:
-            ids = self._experiment_ids(search.namespace, request, search.as_of)
-            found = replace(search, experiments=ids)
+            found = self._in_experiments(search, request, search.as_of)
             if search.as_of is not None or found.is_of_token:
                 return found
         except NotFound:
@@ -118,7 +118,11 @@ class SearchCalls(QueryCalls):
                 raise
         # One was made, renamed or deleted since.
         then = None if search.token is None else search.token.position
-        return replace(search, experiments=self._experiment_ids(search.namespace, request, then))
+        return self._in_experiments(search, request, then)
+
+    def _in_experiments(self, search: Search, request: query_pb2.SearchRunsRequest, as_of: AsOf | None) -> Search:
+        ids = self._experiment_ids(search.namespace, request.experiment_ids, request.experiment_names, as_of)
+        return replace(search, experiments=ids)
 
     async def _next_of_stream(
         self, responses: Iterator[query_pb2.StreamRunsResponse]

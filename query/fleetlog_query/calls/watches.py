@@ -49,7 +49,7 @@ class WatchCalls(QueryCalls):
             await self._applied.wait(at_least, remaining(context))
 
         def search() -> list[run_pb2.Run]:
-            experiments = self._experiment_ids(namespace, scope)
+            experiments = self._experiment_ids(namespace, scope.experiment_ids, scope.experiment_names)
             asked = Search(namespace, experiments, scope.filter, tuple(request.order_by), limit, scope.deleted_view)
             runs = self._parts.searcher.foremost(asked)
             size = 0

@@ -11,12 +11,12 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.log.partitions import partition_of
 from fleetlog_core.warehouse.port import Statement, Warehouse
 
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.warehouse.rows import rows_of
 
 MOST = 100_000
 """Maximum of changed runs that are told one by one. Beyond it a place is asked for by itself, and then read anew."""
@@ -109,12 +109,6 @@ class ChangedRuns:
             and (found.pin == pin or until > pin.events[partition_of(run_id, count) if count > 1 else 0])
         }
 
-    def known(self, place: Place, pin: AsOf) -> int:
-        """How many of them there were when somebody looked last."""
-        with self._lock:
-            found = self._kept.get((place.namespace, pin))
-        return 0 if found is None else sum(place.looks_in(experiment) for experiment, _ in found.touched)
-
     def _find(self, namespace: str, pin: AsOf, version: int | None) -> _Found | None:
         if version is None:
             return None
@@ -145,12 +139,7 @@ class ChangedRuns:
         answer = self._warehouse.select(Statement(sql, binds.values))
         if answer.rows > MOST:
             return None
-        data = answer.array("run_id").tobytes() if answer.rows else b""
-        ids = (data[place : place + ID_BYTES] for place in range(0, len(data), ID_BYTES))
-        return dict(
-            zip(
-                zip(answer.array("experiment").tolist(), ids, strict=True),
-                answer.array("touched").tolist(),
-                strict=True,
-            )
-        )
+        return {
+            (experiment, run_id): until
+            for experiment, run_id, until in rows_of(answer, "experiment", "run_id", "touched")
+        }

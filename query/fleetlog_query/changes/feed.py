@@ -1,7 +1,7 @@
-"""Which runs of some place changed, from look to look.
+"""Which runs of a place changed, from one moment to the next.
 
-What is read after a look sees everything before its position, and what is told of the next look is every run of which
-anything behind that position can have been seen. So what was read holds on but for those runs.
+What is read after `advance` sees everything before its position, and the next one tells every run of which anything
+behind that position can have been seen. So what was read holds on but for those runs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fleetlog_query.sql.as_of import AsOf
 
 MOST = 100_000
 """Maximum changed runs that are known at once; what is older is read as a whole again."""
-KEPT_LOOKS = 1_000
+KEPT_GENERATIONS = 1_000
 
 
 class ChangeFeed:
@@ -26,12 +26,12 @@ class ChangeFeed:
         self._positions = positions
         self._changed_runs = changed_runs
         self._position: AsOf | None = None
-        self._looks: deque[Set[bytes]] = deque()
-        """What the last ones that found something found."""
-        self.number = 0
-        """Number of looks that found something, this one included."""
+        self._changed: deque[Set[bytes]] = deque()
+        """Runs that changed, by generation: the last ones."""
+        self.generation = 0
+        """Count of the moments at which something was found to have changed."""
 
-    def look(self) -> None:
+    def advance(self) -> None:
         """What is read from now on is at least of this moment. TimedOut."""
         position = self._positions.now()
         before = self._position
@@ -43,30 +43,30 @@ class ChangeFeed:
             changed = None
         self._position = position
         if changed is None:
-            self._looks.clear()
-            self.number += 1
+            self._changed.clear()
+            self.generation += 1
         elif changed:
-            self._looks.append(changed)
-            self.number += 1
-        while len(self._looks) > KEPT_LOOKS or self.size > MOST:
-            self._looks.popleft()
+            self._changed.append(changed)
+            self.generation += 1
+        while len(self._changed) > KEPT_GENERATIONS or self.size > MOST:
+            self._changed.popleft()
 
     @property
     def size(self) -> int:
-        """How many runs of earlier looks are known still."""
-        return sum(map(len, self._looks))
+        """Count of runs that are known to have changed, once for each generation."""
+        return sum(map(len, self._changed))
 
     def forget(self) -> None:
         """Nobody will ask for what changed until now."""
-        self._looks.clear()
+        self._changed.clear()
 
-    def since(self, number: int) -> Set[bytes] | None:
-        """The runs that changed since the look of a number; None = nobody knows any more."""
-        looks = self.number - number
-        if looks > len(self._looks):
+    def since(self, generation: int) -> Set[bytes] | None:
+        """The runs that changed since a generation; None = nobody knows any more."""
+        newer = self.generation - generation
+        if newer > len(self._changed):
             return None
         changed: set[bytes] = set()
-        return changed.union(*list(self._looks)[len(self._looks) - looks :])
+        return changed.union(*list(self._changed)[len(self._changed) - newer :])
 
 
 def _goes_on(before: AsOf, now: AsOf) -> bool:

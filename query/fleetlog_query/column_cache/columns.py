@@ -1,8 +1,8 @@
-"""A value of each run of a frame: how it is read, and how what was read anew is put into what was held."""
+"""A value of each run of a scope: how it is read, and how what was read anew is put into what was held."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,11 +13,10 @@ from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_query.column_cache.labels import Places
 from fleetlog_query.column_cache.run_ids import Ids
 from fleetlog_query.column_cache.splice import Move
-from fleetlog_query.language.fields import KIND_NUMBERS, Kind
 from fleetlog_query.language.values import Key, Series
 from fleetlog_query.runs.run_keys import RunKeys
 from fleetlog_query.sql.binds import Binds
-from fleetlog_query.sql.scope import Scope, attribute_text_sql, attrs_of, key_rows
+from fleetlog_query.sql.scope import Scope, attribute_text_sql, attrs_of
 from fleetlog_query.sql.value_rows import value_rows
 
 BY_RUN = ("params", "tags", "metrics")
@@ -61,9 +60,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Column:
-    """Values of the runs that it was read of, at a look: numbers, MISSING for none; places among texts, -1 for none."""
+    """Values of the runs that it was read of, as of a generation: numbers, MISSING for none; places among texts, -1 for
+    none."""
 
-    look: int
+    generation: int
     ids: Ids
     values: npt.NDArray[Any]
     texts: Sequence[str] = ()
@@ -74,15 +74,17 @@ class Column:
     """Characters of all texts together."""
 
     @classmethod
-    def empty(cls, source: Source, look: int, ids: Ids) -> Column:
+    def empty(cls, source: Source, generation: int, ids: Ids) -> Column:
         """Column of which nothing is known."""
-        return cls(look, ids, np.full(len(ids), *_nothing(source)))
+        return cls(generation, ids, np.full(len(ids), *_nothing(source)))
 
-    def moved(self, source: Source, look: int, ids: Ids, changed: Ids) -> Column | None:
+    def moved(self, source: Source, generation: int, ids: Ids, changed: Ids) -> Column | None:
         """As of later ids, without the values of the changed ones. None when these are not all that came."""
         move = Move.of(self.ids, ids, changed)
         return (
-            None if move is None else replace(self, look=look, ids=ids, values=move(self.values, _nothing(source)[0]))
+            None
+            if move is None
+            else replace(self, generation=generation, ids=ids, values=move(self.values, _nothing(source)[0]))
         )
 
     def without(self, source: Source, some: Ids) -> Column:
@@ -127,36 +129,6 @@ class Column:
         listed = list(known)
         characters = self.characters + sum(map(len, listed[len(self.texts) :]))
         return replace(self, texts=listed, places=known, characters=characters)
-
-
-def text_size_statement(source: Source, scope: Scope) -> Statement:
-    """Bytes of a column of texts, as size."""
-    binds = Binds()
-    return Statement(f"SELECT sum(length(s)) AS size FROM ({source.rows(scope, binds)})", binds.values, wide=True)
-
-
-def text_sizes_statement(keys: Collection[Key], scope: Scope) -> Statement:
-    """Bytes of the columns of texts of many keys, as kind, key and size."""
-    binds = Binds()
-    sql = f"SELECT kind, key, sum(length(str)) AS size {_rows_of(keys, scope, binds)} GROUP BY kind, key"
-    return Statement(sql, binds.values, wide=True)
-
-
-def keys_statement(keys: Collection[Key], scope: Scope) -> Statement:
-    """What the runs have of many keys, as `run_keys_statement` has what some runs have."""
-    binds = Binds()
-    sql = f"SELECT run_id, kind, key, num, str, type, ver {_rows_of(keys, scope, binds)} ORDER BY kind, key, run_id"
-    return Statement(sql, binds.values, wide=True)
-
-
-def _rows_of(keys: Collection[Key], scope: Scope, binds: Binds) -> str:
-    names: dict[Kind, list[str]] = {}
-    for key in keys:
-        names.setdefault(key.kind, []).append(key.key)
-    some = " OR ".join(
-        f"(kind = {KIND_NUMBERS[kind]} AND key IN {binds.texts(sorted(of_kind))})" for kind, of_kind in names.items()
-    )
-    return f"{key_rows(keys, scope, binds)} AND ({some})"
 
 
 def _text_rows(key: Key, scope: Scope, binds: Binds) -> str:

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fleetlog_query.column_cache.columns import MISSING, Source, present
-from fleetlog_query.column_cache.frame import Frame
 from fleetlog_query.column_cache.labels import Labels
+from fleetlog_query.column_cache.scope_columns import ScopeColumns
 from fleetlog_query.language import patterns
 from fleetlog_query.language.conditions import AllOf, Leaf, Plan, is_exact, is_nan, leaves, reads, truths_of
 from fleetlog_query.language.fields import ATTRIBUTES
@@ -89,14 +89,14 @@ def _source_of_null(value: Value) -> Source:
 
 
 class ColumnConditions:
-    """Conditions on the runs of a frame, which is held meanwhile."""
+    """Conditions on the runs of a columns, which is held meanwhile."""
 
-    def __init__(self, frame: Frame, select: Select) -> None:
-        self._frame = frame
+    def __init__(self, columns: ScopeColumns, select: Select) -> None:
+        self._columns = columns
         self._select = select
 
     def holds(self, plan: Plan) -> Holds:
-        """True for each run of the frame that it holds of. NotByColumns."""
+        """True for each run of the scope that it holds of. NotByColumns."""
         if isinstance(plan, Leaf):
             with np.errstate(all="ignore"):
                 return self._leaf(plan)
@@ -110,7 +110,7 @@ class ColumnConditions:
         if isinstance(value, float):
             return float(value)
         if not isinstance(value, Computed):
-            return self._frame.numbers(value, self._select)
+            return self._columns.numbers(value, self._select)
         with np.errstate(all="ignore"):
             left, right = self.numbers(value.left), self.numbers(value.right)
             result = _ARITHMETIC[value.sign](left, right)
@@ -136,7 +136,7 @@ class ColumnConditions:
     def _has(self, value: Value) -> Holds:
         source = _source_of_null(value)
         if source.is_text and isinstance(value, Key):
-            known: Holds = self._frame.texts(value, self._select).codes >= 0
+            known: Holds = self._columns.texts(value, self._select).codes >= 0
             return known
         numbers = self.numbers(value)
         if isinstance(numbers, float):
@@ -146,7 +146,7 @@ class ColumnConditions:
     def _texts(self, leaf: Leaf) -> Holds:
         if not isinstance(leaf.value, Key):
             raise NotByColumns
-        labels = self._frame.texts(leaf.value, self._select)
+        labels = self._columns.texts(leaf.value, self._select)
         # Code -1, no text, is the last place.
         table = np.append(_text_table(leaf, labels), leaf.negated) != leaf.negated
         holds: Holds = table[labels.codes]

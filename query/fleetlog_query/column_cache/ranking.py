@@ -1,7 +1,7 @@
 """The order of runs over columns that are held: the first so many, found without sorting the others.
 
 Each key of the order becomes a class, a number and a text, as `sql/order_by` says; then come the start and the id. A
-component is an array that ascends in the order, over all runs of the frame.
+component is an array that ascends in the order, over all runs of the columns.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from fleetlog_query.column_cache.columns import Source, present
 from fleetlog_query.column_cache.conditions import COMPARED_TEXTS, ColumnConditions, NotByColumns, number_source
-from fleetlog_query.column_cache.frame import Frame
 from fleetlog_query.column_cache.labels import Labels, Places
+from fleetlog_query.column_cache.scope_columns import ScopeColumns
 from fleetlog_query.language.fields import ATTRIBUTES
 from fleetlog_query.language.order_key import OrderKey
 from fleetlog_query.language.values import EXACT, Key, TextOf
@@ -45,17 +45,17 @@ def sources_of_order(keys: Sequence[OrderKey]) -> set[Source]:
 
 
 class ColumnOrder:
-    """The order of the runs of a frame, which is held meanwhile. NotByColumns where a statement has to tell."""
+    """The order of the runs of a columns, which is held meanwhile. NotByColumns where a statement has to tell."""
 
-    def __init__(self, keys: Sequence[OrderKey], frame: Frame, select: Select) -> None:
-        self._runs = frame.runs(select)
+    def __init__(self, keys: Sequence[OrderKey], columns: ScopeColumns, select: Select) -> None:
+        self._runs = columns.runs(select)
         self._components: list[Component] = []
-        numbers = ColumnConditions(frame, select)
+        numbers = ColumnConditions(columns, select)
         for key in keys:
             if key.value == Key("attributes", "run_id"):
                 self._components.append(np.arange(len(self._runs.ids)) * (-1 if key.descending else 1))
             elif _is_text(key) and isinstance(key.value, Key):
-                self._add(key, None, frame.texts(key.value, select))
+                self._add(key, None, columns.texts(key.value, select))
             elif isinstance(key.value, TextOf):
                 # Of params the columns have numbers first.
                 raise NotByColumns
@@ -64,7 +64,7 @@ class ColumnOrder:
                 if isinstance(found, float):
                     raise NotByColumns
                 is_param = isinstance(key.value, Key) and key.value.kind == "params"
-                texts = frame.texts(key.value, select) if is_param and isinstance(key.value, Key) else None
+                texts = columns.texts(key.value, select) if is_param and isinstance(key.value, Key) else None
                 if is_param and (np.abs(found[np.isfinite(found)]) >= EXACT).any():
                     # Their order is not that of their doubles alone.
                     raise NotByColumns

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 
@@ -13,10 +12,9 @@ from fleetlog_proto.v1 import facets_pb2
 from fleetlog_query.facets.keys import Homes, KeyFacet, Keys, page_of
 from fleetlog_query.facets.values import Values, ValuesQuery, kind_of
 from fleetlog_query.language.plan import plan_of
-from fleetlog_query.search.token import PageTokens, check_page_size
+from fleetlog_query.search.paging import Page
+from fleetlog_query.search.token import PageTokens
 from fleetlog_query.sql.scope import Scope
-
-DEFAULT_PAGE = 100
 
 
 class Facets:
@@ -36,46 +34,38 @@ class Facets:
         self, request: facets_pb2.ListKeysRequest, scope: Scope, hidden: tuple[int, ...]
     ) -> facets_pb2.ListKeysResponse:
         """See the proto. `hidden`: the experiments that are left out when the request names none."""
-        size = check_page_size(request.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
-        _check_contains(request.contains)
-        purpose = _purpose("keys", request, scope)
-        last = self._tokens.read(purpose, request.page_token) if request.page_token else None
+        page = _page(self._tokens, request, scope)
         plan = plan_of(request.scope.filter, self._clock() * 1000)
         found: list[KeyFacet] = []
         if plan is None:
             named = request.scope.experiment_ids or request.scope.experiment_names
-            homes = Homes(scope.namespace, scope.experiments if named else hidden, bool(named))
-            found = self._keys.all(homes, request.scope.deleted_view)
+            experiments = scope.experiments if named else hidden
+            found = self._keys.all(Homes(scope.namespace, experiments, bool(named), request.scope.deleted_view))
         elif scope.experiments:
             found = self._keys.matching(scope, plan, request.scope.deleted_view)
-        after = None if last is None else (int(last[0]), str(last[1]))
-        left = page_of(found, after, request.kind, request.contains)
-        end = left[size - 1] if len(left) > size else None
-        token = self._tokens.make(purpose, [end.kind, end.key]) if end is not None else ""
-        return facets_pb2.ListKeysResponse(keys=[_message(one) for one in left[:size]], next_page_token=token)
+        left = page_of(found, page.after, request.kind, request.contains)
+        keys, token = page.cut(left, lambda one: [one.kind, one.key])
+        return facets_pb2.ListKeysResponse(keys=map(_message, keys), next_page_token=token)
 
     def values(self, request: facets_pb2.ListValuesRequest, scope: Scope) -> facets_pb2.ListValuesResponse:
         """See the proto."""
-        size = check_page_size(request.page_size, DEFAULT_PAGE, limits.PAGE_SIZE)
-        _check_contains(request.contains)
+        page = _page(self._tokens, request, scope)
         kind, key = kind_of(request.kind, request.key)
-        purpose = _purpose("values", request, scope)
-        last = self._tokens.read(purpose, request.page_token) if request.page_token else None
         plan = plan_of(request.scope.filter, self._clock() * 1000)
         if not scope.experiments:
             return facets_pb2.ListValuesResponse()
-        after = None if last is None else (int(last[0]), str(last[1]))
-        query = ValuesQuery(scope, plan, request.scope.deleted_view, kind, key, request.contains, after, size)
-        found = self._values.page(query)
-        token = self._tokens.make(purpose, [found[size - 1].runs, found[size - 1].value]) if len(found) > size else ""
-        return facets_pb2.ListValuesResponse(values=found[:size], next_page_token=token)
+        after = (page.after[0], page.after[1]) if page.after else None
+        query = ValuesQuery(scope, plan, request.scope.deleted_view, kind, key, request.contains, after, page.size)
+        values, token = page.cut(self._values.page(query), lambda one: [one.runs, one.value])
+        return facets_pb2.ListValuesResponse(values=values, next_page_token=token)
 
 
-def _check_contains(text: str) -> None:
-    """OVER_LIMIT for a text that is too long to be looked for in every key or value."""
-    if len(text) > limits.FACET_TEXT_CHARACTERS:
-        what = f"{len(text):,} characters, at most {limits.FACET_TEXT_CHARACTERS:,}"
+def _page(tokens: PageTokens, request: facets_pb2.ListKeysRequest | facets_pb2.ListValuesRequest, scope: Scope) -> Page:
+    """OVER_LIMIT too, for a text that is too long to be looked for in every key or value."""
+    if len(request.contains) > limits.FACET_TEXT_CHARACTERS:
+        what = f"{len(request.contains):,} characters, at most {limits.FACET_TEXT_CHARACTERS:,}"
         raise InvalidArgument.of_field("OVER_LIMIT", "contains", what)
+    return Page.of(tokens, request, scope.namespace)
 
 
 def _message(facet: KeyFacet) -> facets_pb2.KeyFacet:
@@ -83,14 +73,3 @@ def _message(facet: KeyFacet) -> facets_pb2.KeyFacet:
         kind=facets_pb2.KeyKind.ValueType(facet.kind), key=facet.key, runs=facet.runs, numeric_runs=facet.numeric,
         min=facet.low, max=facet.high,
     )  # fmt: skip
-
-
-def _purpose(what: str, request: facets_pb2.ListKeysRequest | facets_pb2.ListValuesRequest, scope: Scope) -> str:
-    """What a token belongs to: everything of the request but the page and the position."""
-    asked = type(request)()
-    asked.MergeFrom(request)  # type: ignore[arg-type]
-    asked.ClearField("page_token")
-    asked.ClearField("page_size")
-    asked.scope.ClearField("at_least")
-    data = scope.namespace.encode() + b"\0" + asked.SerializeToString(deterministic=True)
-    return f"{what}:{hashlib.sha256(data).hexdigest()}"

@@ -30,6 +30,11 @@ class Counts:
         """None = to be counted again."""
         self._begin()
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of memory that it takes, about."""
+        return sum(segment.counts.size_bytes for segment in self.segments)
+
     def change(self, changed: Set[bytes] | None) -> None:
         """These runs changed; None = nobody knows which."""
         if changed is None:

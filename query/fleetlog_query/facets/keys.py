@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from fleetlog_core.warehouse.port import Answer, Statement, TimedOut, Warehouse
@@ -19,6 +19,7 @@ from fleetlog_core.warehouse.schema import KeyKind
 
 from fleetlog_query.changes.changed_runs import ChangedRuns
 from fleetlog_query.changes.feed import ChangeFeed
+from fleetlog_query.changes.held import Held
 from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.facets.counts import Counts
 from fleetlog_query.facets.segments import SLOT_BITS, WHOLE, KeyCounts, Span, split
@@ -30,7 +31,8 @@ from fleetlog_query.sql.scope import Scope
 from fleetlog_query.warehouse.cancellable import seconds_left
 
 SEGMENT_RUNS = 4_096
-KEPT_SCOPES = 64
+NAME_BYTES = 200
+"""Bytes of a key that was met, about."""
 THREADS = min(4, os.cpu_count() or 1)
 _COUNTED = (
     "kind, key, count() AS runs, countIf(NOT isNaN(num)) AS numeric,"
@@ -55,11 +57,12 @@ class KeyFacet:
 
 @dataclass(frozen=True, slots=True)
 class Homes:
-    """Which experiments: some, or (`inside` is False) all but some. All but some stays the same when new ones come."""
+    """Runs of some experiments, or (`inside` is False) of all but some: that stays the same when new ones come."""
 
     namespace: str
     experiments: tuple[int, ...]
-    inside: bool = True
+    inside: bool
+    deleted_view: int
 
     def sql(self, binds: Binds, span: Span = WHOLE) -> str:
         """The runs of them in a span, as a condition on tables that have the experiment."""
@@ -74,21 +77,29 @@ class Homes:
 
 
 @dataclass
-class _Kept:
-    """What is known of one scope. Keys are numbered in the order in which they were met."""
+class CountedKeys:
+    """Counts of one place. Keys are numbered in the order in which they were met."""
 
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    changes: ChangeFeed | None = None
     known: Counts = field(default_factory=Counts)
-    look: int = 0
+    generation: int = 0
     names: list[tuple[int, str]] = field(default_factory=list)
     numbers: dict[tuple[int, str], int] = field(default_factory=dict)
 
-    def change(self, changes: ChangeFeed) -> None:
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of memory that it takes, about."""
+        return NAME_BYTES * len(self.names) + self.known.size_bytes
+
+    def let_go(self, size_bytes: int) -> None:
+        """Nothing: what is counted holds together."""
+
+    def change(self) -> None:
         """Find out what is to be counted again."""
-        changes.look()
-        self.known.change(changes.since(self.look))
-        self.look = changes.number
-        changes.forget()
+        if self.changes is not None:
+            self.known.change(self.changes.since(self.generation))
+            self.generation = self.changes.generation
+            self.changes.forget()
 
     def counts(self, answer: Answer) -> KeyCounts:
         """Rows of _COUNTED."""
@@ -117,73 +128,60 @@ class _Kept:
 
 
 class Keys:
-    """Counts keys. Thread-safe; what was counted is kept for the scopes asked for last."""
+    """Counts keys. Thread-safe; what was counted is held for the places asked for last."""
 
-    def __init__(self, warehouse: Warehouse, positions: AppliedPositions, changed_runs: ChangedRuns) -> None:
+    def __init__(
+        self, warehouse: Warehouse, positions: AppliedPositions, changed_runs: ChangedRuns, held_bytes: int
+    ) -> None:
         self._warehouse = warehouse
-        self._positions = positions
-        self._changed_runs = changed_runs
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[Homes, int], tuple[_Kept, ChangeFeed]] = OrderedDict()
+        """Held while a key gets its number."""
+        self._held: Held[Homes, CountedKeys] = Held(
+            lambda _, changes: CountedKeys(changes), positions, changed_runs, held_bytes
+        )
         self._executor = ThreadPoolExecutor(THREADS, "facets")
 
     def close(self) -> None:
         """Let the threads go."""
         self._executor.shutdown()
 
-    def all(self, homes: Homes, deleted_view: int) -> list[KeyFacet]:
+    def all(self, homes: Homes) -> list[KeyFacet]:
         """Keys of all runs, by kind, then key. TimedOut: what was counted by then is kept, the next call goes on."""
         until = time.monotonic() + seconds_left()
-        kept, changes = self._of(homes, deleted_view)
-        if not kept.lock.acquire(timeout=seconds_left()):
-            raise TimedOut("another question counts the same runs")
-        try:
-            kept.change(changes)
-            self._refresh(kept, homes, deleted_view, until)
-            return kept.facets(kept.known.total())
-        finally:
-            kept.lock.release()
+        with self._held.of(homes) as counted:
+            counted.change()
+            self._refresh(counted, homes, until)
+            return counted.facets(counted.known.total())
 
     def matching(self, scope: Scope, plan: Plan, deleted_view: int) -> list[KeyFacet]:
         """Keys of the runs that match, by kind, then key. TimedOut."""
-        kept, statement = _Kept(), matching_statement(scope, plan, deleted_view)
-        answer = self._warehouse.select(statement)
-        return kept.facets(kept.counts(answer))
+        counted = CountedKeys()
+        return counted.facets(counted.counts(self._warehouse.select(matching_statement(scope, plan, deleted_view))))
 
-    def _of(self, homes: Homes, deleted_view: int) -> tuple[_Kept, ChangeFeed]:
-        name = homes, deleted_view
-        with self._lock:
-            kept = self._kept.get(name) or (_Kept(), ChangeFeed(homes, self._positions, self._changed_runs))
-            self._kept[name] = kept
-            self._kept.move_to_end(name)
-            while len(self._kept) > KEPT_SCOPES:
-                self._kept.popitem(last=False)
-            return kept
-
-    def _refresh(self, kept: _Kept, homes: Homes, deleted_view: int, until: float) -> None:
+    def _refresh(self, counted: CountedKeys, homes: Homes, until: float) -> None:
         """Count what has to be. When something of it fails the rest is kept, and the next call goes on."""
-        known = kept.known
+        known = counted.known
         for segment in list(known.segments):
             if segment.stale and (segment.span == WHOLE or segment.at_least > 2 * SEGMENT_RUNS):
                 known.cut(segment.span, self._split(segment.span, homes, until))
         counting: dict[Span | None, Future[KeyCounts]] = {}
         if known.hot_counts is None:
-            statement = hot_statement(homes, list(known.hot_runs), deleted_view)
-            counting[None] = self._executor.submit(self._count, kept, statement, until)
+            statement = hot_statement(homes, list(known.hot_runs))
+            counting[None] = self._executor.submit(self._count, counted, statement, until)
         for span in [segment.span for segment in known.segments if segment.stale]:
-            statement = segment_statement(homes, span, deleted_view, known.hot_in(span))
-            counting[span] = self._executor.submit(self._count, kept, statement, until)
+            statement = segment_statement(homes, span, known.hot_in(span))
+            counting[span] = self._executor.submit(self._count, counted, statement, until)
         failed: Exception | None = None
-        for counted, future in counting.items():
+        for span_counted, future in counting.items():
             try:
                 counts = future.result()
             except Exception as error:
                 failed = failed or error
                 continue
-            if counted is None:
+            if span_counted is None:
                 known.hot_counts = counts
             else:
-                known.count(counted, counts)
+                known.count(span_counted, counts)
         if failed is not None:
             raise failed
 
@@ -195,28 +193,28 @@ class Keys:
         slots, runs = answer.array("slot").astype(np.uint64), answer.array("runs").astype(np.uint64)
         return split(span, slots, runs, SEGMENT_RUNS)
 
-    def _count(self, kept: _Kept, statement: Statement, until: float) -> KeyCounts:
+    def _count(self, counted: CountedKeys, statement: Statement, until: float) -> KeyCounts:
         answer = self._warehouse.select(statement, timeout_seconds=_left(until))
         with self._lock:
-            return kept.counts(answer)
+            return counted.counts(answer)
 
 
-def segment_statement(homes: Homes, span: Span, deleted_view: int, without: Sequence[bytes]) -> Statement:
+def segment_statement(homes: Homes, span: Span, without: Sequence[bytes]) -> Statement:
     """All keys of the runs of a span, but of some."""
     binds = Binds()
     ids = " AND ".join([f"namespace = {binds.text(homes.namespace)}", *_ids(span, binds)])
-    shown = f"{homes.sql(binds, span)}{DeletedView.of(deleted_view).sql}"
+    shown = f"{homes.sql(binds, span)}{DeletedView.of(homes.deleted_view).sql}"
     if without:
         shown += f" AND run_id NOT IN {binds.run_ids(without)}"
     return _counting(ids, shown, binds)
 
 
-def hot_statement(homes: Homes, run_ids: Sequence[bytes], deleted_view: int) -> Statement:
+def hot_statement(homes: Homes, run_ids: Sequence[bytes]) -> Statement:
     """All keys of these runs."""
     binds = Binds()
     among = f"run_id IN {binds.run_ids(run_ids)}"
     ids = f"namespace = {binds.text(homes.namespace)} AND {among}"
-    return _counting(ids, f"{homes.sql(binds)} AND {among}{DeletedView.of(deleted_view).sql}", binds)
+    return _counting(ids, f"{homes.sql(binds)} AND {among}{DeletedView.of(homes.deleted_view).sql}", binds)
 
 
 def _counting(ids: str, shown: str, binds: Binds) -> Statement:
@@ -247,13 +245,11 @@ def _left(until: float) -> float:
     return left
 
 
-def page_of(facets: Sequence[KeyFacet], after: tuple[int, str] | None, kind: int, contains: str) -> list[KeyFacet]:
-    """The facets behind one, of a kind (0 = all) and with a text in their key, in any case."""
+def page_of(facets: Sequence[KeyFacet], after: Sequence[Any], kind: int, contains: str) -> list[KeyFacet]:
+    """Facets behind a kind and key, [] = all; of a kind, 0 = all, with a text in their key in any case."""
     wanted = contains.casefold()
     return [
         facet
         for facet in facets
-        if (not kind or facet.kind == kind)
-        and wanted in facet.key.casefold()
-        and (after is None or (facet.kind, facet.key) > after)
+        if (not kind or facet.kind == kind) and wanted in facet.key.casefold() and [facet.kind, facet.key] > list(after)
     ]

@@ -64,6 +64,11 @@ class KeyCounts:
     lows: Real
     highs: Real
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of its columns."""
+        return sum(one.nbytes for one in (self.keys, self.runs, self.numeric, self.lows, self.highs))
+
 
 NOTHING = KeyCounts(np.empty(0, np.intp), np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0), np.empty(0))
 

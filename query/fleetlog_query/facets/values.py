@@ -13,8 +13,7 @@ from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import facets_pb2
 
 from fleetlog_query.column_cache.columns import Source
-from fleetlog_query.column_cache.frame import shown_places
-from fleetlog_query.column_cache.frames import Frames
+from fleetlog_query.column_cache.scope_columns import HeldColumns, shown_places
 from fleetlog_query.language.fields import ATTRIBUTES, Kind, resolve
 from fleetlog_query.language.plan import Plan
 from fleetlog_query.language.values import Key
@@ -23,6 +22,7 @@ from fleetlog_query.sql.condition_sql import condition
 from fleetlog_query.sql.deleted_view import DeletedView
 from fleetlog_query.sql.scope import Scope, attribute_text_sql, attrs_of
 from fleetlog_query.warehouse.pattern_statement import PatternRead, cut_texts
+from fleetlog_query.warehouse.rows import rows_of
 
 _KINDS: dict[int, Kind] = {
     facets_pb2.KEY_KIND_PARAM: "params",
@@ -104,22 +104,23 @@ def values_statement(query: ValuesQuery) -> Statement:
 class Values:
     """Pages of values. Thread-safe."""
 
-    def __init__(self, warehouse: Warehouse, frames: Frames) -> None:
+    def __init__(self, warehouse: Warehouse, held: HeldColumns) -> None:
         self._warehouse = warehouse
-        self._frames = frames
+        self._held = held
 
     def page(self, query: ValuesQuery) -> list[facets_pb2.ValueFacet]:
         """The page and one more. TimedOut."""
         column = Source(Key(query.kind, query.key), is_text=True)
-        if query.plan is None and not query.contains and self._frames.holds(query.scope, column):
+        columns = self._held.peek(query.scope)
+        if query.plan is None and not query.contains and columns is not None and columns.holds(column):
             return self._counted(query)
         return facets_of(self._warehouse.select(values_statement(query)))
 
     def _counted(self, query: ValuesQuery) -> list[facets_pb2.ValueFacet]:
         select = self._warehouse.select
-        with self._frames.of(query.scope) as frame:
-            shown = shown_places(frame.runs(select), query.deleted_view)
-            labels = frame.texts(Key(query.kind, query.key), select)
+        with self._held.of(query.scope) as columns:
+            shown = shown_places(columns.runs(select), query.deleted_view)
+            labels = columns.texts(Key(query.kind, query.key), select)
         codes = labels.codes if shown is None else labels.codes[shown]
         counts = np.bincount(codes + 1, minlength=len(labels.texts) + 1)[1:].tolist()
         found = sorted((-runs, text) for text, runs in zip(labels.texts, counts, strict=True) if runs)
@@ -130,7 +131,4 @@ class Values:
 
 def facets_of(answer: Answer) -> list[facets_pb2.ValueFacet]:
     """The rows of a page."""
-    return [
-        facets_pb2.ValueFacet(value=value, runs=runs)
-        for value, runs in zip(answer.texts("value"), answer.array("runs").tolist(), strict=True)
-    ]
+    return [facets_pb2.ValueFacet(value=value, runs=runs) for value, runs in rows_of(answer, "value", "runs")]

@@ -7,7 +7,7 @@ and current is used. An order as of a position costs more by a statement: what i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
 from typing import TypeVar
 
 import numpy as np
@@ -17,10 +17,9 @@ from fleetlog_proto.v1 import run_pb2
 from fleetlog_query.changes.changed_runs import ChangedRuns
 from fleetlog_query.column_cache.columns import Source
 from fleetlog_query.column_cache.conditions import ColumnConditions, NotByColumns, sources_of_plan
-from fleetlog_query.column_cache.frame import Frame, shown_places
-from fleetlog_query.column_cache.frames import Frames
 from fleetlog_query.column_cache.labels import Places
 from fleetlog_query.column_cache.ranking import ColumnOrder, sources_of_order
+from fleetlog_query.column_cache.scope_columns import HeldColumns, ScopeColumns, shown_places
 from fleetlog_query.order.run_order import RunOrder
 from fleetlog_query.pages import latest_runs
 from fleetlog_query.pages.latest_runs import LatestRuns
@@ -28,6 +27,7 @@ from fleetlog_query.pages.page import PageQuery
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.series.series_rows import Select
 from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.sql.scope import Scope
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 MOST_CHANGED = 5_000
@@ -41,20 +41,20 @@ class ColumnPages:
     """Reads pages. Used from many threads."""
 
     def __init__(
-        self, warehouse: CancellableWarehouse, changed_runs: ChangedRuns, frames: Frames, documents: Documents,
+        self, warehouse: CancellableWarehouse, changed_runs: ChangedRuns, held: HeldColumns, documents: Documents,
         latest: LatestRuns,
     ) -> None:  # fmt: skip
         self._warehouse = warehouse
         self._changed_runs = changed_runs
-        self._frames = frames
+        self._held = held
         self._documents = documents
         self._latest = latest
 
     def page(self, query: PageQuery) -> list[run_pb2.Run] | None:
         """The page and one run more; None when a statement has to tell. TimedOut."""
 
-        def found(frame: Frame, select: Select) -> list[bytes]:
-            return RunOrder(_first(query, frame, select, query.size + 1), is_whole=False).part(0, query.size + 1)
+        def found(columns: ScopeColumns, select: Select) -> list[bytes]:
+            return RunOrder(_first(query, columns, select, query.size + 1), is_whole=False).part(0, query.size + 1)
 
         run_ids = self._asked(query, found)
         if run_ids is None:
@@ -68,54 +68,60 @@ class ColumnPages:
     def order(self, query: PageQuery, position: AsOf, most: int | None) -> RunOrder | None:
         """The first `most` runs as of a position, None = all; None when a statement has to tell. TimedOut."""
         sources = _sources_of(query)
-        if sources is None:
+        # Before anything is read: what changed of very many runs is not renewed for a statement to tell after all.
+        if sources is None or self._changed_since(query.scope, position) is None:
             return None
 
-        def found(frame: Frame, select: Select) -> RunOrder:
+        def found(columns: ScopeColumns, select: Select) -> RunOrder:
             # Behind what was read: a run that is not named is in it as it was at the position.
-            changed = self._changed_runs.since(query.scope, position)
-            if changed is None or len(changed) > MOST_CHANGED:
+            changed = self._changed_since(query.scope, position)
+            if changed is None:
                 raise NotByColumns
-            then = frame.as_of(position, changed.keys(), sources, select) if changed else frame
+            then = columns.as_of(position, changed, sources, select) if changed else columns
             ids = _first(query, then, select, most)
             return RunOrder(ids, most is None or len(ids) < most)
 
         return self._asked(query, found, renewed=True)
 
+    def _changed_since(self, scope: Scope, position: AsOf) -> Set[bytes] | None:
+        """The runs that changed; None = too many."""
+        changed = self._changed_runs.since(scope, position)
+        return None if changed is None or len(changed) > MOST_CHANGED else changed.keys()
+
     def count(self, query: PageQuery) -> int | None:
         """How many runs match; None when a statement has to tell. TimedOut."""
-        return self._asked(query, lambda frame, select: len(_matching(query, frame, select)))
+        return self._asked(query, lambda columns, select: len(_matching(query, columns, select)))
 
     def _asked(
-        self, query: PageQuery, ask: Callable[[Frame, Select], Result], *, renewed: bool = False
+        self, query: PageQuery, ask: Callable[[ScopeColumns, Select], Result], *, renewed: bool = False
     ) -> Result | None:  # fmt: skip
         """`renewed`: columns of wide scopes that are held are brought up to date."""
         scope, wanted = query.scope, _sources_of(query)
-        if not self._frames.held_bytes or scope.as_of is not None or wanted is None:
+        if not self._held.held_bytes or scope.as_of is not None or wanted is None:
             return None
 
         select = self._warehouse.select
-        with self._frames.of(scope) as frame:
-            if not self._may_read(frame, wanted, query, select, renewed=renewed):
+        with self._held.of(scope) as columns:
+            if not self._may_read(columns, wanted, query, select, renewed=renewed):
                 return None
             try:
-                if len(frame.runs(select).ids) * len(wanted) > MOST_VALUES:
+                if len(columns.runs(select).ids) * len(wanted) > MOST_VALUES:
                     return None
-                frame.read(wanted, select)
-                return ask(frame, select)
+                columns.read(wanted, select)
+                return ask(columns, select)
             except NotByColumns:
                 return None
 
     def _may_read(
-        self, frame: Frame, wanted: Collection[Source], query: PageQuery, select: Select, *,
+        self, columns: ScopeColumns, wanted: Collection[Source], query: PageQuery, select: Select, *,
         renewed: bool,
     ) -> bool:  # fmt: skip
         """True if the columns are held, or are to be."""
-        length = frame.length
+        length = columns.length
         is_wide = self._latest.is_wide(query.scope) if length is None else length > latest_runs.WIDE_RUNS
         if not is_wide:
-            return frame.fit(wanted, select)
-        return length is not None and all(map(frame.holds, wanted)) if renewed else frame.is_current(wanted)
+            return columns.fit(wanted, select)
+        return length is not None and all(map(columns.holds, wanted)) if renewed else columns.is_current(wanted)
 
 
 def _sources_of(query: PageQuery) -> set[Source] | None:
@@ -126,18 +132,18 @@ def _sources_of(query: PageQuery) -> set[Source] | None:
         return None
 
 
-def _first(query: PageQuery, frame: Frame, select: Select, count: int | None) -> npt.NDArray[np.void]:
+def _first(query: PageQuery, columns: ScopeColumns, select: Select, count: int | None) -> npt.NDArray[np.void]:
     """Ids of the first runs, in order; None = of all."""
-    places = _matching(query, frame, select)
-    order = ColumnOrder(query.keys, frame, select)
-    return frame.runs(select).ids.raw[order.first(places, len(places) if count is None else count)]
+    places = _matching(query, columns, select)
+    order = ColumnOrder(query.keys, columns, select)
+    return columns.runs(select).ids.raw[order.first(places, len(places) if count is None else count)]
 
 
-def _matching(query: PageQuery, frame: Frame, select: Select) -> Places:
-    runs = frame.runs(select)
+def _matching(query: PageQuery, columns: ScopeColumns, select: Select) -> Places:
+    runs = columns.runs(select)
     shown = shown_places(runs, query.deleted_view)
     places = np.arange(len(runs.ids)) if shown is None else shown
     if query.plan is None:
         return places
-    holds = ColumnConditions(frame, select).holds(query.plan)
+    holds = ColumnConditions(columns, select).holds(query.plan)
     return places[holds[places]] if shown is not None else np.flatnonzero(holds)

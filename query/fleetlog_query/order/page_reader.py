@@ -19,7 +19,7 @@ from fleetlog_core.warehouse.port import Answer
 from fleetlog_proto.v1 import run_pb2
 
 from fleetlog_query.changes.changed_runs import ChangedRuns
-from fleetlog_query.column_cache.frames import Frames
+from fleetlog_query.column_cache.scope_columns import HeldColumns
 from fleetlog_query.language.order_key import OrderKey
 from fleetlog_query.language.values import Key
 from fleetlog_query.order.column_pages import ColumnPages
@@ -37,13 +37,13 @@ class PageReader:
     """Reads pages."""
 
     def __init__(
-        self, warehouse: CancellableWarehouse, changed_runs: ChangedRuns, frames: Frames, documents: Documents
+        self, warehouse: CancellableWarehouse, changed_runs: ChangedRuns, held: HeldColumns, documents: Documents
     ) -> None:  # fmt: skip
         self._warehouse = warehouse
         self._changed_runs = changed_runs
         self._latest = LatestRuns(warehouse)
         self._top_k = TopK(warehouse, self._latest)
-        self._columns = ColumnPages(warehouse, changed_runs, frames, documents, self._latest)
+        self._columns = ColumnPages(warehouse, changed_runs, held, documents, self._latest)
 
     def page(self, query: PageQuery) -> list[run_pb2.Run]:
         """The page and one run more, with their attributes. TimedOut, TooMuchToRead."""

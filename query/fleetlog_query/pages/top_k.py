@@ -23,6 +23,7 @@ from fleetlog_query.pages.page import PageQuery, extreme_of, extremes_statement,
 from fleetlog_query.runs.read_mask import ReadMask
 from fleetlog_query.runs.run_keys import read_run_keys
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
+from fleetlog_query.warehouse.rows import rows_of
 
 SPARES = (3, 200)
 """TopK runs that are looked at beyond the page, at first and then: deleted ones may be among them."""
@@ -77,8 +78,8 @@ class TopK:
         wide = not by_index and self._latest.is_wide(query.scope)
         answer = self._warehouse.select(top_k_statement(query, count, wide=wide))
         numbers: dict[bytes, float] = {}
-        for run_id, number in zip(answer.array("run_id"), answer.array("num").tolist(), strict=True):
-            numbers.setdefault(run_id.tobytes(), number + 0.0)
+        for run_id, number in rows_of(answer, "run_id", "num"):
+            numbers.setdefault(run_id, number + 0.0)
         return numbers, float(answer.array("num")[-1]) if answer.rows == count else None
 
     def _now(
@@ -90,8 +91,7 @@ class TopK:
             return read_run_keys(self._warehouse, namespace, run_ids, mask).numbers(value)
         statement = extremes_statement(value, namespace, run_ids)
         answer = self._warehouse.select(statement)
-        ids = (run_id.tobytes() for run_id in answer.array("run_id"))
-        return dict(zip(ids, answer.array("v").tolist(), strict=True))
+        return dict(rows_of(answer, "run_id", "v"))
 
     def _of(self, query: PageQuery, foremost: Mapping[bytes, float]) -> Answer | None:
         page = page_statement(replace(query, plan=None), wide=False, foremost=foremost)

@@ -8,6 +8,8 @@ from fleetlog_core.registry.snapshot import Select
 from fleetlog_core.warehouse.port import Bind, Statement
 from fleetlog_proto.v1 import registry_pb2
 
+from fleetlog_query.warehouse.rows import rows_of
+
 Place = tuple[int, int]
 """Offset of the intent, and place among what it changed."""
 _COLUMNS = (
@@ -56,20 +58,14 @@ class ModelHistory:
 
     def _read(self, where: str, binds: dict[str, Bind]) -> list[tuple[Place, registry_pb2.ModelHistoryEntry]]:
         answer = self._select(Statement(f"SELECT {_COLUMNS} FROM registry_history FINAL WHERE {where}", binds))
-        numbers = zip(
-            *(answer.array(name).tolist() for name in ("ver", "place", "action", "version", "at", "approval")),
-            strict=True,
-        )
-        texts = zip(
-            *(answer.texts(name) for name in ("user", "subject", "old_value", "new_value", "comment")), strict=True
-        )
         found: list[tuple[Place, registry_pb2.ModelHistoryEntry]] = []
-        for (ver, place, action, version, at, approval), (user, subject, old, new, comment), request in zip(
-            numbers, texts, answer.array("request_id"), strict=True
-        ):
+        for ver, place, action, version, at, approval, user, subject, old, new, comment, request in rows_of(
+            answer, "ver", "place", "action", "version", "at", "approval", "user", "subject", "old_value", "new_value",
+            "comment", "request_id",
+        ):  # fmt: skip
             entry = registry_pb2.ModelHistoryEntry(
                 action=action, time_millis=at, user=user, version=version, subject=subject, old_value=old,
-                new_value=new, comment=comment, approval=approval, request_id=request.tobytes().hex(),
+                new_value=new, comment=comment, approval=approval, request_id=request.hex(),
                 position=to_proto({Partition(CONTROL, 0): ver + 1}),
             )  # fmt: skip
             found.append(((ver, place), entry))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from fleetlog_core import limits
 from fleetlog_core.registry.snapshot import Snapshot
 from fleetlog_core.registry.states import Kind, shown_version, version_of
 from fleetlog_core.warehouse.port import Bind
 from fleetlog_proto.v1 import registry_pb2
+
+from fleetlog_query.warehouse.rows import rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def latest_bytes(snapshot: Snapshot, model_ids: Sequence[int]) -> dict[int, int]
         model_ids=model_ids,
     )
     found: dict[int, int] = {}
-    for model_id, size in zip(answer.array("model_id").tolist(), answer.array("size").tolist(), strict=True):
+    for model_id, size in rows_of(answer, "model_id", "size"):
         found[model_id] = found.get(model_id, 0) + size
     return found
 
@@ -118,19 +119,15 @@ def read_versions(snapshot: Snapshot, keys: Sequence[Key]) -> list[registry_pb2.
     names = snapshot.select(
         Kind.MODEL, "1", {}, columns="model_id, name, JSONExtractRaw(state, 'aliases') AS aliases", model_ids=model_ids
     )
-    rows = zip(names.array("model_id").tolist(), names.texts("name"), names.texts("aliases"), strict=True)
     models = {
-        model_id: registry_pb2.RegisteredModel(name=name, aliases=_aliases(aliases)) for model_id, name, aliases in rows
+        model_id: registry_pb2.RegisteredModel(name=name, aliases=json.loads(aliases or "{}"))
+        for model_id, name, aliases in rows_of(names, "model_id", "name", "aliases")
     }
     return [
         shown_version(versions[pair], models[pair[0]])
         for pair in ((key.model_id, key.number) for key in keys)
         if pair in versions and pair[0] in models
     ]
-
-
-def _aliases(text: str) -> dict[str, Any]:
-    return dict(json.loads(text)) if text else {}
 
 
 def _keys(
@@ -143,8 +140,4 @@ def _keys(
         columns=f"model_id, number, ver, {name} AS named, length(state) AS size",
         model_ids=model_ids,
     )
-    columns = [answer.array(column).tolist() for column in ("model_id", "number", "ver", "size")]
-    return [
-        Key(model_id, number, ver, named, size)
-        for model_id, number, ver, size, named in zip(*columns, answer.texts("named"), strict=True)
-    ]
+    return [Key(*row) for row in rows_of(answer, "model_id", "number", "ver", "named", "size")]

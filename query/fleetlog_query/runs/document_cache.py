@@ -1,8 +1,8 @@
 """Documents of runs that are kept by run: until something of the run changes, or until there is no more room.
 
 A document is kept as it was asked for, by its read mask, so nothing has to be cut out of another one. What changed is
-told by `changes`, a namespace at a time: each look lets go of the runs that it is told of, and what was read before a
-look is not kept when the look was told of its run.
+told by `changes`, a namespace at a time: each moment lets go of the runs that it is told of, and what was read
+before a moment is not kept when that moment was told of its run.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Entry:
 
 
 class _Feed:
-    """The changes of a namespace. `lock` is held over a look, and while something is kept."""
+    """Changes of a namespace. `lock` is held over `advance`, and while something is kept."""
 
     def __init__(self, namespace: str, positions: AppliedPositions, changed_runs: ChangedRuns) -> None:
         self.namespace = namespace
@@ -47,11 +47,11 @@ class _Feed:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """A moment: what is read behind it is of that moment or later."""
+class Moment:
+    """A generation of a feed: what is read behind it is of that moment or later."""
 
     feed: _Feed
-    number: int
+    generation: int
 
 
 class DocumentCache:
@@ -74,25 +74,25 @@ class DocumentCache:
         """About how much memory it takes."""
         return self._size_bytes
 
-    def look(self, namespace: str) -> Look:
+    def moment(self, namespace: str) -> Moment:
         """What is found from now on is as of this moment or later. TimedOut."""
         feed = self._feed(namespace)
         if not feed.lock.acquire(timeout=seconds_left()):
             raise TimedOut("another read looks for what changed")
         try:
-            before = feed.changes.number
-            feed.changes.look()
-            if feed.changes.number != before:
+            before = feed.changes.generation
+            feed.changes.advance()
+            if feed.changes.generation != before:
                 self._let_go(namespace, feed.changes.since(before))
-            return Look(feed, feed.changes.number)
+            return Moment(feed, feed.changes.generation)
         finally:
             feed.lock.release()
 
     def found(
-        self, look: Look, run_ids: Iterable[bytes], name: Hashable, state: Hashable = None
+        self, moment: Moment, run_ids: Iterable[bytes], name: Hashable, state: Hashable = None
     ) -> dict[bytes, run_pb2.Run]:
-        """The documents that are there. Not to be changed by whoever gets them."""
-        namespace = look.feed.namespace
+        """Documents that are kept. Not to be changed by whoever gets them."""
+        namespace = moment.feed.namespace
         found: dict[bytes, run_pb2.Run] = {}
         with self._lock:
             for run_id in run_ids:
@@ -103,17 +103,17 @@ class DocumentCache:
         return found
 
     def keep(
-        self, look: Look, name: Hashable, documents: Mapping[bytes, run_pb2.Run], state: Hashable = None
+        self, moment: Moment, name: Hashable, documents: Mapping[bytes, run_pb2.Run], state: Hashable = None
     ) -> None:  # fmt: skip
-        """Keep what was read behind the look. Nobody may change the documents from now on."""
-        with look.feed.lock:
-            changed = look.feed.changes.since(look.number)
-            if changed is None or self._feeds.get(look.feed.namespace) is not look.feed:
+        """Keep what was read behind the moment. Nobody may change the documents from now on."""
+        with moment.feed.lock:
+            changed = moment.feed.changes.since(moment.generation)
+            if changed is None or self._feeds.get(moment.feed.namespace) is not moment.feed:
                 return
             for run_id, document in documents.items():
                 if run_id not in changed:
                     size = MESSAGE_COPIES * document.ByteSize() + ENTRY_BYTES
-                    self._put((look.feed.namespace, run_id), name, _Entry(document, state, size))
+                    self._put((moment.feed.namespace, run_id), name, _Entry(document, state, size))
 
     def _feed(self, namespace: str) -> _Feed:
         with self._lock:

@@ -16,6 +16,7 @@ from fleetlog_query.runs.run_keys import read_run_keys
 from fleetlog_query.runs.run_rows import DELETE_COLUMN, RUN_COLUMNS, put_delete_times, runs_of
 from fleetlog_query.sql.as_of import AsOf, runs_source, summary_source
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.warehouse.rows import rows_of
 
 PROBLEMS = 100
 _ATTRIBUTES, _PROBLEMS = "attributes", "problems"
@@ -102,12 +103,12 @@ class Documents:
         """What is kept of the runs, and what is read of the others."""
         if not run_ids or self._cache is None or not keep:
             return read(run_ids) if run_ids else {}
-        look = self._cache.look(namespace)
-        found = self._cache.found(look, run_ids, name, state)
+        moment = self._cache.moment(namespace)
+        found = self._cache.found(moment, run_ids, name, state)
         missing = [run_id for run_id in dict.fromkeys(run_ids) if run_id not in found]
         if missing:
             fresh = read(missing)
-            self._cache.keep(look, name, fresh, state)
+            self._cache.keep(moment, name, fresh, state)
             found |= fresh
         return found
 
@@ -140,8 +141,7 @@ class Documents:
                 wide=len(runs) > 100,
             )
         )
-        ids = [bytes(run_id) for run_id in answer.array("run_id").tolist()]
-        ranges = dict(zip(zip(ids, answer.texts("key"), strict=True), ranges_of(answer), strict=True))
+        ranges = dict(zip(rows_of(answer, "run_id", "key"), ranges_of(answer), strict=True))
         for run_id, run in runs.items():
             for metric in run.metrics:
                 found = ranges.get((run_id, metric.key))
@@ -174,15 +174,11 @@ class Documents:
                 binds.values,
             )
         )
-        rows = zip(
-            answer.array("writer_id").tolist(), answer.array("sequence").tolist(), answer.array("points").tolist(),
-            answer.array("at").tolist(), answer.texts("reason"), answer.texts("message"),
-            answer.texts("path"), strict=True,
-        )  # fmt: skip
+        rows = rows_of(answer, "writer_id", "sequence", "points", "at", "reason", "message", "path")
         return [
             run_pb2.Problem(
                 reason=reason, message=_waits(path, message) if path else message,
-                writer_id=bytes(writer).hex(), sequence=sequence, ingest_time_millis=at, points=points,
+                writer_id=writer.hex(), sequence=sequence, ingest_time_millis=at, points=points,
             )
             for writer, sequence, points, at, reason, message, path in rows
         ]  # fmt: skip

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from fleetlog_core.warehouse.port import Answer
 from fleetlog_proto.v1 import run_pb2
 
+from fleetlog_query.warehouse.rows import rows_of
+
 _NO_PARENT = bytes(16)
 RUN_COLUMNS = (
     "run_id, experiment, name, user, state, toUnixTimestamp64Milli(start_time) AS start_millis,"
@@ -20,22 +22,28 @@ DELETE_COLUMN = "toUnixTimestamp64Milli(delete_time) AS delete_millis"
 
 def runs_of(answer: Answer) -> list[run_pb2.Run]:
     """The runs of an answer with RUN_COLUMNS, in its order; without params, tags and metrics."""
-    rows = zip(
-        answer.array("run_id").tolist(), answer.array("experiment").tolist(), answer.array("state").tolist(),
-        answer.array("start_millis").tolist(), answer.array("end_millis").tolist(),
-        answer.array("parent_run_id").tolist(), answer.array("deleted").tolist(),
-        answer.texts("name"), answer.texts("user"), strict=True,
-    )  # fmt: skip
+    rows = rows_of(
+        answer,
+        "run_id",
+        "experiment",
+        "state",
+        "start_millis",
+        "end_millis",
+        "parent_run_id",
+        "deleted",
+        "name",
+        "user",
+    )
     return [
         run_pb2.Run(
-            run_id=bytes(run_id).hex(),
+            run_id=run_id.hex(),
             experiment_id=experiment,
             name=name,
             user=user,
             state=state,
             start_time_millis=start,
             end_time_millis=end or None,
-            parent_run_id="" if bytes(parent) == _NO_PARENT else bytes(parent).hex(),
+            parent_run_id="" if parent == _NO_PARENT else parent.hex(),
             deleted=bool(deleted),
         )
         for run_id, experiment, state, start, end, parent, deleted, name, user in rows

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import run_pb2, selection_pb2
 
 from fleetlog_query.changes.moments import now_of
-from fleetlog_query.column_cache.frames import Frames
+from fleetlog_query.column_cache.scope_columns import HeldColumns, ScopeColumns
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.selection.choice import Choice, Chosen, choose
 from fleetlog_query.selection.groups import Statistics
@@ -26,11 +27,11 @@ class Selector:
     """Answers for the runs of a scope whose experiments are resolved."""
 
     def __init__(
-        self, warehouse: Warehouse, documents: Documents, frames: Frames, clock: Callable[[], float] = time.time
+        self, warehouse: Warehouse, documents: Documents, held: HeldColumns, clock: Callable[[], float] = time.time
     ) -> None:
         self._warehouse = warehouse
         self._documents = documents
-        self._frames = frames
+        self._held = held
         self._clock = clock
 
     def select(self, request: selection_pb2.SelectRunsRequest, scope: Scope) -> selection_pb2.SelectRunsResponse:
@@ -43,8 +44,9 @@ class Selector:
             )
         if not scope.experiments:
             return selection_pb2.SelectRunsResponse()
-        with self._frames.of(scope) as frame:
-            columns = read_candidates(question, scope, frame, self._warehouse.select)
+        # What was is read once, and is not what will be asked next.
+        with nullcontext(ScopeColumns(scope)) if scope.as_of is not None else self._held.of(scope) as held:
+            columns = read_candidates(question, scope, held, self._warehouse.select)
         choice = choose(question, columns)
         named = [columns.ids.at(place) for chosen in choice.groups for place in chosen.runs]
         runs = self._documents.read(scope.namespace, named, question.mask, False, scope.as_of)

@@ -16,9 +16,9 @@ from fleetlog_core.warehouse.port import Statement
 
 from fleetlog_query.column_cache.columns import Source
 from fleetlog_query.column_cache.conditions import ColumnConditions, Holds, NotByColumns, sources_of_plan
-from fleetlog_query.column_cache.frame import Frame, shown_places
 from fleetlog_query.column_cache.labels import Labels
 from fleetlog_query.column_cache.run_ids import Ids
+from fleetlog_query.column_cache.scope_columns import ScopeColumns, shown_places
 from fleetlog_query.language.conditions import Plan
 from fleetlog_query.language.values import Computed, Key, Series, Value
 from fleetlog_query.selection.question import Question
@@ -56,16 +56,16 @@ class Columns:
     labels: Sequence[Labels]
 
 
-def read_candidates(question: Question, scope: Scope, frame: Frame, select: Select) -> Columns:
-    """All runs of the scope, whose frame is held; `select` asks the warehouse."""
-    runs = frame.runs(select)
+def read_candidates(question: Question, scope: Scope, columns: ScopeColumns, select: Select) -> Columns:
+    """All runs of the scope, whose columns are held; `select` asks the warehouse."""
+    runs = columns.runs(select)
     shown = shown_places(runs, question.deleted_view)
     ids = runs.ids if shown is None else Ids(runs.ids.raw[shown])
 
     def taken(column: npt.NDArray[Element]) -> npt.NDArray[Element]:
         return column if shown is None else column[shown]
 
-    stages = _stages(question, scope, frame, ids, taken, select)
+    stages = _stages(question, scope, columns, ids, taken, select)
     left = np.flatnonzero(stages == 0)
     few = scope
     if 0 < len(left) <= FEW_RUNS and len(left) < len(ids):
@@ -75,19 +75,19 @@ def read_candidates(question: Question, scope: Scope, frame: Frame, select: Sele
     if len(left):
         for source in found:
             windowed = isinstance(source, Series) and source.window is not None
-            if windowed or (few.run_ids and not frame.holds(Source(source, is_text=False))):
+            if windowed or (few.run_ids and not columns.holds(Source(source, is_text=False))):
                 answer = select(source_statement(source, question, few))
                 rows, places = ids.intersect(Ids.of(answer))
                 found[source][places] = answer.array("v")[rows]
             else:
-                found[source] = taken(frame.numbers(source, select))
+                found[source] = taken(columns.numbers(source, select))
         for number, (_, key) in enumerate(question.groups):
-            if few.run_ids and not frame.holds(Source(key, is_text=True)):
+            if few.run_ids and not columns.holds(Source(key, is_text=True)):
                 answer = select(Source(key, True).statement(few, wide=False))
                 rows, places = ids.intersect(Ids.of(answer))
                 labels[number] = Labels.of(answer.coded("s"), rows, places, len(ids))
             else:
-                whole = frame.texts(key, select)
+                whole = columns.texts(key, select)
                 labels[number] = Labels(taken(whole.codes), whole.texts)
     values = np.empty((len(ids), len(question.objectives)))
     with np.errstate(all="ignore"):
@@ -96,13 +96,13 @@ def read_candidates(question: Question, scope: Scope, frame: Frame, select: Sele
     return Columns(ids, taken(runs.starts), stages, values, labels)
 
 
-def _stages(question: Question, scope: Scope, frame: Frame, ids: Ids, taken: Taken, select: Select) -> Stages:
+def _stages(question: Question, scope: Scope, columns: ScopeColumns, ids: Ids, taken: Taken, select: Select) -> Stages:
     """Which constraint puts each run aside, from 1 on; 0 = none."""
     plans = [plan for _, plan in question.parts]
     stages = np.zeros(len(ids), np.int64)
     if not plans and not question.artifact:
         return stages
-    if not question.artifact and (found := _by_columns(plans, frame, select)) is not None:
+    if not question.artifact and (found := _by_columns(plans, columns, select)) is not None:
         for place, holds in enumerate(found, 1):
             stages[(stages == 0) & ~taken(holds)] = place
         return stages
@@ -114,12 +114,12 @@ def _stages(question: Question, scope: Scope, frame: Frame, ids: Ids, taken: Tak
     return stages
 
 
-def _by_columns(plans: Sequence[Plan], frame: Frame, select: Select) -> list[Holds] | None:
+def _by_columns(plans: Sequence[Plan], columns: ScopeColumns, select: Select) -> list[Holds] | None:
     """For each of the plans which runs it holds of; None when a statement has to tell."""
     try:
         for plan in plans:
             sources_of_plan(plan)
-        return [ColumnConditions(frame, select).holds(plan) for plan in plans]
+        return [ColumnConditions(columns, select).holds(plan) for plan in plans]
     except NotByColumns:
         return None
 

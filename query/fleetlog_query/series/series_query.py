@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fleetlog_core import limits
-from fleetlog_core.errors import InvalidArgument
+from fleetlog_core.errors import InvalidArgument, check_count
 from fleetlog_core.ids import parse_id
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_proto.v1 import metric_pb2
@@ -67,10 +67,10 @@ class SeriesQuery:
 
 def series_query_of(request: metric_pb2.ReadMetricRequest) -> SeriesQuery:
     """What a request asks. OVER_LIMIT, BUCKETS_OF_LAST_POINTS, AXIS_UNKNOWN, and reasons of ids and namespaces."""
-    _check_count("run_ids", len(request.run_ids), 1, limits.RUNS_PER_READ)
-    _check_count("keys", len(request.keys), 1, limits.KEYS_PER_READ)
-    _check_count("buckets", request.buckets, 0, limits.BUCKETS_PER_SERIES)
-    _check_count("ranks", len(request.ranks), 0, limits.RANKS_PER_READ)
+    check_count("run_ids", len(request.run_ids), 1, limits.RUNS_PER_READ)
+    check_count("keys", len(request.keys), 1, limits.KEYS_PER_READ)
+    check_count("buckets", request.buckets, 0, limits.BUCKETS_PER_SERIES)
+    check_count("ranks", len(request.ranks), 0, limits.RANKS_PER_READ)
     if request.buckets and request.last_points:
         what = "the last points come as they are: leave buckets at 0, or last_points"
         raise InvalidArgument.of_field("BUCKETS_OF_LAST_POINTS", "last_points", what)
@@ -95,8 +95,3 @@ def series_query_of(request: metric_pb2.ReadMetricRequest) -> SeriesQuery:
         request.last_points,
         request.buckets,
     )
-
-
-def _check_count(field: str, count: int, least: int, most: int) -> None:
-    if not least <= count <= most:
-        raise InvalidArgument.of_field("OVER_LIMIT", field, f"{count:,} is not {least} to {most:,}")

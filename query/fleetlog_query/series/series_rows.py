@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fleetlog_core.warehouse.port import Answer, Array, Statement
 
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.warehouse.rows import rows_of
 
 Select = Callable[[Statement], Answer]
 _SIGN = 1 << 63
@@ -80,13 +81,8 @@ def extents(
         f" WHERE {scope_sql(namespace, run_ids, keys, binds)} GROUP BY run_id, key HAVING points > 0"
     )
     answer = select(Statement(sql, binds.values))
-    points, lows, highs = (answer.array(name).tolist() for name in ("points", "low", "high"))
-    places = answer.array("named").tolist()
-    ids = [run_id.tobytes() for run_id in answer.array("run_id")]
-    return {
-        (run_id, keys[place - 1]): Extent(*row)
-        for run_id, place, *row in zip(ids, places, points, lows, highs, strict=True)
-    }
+    rows = rows_of(answer, "run_id", "named", "points", "low", "high")
+    return {(run_id, keys[place - 1]): Extent(*extent) for run_id, place, *extent in rows}
 
 
 def run_starts(select: Select, namespace: str, run_ids: Sequence[bytes]) -> dict[bytes, int]:
@@ -98,5 +94,4 @@ def run_starts(select: Select, namespace: str, run_ids: Sequence[bytes]) -> dict
         f" AND experiment IN (SELECT experiment FROM run_homes WHERE {of_namespace} AND {ids}) AND {ids}"
     )
     answer = select(Statement(sql, binds.values))
-    ids_read = [run_id.tobytes() for run_id in answer.array("run_id")]
-    return dict(zip(ids_read, answer.array("started").tolist(), strict=True))
+    return dict(rows_of(answer, "run_id", "started"))

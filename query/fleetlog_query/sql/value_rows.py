@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fleetlog_core import limits
 from fleetlog_core.warehouse.schema import ParamType
 
-from fleetlog_query.language.values import EVERY, Computed, Key, Series, Value, Window, read_by
+from fleetlog_query.language.values import EVERY, Computed, Key, Reduction, Series, Value, Window, read_by
 from fleetlog_query.sql.as_of import BY_KEY, POINTS_BOUND, changed_series, points_before
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.packed import POINT_ORDER_SQL, value_of
@@ -31,7 +31,9 @@ NO_POINT_SQL = "inf AS lo, -inf AS hi, toUInt64(0) AS c, toUInt64(0) AS k, 0. AS
 def value_rows(value: Key | Series, scope: Scope, binds: Binds, among: str = "") -> str:
     """The rows. `among`: a condition on run_id that windows are kept to, since they read points."""
     if isinstance(value, Series):
-        return _windowed(value, value.window, scope, binds, among) if value.window else _whole(value, scope, binds)
+        if value.window:
+            return _windowed(value, value.window, scope, binds, among)
+        return series_rows(value.function, [value.key], scope, binds, by="run_id")
     if value.kind == "attributes":
         sql, present, _ = attribute_sql(value.key)
         return f"SELECT run_id, {sql} AS v FROM {scope.runs(binds)} WHERE {scope.sql(binds)} AND {present}"
@@ -63,40 +65,47 @@ def expression(value: Value, sql_of: Callable[[Key | Series], str], constant: Ca
 
 def series_of(key: str, scope: Scope, binds: Binds) -> str:
     """The rows of `series` of a metric, not yet added up: FROM and WHERE."""
-    return f"FROM series WHERE {scope.sql(binds)} AND key = {binds.text(key)}"
+    return f"FROM series WHERE {scope.sql(binds)} AND {_key_sql([key], binds)}"
 
 
-def _whole(series: Series, scope: Scope, binds: Binds) -> str:
-    kept = series_of(series.key, scope, binds)
-    if series.function in ("first", "last"):
-        extreme, column = ("min", "first") if series.function == "first" else ("max", "last")
-        parts, bound = _parts(f"{column} AS p", f"{POINT_ORDER_SQL} AS p", kept, series.key, scope, binds)
-        return _unpacked(f"SELECT run_id, {extreme}(p) AS p FROM ({parts}) GROUP BY run_id{bound}")
-    parts, bound = _parts(KEPT_SQL, POINT_SQL, kept, series.key, scope, binds)
-    return f"SELECT run_id, {_REDUCED[series.function]} AS v FROM ({parts}) GROUP BY run_id{bound}"
+def series_rows(function: Reduction, keys: Sequence[str], scope: Scope, binds: Binds, by: str = "run_id, key") -> str:
+    """The rows of a function over all points of metrics, with their keys; without them (`by`) of one metric alone."""
+    if function in ("first", "last"):
+        extreme, column = ("min", "first") if function == "first" else ("max", "last")
+        parts, bound = _parts(f"{by}, {column} AS p", f"{by}, {POINT_ORDER_SQL} AS p", keys, scope, binds)
+        return _unpacked(f"SELECT {by}, {extreme}(p) AS p FROM ({parts}) GROUP BY {by}{bound}", by)
+    parts, bound = _parts(f"{by}, {KEPT_SQL}", f"{by}, {POINT_SQL}", keys, scope, binds)
+    return f"SELECT {by}, {_REDUCED[function]} AS v FROM ({parts}) GROUP BY {by}{bound}"
 
 
-def _parts(kept: str, point: str, rows: str, key: str, scope: Scope, binds: Binds) -> tuple[str, str]:
-    """SQL of the rows of `series`, where as of a position points stand in for series that went on; and its settings."""
+def _parts(
+    kept: str, point: str, keys: Sequence[str], scope: Scope, binds: Binds, among: str = ""
+) -> tuple[str, str]:  # fmt: skip
+    """SQL of the rows of `series`, where as of a position points stand in for series that went on; and its settings.
+
+    `among`: a condition on run_id.
+    """
+    where = f"{scope.sql(binds)} AND {_key_sql(keys, binds)}"
+    rows = f"SELECT {kept} FROM series WHERE {where}{among and f' AND {among}'}"
     if scope.as_of is None:
-        return f"SELECT run_id, {kept} {rows}", ""
-    changed = changed_series(BY_KEY, _of_key(key, scope, binds), scope.as_of, binds)
+        return rows, ""
+    changed = changed_series(BY_KEY, where, scope.as_of, binds)
     points = (
-        f"FROM points WHERE namespace = {binds.text(scope.namespace)} AND key = {binds.text(key)}"
+        f"FROM points WHERE namespace = {binds.text(scope.namespace)} AND {_key_sql(keys, binds)}"
         f" AND {points_before(changed, scope.as_of, binds)}"
     )
-    parts = (
-        f"SELECT run_id, {kept} {rows} AND (run_id, key) NOT IN ({changed}) UNION ALL SELECT run_id, {point} {points}"
+    return (
+        f"{rows} AND (run_id, key) NOT IN ({changed}) UNION ALL SELECT {point} {points}",
+        f" SETTINGS {POINTS_BOUND}",
     )
-    return parts, f" SETTINGS {POINTS_BOUND}"
 
 
-def _of_key(key: str, scope: Scope, binds: Binds) -> str:
-    return f"{scope.sql(binds)} AND key = {binds.text(key)}"
+def _key_sql(keys: Sequence[str], binds: Binds) -> str:
+    return f"key = {binds.text(keys[0])}" if len(keys) == 1 else f"key IN {binds.texts(keys)}"
 
 
-def _unpacked(packed: str) -> str:
-    return f"SELECT run_id, {value_of('p')} AS v FROM ({packed})"
+def _unpacked(packed: str, by: str = "run_id") -> str:
+    return f"SELECT {by}, {value_of('p')} AS v FROM ({packed})"
 
 
 def _windowed(series: Series, window: Window, scope: Scope, binds: Binds, among: str) -> str:
@@ -120,8 +129,8 @@ def _windowed(series: Series, window: Window, scope: Scope, binds: Binds, among:
             parts.append(f"SELECT run_id, {POINT_SQL} FROM points {rows} AND ({steps})")
     if series.function == "count":
         # A run that has the metric and no point in the window counts 0.
-        kept = f"{series_of(series.key, scope, binds)}{among and f' AND {among}'}"
-        parts.append(_parts(NO_POINT_SQL, NO_POINT_SQL, kept, series.key, scope, binds)[0])
+        none = f"run_id, {NO_POINT_SQL}"
+        parts.append(_parts(none, none, [series.key], scope, binds, among)[0])
     return f"SELECT run_id, {_REDUCED[series.function]} AS v FROM ({' UNION ALL '.join(parts)}) GROUP BY run_id{bound}"
 
 

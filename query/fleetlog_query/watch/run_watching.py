@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fleetlog_core import limits
-from fleetlog_core.errors import InvalidArgument, ResourceExhausted
+from fleetlog_core.errors import ResourceExhausted, check_count
 from fleetlog_core.ids import parse_id
 from fleetlog_core.log.port import EVENTS, Partition
 from fleetlog_core.position import from_proto
@@ -29,8 +29,7 @@ class Resumed:
 
 def limit_of(request: watch_pb2.WatchRunsRequest) -> int:
     """How many runs are watched. OVER_LIMIT."""
-    if not 0 <= request.limit <= limits.PAGE_SIZE:
-        raise InvalidArgument.of_field("OVER_LIMIT", "limit", f"{request.limit:,} is not 0 to {limits.PAGE_SIZE:,}")
+    check_count("limit", request.limit, 0, limits.PAGE_SIZE)
     return request.limit or DEFAULT_LIMIT
 
 
@@ -50,10 +49,7 @@ def resumed_of(request: watch_pb2.WatchRunsRequest) -> Resumed | None:
     """What the client has; None when it begins. OVER_LIMIT, INVALID_ID, POSITION_INVALID."""
     if not request.resume_from.offsets:
         return None
-    if len(request.known) > limits.PAGE_SIZE:
-        raise InvalidArgument.of_field(
-            "OVER_LIMIT", "known", f"{len(request.known):,} is not 0 to {limits.PAGE_SIZE:,}"
-        )
+    check_count("known", len(request.known), 0, limits.PAGE_SIZE)
     known = [parse_id(text, f"known[{place}]") for place, text in enumerate(request.known)]
     return Resumed(from_proto(request.resume_from, "resume_from"), known)
 

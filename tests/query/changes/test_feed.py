@@ -31,44 +31,44 @@ class Looks:
         return {run_id: until for run_id, until in self.touched.items() if until > pin.events[0]}
 
 
-def test_changes_are_known_from_look_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_are_known_from_one_moment_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changes, "MOST", 3)
     looks = Looks()
     known = ChangeFeed(Scope("default", (1,)), cast(AppliedPositions, looks), cast(ChangedRuns, looks))
-    known.look()
-    first = known.number
+    known.advance()
+    first = known.generation
     assert known.since(first) == set()
     looks.position, looks.touched = 5, {b"a": 3, b"b": 5}
-    known.look()
-    second = known.number
+    known.advance()
+    second = known.generation
     assert (known.since(first), known.since(second)) == ({b"a", b"b"}, set())
-    known.look()
-    assert known.number == second, "nothing changed, so there is nothing to tell apart"
+    known.advance()
+    assert known.generation == second, "nothing changed, so there is nothing to tell apart"
     looks.position, looks.touched = 9, {b"a": 3, b"b": 8}
-    known.look()
+    known.advance()
     assert (known.since(first), known.since(second)) == ({b"a", b"b"}, {b"b"})
     looks.position, looks.touched = 12, {b"c": 11}
-    known.look()
+    known.advance()
     assert known.since(first) is None, "more than is kept"
     assert known.since(second) == {b"b", b"c"}
     looks.touched = None
-    known.look()
+    known.advance()
     assert known.since(second) is None, "too many changed"
-    latest = known.number
+    latest = known.generation
     looks.touched, looks.events = {}, 2
-    known.look()
+    known.advance()
     assert known.since(latest) is None, "a log of other partitions"
-    assert known.since(known.number) == set()
+    assert known.since(known.generation) == set()
 
 
 def test_what_nobody_asks_for_is_forgotten() -> None:
     looks = Looks()
     known = ChangeFeed(Scope("default", (1,)), cast(AppliedPositions, looks), cast(ChangedRuns, looks))
-    known.look()
+    known.advance()
     looks.position, looks.touched = 5, {b"a": 3}
-    known.look()
+    known.advance()
     assert known.size == 1
-    before = known.number
+    before = known.generation
     known.forget()
     assert (known.size, known.since(before), known.since(before - 1)) == (0, set(), None)
 
@@ -76,8 +76,8 @@ def test_what_nobody_asks_for_is_forgotten() -> None:
 def test_a_look_that_failed_loses_no_change() -> None:
     looks = Looks()
     known = ChangeFeed(Scope("default", (1,)), cast(AppliedPositions, looks), cast(ChangedRuns, looks))
-    known.look()
-    before = known.number
+    known.advance()
+    before = known.generation
     looks.position, looks.touched = 2, {b"a": 1}
 
     def too_late(scope: Scope, pin: AsOf) -> dict[bytes, int] | None:
@@ -85,7 +85,7 @@ def test_a_look_that_failed_loses_no_change() -> None:
 
     looks.since, since = too_late, looks.since  # type: ignore[method-assign]
     with pytest.raises(TimedOut):
-        known.look()
+        known.advance()
     looks.since = since  # type: ignore[method-assign]
-    known.look()
+    known.advance()
     assert known.since(before) == {b"a"}

@@ -9,10 +9,10 @@ import numpy as np
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_query.column_cache.columns import MISSING
 from fleetlog_query.column_cache.conditions import ColumnConditions, NotByColumns, sources_of_plan
-from fleetlog_query.column_cache.frame import Frame, Real, Runs
 from fleetlog_query.column_cache.labels import Labels
 from fleetlog_query.column_cache.ranking import ColumnOrder, sources_of_order
 from fleetlog_query.column_cache.run_ids import Ids
+from fleetlog_query.column_cache.scope_columns import Real, Runs, ScopeColumns
 from fleetlog_query.language.plan import plan_of
 from fleetlog_query.language.values import Key, Series
 from fleetlog_query.series.series_rows import Select
@@ -56,8 +56,8 @@ def random_rows() -> dict[str, Row]:
     return rows
 
 
-class RowFrame:
-    """Stands for a frame: columns of rows."""
+class RowColumns:
+    """Stands for the columns of a scope: those of rows."""
 
     def __init__(self, rows: dict[str, Row]) -> None:
         self._rows = [rows[run_id] for run_id in sorted(rows)]
@@ -80,7 +80,7 @@ class RowFrame:
 
 
 ROWS = random_rows()
-FRAME = RowFrame(ROWS)
+COLUMNS = RowColumns(ROWS)
 IDS = sorted(ROWS)
 SELECT = cast(Select, None)
 
@@ -90,7 +90,7 @@ def found_by_columns(text: str) -> set[str]:
     if plan is None:
         return set(IDS)
     sources_of_plan(plan)
-    holds = ColumnConditions(cast(Frame, FRAME), SELECT).holds(plan)
+    holds = ColumnConditions(cast(ScopeColumns, COLUMNS), SELECT).holds(plan)
     return {run_id for run_id, one in zip(IDS, holds.tolist(), strict=True) if one}
 
 
@@ -125,7 +125,7 @@ def test_the_first_runs_come_in_the_same_order(order: list[str], text: str, size
     try:
         sources_of_order(keys)
         places = np.array([place for place, run_id in enumerate(IDS) if run_id in found_by_columns(text)], np.intp)
-        columns = ColumnOrder(keys, cast(Frame, FRAME), SELECT)
+        columns = ColumnOrder(keys, cast(ScopeColumns, COLUMNS), SELECT)
     except NotByColumns:
         event("by a statement")
         return

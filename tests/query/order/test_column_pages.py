@@ -11,7 +11,7 @@ from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import query_pb2, scope_pb2
-from fleetlog_query.column_cache import conditions, frame, ranking
+from fleetlog_query.column_cache import column_reads, conditions, ranking, scope_columns
 from fleetlog_query.pages import latest_runs
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import parse_read_mask
@@ -91,9 +91,9 @@ def compare_with_statements(warehouse: Warehouse, scratch: Path, tried: int) -> 
 @pytest.mark.parametrize("small", [False, True], ids=["as they are", "small bounds"])
 def test_columns_find_what_statements_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small: bool) -> None:
     if small:
-        monkeypatch.setattr(frame, "FEW", 1)
-        monkeypatch.setattr(frame, "MANY_KEYS", 1)
-        monkeypatch.setattr(frame, "TEXT_BYTES", 20)
+        monkeypatch.setattr(column_reads, "FEW", 1)
+        monkeypatch.setattr(column_reads, "MANY_KEYS", 1)
+        monkeypatch.setattr(scope_columns, "TEXT_BYTES", 20)
         monkeypatch.setattr(ranking, "_SORTED", 0)
         monkeypatch.setattr(conditions, "PATTERN_STEPS", 100)
     with chdb(tmp_path) as warehouse:
@@ -127,23 +127,33 @@ def test_of_very_many_runs_only_what_is_held_and_current_is_used(
 def test_many_keys_are_read_by_one_statement(tmp_path: Path) -> None:
     with chdb(tmp_path) as warehouse:
         migrate(warehouse)
-        Writing(warehouse, tmp_path).fold(history(7, 60, RUNS)[:40], "n", random.Random(7))
+        writing, records = Writing(warehouse, tmp_path), history(7, 60, RUNS)
+        writing.fold(records[:40], "n", random.Random(7))
         counted = Interrupted(warehouse, lambda: None)
-        held, plain = searching(counted).searcher, searching(warehouse, held_bytes=0).searcher
-        few, many = (
-            " OR ".join(
-                f"metrics.{key} > 0 OR tags.{key} LIKE 'a%' OR params.{key} IN ('a', '1')"
-                for key in ("x", "y", *(f"k{place}" for place in range(count)))
-            )
-            for count in (2, 50)
-        )
-        selects = []
-        for text in (few, many):
-            counted.selects = 0
-            search = Search("n", EXPERIMENTS, text, page_size=1_000, deleted_view=ALL)
-            assert held.search(search).runs == plain.search(search).runs
-            selects.append(counted.selects)
-        assert selects[1] <= selects[0]
+        plain = searching(warehouse, held_bytes=0).searcher
+        few, many = (Search("n", EXPERIMENTS, filter_over(count), page_size=5, deleted_view=ALL) for count in (4, 30))
+        searchers = [(searching(counted).searcher, search) for search in (few, many)]
+        for _ in ("all of them", "what changed"):
+            selects = []
+            for held, search in searchers:
+                counted.selects = 0
+                first, expected = held.search(search), plain.search(search)
+                assert first.runs == expected.runs
+                second = held.search(held.going_on(search, first.next_page_token))
+                selects.append(counted.selects)
+                assert second.runs == plain.search(plain.going_on(search, expected.next_page_token)).runs
+            assert selects[1] <= selects[0]
+            writing.fold(records[40:50], "n", random.Random(7))
+            del records[40:50]
+
+
+def filter_over(count: int) -> str:
+    """Conditions on many keys: latest values, texts, and functions of metrics."""
+    return " OR ".join(
+        f"metrics.{key} > 0 OR tags.{key} LIKE 'a%' OR params.{key} IN ('a', '1') OR max(metrics.{key}) < 1"
+        f" OR first(metrics.{key}) = 2 OR mean(metrics.{key}) > 1"
+        for key in ("x", "y", *(f"k{place}" for place in range(count - 2)))
+    )
 
 
 @pytest.mark.timeout(900)

@@ -7,7 +7,7 @@ import random
 import fleetlog
 import pytest
 from fleetlog_core.ids import new_run_id
-from fleetlog_query.column_cache.frames import Frames
+from fleetlog_query.changes.held import Held
 from fleetlog_query.pages import latest_runs as window
 from fleetlog_query.sql.scope import Scope
 
@@ -17,7 +17,7 @@ EXPERIMENT = "windows"
 @pytest.fixture(autouse=True)
 def by_statements(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the columns do not fit the memory."""
-    monkeypatch.setattr(Frames, "held_bytes", 0)
+    monkeypatch.setattr(Held, "held_bytes", 0)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import fleetlog
 import pytest
-from fleetlog_query.column_cache.frames import Frames
+from fleetlog_query.changes.held import Held
 
 EXPERIMENT = "foremost"
 RUNS, TIMES = 60, 6
@@ -17,7 +17,7 @@ RUNS, TIMES = 60, 6
 @pytest.fixture(autouse=True)
 def by_statements(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the columns do not fit the memory."""
-    monkeypatch.setattr(Frames, "held_bytes", 0)
+    monkeypatch.setattr(Held, "held_bytes", 0)
 
 
 @pytest.fixture(scope="module")

@@ -53,12 +53,12 @@ def cache_over(log: Log, held_bytes: int = 1 << 20) -> DocumentCache:
 
 
 def put(cache: DocumentCache, *run_ids: bytes, namespace: str = "n", name: str = "whole") -> None:
-    look = cache.look(namespace)
-    cache.keep(look, name, {run_id: run_pb2.Run(name=name) for run_id in run_ids})
+    moment = cache.moment(namespace)
+    cache.keep(moment, name, {run_id: run_pb2.Run(name=name) for run_id in run_ids})
 
 
 def kept(cache: DocumentCache, namespace: str = "n", name: str = "whole", state: object = None) -> Set[bytes]:
-    return cache.found(cache.look(namespace), (A, B), name, cast(None, state)).keys()
+    return cache.found(cache.moment(namespace), (A, B), name, cast(None, state)).keys()
 
 
 def test_a_document_is_kept_until_its_run_changes(log: Log) -> None:
@@ -77,9 +77,9 @@ def test_a_document_is_kept_until_its_run_changes(log: Log) -> None:
 
 def test_what_another_look_was_told_of_meanwhile_is_not_kept(log: Log) -> None:
     cache = cache_over(log)
-    before = cache.look("n")
+    before = cache.moment("n")
     log.change(A)
-    cache.look("n")
+    cache.moment("n")
     cache.keep(before, "whole", {A: run_pb2.Run(), B: run_pb2.Run()})
     assert kept(cache) == {B}
 
@@ -87,7 +87,7 @@ def test_what_another_look_was_told_of_meanwhile_is_not_kept(log: Log) -> None:
 def test_nothing_is_kept_when_nobody_knows_what_changed(log: Log) -> None:
     cache = cache_over(log)
     put(cache, A, B)
-    before = cache.look("n")
+    before = cache.moment("n")
     log.changed = None
     assert kept(cache) == set()
     cache.keep(before, "whole", {A: run_pb2.Run()})
@@ -104,7 +104,7 @@ def test_names_namespaces_and_states_are_told_apart(log: Log) -> None:
     put(cache, B, namespace="m")
     assert kept(cache, name="attributes") == set()
     assert kept(cache, "m") == {B}
-    cache.keep(cache.look("n"), "problems", {A: run_pb2.Run()}, state=1)
+    cache.keep(cache.moment("n"), "problems", {A: run_pb2.Run()}, state=1)
     assert kept(cache, name="problems", state=1) == {A}
     assert kept(cache, name="problems", state=2) == set()
 
@@ -113,7 +113,7 @@ def test_the_one_that_was_asked_for_longest_ago_goes_first(log: Log) -> None:
     small = cache_over(log, held_bytes=document_cache.ENTRY_BYTES * 2)
     put(small, A, B, name="")
     assert kept(small, name="") == {A, B}
-    small.found(small.look("n"), (A,), "")
+    small.found(small.moment("n"), (A,), "")
     put(small, b"c" * 16, name="")
     assert kept(small, name="") == {A}
     assert small.size_bytes == document_cache.ENTRY_BYTES * 2
@@ -121,11 +121,11 @@ def test_the_one_that_was_asked_for_longest_ago_goes_first(log: Log) -> None:
     assert small.size_bytes <= document_cache.ENTRY_BYTES * 2
 
 
-def test_a_namespace_that_was_let_go_of_keeps_nothing_of_an_old_look(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_namespace_that_was_let_go_of_keeps_nothing_of_before(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document_cache, "NAMESPACES", 1)
     cache = cache_over(log)
     put(cache, A)
-    before = cache.look("n")
+    before = cache.moment("n")
     put(cache, B, namespace="m")
     cache.keep(before, "whole", {A: run_pb2.Run()})
     assert kept(cache) == set()
@@ -134,7 +134,7 @@ def test_a_namespace_that_was_let_go_of_keeps_nothing_of_an_old_look(log: Log, m
 
 def test_a_look_waits_no_longer_than_it_may(log: Log) -> None:
     cache = cache_over(log)
-    look = cache.look("n")
-    with look.feed.lock, pytest.raises(TimedOut):
-        CancellableWarehouse(cast(Warehouse, log)).run(Work(0.001), lambda: cache.look("n"))
+    moment = cache.moment("n")
+    with moment.feed.lock, pytest.raises(TimedOut):
+        CancellableWarehouse(cast(Warehouse, log)).run(Work(0.001), lambda: cache.moment("n"))
     assert kept(cache) == set()

@@ -10,22 +10,19 @@ from fleetlog_core.limits import RunLimits
 from fleetlog_core.objects.port import ObjectName
 from fleetlog_core.rules.logged_models import belongs
 from fleetlog_core.rules.losses import loss_reason
-from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, TOO_MANY_TAGS, beyond, words
-from fleetlog_core.warehouse.schema import PLACE_BITS, KeyKind
+from fleetlog_core.rules.run_keys import TOO_MANY_METRICS, beyond, words
+from fleetlog_core.warehouse.schema import PLACE_BITS
 from fleetlog_proto.v1 import event_pb2, frame_pb2
-from google.protobuf.internal.containers import ScalarMap
 
-from fleetlog_ingest.materializer.fold import params, repeats, runs
+from fleetlog_ingest.materializer.fold import repeats
 from fleetlog_ingest.materializer.fold.artifacts import Stored, problem_of
 from fleetlog_ingest.materializer.fold.decoding import MALFORMED, Decoded
 from fleetlog_ingest.materializer.fold.event_rows import EventRows
 from fleetlog_ingest.materializer.fold.model_fold import ModelFold
-from fleetlog_ingest.materializer.fold.params import Values
 from fleetlog_ingest.materializer.fold.result import NOBODY, DeadLetter, Folded
-from fleetlog_ingest.materializer.fold.runs import Run
+from fleetlog_ingest.materializer.fold.run_fold import Place, RunFold
 from fleetlog_ingest.materializer.fold.sequences import SequenceSet
-from fleetlog_ingest.materializer.fold.state import RunContent, RunKey, RunKeys, State, Written
-from fleetlog_ingest.materializer.fold.write_once import DATASETS, MODELS, PARAMS, OnceKind, sort_out
+from fleetlog_ingest.materializer.fold.state import RunContent, RunKey, State
 
 CLOCK_AHEAD_MILLIS = 300_000
 """How far a writer's clock may be ahead of the gateway's before it is told."""
@@ -65,6 +62,7 @@ class EventFold:
         self._out = Folded()
         self._rows = EventRows(partition, next_offset)
         self._models = ModelFold(state, self._out.changes, self._rows)
+        self._runs = RunFold(state, self._out.changes, self._rows, self._limits)
         # Of the record and the event at hand:
         self._frame = frame_pb2.Frame()
         self._event = event_pb2.Event()
@@ -192,13 +190,14 @@ class EventFold:
                 if wrong is not None:
                     self._problem(*wrong)
             return ""
-        if kind == "run_started":
-            self._start(event.run_started)
-            self._look_at_clock()
-            return ""
-        run = self._run()
+        if kind != "run_started":
+            self._runs.run(self._key, self._time, self._offset)
         if not self._of_any(event, kind):
-            self._of_run(event, kind, run)
+            place = Place(self._key, self._time, self._frame.ingest_time_millis, self._offset, self._next_ver)
+            for reason, message in self._runs.fold(event, kind, place):
+                self._problem(reason, message)
+            if kind in ("run_started", "run_finished"):
+                self._look_at_clock()
         return ""
 
     def _of_any(self, event: event_pb2.Event, kind: str) -> bool:
@@ -219,35 +218,6 @@ class EventFold:
             return False
         return True
 
-    def _of_run(self, event: event_pb2.Event, kind: str, run: Run) -> None:
-        if kind == "params_logged":
-            self._params(event.params_logged.params, run)
-        elif kind == "tags_set":
-            self._tags(event.tags_set.tags, run)
-        elif kind == "tags_deleted":
-            # A key for which there is no room is not there: nothing is lost by passing it over.
-            none_left = self._no_room_for_tags(event.tags_deleted.keys)
-            gone = [key for key in event.tags_deleted.keys if key not in none_left]
-            self._attr_rows(run, KeyKind.TAG, params.texts_of(gone, [""] * len(gone)), removed=True)
-        elif kind == "datasets_logged":
-            self._datasets(event.datasets_logged.datasets, run)
-        elif kind == "models_linked":
-            asked = params.values_of_models(event.models_linked)
-            written, before = self._out.changes.linked, self._before.linked
-            self._once(MODELS, asked, written, before, self._limits.models, run)
-        elif kind == "run_updated":
-            self._change(runs.updated(run, event.run_updated, self._time, self._offset))
-        elif kind == "run_finished":
-            self._change(runs.finished(run, event.run_finished, self._time, self._offset))
-            self._look_at_clock()
-        elif kind == "run_purged":
-            time = self._frame.ingest_time_millis or self._time
-            self._change(runs.purged(run, time, self._offset))
-        else:
-            self._change(
-                runs.hidden(run, kind == "run_deleted", self._frame.ingest_time_millis or self._time, self._offset)
-            )
-
     def _look_at_clock(self) -> None:
         """Tell of a clock that is ahead, once or twice for each writer. One that is behind may be one that waited."""
         taken = self._frame.ingest_time_millis
@@ -259,39 +229,9 @@ class EventFold:
                 " took, are off by that. Nothing was dropped; set the clock of that machine",
             )
 
-    def _known(self) -> Run | None:
-        run = self._out.changes.runs.get(self._key)
-        return run if run is not None else self._before.runs.get(self._key)
-
-    def _run(self) -> Run:
-        """The run of the event at hand; made when nothing of it was seen before."""
-        run = self._known()
-        if run is None:
-            run = runs.unstarted(self._time, self._offset)
-            self._change(run)
-        return run
-
-    def _change(self, run: Run) -> None:
-        self._rows.run(self._key, run, new=self._known() is None)
-        self._out.changes.runs[self._key] = run
-
-    def _start(self, event: event_pb2.RunStarted) -> None:
-        known = self._known()
-        if known is not None and known.experiment != event.experiment_id:
-            self._problem(
-                "EXPERIMENT_FIXED",
-                f"experiment_id: {event.experiment_id} is not {known.experiment}, which the run has been in from its"
-                " first event; a run can't change its experiment",
-            )
-        run = runs.started(known, event, self._time, self._offset)
-        if run is not known:
-            self._change(run)
-        self._params(event.params, run)
-        self._tags(event.tags, run)
-
     def _metrics(self, event: event_pb2.MetricsLogged, rank: int) -> str:
-        run = self._run()
-        keys, excess = self._keys(), []
+        run = self._runs.run(self._key, self._time, self._offset)
+        keys, excess = self._runs.keys(self._key), []
         if keys is not None:
             excess = beyond(keys.metrics, [column.key for column in event.columns], self._limits.metrics)
         kept = _without(event, excess) if excess else event
@@ -309,61 +249,8 @@ class EventFold:
             self._problem(TOO_MANY_METRICS, words(TOO_MANY_METRICS, excess, self._limits.metrics), points)
         return ""
 
-    def _params(self, given: Sequence[event_pb2.Param], run: Run) -> None:
-        if given:
-            written, before = self._out.changes.params, self._before.params
-            self._once(PARAMS, params.values_of(given), written, before, self._limits.params, run)
-
-    def _datasets(self, given: Sequence[event_pb2.Dataset], run: Run) -> None:
-        if given:
-            asked = params.values_of_datasets(given)
-            written, before = self._out.changes.datasets, self._before.datasets
-            self._once(DATASETS, asked, written, before, self._limits.datasets, run)
-
-    def _once(
-        self, kind: OnceKind, asked: Values, written: Written, before: Written, limit: int, run: Run
-    ) -> None:  # fmt: skip
-        kept = written.get(self._key)
-        if kept is None:
-            kept = written[self._key] = dict(before.get(self._key, {}))
-        found = sort_out(kept, asked, limit)
-        if found.excess:
-            names = [kind.name(key) for key in found.excess]
-            self._problem(kind.too_many, words(kind.too_many, names, limit))
-        for conflict in found.conflicts:
-            self._problem(kind.conflict, kind.told(*conflict))
-        self._attr_rows(run, kind.number, found.new)
-
-    def _tags(self, tags: ScalarMap[str, str], run: Run) -> None:
-        # Not .items(), which is Python all the way.
-        asked = sorted(tags)
-        excess = self._no_room_for_tags(asked)
-        if excess:
-            self._problem(TOO_MANY_TAGS, words(TOO_MANY_TAGS, excess, self._limits.tags))
-            asked = [key for key in asked if key not in excess]
-        self._attr_rows(run, KeyKind.TAG, params.texts_of(asked, [tags[key] for key in asked]))
-
-    def _keys(self) -> RunKeys | None:
-        """The keys of the run of the event at hand, to be changed; None when it can't come to a limit."""
-        keys = self._out.changes.keys.get(self._key)
-        if keys is None and (before := self._before.keys.get(self._key)) is not None:
-            keys = self._out.changes.keys[self._key] = before.copy()
-        return keys
-
-    def _no_room_for_tags(self, asked: Sequence[str]) -> dict[str, None]:
-        """The tags among those asked for that are too many, in order; the others are tags of the run from now on."""
-        keys = self._keys()
-        if keys is None:
-            return {}
-        excess = dict.fromkeys(beyond(keys.tags, asked, self._limits.tags))
-        keys.tags.update(key for key in asked if key not in excess)
-        return excess
-
-    def _attr_rows(self, run: Run, kind: int, values: Values, *, removed: bool = False) -> None:
-        self._rows.attrs(self._key, run, kind, self._next_ver(len(values.keys)), values, removed=removed)
-
     def _next_ver(self, rows: int) -> int:
-        """The `ver` of the first of so many rows of the record at hand."""
+        """The `ver` of the first of a number of rows of the record at hand."""
         ver = self._offset << PLACE_BITS | self._place
         self._place += rows
         return ver

@@ -6,32 +6,24 @@ replaced, never written to: whoever got one may keep it.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from fleetlog_core.warehouse.port import Answer, Statement
+from fleetlog_core.warehouse.port import Statement
 
 from fleetlog_query.changes.feed import ChangeFeed
-from fleetlog_query.column_cache.columns import (
-    MISSING,
-    Column,
-    Source,
-    keys_statement,
-    text_size_statement,
-    text_sizes_statement,
-)
+from fleetlog_query.changes.held import Held
+from fleetlog_query.column_cache import column_reads
+from fleetlog_query.column_cache.column_reads import read_columns, text_sizes
+from fleetlog_query.column_cache.columns import MISSING, Column, Source
 from fleetlog_query.column_cache.labels import Labels, Places
 from fleetlog_query.column_cache.run_ids import Ids
 from fleetlog_query.column_cache.splice import Move, ids_of, stretches, with_new
-from fleetlog_query.language.fields import KIND_NUMBERS
 from fleetlog_query.language.values import Key, Series
-from fleetlog_query.runs.read_mask import ReadMask
-from fleetlog_query.runs.run_keys import RunKeys, run_keys_statement
 from fleetlog_query.series.series_rows import Select
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
@@ -39,11 +31,6 @@ from fleetlog_query.sql.deleted_view import DeletedView
 from fleetlog_query.sql.scope import Scope
 
 Real = npt.NDArray[np.float64]
-NO_ROWS = Answer({}, 0, 0, 0)
-FEW = 256
-"""Maximum of changed runs that are read by id; more are read by ranges of ids."""
-MANY_KEYS = 4
-"""Columns of so many keys that are not held are read by one statement; each by its own costs 20 ms of analysis."""
 TEXT_BYTES = 16 << 20
 """Maximum of the bytes of a column's texts that searches may have read."""
 _TEXT_BYTES = 100
@@ -58,9 +45,9 @@ _ATTRIBUTES: Mapping[str, type[np.generic]] = {
 
 @dataclass(frozen=True)
 class Runs:
-    """All runs by id, deleted ones too, as of a look, with the attributes that are numbers."""
+    """All runs by id, deleted ones too, as of a generation of the feed, with the attributes that are numbers."""
 
-    look: int
+    generation: int
     ids: Ids
     attributes: Mapping[str, npt.NDArray[Any]]
     missing: npt.NDArray[np.bool_] | None = None
@@ -93,19 +80,18 @@ class Runs:
         return np.where(self.attributes[name] == 0, MISSING, values) if name == "end_time" else values
 
 
-class Frame:
-    """The columns of one scope, as they are now. Thread-safe: `lock` is to be held over one question."""
+class ScopeColumns:
+    """Columns of one scope, as they are now. For one thread at a time."""
 
     def __init__(self, scope: Scope, changes: ChangeFeed | None = None) -> None:
         """`changes`: None when nothing of the scope can change."""
         self._scope = scope
         self._changes = changes
-        self.lock = threading.Lock()
         self._runs: Runs | None = None
         self._columns: OrderedDict[Source, Column] = OrderedDict()
         """The one that was asked for last is the last."""
         self._asked: dict[Source, int] = {}
-        """By the look at which a column was asked for last."""
+        """By the generation in which a column was asked for last."""
         self._large: set[Source] = set()
         """Columns whose texts are too long to be held."""
 
@@ -122,11 +108,6 @@ class Frame:
         characters = sum(one.characters for one in columns)
         return 16 * sum(ids.values()) + rows + characters + _TEXT_BYTES * (texts + changed)
 
-    def look(self) -> None:
-        """What is asked next is as of this moment, or later. TimedOut."""
-        if self._changes is not None:
-            self._changes.look()
-
     def let_go(self, size_bytes: int) -> None:
         """Hold no more than that: the columns that were asked for longest ago go. The runs stay."""
         while self._columns and self.size_bytes > size_bytes:
@@ -141,8 +122,11 @@ class Frame:
         """True if the runs and these columns are held, and nothing has changed since they were read."""
         if self._runs is None or not all(map(self.holds, sources)):
             return False
-        looks = {self._runs.look, *(self._columns[one].look for one in sources if one in self._columns)}
-        return all(self._since(look) == frozenset() for look in looks)
+        generations = {
+            self._runs.generation,
+            *(self._columns[one].generation for one in sources if one in self._columns),
+        }
+        return all(self._since(one) == frozenset() for one in generations)
 
     def holds(self, source: Source) -> bool:
         """True if its column was read before, or is one of every run."""
@@ -153,61 +137,49 @@ class Frame:
         unknown = [source for source in sources if source.is_text and not self.holds(source)]
         if not self._large.isdisjoint(unknown):
             return False
-        together = {source.key: source for source in unknown if source.key is not None}
-        if len(together) >= MANY_KEYS:
-            answer = select(text_sizes_statement(together.keys(), self._scope))
-            found = zip(answer.array("kind").tolist(), answer.texts("key"), answer.array("size").tolist(), strict=True)
-            sizes = {(kind, name): size for kind, name, size in found}
-            large = {of for key, of in together.items() if sizes.get((KIND_NUMBERS[key.kind], key.key), 0) > TEXT_BYTES}
-            self._large |= large
-            unknown = [source for source in unknown if source.key is None]
-        for source in unknown:
-            if int(select(text_size_statement(source, self._scope)).array("size")[0]) > TEXT_BYTES:
-                self._large.add(source)
+        sizes = text_sizes(unknown, self._scope, select)
+        self._large |= {source for source, size in sizes.items() if size > TEXT_BYTES}
         return self._large.isdisjoint(sources)
 
     def runs(self, select: Select) -> Runs:
         """The runs; columns that are read next are of these."""
         held = self._runs
-        changed = None if held is None else self._since(held.look)
+        changed = None if held is None else self._since(held.generation)
         if held is not None and changed is not None:
             self._runs = self._renewed(held, ids_of(changed), select) if changed else held
         else:
-            self._runs = _read(_runs_statement(self._scope, wide=True), self._look, select)
+            self._runs = _read(_runs_statement(self._scope, wide=True), self._generation, select)
         return self._runs
 
     def read(self, sources: Collection[Source], select: Select) -> None:
         """Read the runs and these columns, or what changed of them."""
-        runs = self.runs(select)
-        missing = [source for source in sources if source.key is not None and source not in self._columns]
-        if len(missing) >= MANY_KEYS:
-            mask = _mask_of(missing)
-            keys = {source.key for source in missing if source.key is not None}
-            values = RunKeys(select(keys_statement(keys, self._scope)), mask)
-            for source in missing:
-                self._columns[source] = Column.empty(source, self._look, runs.ids).put_by_run(source, values)
-        for source in sources:
+        runs, whole, stale = self.runs(select), list[Source](), dict[int, list[Source]]()
+        for source in dict.fromkeys(sources):
             if _attribute_of(source) is None:
-                self._column(source, select)
+                self._asked[source] = self._generation
+                generation = self._stale_since(source, runs)
+                if generation is None:
+                    whole.append(source)
+                elif generation != self._generation:
+                    stale.setdefault(generation, []).append(source)
+        for generation, wanted in stale.items():
+            whole += self._renew(generation, wanted, runs, select)
+        if whole:
+            empty = {source: Column.empty(source, self._generation, runs.ids) for source in whole}
+            self._columns |= read_columns(empty, self._scope, select, wide=True)
+        for source in sources:
+            if source in self._columns:
+                self._columns.move_to_end(source)
 
-    def as_of(self, position: AsOf, changed: Set[bytes], sources: Collection[Source], select: Select) -> Frame:
+    def as_of(self, position: AsOf, changed: Set[bytes], sources: Collection[Source], select: Select) -> ScopeColumns:
         """The runs and these columns, which were read, with what the runs that changed since had at a position."""
         runs, ids = self.runs(select), ids_of(changed)
         scope = replace(self._scope, run_ids=tuple(ids.at(place) for place in range(len(ids))), as_of=position)
-        then = Frame(scope)
+        then = ScopeColumns(scope)
         then._runs = runs.as_of(ids, _read(_runs_statement(scope, wide=False), 0, select))
-        mask = _mask_of(sources)
-        values = RunKeys(
-            select(run_keys_statement(scope.namespace, scope.run_ids, mask, position)) if mask.kinds else NO_ROWS, mask
-        )
-        for source in sources:
-            if _attribute_of(source) is None:
-                column = self._column(source, select).without(source, ids)
-                then._columns[source] = (
-                    column.put(source, select(source.statement(scope, wide=False)))
-                    if source.key is None
-                    else column.put_by_run(source, values)
-                )
+        self.read(sources, select)
+        without = {source: self._columns[source].without(source, ids) for source in sources if source in self._columns}
+        then._columns |= read_columns(without, scope, select, wide=False)
         return then
 
     def numbers(self, source: Key | Series, select: Select) -> Real:
@@ -225,74 +197,64 @@ class Frame:
         return Labels(column.values, column.texts)
 
     @property
-    def _look(self) -> int:
-        return 0 if self._changes is None else self._changes.number
+    def _generation(self) -> int:
+        return 0 if self._changes is None else self._changes.generation
 
-    def _since(self, look: int) -> Set[bytes] | None:
-        return frozenset() if self._changes is None else self._changes.since(look)
+    def _since(self, generation: int) -> Set[bytes] | None:
+        return frozenset() if self._changes is None else self._changes.since(generation)
 
     def _renewed(self, held: Runs, changed: Ids, select: Select) -> Runs:
         scope, wide = self._of(changed, held.ids)
-        fresh = _read(_runs_statement(scope, wide=wide), self._look, select)
+        fresh = _read(_runs_statement(scope, wide=wide), self._generation, select)
         ids = with_new(held.ids, fresh.ids, changed)
         move = Move.of(held.ids, ids, changed)
         if move is None:
-            return fresh if wide else _read(_runs_statement(self._scope, wide=True), self._look, select)
+            return fresh if wide else _read(_runs_statement(self._scope, wide=True), self._generation, select)
         rows, places = ids.intersect(fresh.ids)
         attributes = {}
         for name, column in held.attributes.items():
             attributes[name] = move(column, 0)
             attributes[name][places] = fresh.attributes[name][rows]
-        return Runs(self._look, ids, attributes)
+        return Runs(self._generation, ids, attributes)
 
     def _of(self, changed: Ids, ids: Ids) -> tuple[Scope, bool]:
         """Where what changed is read, and whether that is work for every core."""
-        if len(changed) <= FEW:
+        if len(changed) <= column_reads.FEW:
             return replace(self._scope, run_ids=tuple(changed.at(place) for place in range(len(changed)))), False
         some = stretches(ids, changed)
         return (self._scope, True) if some is None else (replace(self._scope, stretches=some), False)
 
     def _column(self, source: Source, select: Select) -> Column:
-        runs = self._runs or self.runs(select)
-        self._asked[source] = self._look
-        held = self._columns.get(source)
-        if held is not None and len(held.texts) > 2 * len(runs.ids) + 1_000:
-            # Most of the texts are no run's any more.
-            held = None
-        changed = None if held is None else self._since(held.look)
-        if held is None or changed is None:
-            self._columns[source] = self._whole(source, runs, select)
-        elif changed and source.key is not None and len(changed) <= FEW:
-            self._renew_by_run(source, held.look, runs, ids_of(changed), select)
-        elif changed:
-            among = ids_of(changed)
-            column = held.moved(source, self._look, runs.ids, among)
-            scope, wide = self._of(among, runs.ids)
-            self._columns[source] = (
-                self._whole(source, runs, select)
-                if column is None
-                else column.put(source, select(source.statement(scope, wide=wide)))
-            )
-        self._columns.move_to_end(source)
+        self.read([source], select)
         return self._columns[source]
 
-    def _whole(self, source: Source, runs: Runs, select: Select) -> Column:
-        answer = select(source.statement(self._scope, wide=True))
-        return Column.empty(source, self._look, runs.ids).put(source, answer)
+    def _stale_since(self, source: Source, runs: Runs) -> int | None:
+        """The generation behind which runs changed of which a column has values; None = it is to be read as a whole."""
+        held = self._columns.get(source)
+        # Of too many texts most are no run's any more.
+        if held is None or len(held.texts) > 2 * len(runs.ids) + 1_000:
+            return None
+        changed = self._since(held.generation)
+        if changed is None:
+            return None
+        return held.generation if changed else self._generation
 
-    def _renew_by_run(self, source: Source, look: int, runs: Runs, changed: Ids, select: Select) -> None:
-        """A column, and those that were asked for when it was: one statement reads the changed runs for all of them."""
-        columns = {
-            one: held
-            for one, held in self._columns.items()
-            if one == source or (one.key is not None and held.look == look and self._asked[one] >= look)
-        }
-        mask = _mask_of(columns)
-        run_ids = [changed.at(place) for place in range(len(changed))]
-        values = RunKeys(select(run_keys_statement(self._scope.namespace, run_ids, mask)), mask)
-        for one, held in columns.items():
-            column = held.moved(one, self._look, runs.ids, changed)
-            self._columns[one] = self._whole(one, runs, select) if column is None else column.put_by_run(one, values)
+    def _renew(self, generation: int, wanted: Sequence[Source], runs: Runs, select: Select) -> list[Source]:
+        """Read what changed since a generation of columns as of it. Returns those that are to be read as a whole."""
+        changed = ids_of(self._since(generation) or frozenset())
+        scope, wide = self._of(changed, runs.ids)
+        if scope.run_ids:
+            # One statement does for all that were asked for when these were.
+            also = (one for one, held in self._columns.items() if one.key is not None and held.generation == generation)
+            wanted = list(dict.fromkeys((*wanted, *(one for one in also if self._asked[one] >= generation))))
+        moved = {one: self._columns[one].moved(one, self._generation, runs.ids, changed) for one in wanted}
+        columns = {one: column for one, column in moved.items() if column is not None}
+        self._columns |= read_columns(columns, scope, select, wide=wide)
+        return [one for one in wanted if one not in columns]
+
+
+HeldColumns = Held[Scope, ScopeColumns]
+"""Columns of the scopes asked for last; 1,000,000 runs take 38 MB, and each column of them 4 or 8 MB."""
 
 
 def shown_places(runs: Runs, deleted_view: int) -> Places | None:
@@ -301,14 +263,6 @@ def shown_places(runs: Runs, deleted_view: int) -> Places | None:
     if runs.missing is not None:
         shown = shown & ~runs.missing
     return None if shown.all() else np.flatnonzero(shown)
-
-
-def _mask_of(sources: Iterable[Source]) -> ReadMask:
-    """The keys of columns that are read by run."""
-    mask = ReadMask()
-    for source in sources:
-        mask = mask.with_key(source.key) if source.key is not None else mask
-    return mask
 
 
 def _runs_statement(scope: Scope, *, wide: bool) -> Statement:
@@ -321,14 +275,14 @@ def _runs_statement(scope: Scope, *, wide: bool) -> Statement:
     return Statement(sql, binds.values, wide=wide)
 
 
-def _read(statement: Statement, look: int, select: Select) -> Runs:
+def _read(statement: Statement, generation: int, select: Select) -> Runs:
     answer = select(statement)
     names = {"start_time": "start_millis", "end_time": "end_millis", "experiment_id": "experiment"}
     attributes = {
         name: answer.array(names.get(name, name)).astype(type_) if answer.rows else np.empty(0, type_)
         for name, type_ in _ATTRIBUTES.items()
     }
-    return Runs(look, Ids.of(answer), attributes)
+    return Runs(generation, Ids.of(answer), attributes)
 
 
 def _attribute_of(source: Source) -> str | None:

@@ -16,8 +16,8 @@ from fleetlog._runs.run import Run
 from fleetlog_core.ids import new_run_id
 from fleetlog_query.calls.base import HELD_BYTES
 from fleetlog_query.changes import feed as changes
-from fleetlog_query.column_cache import frame, splice
-from fleetlog_query.column_cache.frames import Frames
+from fleetlog_query.changes.held import Held
+from fleetlog_query.column_cache import column_reads, splice
 from fleetlog_query.column_cache.run_ids import Ids
 from fleetlog_query.column_cache.splice import Move
 from hypothesis import given
@@ -51,20 +51,20 @@ def chosen(runs: dict[str, Logged]) -> dict[str, tuple[float, str | None]]:
 @pytest.mark.parametrize(
     ("few", "cuts", "most", "held"),
     [
-        (frame.FEW, 8, changes.MOST, HELD_BYTES),
+        (column_reads.FEW, 8, changes.MOST, HELD_BYTES),
         (2, 8, changes.MOST, HELD_BYTES),
         (0, 2, changes.MOST, HELD_BYTES),
         (2, 8, 4, HELD_BYTES),
-        (frame.FEW, 8, changes.MOST, 0),
+        (column_reads.FEW, 8, changes.MOST, 0),
     ],
 )
 def test_every_change_is_seen(
     embedded_target: str, experiment: str, monkeypatch: pytest.MonkeyPatch, few: int, cuts: int, most: int, held: int
 ) -> None:
-    monkeypatch.setattr(frame, "FEW", few)
+    monkeypatch.setattr(column_reads, "FEW", few)
     monkeypatch.setattr(splice, "STRETCHES", cuts)
     monkeypatch.setattr(changes, "MOST", most)
-    monkeypatch.setattr(Frames, "held_bytes", held)
+    monkeypatch.setattr(Held, "held_bytes", held)
     rng, client = random.Random(few + cuts + most), fleetlog.Client(embedded_target)
     runs: dict[str, Logged] = {}
     for turn in range(6):

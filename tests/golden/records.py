@@ -36,6 +36,7 @@ REGISTRY_DIGESTS = FOLDER / "tables_of_registry.json"
 WEBHOOK_DIGESTS = FOLDER / "tables_of_webhooks.json"
 ANNOTATION_DIGESTS = FOLDER / "tables_of_annotations.json"
 MODEL_DIGESTS = FOLDER / "tables_of_models.json"
+DEFAULT_DIGESTS = FOLDER / "tables_of_default.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
 MODEL = bytes(range(48, 64))
 NOW = 1_700_000_000_000
@@ -318,6 +319,15 @@ def purges() -> dict[str, frame_pb2.ControlRecord]:
     return {"experiment_purged": record}
 
 
+def defaults() -> dict[str, frame_pb2.ControlRecord]:
+    """ "Default" is deleted, which an intent has to say since it could not be. It came after the others, too."""
+    deleted = frame_pb2.ExperimentDeleted(experiment_id=0, default_too=True)
+    record = frame_pb2.ControlRecord(
+        namespace="golden", request_id=PARENT, ingest_time_millis=NOW, experiment_deleted=deleted
+    )
+    return {"default_experiment_deleted": record}
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -335,6 +345,7 @@ def _messages() -> dict[str, Message]:
         **locations(),
         **webhooks(),
         **models(),
+        **defaults(),
         **purges(),
     }
 
@@ -383,6 +394,11 @@ def stored_models() -> list[tuple[str, bytes, bytes]]:
     return control + [(EVENTS, frame.run_id, (FOLDER / f"{name}.bin").read_bytes()) for name, frame in models().items()]
 
 
+def stored_defaults() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, of the experiment that every namespace has."""
+    return [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in defaults()]
+
+
 def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:
     """A log of the stored bytes, one record each second."""
     log, ends = MemoryLog(), {EVENTS: 0, CONTROL: 0}
@@ -405,6 +421,7 @@ def main() -> None:
         (REGISTRY_DIGESTS, stored_registry()), (ANNOTATION_DIGESTS, stored_annotations()),
         (WEBHOOK_DIGESTS, stored_webhooks()),
         (MODEL_DIGESTS, stored_models()),
+        (DEFAULT_DIGESTS, stored_defaults()),
     )  # fmt: skip
     for path, records in stored:
         if not path.exists():

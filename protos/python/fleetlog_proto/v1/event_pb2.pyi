@@ -348,7 +348,7 @@ class RunUpdated(_message.Message):
     end_time_millis says one.
     """
     end_time_millis: _builtins.int
-    """New end, Unix milliseconds; 0 = none; absent = unchanged, or observe_time_millis with a state that ends the run."""
+    """New end, Unix milliseconds, 1900 to 2255; 0 = none; absent = unchanged, or observe_time_millis with a state that ends the run."""
     def __init__(
         self,
         *,

@@ -57,8 +57,8 @@ class HistoryStore(SearchStore):
         self, run_ids: Sequence[str], metric_key: str, max_results: int, start_step: int | None, end_step: int | None
     ) -> list[MetricWithRunId]:
         """Returns points of a metric of several runs for a chart: about `max_results` steps, the same ones for all,
-        with the first and the last of each run. The server chooses them, where MLflow's own code reads all that there is.
-        Without a first step it is 0, as MLflow has it."""
+        with the first and the last of each run. The server chooses them, where MLflow's own code reads all that there
+        is. Without a first step it is 0, as MLflow has it."""
         found = self._points(run_ids, metric_key, sample=max_results, min_step=start_step or 0, max_step=end_step)
         return [
             metric

@@ -1,4 +1,4 @@
-"""Steps that a sample of series is of: evenly among all that they have, so that curves line up, and the ends of each."""
+"""Steps of a sample of series: evenly among all that they have, so that curves line up, and the ends of each."""
 
 from __future__ import annotations
 

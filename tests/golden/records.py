@@ -328,6 +328,20 @@ def defaults() -> dict[str, frame_pb2.ControlRecord]:
     return {"default_experiment_deleted": record}
 
 
+def text_files() -> dict[str, frame_pb2.Frame]:
+    """A dataset with a text that is a file of the run. It came after the others, too."""
+    started = event_pb2.RunStarted(name="wide", start_time_millis=NOW, opening=event_pb2.RUN_OPENING_CREATE)
+    dataset = event_pb2.Dataset(name="wide", text_files={"schema": "datasets/schema.txt"})
+    events = [
+        event_pb2.Event(sequence=1, observe_time_millis=NOW, run_started=started),
+        event_pb2.Event(
+            sequence=2, observe_time_millis=NOW, datasets_logged=event_pb2.DatasetsLogged(datasets=[dataset])
+        ),
+    ]
+    frame = frame_pb2.Frame(namespace="golden", run_id=MODEL, writer_id=WRITER, events=events, ingest_time_millis=NOW)
+    return {"datasets_with_text_files": frame}
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -346,6 +360,7 @@ def _messages() -> dict[str, Message]:
         **webhooks(),
         **models(),
         **defaults(),
+        **text_files(),
         **purges(),
     }
 
@@ -395,8 +410,9 @@ def stored_models() -> list[tuple[str, bytes, bytes]]:
 
 
 def stored_defaults() -> list[tuple[str, bytes, bytes]]:
-    """As stored_records, of the experiment that every namespace has."""
-    return [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in defaults()]
+    """As stored_records, of the experiment that every namespace has, and a run with a text that is a file."""
+    control = [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in defaults()]
+    return control + [(EVENTS, MODEL, (FOLDER / f"{name}.bin").read_bytes()) for name in text_files()]
 
 
 def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:

@@ -6,6 +6,7 @@ import math
 import sys
 from pathlib import Path
 
+import fleetlog
 import pytest
 from fleetlog.mlflow_plugin.artifacts import FleetlogArtifactRepository
 from fleetlog.mlflow_plugin.tracking import FleetlogStore
@@ -221,3 +222,18 @@ def test_a_chart_has_the_same_steps_of_all_runs_and_the_ends_of_each(store: Flee
     assert [one.step for one in inside] == [5, 6, 7, 8]
     some = store.get_metric_history_bulk_interval_from_steps(long, "loss", [7, 2, 500], 10)
     assert [one.step for one in some] == [2, 7]
+
+
+def test_long_texts_of_datasets_are_kept_as_files_of_the_run(store: FleetlogStore, embedded_target: str) -> None:
+    run_id = started(store).info.run_id
+    schema, profile = "ü" * 40_000, "p" * 1_100_000
+    data = Dataset("wide", "1", "s3", "s3://x", schema=schema, profile=profile)
+    store.log_inputs(run_id, [DatasetInput(data, []), DatasetInput(Dataset("small", "1", "s3", "s3://y"), [])])
+    elsewhere = FleetlogStore(f"fleetlog://{embedded_target}/{store.place.namespace}")
+    for reader in (store, elsewhere):
+        (found,), _ = reader._search_runs(["0"], "datasets.name = 'wide'", ViewType.ALL, 10, None, None)
+        for run in (found, reader.get_run(run_id)):
+            wide = next(one.dataset for one in run.inputs.dataset_inputs if one.dataset.name == "wide")
+            assert (wide.schema, wide.profile, wide.source) == (schema, profile, "s3://x")
+    kept = fleetlog.Client(embedded_target, store.place.namespace).list_artifacts(run_id, "datasets")
+    assert sorted(one.size_bytes for one in kept) == [80_000, 1_100_000]

@@ -41,6 +41,7 @@ from fleetlog._events.framing import rows_event
 from fleetlog._events.grouping import by_keys
 from fleetlog._events.items import Row
 from fleetlog._values.columns import pieces
+from fleetlog.mlflow_plugin.dataset_texts import DatasetTexts
 from fleetlog.mlflow_plugin.entities import dataset_message, location_of, model_id_of, run_entity, run_info, state_of
 from fleetlog.mlflow_plugin.errors import invalid, missing, translated
 from fleetlog.mlflow_plugin.experiments import FRESH_SECONDS, ExperimentStore
@@ -57,6 +58,7 @@ class RunStore(ExperimentStore):
 
     _right_keys: set[str]
     """Metric keys that MLflow and the server were found to take."""
+    _texts: DatasetTexts
 
     def create_run(
         self,
@@ -236,6 +238,7 @@ class RunStore(ExperimentStore):
             with translated():
                 self.writers.say(run, models_linked=linked)
         new = run.new_datasets(dataset_message(given) for given in datasets or ())
+        self._texts.put(self.writers, run, new)
         with translated():
             for piece in pieces(new, event_pb2.Dataset.ByteSize):
                 for first in range(0, len(piece), limits.DATASETS_PER_RUN):
@@ -271,6 +274,7 @@ class RunStore(ExperimentStore):
         experiments = {number: self._experiment_of(number, self._fresh_seconds) for number in numbers}
         for message in messages:
             experiment = experiments[message.experiment_id]
+            self._texts.fill(self.writers, message)
             deleted = message.deleted or experiment.deleted
             found.append(run_entity(message, location_of(experiment, self.artifact_root), deleted=deleted))
         return found

@@ -15,6 +15,7 @@ from mlflow.store.tracking.abstract_store import AbstractStore
 from mlflow.utils.async_logging.run_operations import RunOperations
 from mlflow.utils.uri import resolve_uri_if_local
 
+from fleetlog.mlflow_plugin.dataset_texts import DatasetTexts
 from fleetlog.mlflow_plugin.errors import translated
 from fleetlog.mlflow_plugin.logged_models import LoggedModelStore
 from fleetlog.mlflow_plugin.served import is_served
@@ -32,7 +33,7 @@ class FleetlogStore(LoggedModelStore, AbstractStore):
             place = place_of(store_uri)
         root = resolve_uri_if_local(artifact_uri) if artifact_uri else None
         LoggedModelStore.__init__(self, place, root, place.wait or ("durable" if is_served() else "handed"))
-        self._right_keys = set()
+        self._right_keys, self._texts = set(), DatasetTexts()
 
     def log_metric_async(self, run_id: str, metric: Metric) -> RunOperations:
         """As log_metric."""

@@ -32,7 +32,8 @@ def evenly(steps: Array, count: int) -> Array:
     if len(steps) <= count:
         return steps
     places = (np.arange(count) * (len(steps) / count)).astype(np.int64)
-    return steps[np.append(places, len(steps) - 1)]
+    found: Array = steps[np.append(places, len(steps) - 1)]
+    return found
 
 
 def _steps(select: Select, query: SeriesQuery, known: list[tuple[bytes, str]]) -> Array:

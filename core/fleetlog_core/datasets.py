@@ -18,10 +18,12 @@ def dataset_key(dataset: event_pb2.Dataset) -> str:
 
 
 def dataset_text(dataset: event_pb2.Dataset) -> str:
-    """All else that is said of it: a JSON object of texts and tags, without the empty ones."""
+    """All else that is said of it: a JSON object of texts, tags and files of texts, without the empty ones."""
     said: dict[str, object] = {name: text for name in _DETAILS if (text := getattr(dataset, name))}
     if dataset.tags:
         said["tags"] = dict(sorted(dataset.tags.items()))
+    if dataset.text_files:
+        said["text_files"] = dict(sorted(dataset.text_files.items()))
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")) if said else ""
 
 

@@ -89,6 +89,8 @@ CHUNK_BYTES = 1024 * 1024
 """Pieces of artifact uploads and downloads."""
 ARTIFACT_BYTES = 5 * 1024**4
 MIN_TIME_MILLIS = 0
+MIN_END_MILLIS = -2_208_988_800_000
+"""Earliest end of a run that is set from outside: 1900. MLflow takes any, and clocks that are wrong have been."""
 MAX_TIME_MILLIS = 9_000_000_000_000
 """Times are Unix milliseconds from 1970 to 2255: inside ClickHouse's DateTime64(3)."""
 FILTER_CHARACTERS = 100_000
@@ -129,6 +131,8 @@ PAGE_SIZE = 1_000
 RUNS_PER_READ = 1_000
 KEYS_PER_READ = 100
 BUCKETS_PER_SERIES = 10_000
+STEPS_PER_SAMPLE = 10_000
+SERIES_PER_SAMPLE = 1_000
 RANKS_PER_READ = 1_000
 
 

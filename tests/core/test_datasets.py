@@ -9,7 +9,8 @@ LINES = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 DATASETS = st.builds(
     event_pb2.Dataset, name=LINES.filter(str.strip), digest=LINES, context=LINES, source_type=LINES, source=TEXTS,
-    schema=TEXTS, profile=TEXTS,
+    schema=TEXTS, profile=TEXTS, tags=st.dictionaries(LINES, TEXTS, max_size=2),
+    text_files=st.dictionaries(st.sampled_from(["schema", "profile"]), LINES, max_size=2),
 )  # fmt: skip
 
 

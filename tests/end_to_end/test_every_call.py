@@ -255,6 +255,15 @@ def wait_for_position(place: Place) -> None:
     place.query("WaitForPosition", query_pb2.WaitForPositionRequest(position=place.connection.position()))
 
 
+def get_log_position(place: Place) -> None:
+    request = ingest_pb2.GetLogPositionRequest(namespace="default")
+    position = place.connection.call(place.connection.ingest.GetLogPosition, request).position
+    offsets = {(one.topic, one.partition): one.next_offset for one in position.offsets}
+    mine = place.connection.position().offsets
+    assert mine
+    assert all(offsets[(one.topic, one.partition)] >= one.next_offset for one in mine)
+
+
 def purge(place: Place) -> None:
     run_id, number = uuid.uuid4().bytes, place.new_experiment()
     runs = event_pb2.RunsImported(run_ids=run_id, start_times_millis=[1_700_000_000_000])
@@ -281,6 +290,7 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "RestoreExperiment": change_an_experiment,
     "PurgeRun": purge,
     "PurgeExperiment": purge,
+    "GetLogPosition": get_log_position,
     "UploadArtifact": upload_an_artifact,
     "BeginUpload": upload_by_parts,
     "GetUploadParts": upload_by_parts,

@@ -36,6 +36,7 @@ REGISTRY_DIGESTS = FOLDER / "tables_of_registry.json"
 WEBHOOK_DIGESTS = FOLDER / "tables_of_webhooks.json"
 ANNOTATION_DIGESTS = FOLDER / "tables_of_annotations.json"
 MODEL_DIGESTS = FOLDER / "tables_of_models.json"
+DEFAULT_DIGESTS = FOLDER / "tables_of_default.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
 MODEL = bytes(range(48, 64))
 NOW = 1_700_000_000_000
@@ -318,6 +319,29 @@ def purges() -> dict[str, frame_pb2.ControlRecord]:
     return {"experiment_purged": record}
 
 
+def defaults() -> dict[str, frame_pb2.ControlRecord]:
+    """ "Default" is deleted, which an intent has to say since it could not be. It came after the others, too."""
+    deleted = frame_pb2.ExperimentDeleted(experiment_id=0, default_too=True)
+    record = frame_pb2.ControlRecord(
+        namespace="golden", request_id=PARENT, ingest_time_millis=NOW, experiment_deleted=deleted
+    )
+    return {"default_experiment_deleted": record}
+
+
+def text_files() -> dict[str, frame_pb2.Frame]:
+    """A dataset with a text that is a file of the run. It came after the others, too."""
+    started = event_pb2.RunStarted(name="wide", start_time_millis=NOW, opening=event_pb2.RUN_OPENING_CREATE)
+    dataset = event_pb2.Dataset(name="wide", text_files={"schema": "datasets/schema.txt"})
+    events = [
+        event_pb2.Event(sequence=1, observe_time_millis=NOW, run_started=started),
+        event_pb2.Event(
+            sequence=2, observe_time_millis=NOW, datasets_logged=event_pb2.DatasetsLogged(datasets=[dataset])
+        ),
+    ]
+    frame = frame_pb2.Frame(namespace="golden", run_id=MODEL, writer_id=WRITER, events=events, ingest_time_millis=NOW)
+    return {"datasets_with_text_files": frame}
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -335,6 +359,8 @@ def _messages() -> dict[str, Message]:
         **locations(),
         **webhooks(),
         **models(),
+        **defaults(),
+        **text_files(),
         **purges(),
     }
 
@@ -383,6 +409,12 @@ def stored_models() -> list[tuple[str, bytes, bytes]]:
     return control + [(EVENTS, frame.run_id, (FOLDER / f"{name}.bin").read_bytes()) for name, frame in models().items()]
 
 
+def stored_defaults() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, of the experiment that every namespace has, and a run with a text that is a file."""
+    control = [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in defaults()]
+    return control + [(EVENTS, MODEL, (FOLDER / f"{name}.bin").read_bytes()) for name in text_files()]
+
+
 def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:
     """A log of the stored bytes, one record each second."""
     log, ends = MemoryLog(), {EVENTS: 0, CONTROL: 0}
@@ -405,6 +437,7 @@ def main() -> None:
         (REGISTRY_DIGESTS, stored_registry()), (ANNOTATION_DIGESTS, stored_annotations()),
         (WEBHOOK_DIGESTS, stored_webhooks()),
         (MODEL_DIGESTS, stored_models()),
+        (DEFAULT_DIGESTS, stored_defaults()),
     )  # fmt: skip
     for path, records in stored:
         if not path.exists():

@@ -15,6 +15,7 @@ from fleetlog_ingest import replay
 from tests.golden.records import (
     ANNOTATION_DIGESTS,
     DATASET_DIGESTS,
+    DEFAULT_DIGESTS,
     DIGESTS,
     MODEL_DIGESTS,
     REGISTRY_DIGESTS,
@@ -24,6 +25,7 @@ from tests.golden.records import (
     shapes,
     stored_annotations,
     stored_datasets,
+    stored_defaults,
     stored_imports,
     stored_models,
     stored_records,
@@ -50,6 +52,7 @@ def test_the_stored_records_fold_into_the_stored_tables() -> None:
         (WEBHOOK_DIGESTS, stored_webhooks()),
         (ANNOTATION_DIGESTS, stored_annotations()),
         (MODEL_DIGESTS, stored_models()),
+        (DEFAULT_DIGESTS, stored_defaults()),
     ):
         before, now = json.loads(path.read_text()), in_own_process(digests_of, records)
         # Tables that came later are empty of what there was before them.

@@ -4,7 +4,6 @@ import math
 
 import pytest
 from fleetlog.mlflow_plugin.entities import distinct_points, location_of, run_artifacts
-from fleetlog.mlflow_plugin.histories import sampled_steps
 from fleetlog_proto.v1 import experiment_pb2
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning", "default::FutureWarning")
@@ -25,12 +24,3 @@ def test_points_are_by_time_step_and_value_each_once() -> None:
     nan = math.nan
     points = distinct_points([(2, 0, 1.0), (1, 5, 2.0), (1, 5, 2.0), (1, 5, nan), (1, 5, nan), (1, 4, 9.0)])
     assert [str(point) for point in points] == ["(1, 4, 9.0)", "(1, 5, nan)", "(1, 5, 2.0)", "(2, 0, 1.0)"]
-
-
-def test_a_chart_has_the_first_and_the_last_step_of_each_run() -> None:
-    runs = [list(range(1_000)), [3, 2_000]]
-    steps = sampled_steps(runs, 10, None, None)
-    assert {0, 999, 3, 2_000} <= steps
-    assert len(steps) <= 10 + 4 + 1
-    assert sampled_steps(runs, 10, 5, 8) == {5, 6, 7, 8}
-    assert sampled_steps([], 10, None, None) == set()

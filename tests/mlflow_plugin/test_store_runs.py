@@ -6,6 +6,7 @@ import math
 import sys
 from pathlib import Path
 
+import fleetlog
 import pytest
 from fleetlog.mlflow_plugin.artifacts import FleetlogArtifactRepository
 from fleetlog.mlflow_plugin.tracking import FleetlogStore
@@ -190,3 +191,49 @@ def test_files_come_back_byte_for_byte(store: FleetlogStore, tmp_path: Path) -> 
     assert files.list_artifacts("note.txt") == []
     whole = Path(files.download_artifacts("kept", str(tmp_path)))
     assert (whole / "deep" / "large.bin").read_bytes() == (tree / "large.bin").read_bytes()
+
+
+def test_an_end_before_1970_is_ordered_as_one(store: FleetlogStore) -> None:
+    experiment = store.create_experiment("ends")
+    for end in (234, -123, None, 456):
+        run_id = started(store, experiment, str(end)).info.run_id
+        store.update_run_info(run_id, RunStatus.FINISHED if end else RunStatus.RUNNING, end, None)
+    runs, _ = store._search_runs([experiment], "", ViewType.ALL, 10, ["attributes.end_time ASC"], None)
+    assert [run.info.end_time for run in runs] == [-123, 234, 456, None]
+
+
+def test_default_can_be_deleted_and_comes_back(store: FleetlogStore) -> None:
+    store.delete_experiment("0")
+    assert store.get_experiment("0").lifecycle_stage == "deleted"
+    assert code(lambda: started(store)) == "INVALID_PARAMETER_VALUE"
+    store._hard_delete_experiment("0")
+    store.restore_experiment("0")
+    assert started(store).info.experiment_id == "0"
+
+
+def test_a_chart_has_the_same_steps_of_all_runs_and_the_ends_of_each(store: FleetlogStore) -> None:
+    long, short = started(store).info.run_id, started(store).info.run_id
+    store.log_batch(long, [Metric("loss", float(step), NOW, step) for step in range(-1, 100)], [], [])
+    store.log_batch(short, [Metric("loss", 1.0, NOW, step) for step in (3, 40)], [], [])
+    found = store.get_metric_history_bulk_interval([long, short], "loss", 10, None, None)
+    assert [one.step for one in found if one.run_id == long] == [0, 3, *range(10, 100, 10), 99]
+    assert [one.step for one in found if one.run_id == short] == [3, 40]
+    inside = store.get_metric_history_bulk_interval([long], "loss", 10, 5, 8)
+    assert [one.step for one in inside] == [5, 6, 7, 8]
+    some = store.get_metric_history_bulk_interval_from_steps(long, "loss", [7, 2, 500], 10)
+    assert [one.step for one in some] == [2, 7]
+
+
+def test_long_texts_of_datasets_are_kept_as_files_of_the_run(store: FleetlogStore, embedded_target: str) -> None:
+    run_id = started(store).info.run_id
+    schema, profile = "ü" * 40_000, "p" * 1_100_000
+    data = Dataset("wide", "1", "s3", "s3://x", schema=schema, profile=profile)
+    store.log_inputs(run_id, [DatasetInput(data, []), DatasetInput(Dataset("small", "1", "s3", "s3://y"), [])])
+    elsewhere = FleetlogStore(f"fleetlog://{embedded_target}/{store.place.namespace}")
+    for reader in (store, elsewhere):
+        (found,), _ = reader._search_runs(["0"], "datasets.name = 'wide'", ViewType.ALL, 10, None, None)
+        for run in (found, reader.get_run(run_id)):
+            wide = next(one.dataset for one in run.inputs.dataset_inputs if one.dataset.name == "wide")
+            assert (wide.schema, wide.profile, wide.source) == (schema, profile, "s3://x")
+    kept = fleetlog.Client(embedded_target, store.place.namespace).list_artifacts(run_id, "datasets")
+    assert sorted(one.size_bytes for one in kept) == [80_000, 1_100_000]

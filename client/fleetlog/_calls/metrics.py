@@ -47,8 +47,8 @@ class MetricCalls(Calls):
         return series[0] if series else Series(key, b"", b"", b"", known)
 
     def read_series(
-        self, run_ids: Sequence[AnyRun], keys: Sequence[str], *, last: int | None = None, per_rank: bool = False,
-        max_points: int = MAX_POINTS, **which: Unpack[Which],
+        self, run_ids: Sequence[AnyRun], keys: Sequence[str], *, last: int | None = None, sample: int | None = None,
+        per_rank: bool = False, max_points: int = MAX_POINTS, **which: Unpack[Which],
     ) -> list[Series]:  # fmt: skip
         """Points of metrics of many runs (up to 1,000, of 100 metrics), by run, key and rank as asked for.
 
@@ -56,6 +56,8 @@ class MetricCalls(Calls):
             run_ids: Up to 1,000 runs.
             keys: Up to 100 metrics.
             last: Number of points of each series, the last ones; None = all.
+            sample: Number of steps, the same ones for all: evenly among those that there are, with the first and the
+                last of each series. None = all. Not together with `last`.
             per_rank: The points of each rank are a series by themselves.
             max_points: Maximum of points in all, 24 bytes of memory each.
             **which: axis, min_step, max_step, min_time, max_time, ranks: see fleetlog.Which.
@@ -73,7 +75,7 @@ class MetricCalls(Calls):
 
         """
         most = arguments.count("max_points", max_points, 1)
-        return self._read(metric_request(run_ids, keys, which, last=last, per_rank=per_rank), most)[0]
+        return self._read(metric_request(run_ids, keys, which, last=last, per_rank=per_rank, sample=sample), most)[0]
 
     def read_buckets(self, run_id: AnyRun, key: str, buckets: int, **which: Unpack[Which]) -> Buckets:
         """A metric in at most `buckets` buckets; see read_curves.

@@ -56,7 +56,7 @@ class Which(TypedDict, total=False):
 
 def metric_request(
     run_ids: Sequence[AnyRun], keys: Sequence[str], which: Which, *, buckets: int = 0, last: int | None = None,
-    per_rank: bool = False,
+    per_rank: bool = False, sample: int | None = None,
 ) -> metric_pb2.ReadMetricRequest:  # fmt: skip
     """The request, but for namespace and position. InvalidArgument."""
     axis = arguments.choice("axis", which.get("axis", "step"), AXES)
@@ -66,7 +66,8 @@ def metric_request(
     ranks = which.get("ranks", ())
     return metric_pb2.ReadMetricRequest(
         run_ids=arguments.run_ids(run_ids), keys=arguments.texts("keys", keys), buckets=buckets,
-        last_points=arguments.maybe_count("last", last, 1) or 0, per_rank=arguments.flag("per_rank", per_rank),
+        last_points=arguments.maybe_count("last", last, 1) or 0,
+        sample_steps=arguments.maybe_count("sample", sample, 1) or 0, per_rank=arguments.flag("per_rank", per_rank),
         axis=AXES[axis], min_step=arguments.maybe_count("min_step", low, -int64),
         max_step=arguments.maybe_count("max_step", high, -int64),
         ranks=[arguments.count("ranks", rank, -1) for rank in ((ranks,) if isinstance(ranks, int) else ranks)],

@@ -74,6 +74,7 @@ class FleetlogArtifactRepository(ArtifactRepository):
         with translated():
             run_id, inner = self._root.owner(remote_file_path)
             self._writers.flush()
+            self._writers.position()
             # What it is to be called may be the name of a folder elsewhere.
             Path(local_path).parent.mkdir(parents=True, exist_ok=True)
             self._client.download_artifact(run_id, inner, os.fspath(local_path))
@@ -88,6 +89,7 @@ class FleetlogArtifactRepository(ArtifactRepository):
 
     def _listed(self, run_id: str, inner: str) -> Iterator[Artifact]:
         self._writers.flush()
+        self._writers.position()
         with translated():
             yield from self._client.list_artifacts(run_id, inner)
 

@@ -67,7 +67,7 @@ class ExperimentStore(StoreBase):
         """Returns the experiment of a name, also a deleted one; None when there is none."""
         connection = self.writers.connection
         request = query_pb2.GetExperimentRequest(
-            namespace=self.place.namespace, name=experiment_name, at_least=connection.position()
+            namespace=self.place.namespace, name=experiment_name, at_least=self.writers.position()
         )
         with translated():
             try:
@@ -111,7 +111,10 @@ class ExperimentStore(StoreBase):
             raise missing(f"No Experiment with id={experiment_id} exists")
         connection = self.writers.connection
         request = ingest_pb2.DeleteExperimentRequest(
-            namespace=self.place.namespace, request_id=new_random_id(), experiment_id=experiment.experiment_id
+            namespace=self.place.namespace,
+            request_id=new_random_id(),
+            experiment_id=experiment.experiment_id,
+            default_too=True,
         )
         with translated():
             response = connection.call(connection.ingest.DeleteExperiment, request, TIMEOUT_SECONDS)
@@ -135,8 +138,11 @@ class ExperimentStore(StoreBase):
             self.set_deleted(run.run_id, deleted=False)
 
     def _hard_delete_experiment(self, experiment_id: str) -> None:
-        """Take an experiment away for good; MLflow's command `gc` calls it, when its runs are gone."""
+        """Take an experiment away for good; MLflow's command `gc` calls it, when its runs are gone. "Default" stays
+        deleted."""
         experiment = self.read_experiment(experiment_id)
+        if not experiment.experiment_id:
+            return
         connection = self.writers.connection
         request = ingest_pb2.PurgeExperimentRequest(
             namespace=self.place.namespace, request_id=new_random_id(), experiment_id=experiment.experiment_id
@@ -181,7 +187,7 @@ class ExperimentStore(StoreBase):
             raise missing(f"No Experiment with id={number} exists")
         connection = self.writers.connection
         request = query_pb2.GetExperimentRequest(
-            namespace=self.place.namespace, experiment_id=number, at_least=connection.position()
+            namespace=self.place.namespace, experiment_id=number, at_least=self.writers.position()
         )
         with translated():
             try:
@@ -198,7 +204,7 @@ class ExperimentStore(StoreBase):
             namespace=self.place.namespace,
             page_size=PAGE,
             deleted_view=scope_pb2.DELETED_VIEW_ALL,
-            at_least=connection.position(),
+            at_least=self.writers.position(),
         )
         with translated():
             found = pages(connection, connection.query.ListExperiments, request, TIMEOUT_SECONDS)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Unpack
 
 from mlflow.entities import Metric
 from mlflow.entities.metric import MetricWithRunId
@@ -11,7 +11,7 @@ from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import MAX_RESULTS_GET_METRIC_HISTORY
 from mlflow.utils.search_utils import SearchUtils
 
-from fleetlog._views.series import Series
+from fleetlog._views.series import Series, Which
 from fleetlog.client import Client
 from fleetlog.mlflow_plugin.entities import distinct_points, shown_value
 from fleetlog.mlflow_plugin.errors import translated
@@ -47,54 +47,40 @@ class HistoryStore(SearchStore):
         self, run_id: str, metric_key: str, steps: Sequence[int], max_results: int
     ) -> list[MetricWithRunId]:
         """Returns the points of a metric at some steps, by step, time and value."""
-        return _at_steps(run_id, metric_key, self._points([run_id], metric_key).get(run_id, []), steps, max_results)
+        wanted = set(steps)
+        if not wanted:
+            return []
+        found = self._points([run_id], metric_key, min_step=min(wanted), max_step=max(wanted)).get(run_id, [])
+        return _by_step(run_id, metric_key, [point for point in found if point[1] in wanted], max_results)
 
     def get_metric_history_bulk_interval(
         self, run_ids: Sequence[str], metric_key: str, max_results: int, start_step: int | None, end_step: int | None
     ) -> list[MetricWithRunId]:
-        """Returns points of a metric of several runs for a chart: at most about `max_results` steps, the same ones for
-        all, with the first and the last of each run. One read, where MLflow's own code reads run by run."""
-        found = self._points(run_ids, metric_key)
-        steps = sampled_steps(
-            [[step for _, step, _ in points] for points in found.values()], max_results, start_step, end_step
-        )
+        """Returns points of a metric of several runs for a chart: about `max_results` steps, the same ones for all,
+        with the first and the last of each run. The server chooses them, where MLflow's own code reads all that there
+        is. Without a first step it is 0, as MLflow has it."""
+        found = self._points(run_ids, metric_key, sample=max_results, min_step=start_step or 0, max_step=end_step)
         return [
             metric
             for run_id in run_ids
-            for metric in _at_steps(run_id, metric_key, found.get(run_id, []), steps, MAX_RESULTS_GET_METRIC_HISTORY)
+            for metric in _by_step(run_id, metric_key, found.get(run_id, []), MAX_RESULTS_GET_METRIC_HISTORY)
         ]
 
-    def _points(self, run_ids: Sequence[str], key: str) -> dict[str, Points]:
+    def _points(
+        self, run_ids: Sequence[str], key: str, sample: int | None = None, **which: Unpack[Which]
+    ) -> dict[str, Points]:
         self.writers.flush()
+        self.writers.position()
         client = Client(self.place.target, self.place.namespace)
         known = [run_id for run_id in dict.fromkeys(run_ids) if _is_id(run_id)]
         with translated():
-            series = client.read_series(known, [key]) if known and key else []
+            series = client.read_series(known, [key], sample=sample, **which) if known and key else []
         return {one.run_id: distinct_points(list(_rows(one))) for one in series}
 
 
-def sampled_steps(
-    runs: Sequence[Sequence[int]], max_results: int, start_step: int | None, end_step: int | None
-) -> set[int]:
-    """Returns the steps of a chart, as MLflow's base class chooses them: evenly among those that there are."""
-    every = sorted({step for steps in runs for step in steps})
-    if not every:
-        return set()
-    low = 0 if start_step is None else start_step
-    high = every[-1] if end_step is None else end_step
-    first, last = bisect_left(every, low), bisect_right(every, high)
-    inside = every[first:last]
-    if len(inside) > max_results:
-        width = len(inside) / max_results
-        inside = [inside[int(place * width)] for place in range(max_results)] + [inside[-1]]
-    ends = {step for steps in runs if steps for step in (min(steps), max(steps)) if low <= step <= high}
-    return ends.union(inside)
-
-
-def _at_steps(run_id: str, key: str, points: Points, steps: Collection[int], max_results: int) -> list[MetricWithRunId]:
-    wanted = set(steps)
-    found = [(step, time, place) for place, (time, step, _) in enumerate(points) if step in wanted]
-    return [MetricWithRunId(_metric(key, points[place]), run_id) for _, _, place in sorted(found)[:max_results]]
+def _by_step(run_id: str, key: str, points: Points, max_results: int) -> list[MetricWithRunId]:
+    found = sorted((step, time, place) for place, (time, step, _) in enumerate(points))
+    return [MetricWithRunId(_metric(key, points[place]), run_id) for _, _, place in found[:max_results]]
 
 
 def _is_id(run_id: str) -> bool:

@@ -152,7 +152,7 @@ class LoggedModelStore(HistoryStore):
             namespace=self.place.namespace,
             request_id=new_random_id(),
             model_id=message.model_id,
-            at_least=connection.position(),
+            at_least=self.writers.position(),
         )
         with translated():
             connection.saw(connection.call(connection.models.PurgeLoggedModel, request, TIMEOUT_SECONDS).position)
@@ -171,7 +171,7 @@ class LoggedModelStore(HistoryStore):
             experiment_ids=numbers,
             deleted_view=view,
             page_size=PAGE,
-            at_least=connection.position(),
+            at_least=self.writers.position(),
         )
         with translated():
             found = pages(connection, connection.models_query.SearchLoggedModels, request, TIMEOUT_SECONDS)

@@ -12,6 +12,7 @@ from fleetlog._events.items import Writer
 from fleetlog.errors import NotFound
 from fleetlog.mlflow_plugin.model_overlay import OwnModel
 from fleetlog.mlflow_plugin.process_writers import ProcessWriters, covers
+from fleetlog.mlflow_plugin.served import is_served
 from fleetlog.mlflow_plugin.uris import Place
 
 MAX_MODELS = 1_000
@@ -75,8 +76,8 @@ class ModelWriters(ProcessWriters):
         own = self._own_models.get(model_id)
         connection = self.connection
         request = logged_model_pb2.GetLoggedModelRequest(namespace=self.place.namespace, model_id=model_id)
-        if own is None or own.is_empty or own.measured:
-            request.at_least.CopyFrom(connection.position())
+        if own is None or own.is_empty or own.measured or is_served():
+            request.at_least.CopyFrom(self.position())
             own = None
         else:
             request.tell_position = True

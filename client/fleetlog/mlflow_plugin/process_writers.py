@@ -17,6 +17,7 @@ from fleetlog._delivery.registry import Level, delivery_to, flush_delivery
 from fleetlog._events.items import Fact, Writer
 from fleetlog._transport.connection import Connection, connection_to
 from fleetlog.mlflow_plugin.errors import translated
+from fleetlog.mlflow_plugin.served import read_position
 from fleetlog.mlflow_plugin.uris import Place
 
 FLUSH_SECONDS = 60.0
@@ -40,6 +41,11 @@ class ProcessWriters:
     def delivery(self) -> Delivery:
         """The process's delivery to the server."""
         return delivery_to(self.place.target)
+
+    def position(self) -> position_pb2.Position:
+        """Returns what a read has to hold, see served.read_position. MlflowException."""
+        with translated():
+            return read_position(self.connection, self.place.namespace)
 
     def tell(self, author: Writer, **payload: Any) -> None:
         """Put an event of a run or a logged model. InvalidArgument before anything of it is sent."""

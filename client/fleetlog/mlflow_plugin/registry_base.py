@@ -17,6 +17,7 @@ from fleetlog._values.user import current_user
 from fleetlog.errors import NotFound
 from fleetlog.mlflow_plugin.errors import missing, translated
 from fleetlog.mlflow_plugin.registry_entities import SERVED_SCHEME
+from fleetlog.mlflow_plugin.served import read_position
 from fleetlog.mlflow_plugin.uris import ARTIFACT_SCHEME, Place
 
 MAX_VERSION = (1 << 63) - 1
@@ -64,13 +65,14 @@ class RegistryBase:
         return answer
 
     def read(self, method: Callable[..., Answer], request: Any) -> Answer:
-        """Returns an answer that holds everything that this process changed. FleetlogError."""
-        connection = self.connection
+        """Returns an answer that holds what `position` says. FleetlogError."""
         request.namespace = self.place.namespace
-        position = connection.position()
-        if position is not None:
-            request.at_least.CopyFrom(position)
-        return connection.call(method, request, TIMEOUT_SECONDS)
+        request.at_least.CopyFrom(self.position())
+        return self.connection.call(method, request, TIMEOUT_SECONDS)
+
+    def position(self) -> position_pb2.Position:
+        """Returns what a read has to hold, see served.read_position. FleetlogError."""
+        return read_position(self.connection, self.place.namespace)
 
 
 @contextmanager

@@ -78,7 +78,7 @@ class RegistrySearchStore(RegistryBase):
     def _models(self) -> Iterator[registry_pb2.RegisteredModel]:
         connection = self.connection
         request = registry_pb2.SearchRegisteredModelsRequest(
-            namespace=self.place.namespace, page_size=PAGE, at_least=connection.position()
+            namespace=self.place.namespace, page_size=PAGE, at_least=self.position()
         )
         for page in pages(connection, connection.registry_query.SearchRegisteredModels, request, TIMEOUT_SECONDS):
             yield from page.models
@@ -101,7 +101,7 @@ class RegistrySearchStore(RegistryBase):
             name=name,
             run_ids=run_ids,
             page_size=PAGE,
-            at_least=connection.position(),
+            at_least=self.position(),
         )
         try:
             for page in pages(connection, connection.registry_query.SearchModelVersions, request, TIMEOUT_SECONDS):

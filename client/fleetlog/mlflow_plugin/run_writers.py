@@ -31,6 +31,7 @@ from fleetlog.mlflow_plugin.ledger import WrittenRun
 from fleetlog.mlflow_plugin.model_writers import ModelWriters
 from fleetlog.mlflow_plugin.overlay import MAX_ROWS, OwnWrites
 from fleetlog.mlflow_plugin.process_writers import covers
+from fleetlog.mlflow_plugin.served import is_served
 from fleetlog.mlflow_plugin.uris import Place
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
@@ -120,7 +121,7 @@ class RunWriters(ModelWriters):
         connection = self.connection
         request = query_pb2.GetRunRequest(namespace=self.place.namespace, run_id=run_id)
         if own is None or own.is_empty:
-            request.at_least.CopyFrom(connection.position())
+            request.at_least.CopyFrom(self.position())
             own = None
         else:
             request.tell_position = True
@@ -188,8 +189,10 @@ class RunWriters(ModelWriters):
 
     def _remember(self, run: WrittenRun, made: run_pb2.Run | None = None) -> None:
         self._runs[run.run_id] = run
-        run.own = OwnWrites(made)
-        self._with_own.append(run)
+        # Behind `mlflow server` others write beside it: what is read waits for the log.
+        run.own = None if is_served() else OwnWrites(made)
+        if run.own is not None:
+            self._with_own.append(run)
         if len(self._with_own) > MAX_OWN:
             self._with_own.popleft().own = None
         if len(self._runs) > MAX_RUNS:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fleetlog_core import limits
 from fleetlog_core.ids import new_random_id
 from fleetlog_core.rules.names import check_key
-from fleetlog_proto.v1 import event_pb2, ingest_pb2, logged_model_event_pb2, run_pb2, scope_pb2
+from fleetlog_proto.v1 import event_pb2, experiment_pb2, ingest_pb2, logged_model_event_pb2, run_pb2, scope_pb2
 from mlflow.entities import (
     DatasetInput,
     LoggedModelInput,
@@ -40,6 +41,7 @@ from fleetlog._events.framing import rows_event
 from fleetlog._events.grouping import by_keys
 from fleetlog._events.items import Row
 from fleetlog._values.columns import pieces
+from fleetlog.mlflow_plugin.dataset_texts import DatasetTexts
 from fleetlog.mlflow_plugin.entities import dataset_message, location_of, model_id_of, run_entity, run_info, state_of
 from fleetlog.mlflow_plugin.errors import invalid, missing, translated
 from fleetlog.mlflow_plugin.experiments import FRESH_SECONDS, ExperimentStore
@@ -56,6 +58,7 @@ class RunStore(ExperimentStore):
 
     _right_keys: set[str]
     """Metric keys that MLflow and the server were found to take."""
+    _texts: DatasetTexts
 
     def create_run(
         self,
@@ -154,7 +157,7 @@ class RunStore(ExperimentStore):
             namespace=self.place.namespace,
             run_id=run_id,
             request_id=new_random_id(),
-            at_least=connection.position(),
+            at_least=self.writers.position(),
         )
         with translated():
             connection.saw(connection.call(connection.ingest.PurgeRun, request, TIMEOUT_SECONDS).position)
@@ -235,6 +238,7 @@ class RunStore(ExperimentStore):
             with translated():
                 self.writers.say(run, models_linked=linked)
         new = run.new_datasets(dataset_message(given) for given in datasets or ())
+        self._texts.put(self.writers, run, new)
         with translated():
             for piece in pieces(new, event_pb2.Dataset.ByteSize):
                 for first in range(0, len(piece), limits.DATASETS_PER_RUN):
@@ -266,23 +270,34 @@ class RunStore(ExperimentStore):
     def entities_of(self, messages: Sequence[run_pb2.Run]) -> list[Run]:
         """Returns runs as entities: one is deleted when it is, or its experiment is."""
         found: list[Run] = []
+        numbers = {message.experiment_id for message in messages}
+        experiments = {number: self._experiment_of(number, self._fresh_seconds) for number in numbers}
         for message in messages:
-            experiment = self._experiment_of(message.experiment_id)
+            experiment = experiments[message.experiment_id]
+            self._texts.fill(self.writers, message)
             deleted = message.deleted or experiment.deleted
             found.append(run_entity(message, location_of(experiment, self.artifact_root), deleted=deleted))
         return found
 
-    def _experiment_of(self, number: int) -> Any:
+    @property
+    def _fresh_seconds(self) -> float:
+        """Age up to which what was read of an experiment is an answer."""
+        return FRESH_SECONDS if self.wait == "handed" else 0.0
+
+    def _experiment_of(self, number: int, fresh_seconds: float = math.inf) -> experiment_pb2.Experiment:
         known = self._experiments.get(str(number))
-        return known[0] if known is not None else self.read_experiment(str(number))
+        if known is not None and time.monotonic() - known[1] < fresh_seconds:
+            return known[0]
+        return self.read_experiment(str(number))
 
     def _location(self, number: int) -> str:
         return location_of(self._experiment_of(number), self.artifact_root)
 
     def _active(self, run_id: str) -> WrittenRun:
         """Returns a run that takes writes. What this process knows of it counts, unless each write is waited for."""
+        known = math.inf if self.wait == "handed" else 0.0
         run = self.writers.find(run_id, anew=self.wait != "handed")
-        if run.deleted or self._experiment_of(run.experiment_id).deleted:
+        if run.deleted or self._experiment_of(run.experiment_id, known).deleted:
             raise invalid(f"The run {run_id} must be in the 'active' state. Current state is {_DELETED}.")
         return run
 

@@ -76,7 +76,7 @@ class SearchStore(RunStore):
             order_by=order,
             deleted_view=scope[1],
             page_token=token,
-            at_least=connection.position(),
+            at_least=self.writers.position(),
         )
         found: list[Run] = []
         while True:
@@ -99,7 +99,7 @@ class SearchStore(RunStore):
             namespace=self.place.namespace,
             experiment_ids=[int(one) for one in experiment_ids],
             page_size=MAX_SUMMARIES,
-            at_least=connection.position(),
+            at_least=self.writers.position(),
         )
         with translated():
             found = connection.call(connection.query.ListDatasets, request, TIMEOUT_SECONDS).datasets

@@ -48,7 +48,7 @@ class StoreBase:
             run_id=run_id,
             request_id=new_random_id(),
             deleted=deleted,
-            at_least=connection.position(),
+            at_least=self.writers.position(),
         )
         with translated():
             connection.saw(connection.call(connection.ingest.UpdateRun, request, TIMEOUT_SECONDS).position)
@@ -78,7 +78,7 @@ class StoreBase:
             page_size=PAGE,
             read_mask=mask,
             deleted_view=view,
-            at_least=connection.position(),
+            at_least=self.writers.position(),
         )
         with translated():
             for page in pages(connection, connection.query.SearchRuns, request, TIMEOUT_SECONDS):

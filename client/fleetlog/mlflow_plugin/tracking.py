@@ -2,7 +2,8 @@
 
 Metrics, params and tags are handed over to the process's delivery: order is that of the calls, and training goes on
 whatever the server does. An end of a run, experiments and deletions are durable when the call returns. Within `mlflow
-server`, whose processes share nothing, every write is waited for until it can be read.
+server`, whose processes share nothing, every write is durable when its call returns, and every read holds what anybody
+wrote before.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from mlflow.store.tracking.abstract_store import AbstractStore
 from mlflow.utils.async_logging.run_operations import RunOperations
 from mlflow.utils.uri import resolve_uri_if_local
 
+from fleetlog.mlflow_plugin.dataset_texts import DatasetTexts
 from fleetlog.mlflow_plugin.errors import translated
 from fleetlog.mlflow_plugin.logged_models import LoggedModelStore
+from fleetlog.mlflow_plugin.served import is_served
 from fleetlog.mlflow_plugin.uris import place_of
 from fleetlog.mlflow_plugin.waiting import operations
-
-SERVED_ARTIFACTS = "mlflow-artifacts:"
-"""Artifact root that `mlflow server` gives to its store."""
 
 
 class FleetlogStore(LoggedModelStore, AbstractStore):
@@ -31,10 +31,9 @@ class FleetlogStore(LoggedModelStore, AbstractStore):
     def __init__(self, store_uri: str | None = None, artifact_uri: str | None = None) -> None:
         with translated():
             place = place_of(store_uri)
-        served = (artifact_uri or "").startswith(SERVED_ARTIFACTS)
         root = resolve_uri_if_local(artifact_uri) if artifact_uri else None
-        LoggedModelStore.__init__(self, place, root, place.wait or ("applied" if served else "handed"))
-        self._right_keys = set()
+        LoggedModelStore.__init__(self, place, root, place.wait or ("durable" if is_served() else "handed"))
+        self._right_keys, self._texts = set(), DatasetTexts()
 
     def log_metric_async(self, run_id: str, metric: Metric) -> RunOperations:
         """As log_metric."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -18,9 +17,8 @@ from fleetlog._calls.base import TIMEOUT_SECONDS
 from fleetlog.errors import NotFound
 from fleetlog.mlflow_plugin.errors import invalid, missing, translated
 from fleetlog.mlflow_plugin.registry_base import RegistryBase
+from fleetlog.mlflow_plugin.served import is_served
 
-_SERVER_STORE = "_MLFLOW_SERVER_FILE_STORE"
-"""Variable of the environment in which `mlflow server` tells its workers where its store is."""
 _SHARED = {event for event in EVENTS if event.partition(".")[0] not in ("registered_model_tag", "comment", "approval")}
 _SHARED.discard("model_version.transitioned")
 """Events that MLflow has words for."""
@@ -70,7 +68,7 @@ class WebhookStore(RegistryBase):
     ) -> PagedList[Webhook]:
         """Returns a page of webhooks that are told of an event. In `mlflow server`, which asks whom it has to tell,
         there are none: fleetlog tells them, of changes by its other clients too."""
-        found = [] if _SERVER_STORE in os.environ else [one for one in self._all() if event in one.events]
+        found = [] if is_served() else [one for one in self._all() if event in one.events]
         return self._page(found, max_results, page_token)
 
     def update_webhook(

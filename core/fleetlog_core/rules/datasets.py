@@ -9,6 +9,10 @@ from fleetlog_proto.v1 import event_pb2
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.rules.names import check_label, check_text
+from fleetlog_core.rules.paths import check_artifact_path
+
+TEXTS = ("source", "schema", "profile")
+"""Fields of texts that may be long."""
 
 _LABELS = {
     "name": limits.DATASET_NAME_CHARACTERS, "digest": limits.DATASET_DIGEST_CHARACTERS,
@@ -17,7 +21,8 @@ _LABELS = {
 
 
 def check_dataset(dataset: event_pb2.Dataset, field: str) -> None:
-    """NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID, KEY_EMPTY, TEXT_TOO_LONG, OVER_LIMIT."""
+    """NAME_EMPTY, NAME_TOO_LONG, NAME_INVALID, KEY_EMPTY, TEXT_TOO_LONG, TEXT_FILE_INVALID, OVER_LIMIT, and reasons of
+    paths."""
     check_dataset_names({name: getattr(dataset, name) for name in _LABELS}, field)
     if len(dataset.tags) > limits.DATASET_TAGS:
         raise InvalidArgument.of_field(
@@ -30,13 +35,22 @@ def check_dataset(dataset: event_pb2.Dataset, field: str) -> None:
             raise InvalidArgument.of_field("KEY_EMPTY", f"{field}.tags", "a key is empty; give it a name")
         check_label(key, f"{field}.tags", limits.DATASET_TAG_CHARACTERS)
         check_text(dataset.tags[key], f"{field}.tags[{shown(key)}]")
-    for name in ("source", "schema", "profile"):
+    for name, path in dataset.text_files.items():
+        if name not in TEXTS or getattr(dataset, name):
+            raise InvalidArgument.of_field(
+                "TEXT_FILE_INVALID",
+                f"{field}.text_files",
+                f"{shown(name)} is not source, schema or profile, or is said in the dataset too; say each text once",
+            )
+        check_artifact_path(path, f"{field}.text_files[{name}]")
+    for name in TEXTS:
         text = getattr(dataset, name)
         if len(text.encode("utf-8", "surrogatepass")) > limits.DATASET_TEXT_BYTES:
             raise InvalidArgument.of_field(
                 "TEXT_TOO_LONG",
                 f"{field}.{name}",
-                f"{shown(text)} has more than {limits.DATASET_TEXT_BYTES:,} bytes; log it as an artifact",
+                f"{shown(text)} has more than {limits.DATASET_TEXT_BYTES:,} bytes; log it as an artifact, and name"
+                " that in text_files",
             )
 
 

@@ -163,7 +163,7 @@ def _run_updated(event: event_pb2.Event, field: str) -> None:
             f"{_state(updated.state)} is no state; send RUNNING, SCHEDULED, FINISHED, FAILED or KILLED",
         )
     if updated.HasField("end_time_millis"):
-        _check_time(updated.end_time_millis, f"{field}.end_time_millis")
+        _check_time(updated.end_time_millis, f"{field}.end_time_millis", limits.MIN_END_MILLIS)
 
 
 def _run_finished(event: event_pb2.Event, field: str) -> None:
@@ -251,16 +251,17 @@ def _anything(event: event_pb2.Event, field: str) -> None:
     """Nothing in it can be wrong."""
 
 
-def _check_time(millis: int, field: str) -> None:
-    if not limits.MIN_TIME_MILLIS <= millis <= limits.MAX_TIME_MILLIS:
-        raise _time(field, millis)
+def _check_time(millis: int, field: str, lowest: int = limits.MIN_TIME_MILLIS) -> None:
+    if not lowest <= millis <= limits.MAX_TIME_MILLIS:
+        raise _time(field, millis, lowest)
 
 
-def _time(field: str, millis: int) -> InvalidArgument:
+def _time(field: str, millis: int, lowest: int = limits.MIN_TIME_MILLIS) -> InvalidArgument:
+    first = 1900 if lowest else 1970
     return InvalidArgument.of_field(
         "TIME_OUT_OF_RANGE",
         field,
-        f"{millis} is not {limits.MIN_TIME_MILLIS} … {limits.MAX_TIME_MILLIS} (1970 to 2255); send Unix milliseconds",
+        f"{millis} is not {lowest} … {limits.MAX_TIME_MILLIS} ({first} to 2255); send Unix milliseconds",
     )
 
 

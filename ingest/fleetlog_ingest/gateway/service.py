@@ -11,6 +11,7 @@ from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.errors import FailedPrecondition, InvalidArgument, ResourceExhausted
 from fleetlog_core.ids import parse_id
 from fleetlog_core.limits import RunLimits
+from fleetlog_core.log.ends import next_offsets
 from fleetlog_core.log.port import EVENTS, EventLog, Partition
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.position import after, from_proto, to_proto
@@ -194,7 +195,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request: ingest_pb2.DeleteExperimentRequest, context: Context
     ) -> ingest_pb2.DeleteExperimentResponse:
         """See the proto."""
-        intent = frame_pb2.ExperimentDeleted(experiment_id=request.experiment_id)
+        intent = frame_pb2.ExperimentDeleted(experiment_id=request.experiment_id, default_too=request.default_too)
         record = _intent(request.namespace, request.request_id, experiment_deleted=intent)
         experiment, position = await self._decide(record, context)
         return ingest_pb2.DeleteExperimentResponse(experiment=experiment, position=to_proto(position))
@@ -216,6 +217,14 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         record = _intent(request.namespace, request.request_id, experiment_purged=intent)
         _, position = await self._decide(record, context)
         return ingest_pb2.PurgeExperimentResponse(position=to_proto(position))
+
+    async def GetLogPosition(  # noqa: N802
+        self, request: ingest_pb2.GetLogPositionRequest, context: Context
+    ) -> ingest_pb2.GetLogPositionResponse:
+        """See the proto."""
+        check_namespace(request.namespace)
+        found = await asyncio.get_running_loop().run_in_executor(self._executor, next_offsets, self._log)
+        return ingest_pb2.GetLogPositionResponse(position=to_proto(found))
 
     async def UploadArtifact(  # noqa: N802
         self, request_iterator: AsyncIterator[ingest_pb2.UploadArtifactRequest], context: Context

@@ -9,6 +9,7 @@ from fleetlog_proto.v1 import metric_pb2
 from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.series.buckets import read_buckets
 from fleetlog_query.series.points import read_points
+from fleetlog_query.series.sampled import sampled
 from fleetlog_query.series.series_query import SeriesQuery
 from fleetlog_query.series.series_rows import run_starts
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
@@ -26,6 +27,11 @@ class SeriesReader:
         """The series that there are, in order. TimedOut when it all takes longer than it is given."""
         warehouse = self._warehouse
         starts = run_starts(warehouse.select, query.namespace, query.run_ids) if query.axis == "relative" else {}
+        if query.sample:
+            chosen = sampled(warehouse.select, query)
+            if chosen is None:
+                return
+            query = chosen
         if query.buckets:
             yield from read_buckets(warehouse, query, starts, holding)
         else:

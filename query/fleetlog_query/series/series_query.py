@@ -39,6 +39,10 @@ class SeriesQuery:
     per_rank: bool = False
     last: int = 0
     buckets: int = 0
+    sample: int = 0
+    """Number of steps to choose; 0 = all."""
+    chosen: tuple[int, ...] = ()
+    """Steps that were chosen; empty = all."""
 
     @property
     def of_steps_alone(self) -> bool:
@@ -60,13 +64,15 @@ class SeriesQuery:
                 parts.append(f" AND {column} >= {binds.whole(low)}")
             if high != EVERY[1]:
                 parts.append(f" AND {column} <= {binds.whole(high)}")
+        if self.chosen:
+            parts.append(f" AND step IN {binds.wholes(self.chosen)}")
         if self.ranks:
             parts.append(f" AND rank IN {binds.wholes(self.ranks)}")
         return "".join(parts)
 
 
 def series_query_of(request: metric_pb2.ReadMetricRequest) -> SeriesQuery:
-    """What a request asks. OVER_LIMIT, BUCKETS_OF_LAST_POINTS, AXIS_UNKNOWN, and reasons of ids and namespaces."""
+    """Query of a request. OVER_LIMIT, BUCKETS_OF_LAST_POINTS, SAMPLE_OF_STEPS, AXIS_UNKNOWN, reasons of ids and namespaces."""
     check_count("run_ids", len(request.run_ids), 1, limits.RUNS_PER_READ)
     check_count("keys", len(request.keys), 1, limits.KEYS_PER_READ)
     check_count("buckets", request.buckets, 0, limits.BUCKETS_PER_SERIES)
@@ -74,6 +80,12 @@ def series_query_of(request: metric_pb2.ReadMetricRequest) -> SeriesQuery:
     if request.buckets and request.last_points:
         what = "the last points come as they are: leave buckets at 0, or last_points"
         raise InvalidArgument.of_field("BUCKETS_OF_LAST_POINTS", "last_points", what)
+    if request.sample_steps:
+        check_count("sample_steps", request.sample_steps, 1, limits.STEPS_PER_SAMPLE)
+        check_count("run_ids", len(request.run_ids) * len(request.keys), 1, limits.SERIES_PER_SAMPLE)
+        if request.buckets or request.last_points or _AXES.get(request.axis) != "step":
+            what = "steps are chosen of points along steps: leave buckets and last_points at 0, and the axis"
+            raise InvalidArgument.of_field("SAMPLE_OF_STEPS", "sample_steps", what)
     if request.axis not in _AXES:
         raise InvalidArgument.of_field("AXIS_UNKNOWN", "axis", f"{request.axis} is none of MetricAxis")
     run_ids = [parse_id(text, f"run_ids[{place}]") for place, text in enumerate(request.run_ids)]
@@ -94,4 +106,5 @@ def series_query_of(request: metric_pb2.ReadMetricRequest) -> SeriesQuery:
         request.per_rank,
         request.last_points,
         request.buckets,
+        request.sample_steps,
     )

@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 from fleetlog_core.log.appender import Appender
+from fleetlog_core.log.ends import next_offsets
 from fleetlog_core.log.kafka.log import KafkaLog
 from fleetlog_core.log.lag import Lag, lag_of
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import (
     CONTROL,
+    DEAD_LETTERS,
     EVENTS,
     TOPICS,
     Commit,
@@ -128,6 +130,19 @@ def test_lag_counts_what_waits_and_since_when(make: Make) -> None:
     assert lag_of(log, first.partition, 1, second.time_millis + 250) == Lag(1, 0.25)
     assert lag_of(log, first.partition, 1, second.time_millis - 9_000) == Lag(1, 0.0)
     assert lag_of(log, first.partition, 2, second.time_millis + 5_000) == Lag(0, 0.0)
+
+
+def test_how_far_the_log_has_come_covers_all_that_was_appended(make: Make) -> None:
+    log = make(3)
+    assert next_offsets(log) == {}
+    records = [log.append(EVENTS, bytes([n]), b"x").result(10) for n in range(16)]
+    records.append(log.append(CONTROL, b"n", b"x").result(10))
+    records.append(log.append(DEAD_LETTERS, b"n", b"x").result(10))
+    found = next_offsets(log)
+    assert found == {
+        record.partition: max(one.offset + 1 for one in records if one.partition == record.partition)
+        for record in records[:-1]
+    }
 
 
 def test_a_waiting_poll_gets_a_new_record(make: Make, join: Join) -> None:

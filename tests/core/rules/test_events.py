@@ -66,6 +66,9 @@ def params(*keys: str, text: str = "x") -> event_pb2.Event:
     return Event(params_logged=event_pb2.ParamsLogged(params=[event_pb2.Param(key=key, text=text) for key in keys]))
 
 
+TEXT_FILES = ".datasets_logged.datasets[0].text_files"
+
+
 def datasets(*names: str, **said: Any) -> event_pb2.Event:
     found = [event_pb2.Dataset(name=name, **said) for name in names]
     return Event(datasets_logged=event_pb2.DatasetsLogged(datasets=found))
@@ -157,6 +160,9 @@ def test_events_are_taken(event: event_pb2.Event, points: int) -> None:
         (datasets("a", digest="x" * 201), "NAME_TOO_LONG", ".datasets_logged.datasets[0].digest", "at most 200"),
         (datasets("a", context="x\n"), "NAME_INVALID", ".datasets_logged.datasets[0].context", "control"),
         (datasets("a", source="é" * 32_769), "TEXT_TOO_LONG", ".datasets_logged.datasets[0].source", "65,536 bytes"),
+        (datasets("a", text_files={"name": "x"}), "TEXT_FILE_INVALID", TEXT_FILES, "'name' is not source"),
+        (datasets("a", source="x", text_files={"source": "x"}), "TEXT_FILE_INVALID", TEXT_FILES, "say each text once"),
+        (datasets("a", text_files={"schema": "../x"}), "ARTIFACT_PATH_INVALID", f"{TEXT_FILES}[schema]", "../x"),
         (datasets("a", tags={"": "x"}), "KEY_EMPTY", ".datasets_logged.datasets[0].tags", "a key is empty"),
         (datasets("a", tags={"x" * 256: ""}), "NAME_TOO_LONG", ".datasets_logged.datasets[0].tags", "at most 255"),
         (datasets("a", tags={"k": "x" * 20_000}), "TEXT_TOO_LONG", ".datasets_logged.datasets[0].tags['k']", "16,384"),

@@ -105,6 +105,30 @@ def test_points_are_those_that_were_logged(
         assert values <= Counter(shown(one.value) for one in logged)
 
 
+@settings(max_examples=examples(40), suppress_health_check=list(HealthCheck))
+@given(runs=RUNS, keys=NAMES, low=STEP, high=STEP, sample=st.sampled_from([1, 3, 10, 10_000]))
+def test_a_sample_is_of_steps_evenly_among_all_and_of_the_ends_of_each(
+    embedded_target: str, fleet: Fleet, runs: list[int], keys: list[str], low: int | None, high: int | None, sample: int
+) -> None:
+    run_ids = [list(fleet)[place] for place in runs]
+    which: Which = {"min_step": low, "max_step": high}
+    read = fleetlog.Client(embedded_target).read_series(run_ids, keys, sample=sample, **which)
+    whole = expected(fleet, run_ids, keys, {**which, "axis": "step"}, False)
+    steps = sorted({point.step for series in whole.values() for point in series})
+    chosen = set(steps)
+    if len(steps) > sample:
+        chosen = {steps[int(place * (len(steps) / sample))] for place in range(sample)} | {steps[-1]}
+    for series in expected(fleet, run_ids, keys, {"axis": "step"}, False).values():
+        chosen |= {series[0].step, series[-1].step}
+    wanted = {
+        name: [(point.step, point.time) for point in series if point.step in chosen] for name, series in whole.items()
+    }
+    found = {
+        (one.run_id, one.key, one.rank): list(zip(one.steps.tolist(), one.times.tolist(), strict=True)) for one in read
+    }
+    assert found == {name: places for name, places in wanted.items() if places}
+
+
 @pytest.fixture(
     params=[
         (grid.MANY_POINTS, buckets.FOLDED_ROWS, buckets.EARLY_SERIES),
@@ -207,6 +231,16 @@ def test_last_points_of_a_long_series(embedded_target: str, long_run: fleetlog.R
     assert [one.steps.tolist() for one in both] == [[0, (1 << 63) - 1], [199_998, 199_999]]
 
 
+def test_a_sample_of_a_long_series(embedded_target: str, long_run: fleetlog.RunView) -> None:
+    client = fleetlog.Client(embedded_target)
+    (one,) = client.read_series([long_run.id], ["x"], sample=4)
+    assert one.steps.tolist() == [0, 50_000, 100_000, 150_000, 199_999]
+    (one,) = client.read_series([long_run.id], ["x"], sample=2, min_step=10, max_step=19)
+    assert one.steps.tolist() == [10, 15, 19]
+    assert client.read_series([long_run.id], ["nothing"], sample=2) == []
+    assert client.read_series([long_run.id], ["x"], sample=2, min_step=200_000) == []
+
+
 def test_steps_as_far_as_64_bits_reach(long_run: fleetlog.RunView) -> None:
     assert long_run.buckets("far", 1).counts.tolist() == [3]
     curve = long_run.buckets("far", 10_000)
@@ -229,6 +263,10 @@ def test_a_run_id_in_any_notation(embedded_target: str, long_run: fleetlog.RunVi
         ({"run_ids": ["../x"]}, "INVALID_ID", "run_ids[0]"),
         ({"ranks": range(1_001)}, "OVER_LIMIT", "ranks"),
         ({"axis": 9}, "AXIS_UNKNOWN", "axis"),
+        ({"sample_steps": 10_001}, "OVER_LIMIT", "sample_steps"),
+        ({"sample_steps": 5, "last_points": 5}, "SAMPLE_OF_STEPS", "sample_steps"),
+        ({"sample_steps": 5, "axis": metric_pb2.METRIC_AXIS_TIME}, "SAMPLE_OF_STEPS", "sample_steps"),
+        ({"sample_steps": 5, "run_ids": ["00" * 16] * 101, "keys": ["x"] * 10}, "OVER_LIMIT", "run_ids"),
     ],
 )
 def test_what_cannot_be_read_is_said(embedded_target: str, changes: dict[str, object], reason: str, field: str) -> None:

@@ -144,7 +144,7 @@ def decide(
     old = _known(experiments, number)
     if old is None:
         return _not_found(number), None
-    if deleted and number == 0:
+    if deleted and number == 0 and not control.experiment_deleted.default_too:
         message = f"experiment_id: 0 ({shown(old.name)}) can't be deleted; every namespace has it"
         return Outcome(False, 0, "DEFAULT_EXPERIMENT", message), None
     return Outcome(True, number), replace(old, deleted=deleted, update_time=time, ver=offset)
@@ -180,6 +180,9 @@ def _purge(
     if not old.deleted:
         message = f"experiment_id: {number} ({shown(old.name)}) is not deleted; delete it before"
         return Outcome(False, 0, "EXPERIMENT_NOT_DELETED", message), None
+    if number == 0:
+        message = f"experiment_id: 0 ({shown(old.name)}) can't be purged; every namespace has it"
+        return Outcome(False, 0, "DEFAULT_EXPERIMENT", message), None
     return Outcome(True, number), replace(old, purged=True, update_time=time, ver=offset)
 
 

@@ -348,7 +348,7 @@ class RunUpdated(_message.Message):
     end_time_millis says one.
     """
     end_time_millis: _builtins.int
-    """New end, Unix milliseconds; 0 = none; absent = unchanged, or observe_time_millis with a state that ends the run."""
+    """New end, Unix milliseconds, 1900 to 2255; 0 = none; absent = unchanged, or observe_time_millis with a state that ends the run."""
     def __init__(
         self,
         *,
@@ -636,6 +636,26 @@ class Dataset(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class TextFilesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     DIGEST_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
@@ -644,6 +664,7 @@ class Dataset(_message.Message):
     SCHEMA_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
+    TEXT_FILES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """1 to 500 characters."""
     digest: _builtins.str
@@ -662,6 +683,12 @@ class Dataset(_message.Message):
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the run says of the dataset: key (1 to 255 characters) to text (at most 16,384 bytes), at most 100."""
 
+    @_builtins.property
+    def text_files(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Texts that are longer than that: name of the field ("source", "schema" or "profile"), which is empty then, to the
+        path of the run's artifact that has it, in UTF-8.
+        """
+
     def __init__(
         self,
         *,
@@ -673,10 +700,11 @@ class Dataset(_message.Message):
         schema: _builtins.str = ...,
         profile: _builtins.str = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        text_files: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "digest", b"digest", "name", b"name", "profile", b"profile", "schema", b"schema", "source", b"source", "source_type", b"source_type", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "digest", b"digest", "name", b"name", "profile", b"profile", "schema", b"schema", "source", b"source", "source_type", b"source_type", "tags", b"tags", "text_files", b"text_files"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

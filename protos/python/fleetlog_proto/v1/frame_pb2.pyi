@@ -383,16 +383,20 @@ class ExperimentDeleted(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    DEFAULT_TOO_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.int
-    """Which. "Default" (0) can't be deleted."""
+    """Which."""
+    default_too: _builtins.bool
+    """Whether "Default" (0) can be deleted; without it that is refused, DEFAULT_EXPERIMENT."""
     def __init__(
         self,
         *,
         experiment_id: _builtins.int = ...,
+        default_too: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_too", b"default_too", "experiment_id", b"experiment_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

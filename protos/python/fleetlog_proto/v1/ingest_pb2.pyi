@@ -267,7 +267,7 @@ class UpdateRunRequest(_message.Message):
     deleted: _builtins.bool
     """True hides the run, false brings it back; absent = unchanged."""
     end_time_millis: _builtins.int
-    """New end, Unix milliseconds; 0 = none; absent = unchanged, or now with a state that ends the run."""
+    """New end, Unix milliseconds, 1900 to 2255; 0 = none; absent = unchanged, or now with a state that ends the run."""
     @_builtins.property
     def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Tags to set."""
@@ -600,22 +600,26 @@ class DeleteExperimentRequest(_message.Message):
     NAMESPACE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    DEFAULT_TOO_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     request_id: _builtins.bytes
     """As CreateExperimentRequest.request_id."""
     experiment_id: _builtins.int
     """Which."""
+    default_too: _builtins.bool
+    """Whether "Default" (0), which every namespace has, can be deleted."""
     def __init__(
         self,
         *,
         namespace: _builtins.str = ...,
         request_id: _builtins.bytes = ...,
         experiment_id: _builtins.int = ...,
+        default_too: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "namespace", b"namespace", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_too", b"default_too", "experiment_id", b"experiment_id", "namespace", b"namespace", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -764,6 +768,52 @@ class PurgeExperimentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PurgeExperimentResponse: _TypeAlias = PurgeExperimentResponse  # noqa: Y015
+
+@_typing.final
+class GetLogPositionRequest(_message.Message):
+    """Who asks how far the log has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """As Frame.namespace. The log is one for all namespaces."""
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLogPositionRequest: _TypeAlias = GetLogPositionRequest  # noqa: Y015
+
+@_typing.final
+class GetLogPositionResponse(_message.Message):
+    """How far the log has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def position(self) -> _position_pb2.Position:
+        """Behind the last record of each partition that has any."""
+
+    def __init__(
+        self,
+        *,
+        position: _position_pb2.Position | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLogPositionResponse: _TypeAlias = GetLogPositionResponse  # noqa: Y015
 
 @_typing.final
 class UploadArtifactRequest(_message.Message):

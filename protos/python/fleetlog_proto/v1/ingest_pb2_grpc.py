@@ -80,6 +80,11 @@ class IngestServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeExperimentRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeExperimentResponse.FromString,
                 _registered_method=True)
+        self.GetLogPosition = channel.unary_unary(
+                '/fleetlog.v1.IngestService/GetLogPosition',
+                request_serializer=fleetlog_dot_v1_dot_ingest__pb2.GetLogPositionRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.GetLogPositionResponse.FromString,
+                _registered_method=True)
         self.UploadArtifact = channel.stream_unary(
                 '/fleetlog.v1.IngestService/UploadArtifact',
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.UploadArtifactRequest.SerializeToString,
@@ -186,7 +191,7 @@ class IngestServiceServicer:
 
     def DeleteExperiment(self, request, context):
         """Hides an experiment and its runs from searches; its data stays. Idempotent by request_id.
-        NOT_FOUND; FAILED_PRECONDITION for "Default".
+        NOT_FOUND; FAILED_PRECONDITION DEFAULT_EXPERIMENT for "Default", unless default_too says otherwise.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,7 +206,15 @@ class IngestServiceServicer:
 
     def PurgeExperiment(self, request, context):
         """Takes a deleted experiment away for good; its name is free then. Runs of it are purged one by one. Idempotent by
-        request_id. NOT_FOUND; FAILED_PRECONDITION EXPERIMENT_NOT_DELETED.
+        request_id. NOT_FOUND; FAILED_PRECONDITION EXPERIMENT_NOT_DELETED, and DEFAULT_EXPERIMENT for "Default".
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLogPosition(self, request, context):
+        """Tells how far the log has come: a read with this position as `at_least` shows everything that was durable when it
+        was asked for, whoever wrote it. UNAVAILABLE: the log does not answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -289,6 +302,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.PurgeExperiment,
                     request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeExperimentRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeExperimentResponse.SerializeToString,
+            ),
+            'GetLogPosition': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLogPosition,
+                    request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.GetLogPositionRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_ingest__pb2.GetLogPositionResponse.SerializeToString,
             ),
             'UploadArtifact': grpc.stream_unary_rpc_method_handler(
                     servicer.UploadArtifact,
@@ -555,6 +573,33 @@ class IngestService:
             '/fleetlog.v1.IngestService/PurgeExperiment',
             fleetlog_dot_v1_dot_ingest__pb2.PurgeExperimentRequest.SerializeToString,
             fleetlog_dot_v1_dot_ingest__pb2.PurgeExperimentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLogPosition(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.IngestService/GetLogPosition',
+            fleetlog_dot_v1_dot_ingest__pb2.GetLogPositionRequest.SerializeToString,
+            fleetlog_dot_v1_dot_ingest__pb2.GetLogPositionResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,13 +89,17 @@ class IngestServiceStub:
     """
     DeleteExperiment: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.DeleteExperimentRequest, _ingest_pb2.DeleteExperimentResponse]
     """Hides an experiment and its runs from searches; its data stays. Idempotent by request_id.
-    NOT_FOUND; FAILED_PRECONDITION for "Default".
+    NOT_FOUND; FAILED_PRECONDITION DEFAULT_EXPERIMENT for "Default", unless default_too says otherwise.
     """
     RestoreExperiment: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.RestoreExperimentRequest, _ingest_pb2.RestoreExperimentResponse]
     """Brings a deleted experiment back. Idempotent by request_id. NOT_FOUND."""
     PurgeExperiment: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.PurgeExperimentRequest, _ingest_pb2.PurgeExperimentResponse]
     """Takes a deleted experiment away for good; its name is free then. Runs of it are purged one by one. Idempotent by
-    request_id. NOT_FOUND; FAILED_PRECONDITION EXPERIMENT_NOT_DELETED.
+    request_id. NOT_FOUND; FAILED_PRECONDITION EXPERIMENT_NOT_DELETED, and DEFAULT_EXPERIMENT for "Default".
+    """
+    GetLogPosition: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.GetLogPositionRequest, _ingest_pb2.GetLogPositionResponse]
+    """Tells how far the log has come: a read with this position as `at_least` shows everything that was durable when it
+    was asked for, whoever wrote it. UNAVAILABLE: the log does not answer.
     """
     UploadArtifact: _grpc.StreamUnaryMultiCallable[_ingest_pb2.UploadArtifactRequest, _ingest_pb2.UploadArtifactResponse]
     """Stores the bytes of one artifact ahead of its ArtifactLogged event. The first request has the header,
@@ -178,13 +182,17 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """
     DeleteExperiment: _aio.UnaryUnaryMultiCallable[_ingest_pb2.DeleteExperimentRequest, _ingest_pb2.DeleteExperimentResponse]  # type: ignore[assignment]
     """Hides an experiment and its runs from searches; its data stays. Idempotent by request_id.
-    NOT_FOUND; FAILED_PRECONDITION for "Default".
+    NOT_FOUND; FAILED_PRECONDITION DEFAULT_EXPERIMENT for "Default", unless default_too says otherwise.
     """
     RestoreExperiment: _aio.UnaryUnaryMultiCallable[_ingest_pb2.RestoreExperimentRequest, _ingest_pb2.RestoreExperimentResponse]  # type: ignore[assignment]
     """Brings a deleted experiment back. Idempotent by request_id. NOT_FOUND."""
     PurgeExperiment: _aio.UnaryUnaryMultiCallable[_ingest_pb2.PurgeExperimentRequest, _ingest_pb2.PurgeExperimentResponse]  # type: ignore[assignment]
     """Takes a deleted experiment away for good; its name is free then. Runs of it are purged one by one. Idempotent by
-    request_id. NOT_FOUND; FAILED_PRECONDITION EXPERIMENT_NOT_DELETED.
+    request_id. NOT_FOUND; FAILED_PRECONDITION EXPERIMENT_NOT_DELETED, and DEFAULT_EXPERIMENT for "Default".
+    """
+    GetLogPosition: _aio.UnaryUnaryMultiCallable[_ingest_pb2.GetLogPositionRequest, _ingest_pb2.GetLogPositionResponse]  # type: ignore[assignment]
+    """Tells how far the log has come: a read with this position as `at_least` shows everything that was durable when it
+    was asked for, whoever wrote it. UNAVAILABLE: the log does not answer.
     """
     UploadArtifact: _aio.StreamUnaryMultiCallable[_ingest_pb2.UploadArtifactRequest, _ingest_pb2.UploadArtifactResponse]  # type: ignore[assignment]
     """Stores the bytes of one artifact ahead of its ArtifactLogged event. The first request has the header,
@@ -306,7 +314,7 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.DeleteExperimentResponse, _abc.Awaitable[_ingest_pb2.DeleteExperimentResponse]]:
         """Hides an experiment and its runs from searches; its data stays. Idempotent by request_id.
-        NOT_FOUND; FAILED_PRECONDITION for "Default".
+        NOT_FOUND; FAILED_PRECONDITION DEFAULT_EXPERIMENT for "Default", unless default_too says otherwise.
         """
 
     @_abc_1.abstractmethod
@@ -324,7 +332,17 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_ingest_pb2.PurgeExperimentResponse, _abc.Awaitable[_ingest_pb2.PurgeExperimentResponse]]:
         """Takes a deleted experiment away for good; its name is free then. Runs of it are purged one by one. Idempotent by
-        request_id. NOT_FOUND; FAILED_PRECONDITION EXPERIMENT_NOT_DELETED.
+        request_id. NOT_FOUND; FAILED_PRECONDITION EXPERIMENT_NOT_DELETED, and DEFAULT_EXPERIMENT for "Default".
+        """
+
+    @_abc_1.abstractmethod
+    def GetLogPosition(
+        self,
+        request: _ingest_pb2.GetLogPositionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_pb2.GetLogPositionResponse, _abc.Awaitable[_ingest_pb2.GetLogPositionResponse]]:
+        """Tells how far the log has come: a read with this position as `at_least` shows everything that was durable when it
+        was asked for, whoever wrote it. UNAVAILABLE: the log does not answer.
         """
 
     @_abc_1.abstractmethod

@@ -67,6 +67,7 @@ class ReadMetricRequest(_message.Message):
     LAST_POINTS_FIELD_NUMBER: _builtins.int
     RANKS_FIELD_NUMBER: _builtins.int
     PER_RANK_FIELD_NUMBER: _builtins.int
+    SAMPLE_STEPS_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     buckets: _builtins.int
@@ -88,6 +89,11 @@ class ReadMetricRequest(_message.Message):
     """Of each series only so many points, its last along the axis; 0 = all. Not together with `buckets`."""
     per_rank: _builtins.bool
     """Whether the points of each rank are a series of their own. Otherwise those of all writers are one."""
+    sample_steps: _builtins.int
+    """Only points of so many steps, the same ones for all series: evenly among the steps that any of them has in the
+    range, and the first and last of each. All points of such a step come. Up to 10,000, of at most 1,000 series; 0 = all
+    steps. Only along steps, and not together with `buckets` or `last_points`.
+    """
     @_builtins.property
     def run_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """1 to 1,000 ids of 32 hexadecimal digits."""
@@ -120,10 +126,11 @@ class ReadMetricRequest(_message.Message):
         last_points: _builtins.int = ...,
         ranks: _abc.Iterable[_builtins.int] | None = ...,
         per_rank: _builtins.bool = ...,
+        sample_steps: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_step", b"_max_step", "_max_time_millis", b"_max_time_millis", "_min_step", b"_min_step", "_min_time_millis", b"_min_time_millis", "at_least", b"at_least", "max_step", b"max_step", "max_time_millis", b"max_time_millis", "min_step", b"min_step", "min_time_millis", b"min_time_millis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_step", b"_max_step", "_max_time_millis", b"_max_time_millis", "_min_step", b"_min_step", "_min_time_millis", b"_min_time_millis", "at_least", b"at_least", "axis", b"axis", "buckets", b"buckets", "keys", b"keys", "last_points", b"last_points", "max_step", b"max_step", "max_time_millis", b"max_time_millis", "min_step", b"min_step", "min_time_millis", b"min_time_millis", "namespace", b"namespace", "per_rank", b"per_rank", "ranks", b"ranks", "run_ids", b"run_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_step", b"_max_step", "_max_time_millis", b"_max_time_millis", "_min_step", b"_min_step", "_min_time_millis", b"_min_time_millis", "at_least", b"at_least", "axis", b"axis", "buckets", b"buckets", "keys", b"keys", "last_points", b"last_points", "max_step", b"max_step", "max_time_millis", b"max_time_millis", "min_step", b"min_step", "min_time_millis", b"min_time_millis", "namespace", b"namespace", "per_rank", b"per_rank", "ranks", b"ranks", "run_ids", b"run_ids", "sample_steps", b"sample_steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_step: _TypeAlias = _typing.Literal["max_step"]  # noqa: Y015
     _WhichOneofArgType__max_step: _TypeAlias = _typing.Literal["_max_step", b"_max_step"]  # noqa: Y015

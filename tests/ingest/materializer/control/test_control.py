@@ -64,6 +64,19 @@ def test_what_is_not_there_and_what_can_not_go() -> None:
     assert out.changes["default"][0].name == "main"
 
 
+def test_default_goes_when_that_is_asked_for_and_never_for_good() -> None:
+    deleted = frame_pb2.ExperimentDeleted(experiment_id=0, default_too=True)
+    purged = frame_pb2.ExperimentPurged(experiment_id=0)
+    records = [
+        control(1, 0, frame_pb2.ControlRecord(experiment_deleted=deleted)),
+        control(2, 1, frame_pb2.ControlRecord(experiment_purged=purged)),
+    ]
+    out = fold_control(records, ControlState())
+    assert [reason for _, _, reason in outcomes(out)] == ["", "DEFAULT_EXPERIMENT"]
+    assert out.changes["default"][0].deleted
+    assert not out.changes["default"][0].purged
+
+
 def test_a_rename_can_not_take_a_name() -> None:
     out = fold_control(
         [create(1, 0, "a"), create(2, 1, "b"), rename(3, 2, 2, "a"), rename(4, 3, 2, "b")], ControlState()

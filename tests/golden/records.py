@@ -15,6 +15,7 @@ from pathlib import Path
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
 from fleetlog_proto.v1 import (
+    document_event_pb2,
     event_pb2,
     frame_pb2,
     logged_model_event_pb2,
@@ -35,6 +36,7 @@ DATASET_DIGESTS = FOLDER / "tables_of_datasets.json"
 REGISTRY_DIGESTS = FOLDER / "tables_of_registry.json"
 WEBHOOK_DIGESTS = FOLDER / "tables_of_webhooks.json"
 ANNOTATION_DIGESTS = FOLDER / "tables_of_annotations.json"
+DOCUMENT_DIGESTS = FOLDER / "tables_of_documents.json"
 MODEL_DIGESTS = FOLDER / "tables_of_models.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
 MODEL = bytes(range(48, 64))
@@ -268,6 +270,25 @@ def webhooks() -> dict[str, frame_pb2.ControlRecord]:
     return found
 
 
+def documents() -> dict[str, frame_pb2.ControlRecord]:
+    """Intents on documents, each accepted when they are decided in this order. They came later."""
+    record, put, puts = frame_pb2.ControlRecord, document_event_pb2.DocumentPut, document_event_pb2.DocumentsPut
+    issue = put(
+        kind="issue", document_id="iss-1", parent_id="0", unique_key="slow é", body='{"a":1}', expected_revision=0
+    )
+    other = put(kind="scorer", document_id="s/1", body="not JSON\n")
+    changed = put(kind="issue", document_id="iss-1", parent_id="1", body="{}", expected_revision=1)
+    gone = put(kind="scorer", document_id="s/1", deleted=True, expected_revision=1)
+    found = {
+        "documents_made": record(documents_put=puts(documents=[issue, other])),
+        "documents_put": record(documents_put=puts(documents=[changed, gone])),
+    }
+    for number, each in enumerate(found.values(), start=1):
+        each.namespace, each.request_id, each.ingest_time_millis = "golden", number.to_bytes(16, "big"), NOW + number
+        each.user = "someone"
+    return found
+
+
 def models() -> dict[str, frame_pb2.Frame]:
     """A logged model's events, and what a run says of it. They came after the others, too."""
     event, of = event_pb2.Event, logged_model_event_pb2
@@ -334,6 +355,7 @@ def _messages() -> dict[str, Message]:
         **annotated(),
         **locations(),
         **webhooks(),
+        **documents(),
         **models(),
         **purges(),
     }
@@ -370,6 +392,11 @@ def stored_webhooks() -> list[tuple[str, bytes, bytes]]:
     return [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in webhooks()]
 
 
+def stored_documents() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, intents on documents."""
+    return [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in documents()]
+
+
 def stored_annotations() -> list[tuple[str, bytes, bytes]]:
     """As stored_records, what is said of a run from outside, and an experiment whose artifacts are elsewhere."""
     control = [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in locations()]
@@ -403,7 +430,7 @@ def main() -> None:
     stored = (
         (DIGESTS, stored_records()), (TABLE_DIGESTS, stored_imports()), (DATASET_DIGESTS, stored_datasets()),
         (REGISTRY_DIGESTS, stored_registry()), (ANNOTATION_DIGESTS, stored_annotations()),
-        (WEBHOOK_DIGESTS, stored_webhooks()),
+        (WEBHOOK_DIGESTS, stored_webhooks()), (DOCUMENT_DIGESTS, stored_documents()),
         (MODEL_DIGESTS, stored_models()),
     )  # fmt: skip
     for path, records in stored:

@@ -16,6 +16,7 @@ from tests.golden.records import (
     ANNOTATION_DIGESTS,
     DATASET_DIGESTS,
     DIGESTS,
+    DOCUMENT_DIGESTS,
     MODEL_DIGESTS,
     REGISTRY_DIGESTS,
     TABLE_DIGESTS,
@@ -24,6 +25,7 @@ from tests.golden.records import (
     shapes,
     stored_annotations,
     stored_datasets,
+    stored_documents,
     stored_imports,
     stored_models,
     stored_records,
@@ -48,6 +50,7 @@ def test_the_stored_records_fold_into_the_stored_tables() -> None:
         (DATASET_DIGESTS, stored_datasets()),
         (REGISTRY_DIGESTS, stored_registry()),
         (WEBHOOK_DIGESTS, stored_webhooks()),
+        (DOCUMENT_DIGESTS, stored_documents()),
         (ANNOTATION_DIGESTS, stored_annotations()),
         (MODEL_DIGESTS, stored_models()),
     ):

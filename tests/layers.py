@@ -99,6 +99,7 @@ FOLDERS: Mapping[str, str] = {
     "ingest/materializer/loop/test_reader_waker": "unit",
     "ingest/materializer/fold/test_repeats": "engine",
     "ingest/materializer/state": "engine",
+    "ingest/materializer/test_documents_exactly_once": "engine",
     "ingest/materializer/test_registry_exactly_once": "engine",
     "ingest/materializer/test_registry_kill": "crash",
     "ingest/test_imported_before": "engine",

@@ -45,6 +45,12 @@ ALIAS_CHARACTERS = 250
 ALIASES_PER_MODEL = 100
 ALIASES_PER_REQUEST = 100
 """Aliases that a new version gets, and that a policy names."""
+DOCUMENTS_BYTES = 2 * 1024 * 1024
+"""Encoded size of a request that puts documents."""
+DOCUMENTS_PER_REQUEST = 1_000
+"""Documents that a request puts, and that a read names."""
+DOCUMENT_ID_CHARACTERS = 250
+DOCUMENT_KEY_CHARACTERS = 1_000
 WEBHOOKS = 100
 """Webhooks of a namespace."""
 WEBHOOK_EVENTS = 100

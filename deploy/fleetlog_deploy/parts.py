@@ -28,6 +28,7 @@ from fleetlog_core.warehouse.port import (
     WarehouseUnavailable,
 )
 from fleetlog_ingest.checkpointing import Checkpointing
+from fleetlog_ingest.gateway.documents import DocumentServicer
 from fleetlog_ingest.gateway.logged_models import LoggedModelServicer
 from fleetlog_ingest.gateway.registry import RegistryServicer
 from fleetlog_ingest.gateway.service import IngestServicer
@@ -35,6 +36,7 @@ from fleetlog_ingest.gateway.webhooks import WebhookServicer
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.loop import Materializer, WarehouseBehind
 from fleetlog_proto.v1 import (
+    document_pb2_grpc,
     ingest_pb2_grpc,
     logged_model_pb2_grpc,
     query_pb2_grpc,
@@ -97,6 +99,7 @@ class GatewayPart:
         "fleetlog.v1.RegistryService",
         "fleetlog.v1.WebhookService",
         "fleetlog.v1.LoggedModelService",
+        "fleetlog.v1.DocumentService",
     )
 
     def __init__(
@@ -109,6 +112,7 @@ class GatewayPart:
             engines.log, engines.reads, applied, secrets_of(webhooks), target_rules(webhooks)
         )
         self._logged_models = LoggedModelServicer(engines.log, engines.reads, applied)
+        self._documents = DocumentServicer(engines.log, engines.reads, applied)
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""
@@ -126,6 +130,10 @@ class GatewayPart:
         server.add(
             lambda inner: logged_model_pb2_grpc.add_LoggedModelServiceServicer_to_server(self._logged_models, inner),
             self.services[3],
+        )
+        server.add(
+            lambda inner: document_pb2_grpc.add_DocumentServiceServicer_to_server(self._documents, inner),
+            self.services[4],
         )
 
     def start(self, failed: Callable[[BaseException], None]) -> None:
@@ -149,13 +157,19 @@ class GatewayPart:
         self._registry.close()
         self._webhooks.close()
         self._logged_models.close()
+        self._documents.close()
 
 
 class QueryPart:
     """See Part."""
 
     service = "fleetlog.v1.QueryService"
-    services: tuple[str, ...] = (service, "fleetlog.v1.RegistryQueryService", "fleetlog.v1.LoggedModelQueryService")
+    services: tuple[str, ...] = (
+        service,
+        "fleetlog.v1.RegistryQueryService",
+        "fleetlog.v1.LoggedModelQueryService",
+        "fleetlog.v1.DocumentQueryService",
+    )
 
     def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry, settings: QuerySettings) -> None:
         self._reads, self._is_watched = engines.reads, engines.generations is not None
@@ -179,6 +193,11 @@ class QueryPart:
         server.add(
             lambda inner: logged_model_pb2_grpc.add_LoggedModelQueryServiceServicer_to_server(models, inner),
             self.services[2],
+        )
+        documents = self._servicer.documents
+        server.add(
+            lambda inner: document_pb2_grpc.add_DocumentQueryServiceServicer_to_server(documents, inner),
+            self.services[3],
         )
 
     def start(self, failed: Callable[[BaseException], None]) -> None:

@@ -12,6 +12,7 @@ from fleetlog_query.calls.answers import Answers
 from fleetlog_query.calls.artifacts import ArtifactCalls
 from fleetlog_query.calls.base import HELD_BYTES, Parts
 from fleetlog_query.calls.datasets import DatasetCalls
+from fleetlog_query.calls.documents import DocumentCalls
 from fleetlog_query.calls.experiments import ExperimentCalls
 from fleetlog_query.calls.logged_models import LoggedModelCalls
 from fleetlog_query.calls.metrics import MetricCalls
@@ -42,6 +43,8 @@ class QueryServicer(
         """RegistryQueryService over the same parts."""
         self.logged_models = LoggedModelCalls(parts)
         """LoggedModelQueryService over the same parts."""
+        self.documents = DocumentCalls(parts)
+        """DocumentQueryService over the same parts."""
 
     async def WaitForPosition(  # noqa: N802
         self, request: query_pb2.WaitForPositionRequest, context: Context

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import grpc
 import pytest
 from fleetlog_proto.v1 import (
+    document_pb2,
     event_pb2,
     frame_pb2,
     ingest_pb2,
@@ -29,6 +30,8 @@ SERVICES = (
     logged_model_pb2.DESCRIPTOR.services_by_name["LoggedModelService"],
     logged_model_pb2.DESCRIPTOR.services_by_name["LoggedModelQueryService"],
     webhook_pb2.DESCRIPTOR.services_by_name["WebhookService"],
+    document_pb2.DESCRIPTOR.services_by_name["DocumentService"],
+    document_pb2.DESCRIPTOR.services_by_name["DocumentQueryService"],
 )
 
 

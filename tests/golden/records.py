@@ -15,6 +15,7 @@ from pathlib import Path
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition, Record
 from fleetlog_proto.v1 import (
+    document_event_pb2,
     event_pb2,
     frame_pb2,
     logged_model_event_pb2,
@@ -35,6 +36,7 @@ DATASET_DIGESTS = FOLDER / "tables_of_datasets.json"
 REGISTRY_DIGESTS = FOLDER / "tables_of_registry.json"
 WEBHOOK_DIGESTS = FOLDER / "tables_of_webhooks.json"
 ANNOTATION_DIGESTS = FOLDER / "tables_of_annotations.json"
+DOCUMENT_DIGESTS = FOLDER / "tables_of_documents.json"
 MODEL_DIGESTS = FOLDER / "tables_of_models.json"
 DEFAULT_DIGESTS = FOLDER / "tables_of_default.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
@@ -269,6 +271,25 @@ def webhooks() -> dict[str, frame_pb2.ControlRecord]:
     return found
 
 
+def documents() -> dict[str, frame_pb2.ControlRecord]:
+    """Intents on documents, each accepted when they are decided in this order. They came later."""
+    record, put, puts = frame_pb2.ControlRecord, document_event_pb2.DocumentPut, document_event_pb2.DocumentsPut
+    issue = put(
+        kind="issue", document_id="iss-1", parent_id="0", unique_key="slow é", body='{"a":1}', expected_revision=0
+    )
+    other = put(kind="scorer", document_id="s/1", body="not JSON\n")
+    changed = put(kind="issue", document_id="iss-1", parent_id="1", body="{}", expected_revision=1)
+    gone = put(kind="scorer", document_id="s/1", deleted=True, expected_revision=1)
+    found = {
+        "documents_made": record(documents_put=puts(documents=[issue, other])),
+        "documents_put": record(documents_put=puts(documents=[changed, gone])),
+    }
+    for number, each in enumerate(found.values(), start=1):
+        each.namespace, each.request_id, each.ingest_time_millis = "golden", number.to_bytes(16, "big"), NOW + number
+        each.user = "someone"
+    return found
+
+
 def models() -> dict[str, frame_pb2.Frame]:
     """A logged model's events, and what a run says of it. They came after the others, too."""
     event, of = event_pb2.Event, logged_model_event_pb2
@@ -358,6 +379,7 @@ def _messages() -> dict[str, Message]:
         **annotated(),
         **locations(),
         **webhooks(),
+        **documents(),
         **models(),
         **defaults(),
         **text_files(),
@@ -394,6 +416,11 @@ def stored_registry() -> list[tuple[str, bytes, bytes]]:
 def stored_webhooks() -> list[tuple[str, bytes, bytes]]:
     """As stored_records, intents on webhooks."""
     return [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in webhooks()]
+
+
+def stored_documents() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, intents on documents."""
+    return [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in documents()]
 
 
 def stored_annotations() -> list[tuple[str, bytes, bytes]]:
@@ -435,7 +462,7 @@ def main() -> None:
     stored = (
         (DIGESTS, stored_records()), (TABLE_DIGESTS, stored_imports()), (DATASET_DIGESTS, stored_datasets()),
         (REGISTRY_DIGESTS, stored_registry()), (ANNOTATION_DIGESTS, stored_annotations()),
-        (WEBHOOK_DIGESTS, stored_webhooks()),
+        (WEBHOOK_DIGESTS, stored_webhooks()), (DOCUMENT_DIGESTS, stored_documents()),
         (MODEL_DIGESTS, stored_models()),
         (DEFAULT_DIGESTS, stored_defaults()),
     )  # fmt: skip

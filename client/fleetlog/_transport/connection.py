@@ -13,6 +13,7 @@ from typing import TypeVar
 import grpc
 from fleetlog_core import keepalive, limits
 from fleetlog_proto.v1 import (
+    document_pb2_grpc,
     ingest_pb2_grpc,
     logged_model_pb2_grpc,
     position_pb2,
@@ -80,6 +81,8 @@ class Connection:
         self.models_query = logged_model_pb2_grpc.LoggedModelQueryServiceStub(self._channel)
         self.registry = registry_pb2_grpc.RegistryServiceStub(self._channel)
         self.registry_query = registry_pb2_grpc.RegistryQueryServiceStub(self._channel)
+        self.documents = document_pb2_grpc.DocumentServiceStub(self._channel)
+        self.documents_query = document_pb2_grpc.DocumentQueryServiceStub(self._channel)
         self.webhooks = webhook_pb2_grpc.WebhookServiceStub(self._channel)
 
     def abandon(self, stream: Stream[Response] | None) -> None:

@@ -179,12 +179,7 @@ class ExperimentStore(StoreBase):
 
     def read_experiment(self, experiment_id: str) -> experiment_pb2.Experiment:
         """Returns an experiment by its id, "0" when that is empty."""
-        try:
-            number = int(experiment_id or 0)
-        except (ValueError, TypeError):
-            raise invalid(f"Invalid experiment ID '{experiment_id}'. Experiment ID must be a valid integer.") from None
-        if not 0 <= number < 1 << 32:
-            raise missing(f"No Experiment with id={number} exists")
+        number = self.experiment_number(experiment_id)
         connection = self.writers.connection
         request = query_pb2.GetExperimentRequest(
             namespace=self.place.namespace, experiment_id=number, at_least=self.writers.position()
@@ -196,6 +191,16 @@ class ExperimentStore(StoreBase):
                 raise missing(f"No Experiment with id={number} exists") from None
         self._keep(found)
         return found
+
+    def experiment_number(self, experiment_id: str) -> int:
+        """Returns the number that an id is, 0 for an empty one. MlflowException when no experiment can have it."""
+        try:
+            number = int(experiment_id or 0)
+        except (ValueError, TypeError):
+            raise invalid(f"Invalid experiment ID '{experiment_id}'. Experiment ID must be a valid integer.") from None
+        if not 0 <= number < 1 << 32:
+            raise missing(f"No Experiment with id={number} exists")
+        return number
 
     def all_experiments(self) -> list[experiment_pb2.Experiment]:
         """Returns every experiment of the namespace by number, deleted ones too."""

@@ -47,6 +47,8 @@ _KINDS: dict[str, type[FleetlogError]] = {
     "ALIAS_NOT_FOUND": NotFound,
     "APPROVAL_NOT_FOUND": NotFound,
     "WEBHOOK_NOT_FOUND": NotFound,
+    "DOCUMENT_EXISTS": AlreadyExists,
+    "DOCUMENT_NOT_FOUND": NotFound,
     "TOO_MANY_WEBHOOKS": ResourceExhausted,
     "MODEL_TOO_LARGE": ResourceExhausted,
     "TOO_MANY_ALIASES": ResourceExhausted,

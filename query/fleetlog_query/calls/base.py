@@ -9,7 +9,15 @@ from typing import TypeVar
 
 from fleetlog_core import limits
 from fleetlog_core.applied import AppliedWatch
-from fleetlog_core.errors import DeadlineExceeded, NotFound, ResourceExhausted, Unavailable, check_count
+from fleetlog_core.errors import (
+    DeadlineExceeded,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    Unavailable,
+    check_count,
+)
+from fleetlog_core.log.port import CONTROL
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.position import from_proto, merge, to_proto
 from fleetlog_core.serving.errors import Context
@@ -156,6 +164,20 @@ class ReadCalls:
             wanted = merge(wanted, from_proto(as_of.position, "as_of.position"))
         # Without a position it does not wait; the materializer hears that somebody reads.
         await self._applied.wait(wanted, remaining(context))
+
+    def _before(self, as_of: scope_pb2.AsOf | None) -> int | None:
+        """The next offset of the control partition that is asked for; None = now. POSITION_INVALID."""
+        if as_of is None:
+            return None
+        control = self._parts.history.as_of(as_of).control
+        if control is None:
+            raise InvalidArgument.of_field(
+                "POSITION_INVALID",
+                "as_of.position",
+                f"it says nothing of the topic {CONTROL!r}, where models and documents are decided; give one that a"
+                " read or a change of one, or a search as of a time, answered with",
+            )
+        return control
 
     async def _held(self, wanted: bool) -> position_pb2.Position | None:
         """A position that reads from now on hold, when it is wanted."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from fleetlog_core import limits
 from fleetlog_core.applied import APPLIED, offsets_of
-from fleetlog_core.errors import InvalidArgument, check_count
+from fleetlog_core.errors import check_count
 from fleetlog_core.ids import parse_id
 from fleetlog_core.log.port import CONTROL, Partition
 from fleetlog_core.registry.snapshot import Select, Snapshot
@@ -216,24 +216,10 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         await self._wait(request.at_least, context, request.as_of if request.HasField("as_of") else None)
 
         def work() -> Result:
-            before = token[0] if token else self._before(request)
+            before = token[0] if token else self._before(request.as_of if request.HasField("as_of") else None)
             return read(self._warehouse.select, namespace, before if isinstance(before, int) else None)
 
         return await self._do(context, work)
-
-    def _before(self, request: _Request) -> int | None:
-        """The next offset of the control partition that is asked for; None = now. POSITION_INVALID."""
-        if not request.HasField("as_of"):
-            return None
-        control = self._parts.history.as_of(request.as_of).control
-        if control is None:
-            raise InvalidArgument.of_field(
-                "POSITION_INVALID",
-                "as_of.position",
-                f"it says nothing of the topic {CONTROL!r}, where models are decided; give one that a read or a change"
-                " of a model, or a search as of a time, answered with",
-            )
-        return control
 
     def _page(self, request: _Paged) -> Page:
         """Its token holds as of when, and behind which row."""

@@ -72,7 +72,7 @@ class SeriesQuery:
 
 
 def series_query_of(request: metric_pb2.ReadMetricRequest) -> SeriesQuery:
-    """Query of a request. OVER_LIMIT, BUCKETS_OF_LAST_POINTS, SAMPLE_OF_STEPS, AXIS_UNKNOWN, reasons of ids and namespaces."""
+    """Query of a request. OVER_LIMIT, BUCKETS_OF_LAST_POINTS, SAMPLE_OF_STEPS, AXIS_UNKNOWN; of ids and names."""
     check_count("run_ids", len(request.run_ids), 1, limits.RUNS_PER_READ)
     check_count("keys", len(request.keys), 1, limits.KEYS_PER_READ)
     check_count("buckets", request.buckets, 0, limits.BUCKETS_PER_SERIES)

@@ -1,6 +1,7 @@
 """The fold of the control partition: what is unique in a namespace, in the order of the log. Pure.
 
-Experiments are decided here, registered models in `registry_fold`, webhooks in `webhook_fold`.
+Experiments are decided here, registered models in `registry_fold`, webhooks in `webhook_fold`, documents in
+`document_fold`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from fleetlog_core.errors import shown
 from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import frame_pb2
 
+from fleetlog_ingest.materializer.control.document_fold import DOCUMENT_INTENTS, DocumentFold, Documents
 from fleetlog_ingest.materializer.control.outcome import Outcome
 from fleetlog_ingest.materializer.control.registry_decision import Registry
 from fleetlog_ingest.materializer.control.registry_fold import INTENTS, RegistryFold
@@ -48,14 +50,15 @@ DEFAULT_EXPERIMENT = Experiment(0, DEFAULT_NAME)
 
 @dataclass(frozen=True, slots=True)
 class ControlState:
-    """By namespace: all its experiments by number, the models that the batch names, and its webhooks; and the requests
-    of the batch that have an outcome already.
+    """By namespace: all its experiments by number, the models and documents that the batch names, and its webhooks; and
+    the requests of the batch that have an outcome already.
     """
 
     experiments: dict[str, dict[int, Experiment]] = field(default_factory=dict)
     decided: frozenset[tuple[str, bytes]] = frozenset()
     registries: Mapping[str, Registry] = field(default_factory=dict)
     webhooks: Mapping[str, Webhooks] = field(default_factory=dict)
+    documents: Mapping[str, Documents] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -74,6 +77,7 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
     outcomes: list[Row] = []
     changed: dict[tuple[str, int, int], Experiment] = {}
     registry, webhooks = RegistryFold(state.registries), WebhookFold(state.webhooks)
+    documents = DocumentFold(state.documents)
     for decoded in records:
         record, control = decoded.record, decoded.control
         if control is None:
@@ -90,6 +94,8 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
             outcome = registry.decide(control, namespace, record.offset)
         elif kind in WEBHOOK_INTENTS:
             outcome = webhooks.decide(control, namespace, record.offset)
+        elif kind in DOCUMENT_INTENTS:
+            outcome = documents.decide(control, namespace, record.offset)
         else:
             experiments = out.changes.get(namespace)
             if experiments is None:
@@ -108,6 +114,7 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
         out.tables["outcomes"] = columns_of("outcomes", outcomes)
     out.tables.update(registry.tables())
     out.tables.update(webhooks.tables())
+    out.tables.update(documents.tables())
     if changed:
         rows = [_row_of(namespace, experiment) for (namespace, _, _), experiment in changed.items()]
         columns = columns_of("experiments", rows)

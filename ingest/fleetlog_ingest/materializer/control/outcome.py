@@ -14,4 +14,13 @@ class Outcome:
     reason: str = ""
     message: str = ""
     result: str = ""
-    """What an intent on the registry made: "MODEL_ID" or "MODEL_ID/NUMBER"."""
+    """What an intent on the registry made: "MODEL_ID" or "MODEL_ID/NUMBER"; the revisions of documents: "1/4/2"."""
+
+
+class Refused(Exception):
+    """The intent changes nothing: why, with a stable reason."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message

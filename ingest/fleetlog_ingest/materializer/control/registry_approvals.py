@@ -7,7 +7,8 @@ from fleetlog_core.registry.states import Kind
 from fleetlog_core.rules.registry import stage_name
 from fleetlog_proto.v1 import registry_event_pb2, registry_pb2
 
-from fleetlog_ingest.materializer.control.registry_decision import Approval, Decision, Entry, Refused
+from fleetlog_ingest.materializer.control.outcome import Refused
+from fleetlog_ingest.materializer.control.registry_decision import Approval, Decision, Entry
 from fleetlog_ingest.materializer.control.registry_models import point_alias
 from fleetlog_ingest.materializer.control.registry_versions import move_version
 

@@ -10,20 +10,13 @@ from fleetlog_core.errors import shown
 from fleetlog_core.registry.states import Kind, State
 from fleetlog_proto.v1 import frame_pb2, registry_event_pb2, registry_pb2
 
+from fleetlog_ingest.materializer.control.outcome import Refused
+
 Model = registry_pb2.RegisteredModel
 Version = registry_pb2.ModelVersion
 Approval = registry_pb2.Approval
 Subject = tuple[Kind, int]
 """Kind of a state, and the number of the version or the approval; 0 for the model."""
-
-
-class Refused(Exception):
-    """The intent changes nothing: why, with a stable reason."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
 
 
 @dataclass(slots=True)

@@ -8,13 +8,12 @@ from typing import Any
 from fleetlog_core.registry.states import Kind, State, to_text
 from fleetlog_proto.v1 import frame_pb2, registry_pb2
 
-from fleetlog_ingest.materializer.control.outcome import Outcome
+from fleetlog_ingest.materializer.control.outcome import Outcome, Refused
 from fleetlog_ingest.materializer.control.registry_approvals import decide_approval, request_approval
 from fleetlog_ingest.materializer.control.registry_decision import (
     Decision,
     Entry,
     Model,
-    Refused,
     Registry,
     Subject,
     Version,

@@ -9,7 +9,8 @@ from fleetlog_core.errors import shown
 from fleetlog_core.registry.states import Kind
 from fleetlog_proto.v1 import registry_event_pb2, registry_pb2
 
-from fleetlog_ingest.materializer.control.registry_decision import Decision, Entry, Model, Refused, Version
+from fleetlog_ingest.materializer.control.outcome import Refused
+from fleetlog_ingest.materializer.control.registry_decision import Decision, Entry, Model, Version
 
 _MODEL = (Kind.MODEL, 0)
 TOLD_TAGS = 10

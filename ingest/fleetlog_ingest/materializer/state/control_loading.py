@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 
+from fleetlog_core.documents.snapshot import DocumentSnapshot
 from fleetlog_core.registry.snapshot import Snapshot
 from fleetlog_core.rules.registry import ARCHIVING
 from fleetlog_core.warehouse.port import Statement, Warehouse
@@ -14,6 +15,7 @@ from fleetlog_core.webhooks.states import read_webhooks
 from fleetlog_proto.v1 import frame_pb2
 
 from fleetlog_ingest.materializer.control.control import ControlState, Experiment
+from fleetlog_ingest.materializer.control.document_fold import DOCUMENT_INTENTS, Documents
 from fleetlog_ingest.materializer.control.registry_decision import Registry
 from fleetlog_ingest.materializer.control.registry_fold import INTENTS
 from fleetlog_ingest.materializer.control.webhook_fold import WEBHOOK_INTENTS
@@ -36,7 +38,7 @@ def load_control(warehouse: Warehouse, records: Sequence[Decoded], first: int) -
             kind = decoded.control.WhichOneof("intent")
             if kind in WEBHOOK_INTENTS:
                 names_webhooks.add(decoded.namespace)
-            elif kind not in INTENTS:
+            elif kind not in INTENTS and kind not in DOCUMENT_INTENTS:
                 names_experiments.add(decoded.namespace)
     experiments = {namespace: _experiments(warehouse, namespace, first) for namespace in sorted(names_experiments)}
     decided: set[tuple[str, bytes]] = set()
@@ -57,7 +59,8 @@ def load_control(warehouse: Warehouse, records: Sequence[Decoded], first: int) -
     registries = _registries(warehouse, records, first if begun else None)
     # Every state has a row of its own: those of the batch itself are not looked at.
     webhooks = {namespace: read_webhooks(warehouse.select, namespace, first) for namespace in sorted(names_webhooks)}
-    return ControlState(experiments, frozenset(decided), registries, webhooks)
+    documents = _documents(warehouse, records, first)
+    return ControlState(experiments, frozenset(decided), registries, webhooks, documents)
 
 
 def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, Experiment]:
@@ -88,6 +91,24 @@ def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, 
             locations[place],
             deleted == PURGED,
         )
+    return found
+
+
+def _documents(warehouse: Warehouse, records: Sequence[Decoded], first: int) -> dict[str, Documents]:
+    """Documents of each namespace that its intents name by id, and those that hold the keys that they name."""
+    ids: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    keys: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for decoded in records:
+        if decoded.control is not None:
+            for put in decoded.control.documents_put.documents:
+                of = (decoded.namespace, put.kind)
+                ids[of].add(put.document_id)
+                if put.unique_key:
+                    keys[of].add(put.unique_key)
+    found: defaultdict[str, Documents] = defaultdict(Documents)
+    for (namespace, kind), names in sorted(ids.items()):
+        for state in DocumentSnapshot(warehouse.select, namespace, kind, first).states(names, keys[(namespace, kind)]):
+            found[namespace].put(kind, state)
     return found
 
 

@@ -18,6 +18,15 @@ def pytest_sessionstart() -> None:
     make_empty_warehouse()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def journals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the journals of this process, and of those that it starts: none is in the user's own."""
+    folder = tmp_path_factory.mktemp("journals")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("FLEETLOG_JOURNAL", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, str]]:
     """One server for the whole run: chDB opens one directory a process. Tests keep apart by experiment or namespace."""

@@ -37,6 +37,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     cache.set(alone.ENDED, {"status": int(exitstatus), "failed": sorted(failed)})
 
 
+@pytest.fixture(scope="session", autouse=True)
+def journals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of the journals of this process, and of those that it starts: none is in the user's own."""
+    folder = tmp_path_factory.mktemp("journals")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("FLEETLOG_JOURNAL", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, str]]:
     """One server for the whole run: chDB opens one directory a process. Tests keep apart by experiment or namespace."""

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import Callable
@@ -31,7 +32,12 @@ def environment(target: str) -> dict[str, str]:
     paths = os.pathsep.join(path for path in sys.path if path)
     # Python 3.12 and later warn of each fork of a process that has threads, which is none of ours to mend.
     forks = "ignore:This process:DeprecationWarning"
-    return {**os.environ, "FLEETLOG_TARGET": target, "PYTHONPATH": paths, "PYTHONWARNINGS": forks}
+    # Of its own: what one script left would be told of by the next one.
+    journal = tempfile.mkdtemp(dir=os.environ["FLEETLOG_JOURNAL"])
+    return {
+        **os.environ, "FLEETLOG_TARGET": target, "PYTHONPATH": paths, "PYTHONWARNINGS": forks,
+        "FLEETLOG_JOURNAL": journal,
+    }  # fmt: skip
 
 
 def train(script: str, tmp_path: Path, target: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:

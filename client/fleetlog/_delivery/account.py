@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from fleetlog._delivery.in_flight import Sent
 from fleetlog._delivery.outbox import Outbox
 from fleetlog._events.items import Fact, Item, Writer
 from fleetlog.errors import FleetlogError
+
+
+class Refusals(Protocol):
+    """What takes note of what the server does not take."""
+
+    def refused(self, error: FleetlogError) -> None:
+        """One event, which the gateway recorded on its run."""
+        ...
+
+    def missing(self, sent: Sent, error: FleetlogError) -> None:
+        """Events before the frame, which neither the server nor this client has."""
+        ...
+
+    def set_aside(self, sent: Sent, error: FleetlogError) -> None:
+        """A frame that the server will never take."""
+        ...
+
+    def unreadable(self, frames: int, points: int) -> None:
+        """Frames that were in the journal alone, which can't be read any more."""
+        ...
 
 
 class Account:
@@ -45,6 +66,11 @@ class Account:
         expected = error.metadata.get("expected_sequence", "")
         events = sent.frame.events[0].sequence - int(expected) if expected.isdecimal() else 0
         self._outbox.lose(sent.writer, error.reason, events=max(events, 0))
+
+    def unreadable(self, frames: int, points: int) -> None:
+        """Frames that were in the journal alone, which can't be read any more; the server tells of the gap."""
+        self.lost_points += points
+        self._warn("unreadable", f"the journal can't be read: {points:,} points in {frames:,} frames of it are lost")
 
     def set_aside(self, sent: Sent, error: FleetlogError) -> None:
         """A frame that the server will never take."""

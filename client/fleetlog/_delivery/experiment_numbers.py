@@ -1,7 +1,7 @@
 """The numbers of experiments that this process writes to: asked for once, by name.
 
 A run's first event has the number of its experiment. As long as that can't be had, for whatever reason, what the run's
-writers put is held back in the outbox, and a thread asks; what others put is sent meanwhile.
+writers put is held back in flight, and a thread asks; what others put is sent meanwhile.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from fleetlog_proto.v1 import event_pb2, ingest_pb2
 
-from fleetlog._delivery.outbox import Outbox
-from fleetlog._delivery.threads import holds, is_alive, started
+from fleetlog._delivery.in_flight import InFlight
 from fleetlog._events.items import Writer
 from fleetlog._transport.connection import Connection
+from fleetlog._transport.threads import holds, is_alive, started
 from fleetlog.errors import FleetlogError, is_verdict
 
 diagnostics = logging.getLogger("fleetlog")
@@ -30,10 +30,15 @@ Name = tuple[str, str]
 class ExperimentNumbers:
     """Numbers of the experiments of one server."""
 
-    def __init__(self, connection: Connection, outbox: Outbox, warn: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, connection: Connection, in_flight: InFlight, warn: Callable[[str, str], None],
+        found: Callable[[str, str, int], None],
+    ) -> None:  # fmt: skip
+        """`found` takes the namespace, the name and the number of an experiment that runs waited for."""
         self._connection = connection
-        self._outbox = outbox
+        self._in_flight = in_flight
         self._warn = warn
+        self._found = found
         self._known: dict[Name, int] = {}
         self._waiting: dict[Writer, event_pb2.Event] = {}
         """Writers that are held back, with their first events."""
@@ -63,7 +68,7 @@ class ExperimentNumbers:
         if writer.experiment_id is not None:
             event.run_started.experiment_id = writer.experiment_id
             return
-        self._outbox.hold(writer)
+        self._in_flight.hold(writer)
         with self._lock:
             self._waiting[writer] = event
             self._changed.notify_all()
@@ -122,8 +127,9 @@ class ExperimentNumbers:
             for writer in writers:
                 writer.experiment_id = number
                 self._waiting.pop(writer).run_started.experiment_id = number
+        self._found(*name, number)
         for writer in writers:
-            self._outbox.release(writer)
+            self._in_flight.release(writer)
         return True
 
     def _names(self) -> set[Name]:

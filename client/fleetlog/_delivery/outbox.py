@@ -3,9 +3,8 @@
 What does not fit is not taken, and a Loss in the queue says so: there is one of a writer and a reason at most, which
 grows until it is taken. So a run always learns what it lost, and being told costs no room.
 
-What can't be sent yet of some writers is held back, in the same room: that of the others passes it.
-
-This is the place of a journal on disk: whatever stands between `put` and `take` decides what outlives the process.
+What is taken is framed and written to the journal at once where there is one (`spool.py`); else it stays here for as
+long as the stream can't send it.
 """
 
 from __future__ import annotations
@@ -13,13 +12,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import repeat, starmap
 
 from fleetlog_core.rules.losses import loss_reason
 
-from fleetlog._delivery.threads import holds
 from fleetlog._events.items import Fact, Item, Loss, Marker, Row, Slice, Writer
+from fleetlog._transport.threads import holds
 
 MAX_BYTES = 512 * 1024 * 1024
 """Room for what waits, as it lies in memory: about 1.7 million steps of three metrics, or 20 million bulk points."""
@@ -35,14 +34,7 @@ class Outbox:
     def __init__(self, max_bytes: int = MAX_BYTES, stall_seconds: float = STALL_SECONDS) -> None:
         self._items: deque[Item] = deque()
         self._taken: list[Item] = []
-        """Items at the front that can be sent, as long as it is not settled what became of them."""
-        self._passed = 0
-        """Items at the front that `_taken` and `_to_hold` are of."""
-        self._to_hold: list[Item] = []
-        self._held: deque[Item] = deque()
-        """Items of writers that are held back, and markers behind them, in order; from before those in `_items`."""
-        self._holding: set[Writer] = set()
-        self._released = False
+        """Items at the front, as long as it is not settled what became of them."""
         self._lock = threading.RLock()
         self._some = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
@@ -123,21 +115,15 @@ class Outbox:
         They come again, and are still here, until `settle`: nothing is lost by one who fails with them.
         """
         with self._lock:
-            if not self._passed:
-                self._let_released_pass()
-                taken: list[Item] = []
+            if not self._taken:
                 weight, room = 0, max_points
                 for item in self._items:
                     if room <= 0 or weight >= TAKE_BYTES:
                         break
-                    taken.append(item)
+                    self._taken.append(item)
                     room -= max(item.points, 1)
                     weight += item.weight
-                self._passed = len(taken)
-                if self._holding or self._held:
-                    taken, self._to_hold = self._parted(taken, bool(self._held))
-                self._taken = taken
-                for item in taken:
+                for item in self._taken:
                     if isinstance(item, Loss):
                         # What is lost from now on is told by another one.
                         self._losses.pop((item.writer.run_id, item.writer.writer_id, item.reason), None)
@@ -146,46 +132,16 @@ class Outbox:
     def settle(self) -> None:
         """Let go of what was taken: it is elsewhere now."""
         with self._lock:
-            taken, passed = self._taken, self._passed
-            self._held.extend(self._to_hold)
+            taken = self._taken
             # Not a loop of Python's: an exception from another thread would come between its steps.
-            deque(starmap(self._items.popleft, repeat((), passed)), maxlen=0)
-            self._taken, self._to_hold, self._passed = [], [], 0
+            deque(starmap(self._items.popleft, repeat((), len(taken))), maxlen=0)
+            self._taken = []
             self._points -= sum([item.points for item in taken])
             self._weight -= sum([item.weight for item in taken])
             if taken:
                 self._takes += 1
                 self._stalled = False
                 self._room.notify_all()
-
-    def hold(self, writer: Writer) -> None:
-        """Hold back what is put of the writer from now on, until `release`; what others put passes it."""
-        with self._lock:
-            self._holding.add(writer)
-
-    def release(self, writer: Writer) -> None:
-        """Let the writer's items be taken, in their order."""
-        with self._lock:
-            self._holding.discard(writer)
-            self._released = True
-            self._some.notify_all()
-
-    def _let_released_pass(self) -> None:
-        """What was held back and needs not be any more is the first to be taken."""
-        if self._released:
-            free, held = self._parted(self._held, behind=False)
-            items = deque(free)
-            items.extend(self._items)
-            self._items, self._held, self._released = items, deque(held), False
-
-    def _parted(self, items: Iterable[Item], behind: bool) -> tuple[list[Item], list[Item]]:
-        """What can be sent, and what is held back: a marker is, `behind` anything else that is."""
-        free: list[Item] = []
-        held: list[Item] = []
-        for item in items:
-            back = behind or bool(held) if isinstance(item, Marker) else item.writer in self._holding
-            (held if back else free).append(item)
-        return free, held
 
     def call_at_next_put(self, call: Callable[[], None]) -> None:
         """Call it once, when something is put: who takes here is gone."""
@@ -202,7 +158,7 @@ class Outbox:
     def wait(self, timeout_seconds: float) -> None:
         """Until there is something, `wake`, or the timeout."""
         with self._lock:
-            if not self._items and not self._released:
+            if not self._items:
                 self._waiting = True
                 self._some.wait(timeout_seconds)
 
@@ -224,7 +180,7 @@ class Outbox:
     @property
     def empty(self) -> bool:
         """Whether nothing waits."""
-        return not self._items and not self._held
+        return not self._items
 
     @property
     def full(self) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fleetlog_proto.v1 import ingest_pb2, position_pb2
 
-from fleetlog._delivery.account import Account
+from fleetlog._delivery.account import Refusals
 from fleetlog._delivery.in_flight import InFlight, Sent
 from fleetlog._delivery.verdicts import Said, Then, mismatch, mismatch_of, said_by, then
 from fleetlog.errors import FleetlogError, from_status, is_verdict
@@ -21,12 +21,20 @@ class NotNow(Exception):
 
 
 class Responses:
-    """What a server's answers do to the frames in flight. `saw` takes the positions of what is durable."""
+    """What a server's answers do to the frames in flight.
 
-    def __init__(self, in_flight: InFlight, account: Account, saw: Callable[[position_pb2.Position], None]) -> None:
+    `saw` takes the positions of what is durable; `forgotten` takes the frames that have their answers.
+    """
+
+    def __init__(
+        self, in_flight: InFlight, refusals: Refusals, saw: Callable[[position_pb2.Position], None],
+        forgotten: Callable[[Sequence[Sent]], None] = lambda frames: None,
+    ) -> None:  # fmt: skip
         self._in_flight = in_flight
-        self._account = account
+        self._refusals = refusals
         self._saw = saw
+        self._forgotten = forgotten
+        self._answered: list[Sent] = []
         self._singly = False
         """A request was wrong as a whole: one frame a request, until it is known which one."""
 
@@ -44,8 +52,11 @@ class Responses:
                 raise NotNow(wrong)
         # Before anything is forgotten: who sees that nothing is in flight may read at once.
         self._saw(response.position)
-        for answer in answers:
-            self._answered_one(answer)
+        try:
+            for answer in answers:
+                self._answered_one(answer)
+        finally:
+            self._settle()
         if not self._in_flight:
             self._singly = False
         if not self._singly:
@@ -59,6 +70,7 @@ class Responses:
             self._singly = True
             if self._next_state(head, Said.STREAM_REFUSED) is Then.SET_ASIDE:
                 self._forget(self._in_flight.answered(), error)
+                self._settle()
 
     def _answered_one(self, response: ingest_pb2.AppendEventsResponse) -> None:
         error = from_status(response.status) if response.HasField("status") else None
@@ -66,12 +78,12 @@ class Responses:
             first = self._in_flight.oldest(1)[0]
             next_state = self._next_state(first, said_by(error))
             if next_state is Then.COUNT_MISSING:
-                self._account.missing(first, error)
+                self._refusals.missing(first, error)
             if next_state is not Then.SET_ASIDE:
                 raise NotNow(error)
         sent = self._in_flight.answered()
         for refusal in response.refusals:
-            self._account.refused(from_status(refusal.status))
+            self._refusals.refused(from_status(refusal.status))
         self._forget(sent, error)
 
     def _next_state(self, sent: Sent, said: Said) -> Then:
@@ -81,6 +93,12 @@ class Responses:
 
     def _forget(self, sent: Sent, error: FleetlogError | None) -> None:
         if error is not None:
-            self._account.set_aside(sent, error)
-        for marker in sent.markers:
-            marker.reached.set()
+            self._refusals.set_aside(sent, error)
+        self._answered.append(sent)
+
+    def _settle(self) -> None:
+        """What has its answer is let go of, before anybody is told that it has."""
+        answered, self._answered = self._answered, []
+        if answered:
+            self._forgotten(answered)
+        self._in_flight.reach()

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleetlog._delivery.outbox import Outbox
-from fleetlog._delivery.threads import holds, is_alive, started
 from fleetlog._events.items import Fact, Writer
 from fleetlog._files.artifacts import artifact_event
 from fleetlog._transport.connection import Connection
+from fleetlog._transport.threads import holds, is_alive, started
 from fleetlog.errors import FleetlogError, is_verdict
 
 MAX_WAITING = 10_000

@@ -25,7 +25,7 @@ from fleetlog._delivery.uploads import Upload, speaks_of_file
 from fleetlog._events.items import Writer
 from fleetlog._files.artifacts import artifact_event
 from fleetlog._files.trees import Skipped, TreeFile, walk
-from fleetlog.errors import FleetlogError
+from fleetlog.errors import FailedPrecondition, FleetlogError
 
 ARTIFACT_NOT_KEPT = "ARTIFACT_NOT_KEPT"
 TREE_SECONDS = 60.0
@@ -126,6 +126,10 @@ class FileLogger:
     def _log(self, upload: Upload) -> bool:
         """True if the file waits, and is read again later."""
         delivery = self._delivery
+        if delivery.offline and upload.path.stat().st_size > limits.INLINE_ARTIFACT_BYTES:
+            raise FailedPrecondition(
+                "OFFLINE", "it has over 1 MiB, which needs a server, and FLEETLOG_MODE=offline tries none"
+            )
         try:
             event = artifact_event(
                 delivery.connection, self._writer, upload.path, upload.name, self._now(),

@@ -122,7 +122,7 @@ def _deliver(state: str) -> None:
         left = end_deliveries(0.0)
     for what in left:
         waited = time.monotonic() - begun
-        diagnostics.warning("the process ends, and after %.0f s %s were not delivered and are lost", waited, what)
+        diagnostics.warning("the process ends, and after %.0f s %s", waited, what)
     _delivering = False
     if _dying:
         exit_signals.die(_dying)

@@ -222,10 +222,12 @@ class Run(RunInputs, RunFiles):
 
         Args:
             timeout: Seconds to wait at the most.
-            level: "durable": it is in the server's log; "applied": searches by others find it too.
+            level: "local": it is on this machine's disk, from which `fleetlog sync` delivers it whatever becomes of
+                the process; "durable": it is in the server's log; "applied": searches by others find it too.
 
         Raises:
             DeadlineExceeded: It is not by then; it is still being sent, nothing is lost by that.
+            FailedPrecondition: It can't be: "local" without a journal, anything else offline (FLEETLOG_MODE).
 
         Examples:
             >>> run.flush(timeout=10)

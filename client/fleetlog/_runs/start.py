@@ -55,7 +55,8 @@ def start_run(
     """Start a run, join one (run_id=… or key=…), or go on with one that ended (with resume=True).
 
     Returns at once when the experiment is known to this process; else it asks the server for up to five seconds. A
-    server that is not there is warned about, and events wait for it. In a run that was there before, steps that are
+    server that is not there is warned about, and events wait for it; with FLEETLOG_MODE=offline none is tried, and
+    `fleetlog sync` delivers the run. In a run that was there before, steps that are
     not given go on behind its last one: the server is asked for that, too.
 
     Args:
@@ -95,12 +96,13 @@ def start_run(
         experiment, name, inputs, parent, run_id, key, resume, rank, user, start_time, namespace, writer_id
     )
     delivery = delivery_to(target)
-    try:
-        writer.experiment_id = delivery.resolve(writer.namespace, writer.experiment, START_SECONDS)
-    except FleetlogError as error:
-        if is_verdict(error):
-            raise
-        delivery.warn("start", f"run {writer.run_id.hex()} goes on without a server, its events wait: {error}")
+    if not delivery.offline:
+        try:
+            writer.experiment_id = delivery.resolve(writer.namespace, writer.experiment, START_SECONDS)
+        except FleetlogError as error:
+            if is_verdict(error):
+                raise
+            delivery.warn("start", f"run {writer.run_id.hex()} goes on without a server, its events wait: {error}")
     run = Run(writer, target)
     inputs.say_the_rest(run)
     if (run_id is not None or key is not None) and writer_id is None and writer.experiment_id is not None:

@@ -21,6 +21,7 @@ from fleetlog.cli import (
     models,
     runs,
     select,
+    sync,
     watch,
     webhooks,
 )
@@ -41,6 +42,7 @@ app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Client")
 app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")
 app.add_typer(models.app, name="models", rich_help_panel="Client")
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel="Client")
+app.command(rich_help_panel="Client")(sync.sync)
 app.command("mlflow-ui", rich_help_panel="Client")(mlflow_ui.mlflow_ui)
 for command in (select.select, facets.keys, facets.values):
     app.command(rich_help_panel="Client")(command)

@@ -56,35 +56,19 @@ class Queue(RuleBasedStateMachine):
         assert self.outbox.put(marker)
         self.before[marker] = {step for steps in self.kept.values() for step in steps}
 
-    @rule(number=st.integers(0, 1))
-    def hold(self, number: int) -> None:
-        # As the delivery does: before anything of the writer was put.
-        if not self.kept[number] and not self.refused[number]:
-            self.outbox.hold(WRITERS[number])
-
-    @rule(number=st.integers(0, 1), amid=st.booleans())
-    def release(self, number: int, amid: bool) -> None:
-        if amid:
-            self.taken += self.outbox.take(10)
-        self.outbox.release(WRITERS[number])
-        if amid:
-            self.outbox.settle()
-
     @rule(points=st.integers(1, 200))
     def take(self, points: int) -> None:
         self.taken += take(self.outbox, points)
 
     @invariant()
     def room_is_kept(self) -> None:
-        everything = [*self.outbox._held, *self.outbox._items]
+        everything = list(self.outbox._items)
         waiting = [item for item in everything if isinstance(item, Row)]
         assert sum(item.weight for item in waiting) <= ROOM + 220 + 32 * 40
         assert self.outbox.points == sum(item.points for item in waiting)
         assert sum(isinstance(item, Loss) for item in everything) <= len(WRITERS)
 
     def teardown(self) -> None:
-        for writer in WRITERS:
-            self.outbox.release(writer)
         while not self.outbox.empty:
             self.taken += take(self.outbox, 100)
         seen: set[int] = set()

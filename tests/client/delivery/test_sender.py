@@ -76,7 +76,7 @@ def test_what_was_taken_when_framing_fails_is_framed_again(
     place: House, delivery: Delivery, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = writer(), writer()
-    frames = delivery._requests.framer.frames
+    frames = delivery.spool.framer.frames
     failures = iter([error] * 3)
 
     def failing(items: Any) -> Any:
@@ -86,7 +86,7 @@ def test_what_was_taken_when_framing_fails_is_framed_again(
             if (kind := next(failures, None)) is not None:
                 raise kind
 
-    monkeypatch.setattr(delivery._requests.framer, "frames", failing)
+    monkeypatch.setattr(delivery.spool.framer, "frames", failing)
     delivery.add(one)
     delivery.add(other)
     for step in range(100):

@@ -1,0 +1,239 @@
+"""Delivering a journal that a dead process left: its frames as they are, with their writers and sequences.
+
+So what the server has already changes nothing, whoever delivers it and how often. A segment is removed when the server
+answered for all of it; what it refuses for good is set aside, with its reason, and holds up nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from fleetlog_proto.v1 import frame_pb2
+
+from fleetlog._delivery.delivery import Delivery
+from fleetlog._delivery.in_flight import Sent, points_of
+from fleetlog._events.items import Writer
+from fleetlog._journal.folders import Folder
+from fleetlog._journal.left import Left, WaitingFrame
+from fleetlog._journal.records import LoggedFrame
+from fleetlog._journal.set_aside import SetAside
+from fleetlog._transport.connection import Connection
+from fleetlog.errors import DeadlineExceeded, FleetlogError, is_verdict
+
+BATCH_FRAMES = 64
+DEFAULT_EXPERIMENT = 0
+
+
+@dataclass
+class Report:
+    """What became of a journal."""
+
+    frames: int = 0
+    points: int = 0
+    runs: set[bytes] = field(default_factory=set)
+    set_aside_frames: int = 0
+    set_aside_points: int = 0
+    refused_events: int = 0
+    """Events that the server refused by themselves, which it recorded on their runs."""
+    problems: list[str] = field(default_factory=list)
+    """What was not delivered, and why, a line each."""
+    removed: bool = False
+    """True if nothing is left of it, but for what was set aside."""
+
+
+class _Refusals:
+    """What the server refuses of a journal. In place of a process's own account: the run's writer is dead."""
+
+    def __init__(self, aside: SetAside, report: Report) -> None:
+        self._aside = aside
+        self._report = report
+        self.failure: OSError | None = None
+
+    def refused(self, error: FleetlogError) -> None:
+        """One event, which the gateway recorded on the run."""
+        self._report.refused_events += 1
+
+    def missing(self, sent: Sent, error: FleetlogError) -> None:
+        """Events before the frame, which neither the server nor this journal has."""
+        run, first = sent.frame.run_id.hex(), sent.frame.events[0].sequence
+        self._report.problems.append(f"run {run}: events before number {first:,} of a writer are missing")
+
+    def unreadable(self, frames: int, points: int) -> None:
+        """Never: nothing is read back."""
+
+    def set_aside(self, sent: Sent, error: FleetlogError) -> None:
+        """A frame that the server will never take."""
+        frame, report = sent.frame, self._report
+        reason = {
+            "run_id": frame.run_id.hex(), "writer_id": frame.writer_id.hex(), "namespace": frame.namespace,
+            "first_sequence": frame.events[0].sequence, "last_sequence": frame.events[-1].sequence,
+            "points": sent.points, "reason": error.reason, "message": str(error),
+        }  # fmt: skip
+        try:
+            self._aside.add(LoggedFrame("", frame.SerializeToString()), reason)
+        except OSError as failure:
+            self.failure = failure
+        # It will be counted with those that have their answers.
+        report.frames -= 1
+        report.points -= sent.points
+        report.set_aside_frames += 1
+        report.set_aside_points += sent.points
+        report.problems.append(f"run {frame.run_id.hex()}: {sent.points:,} points are set aside: {error}")
+
+
+class Redelivery:
+    """Delivers the journal in a folder whose lock is held. `progress` takes bytes that were dealt with."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        connection: Connection,
+        patience_seconds: float,
+        progress: Callable[[int], None] = lambda size: None,
+    ) -> None:
+        self._left = Left(folder.path)
+        self._folder = folder
+        self._patience_seconds = patience_seconds
+        self._progress = progress
+        self.report = Report()
+        self._aside = SetAside(folder.path, self._left.about)
+        self._refusals = _Refusals(self._aside, self.report)
+        self._delivery = Delivery(connection, refusals=self._refusals, forgotten=self._answered)
+        self._lock = threading.Lock()
+        self._unanswered: deque[WaitingFrame] = deque()
+        self._writers: dict[tuple[bytes, bytes], Writer] = {}
+        self._heard = time.monotonic()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the journal."""
+        return self._left.size
+
+    def run(self) -> Report:
+        """Deliver all of it. FleetlogError: no server takes it now; OSError. What has no answer then is left there."""
+        try:
+            self._deliver()
+        finally:
+            self._delivery.close()
+            self._aside.close()
+        return self.report
+
+    def _deliver(self) -> None:
+        self._heard = time.monotonic()
+        frames = self._left.frames()
+        done = 0
+        while batch := list(islice(frames, BATCH_FRAMES)):
+            # Before what it has is sent: then a segment whose frames all have their answers is through.
+            made = [self._made(waiting) for waiting in batch]
+            with self._lock:
+                self._unanswered.extend(batch)
+            self._send(made)
+            done += self._remove_before(batch[-1].segment, done)
+        self._wait(lambda: not self._unanswered)
+        self._end(done)
+
+    def _made(self, waiting: WaitingFrame) -> tuple[Writer, frame_pb2.Frame]:
+        frame = waiting.frame
+        key = (frame.run_id, frame.writer_id)
+        writer = self._writers.get(key)
+        if writer is None:
+            rank = frame.rank if frame.HasField("rank") else None
+            writer = Writer(frame.namespace, *key, rank, waiting.experiment, None, subject=frame.subject)
+            self._writers[key] = writer
+        if waiting.experiment:
+            number = (
+                waiting.number if waiting.number is not None else self._resolved(frame.namespace, waiting.experiment)
+            )
+            for event in frame.events:
+                if event.HasField("run_started"):
+                    event.run_started.experiment_id = number
+        return writer, frame
+
+    def _resolved(self, namespace: str, experiment: str) -> int:
+        try:
+            return self._delivery.resolve(namespace, experiment, self._patience_seconds)
+        except FleetlogError as error:
+            if not is_verdict(error):
+                raise
+            self.report.problems.append(f"runs of experiment {experiment!r} go to Default: {error.message}")
+            return DEFAULT_EXPERIMENT
+
+    def _send(self, made: Sequence[tuple[Writer, frame_pb2.Frame]]) -> None:
+        self._wait(self._delivery.has_room)
+        self._delivery.send_again(made)
+
+    def _wait(self, condition: Callable[[], bool]) -> None:
+        """Until the condition holds. DeadlineExceeded: nothing was answered for too long; OSError."""
+        while not self._delivery.wait(condition, 0.5):
+            if self._refusals.failure is not None:
+                raise self._refusals.failure
+            if time.monotonic() - self._heard > self._patience_seconds:
+                raise DeadlineExceeded(
+                    "NOT_DURABLE",
+                    f"{self._delivery.connection.target} took nothing for {self._patience_seconds:.0f} s;"
+                    " what has no answer stays in the journal: run `fleetlog sync` again when the server takes events",
+                )
+        if self._refusals.failure is not None:
+            raise self._refusals.failure
+
+    def _answered(self, frames: Sequence[Sent]) -> None:
+        """These have their answers, in the order in which they were sent."""
+        self._heard = time.monotonic()
+        size = 0
+        with self._lock:
+            for _ in frames:
+                size += self._unanswered.popleft().size
+        for sent in frames:
+            self.report.frames += 1
+            self.report.points += points_of(sent.frame)
+            self.report.runs.add(sent.frame.run_id)
+        self._progress(size)
+
+    def _remove_before(self, segment: Path, done: int) -> int:
+        """Remove the segments that all answers are there for; how many."""
+        with self._lock:
+            needed = self._unanswered[0].segment if self._unanswered else segment
+        through = self._left.segments[done : self._left.segments.index(needed)]
+        self._remove(through)
+        return len(through)
+
+    def _end(self, done: int) -> None:
+        self._remove(self._left.segments[done:])
+        if self._aside.path == self._folder.path and any(self._aside.kept()):
+            return
+        try:
+            self._folder.remove()
+            self.report.removed = True
+        except OSError as error:
+            self._not_removed(error)
+
+    def _not_removed(self, error: OSError) -> None:
+        line = f"its files can't be removed, and would be delivered again: {error.strerror or error}"
+        if line not in self.report.problems:
+            self.report.problems.append(line)
+
+    def _remove(self, through: Sequence[Path]) -> None:
+        if not through:
+            return
+        self._aside.sync()
+        damaged = {damage.path: damage for damage in self._left.damages}
+        for path in through:
+            damage = damaged.get(path)
+            try:
+                if damage is None:
+                    path.unlink(missing_ok=True)
+                    continue
+                self._aside.take_damaged(path)
+            except OSError as error:
+                self._not_removed(error)
+            if damage is not None:
+                self.report.problems.append(
+                    f"{path.name} is damaged from byte {damage.offset:,} on ({damage.why}): {damage.lost_bytes:,} bytes"
+                    f" can't be read, and are set aside in {self._aside.path}"
+                )

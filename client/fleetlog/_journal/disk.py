@@ -1,0 +1,45 @@
+"""The one place where files of journals are written, so that a test can let any of its calls fail."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+class Disk:
+    """The system's calls. OSError, each of them."""
+
+    def create(self, path: Path) -> int:
+        """A new file, for nobody else to read; its descriptor. FileExistsError: it is another's."""
+        return os.open(path, _NEW, 0o600)
+
+    def write(self, file: int, data: memoryview) -> int:
+        """Bytes that the kernel took, at least one."""
+        return os.write(file, data)
+
+    def sync(self, file: int) -> None:
+        """On the disk when it returns."""
+        os.fsync(file)
+
+    def sync_folder(self, path: Path) -> None:
+        """The names in a folder are on the disk when it returns."""
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+    def cut(self, file: int, size: int) -> None:
+        """Cut the file's end off."""
+        os.ftruncate(file, size)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file; one that is gone is no error."""
+        path.unlink(missing_ok=True)
+
+    def free_bytes(self, path: Path) -> int:
+        """Bytes that a process of this user may still write there."""
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize

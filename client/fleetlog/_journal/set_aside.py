@@ -1,0 +1,84 @@
+"""What the server refuses of a journal, and what can't be read of it: kept beside it, with the reasons.
+
+NAME.set-aside is a journal itself, so that `fleetlog sync NAME.set-aside` tries again once the cause is mended. A line
+of reasons.jsonl tells of each frame in it; damaged segments are in it as they were.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fleetlog._journal.disk import Disk
+from fleetlog._journal.folders import ABOUT, SET_ASIDE, About, number_of, segment_path, segments
+from fleetlog._journal.records import MAGIC, LoggedFrame, encode
+
+REASONS = "reasons.jsonl"
+DAMAGED = ".damaged"
+
+
+class SetAside:
+    """The place beside one journal; made with the first thing that goes there. OSError."""
+
+    def __init__(self, journal: Path, about: About | None) -> None:
+        self.path = journal if journal.name.endswith(SET_ASIDE) else journal.with_name(journal.name + SET_ASIDE)
+        self._about = about
+        self._disk = Disk()
+        self._file: int | None = None
+        self._reasons: int | None = None
+
+    def add(self, frame: LoggedFrame, reason: dict[str, Any]) -> None:
+        """Keep a frame, with why."""
+        file, reasons = self._opened()
+        self._write(file, encode(frame))
+        self._write(reasons, json.dumps(reason).encode() + b"\n")
+
+    def take_damaged(self, segment: Path) -> None:
+        """Keep a segment that is damaged, as it is."""
+        self._folder()
+        target = self.path / (segment.name + DAMAGED)
+        number = 1
+        while target.exists():
+            number += 1
+            target = self.path / f"{segment.name}.{number}{DAMAGED}"
+        shutil.move(segment, target)
+
+    def kept(self) -> list[Path]:
+        """The segments in it, and what was damaged."""
+        return [*segments(self.path), *self.path.glob(f"*{DAMAGED}")] if self.path.is_dir() else []
+
+    def sync(self) -> None:
+        """It is on the disk when it returns: what it was taken from may go."""
+        for file in (self._file, self._reasons):
+            if file is not None:
+                self._disk.sync(file)
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in (self._file, self._reasons):
+            if file is not None:
+                os.close(file)
+        self._file = self._reasons = None
+
+    def _folder(self) -> None:
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        if self._about is not None and not (self.path / ABOUT).exists():
+            (self.path / ABOUT).write_text(json.dumps(asdict(self._about)))
+
+    def _opened(self) -> tuple[int, int]:
+        if self._file is None or self._reasons is None:
+            self._folder()
+            number = max(map(number_of, segments(self.path)), default=0) + 1
+            self._file = self._disk.create(segment_path(self.path, number))
+            self._write(self._file, MAGIC)
+            self._reasons = os.open(self.path / REASONS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return self._file, self._reasons
+
+    def _write(self, file: int, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._disk.write(file, left) :]

@@ -12,6 +12,7 @@ import atexit
 import logging
 import multiprocessing
 import os
+import sys
 import threading
 import time
 from multiprocessing import util
@@ -47,7 +48,8 @@ _delivering = False
 _dying = 0
 """The signal that the process dies of, when there is one."""
 _waited_seconds = 0.0
-_forked_child = _ways_out = False
+_forked_child = _ways_out = _exit_is_ours = False
+_FORKING = ("multiprocessing/popen_fork.py", "multiprocessing/forkserver.py")
 
 
 def watch(run: Ending) -> None:
@@ -77,14 +79,14 @@ def waited_in_vain(seconds: float) -> None:
 
 def child_writes() -> None:
     """A child became a writer: those of multiprocessing skip atexit, and those of os.fork often do by os._exit."""
-    global _ways_out
+    global _ways_out, _exit_is_ours
     if _ways_out:
         return
     _ways_out = True
     util.Finalize(None, _exited, exitpriority=1)
     exit_signals.listen()
-    if _forked_child:
-        leave = os._exit
+    if _forked_child or multiprocessing.parent_process() is not None:
+        leave, _exit_is_ours = os._exit, True
 
         def deliver_first(status: int) -> NoReturn:
             _deliver(exit_codes.state_of_code(status))
@@ -130,7 +132,20 @@ def _deliver(state: str) -> None:
 
 @atexit.register
 def _exited() -> None:
+    if sys.exc_info()[1] is None and _exit_is_ours and _os_exit_follows():
+        return
     _deliver(exit_codes.state_of_exit())
+
+
+def _os_exit_follows() -> bool:
+    """True if the exit code is still to come: forked children of multiprocessing, which leave by os._exit.
+
+    Up to Python 3.12 they come here amid the exception that ends them; from 3.13 on it has been dealt with.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and not frame.f_code.co_filename.endswith(_FORKING):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
@@ -155,11 +170,13 @@ def _state_at(frame: FrameType | None) -> EndState:
 
     Such a worker waits for work, or has left its main function already: nobody's code is cut short by that.
     """
-    while frame is not None and "multiprocessing" in frame.f_code.co_filename:
-        if frame.f_code.co_name == "worker" and frame.f_code.co_filename.endswith("pool.py"):
+    while frame is not None and ("multiprocessing" in (file := frame.f_code.co_filename) or file == __file__):
+        if frame.f_code.co_name == "worker" and file.endswith("pool.py"):
             return "FINISHED"
         if frame.f_code.co_name == "_bootstrap":
             return exit_codes.state_of_exit()
+        if file.endswith(_FORKING):
+            return exit_codes.state_of_code(frame.f_locals.get("code"))
         frame = frame.f_back
     return "KILLED"
 

@@ -42,7 +42,7 @@ class SeriesQuery:
 
     @property
     def of_steps_alone(self) -> bool:
-        """Whether nothing is asked of points but their steps: what `rollup` knows."""
+        """True if nothing is asked of points but their steps: what `rollup` knows."""
         return self.axis == "step" and self.times == EVERY and not self.ranks and not self.per_rank
 
     def time_sql(self, starts: Mapping[bytes, int], binds: Binds) -> str:
@@ -66,7 +66,7 @@ class SeriesQuery:
 
 
 def series_query_of(request: metric_pb2.ReadMetricRequest) -> SeriesQuery:
-    """What a request asks. OVER_LIMIT, BUCKETS_OF_LAST_POINTS, AXIS_UNKNOWN, and reasons of ids and namespaces."""
+    """Query of a request. OVER_LIMIT, BUCKETS_OF_LAST_POINTS, AXIS_UNKNOWN, and reasons of ids and namespaces."""
     check_count("run_ids", len(request.run_ids), 1, limits.RUNS_PER_READ)
     check_count("keys", len(request.keys), 1, limits.KEYS_PER_READ)
     check_count("buckets", request.buckets, 0, limits.BUCKETS_PER_SERIES)

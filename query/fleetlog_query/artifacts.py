@@ -16,7 +16,7 @@ class Artifacts:
         self._warehouse = warehouse
 
     def below(self, namespace: str, run_id: bytes, path: str, after: str, count: int) -> list[artifact_pb2.Artifact]:
-        """By path, those that are `path` or below it, behind `after`."""
+        """Artifacts by path: those that are `path` or below it, behind `after`."""
         binds = Binds()
         where = self._where(namespace, run_id, binds)
         if path:

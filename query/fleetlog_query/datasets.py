@@ -15,7 +15,7 @@ from fleetlog_query.warehouse.rows import rows_of
 
 
 def place_of(listed: dataset_pb2.ListedDataset) -> list[int | str]:
-    """Where a dataset stands in the list: its experiment and its key there."""
+    """Place of a dataset in the list: its experiment and its key there."""
     return [listed.experiment_id, SEPARATOR.join((listed.name, listed.digest, listed.context))]
 
 

@@ -41,7 +41,7 @@ class Experiments:
         )
 
     def all(self, namespace: str) -> list[experiment_pb2.Experiment]:
-        """By number."""
+        """Experiments by number."""
         statement = Statement(_ALL, {"namespace": namespace})
         return list(self._all.get(namespace, lambda: self._read(statement)))
 
@@ -70,7 +70,7 @@ class Experiments:
         raise not_found(name)
 
     def as_of(self, namespace: str, control: int) -> list[experiment_pb2.Experiment]:
-        """As of a next offset of the control partition, by number: their names, and whether they are deleted."""
+        """Experiments as of a next offset of the control partition: number, name, and whether they are deleted."""
         statement = Statement(_AS_OF, {"namespace": namespace, "control": control})
         answer = self._warehouse.select(statement)
         found = [

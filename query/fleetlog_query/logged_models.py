@@ -23,7 +23,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Search:
-    """Which models: those of some experiments."""
+    """Search of models: those of some experiments."""
 
     namespace: str
     experiments: Sequence[int]

@@ -10,7 +10,7 @@ from fleetlog_proto.v1 import query_pb2
 
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.calls.artifacts import ArtifactCalls
-from fleetlog_query.calls.base import HELD_BYTES, Parts
+from fleetlog_query.calls.base import HELD_BYTES, Services
 from fleetlog_query.calls.datasets import DatasetCalls
 from fleetlog_query.calls.documents import DocumentCalls
 from fleetlog_query.calls.experiments import ExperimentCalls
@@ -37,14 +37,14 @@ class QueryServicer(
         answers: Answers | None = None,
         held_bytes: int = HELD_BYTES,
     ) -> None:
-        parts = Parts(warehouse, objects, applied, token_key, answers, held_bytes)
-        super().__init__(parts)
-        self.registry = RegistryCalls(parts)
-        """RegistryQueryService over the same parts."""
-        self.logged_models = LoggedModelCalls(parts)
-        """LoggedModelQueryService over the same parts."""
-        self.documents = DocumentCalls(parts)
-        """DocumentQueryService over the same parts."""
+        services = Services(warehouse, objects, applied, token_key, answers, held_bytes)
+        super().__init__(services)
+        self.registry = RegistryCalls(services)
+        """RegistryQueryService over the same services."""
+        self.logged_models = LoggedModelCalls(services)
+        """LoggedModelQueryService over the same services."""
+        self.documents = DocumentCalls(services)
+        """DocumentQueryService over the same services."""
 
     async def WaitForPosition(  # noqa: N802
         self, request: query_pb2.WaitForPositionRequest, context: Context

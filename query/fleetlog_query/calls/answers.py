@@ -22,7 +22,7 @@ from fleetlog_query.stream.ahead import ahead
 from fleetlog_query.warehouse.holding import Holding
 
 RESERVED_BYTES = 32 * 1024 * 1024
-"""What a stream may take before it is known how much it takes."""
+"""Bytes that a stream may take before it is known how much it takes."""
 ANSWER_BYTES = 512 * 1024 * 1024
 """Bytes that streams hold together: large ones some tens of megabytes each."""
 CLIENT_ANSWER_BYTES = 256 * 1024 * 1024

@@ -16,7 +16,7 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import artifact_pb2, frame_pb2
 
 from fleetlog_query.artifacts import Artifacts
-from fleetlog_query.calls.base import Parts, QueryCalls, next_of
+from fleetlog_query.calls.base import QueryCalls, Services, next_of
 from fleetlog_query.calls.logged_models import model_not_found
 from fleetlog_query.logged_models import LoggedModels
 from fleetlog_query.search.paging import Page
@@ -27,10 +27,10 @@ diagnostics = logging.getLogger(__name__)
 class ArtifactCalls(QueryCalls):
     """Files of runs and of logged models."""
 
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts)
-        self._artifacts = Artifacts(parts.warehouse)
-        self._models = LoggedModels(parts.warehouse)
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self._artifacts = Artifacts(services.warehouse)
+        self._models = LoggedModels(services.warehouse)
 
     async def ListArtifacts(  # noqa: N802
         self, request: artifact_pb2.ListArtifactsRequest, context: Context
@@ -65,7 +65,7 @@ class ArtifactCalls(QueryCalls):
         yield artifact_pb2.DownloadArtifactResponse(artifact=artifact)
         try:
             chunks = await self._do(context, self._bytes_of, namespace, run_id, artifact, request.offset_bytes)
-            sent = self._parts.answers.sent(
+            sent = self._services.answers.sent(
                 context,
                 lambda holding: chunks,
                 lambda left: self._do(context, next_of, left),
@@ -105,10 +105,10 @@ class ArtifactCalls(QueryCalls):
         name = ObjectName(namespace, run_id, artifact.sha256)
         if not offset_bytes and not artifact.size_bytes:
             return iter(())
-        stored = self._parts.objects.size(name)
+        stored = self._services.objects.size(name)
         if stored != artifact.size_bytes:
             raise DigestMismatch(f"{stored} bytes are stored, and {artifact.size_bytes} were logged")
-        chunks = self._parts.objects.read(name, offset_bytes, limits.CHUNK_BYTES)
+        chunks = self._services.objects.read(name, offset_bytes, limits.CHUNK_BYTES)
         return chunks if offset_bytes else verified(name, artifact.size_bytes, chunks)
 
 

@@ -1,4 +1,4 @@
-"""What all calls share: parts that read, threads to read in, and the waits for what was written before."""
+"""What all calls share: services that read, threads to read in, and the waits for what was written before."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ KEYS_SHARE = 16
 Result = TypeVar("Result")
 
 
-class Parts:
+class Services:
     """Made once, for the calls of all nouns."""
 
     def __init__(
@@ -107,30 +107,30 @@ class Parts:
 
 
 class ReadCalls:
-    """Calls over the parts, of whatever service."""
+    """Calls over the services, of whatever gRPC service."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._applied = parts.applied
-        self._warehouse = parts.warehouse
-        self._documents = parts.documents
-        self._experiments = parts.experiments
-        self._tokens = parts.tokens
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._applied = services.applied
+        self._warehouse = services.warehouse
+        self._documents = services.documents
+        self._experiments = services.experiments
+        self._tokens = services.tokens
 
     def drain(self) -> None:
         """End what would not end by itself soon. From the event loop."""
-        self._parts.draining = True
-        for task in self._parts.costly:
+        self._services.draining = True
+        for task in self._services.costly:
             task.cancel()
 
     def close(self) -> None:
         """Let the threads go."""
-        self._parts.close()
+        self._services.close()
 
     def _experiment_ids(
         self, namespace: str, numbers: Iterable[int], names: Sequence[str] = (), as_of: AsOf | None = None
     ) -> tuple[int, ...]:
-        """Those that are given, in order; without any all that are not deleted. EXPERIMENT_NOT_FOUND."""
+        """Experiments that are given, in order; without any all that are not deleted. EXPERIMENT_NOT_FOUND."""
         ids = set(numbers)
         if as_of is not None and as_of.control is not None:
             if names or not ids:
@@ -154,7 +154,7 @@ class ReadCalls:
         if not request.HasField("as_of"):
             return None
         await self._wait(position_pb2.Position(), context, request.as_of)
-        return await self._do(context, self._parts.history.as_of, request.as_of)
+        return await self._do(context, self._services.history.as_of, request.as_of)
 
     async def _wait(
         self, position: position_pb2.Position, context: Context, as_of: scope_pb2.AsOf | None = None
@@ -169,7 +169,7 @@ class ReadCalls:
         """The next offset of the control partition that is asked for; None = now. POSITION_INVALID."""
         if as_of is None:
             return None
-        control = self._parts.history.as_of(as_of).control
+        control = self._services.history.as_of(as_of).control
         if control is None:
             raise InvalidArgument.of_field(
                 "POSITION_INVALID",
@@ -189,27 +189,27 @@ class ReadCalls:
         Work that turns out to cost much is begun again in one of the few threads for such, and is not waited for when
         the server stops. TOO_MANY_COSTLY_READS, SHUTTING_DOWN.
         """
-        parts, call = self._parts, functools.partial(function, *arguments)
+        services, call = self._services, functools.partial(function, *arguments)
         try:
-            return await self._run(parts.threads, Work(remaining(context), costly=False), call)
+            return await self._run(services.threads, Work(remaining(context), costly=False), call)
         except Costly:
-            if len(parts.costly) >= COSTLY_CALLS:
+            if len(services.costly) >= COSTLY_CALLS:
                 what = (
                     f"{COSTLY_CALLS} reads with patterns that cost as much run or wait; try again, or use plainer ones"
                 )
                 raise ResourceExhausted(
                     "TOO_MANY_COSTLY_READS", what, retry_after_seconds=COSTLY_AGAIN_SECONDS
                 ) from None
-        task = asyncio.ensure_future(self._run(parts.costly_threads, Work(remaining(context)), call))
-        parts.costly.add(task)
+        task = asyncio.ensure_future(self._run(services.costly_threads, Work(remaining(context)), call))
+        services.costly.add(task)
         try:
             return await task
         except asyncio.CancelledError:
-            if parts.draining and not _is_cancelled():
+            if services.draining and not _is_cancelled():
                 raise Unavailable("SHUTTING_DOWN", "the server is being stopped; try again") from None
             raise
         finally:
-            parts.costly.discard(task)
+            services.costly.discard(task)
 
     async def _run(self, threads: ContextThreads, work: Work, call: Callable[[], Result]) -> Result:
         """The call, in one of the threads. Costly for work that is not to wait."""
@@ -224,7 +224,7 @@ class ReadCalls:
 
 
 class QueryCalls(ReadCalls, query_pb2_grpc.QueryServiceServicer):
-    """Calls of QueryService. Each noun is a class of its own below this one; its `__init__` takes the parts alone."""
+    """Calls of QueryService. Each noun is a class below this one; its `__init__` takes the services alone."""
 
 
 def _is_cancelled() -> bool:

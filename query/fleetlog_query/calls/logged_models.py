@@ -9,7 +9,7 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import logged_model_pb2, logged_model_pb2_grpc
 
-from fleetlog_query.calls.base import Parts, ReadCalls
+from fleetlog_query.calls.base import ReadCalls, Services
 from fleetlog_query.logged_models import LoggedModels, Search
 from fleetlog_query.runs.response_size import checked
 from fleetlog_query.search.paging import Page
@@ -18,9 +18,9 @@ from fleetlog_query.search.paging import Page
 class LoggedModelCalls(ReadCalls, logged_model_pb2_grpc.LoggedModelQueryServiceServicer):
     """See protos/fleetlog/v1/logged_model.proto."""
 
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts)
-        self._models = LoggedModels(parts.warehouse)
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self._models = LoggedModels(services.warehouse)
 
     async def GetLoggedModel(  # noqa: N802
         self, request: logged_model_pb2.GetLoggedModelRequest, context: Context

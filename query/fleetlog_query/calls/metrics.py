@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import metric_pb2
 
-from fleetlog_query.calls.base import Parts, QueryCalls, next_of
+from fleetlog_query.calls.base import QueryCalls, Services, next_of
 from fleetlog_query.series.series import SeriesReader
 from fleetlog_query.series.series_query import series_query_of
 from fleetlog_query.stream.ahead import together
@@ -20,9 +20,9 @@ HANDED_OVER_BYTES = 1 << 20
 class MetricCalls(QueryCalls):
     """Points of metrics."""
 
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts)
-        self._series = SeriesReader(parts.warehouse, parts.positions)
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self._series = SeriesReader(services.warehouse, services.positions)
 
     async def ReadMetric(  # noqa: N802
         self, request: metric_pb2.ReadMetricRequest, context: Context
@@ -40,7 +40,7 @@ class MetricCalls(QueryCalls):
         ) -> list[metric_pb2.ReadMetricResponse] | None:
             return await self._do(context, next_of, left)
 
-        async for response in self._parts.answers.sent(context, pieces, next_piece, _merged):
+        async for response in self._services.answers.sent(context, pieces, next_piece, _merged):
             yield response
 
 

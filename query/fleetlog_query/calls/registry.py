@@ -229,7 +229,7 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
 def _fitting(
     page: Page, before: int | None, found: Sequence[tuple[Sequence[int], Fitting]]
 ) -> tuple[list[Fitting], str]:
-    """As many of what was found, by place, as fit the page; and the token of the next, "" at the end."""
+    """Items, found with their places, that fit the page; and the token of the next, "" at the end."""
     taken = pages.fitting([one.ByteSize() for _, one in found], page.size)
     token = page.token([before, *found[taken - 1][0]]) if taken < len(found) else ""
     return [one for _, one in found[:taken]], token

@@ -7,7 +7,7 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import facets_pb2, scope_pb2, selection_pb2
 
-from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments
+from fleetlog_query.calls.base import QueryCalls, Services, check_experiments
 from fleetlog_query.changes.moments import position_of, without_as_of
 from fleetlog_query.facets.answer import Facets
 from fleetlog_query.facets.keys import Keys
@@ -20,16 +20,16 @@ from fleetlog_query.sql.scope import Scope
 class ScopeCalls(QueryCalls):
     """Facets and the selection."""
 
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts)
-        keys = Keys(parts.warehouse, parts.positions, parts.changed_runs, parts.keys_bytes)
-        self._facets = Facets(parts.tokens, keys, Values(parts.warehouse, parts.columns))
-        self._selector = Selector(parts.warehouse, parts.documents, parts.columns)
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        keys = Keys(services.warehouse, services.positions, services.changed_runs, services.keys_bytes)
+        self._facets = Facets(services.tokens, keys, Values(services.warehouse, services.columns))
+        self._selector = Selector(services.warehouse, services.documents, services.columns)
 
     def close(self) -> None:
         """Let the threads go."""
         # Those that ask go first: they wait for these.
-        self._parts.threads.shutdown()
+        self._services.threads.shutdown()
         self._facets.close()
         super().close()
 
@@ -65,7 +65,7 @@ class ScopeCalls(QueryCalls):
         return tuple(sorted(e.experiment_id for e in self._experiments.all(namespace) if e.deleted))
 
     async def _scoped(self, scope: scope_pb2.RunScope, context: Context) -> Scope:
-        """Where it looks, once what it must hold is there."""
+        """Scope that it looks at, once what it must hold is there."""
         namespace = check_namespace(scope.namespace)
         check_experiments("scope.", scope)
         await self._wait(scope.at_least, context)

@@ -13,7 +13,7 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import query_pb2
 
-from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, next_of
+from fleetlog_query.calls.base import QueryCalls, Services, check_experiments, next_of
 from fleetlog_query.changes.moments import now_of, position_of
 from fleetlog_query.language.explain import PAGES, explain, tables
 from fleetlog_query.language.plan import plan_of
@@ -32,10 +32,10 @@ STREAM_THREADS = 2
 class SearchCalls(QueryCalls):
     """Runs by what they are."""
 
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts)
-        self._searcher = parts.searcher
-        self._streams = RunStreams(parts.warehouse, parts.searcher, parts.documents)
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self._searcher = services.searcher
+        self._streams = RunStreams(services.warehouse, services.searcher, services.documents)
         self._streaming = asyncio.Semaphore(STREAM_THREADS)
 
     async def SearchRuns(  # noqa: N802
@@ -65,7 +65,7 @@ class SearchCalls(QueryCalls):
         def responses(holding: Holding) -> Iterator[query_pb2.StreamRunsResponse]:
             return self._streams.responses(stream, holding)
 
-        async for response in self._parts.answers.sent(context, responses, self._next_of_stream, _as_it_is):
+        async for response in self._services.answers.sent(context, responses, self._next_of_stream, _as_it_is):
             yield response
 
     async def ExplainSearch(  # noqa: N802
@@ -80,7 +80,7 @@ class SearchCalls(QueryCalls):
     ) -> query_pb2.SearchRunsResponse:
         search = self._looked_in(asked, request)
         page = self._searcher.search(search)
-        documents = self._parts.page_documents
+        documents = self._services.page_documents
         first = page.runs[:PROBE_RUNS]
         documents.fill(page.query, page.as_of, first, mask, request.summaries)
         page = page.cut(runs_that_fit(first))
@@ -103,12 +103,12 @@ class SearchCalls(QueryCalls):
             if asked.token is not None:
                 as_of = asked.token.position
             else:
-                as_of = await self._do(context, self._parts.history.as_of, request.as_of)
+                as_of = await self._do(context, self._services.history.as_of, request.as_of)
             asked = replace(asked, as_of=as_of, now_millis=now_of(request.as_of))
         return asked
 
     def _looked_in(self, search: Search, request: query_pb2.SearchRunsRequest) -> Search:
-        """With the experiments: of a later page those of the first."""
+        """Search with its experiments: of a later page those of the first."""
         try:
             found = self._in_experiments(search, request, search.as_of)
             if search.as_of is not None or found.is_of_token:
@@ -130,7 +130,7 @@ class SearchCalls(QueryCalls):
         # Streams are patient: they leave the other threads to searches.
         async with self._streaming:
             # What was taken from a stream can't be taken again: if it costs much it waits where it is.
-            return await self._run(self._parts.threads, Work(READ_SECONDS), functools.partial(next_of, responses))
+            return await self._run(self._services.threads, Work(READ_SECONDS), functools.partial(next_of, responses))
 
 
 def _explained(search: query_pb2.SearchRunsRequest) -> query_pb2.ExplainSearchResponse:
@@ -148,7 +148,7 @@ def _as_it_is(response: query_pb2.StreamRunsResponse) -> query_pb2.StreamRunsRes
 
 
 def asked_of(namespace: str, request: query_pb2.SearchRunsRequest) -> Search:
-    """What the request says by itself: without experiments, and without what it is as of."""
+    """Search as the request says it by itself: without experiments, and without what it is as of."""
     return Search(
         namespace,
         (),

@@ -12,7 +12,7 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import run_pb2, watch_pb2
 
-from fleetlog_query.calls.base import Parts, QueryCalls, check_experiments, remaining
+from fleetlog_query.calls.base import QueryCalls, Services, check_experiments, remaining
 from fleetlog_query.changes.moments import without_as_of
 from fleetlog_query.runs.read_mask import parse_read_mask
 from fleetlog_query.runs.response_size import PROBE_RUNS
@@ -26,9 +26,9 @@ from fleetlog_query.watch.run_watching import Resumed, held_by, held_size, limit
 class WatchCalls(QueryCalls):
     """Searches that stay live. Those that ask the same share one."""
 
-    def __init__(self, parts: Parts) -> None:
-        super().__init__(parts)
-        self._watches = RunWatches(parts.applied)
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self._watches = RunWatches(services.applied)
 
     def drain(self) -> None:
         """End watches, which would never end by themselves. From the event loop."""
@@ -51,7 +51,7 @@ class WatchCalls(QueryCalls):
         def search() -> list[run_pb2.Run]:
             experiments = self._experiment_ids(namespace, scope.experiment_ids, scope.experiment_names)
             asked = Search(namespace, experiments, scope.filter, tuple(request.order_by), limit, scope.deleted_view)
-            runs = self._parts.searcher.foremost(asked)
+            runs = self._services.searcher.foremost(asked)
             size = 0
             for first in range(0, len(runs), PROBE_RUNS):
                 some = runs[first : first + PROBE_RUNS]
@@ -77,12 +77,12 @@ class WatchCalls(QueryCalls):
 
     async def _held_by(self, namespace: str, resumed: Resumed | None) -> Held:
         call = functools.partial(held_by, self._warehouse, namespace, resumed)
-        return await self._run(self._parts.threads, Work(SEARCH_SECONDS), call)
+        return await self._run(self._services.threads, Work(SEARCH_SECONDS), call)
 
     async def _searched(self, search: Callable[[], list[run_pb2.Run]]) -> list[run_pb2.Run]:
         """All watches search one after another, again and again: none may take long. FILTER_COSTS_TOO_MUCH."""
         try:
-            return await self._run(self._parts.threads, Work(SEARCH_SECONDS, costly=False), search)
+            return await self._run(self._services.threads, Work(SEARCH_SECONDS, costly=False), search)
         except Costly:
             raise FailedPrecondition(
                 "FILTER_COSTS_TOO_MUCH",

@@ -30,7 +30,7 @@ Changed = Mapping[bytes, int]
 
 
 class Place(Hashable, Protocol):
-    """Where runs are: a scope, for instance."""
+    """Anything that renders to a condition on runs: a scope, for instance."""
 
     @property
     def namespace(self) -> str:
@@ -38,7 +38,7 @@ class Place(Hashable, Protocol):
         ...
 
     def sql(self, binds: Binds, /) -> str:
-        """As a condition on namespace, experiment and run_id."""
+        """Condition on namespace, experiment and run_id."""
         ...
 
     def looks_in(self, experiment: int, /) -> bool:
@@ -63,15 +63,15 @@ class WholeNamespace:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a statement found: (experiment, run) with the number of its last change; as of a version of the table."""
+    """Runs that a statement found: (experiment, run) with its last change's number; as of a version of the table."""
 
     version: int
-    pin: AsOf
+    position: AsOf
     touched: Mapping[tuple[int, bytes], int]
 
-    def answers(self, version: int, pin: AsOf) -> bool:
+    def answers(self, version: int, position: AsOf) -> bool:
         """True if all that changed since a position is in it."""
-        mine, wanted = self.pin.events, pin.events
+        mine, wanted = self.position.events, position.events
         return (
             self.version == version
             and len(mine) == len(wanted)
@@ -87,54 +87,56 @@ class ChangedRuns:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, AsOf], _Found] = OrderedDict()
 
-    def since(self, place: Place, pin: AsOf) -> Changed | None:
+    def since(self, place: Place, position: AsOf) -> Changed | None:
         """The runs of a place of which any earlier read may have seen more than what was before the position.
 
         None: more than `MOST`.
         """
         version = self._warehouse.version("run_touches")
-        found = self._find(place.namespace, pin, version)
+        found = self._find(place.namespace, position, version)
         if found is None:
-            touched = self._read(WholeNamespace(place.namespace), pin)
+            touched = self._read(WholeNamespace(place.namespace), position)
             if touched is None:
-                touched = self._read(place, pin)
+                touched = self._read(place, position)
                 return None if touched is None else {run_id: until for (_, run_id), until in touched.items()}
-            found = _Found(-1 if version is None else version, pin, touched)
+            found = _Found(-1 if version is None else version, position, touched)
             self._keep(place.namespace, found)
-        count = len(pin.events)
+        count = len(position.events)
         return {
             run_id: until
             for (experiment, run_id), until in found.touched.items()
             if place.looks_in(experiment)
-            and (found.pin == pin or until > pin.events[partition_of(run_id, count) if count > 1 else 0])
+            and (found.position == position or until > position.events[partition_of(run_id, count) if count > 1 else 0])
         }
 
-    def _find(self, namespace: str, pin: AsOf, version: int | None) -> _Found | None:
+    def _find(self, namespace: str, position: AsOf, version: int | None) -> _Found | None:
         if version is None:
             return None
         with self._lock:
-            found = self._kept.get((namespace, pin))
+            found = self._kept.get((namespace, position))
             if found is not None and found.version == version:
                 return found
-            fitting = [one for (name, _), one in self._kept.items() if name == namespace and one.answers(version, pin)]
+            fitting = [
+                one for (name, _), one in self._kept.items() if name == namespace and one.answers(version, position)
+            ]
         return min(fitting, key=lambda one: len(one.touched), default=None)
 
     def _keep(self, namespace: str, found: _Found) -> None:
         with self._lock:
-            self._kept.pop((namespace, found.pin), None)
-            self._kept[namespace, found.pin] = found
+            self._kept.pop((namespace, found.position), None)
+            self._kept[namespace, found.position] = found
             size = sum(len(one.touched) for one in self._kept.values())
             while len(self._kept) > KEPT or size > KEPT_RUNS:
                 _, gone = self._kept.popitem(last=False)
                 size -= len(gone.touched)
 
-    def _read(self, place: Place, pin: AsOf) -> Mapping[tuple[int, bytes], int] | None:
+    def _read(self, place: Place, position: AsOf) -> Mapping[tuple[int, bytes], int] | None:
         binds = Binds()
         # The least bound beside the bound: an index can be asked for it.
-        least = binds.whole(min(pin.events))
+        least = binds.whole(min(position.events))
         sql = (
             f"SELECT experiment, run_id, max(until) AS touched FROM run_touches WHERE {place.sql(binds)}"
-            f" AND until > {least} AND until > {pin.bound(binds)} GROUP BY experiment, run_id LIMIT {MOST + 1}"
+            f" AND until > {least} AND until > {position.bound(binds)} GROUP BY experiment, run_id LIMIT {MOST + 1}"
         )
         answer = self._warehouse.select(Statement(sql, binds.values))
         if answer.rows > MOST:

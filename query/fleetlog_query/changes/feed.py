@@ -19,7 +19,7 @@ KEPT_GENERATIONS = 1_000
 
 
 class ChangeFeed:
-    """Not thread-safe."""
+    """Feed of one place. Not thread-safe."""
 
     def __init__(self, place: Place, positions: AppliedPositions, changed_runs: ChangedRuns) -> None:
         self._place = place
@@ -32,7 +32,7 @@ class ChangeFeed:
         """Count of the moments at which something was found to have changed."""
 
     def advance(self) -> None:
-        """What is read from now on is at least of this moment. TimedOut."""
+        """Advance: what is read from now on is at least of this moment. TimedOut."""
         position = self._positions.now()
         before = self._position
         changed: Set[bytes] | None = set()

@@ -19,7 +19,7 @@ from fleetlog_query.sql.binds import Binds
 
 HOUR_MILLIS = 3_600_000
 AHEAD_MILLIS = 60_000
-"""By how much a client's clock may be ahead of the server's."""
+"""Milliseconds by which a client's clock may be ahead of the server's."""
 _CONTROL = Partition(CONTROL, 0)
 _BEGINS = Statement(
     f"SELECT topic, part, min(first) AS upto, max(partitions) AS count FROM log_times WHERE span = {HOUR_MILLIS}"
@@ -29,7 +29,7 @@ _BEGINS = Statement(
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
-    """From which offset on each partition's past is known; and how many partitions of events there are."""
+    """Offsets from which on each partition's past is known; and the count of partitions of events."""
 
     begins: Mapping[Partition, int]
     count: int
@@ -74,7 +74,7 @@ class History:
             )
 
     def _at(self, millis: int) -> dict[Partition, int]:
-        """Where the log stood then: after the last record that it had taken. Partitions without one are left out."""
+        """Offsets after the last record that the log had taken then. Partitions without one are left out."""
         binds = Binds()
         hour, then = binds.whole(millis // HOUR_MILLIS * HOUR_MILLIS), binds.whole(millis)
         sql = (
@@ -92,7 +92,7 @@ class History:
 
 
 def now_of(asked: scope_pb2.AsOf) -> float | None:
-    """What now() means as of then; None = what it always does."""
+    """Unix milliseconds that now() means as of then; None = what it always does."""
     return float(asked.time_millis) if asked.WhichOneof("when") == "time_millis" else None
 
 
@@ -105,7 +105,7 @@ def without_as_of(scope: scope_pb2.RunScope) -> None:
 
 
 def position_of(as_of: AsOf) -> position_pb2.Position:
-    """As the message."""
+    """Position as the message."""
     position = {Partition(EVENTS, number): offset for number, offset in enumerate(as_of.events)}
     return to_proto(position if as_of.control is None else {**position, _CONTROL: as_of.control})
 

@@ -28,9 +28,7 @@ TOGETHER_VALUES = 4_000_000
 _NO_ROWS = Answer({}, 0, 0, 0)
 
 
-def read_columns(
-    columns: Mapping[Source, Column], scope: Scope, select: Select, *, wide: bool
-) -> dict[Source, Column]:  # fmt: skip
+def read_columns(columns: Mapping[Source, Column], scope: Scope, select: Select, *, wide: bool) -> dict[Source, Column]:
     """The columns with what the runs of a scope have, which are among their runs; what is given is used up."""
     read: dict[Source, Column] = {}
     by_run = [source for source in columns if source.key is not None]
@@ -87,7 +85,7 @@ def _portions(sources: Sequence[Source], columns: Mapping[Source, Column]) -> It
 
 
 def _keys_statement(sources: Collection[Source], scope: Scope, *, wide: bool) -> Statement:
-    """What the runs have of many keys, as `run_keys_statement` has what some runs have."""
+    """Rows of many keys, as `run_keys_statement` has what some runs have."""
     binds = Binds()
     sql = f"SELECT run_id, kind, key, num, str, type, ver {_key_rows(sources, scope, binds)}"
     return binds.statement(f"{sql} ORDER BY kind, key, run_id", wide=wide)

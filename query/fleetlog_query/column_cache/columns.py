@@ -22,7 +22,7 @@ from fleetlog_query.sql.value_rows import value_rows
 BY_RUN = ("params", "tags", "metrics")
 """Kinds of which some runs' values are read where all of a run is."""
 MISSING = np.array([0x7FF8_0000_0000_0001], np.int64).view(np.float64)[0]
-"""What a run without a number has: a NaN as any other, but for its bits. NaN that is a value has those of `np.nan`."""
+"""Number of a run without one: a NaN as any other, but for its bits. NaN that is a value has those of `np.nan`."""
 _MISSING_BITS = np.float64(MISSING).view(np.int64)
 
 
@@ -34,7 +34,7 @@ def present(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Source:
-    """What is read of each run: a number, or a text."""
+    """Value that is read of each run: a number, or a text."""
 
     value: Key | Series
     is_text: bool
@@ -79,7 +79,7 @@ class Column:
         return cls(generation, ids, np.full(len(ids), *_nothing(source)))
 
     def moved(self, source: Source, generation: int, ids: Ids, changed: Ids) -> Column | None:
-        """As of later ids, without the values of the changed ones. None when these are not all that came."""
+        """Column of later ids, without the values of the changed ones. None when these are not all that came."""
         move = Move.of(self.ids, ids, changed)
         return (
             None
@@ -95,7 +95,7 @@ class Column:
         return replace(self, values=values)
 
     def put(self, source: Source, answer: Answer) -> Column:
-        """With what was read; this one is used up."""
+        """Column with what was read; this one is used up."""
         if not answer.rows:
             return self
         rows, places = self.ids.intersect(Ids.of(answer))
@@ -106,7 +106,7 @@ class Column:
         return self._with_texts(places, given.texts, given.codes[rows])
 
     def put_by_run(self, source: Source, some: RunKeys) -> Column:
-        """With what was read run by run; this one is used up."""
+        """Column with what was read run by run; this one is used up."""
         if source.key is None:
             raise ValueError("not read by run")
         found = some.values(source.key)

@@ -35,7 +35,7 @@ class Ids:
         return bytes(self.raw[place].tobytes())
 
     def intersect(self, others: Ids) -> tuple[Places, Places]:
-        """Which of the others are here too: their places there, and the same ones' places here."""
+        """Places of the others that are here too: their places there, and the same ones' places here."""
         if len(self) == len(others) and self.raw.tobytes() == others.raw.tobytes():
             return np.arange(len(self)), np.arange(len(self))
         if not len(self) or not len(others):

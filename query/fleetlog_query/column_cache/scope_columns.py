@@ -34,13 +34,13 @@ Real = npt.NDArray[np.float64]
 TEXT_BYTES = 16 << 20
 """Maximum of the bytes of a column's texts that searches may have read."""
 _TEXT_BYTES = 100
-"""About what a text takes, and its place in the tables of texts; and an id of a run that changed."""
+"""Bytes of a text and its place in the tables of texts, about; and of an id of a run that changed."""
 
 
 _ATTRIBUTES: Mapping[str, type[np.generic]] = {
     "start_time": np.int64, "end_time": np.int64, "state": np.uint8, "experiment_id": np.uint32, "deleted": np.uint8,
 }  # fmt: skip
-"""What is held of every run, by the names of filters; times are Unix milliseconds, 0 = has not ended."""
+"""Attributes that are held of every run, by the names of filters; times are Unix milliseconds, 0 = has not ended."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Runs:
     ids: Ids
     attributes: Mapping[str, npt.NDArray[Any]]
     missing: npt.NDArray[np.bool_] | None = None
-    """Which of them were not there yet; None = none."""
+    """True for those that were not there yet; None = none."""
 
     @property
     def starts(self) -> npt.NDArray[np.int64]:
@@ -64,7 +64,7 @@ class Runs:
         return self.attributes["deleted"]
 
     def as_of(self, changed: Ids, then: Runs) -> Runs:
-        """With what the changed ones were then; those that are not in it were not there."""
+        """Runs with what the changed ones were then; those that are not in it were not there."""
         _, places = self.ids.intersect(changed)
         rows, found = self.ids.intersect(then.ids)
         missing = np.zeros(len(self.ids), bool)
@@ -91,13 +91,13 @@ class ScopeColumns:
         self._columns: OrderedDict[Source, Column] = OrderedDict()
         """The one that was asked for last is the last."""
         self._asked: dict[Source, int] = {}
-        """By the generation in which a column was asked for last."""
+        """Generation in which each column was asked for last."""
         self._large: set[Source] = set()
         """Columns whose texts are too long to be held."""
 
     @property
     def size_bytes(self) -> int:
-        """About how much memory it takes."""
+        """Bytes of memory that it takes, about."""
         if self._runs is None:
             return 0
         columns = list(self._columns.values())
@@ -218,7 +218,7 @@ class ScopeColumns:
         return Runs(self._generation, ids, attributes)
 
     def _of(self, changed: Ids, ids: Ids) -> tuple[Scope, bool]:
-        """Where what changed is read, and whether that is work for every core."""
+        """Scope in which what changed is read, and whether that is work for every core."""
         if len(changed) <= column_reads.FEW:
             return replace(self._scope, run_ids=tuple(changed.at(place) for place in range(len(changed)))), False
         some = stretches(ids, changed)

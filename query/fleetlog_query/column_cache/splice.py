@@ -13,13 +13,13 @@ from fleetlog_query.column_cache.labels import Places
 from fleetlog_query.column_cache.run_ids import Ids
 
 STRETCHES = 8
-"""What changed is read as so many stretches of run ids at most, with what lies between."""
+"""Maximum of stretches of run ids as which what changed is read, with what lies between."""
 Stretch = tuple[bytes, bytes]
 Element = TypeVar("Element", bound=np.generic)
 
 
 def ids_of(run_ids: Set[bytes]) -> Ids:
-    """In order."""
+    """Ids in order."""
     return Ids(np.frombuffer(b"".join(sorted(run_ids)), "V16"))
 
 
@@ -51,11 +51,11 @@ def with_new(old: Ids, fresh: Ids, changed: Ids) -> Ids:
 
 @dataclass(frozen=True)
 class Move:
-    """From columns of some ids to columns of later ones, of which some changed or came."""
+    """Move from columns of some ids to columns of later ones, of which some changed or came."""
 
     length: int
     stayed: npt.NDArray[np.bool_] | None
-    """Which of the later ids were there before; None = all, at the same places."""
+    """True for the later ids that were there before; None = all, at the same places."""
     changed: Places
 
     @classmethod

@@ -79,7 +79,7 @@ class Counts:
         return [one for one in self.hot_runs if span.first <= slot_of(one) < span.until]
 
     def total(self) -> KeyCounts:
-        """Over all runs. ValueError while something is to be counted."""
+        """Counts over all runs. ValueError while something is to be counted."""
         parts = [segment.counts for segment in self.segments if not segment.stale]
         if len(parts) < len(self.segments) or self.hot_counts is None:
             raise ValueError("not counted yet")

@@ -39,7 +39,7 @@ _COUNTED = (
     " minIf(num, NOT isNaN(num)) AS low, maxIf(num, NOT isNaN(num)) AS high"
 )
 _SINGLE = f"kind NOT IN ({KeyKind.DATASET}, {KeyKind.MODEL})"
-"""What a run has one value of by key."""
+"""Condition on kinds of which a run has one value by key."""
 _SLOT = f"bitShiftRight(reinterpretAsUInt64(reverse(substring(run_id, 1, 6))), {SLOT_BITS})"
 
 
@@ -92,7 +92,7 @@ class CountedKeys:
         return NAME_BYTES * len(self.names) + self.known.size_bytes
 
     def let_go(self, size_bytes: int) -> None:
-        """Nothing: what is counted holds together."""
+        """See Derived: what is counted holds together, so nothing goes."""
 
     def change(self) -> None:
         """Find out what is to be counted again."""
@@ -115,7 +115,7 @@ class CountedKeys:
         return KeyCounts(keys, answer.array("runs").astype(np.uint64), numeric, lows, highs)
 
     def facets(self, counts: KeyCounts) -> list[KeyFacet]:
-        """By kind, then key."""
+        """Facets by kind, then key."""
         names = [self.names[number] for number in counts.keys.tolist()]
         columns = (counts.runs, counts.numeric, counts.lows, counts.highs)
         found = [

@@ -15,7 +15,7 @@ import numpy.typing as npt
 SLOT_BITS = 10
 """Runs whose ids were made in the same 1,024 ms are in one slot, and are counted together."""
 SLOTS = 1 << (48 - SLOT_BITS)
-"""Beyond every slot: the time in an id has 48 bits."""
+"""Count of slots: the time in an id has 48 bits."""
 
 Whole = npt.NDArray[np.uint64]
 Real = npt.NDArray[np.float64]
@@ -99,7 +99,7 @@ def split(span: Span, slots: Whole, runs: Whole, size: int) -> list[Span]:
 
 
 def total(parts: Sequence[KeyCounts]) -> KeyCounts:
-    """Over all of them, by key."""
+    """Total over all of them, by key."""
     if not parts:
         return NOTHING
     keys, places = np.unique(np.concatenate([part.keys for part in parts]), return_inverse=True)

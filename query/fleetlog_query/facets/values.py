@@ -66,7 +66,7 @@ _AMONG_DELETED = {
     DeletedView.DELETED: ("IN", "= 1"),
     DeletedView.ALL: ("NOT IN", f"= {PURGED}"),
 }
-"""Which runs a view shows, as whether they are among those whose `deleted` compares so."""
+"""Runs that a view shows, as whether they are among those whose `deleted` compares so."""
 
 
 def values_statement(query: ValuesQuery) -> Statement:

@@ -99,7 +99,7 @@ class Builder(Transformer[Token, Any]):
         return tree.Series(function, field, None, parts[2] if len(parts) > 2 else (), span)
 
     def window(self, parts: list[tree.Within]) -> tuple[tree.Within, ...]:
-        """Which points."""
+        """Conditions of a window."""
         return tuple(parts)
 
     def within(self, parts: list[Any]) -> tree.Within:
@@ -153,5 +153,5 @@ def operand_of(part: Any) -> Operand:
 
 
 def span_of(token: Token) -> Span:
-    """Where a token stands."""
+    """Span of a token."""
     return Span(token.start_pos or 0, token.end_pos or 0)

@@ -12,7 +12,7 @@ from fleetlog_core.errors import shown
 from fleetlog_core.times import number_to_millis
 
 from fleetlog_query.language import tree
-from fleetlog_query.language.complaint import filter_error
+from fleetlog_query.language.diagnosis import filter_error
 from fleetlog_query.language.fields import ATTRIBUTES, resolve
 from fleetlog_query.language.moments import EXAMPLE, moment_of
 from fleetlog_query.language.tree import Operand, Operator, Sign, Span
@@ -97,7 +97,7 @@ class Calculator:
                 return self.refuse(span, "text() is a text: compare it with a text in quotes, or sort by it alone")
 
     def key(self, field: tree.Field) -> Key:
-        """What a name means. FILTER_UNKNOWN_FIELD."""
+        """Key that a name means. FILTER_UNKNOWN_FIELD."""
         resolved = resolve(field.group, field.key)
         if isinstance(resolved, str):
             raise filter_error("FILTER_UNKNOWN_FIELD", field.span.start, resolved, self.field)
@@ -115,14 +115,14 @@ class Calculator:
         return key
 
     def single(self, field: tree.Field) -> Key:
-        """As `key`, for a field that a run has once. FILTER_TYPE."""
+        """Key of a field that a run has once. FILTER_TYPE."""
         key = self.key(field)
         if key.kind == "datasets":
             self.refuse(field.span, f"a run may have several datasets: {name_of(key)} is for filters alone")
         return key
 
     def series(self, series: tree.Series) -> Key | Series:
-        """What a function means; the last of all points is what the metric itself is."""
+        """Value that a function means; the last of all points is what the metric itself is."""
         key = self.key(series.field)
         if key.kind != "metrics":
             self.refuse(series.field.span, f"{series.function}() is of a metric, and {name_of(key)} is none")

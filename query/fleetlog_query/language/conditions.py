@@ -59,7 +59,7 @@ def leaves(plan: Plan | None) -> Iterator[Leaf]:
 
 
 def reads(leaf: Leaf) -> list[Key | Series]:
-    """What a condition looks at, each thing once."""
+    """Values that a condition compares, each once."""
     sides = (leaf.value, *leaf.values) if leaf.numeric else (leaf.value,)
     return list(dict.fromkeys(source for side in sides for source in read_by(side)))
 
@@ -71,12 +71,12 @@ def windows(plan: Plan | None) -> list[Series]:
 
 
 def is_simple(leaf: Leaf) -> bool:
-    """Whether it compares an attribute or a latest value with constants."""
+    """True if it compares an attribute or a latest value with constants."""
     return isinstance(leaf.value, Key) and not any(isinstance(one, Key | Series | Computed) for one in leaf.values)
 
 
 def is_exact(leaf: Leaf) -> bool:
-    """Whether params are compared with whole numbers that doubles don't tell apart."""
+    """True if params are compared with whole numbers that doubles don't tell apart."""
     is_param = isinstance(leaf.value, Key) and leaf.value.kind == "params"
     return is_param and is_simple(leaf) and any(isinstance(value, Whole) for value in leaf.values)
 
@@ -90,10 +90,10 @@ def truths_of(leaf: Leaf) -> list[str]:
 
 
 def reads_points(plan: Plan | None) -> bool:
-    """Whether points are read, rather than what is kept about them."""
+    """True if points are read, rather than what is kept about them."""
     return any(one.reads_points for one in windows(plan))
 
 
 def is_nan(value: Value | str) -> bool:
-    """Whether a constant is NaN, which = and != treat as a value."""
+    """True if a constant is NaN, which = and != treat as a value."""
     return isinstance(value, float) and math.isnan(value)

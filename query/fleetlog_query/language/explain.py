@@ -61,7 +61,7 @@ def _tables_of(source: Key | Series) -> set[str]:
 
 
 def _past_tables_of(source: Key | Series) -> set[str]:
-    """What tells the past of what was written over since."""
+    """Tables that tell the past of what was written over since."""
     kind = source.kind if isinstance(source, Key) else "metrics"
     return {"metrics": {"series", "points"}, "tags": {"tag_history"}}.get(kind, set())
 

@@ -8,7 +8,7 @@ from fleetlog_core import limits
 
 from fleetlog_query.language import tree
 from fleetlog_query.language.calculate import Calculator
-from fleetlog_query.language.complaint import filter_error
+from fleetlog_query.language.diagnosis import filter_error
 from fleetlog_query.language.parse import parse_key
 from fleetlog_query.language.values import Computed, Key, Series, TextOf, name_of, read_by
 
@@ -25,22 +25,22 @@ class OrderKey:
 
     @property
     def sources(self) -> list[Key | Series]:
-        """What is read for it, each thing once."""
+        """Values that are read for it, each once."""
         return list(dict.fromkeys(read_by(self.value)))
 
     @property
     def reads_windows(self) -> bool:
-        """Whether some of a metric's points are looked at, rather than all or the last."""
+        """True if some of a metric's points are looked at, rather than all or the last."""
         return any(isinstance(source, Series) and source.window is not None for source in self.sources)
 
     @property
     def of_attributes(self) -> bool:
-        """Whether attributes of runs are all that is read."""
+        """True if attributes of runs are all that is read."""
         return all(isinstance(source, Key) and source.kind == "attributes" for source in self.sources)
 
     @property
     def of_numbers(self) -> bool:
-        """Whether numbers come first that are not of attributes: of a metric, a param, a function or a calculation."""
+        """True if numbers come first that are not of attributes: of a metric, a param, a function or a calculation."""
         if isinstance(self.value, TextOf):
             return False
         return self.value.kind in ("metrics", "params") if isinstance(self.value, Key) else not self.of_attributes

@@ -14,8 +14,8 @@ from lark import Lark, Token, UnexpectedInput
 from lark.exceptions import VisitError
 
 from fleetlog_query.language.build import Builder
-from fleetlog_query.language.complaint import filter_error
-from fleetlog_query.language.expected import syntax_error
+from fleetlog_query.language.diagnosis import filter_error
+from fleetlog_query.language.expected_tokens import syntax_error
 from fleetlog_query.language.tree import Node, Operand, OrderKey
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")

@@ -61,7 +61,7 @@ def _operand_spans(operand: Operand) -> Iterator[Span]:
 
 
 def _balanced(text: str) -> str:
-    """Without the parentheses of what is around it."""
+    """Text without the parentheses of what is around it."""
     text = text.strip()
     bare = _QUOTED.sub(lambda match: " " * len(match[0]), text)
     depth = lowest = 0

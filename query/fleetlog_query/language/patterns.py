@@ -17,7 +17,7 @@ from fleetlog_core.errors import shown
 
 _PIECE = re.compile(r"\\[%_\\]|%+|.", re.DOTALL)
 PROGRAM_BYTES = 1 << 20
-"""What a compiled expression may take."""
+"""Maximum bytes of a compiled expression."""
 
 
 def like_pattern(pattern: str) -> str:
@@ -26,13 +26,13 @@ def like_pattern(pattern: str) -> str:
 
 
 def is_plain(pattern: str) -> bool:
-    """Whether a LIKE pattern has wildcards at its ends alone, and is no more than a comparison of texts."""
+    """True if a LIKE pattern has wildcards at its ends alone, and is no more than a comparison of texts."""
     pieces = _pieces(pattern)
     return not {"%", "_"} & set(pieces[1:-1]) and "_" not in pieces
 
 
 def plain_test(pattern: str) -> Callable[[str], bool]:
-    """What `is_like` says of texts, for a `like_pattern` that is plain."""
+    """Test of what `is_like` says of texts, for a `like_pattern` that is plain."""
     pieces = _pieces(pattern)
     first, last = bool(pieces) and pieces[0] == "%", bool(pieces) and pieces[-1] == "%"
     literal = "".join(piece[-1] for piece in pieces if piece != "%")
@@ -68,7 +68,7 @@ def _anchored(pattern: str, flags: str) -> str:
 
 
 def _pieces(pattern: str) -> list[str]:
-    """What a LIKE pattern is made of; several % in a row are one."""
+    """Pieces of a LIKE pattern; several % in a row are one."""
     return ["%" if piece[0] == "%" else piece for piece in _PIECE.findall(pattern)]
 
 
@@ -78,8 +78,8 @@ def _expression_of(piece: str) -> str:
     return "." if piece == "_" else re2.escape(piece[-1])
 
 
-def complaint(expression: str) -> str | None:
-    """What is wrong with an expression of MATCHES; None when it is fine."""
+def diagnosis(expression: str) -> str | None:
+    """Message of what is wrong with an expression of MATCHES; None when it is fine."""
     if "\0" in expression:
         return "NUL can't be in an expression"
     try:
@@ -93,7 +93,7 @@ def complaint(expression: str) -> str | None:
 
 @lru_cache(maxsize=1_000)
 def program_size(expression: str) -> int:
-    """Instructions of an expression that has no complaint, as RE2 compiles it."""
+    """Instructions of an expression that compiles, as RE2 compiles it."""
     return int(_uncached(expression)._regexp.ProgramSize())
 
 
@@ -111,12 +111,12 @@ def _uncached(expression: str) -> re2._Regexp:
 
 
 def finds(expression: str, text: str) -> bool:
-    """Whether the text has a place that an expression (that has no complaint) matches. Linear in the text."""
+    """True if the text has a place that an expression (that compiles) matches. Linear in the text."""
     return _compiled(expression).search(text) is not None
 
 
 def is_like(pattern: str, text: str) -> bool:
-    """Whether the whole text is like a `like_pattern`."""
+    """True if the whole text is like a `like_pattern`."""
     pieces = _pieces(pattern)
     # Greedy: on a mismatch only the last % can take one character more.
     at = place = star = resume = 0

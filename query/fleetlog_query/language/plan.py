@@ -10,8 +10,8 @@ from fleetlog_core.errors import shown
 
 from fleetlog_query.language import patterns, tree
 from fleetlog_query.language.calculate import Calculator, Number, Unit
-from fleetlog_query.language.complaint import filter_error
 from fleetlog_query.language.conditions import AllOf, AnyOf, Leaf, Plan, is_simple, reads, reads_points
+from fleetlog_query.language.diagnosis import filter_error
 from fleetlog_query.language.fields import ATTRIBUTES, STATES
 from fleetlog_query.language.parse import parse
 from fleetlog_query.language.tree import And, Condition, Node, Not, Operand, Operator, Span
@@ -111,9 +111,9 @@ class _Planner:
         if self._patterns > limits.FILTER_PATTERNS:
             self._too_large(at, f"more than {limits.FILTER_PATTERNS} of ILIKE and MATCHES; they read every value")
         expression = patterns.ilike_expression(pattern) if operator == "ilike" else pattern
-        complaint = patterns.complaint(expression)
-        if complaint:
-            self._refuse(other.span, complaint)
+        diagnosis = patterns.diagnosis(expression)
+        if diagnosis:
+            self._refuse(other.span, diagnosis)
         self._measure(expression, other.span)
         return Leaf(key, operator, (expression,), False, negated)
 
@@ -188,7 +188,7 @@ class _Planner:
 
 
 def _is_text(key: Key, others: tuple[Operand, ...]) -> bool:
-    """Whether texts are compared: a param is a number or a text, by what it is compared with."""
+    """True if texts are compared: a param is a number or a text, by what it is compared with."""
     if key.kind == "params":
         return isinstance(others[0], tree.Text)
     if key.kind == "attributes":

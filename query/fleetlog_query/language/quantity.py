@@ -6,7 +6,7 @@ from fleetlog_core import limits
 
 from fleetlog_query.language import tree
 from fleetlog_query.language.calculate import Calculator
-from fleetlog_query.language.complaint import filter_error
+from fleetlog_query.language.diagnosis import filter_error
 from fleetlog_query.language.parse import parse_quantity
 from fleetlog_query.language.values import Key, Value, read_by
 

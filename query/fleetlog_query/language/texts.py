@@ -38,5 +38,5 @@ def ordered(operator: str, one: Ordered, other: Ordered) -> bool:
 
 
 def _bytes(text: str) -> bytes:
-    """What texts are ordered by."""
+    """Bytes that texts are ordered by."""
     return text.encode("utf-8", "surrogateescape")

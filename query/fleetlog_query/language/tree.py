@@ -20,7 +20,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What is asked about, as written: group ("" for a bare name) and key. `quoted`: the key was in quotes."""
+    """Name as it is written: group ("" for a bare name) and key. `quoted`: the key was in quotes."""
 
     group: str
     key: str

@@ -36,7 +36,7 @@ class TextOf:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Some points, by ranges that hold both their ends. Times are Unix milliseconds; rank -1 is a writer without one.
+    """Points by ranges that hold both their ends. Times are Unix milliseconds; rank -1 is a writer without one.
 
     The bounds are 64-bit; a range whose low is above its high holds nothing.
     """
@@ -73,7 +73,7 @@ class Series:
 
     @property
     def reads_points(self) -> bool:
-        """Whether points are read for it, rather than what is kept about them."""
+        """True if points are read for it, rather than what is kept about them."""
         if self.window is None:
             return False
         buckets, edges = self.window.split()
@@ -91,7 +91,7 @@ class Computed:
 
 Value = Key | Series | Computed | float
 EXACT = 1 << 53
-"""From here on not every whole number is a double."""
+"""Whole number from which on not every one is a double."""
 
 
 class Whole(float):
@@ -116,15 +116,15 @@ class Whole(float):
         return self.whole < other.whole if isinstance(other, Whole) else super().__lt__(other)
 
     def __le__(self, other: float) -> bool:
-        """As __lt__."""
+        """Exact, as __lt__."""
         return self.whole <= other.whole if isinstance(other, Whole) else super().__le__(other)
 
     def __gt__(self, other: float) -> bool:
-        """As __lt__."""
+        """Exact, as __lt__."""
         return self.whole > other.whole if isinstance(other, Whole) else super().__gt__(other)
 
     def __ge__(self, other: float) -> bool:
-        """As __lt__."""
+        """Exact, as __lt__."""
         return self.whole >= other.whole if isinstance(other, Whole) else super().__ge__(other)
 
     def __hash__(self) -> int:
@@ -140,7 +140,7 @@ def number_of(value: float, whole: int | None) -> float:
 
 
 def read_by(value: Value | TextOf | str) -> Iterator[Key | Series]:
-    """What is read for a value, from left to right; one thing as often as it is named."""
+    """Values that are read for a value, from left to right; one as often as it is named."""
     if isinstance(value, Computed):
         yield from read_by(value.left)
         yield from read_by(value.right)

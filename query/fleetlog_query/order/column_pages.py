@@ -59,7 +59,7 @@ class ColumnPages:
         run_ids = self._asked(query, found)
         if run_ids is None:
             return None
-        runs = self._documents.attributes(query.scope.namespace, run_ids)
+        runs = self._documents.attributes(query.scope.namespace, run_ids, experiments=query.scope.experiments)
         for run in runs:
             # Told of runs that are asked for by their ids alone, as statements do.
             run.ClearField("delete_time_millis")
@@ -89,7 +89,7 @@ class ColumnPages:
         return None if changed is None or len(changed) > MOST_CHANGED else changed.keys()
 
     def count(self, query: PageQuery) -> int | None:
-        """How many runs match; None when a statement has to tell. TimedOut."""
+        """Count of runs that match; None when a statement has to tell. TimedOut."""
         return self._asked(query, lambda columns, select: len(_matching(query, columns, select)))
 
     def _asked(

@@ -73,7 +73,7 @@ class PageReader:
         return RunOrder(ids, most is None or answer.rows < most)
 
     def count(self, query: PageQuery, most: int | None) -> int:
-        """How many runs match, on all pages; with `most`, no more are counted."""
+        """Count of runs that match, on all pages; with `most`, no more are counted."""
         found = self._columns.count(query)
         if found is not None:
             return found if most is None else min(found, most)
@@ -107,5 +107,5 @@ def _start_of(answer: Answer, row: int) -> int:
 
 
 def _by_start(keys: Sequence[OrderKey]) -> bool:
-    """Whether the latest start is first. Other orders look at all runs."""
+    """True if the latest start is first. Other orders look at all runs."""
     return not keys or (keys[0].value == Key("attributes", "start_time") and keys[0].descending)

@@ -24,11 +24,11 @@ from fleetlog_query.sql.scope import Scope
 from fleetlog_query.warehouse.versioned_cache import VersionedCache
 
 WINDOWS = (4_096, 16_384, 65_536, 262_144)
-"""How many of the latest runs a window holds."""
+"""Counts of the latest runs that windows hold."""
 WIDE_RUNS = 131_072
 """Reading more is work for every core."""
 MARGIN = 1.5
-"""How many times the runs that a page should take, by what a narrower window held of it."""
+"""Times as many runs as a page should take, by what a narrower window held of it."""
 KEEP_SECONDS = 10.0
 KEPT = 1_000
 _TIME_BYTES = 6

@@ -53,7 +53,7 @@ def order_statement(query: PageQuery, most: int | None) -> Statement:
 
 
 def count_statement(query: PageQuery, most: int | None, *, wide: bool) -> Statement:
-    """How many runs match, on all pages, as n; with `most`, no more are counted."""
+    """Statement of the count of runs that match, on all pages, as n; with `most`, no more are counted."""
     binds = Binds()
     rows = f"FROM {query.scope.runs(binds)} WHERE {' AND '.join(_where(query, binds))}"
     if most is not None:
@@ -128,6 +128,6 @@ def extremes_statement(series: Series, namespace: str, run_ids: Sequence[bytes])
 
 
 def _only_keys(plan: Plan) -> bool:
-    """Whether it is a condition on any table with run ids: it asks nothing of the columns of `runs`."""
+    """True if it is a condition on any table with run ids: it asks nothing of the columns of `runs`."""
     read = (value for leaf in leaves(plan) for value in reads(leaf))
     return not any(isinstance(value, Key) and value.kind == "attributes" for value in read)

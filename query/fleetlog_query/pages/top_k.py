@@ -56,9 +56,7 @@ class TopK:
             return None
         if not _is_of_rows(value):
             return self._of(query, foremost)
-        reading = self._warehouse.beside(
-            lambda: self._now(query.scope.namespace, value, list(numbers))
-        )  # fmt: skip
+        reading = self._warehouse.beside(lambda: self._now(query.scope.namespace, value, list(numbers)))
         found = self._of(query, foremost)
         now = reading.result()
         if any(now.get(run_id) != number for run_id, number in numbers.items()):
@@ -66,9 +64,7 @@ class TopK:
             found = self._of(query, foremost) if len(foremost) > query.size else None
         return found
 
-    def _numbers(
-        self, query: PageQuery, count: int
-    ) -> tuple[dict[bytes, float], float | None]:  # fmt: skip
+    def _numbers(self, query: PageQuery, count: int) -> tuple[dict[bytes, float], float | None]:
         """Runs with the foremost numbers; and the last of the numbers, None = there are no more.
 
         Others may have the number of the last one too, and come before it: that number is left out.
@@ -82,9 +78,7 @@ class TopK:
             numbers.setdefault(run_id, number + 0.0)
         return numbers, float(answer.array("num")[-1]) if answer.rows == count else None
 
-    def _now(
-        self, namespace: str, value: Key | Series, run_ids: list[bytes]
-    ) -> dict[bytes, float]:  # fmt: skip
+    def _now(self, namespace: str, value: Key | Series, run_ids: list[bytes]) -> dict[bytes, float]:
         """The numbers that runs have."""
         if isinstance(value, Key):
             mask = ReadMask().with_key(value)
@@ -100,7 +94,7 @@ class TopK:
 
 
 def _is_of_rows(value: Key | TextOf | Series | Computed) -> TypeGuard[Key | Series]:
-    """Whether a run's number is that of a row of its, so that the foremost rows tell the foremost runs."""
+    """True if the sort value is stored per row, so that the top rows tell the top runs."""
     return isinstance(value, Key) or (isinstance(value, Series) and extreme_of(value) is not None)
 
 

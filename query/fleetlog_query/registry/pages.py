@@ -68,7 +68,7 @@ def versions_by_change(
 
 
 def fitting(sizes: Sequence[int], most: int) -> int:
-    """How many of the first rows make a page: at most `most`, about limits.PAGE_BYTES, one of those there are."""
+    """Count of the first rows that make a page: at most `most`, about limits.PAGE_BYTES, one of those there are."""
     total = 0
     for place, size in enumerate(sizes[:most]):
         total += size

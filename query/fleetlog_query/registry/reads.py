@@ -26,7 +26,7 @@ def model_by_id(snapshot: Snapshot, model_id: int) -> registry_pb2.RegisteredMod
 
 
 def version_asked(snapshot: Snapshot, request: registry_pb2.GetModelVersionRequest) -> registry_pb2.ModelVersion:
-    """By number, alias or stage; none of them: the highest number. NotFound."""
+    """Version by number, alias or stage; none of them: the highest number. NotFound."""
     model = model_named(snapshot, request.name)
     which = request.WhichOneof("which")
     if which == "alias":

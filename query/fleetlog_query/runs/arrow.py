@@ -132,7 +132,7 @@ def _spread(values: npt.NDArray[Any], column: KeyColumn, size: int) -> Any:
 
 
 def _wholes(column: KeyColumn, block: RunBlock) -> npt.NDArray[np.int64]:
-    """Beyond 2^53 the number is not exact, and the text is there."""
+    """Whole params. Beyond 2^53 the number is not exact, and the text is there."""
     texts = np.array([text != "" for text in block.texts])[column.texts]
     if not texts.any():
         return column.numbers.astype(np.int64)

@@ -23,7 +23,7 @@ from fleetlog_query.warehouse.cancellable import seconds_left
 MESSAGE_COPIES = 4
 """A message takes about this many times its encoded size."""
 ENTRY_BYTES = 500
-"""About what an entry takes beside its message."""
+"""Bytes of an entry beside its message, about."""
 NAMESPACES = 64
 """Maximum of namespaces of which anything is kept."""
 
@@ -71,11 +71,11 @@ class DocumentCache:
 
     @property
     def size_bytes(self) -> int:
-        """About how much memory it takes."""
+        """Bytes of memory that it takes, about."""
         return self._size_bytes
 
     def moment(self, namespace: str) -> Moment:
-        """What is found from now on is as of this moment or later. TimedOut."""
+        """Moment, as of which or later is what is found from now on. TimedOut."""
         feed = self._feed(namespace)
         if not feed.lock.acquire(timeout=seconds_left()):
             raise TimedOut("another read looks for what changed")

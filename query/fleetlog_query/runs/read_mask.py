@@ -28,7 +28,7 @@ class ReadMask:
 
     @property
     def whole(self) -> bool:
-        """Whether all kinds are filled with all keys."""
+        """True if all kinds are filled with all keys."""
         return all(kind in self.kinds and self.kinds[kind] is None for kind in KIND_NUMBERS)
 
     @property
@@ -42,7 +42,7 @@ class ReadMask:
         return self if keys is None else ReadMask({**self.kinds, key.kind: keys | {key.key}})
 
     def sql(self, binds: Binds) -> str:
-        """As a condition on rows of `attrs` or `run_attrs`. Not for a mask without kinds."""
+        """Condition on rows of `attrs` or `run_attrs`. Not for a mask without kinds."""
         whole = [str(KIND_NUMBERS[kind]) for kind, keys in self.kinds.items() if keys is None]
         clauses = [f"kind IN ({', '.join(whole)})"] if whole else []
         for kind, keys in self.kinds.items():

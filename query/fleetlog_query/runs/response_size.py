@@ -20,7 +20,7 @@ Response = TypeVar(
 
 
 def runs_that_fit(probe: Sequence[run_pb2.Run]) -> int:
-    """How many runs like these make a page, at least 1."""
+    """Count of runs like these that make a page, at least 1."""
     size = sum(run.ByteSize() for run in probe)
     return max(1, limits.PAGE_BYTES * len(probe) // max(1, size)) if probe else 1
 

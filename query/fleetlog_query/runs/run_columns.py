@@ -71,7 +71,7 @@ class RunBlock:
 
     @property
     def bytes(self) -> int:
-        """What it takes in memory, about."""
+        """Bytes of memory that it takes, about."""
         keys = sum(
             column.places.nbytes + column.numbers.nbytes + column.types.nbytes + column.texts.nbytes
             for column in self.keys
@@ -90,7 +90,7 @@ class _Cells:
     texts: npt.NDArray[np.uint32]
 
     def of(self, chosen: npt.NDArray[Any], first: int = 0) -> _Cells:
-        """Some of them, with places counted from `first`."""
+        """Cells of some of them, with places counted from `first`."""
         return _Cells(
             self.places[chosen] - first, self.keys[chosen], self.numbers[chosen], self.types[chosen],
             self.texts[chosen],
@@ -141,7 +141,7 @@ class RunColumns:
         run_ids: bytes,
         as_of: AsOf | None,
     ) -> tuple[dict[str, Array | list[str]], bytes, Places]:
-        """In the order of the ids; the ids of those that are there, and their places."""
+        """Attributes in the order of the ids; the ids of those that are there, and their places."""
         binds = Binds()
         where = (
             f"namespace = {binds.text(namespace)} AND experiment IN {binds.numbers(list(experiments))}"
@@ -196,7 +196,7 @@ def _indexed(sql: str, binds: Binds) -> Statement:
 
 
 def _places(run_ids: bytes, column: Array) -> Places:
-    """Where the id of each row stands among the ids. The rows of a run mostly stand together: one look-up for them."""
+    """Places of the id of each row among the ids. The rows of a run mostly stand together: one look-up for them."""
     ids = np.frombuffer(run_ids, f"S{ID_BYTES}")
     order = np.argsort(ids)
     words = np.ascontiguousarray(column).view(np.uint64).reshape(-1, 2)

@@ -35,13 +35,13 @@ class KeyValues:
 
 @dataclass(frozen=True)
 class RunKeys:
-    """What was read of the runs: at least what `mask` names."""
+    """Keys that were read of runs: at least those that `mask` names."""
 
     answer: Answer
     mask: ReadMask
 
     def put(self, runs: Mapping[bytes, run_pb2.Run]) -> None:
-        """What the mask names into runs, by id, that have none of it yet. Those of other runs are left out."""
+        """Put what the mask names into runs, by id, that have none of it yet. Those of other runs are left out."""
         answer = self.answer
         if not answer.rows:
             return
@@ -89,7 +89,7 @@ class RunKeys:
         return {found.run_ids[row].tobytes(): float(found.numbers[row]) for row in known}
 
     def values(self, key: Key) -> KeyValues:
-        """What the runs have of a key that was read."""
+        """Values that the runs have of a key that was read."""
         answer = self.answer
         if not answer.rows:
             return KeyValues(np.empty(0, "V16"), np.empty(0), [], np.empty(0, bool))

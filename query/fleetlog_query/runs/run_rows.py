@@ -14,7 +14,7 @@ RUN_COLUMNS = (
     "run_id, experiment, name, user, state, toUnixTimestamp64Milli(start_time) AS start_millis,"
     " toUnixTimestamp64Milli(end_time) AS end_millis, parent_run_id, deleted"
 )
-"""What `runs_of` takes, as a SELECT list over `runs`."""
+"""Columns that `runs_of` takes, as a SELECT list over `runs`."""
 
 DELETE_COLUMN = "toUnixTimestamp64Milli(delete_time) AS delete_millis"
 """When a run was deleted: one more column that `put_delete_times` takes, of `runs` as it is now."""

@@ -36,13 +36,11 @@ class PageDocuments:
         self._documents = documents
         self._changed_runs = changed_runs
 
-    def attributes(
-        self, scope: Scope, run_ids: Sequence[bytes], position: AsOf
-    ) -> list[run_pb2.Run]:  # fmt: skip
+    def attributes(self, scope: Scope, run_ids: Sequence[bytes], position: AsOf) -> list[run_pb2.Run]:
         """Runs with their attributes alone, in the order asked for, as of a position."""
 
         def read(some: Sequence[bytes], as_of: AsOf | None) -> Sequence[run_pb2.Run]:
-            return self._documents.attributes(scope.namespace, some, as_of)
+            return self._documents.attributes(scope.namespace, some, as_of, experiments=scope.experiments)
 
         found = self._as_of(scope, run_ids, position, read)
         for run in found.values():
@@ -72,9 +70,7 @@ class PageDocuments:
         for run in runs:
             run.MergeFrom(found[bytes.fromhex(run.run_id)])
 
-    def _as_of(
-        self, scope: Scope, run_ids: Sequence[bytes], position: AsOf, read: _Read
-    ) -> dict[bytes, run_pb2.Run]:  # fmt: skip
+    def _as_of(self, scope: Scope, run_ids: Sequence[bytes], position: AsOf, read: _Read) -> dict[bytes, run_pb2.Run]:
         """Runs as of a position: those that have not changed since as they are, the others as they were."""
         if scope.as_of is not None:
             return _by_id(read(run_ids, position)) if run_ids else {}
@@ -89,9 +85,7 @@ class PageDocuments:
             found |= _by_id(read(sorted(changed), position))
         return found
 
-    def _changed(
-        self, scope: Scope, run_ids: Sequence[bytes], position: AsOf
-    ) -> set[bytes]:  # fmt: skip
+    def _changed(self, scope: Scope, run_ids: Sequence[bytes], position: AsOf) -> set[bytes]:
         touched = self._changed_runs.since(scope, position)
         return set(run_ids) if touched is None else touched.keys() & set(run_ids)
 
@@ -99,7 +93,7 @@ class PageDocuments:
         self, namespace: str, runs: Sequence[run_pb2.Run], mask: ReadMask, referenced: frozenset[str],
         summaries: bool, as_of: AsOf,
     ) -> None:  # fmt: skip
-        """As of a position, but for metrics that are not referenced and for ranges."""
+        """Fill as of a position, but for metrics that are not referenced and for ranges."""
         metrics = mask.kinds.get("metrics", frozenset())
         then = {kind: keys for kind, keys in mask.kinds.items() if kind != "metrics"}
         known = referenced if metrics is None else referenced & metrics

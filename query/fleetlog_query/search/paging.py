@@ -52,7 +52,7 @@ class Page:
 
 
 def _purpose(request: Message, namespace: str) -> str:
-    """What a token belongs to: all of the request but the page and the position that is waited for."""
+    """Purpose that a token belongs to: all of the request but the page and the position that is waited for."""
     asked = copy.deepcopy(request)
     scopes = [value for _, value in asked.ListFields() if isinstance(value, scope_pb2.RunScope)]
     for part in (asked, *scopes):

@@ -32,14 +32,14 @@ from fleetlog_query.sql.scope import Scope
 
 DEFAULT_PAGE = 100
 TOTAL_AT_LEAST = 10_000
-"""Up to here an "at least" count is the count."""
+"""Maximum up to which an "at least" count is the count."""
 UNSETTLED = 100
 """Maximum runs that may have changed while a first page was read; with more it is read as of its position instead."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """What is asked: see SearchRunsRequest."""
+    """Search that is asked for: see SearchRunsRequest."""
 
     namespace: str
     experiments: tuple[int, ...]
@@ -49,20 +49,20 @@ class Search:
     deleted_view: int = scope_pb2.DELETED_VIEW_ACTIVE
     total_count: int = query_pb2.TOTAL_COUNT_NONE
     asked: tuple[int | str, ...] | None = None
-    """What the request said of experiments. Tokens belong to that, and not to what it came to: an experiment that is
+    """Experiments as the request said them. Tokens belong to that, and not to what it came to: an experiment that is
     made between two pages is no reason to refuse the second."""
     as_of: AsOf | None = None
-    """As everything was then, since the request says so; a later page has it from its token."""
+    """Position as of which everything is read, since the request says so; a later page has it from its token."""
     asked_as_of: bytes = b""
-    """What the request said of it: tokens belong to that."""
+    """Position as the request said it: tokens belong to that."""
     now_millis: float | None = None
-    """What now() is; None = what the clock says."""
+    """Unix milliseconds that now() is; None = what the clock says."""
     token: SearchToken | None = None
-    """Where to go on; None = at the beginning."""
+    """Token where to go on; None = at the beginning."""
 
     @property
     def purpose(self) -> str:
-        """What a token belongs to: everything of the search but the page."""
+        """Purpose that a token belongs to: everything of the search but the page."""
         where = self.experiments if self.asked is None else self.asked
         what = [self.namespace, where, self.filter, self.order_by, self.deleted_view, self.asked_as_of.hex()]
         return "runs:" + hashlib.sha256(json.dumps(what).encode()).hexdigest()
@@ -83,7 +83,7 @@ class SearchPage:
     is_last: bool
     query: PageQuery
     as_of: AsOf | None = None
-    """What it shows runs as of; None = as they are."""
+    """Position that it shows runs as of; None = as they are."""
     total: Total | None = None
 
     @property
@@ -98,7 +98,7 @@ class SearchPage:
 
 @dataclass(frozen=True)
 class Total:
-    """How many runs match, or that there are more than so many."""
+    """Count of runs that match, or a lower bound of it."""
 
     count: int
     is_lower_bound: bool = False
@@ -182,10 +182,8 @@ class Searcher:
         scope = Scope(search.namespace, search.experiments, as_of=search.as_of)
         return PageQuery(scope, plan, keys, size, search.deleted_view), moment
 
-    def _first_page(
-        self, search: Search, query: PageQuery, moment: float
-    ) -> SearchPage | None:  # fmt: skip
-        """As the runs are; None when so many changed meanwhile that the token would have to name too many."""
+    def _first_page(self, search: Search, query: PageQuery, moment: float) -> SearchPage | None:
+        """Page of the runs as they are; None when more changed meanwhile than the token may name."""
         position = self._positions.now()
         runs = self._reader.page(query)
         is_last = len(runs) <= query.size
@@ -211,14 +209,12 @@ class Searcher:
         runs = self._documents.attributes(query.scope, ids, token.position)
         return SearchPage(runs, self._behind(search, token), len(order) <= end, query, token.position)
 
-    def _order(
-        self, search: Search, token: SearchToken, query: PageQuery, count: int | None
-    ) -> RunOrder:  # fmt: skip
+    def _order(self, search: Search, token: SearchToken, query: PageQuery, count: int | None) -> RunOrder:
         name = search.purpose, token.experiments, token.moment
         return self._orders.as_of(token.position, query, name, count, token.first)
 
     def _token(self, search: Search, moment: float) -> SearchToken:
-        """Where a search begins or goes on. PAGE_TOKEN_OUT_OF_DATE."""
+        """Token where a search begins or goes on. PAGE_TOKEN_OUT_OF_DATE."""
         token, experiments = search.token, _digest(search.experiments)
         if search.as_of is not None:
             return token or SearchToken(moment, search.as_of, 0, experiments)

@@ -66,7 +66,7 @@ def check_page_size(size: int, default: int, most: int) -> int:
 
 @dataclass(frozen=True)
 class SearchToken:
-    """Where the pages of a search go on, or a stream of it.
+    """Place where the pages of a search go on, or a stream of it.
 
     `moment`: what now() means on all of them. `position`: what they are as of. `place`: in the order of the runs; of
     those behind the first page, when some changed while it was read. `experiments`: digest of those looked in.
@@ -79,7 +79,7 @@ class SearchToken:
     first: FirstPage | None = None
 
     def values(self) -> list[Any]:
-        """As JSON has it."""
+        """Values as JSON has them."""
         first = self.first
         loose = [] if first is None else [first.settled, _text_of(first.returned), _text_of(first.held_back)]
         return [self.moment, list(self.position.events), self.position.control, self.place, self.experiments, *loose]

@@ -19,7 +19,7 @@ Real = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Verdict:
-    """How many runs came to a question, and how many it put aside."""
+    """Counts of the runs that came to a constraint, and of those that it put aside."""
 
     constraint: str
     asked: int
@@ -34,12 +34,12 @@ class Chosen:
     runs: list[int]
     values: list[float]
     tie: str
-    """By what it comes behind the one before, when nothing else tells them apart; else ""."""
+    """Reason why it comes behind the one before, when nothing else tells them apart; else ""."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What was chosen, in order, and out of what."""
+    """Groups that were chosen, in order, and out of what."""
 
     groups: list[Chosen]
     ranking: Ranking
@@ -50,7 +50,7 @@ class Choice:
 
     @property
     def groups_compared(self) -> int:
-        """How many groups there were to choose from."""
+        """Count of groups that there were to choose from."""
         return 0 if self.statistics is None else len(self.statistics.counts)
 
 
@@ -108,7 +108,7 @@ def _asked(question: Question, columns: Columns) -> tuple[Places, list[Verdict]]
 
 
 def _standing(question: Question, found: Statistics, signs: Real) -> Real:
-    """What stands for each group."""
+    """Values that stand for each group."""
     small, large = found.lows, found.highs
     if question.statistic == selection_pb2.GROUP_STATISTIC_MEDIAN:
         return found.medians
@@ -138,7 +138,7 @@ def _best(question: Question, left: Candidates, members: Places, signs: Real, sc
 
 
 def _tie(found: Statistics, ranking: Ranking, costs: Real, rank: int) -> str:
-    """By what the candidate comes behind the one before it, when objectives don't tell them apart."""
+    """Reason why the candidate comes behind the one before it, when objectives don't tell them apart."""
     one, other = int(ranking.places[rank - 1]), int(ranking.places[rank])
     if ranking.scores is not None:
         level = ranking.scores[rank - 1] == ranking.scores[rank]

@@ -50,7 +50,7 @@ class Question:
 
     @property
     def sources(self) -> list[Key | Series]:
-        """What is read for the objectives, each once."""
+        """Values that are read for the objectives, each once."""
         return list(dict.fromkeys(source for objective in self.objectives for source in read_by(objective.value)))
 
 
@@ -122,7 +122,7 @@ def _groups(request: selection_pb2.SelectRunsRequest) -> list[tuple[str, Key]]:
 
 
 def _mask(objectives: Sequence[Objective], groups: Sequence[tuple[str, Key]]) -> ReadMask:
-    """What objectives and groups name."""
+    """Mask of what objectives and groups name."""
     named: dict[str, set[str]] = {}
     for source in (source for objective in objectives for source in read_by(objective.value)):
         named.setdefault("metrics" if isinstance(source, Series) else source.kind, set()).add(source.key)

@@ -28,7 +28,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """What makes 0 of the best candidate's value and 1 of the worst one's, by objective; shares sum up to 1."""
+    """Scale on which the best candidate's value is 0 and the worst one's 1, by objective; shares sum up to 1."""
 
     bests: Real
     widths: Real
@@ -36,7 +36,7 @@ class Scale:
 
     @classmethod
     def of(cls, costs: Real, weights: Sequence[float]) -> Scale:
-        """By the finite values among the costs (candidates × objectives)."""
+        """Scale by the finite values among the costs (candidates × objectives)."""
         finite = np.isfinite(costs)
         bests = np.min(costs, axis=0, where=finite, initial=np.inf)
         worsts = np.max(costs, axis=0, where=finite, initial=-np.inf)
@@ -93,7 +93,7 @@ def pareto(costs: Real, ties: Ties, limit: int) -> Ranking:
 
 
 def _dominated(columns: Sequence[Real]) -> npt.NDArray[np.bool_]:
-    """Which the first one dominates; it is the lowest of all by the first objective."""
+    """True for those that the first one dominates; it is the lowest of all by the first objective."""
     above = columns[0] > columns[0][0]
     no_better = np.ones(len(above), np.bool_)
     for column in columns[1:]:

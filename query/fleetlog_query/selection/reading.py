@@ -14,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from fleetlog_core.warehouse.port import Statement
 
-from fleetlog_query.column_cache.columns import Source
+from fleetlog_query.column_cache.column_reads import read_columns
+from fleetlog_query.column_cache.columns import Column, Source
 from fleetlog_query.column_cache.conditions import ColumnConditions, Holds, NotByColumns, sources_of_plan
-from fleetlog_query.column_cache.labels import Labels
+from fleetlog_query.column_cache.labels import Labels, Places
 from fleetlog_query.column_cache.run_ids import Ids
 from fleetlog_query.column_cache.scope_columns import ScopeColumns, shown_places
 from fleetlog_query.language.conditions import Plan
@@ -40,7 +41,7 @@ class Taken(Protocol):
     """Takes the runs that are shown out of a column of all."""
 
     def __call__(self, column: npt.NDArray[Element], /) -> npt.NDArray[Element]:
-        """By place, or the column itself when all are shown."""
+        """Values by place, or the column itself when all are shown."""
         ...
 
 
@@ -67,28 +68,21 @@ def read_candidates(question: Question, scope: Scope, columns: ScopeColumns, sel
 
     stages = _stages(question, scope, columns, ids, taken, select)
     left = np.flatnonzero(stages == 0)
-    few = scope
-    if 0 < len(left) <= FEW_RUNS and len(left) < len(ids):
-        few = replace(scope, run_ids=tuple(ids.at(place) for place in left.tolist()))
-    found = {source: np.full(len(ids), np.nan) for source in question.sources}
-    labels = [Labels(np.full(len(ids), -1, np.int32), [])] * len(question.groups)
-    if len(left):
-        for source in found:
-            windowed = isinstance(source, Series) and source.window is not None
-            if windowed or (few.run_ids and not columns.holds(Source(source, is_text=False))):
-                answer = select(source_statement(source, question, few))
-                rows, places = ids.intersect(Ids.of(answer))
-                found[source][places] = answer.array("v")[rows]
-            else:
-                found[source] = taken(columns.numbers(source, select))
-        for number, (_, key) in enumerate(question.groups):
-            if few.run_ids and not columns.holds(Source(key, is_text=True)):
-                answer = select(Source(key, True).statement(few, wide=False))
-                rows, places = ids.intersect(Ids.of(answer))
-                labels[number] = Labels.of(answer.coded("s"), rows, places, len(ids))
-            else:
-                whole = columns.texts(key, select)
-                labels[number] = Labels(taken(whole.codes), whole.texts)
+    sources = {one: Source(one, is_text=False) for one in question.sources}
+    groups = [Source(key, is_text=True) for _, key in question.groups]
+    apart = _apart(question, [*sources.values(), *groups], scope, columns, ids, left, select)
+    columns.read([one for one in (*sources.values(), *groups) if one not in apart], select)
+    found = {
+        value: apart[source].values if source in apart else taken(columns.numbers(value, select))
+        for value, source in sources.items()
+    }
+    labels = []
+    for source, (_, key) in zip(groups, question.groups, strict=True):
+        if source in apart:
+            labels.append(Labels(apart[source].values, apart[source].texts))
+        else:
+            whole = columns.texts(key, select)
+            labels.append(Labels(taken(whole.codes), whole.texts))
     values = np.empty((len(ids), len(question.objectives)))
     with np.errstate(all="ignore"):
         for place, objective in enumerate(question.objectives):
@@ -96,8 +90,26 @@ def read_candidates(question: Question, scope: Scope, columns: ScopeColumns, sel
     return Columns(ids, taken(runs.starts), stages, values, labels)
 
 
+def _apart(
+    question: Question, wanted: Sequence[Source], scope: Scope, columns: ScopeColumns, ids: Ids, left: Places,
+    select: Select,
+) -> dict[Source, Column]:  # fmt: skip
+    """Columns that are read of this question's runs alone: windows; and when few runs are left, what is not held."""
+    if not len(left):
+        return {source: Column.empty(source, 0, ids) for source in wanted}
+    few = scope
+    if len(left) <= FEW_RUNS and len(left) < len(ids):
+        few = replace(scope, run_ids=tuple(ids.at(place) for place in left.tolist()))
+    windows = [one for one in wanted if isinstance(one.value, Series) and one.value.window is not None]
+    some = [one for one in wanted if few.run_ids and one not in windows and not columns.holds(one)]
+    apart = read_columns({one: Column.empty(one, 0, ids) for one in some}, few, select, wide=False)
+    for one in windows:
+        apart[one] = Column.empty(one, 0, ids).put(one, select(source_statement(one.value, question, few)))
+    return apart
+
+
 def _stages(question: Question, scope: Scope, columns: ScopeColumns, ids: Ids, taken: Taken, select: Select) -> Stages:
-    """Which constraint puts each run aside, from 1 on; 0 = none."""
+    """Number of the constraint that puts each run aside, from 1 on; 0 = none."""
     plans = [plan for _, plan in question.parts]
     stages = np.zeros(len(ids), np.int64)
     if not plans and not question.artifact:
@@ -117,8 +129,7 @@ def _stages(question: Question, scope: Scope, columns: ScopeColumns, ids: Ids, t
 def _by_columns(plans: Sequence[Plan], columns: ScopeColumns, select: Select) -> list[Holds] | None:
     """For each of the plans which runs it holds of; None when a statement has to tell."""
     try:
-        for plan in plans:
-            sources_of_plan(plan)
+        columns.read({source for plan in plans for source in sources_of_plan(plan)}, select)
         return [ColumnConditions(columns, select).holds(plan) for plan in plans]
     except NotByColumns:
         return None
@@ -158,7 +169,7 @@ def _tests(question: Question, scope: Scope, binds: Binds) -> list[str]:
 
 
 def _calculated(value: Value, found: Mapping[Key | Series, Real]) -> Real | float:
-    """As filter.values.combine, by column; NaN stands for what is missing, and makes everything NaN."""
+    """Values of a calculation, by column; NaN stands for what is missing, and makes everything NaN."""
     if isinstance(value, Computed):
         left, right = np.asarray(_calculated(value.left, found)), np.asarray(_calculated(value.right, found))
         signs = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.true_divide}

@@ -15,7 +15,7 @@ from statistics import NormalDist
 _TINY = 1e-300
 _STEPS = 10_000
 _MANY = 10_000
-"""From so many degrees of freedom the expansion around the normal quantile is exact to the last digits."""
+"""Degrees of freedom from which on the expansion around the normal quantile is exact to the last digits."""
 
 
 @lru_cache(maxsize=4_096)

@@ -99,7 +99,7 @@ def _ends(select: Select, query: SeriesQuery, starts: Mapping[bytes, int]) -> En
 
 
 def _rows_statement(query: SeriesQuery, grid: Grid | None) -> Statement:
-    """What the buckets consist of, by run, key and step; all of `rollup` when the grid is not known yet."""
+    """Rows that the buckets consist of, by run, key and step; all of `rollup` when the grid is not known yet."""
     binds = Binds()
     scope, named = scope_sql(query.namespace, query.run_ids, query.keys, binds), place_sql(query.keys, binds)
     buckets, edges = grid.window.split() if grid is not None and grid.window is not None else (None, [])
@@ -114,7 +114,7 @@ def _rows_statement(query: SeriesQuery, grid: Grid | None) -> Statement:
 
 
 def _kept(scope: str, buckets: tuple[int, int] | None, binds: Binds) -> str:
-    """What `rollup` has of these of its buckets, both included; None = of all."""
+    """Columns and rows that `rollup` has of these of its buckets, both included; None = of all."""
     sql = f"b * {BUCKET_STEPS} AS x, {KEPT_SQL} FROM rollup WHERE {scope}"
     return sql if buckets is None else f"{sql} AND b BETWEEN {binds.whole(buckets[0])} AND {binds.whole(buckets[1])}"
 

@@ -56,7 +56,7 @@ class Grid:
 
     @property
     def is_near(self) -> bool:
-        """Whether 64 bits hold how far any step of a bucket is from the origin."""
+        """True if 64 bits hold how far any step of a bucket is from the origin."""
         return self.width < _WIDE // 10_000 and abs(self.origin) < _WIDE
 
     def rows(self, points: float, series: int) -> float:

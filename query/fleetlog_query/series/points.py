@@ -28,7 +28,7 @@ from fleetlog_query.warehouse.holding import Holding, answer_size
 BATCH_POINTS = 1_000_000
 BATCH_SERIES = 100
 LONG_POINTS = 2_000
-"""In a series with so many points more than are wanted, the last ones are looked for."""
+"""Points that a series has beyond those that are wanted, from which on the last ones are looked for."""
 
 
 @dataclass(frozen=True, slots=True)

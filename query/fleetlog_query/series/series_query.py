@@ -46,7 +46,7 @@ class SeriesQuery:
 
     @property
     def of_steps_alone(self) -> bool:
-        """Whether nothing is asked of points but their steps: what `rollup` knows."""
+        """True if nothing is asked of points but their steps: what `rollup` knows."""
         return self.axis == "step" and self.times == EVERY and not self.ranks and not self.per_rank
 
     def time_sql(self, starts: Mapping[bytes, int], binds: Binds) -> str:

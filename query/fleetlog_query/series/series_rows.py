@@ -20,14 +20,14 @@ _STEP = "reinterpretAsInt64(bitXor(toUInt64(bitAnd(bitShiftRight({}, 128), 18446
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How many points a series has, and its lowest and highest step."""
+    """Count of a series' points, and its lowest and highest step."""
 
     points: int
     low: int
     high: int
 
     def share(self, first: int, last: int) -> float:
-        """How much of it is between two steps, both included, if its points are evenly spread: 0 to 1."""
+        """Share of it between two steps, both included, if its points are evenly spread: 0 to 1."""
         inside = min(self.high, last) - max(self.low, first) + 1
         return max(inside, 0) / (self.high - self.low + 1)
 
@@ -62,7 +62,7 @@ def slices(answer: Answer, keys: Sequence[str], columns: Sequence[str]) -> Itera
 
 
 def changes(run_ids: Array) -> npt.NDArray[np.bool_]:
-    """Whether each run id but the first is another than the one before it."""
+    """True for each run id but the first that is another than the one before it."""
     words = run_ids.view("<u8").reshape(-1, 2)
     highs, lows = words[:, 0], words[:, 1]
     found: npt.NDArray[np.bool_] = (lows[1:] != lows[:-1]) | (highs[1:] != highs[:-1])
@@ -72,7 +72,7 @@ def changes(run_ids: Array) -> npt.NDArray[np.bool_]:
 def extents(
     select: Select, namespace: str, run_ids: Sequence[bytes], keys: Sequence[str]
 ) -> dict[tuple[bytes, str], Extent]:
-    """What is known of the series, without a look at points; series without any are left out."""
+    """Extents of the series, without a look at points; series without any are left out."""
     binds = Binds()
     # first and last hold the step, its order as unsigned, above 128 bits of time and value.
     sql = (

@@ -43,7 +43,7 @@ class AsOf:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Where keys of runs are, and what tells since when a series has not changed."""
+    """Tables that keys of runs are in, and what tells since when a series has not changed."""
 
     attrs: str
     series: str
@@ -77,9 +77,7 @@ def keys_of(kinds: Mapping[str, frozenset[str] | None], binds: Binds) -> dict[st
     }
 
 
-def attr_rows(
-    tables: Tables, where: str, namespace: str, keys: Mapping[str, str], as_of: AsOf, binds: Binds
-) -> str:  # fmt: skip
+def attr_rows(tables: Tables, where: str, namespace: str, keys: Mapping[str, str], as_of: AsOf, binds: Binds) -> str:
     """`SELECT run_id, kind, key, num, str, type, ver` as of the position, a row each; ver tells of metrics only.
 
     `where`: a condition on rows of both tables; `keys`: a condition on `key` for each kind that is wanted.
@@ -117,9 +115,7 @@ def _tag_arm(tables: Tables, where: str, ours: str, wanted: str, as_of: AsOf, bi
     )
 
 
-def _metric_arms(
-    tables: Tables, where: str, ours: str, wanted: str, as_of: AsOf, binds: Binds
-) -> list[str]:  # fmt: skip
+def _metric_arms(tables: Tables, where: str, ours: str, wanted: str, as_of: AsOf, binds: Binds) -> list[str]:
     changed = changed_series(tables, f"{where} AND {wanted}", as_of, binds)
     last = (
         f"SELECT run_id, key, max({POINT_ORDER_SQL}) AS p FROM points"

@@ -15,7 +15,7 @@ class Binds:
     def __init__(self) -> None:
         self.values: dict[str, Bind] = {}
         self.patterns: list[PatternRead] = []
-        """What is compared with patterns."""
+        """Texts that are compared with patterns."""
 
     def statement(self, sql: str, *, wide: bool = False) -> Statement:
         """A statement with these values; with what bounds it when there are patterns among them."""

@@ -174,7 +174,7 @@ class _Compiler:
         return f"run_id IN (SELECT run_id FROM ({rows}) GROUP BY run_id HAVING count() = {len(sources)} AND {test})"
 
     def _matched(self, leaf: Leaf, steps: int) -> str:
-        """By a pattern that can take long for one text."""
+        """Condition of a pattern that can take long for one text."""
         if not isinstance(leaf.value, Key):
             raise TypeError("patterns are for keys")
         self.lookups += 1

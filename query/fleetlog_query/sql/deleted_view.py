@@ -20,12 +20,12 @@ class DeletedView(Enum):
 
     @classmethod
     def of(cls, number: int) -> DeletedView:
-        """What a request says; what is not said, or not known here, are those that are not deleted."""
+        """View of a request; what is not said, or not known here, are those that are not deleted."""
         return _VIEWS.get(number, cls.ACTIVE)
 
     @property
     def sql(self) -> str:
-        """What it adds to a condition on rows of `runs`."""
+        """Condition that it adds to one on rows of `runs`."""
         return str(self.value)
 
     def shows(self, deleted: bool) -> bool:
@@ -33,7 +33,7 @@ class DeletedView(Enum):
         return self is DeletedView.ALL or deleted == (self is DeletedView.DELETED)
 
     def mask(self, deleted: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-        """Which of many it shows, by what their rows say."""
+        """True for each of many that it shows, by what their rows say."""
         if self is DeletedView.ALL:
             shown: npt.NDArray[np.bool_] = deleted < PURGED
         else:

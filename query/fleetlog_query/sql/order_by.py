@@ -34,7 +34,7 @@ class SortColumn:
 
 
 def order_sql(columns: Sequence[SortColumn]) -> str:
-    """What follows ORDER BY."""
+    """Expressions behind ORDER BY."""
     return ", ".join(f"{one.sql} {'DESC' if one.descending else 'ASC'}" for one in columns if not one.is_constant)
 
 
@@ -128,7 +128,7 @@ def joins(keys: Sequence[OrderKey], scope: Scope, binds: Binds, known: int = 0, 
 
 
 def number_rows(value: Series | Computed, scope: Scope, binds: Binds, among: str = "") -> str:
-    """What a key that is calculated is, of each run: `SELECT run_id, … AS v`."""
+    """Rows of a key that is calculated: `SELECT run_id, … AS v`."""
     if isinstance(value, Computed):
         return computed_rows(value, scope, binds, among)
     return value_rows(value, scope, binds, among)

@@ -33,7 +33,7 @@ _PRESENT = {"end_time": "toUnixTimestamp64Milli(end_time) != 0", "parent_run_id"
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a search looks: one namespace, some experiments; ids from `since` on, or only `run_ids`, or
+    """Runs that a search looks at: one namespace, some experiments; ids from `since` on, or only `run_ids`, or
     only in some stretches, each from its first id to its last.
 
     `as_of`: as everything was then; None = as it is.
@@ -47,7 +47,7 @@ class Scope:
     as_of: AsOf | None = None
 
     def sql(self, binds: Binds) -> str:
-        """As a condition."""
+        """Condition on rows of its runs."""
         clauses = [f"namespace = {binds.text(self.namespace)} AND {self._experiments(binds)}"]
         if self.since:
             clauses.append(f"run_id >= {binds.run_id(self.since)}")

@@ -19,7 +19,7 @@ _REDUCED = {
     "mean": "if(sum(c) = sum(k), nan, sum(t) / (sum(c) - sum(k)))",
     "count": "toFloat64(sum(c))",
 }
-"""Over lows, highs, counts, counts of NaN and totals. + 0. makes one zero of two."""
+"""Functions over lows, highs, counts, counts of NaN and totals. + 0. makes one zero of two."""
 KEPT_SQL = "minv AS lo, maxv AS hi, n AS c, nans AS k, total AS t"
 POINT_SQL = (
     "if(isNaN(value), inf, value) AS lo, if(isNaN(value), -inf, value) AS hi, toUInt64(1) AS c,"
@@ -78,9 +78,7 @@ def series_rows(function: Reduction, keys: Sequence[str], scope: Scope, binds: B
     return f"SELECT {by}, {_REDUCED[function]} AS v FROM ({parts}) GROUP BY {by}{bound}"
 
 
-def _parts(
-    kept: str, point: str, keys: Sequence[str], scope: Scope, binds: Binds, among: str = ""
-) -> tuple[str, str]:  # fmt: skip
+def _parts(kept: str, point: str, keys: Sequence[str], scope: Scope, binds: Binds, among: str = "") -> tuple[str, str]:
     """SQL of the rows of `series`, where as of a position points stand in for series that went on; and its settings.
 
     `among`: a condition on run_id.

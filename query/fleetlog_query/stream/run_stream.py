@@ -138,7 +138,7 @@ class RunStreams:
 
 
 def _by_size(runs: list[run_pb2.Run]) -> Iterator[list[run_pb2.Run]]:
-    """In parts that fit a response."""
+    """Parts that fit a response."""
     some: list[run_pb2.Run] = []
     total = 0
     for run in runs:

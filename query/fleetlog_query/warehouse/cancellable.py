@@ -31,7 +31,7 @@ from fleetlog_core.warehouse.port import (
 from fleetlog_query.warehouse.pattern_statement import PatternStatement, is_costly
 
 AGAIN_SECONDS = 0.05
-"""Between two attempts to end a statement: the first may come before the warehouse has begun it."""
+"""Seconds between two attempts to end a statement: the first may come before the warehouse has begun it."""
 HELPERS = 4
 """Threads for what is selected while a caller's own thread goes on."""
 COSTLY_STATEMENTS = 2

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fleetlog_core.warehouse.port import Answer, Coded, Read
 
 TEXT_BYTES = 80
-"""About what a text in a list takes."""
+"""Bytes of a text in a list, about."""
 
 
 class Holding:

@@ -18,7 +18,7 @@ BLOCK_STEPS = 8_000_000
 ENGINE_ROWS = 65_409
 """Rows of the engine's own blocks."""
 LIGHT_ROWS = 1_000
-"""With blocks of fewer rows than this a statement is costly: only a few of them run at a time."""
+"""Rows of a block below which a statement is costly: only a few such run at a time."""
 _ALL_ROWS = 2**63 - 1
 
 
@@ -38,7 +38,7 @@ class PatternStatement(Statement):
     reads: tuple[PatternRead, ...] = ()
 
     def longest(self) -> Statement:
-        """What the bytes of the longest values are, as l0, l1, …, one for each of the reads."""
+        """Statement of the bytes of the longest values, as l0, l1, …, one for each of the reads."""
         columns = ", ".join(f"toUInt64(ifNull({read.longest}, 0)) AS l{place}" for place, read in enumerate(self.reads))
         return Statement(f"SELECT {columns}", self.binds)
 
@@ -62,7 +62,7 @@ def cut_texts(columns: str, texts: str) -> str:
 
 
 def is_costly(statement: Statement) -> bool:
-    """Whether only a few of such statements run at a time."""
+    """True if only a few of such statements run at a time."""
     return 0 < statement.block_rows < LIGHT_ROWS
 
 

@@ -36,15 +36,15 @@ class Snapshot:
 
 @dataclass
 class Held:
-    """What a client has: which runs, in which order, what they hold. None: the same as now, unless it is `stale`."""
+    """Digests of what a client has, by run, in its order; None = as it is now, unless the run is `stale`."""
 
     digests: dict[str, int | None] = field(default_factory=dict)
     stale: frozenset[str] = frozenset()
     begun: bool = False
-    """Whether it has anything to go on from."""
+    """True if it has anything to go on from."""
 
     def advance(self, now: Snapshot) -> watch_pb2.WatchRunsResponse | None:
-        """What is to be told so that it has what there is now; None when nothing is. Counts as told."""
+        """Changes to be told so that it has what there is now; None when there are none. Counts as told."""
         left = [run_id for run_id in self.digests if run_id not in now.runs]
         entered = [run for run_id, run in now.runs.items() if run_id not in self.digests]
         changed = [run for run_id, run in now.runs.items() if self._differs(run_id, now.digests[run_id])]

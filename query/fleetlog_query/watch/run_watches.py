@@ -23,7 +23,7 @@ from fleetlog_query.watch.run_changes import Held, Snapshot
 
 INTERVAL_SECONDS = 0.1
 CLOCK_SECONDS = 1.0
-"""How often a filter that asks for now() is looked at though nothing was applied."""
+"""Seconds after which a filter that asks for now() is evaluated though nothing was applied."""
 SEARCH_SECONDS = 10.0
 WATCHES = 1_000
 """Maximum watches of one server."""
@@ -31,12 +31,12 @@ WATCHES = 1_000
 
 @dataclass(frozen=True)
 class Watched:
-    """What is watched: watches with an equal `name` share `search`, which gives the foremost runs in order."""
+    """Search that is watched: watches with an equal `name` share `search`, which gives the foremost runs in order."""
 
     name: bytes
     search: Callable[[], Awaitable[Sequence[run_pb2.Run]]]
     clocked: bool
-    """Whether time alone changes what matches."""
+    """True if time alone changes what matches."""
 
 
 class RunWatches:
@@ -52,7 +52,7 @@ class RunWatches:
     async def changes(
         self, watched: Watched, holds: Callable[[], Awaitable[Held]], at_least: Mapping[Partition, int]
     ) -> AsyncGenerator[watch_pb2.WatchRunsResponse, None]:
-        """What becomes different from what the client holds, without end; all of it at first, when that is nothing.
+        """Changes to what the client holds, without end; all of it at first, when that is nothing.
 
         `holds` is asked behind the first search: what it knows to be unchanged is then as that search found it.
         TOO_MANY_WATCHES; SHUTTING_DOWN when the server ends; and whatever the search raises.
@@ -109,7 +109,7 @@ class _Shared:
 
     @property
     def failed(self) -> bool:
-        """Whether it does not go on."""
+        """True if it does not go on."""
         return self._failure is not None
 
     async def after(self, number: int) -> Snapshot:

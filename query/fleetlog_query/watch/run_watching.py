@@ -21,14 +21,14 @@ DEFAULT_LIMIT = 100
 
 @dataclass(frozen=True)
 class Resumed:
-    """What a client that comes back has: the runs, in order, as of a position."""
+    """Runs that a client has that comes back: the runs, in order, as of a position."""
 
     position: Mapping[Partition, int]
     run_ids: Sequence[bytes]
 
 
 def limit_of(request: watch_pb2.WatchRunsRequest) -> int:
-    """How many runs are watched. OVER_LIMIT."""
+    """Count of runs that are watched. OVER_LIMIT."""
     check_count("limit", request.limit, 0, limits.PAGE_SIZE)
     return request.limit or DEFAULT_LIMIT
 
@@ -46,7 +46,7 @@ def held_size(size_bytes: int, runs: Sequence[run_pb2.Run]) -> int:
 
 
 def resumed_of(request: watch_pb2.WatchRunsRequest) -> Resumed | None:
-    """What the client has; None when it begins. OVER_LIMIT, INVALID_ID, POSITION_INVALID."""
+    """Runs that the client has; None when it begins. OVER_LIMIT, INVALID_ID, POSITION_INVALID."""
     if not request.resume_from.offsets:
         return None
     check_count("known", len(request.known), 0, limits.PAGE_SIZE)
@@ -55,7 +55,7 @@ def resumed_of(request: watch_pb2.WatchRunsRequest) -> Resumed | None:
 
 
 def held_by(warehouse: Warehouse, namespace: str, resumed: Resumed | None) -> Held:
-    """What the client has, and which of it may have changed since, as of a search that is done.
+    """Runs that the client has, and which of them may have changed since, as of a search that is done.
 
     `run_touches` has a batch's runs before anything else of the batch can be read: what it does not know yet, that
     search did not see either. It is exact for a log with one partition of events; with many, some runs are told of

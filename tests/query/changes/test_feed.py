@@ -1,4 +1,4 @@
-"""What changed is known from look to look, or known not to be known."""
+"""What changed is known from one moment to the next, or known not to be known."""
 
 from __future__ import annotations
 

@@ -51,5 +51,5 @@ def test_like(pattern: str, text: str, same_case: bool, any_case: bool) -> None:
     ],
 )
 def test_matches_finds_a_place_in_linear_time(expression: str, text: str, expected: bool) -> None:
-    assert patterns.complaint(expression) is None
+    assert patterns.diagnosis(expression) is None
     assert patterns.finds(expression, text) is expected

@@ -11,7 +11,9 @@ from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import query_pb2, scope_pb2
+from fleetlog_query.calls.base import HELD_BYTES
 from fleetlog_query.column_cache import column_reads, conditions, ranking, scope_columns
+from fleetlog_query.order import column_pages
 from fleetlog_query.pages import latest_runs
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import parse_read_mask
@@ -145,6 +147,26 @@ def test_many_keys_are_read_by_one_statement(tmp_path: Path) -> None:
             assert selects[1] <= selects[0]
             writing.fold(records[40:50], "n", random.Random(7))
             del records[40:50]
+
+
+def test_columns_are_not_renewed_for_a_statement_to_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(column_pages, "MOST_CHANGED", 0)
+    with chdb(tmp_path) as warehouse:
+        migrate(warehouse)
+        writing, records = Writing(warehouse, tmp_path), history(7, 60, RUNS)
+        writing.fold(records[:40], "n", random.Random(7))
+        counted = Interrupted(warehouse, lambda: None)
+        search = Search("n", EXPERIMENTS, order_by=("metrics.x", "metrics.y DESC"), page_size=2, deleted_view=ALL)
+        searchers = [searching(counted, held_bytes=held).searcher for held in (HELD_BYTES, 0)]
+        tokens = [searcher.search(search).next_page_token for searcher in searchers]
+        writing.fold(records[40:], "n", random.Random(7))
+        pages, selects = [], []
+        for searcher, token in zip(searchers, tokens, strict=True):
+            counted.selects = 0
+            pages.append(searcher.search(searcher.going_on(search, token)).runs)
+            selects.append(counted.selects)
+        assert pages[0] == pages[1]
+        assert selects[0] == selects[1], "the columns, which were held, were asked of nothing"
 
 
 def filter_over(count: int) -> str:

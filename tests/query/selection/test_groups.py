@@ -7,7 +7,6 @@ import statistics as plain
 
 import numpy as np
 import pytest
-from fleetlog_core.warehouse.port import Coded
 from fleetlog_query.column_cache.labels import Labels
 from fleetlog_query.selection.groups import Candidates, kept, numbered, statistics
 from hypothesis import given
@@ -67,15 +66,9 @@ def test_infinite_values_stay_so() -> None:
 def test_the_same_texts_are_one_group(rows: list[tuple[str | None, str | None]], data: st.DataObject) -> None:
     labels = []
     for column in zip(*rows, strict=True):
-        there = [place for place, text in enumerate(column) if text is not None]
-        given_rows = data.draw(st.permutations(range(len(there))))
-        texts = [str(column[there[row]]) for row in range(len(there))]
-        places = np.array([there[row] for row in given_rows], np.intp)
-        # Every text twice, as blocks of an answer may have it.
-        distinct = sorted(set(texts))
-        codes = [distinct.index(text) + len(distinct) * (row % 2) for row, text in enumerate(texts)]
-        coded = Coded(np.array(codes, np.uint32), distinct * 2)
-        labels.append(Labels.of(coded, np.array(given_rows, np.intp), places, len(rows)))
+        texts = sorted({text for text in column if text is not None})
+        codes = [-1 if text is None else texts.index(text) for text in column]
+        labels.append(Labels(np.array(codes, np.int32), texts))
         assert [labels[-1].at(place) for place in range(len(rows))] == list(column)
     some = data.draw(st.lists(st.sampled_from(range(len(rows))), unique=True).map(sorted)) if rows else []
     groups = numbered(labels, np.array(some, np.intp)).tolist()

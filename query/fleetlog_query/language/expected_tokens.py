@@ -10,7 +10,7 @@ from typing import Any
 from fleetlog_core.errors import InvalidArgument, shown
 from lark import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
-from fleetlog_query.language.complaint import either, filter_error
+from fleetlog_query.language.diagnosis import either, filter_error
 
 FUNCTIONS = ("min", "max", "mean", "first", "last", "count", "at", "now", "text")
 _PHRASES = {
@@ -50,7 +50,7 @@ def _accepted(error: UnexpectedInput) -> set[str]:
 
 
 def _special(text: str, column: int) -> str:
-    """What is wrong in cases that people meet often; "" when it is none of them."""
+    """Message for cases that people meet often; "" when it is none of them."""
     found = text[column : column + 1]
     if found and found in "'\"":
         if text.count(found, column) % 2:

@@ -22,7 +22,13 @@ from fleetlog_core.rules.registry import (
     check_version,
 )
 from fleetlog_core.serving.errors import Context
-from fleetlog_proto.v1 import registry_pb2, registry_pb2_grpc
+from fleetlog_proto.v1 import (
+    model_approval_pb2,
+    model_history_pb2,
+    model_version_pb2,
+    registered_model_pb2,
+    registry_pb2_grpc,
+)
 
 from fleetlog_query.calls.base import ReadCalls, check_count
 from fleetlog_query.registry import pages
@@ -33,32 +39,32 @@ from fleetlog_query.search.token import check_page_size
 DEFAULT_PAGE = 100
 Result = TypeVar("Result")
 _Paged = (
-    registry_pb2.SearchRegisteredModelsRequest
-    | registry_pb2.SearchModelVersionsRequest
-    | registry_pb2.ListCommentsRequest
-    | registry_pb2.ListApprovalsRequest
-    | registry_pb2.ListModelHistoryRequest
+    registered_model_pb2.SearchRegisteredModelsRequest
+    | model_version_pb2.SearchModelVersionsRequest
+    | model_history_pb2.ListCommentsRequest
+    | model_approval_pb2.ListApprovalsRequest
+    | model_history_pb2.ListModelHistoryRequest
 )
-_Request = _Paged | registry_pb2.GetRegisteredModelRequest | registry_pb2.GetModelVersionRequest
+_Request = _Paged | registered_model_pb2.GetRegisteredModelRequest | model_version_pb2.GetModelVersionRequest
 
 
 class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
     """See protos/fleetlog/v1/registry.proto."""
 
     async def GetRegisteredModel(  # noqa: N802
-        self, request: registry_pb2.GetRegisteredModelRequest, context: Context
-    ) -> registry_pb2.GetRegisteredModelResponse:
+        self, request: registered_model_pb2.GetRegisteredModelRequest, context: Context
+    ) -> registered_model_pb2.GetRegisteredModelResponse:
         """See the proto."""
         check_model_name(request.name, written=False)
 
-        def read(snapshot: Snapshot) -> registry_pb2.RegisteredModel:
+        def read(snapshot: Snapshot) -> registered_model_pb2.RegisteredModel:
             return pages.read_models(snapshot, [model_named(snapshot, request.name).model_id])[0]
 
-        return registry_pb2.GetRegisteredModelResponse(model=await self._read(request, context, read))
+        return registered_model_pb2.GetRegisteredModelResponse(model=await self._read(request, context, read))
 
     async def SearchRegisteredModels(  # noqa: N802
-        self, request: registry_pb2.SearchRegisteredModelsRequest, context: Context
-    ) -> registry_pb2.SearchRegisteredModelsResponse:
+        self, request: registered_model_pb2.SearchRegisteredModelsRequest, context: Context
+    ) -> registered_model_pb2.SearchRegisteredModelsResponse:
         """See the proto."""
         check_label(request.name_contains, "name_contains", limits.MODEL_NAME_CHARACTERS)
         found = _tags(request)
@@ -71,18 +77,20 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         def keys(snapshot: Snapshot) -> list[pages.Key]:
             return pages.models_by_name(snapshot, found, after, size + 1)
 
-        def read(snapshot: Snapshot, keys: list[pages.Key]) -> tuple[list[registry_pb2.RegisteredModel], list[object]]:
+        def read(
+            snapshot: Snapshot, keys: list[pages.Key]
+        ) -> tuple[list[registered_model_pb2.RegisteredModel], list[object]]:
             latest = pages.latest_bytes(snapshot, [key.model_id for key in keys[:size]])
             taken = keys[: pages.fitting([key.bytes + latest.get(key.model_id, 0) for key in keys], size)]
             last = [taken[-1].name] if len(taken) < len(keys) else []
             return pages.read_models(snapshot, [key.model_id for key in taken]), list(last)
 
         models, next_token = await self._search(request, context, token, keys, read)
-        return registry_pb2.SearchRegisteredModelsResponse(models=models, next_page_token=next_token)
+        return registered_model_pb2.SearchRegisteredModelsResponse(models=models, next_page_token=next_token)
 
     async def GetModelVersion(  # noqa: N802
-        self, request: registry_pb2.GetModelVersionRequest, context: Context
-    ) -> registry_pb2.GetModelVersionResponse:
+        self, request: model_version_pb2.GetModelVersionRequest, context: Context
+    ) -> model_version_pb2.GetModelVersionResponse:
         """See the proto."""
         check_model_name(request.name, written=False)
         which = request.WhichOneof("which")
@@ -93,11 +101,11 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         elif which == "stage":
             check_stage(request.stage)
         version = await self._read(request, context, lambda snapshot: version_asked(snapshot, request))
-        return registry_pb2.GetModelVersionResponse(version=version)
+        return model_version_pb2.GetModelVersionResponse(version=version)
 
     async def SearchModelVersions(  # noqa: N802
-        self, request: registry_pb2.SearchModelVersionsRequest, context: Context
-    ) -> registry_pb2.SearchModelVersionsResponse:
+        self, request: model_version_pb2.SearchModelVersionsRequest, context: Context
+    ) -> model_version_pb2.SearchModelVersionsResponse:
         """See the proto."""
         if request.name:
             check_model_name(request.name, written=False)
@@ -109,47 +117,49 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
             model_id = model_named(snapshot, request.name).model_id if request.name else None
             return pages.versions_by_change(snapshot, found, after, size + 1, model_id)
 
-        def read(snapshot: Snapshot, keys: list[pages.Key]) -> tuple[list[registry_pb2.ModelVersion], list[object]]:
+        def read(
+            snapshot: Snapshot, keys: list[pages.Key]
+        ) -> tuple[list[model_version_pb2.ModelVersion], list[object]]:
             taken = keys[: pages.fitting([key.bytes for key in keys], size)]
             last = [taken[-1].ver, taken[-1].model_id, taken[-1].number] if len(taken) < len(keys) else []
             return pages.read_versions(snapshot, taken), list(last)
 
         versions, next_token = await self._search(request, context, token, keys, read)
-        return registry_pb2.SearchModelVersionsResponse(versions=versions, next_page_token=next_token)
+        return model_version_pb2.SearchModelVersionsResponse(versions=versions, next_page_token=next_token)
 
     async def ListComments(  # noqa: N802
-        self, request: registry_pb2.ListCommentsRequest, context: Context
-    ) -> registry_pb2.ListCommentsResponse:
+        self, request: model_history_pb2.ListCommentsRequest, context: Context
+    ) -> model_history_pb2.ListCommentsResponse:
         """See the proto."""
         check_model_name(request.name, written=False)
         version = _version_filter(request)
         size, token = self._page(request)
 
-        def read(select: Select, namespace: str, before: int | None) -> registry_pb2.ListCommentsResponse:
+        def read(select: Select, namespace: str, before: int | None) -> model_history_pb2.ListCommentsResponse:
             model = model_named(Snapshot(select, namespace, before), request.name)
             history = ModelHistory(select, namespace, model.model_id, before)
             rows = history.comments(version, _place(token), size + 1)
             taken = pages.fitting([entry.ByteSize() for _, entry in rows], size)
             comments = [
-                registry_pb2.ModelComment(
+                model_history_pb2.ModelComment(
                     version=entry.version, user=entry.user, text=entry.comment, time_millis=entry.time_millis
                 )
                 for _, entry in rows[:taken]
             ]
             next_token = self._token(request, [before, *rows[taken - 1][0]]) if taken < len(rows) else ""
-            return registry_pb2.ListCommentsResponse(comments=comments, next_page_token=next_token)
+            return model_history_pb2.ListCommentsResponse(comments=comments, next_page_token=next_token)
 
         return await self._run_read(request, context, token, read)
 
     async def ListApprovals(  # noqa: N802
-        self, request: registry_pb2.ListApprovalsRequest, context: Context
-    ) -> registry_pb2.ListApprovalsResponse:
+        self, request: model_approval_pb2.ListApprovalsRequest, context: Context
+    ) -> model_approval_pb2.ListApprovalsResponse:
         """See the proto."""
         check_model_name(request.name, written=False)
         size, token = self._page(request)
         after = int(token[1]) if token else 0
 
-        def read(select: Select, namespace: str, before: int | None) -> registry_pb2.ListApprovalsResponse:
+        def read(select: Select, namespace: str, before: int | None) -> model_approval_pb2.ListApprovalsResponse:
             snapshot = Snapshot(select, namespace, before)
             model = model_named(snapshot, request.name)
             which = " AND decision = {state:UInt8}" if request.state else ""
@@ -163,13 +173,13 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
             taken = pages.fitting([approval.ByteSize() for approval in approvals], size)
             more = taken < len(approvals)
             next_token = self._token(request, [before, approvals[taken - 1].number]) if more else ""
-            return registry_pb2.ListApprovalsResponse(approvals=approvals[:taken], next_page_token=next_token)
+            return model_approval_pb2.ListApprovalsResponse(approvals=approvals[:taken], next_page_token=next_token)
 
         return await self._run_read(request, context, token, read)
 
     async def ListModelHistory(  # noqa: N802
-        self, request: registry_pb2.ListModelHistoryRequest, context: Context
-    ) -> registry_pb2.ListModelHistoryResponse:
+        self, request: model_history_pb2.ListModelHistoryRequest, context: Context
+    ) -> model_history_pb2.ListModelHistoryResponse:
         """See the proto."""
         if request.HasField("model_id"):
             check_model_id(request.model_id)
@@ -178,7 +188,7 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         version = _version_filter(request)
         size, token = self._page(request)
 
-        def read(select: Select, namespace: str, before: int | None) -> registry_pb2.ListModelHistoryResponse:
+        def read(select: Select, namespace: str, before: int | None) -> model_history_pb2.ListModelHistoryResponse:
             snapshot = Snapshot(select, namespace, before)
             if request.HasField("model_id"):
                 model = model_by_id(snapshot, request.model_id)
@@ -189,13 +199,13 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
             taken = pages.fitting([entry.ByteSize() for _, entry in rows], size)
             next_token = self._token(request, [before, *rows[taken - 1][0]]) if taken < len(rows) else ""
             entries = [entry for _, entry in rows[:taken]]
-            return registry_pb2.ListModelHistoryResponse(entries=entries, next_page_token=next_token)
+            return model_history_pb2.ListModelHistoryResponse(entries=entries, next_page_token=next_token)
 
         return await self._run_read(request, context, token, read)
 
     async def _search(
         self,
-        request: registry_pb2.SearchRegisteredModelsRequest | registry_pb2.SearchModelVersionsRequest,
+        request: registered_model_pb2.SearchRegisteredModelsRequest | model_version_pb2.SearchModelVersionsRequest,
         context: Context,
         token: list[Any],
         keys: Callable[[Snapshot], list[pages.Key]],
@@ -263,7 +273,9 @@ def _place(token: list[Any]) -> Place | None:
     return int(ver), int(place)
 
 
-def _version_filter(request: registry_pb2.ListCommentsRequest | registry_pb2.ListModelHistoryRequest) -> int | None:
+def _version_filter(
+    request: model_history_pb2.ListCommentsRequest | model_history_pb2.ListModelHistoryRequest,
+) -> int | None:
     if not request.HasField("version"):
         return None
     if request.version:
@@ -272,7 +284,7 @@ def _version_filter(request: registry_pb2.ListCommentsRequest | registry_pb2.Lis
 
 
 def _tags(
-    request: registry_pb2.SearchRegisteredModelsRequest | registry_pb2.SearchModelVersionsRequest,
+    request: registered_model_pb2.SearchRegisteredModelsRequest | model_version_pb2.SearchModelVersionsRequest,
 ) -> pages.Found:
     check_count("tags", len(request.tags), 0, limits.FILTER_LOOKUPS)
     for key in sorted(request.tags):
@@ -280,7 +292,7 @@ def _tags(
     return pages.tag_conditions(request.tags)
 
 
-def _version_conditions(request: registry_pb2.SearchModelVersionsRequest) -> pages.Found:
+def _version_conditions(request: model_version_pb2.SearchModelVersionsRequest) -> pages.Found:
     found = _tags(request)
     where, binds = found.where, dict(found.binds)
     check_count("run_ids", len(request.run_ids), 0, limits.RUNS_PER_READ)

@@ -6,7 +6,7 @@ from fleetlog_core.log.port import CONTROL, Partition
 from fleetlog_core.position import to_proto
 from fleetlog_core.registry.snapshot import Select
 from fleetlog_core.warehouse.port import Bind, Statement
-from fleetlog_proto.v1 import registry_pb2
+from fleetlog_proto.v1 import model_history_pb2
 
 Place = tuple[int, int]
 """Offset of the intent, and place among what it changed."""
@@ -29,7 +29,7 @@ class ModelHistory:
 
     def entries(
         self, version: int | None, after: Place | None, count: int
-    ) -> list[tuple[Place, registry_pb2.ModelHistoryEntry]]:
+    ) -> list[tuple[Place, model_history_pb2.ModelHistoryEntry]]:
         """The latest first, behind `after`."""
         where, binds = self._narrowed("action != 0", version)
         if after is not None:
@@ -39,9 +39,9 @@ class ModelHistory:
 
     def comments(
         self, version: int | None, after: Place | None, count: int
-    ) -> list[tuple[Place, registry_pb2.ModelHistoryEntry]]:
+    ) -> list[tuple[Place, model_history_pb2.ModelHistoryEntry]]:
         """Comments, the oldest first, behind `after`."""
-        where, binds = self._narrowed(f"action = {registry_pb2.MODEL_ACTION_COMMENTED}", version)
+        where, binds = self._narrowed(f"action = {model_history_pb2.MODEL_ACTION_COMMENTED}", version)
         if after is not None:
             where += " AND (ver, place) > ({ver:UInt64}, {place:UInt32})"
             binds |= {"ver": after[0], "place": after[1]}
@@ -54,7 +54,7 @@ class ModelHistory:
             binds["version"] = version
         return where, binds
 
-    def _read(self, where: str, binds: dict[str, Bind]) -> list[tuple[Place, registry_pb2.ModelHistoryEntry]]:
+    def _read(self, where: str, binds: dict[str, Bind]) -> list[tuple[Place, model_history_pb2.ModelHistoryEntry]]:
         answer = self._select(Statement(f"SELECT {_COLUMNS} FROM registry_history FINAL WHERE {where}", binds))
         numbers = zip(
             *(answer.array(name).tolist() for name in ("ver", "place", "action", "version", "at", "approval")),
@@ -63,11 +63,11 @@ class ModelHistory:
         texts = zip(
             *(answer.texts(name) for name in ("user", "subject", "old_value", "new_value", "comment")), strict=True
         )
-        found: list[tuple[Place, registry_pb2.ModelHistoryEntry]] = []
+        found: list[tuple[Place, model_history_pb2.ModelHistoryEntry]] = []
         for (ver, place, action, version, at, approval), (user, subject, old, new, comment), request in zip(
             numbers, texts, answer.array("request_id"), strict=True
         ):
-            entry = registry_pb2.ModelHistoryEntry(
+            entry = model_history_pb2.ModelHistoryEntry(
                 action=action, time_millis=at, user=user, version=version, subject=subject, old_value=old,
                 new_value=new, comment=comment, approval=approval, request_id=request.tobytes().hex(),
                 position=to_proto({Partition(CONTROL, 0): ver + 1}),

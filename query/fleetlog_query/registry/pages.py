@@ -11,7 +11,7 @@ from fleetlog_core import limits
 from fleetlog_core.registry.snapshot import Snapshot
 from fleetlog_core.registry.states import Kind, shown_version, version_of
 from fleetlog_core.warehouse.port import Bind
-from fleetlog_proto.v1 import registry_pb2
+from fleetlog_proto.v1 import model_version_pb2, registered_model_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def latest_bytes(snapshot: Snapshot, model_ids: Sequence[int]) -> dict[int, int]
     return found
 
 
-def read_models(snapshot: Snapshot, model_ids: Sequence[int]) -> list[registry_pb2.RegisteredModel]:
+def read_models(snapshot: Snapshot, model_ids: Sequence[int]) -> list[registered_model_pb2.RegisteredModel]:
     """Models with their latest versions, in the order of the ids."""
     models = snapshot.models(model_ids)
     for version in snapshot.latest(model_ids):
@@ -102,7 +102,7 @@ def read_models(snapshot: Snapshot, model_ids: Sequence[int]) -> list[registry_p
     return [models[model_id] for model_id in model_ids if model_id in models]
 
 
-def read_versions(snapshot: Snapshot, keys: Sequence[Key]) -> list[registry_pb2.ModelVersion]:
+def read_versions(snapshot: Snapshot, keys: Sequence[Key]) -> list[model_version_pb2.ModelVersion]:
     """Versions with the names and aliases of their models, in the order of the keys."""
     if not keys:
         return []
@@ -120,7 +120,8 @@ def read_versions(snapshot: Snapshot, keys: Sequence[Key]) -> list[registry_pb2.
     )
     rows = zip(names.array("model_id").tolist(), names.texts("name"), names.texts("aliases"), strict=True)
     models = {
-        model_id: registry_pb2.RegisteredModel(name=name, aliases=_aliases(aliases)) for model_id, name, aliases in rows
+        model_id: registered_model_pb2.RegisteredModel(name=name, aliases=_aliases(aliases))
+        for model_id, name, aliases in rows
     }
     return [
         shown_version(versions[pair], models[pair[0]])

@@ -24,7 +24,9 @@ POLL_SECONDS = 0.004
 PATIENT_SECONDS = 0.05
 """Seconds between two looks for readers who wait for anything new, which may take hours."""
 TOLD_SECONDS = 1.0
-"""Seconds between two looks where `poke` tells of every batch."""
+"""Seconds between two looks where `poke` tells of batches: for the patient, and for all where it tells of every batch.
+
+A look costs as much CPU as a tenth of a small batch: those who wait for one would hold it up."""
 APPLIED = Statement("SELECT topic, part, max(next_offset) AS upto FROM applied GROUP BY topic, part")
 """What is applied, for `offsets_of`."""
 
@@ -38,13 +40,20 @@ def offsets_of(answer: Answer) -> dict[Partition, int]:
 class AppliedWatch:
     """Waits for positions. Used from one event loop; `poke` from any thread.
 
-    `readers` is told who waits, who follows, and who reads what is there.
+    `readers` is told who waits, who follows, and who reads what is there. `alone`: all batches are applied in this
+    process, which pokes for each and says how far it came.
     """
 
     def __init__(
-        self, warehouse: Warehouse, poll_seconds: float = POLL_SECONDS, readers: Readers | None = None
+        self,
+        warehouse: Warehouse,
+        poll_seconds: float = POLL_SECONDS,
+        readers: Readers | None = None,
+        *,
+        alone: bool = False,
     ) -> None:
         self._warehouse = warehouse
+        self._alone = alone
         self._readers = readers or Readers()
         self._poll_seconds = poll_seconds
         self._known: dict[Partition, int] = {}
@@ -56,6 +65,8 @@ class AppliedWatch:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._executor = ThreadPoolExecutor(1, "applied")
         self._told = False
+        self._has_looked = False
+        self._hearing: set[asyncio.Task[None]] = set()
 
     async def wait(self, position: Mapping[Partition, int], timeout_seconds: float) -> None:
         """Return when reads see everything before the position. DeadlineExceeded POSITION_NOT_REACHED."""
@@ -101,12 +112,21 @@ class AppliedWatch:
             self._patient -= 1
         return self._known
 
-    def poke(self) -> None:
-        """Look now: something was applied."""
+    def poke(self, partition: Partition | None = None, next_offset: int = 0) -> None:
+        """Something was applied: look now. Where all is applied in this process, `next_offset` saves the look."""
         self._told = True
         loop, poked = self._loop, self._poked
-        if loop is not None and poked is not None and not loop.is_closed():
+        if loop is None or poked is None or loop.is_closed():
+            return
+        if self._alone and partition is not None:
+            loop.call_soon_threadsafe(self._hear, {partition: next_offset})
+        else:
             loop.call_soon_threadsafe(poked.set)
+
+    def _hear(self, known: Mapping[Partition, int]) -> None:
+        task = asyncio.ensure_future(self._know(known))
+        self._hearing.add(task)
+        task.add_done_callback(self._hearing.discard)
 
     async def close(self) -> None:
         """Stop looking."""
@@ -120,21 +140,27 @@ class AppliedWatch:
             self._loop = asyncio.get_running_loop()
             self._poked = self._poked or asyncio.Event()
             self._poller = asyncio.create_task(self._poll())
-        elif self._waiting == 1 and self._poked is not None:
+        elif self._waiting == 1 and self._poked is not None and not self._hears_all:
             # The pause between two looks may be a long one, for the patient.
             self._poked.set()
+
+    @property
+    def _hears_all(self) -> bool:
+        """True once everything that is applied is known without a look: `poke` tells of what came since the first."""
+        return self._alone and self._told and self._has_looked
 
     async def _poll(self) -> None:
         loop, poked = asyncio.get_running_loop(), self._poked
         if poked is None:
             return
         failing = False
+        hears_all = self._hears_all
         while self._waiting or self._patient:
             poked.clear()
             begun = time.monotonic()
             try:
-                known = await loop.run_in_executor(self._executor, self._look)
-                failing = False
+                known = self._known if hears_all else await loop.run_in_executor(self._executor, self._look)
+                failing, hears_all, self._has_looked = False, False, True
             except (WarehouseUnavailable, TimedOut, WarehouseRefused) as error:
                 # Whoever waits has a deadline; a poller that ended here would let them all run into it.
                 if not failing:
@@ -143,7 +169,8 @@ class AppliedWatch:
             await self._know(known)
             # As long a pause as the look took, at least: waiting must not eat the machine it waits for.
             patience = TOLD_SECONDS if self._told else max(PATIENT_SECONDS, self._poll_seconds)
-            pause = max(self._poll_seconds if self._waiting else patience, time.monotonic() - begun)
+            awaited = self._waiting and not self._hears_all
+            pause = max(self._poll_seconds if awaited else patience, time.monotonic() - begun)
             try:
                 async with asyncio.timeout(pause):
                     await poked.wait()

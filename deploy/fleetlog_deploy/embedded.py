@@ -59,9 +59,10 @@ def embedded(data: Path, settings: Settings) -> Node:
         else:
             group = prepare(engines, group, telemetry)
         readers = Readers()
-        applied = AppliedWatch(engines.reads, readers=readers)
-        # A server may have readers in other processes, of which this one does not hear.
-        alone = readers if settings.warehouse.url.startswith("chdb:") else None
+        # A server may have readers, and who writes to it, in other processes, of which this one does not hear.
+        is_alone = settings.warehouse.url.startswith("chdb:")
+        applied = AppliedWatch(engines.reads, readers=readers, alone=is_alone)
+        alone = readers if is_alone else None
         key = settings.query.token_key or _key(data / "token.key").hex()
         webhooks = replace(
             settings.webhooks, secret_key=settings.webhooks.secret_key or _key(data / "webhooks.key").hex()
@@ -70,7 +71,7 @@ def embedded(data: Path, settings: Settings) -> Node:
             GatewayPart(engines, applied, telemetry, webhooks),
             QueryPart(engines, applied, telemetry, replace(settings.query, token_key=key)),
             MaterializerPart(engines, telemetry, settings.materializer, group, applied.poke, disk, alone),
-            WebhooksPart(engines, webhooks),
+            WebhooksPart(engines, telemetry, webhooks),
         )
         return Node(settings, telemetry, engines, parts, applied)
     except BaseException:

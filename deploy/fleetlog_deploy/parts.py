@@ -238,7 +238,7 @@ class MaterializerPart:
         telemetry: Telemetry,
         settings: MaterializerSettings,
         group: str,
-        on_applied: Callable[[], None],
+        on_applied: Callable[[Partition, int], None],
         disk: Disk | None = None,
         readers: Readers | None = None,
     ) -> None:
@@ -250,8 +250,8 @@ class MaterializerPart:
         self._checkpoints = Checkpoints(engines.warehouse, boot, sync) if engines.has_checkpoints else None
         self._checkpointing: Checkpointing | None = None
 
-        def applied() -> None:
-            on_applied()
+        def applied(partition: Partition, next_offset: int) -> None:
+            on_applied(partition, next_offset)
             if self._checkpointing is not None:
                 self._checkpointing.poke()
 

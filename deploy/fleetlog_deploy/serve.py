@@ -68,7 +68,7 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
         if "materializer" in names:
             parts.append(MaterializerPart(engines, telemetry, settings.materializer, group, applied.poke))
         if "webhooks" in names:
-            parts.append(WebhooksPart(engines, settings.webhooks))
+            parts.append(WebhooksPart(engines, telemetry, settings.webhooks))
         return Node(settings, telemetry, engines, parts, applied)
     except BaseException:
         engines.close()

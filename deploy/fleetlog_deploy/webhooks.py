@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from fleetlog_core.log.port import CONTROL
 from fleetlog_core.serving.server import GrpcServer
+from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.webhooks.posting import TargetRules
 from fleetlog_core.webhooks.secrets import Secrets
 from fleetlog_ingest.webhooks.deliverer import Deliverer
@@ -25,7 +26,7 @@ class WebhooksPart:
     service = "fleetlog.v1.Webhooks"
     services: tuple[str, ...] = (service,)
 
-    def __init__(self, engines: Engines, settings: WebhooksSettings) -> None:
+    def __init__(self, engines: Engines, telemetry: Telemetry, settings: WebhooksSettings) -> None:
         self._deliverer = Deliverer(
             engines.log,
             engines.warehouse,
@@ -33,6 +34,7 @@ class WebhooksPart:
             secrets_of(settings),
             target_rules(settings),
             settings.group,
+            telemetry=telemetry,
         )
         self._thread: threading.Thread | None = None
 

@@ -165,6 +165,27 @@ def test_a_poke_from_another_thread_is_a_look_now() -> None:
     asyncio.run(scenario())
 
 
+def test_who_hears_of_every_batch_looks_once() -> None:
+    async def scenario() -> None:
+        warehouse = Applied()
+        watch = AppliedWatch(warehouse, alone=True)
+        watch.poke(ONE, 1)  # nobody ever waited: the first look tells
+        warehouse.offsets[ONE] = 1
+        await watch.wait({ONE: 1}, 30)
+        assert warehouse.looks == 1
+        waiting = [asyncio.create_task(watch.wait({ONE: upto}, 30)) for upto in (2, 3)]
+        await asyncio.to_thread(watch.poke, ONE, 2)
+        await waiting[0]
+        await asyncio.to_thread(watch.poke, ONE, 4)
+        await waiting[1]
+        await asyncio.to_thread(watch.poke, ONE, 3)  # told late: nobody forgets what was known
+        await watch.wait({ONE: 4}, 30)
+        assert warehouse.looks == 1
+        await watch.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_caller_who_leaves_and_a_close_leave_nothing_behind() -> None:
     async def scenario() -> None:
         warehouse = Applied()

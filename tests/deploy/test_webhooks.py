@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 
 import fleetlog
 
+from tests.deploy.cluster import cluster
 from tests.deploy.processes import running
+from tests.waiting import reached
 from tests.webhook_receiver import receiving
 
 ALLOWED = {"FLEETLOG_WEBHOOKS_ALLOW_HTTP": "true", "FLEETLOG_WEBHOOKS_ALLOW_PRIVATE": "true"}
@@ -40,3 +43,27 @@ def test_what_was_on_its_way_when_the_server_was_killed_is_sent_again_and_what_w
     ids = [headers["webhook-id"] for headers, _ in receiver.came]
     assert ids[1] == ids[2]
     assert all("webhook-signature" in headers for headers, _ in receiver.came), "the key is kept beside the data"
+
+
+def test_over_kafka_and_clickhouse_a_second_deliverer_goes_on_where_the_first_was_killed(
+    kafka_server: str, clickhouse_server: str, s3_server: str, tmp_path: Path
+) -> None:
+    with (
+        receiving() as receiver,
+        cluster(kafka_server, clickhouse_server, s3_server, tmp_path) as nodes,
+    ):
+        server = nodes.serve("gateway", "query", "materializer", **ALLOWED)
+        client = fleetlog.Client(server.target)
+        webhook = client.create_webhook("ci", receiver.url, "registered_model.created")
+        first = nodes.serve("webhooks", **ALLOWED)
+        client.create_model("first")
+        receiver.wait(1)
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait()
+        client.create_model("second")
+        nodes.serve("webhooks", **ALLOWED)
+        states = ["delivered", "delivered"]
+        reached(lambda: [one.state for one in client.webhook_deliveries(webhook)] == states, 240)
+        names = [json.loads(body)["data"]["name"] for _, body in receiver.came]
+    # What the first one was killed over may have come twice.
+    assert (names[0], names[-1], set(names)) == ("first", "second", {"first", "second"})

@@ -13,7 +13,18 @@ import grpc
 import pytest
 from fleetlog_core import limits
 from fleetlog_core.ids import new_random_id
-from fleetlog_proto.v1 import registry_event_pb2, registry_pb2, registry_pb2_grpc
+from fleetlog_proto.v1 import (
+    model_approval_pb2,
+    model_history_pb2,
+    registry_event_pb2,
+    registry_pb2_grpc,
+)
+from fleetlog_proto.v1 import (
+    model_version_pb2 as version_pb2,
+)
+from fleetlog_proto.v1 import (
+    registered_model_pb2 as model_pb2,
+)
 
 from tests.end_to_end.refusals import SECONDS, refused
 
@@ -187,7 +198,7 @@ def test_pages_are_of_one_moment(embedded_target: str, client: fleetlog.Client) 
         client.register_model(name, source="x", tags={"of": "pages"})
     with grpc.insecure_channel(embedded_target) as channel:
         stub = registry_pb2_grpc.RegistryQueryServiceStub(channel)
-        request = registry_pb2.SearchRegisteredModelsRequest(
+        request = model_pb2.SearchRegisteredModelsRequest(
             namespace="registry", name_contains="PAGE-", page_size=2, at_least=client._connection.position()
         )
         first = stub.SearchRegisteredModels(request, timeout=SECONDS)
@@ -198,7 +209,7 @@ def test_pages_are_of_one_moment(embedded_target: str, client: fleetlog.Client) 
         second = stub.SearchRegisteredModels(request, timeout=SECONDS)
         assert [one.name for one in second.models] == ["page-c", "page-d"]
         assert second.next_page_token == ""
-        versions = registry_pb2.SearchModelVersionsRequest(
+        versions = version_pb2.SearchModelVersionsRequest(
             namespace="registry", page_size=1, at_least=client._connection.position()
         )
         versions.tags["of"] = "pages"
@@ -252,11 +263,21 @@ def wrong_requests() -> list[tuple[str, object, str, str]]:
     found: list[tuple[str, object, str, str]] = []
     for name, why in names:
         found += [
-            ("CreateRegisteredModel", registry_pb2.CreateRegisteredModelRequest(name=name), why, "name"),
-            ("RenameRegisteredModel", registry_pb2.RenameRegisteredModelRequest(name="x", new_name=name), why, "new_"),
-            ("CreateModelVersion", registry_pb2.CreateModelVersionRequest(name=name, create_model=True), why, "name"),
+            ("CreateRegisteredModel", model_pb2.CreateRegisteredModelRequest(name=name), why, "name"),
+            (
+                "RenameRegisteredModel",
+                model_pb2.RenameRegisteredModelRequest(name="x", new_name=name),
+                why,
+                "new_",
+            ),
+            (
+                "CreateModelVersion",
+                version_pb2.CreateModelVersionRequest(name=name, create_model=True),
+                why,
+                "name",
+            ),
         ]
-    version, create = registry_pb2.CreateModelVersionRequest, registry_pb2.CreateRegisteredModelRequest
+    version, create = version_pb2.CreateModelVersionRequest, model_pb2.CreateRegisteredModelRequest
     lineage = event.ModelLineage
     too_long = "x" * (limits.MODEL_TEXT_CHARACTERS + 1)
     found += [
@@ -280,31 +301,56 @@ def wrong_requests() -> list[tuple[str, object, str, str]]:
         ),
         ("CreateModelVersion", version(name="x", aliases=["latest"]), "ALIAS_RESERVED", "aliases[0]"),
         ("CreateModelVersion", version(name="x", aliases=["a", "V12"]), "ALIAS_RESERVED", "aliases[1]"),
-        ("SetAlias", registry_pb2.SetAliasRequest(name="x", alias="a b", version=1), "ALIAS_INVALID", "'a b'"),
-        ("SetAlias", registry_pb2.SetAliasRequest(name="x", alias="a" * 251, version=1), "ALIAS_INVALID", "250"),
-        ("SetAlias", registry_pb2.SetAliasRequest(name="x", alias="a"), "VERSION_INVALID", "version"),
-        ("SetAlias", registry_pb2.SetAliasRequest(name="x", alias="a", version=1 << 63), "VERSION_INVALID", "version"),
-        ("DeleteAlias", registry_pb2.DeleteAliasRequest(name="x", alias="' OR 1=1 --"), "ALIAS_INVALID", "alias"),
-        ("UpdateRegisteredModel", registry_pb2.UpdateRegisteredModelRequest(name="x"), "NOTHING_TO_CHANGE", "nothing"),
-        ("UpdateModelVersion", registry_pb2.UpdateModelVersionRequest(name="x", version=1), "NOTHING_TO_CHANGE", "not"),
-        ("DeleteModelVersion", registry_pb2.DeleteModelVersionRequest(name="x"), "VERSION_INVALID", "version"),
+        ("SetAlias", model_pb2.SetAliasRequest(name="x", alias="a b", version=1), "ALIAS_INVALID", "'a b'"),
+        (
+            "SetAlias",
+            model_pb2.SetAliasRequest(name="x", alias="a" * 251, version=1),
+            "ALIAS_INVALID",
+            "250",
+        ),
+        ("SetAlias", model_pb2.SetAliasRequest(name="x", alias="a"), "VERSION_INVALID", "version"),
+        (
+            "SetAlias",
+            model_pb2.SetAliasRequest(name="x", alias="a", version=1 << 63),
+            "VERSION_INVALID",
+            "version",
+        ),
+        (
+            "DeleteAlias",
+            model_pb2.DeleteAliasRequest(name="x", alias="' OR 1=1 --"),
+            "ALIAS_INVALID",
+            "alias",
+        ),
+        (
+            "UpdateRegisteredModel",
+            model_pb2.UpdateRegisteredModelRequest(name="x"),
+            "NOTHING_TO_CHANGE",
+            "nothing",
+        ),
+        (
+            "UpdateModelVersion",
+            version_pb2.UpdateModelVersionRequest(name="x", version=1),
+            "NOTHING_TO_CHANGE",
+            "not",
+        ),
+        ("DeleteModelVersion", version_pb2.DeleteModelVersionRequest(name="x"), "VERSION_INVALID", "version"),
         (
             "TransitionModelVersion",
-            registry_pb2.TransitionModelVersionRequest(name="x", version=1),
+            version_pb2.TransitionModelVersionRequest(name="x", version=1),
             "STAGE_INVALID",
             "PRODUCTION",
         ),
         (
             "TransitionModelVersion",
-            registry_pb2.TransitionModelVersionRequest(
+            version_pb2.TransitionModelVersionRequest(
                 name="x", version=1, stage=event.MODEL_STAGE_ARCHIVED, archive_existing=True
             ),
             "ARCHIVE_INVALID",
             "archive_existing",
         ),
-        ("AddComment", registry_pb2.AddCommentRequest(name="x", text="t" * 10_001), "TEXT_TOO_LONG", "10,000"),
-        ("RequestApproval", registry_pb2.RequestApprovalRequest(name="x", version=1), "STAGE_INVALID", "stage"),
-        ("DecideApproval", registry_pb2.DecideApprovalRequest(name="x"), "APPROVAL_INVALID", "number"),
+        ("AddComment", model_history_pb2.AddCommentRequest(name="x", text="t" * 10_001), "TEXT_TOO_LONG", "10,000"),
+        ("RequestApproval", model_approval_pb2.RequestApprovalRequest(name="x", version=1), "STAGE_INVALID", "stage"),
+        ("DecideApproval", model_approval_pb2.DecideApprovalRequest(name="x"), "APPROVAL_INVALID", "number"),
     ]
     return found
 
@@ -316,7 +362,7 @@ def test_requests_that_write_name_what_is_wrong(embedded_target: str) -> None:
             answer = refused(lambda: getattr(stub, method)(request, timeout=SECONDS))  # noqa: B023
             assert (answer.code, answer.reason) == ("INVALID_ARGUMENT", why), (method, why, answer)
             assert named in answer.message
-        heavy = registry_pb2.CreateRegisteredModelRequest(name="x", tags={f"k{n}": "v" * 90_000 for n in range(20)})
+        heavy = model_pb2.CreateRegisteredModelRequest(name="x", tags={f"k{n}": "v" * 90_000 for n in range(20)})
         answer = refused(lambda: stub.CreateRegisteredModel(heavy, timeout=SECONDS))
         assert (answer.code, answer.reason) == ("RESOURCE_EXHAUSTED", "REQUEST_TOO_LARGE")
 
@@ -325,8 +371,11 @@ def test_reads_name_what_is_wrong(embedded_target: str) -> None:
     hostile = "x' OR 1=1; DROP TABLE registered_models --"
     with grpc.insecure_channel(embedded_target) as channel:
         stub = registry_pb2_grpc.RegistryQueryServiceStub(channel)
-        search, versions = registry_pb2.SearchRegisteredModelsRequest, registry_pb2.SearchModelVersionsRequest
-        get, history = registry_pb2.GetModelVersionRequest, registry_pb2.ListModelHistoryRequest
+        search, versions = (
+            model_pb2.SearchRegisteredModelsRequest,
+            version_pb2.SearchModelVersionsRequest,
+        )
+        get, history = version_pb2.GetModelVersionRequest, model_history_pb2.ListModelHistoryRequest
         wrong: list[tuple[Callable[[], object], str]] = [
             (lambda: stub.SearchRegisteredModels(search(page_size=-1), timeout=SECONDS), "PAGE_SIZE_NEGATIVE"),
             (lambda: stub.SearchRegisteredModels(search(page_token="x"), timeout=SECONDS), "PAGE_TOKEN_INVALID"),
@@ -350,7 +399,7 @@ def test_reads_name_what_is_wrong(embedded_target: str) -> None:
 def test_a_change_sent_again_has_the_answer_it_had(embedded_target: str, client: fleetlog.Client) -> None:
     with grpc.insecure_channel(embedded_target) as channel:
         stub = registry_pb2_grpc.RegistryServiceStub(channel)
-        request = registry_pb2.CreateModelVersionRequest(
+        request = version_pb2.CreateModelVersionRequest(
             namespace="registry", request_id=new_random_id(), user="u", name="again", create_model=True, source="s"
         )
         first = stub.CreateModelVersion(request, timeout=SECONDS).version
@@ -359,7 +408,7 @@ def test_a_change_sent_again_has_the_answer_it_had(embedded_target: str, client:
         request.source = "another"
         answer = refused(lambda: stub.CreateModelVersion(request, timeout=SECONDS))
         assert (answer.code, answer.reason) == ("FAILED_PRECONDITION", "REQUEST_ID_REUSED")
-        comment = registry_pb2.AddCommentRequest(
+        comment = model_history_pb2.AddCommentRequest(
             namespace="registry", request_id=new_random_id(), name="again", text="t"
         )
         said = stub.AddComment(comment, timeout=SECONDS).comment

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import fleetlog
+import grpc
 import pytest
 from fleetlog_core.webhooks.signing import signature_of
+from fleetlog_proto.v1 import webhook_pb2, webhook_pb2_grpc
 
 from tests.deploy.processes import running
+from tests.end_to_end.refusals import refused
 from tests.servers import unique
 from tests.webhook_receiver import receiving
 
@@ -148,3 +151,25 @@ def test_another_namespaces_webhook_is_not_there(client: fleetlog.Client, server
         with pytest.raises(fleetlog.NotFound):
             call(webhook)
     assert client.get_webhook(webhook).name == "mine"
+
+
+def test_deliveries_are_listed_page_by_page(client: fleetlog.Client, server: tuple[Path, str]) -> None:
+    with receiving() as receiver:
+        webhook = client.create_webhook("paged", receiver.url, "registered_model.created")
+        for number in range(5):
+            client.create_model(f"m{number}")
+        whole = until(client, webhook, ["delivered"] * 5)
+    with grpc.insecure_channel(server[1]) as channel:
+        stub = webhook_pb2_grpc.WebhookServiceStub(channel)
+        request = webhook_pb2.ListDeliveriesRequest(namespace=client.namespace, webhook_id=webhook.id, page_size=2)
+        found: list[str] = []
+        while True:
+            page = stub.ListDeliveries(request, timeout=SECONDS)
+            found += [one.delivery_id for one in page.deliveries]
+            if not page.next_page_token:
+                break
+            request.page_token = page.next_page_token
+        assert found == [one.id for one in reversed(whole)]
+        for token in ("x", f"{webhook.id + 1}-1-0", f"{webhook.id}-{1 << 63}-0", "' OR 1=1 --"):
+            request.page_token = token
+            assert refused(lambda: stub.ListDeliveries(request, timeout=SECONDS)).reason == "PAGE_TOKEN_INVALID"

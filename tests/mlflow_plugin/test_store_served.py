@@ -8,7 +8,7 @@ from fleetlog.mlflow_plugin.registry import FleetlogRegistryStore
 from fleetlog.mlflow_plugin.served import STORE
 from fleetlog.mlflow_plugin.tracking import FleetlogStore
 from fleetlog_core.ids import new_random_id
-from fleetlog_proto.v1 import ingest_pb2, registry_pb2
+from fleetlog_proto.v1 import ingest_pb2, registered_model_pb2
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 
@@ -70,7 +70,9 @@ def test_a_model_that_another_process_registered_is_found(
     embedded_target: str, other: Connection, namespace: str
 ) -> None:
     registry = FleetlogRegistryStore(f"fleetlog://{embedded_target}/{namespace}")
-    request = registry_pb2.CreateRegisteredModelRequest(namespace=namespace, request_id=new_random_id(), name="gpt2")
+    request = registered_model_pb2.CreateRegisteredModelRequest(
+        namespace=namespace, request_id=new_random_id(), name="gpt2"
+    )
     other.call(other.registry.CreateRegisteredModel, request, SECONDS)
     assert registry.get_registered_model("gpt2").name == "gpt2"
     assert [model.name for model in registry.search_registered_models()] == ["gpt2"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetlog_proto.v1 import registry_pb2
+from fleetlog_proto.v1 import model_approval_pb2, model_history_pb2
 
 from fleetlog._calls.models import number_of, stage_of
 from fleetlog._calls.version_changes import VersionChangeCalls
@@ -33,7 +33,7 @@ class ApprovalCalls(VersionChangeCalls):
             'needs an evaluation'
 
         """
-        request = registry_pb2.AddCommentRequest(
+        request = model_history_pb2.AddCommentRequest(
             name=arguments.one_text("name", name), text=arguments.one_text("text", text),
             version=0 if version is None else number_of(version),
         )  # fmt: skip
@@ -68,7 +68,7 @@ class ApprovalCalls(VersionChangeCalls):
             'pending'
 
         """
-        request = registry_pb2.RequestApprovalRequest(
+        request = model_approval_pb2.RequestApprovalRequest(
             name=arguments.one_text("name", name), version=number_of(version), stage=stage_of(stage),
             archive_existing=arguments.flag("archive_existing", archive_existing),
             comment=arguments.one_text("comment", comment),
@@ -96,7 +96,7 @@ class ApprovalCalls(VersionChangeCalls):
             1
 
         """
-        request = registry_pb2.RequestApprovalRequest(
+        request = model_approval_pb2.RequestApprovalRequest(
             name=arguments.one_text("name", name), version=number_of(version),
             alias=arguments.one_text("alias", alias), comment=arguments.one_text("comment", comment),
         )  # fmt: skip
@@ -145,7 +145,7 @@ class ApprovalCalls(VersionChangeCalls):
         return self._decide(name, number, False, comment, user)
 
     def _decide(self, name: str, number: int, approved: bool, comment: str, user: str | None) -> Approval:
-        request = registry_pb2.DecideApprovalRequest(
+        request = model_approval_pb2.DecideApprovalRequest(
             name=arguments.one_text("name", name), number=number_of(number, "number"), approved=approved,
             comment=arguments.one_text("comment", comment),
         )  # fmt: skip

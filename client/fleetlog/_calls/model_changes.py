@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from fleetlog_core.ids import new_random_id
-from fleetlog_proto.v1 import position_pb2, registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import position_pb2, registered_model_pb2, registry_event_pb2
 
 from fleetlog._calls.models import ModelCalls, stage_of
 from fleetlog._calls.runs import RunCalls
@@ -61,7 +61,7 @@ class ModelChangeCalls(ModelCalls, RunCalls):
             'guarded-lm'
 
         """
-        request = registry_pb2.CreateRegisteredModelRequest(
+        request = registered_model_pb2.CreateRegisteredModelRequest(
             name=arguments.one_text("name", name), description=arguments.one_text("description", description),
             tags=arguments.model_tags(tags), exist_ok=arguments.flag("exist_ok", exist_ok),
             approval_policy=_policy(approval_stages, approval_aliases),
@@ -100,7 +100,7 @@ class ModelChangeCalls(ModelCalls, RunCalls):
             'one layer'
 
         """
-        request = registry_pb2.UpdateRegisteredModelRequest(
+        request = registered_model_pb2.UpdateRegisteredModelRequest(
             name=arguments.one_text("name", name),
             description=None if description is None else arguments.one_text("description", description),
             tags=arguments.model_tags(tags), deleted_tags=arguments.texts("deleted_tags", deleted_tags),
@@ -127,7 +127,7 @@ class ModelChangeCalls(ModelCalls, RunCalls):
             'new-name'
 
         """
-        request = registry_pb2.RenameRegisteredModelRequest(
+        request = registered_model_pb2.RenameRegisteredModelRequest(
             name=arguments.one_text("name", name), new_name=arguments.one_text("new_name", new_name)
         )
         return self._model(self._changed(self._connection.registry.RenameRegisteredModel, request, user))
@@ -148,7 +148,7 @@ class ModelChangeCalls(ModelCalls, RunCalls):
             'gone'
 
         """
-        request = registry_pb2.DeleteRegisteredModelRequest(name=arguments.one_text("name", name))
+        request = registered_model_pb2.DeleteRegisteredModelRequest(name=arguments.one_text("name", name))
         return self._model(self._changed(self._connection.registry.DeleteRegisteredModel, request, user))
 
     def _changed(self, method: Callable[..., Answer], request: Any, user: str | None) -> Answer:

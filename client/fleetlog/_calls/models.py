@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fleetlog_core.errors import FailedPrecondition, NotFound, shown
-from fleetlog_proto.v1 import registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import (
+    model_approval_pb2,
+    model_history_pb2,
+    model_version_pb2,
+    registered_model_pb2,
+    registry_event_pb2,
+)
 
 from fleetlog._calls.artifacts import ArtifactCalls
 from fleetlog._calls.base import PAGE
@@ -55,7 +61,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
             ['tiny-lm']
 
         """
-        request = registry_pb2.SearchRegisteredModelsRequest(
+        request = registered_model_pb2.SearchRegisteredModelsRequest(
             namespace=self.namespace, name_contains=arguments.one_text("name_contains", name_contains),
             tags=arguments.model_tags(tags), page_size=PAGE, at_least=self._connection.position(),
             as_of=as_of_message(as_of),
@@ -82,7 +88,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
             'tiny-lm'
 
         """
-        request = registry_pb2.GetRegisteredModelRequest(
+        request = registered_model_pb2.GetRegisteredModelRequest(
             namespace=self.namespace, name=arguments.one_text("name", name), at_least=self._connection.position(),
             as_of=as_of_message(as_of),
         )  # fmt: skip
@@ -115,7 +121,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
             'ckpt'
 
         """
-        request = registry_pb2.SearchModelVersionsRequest(
+        request = model_version_pb2.SearchModelVersionsRequest(
             namespace=self.namespace, name=arguments.one_text("name", name),
             run_ids=[] if run_id is None else [arguments.run_id(run_id)],
             stages=[] if stage is None else [stage_of(stage)],
@@ -155,7 +161,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
             'None'
 
         """
-        request = registry_pb2.GetModelVersionRequest(
+        request = model_version_pb2.GetModelVersionRequest(
             namespace=self.namespace, name=arguments.one_text("name", name), at_least=self._connection.position(),
             as_of=as_of_message(as_of),
         )  # fmt: skip
@@ -190,7 +196,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
             'ready?'
 
         """
-        request = registry_pb2.ListCommentsRequest(
+        request = model_history_pb2.ListCommentsRequest(
             namespace=self.namespace, name=arguments.one_text("name", name),
             version=arguments.maybe_count("version", version, 0, _UINT), page_size=PAGE,
             at_least=self._connection.position(), as_of=as_of_message(as_of),
@@ -217,9 +223,9 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
             []
 
         """
-        any_state = registry_pb2.APPROVAL_STATE_UNSPECIFIED
+        any_state = model_approval_pb2.APPROVAL_STATE_UNSPECIFIED
         wanted = any_state if state is None else DECISIONS[arguments.choice("state", state, DECISIONS)]
-        request = registry_pb2.ListApprovalsRequest(
+        request = model_approval_pb2.ListApprovalsRequest(
             namespace=self.namespace, name=arguments.one_text("name", name), state=wanted, page_size=PAGE,
             at_least=self._connection.position(), as_of=as_of_message(as_of),
         )  # fmt: skip
@@ -249,7 +255,7 @@ class ModelCalls(SelectionCalls, ArtifactCalls):
 
         """
         most = arguments.count("limit", limit, 1)
-        request = registry_pb2.ListModelHistoryRequest(
+        request = model_history_pb2.ListModelHistoryRequest(
             namespace=self.namespace, name="" if isinstance(name, Model) else arguments.one_text("name", name),
             model_id=name.id if isinstance(name, Model) else None,
             version=arguments.maybe_count("version", version, 0, _UINT), page_size=min(PAGE, most),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fleetlog_core.errors import FailedPrecondition
-from fleetlog_proto.v1 import registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import model_version_pb2, registered_model_pb2, registry_event_pb2
 
 from fleetlog._calls.model_changes import ModelChangeCalls
 from fleetlog._calls.models import number_of, stage_of
@@ -79,7 +79,7 @@ class VersionChangeCalls(ModelChangeCalls):
         if selection is not None:
             lineage.selection.MergeFromString(selection.choice)
         whole = f"runs:/{of_run.id}" + (f"/{path}" if path else "") if of_run is not None else ""
-        request = registry_pb2.CreateModelVersionRequest(
+        request = model_version_pb2.CreateModelVersionRequest(
             name=arguments.one_text("name", name), create_model=True, source=source or whole,
             description=arguments.one_text("description", description), tags=arguments.model_tags(tags),
             lineage=lineage, aliases=arguments.texts("aliases", aliases),
@@ -115,7 +115,7 @@ class VersionChangeCalls(ModelChangeCalls):
             'passed'
 
         """
-        request = registry_pb2.UpdateModelVersionRequest(
+        request = model_version_pb2.UpdateModelVersionRequest(
             name=arguments.one_text("name", name), version=number_of(version),
             description=None if description is None else arguments.one_text("description", description),
             tags=arguments.model_tags(tags), deleted_tags=arguments.texts("deleted_tags", deleted_tags),
@@ -145,7 +145,7 @@ class VersionChangeCalls(ModelChangeCalls):
             'Production'
 
         """
-        request = registry_pb2.TransitionModelVersionRequest(
+        request = model_version_pb2.TransitionModelVersionRequest(
             name=arguments.one_text("name", name), version=number_of(version), stage=stage_of(stage),
             archive_existing=arguments.flag("archive_existing", archive_existing),
         )  # fmt: skip
@@ -168,7 +168,7 @@ class VersionChangeCalls(ModelChangeCalls):
             1
 
         """
-        request = registry_pb2.DeleteModelVersionRequest(
+        request = model_version_pb2.DeleteModelVersionRequest(
             name=arguments.one_text("name", name), version=number_of(version)
         )
         return self._version(self._changed(self._connection.registry.DeleteModelVersion, request, user), name)
@@ -192,7 +192,7 @@ class VersionChangeCalls(ModelChangeCalls):
             {'champion': 1}
 
         """
-        request = registry_pb2.SetAliasRequest(
+        request = registered_model_pb2.SetAliasRequest(
             name=arguments.one_text("name", name), alias=arguments.one_text("alias", alias), version=number_of(version)
         )
         return self._model(self._changed(self._connection.registry.SetAlias, request, user))
@@ -215,7 +215,7 @@ class VersionChangeCalls(ModelChangeCalls):
             {}
 
         """
-        request = registry_pb2.DeleteAliasRequest(
+        request = registered_model_pb2.DeleteAliasRequest(
             name=arguments.one_text("name", name), alias=arguments.one_text("alias", alias)
         )
         return self._model(self._changed(self._connection.registry.DeleteAlias, request, user))

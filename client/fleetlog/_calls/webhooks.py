@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from fleetlog_proto.v1 import webhook_pb2
 
 from fleetlog._calls.approvals import ApprovalCalls
-from fleetlog._transport.answers import understood
+from fleetlog._calls.base import PAGE
+from fleetlog._transport.answers import pages, understood
 from fleetlog._values import arguments
 from fleetlog._views.webhooks import DELIVERY_STATES, DeliveryState, Webhook, WebhookDelivery, WebhookTest
 
@@ -143,7 +144,7 @@ class WebhookCalls(ApprovalCalls):
         Args:
             webhook: A Webhook, or its id.
             state: "pending", "delivered", "dead" or "dropped"; None = all.
-            limit: Maximum of deliveries, up to 1,000.
+            limit: Maximum of deliveries, up to 100,000.
 
         Examples:
             >>> made = client.create_webhook("quiet", "https://hooks.invalid/models", "comment.created")
@@ -151,14 +152,19 @@ class WebhookCalls(ApprovalCalls):
             []
 
         """
+        most = arguments.count("limit", limit, 1, 100_000)
         request = webhook_pb2.ListDeliveriesRequest(
-            namespace=self.namespace, webhook_id=_id(webhook), page_size=arguments.count("limit", limit, 1, 1_000)
+            namespace=self.namespace, webhook_id=_id(webhook), page_size=min(most, PAGE)
         )
         if state is not None:
             request.state = DELIVERY_STATES[arguments.choice("state", state, DELIVERY_STATES)]
-        answer = self._connection.call(self._connection.webhooks.ListDeliveries, request, self.timeout)
+        found: list[WebhookDelivery] = []
         with understood(self.target, "a delivery"):
-            return [WebhookDelivery.of(one) for one in answer.deliveries]
+            for page in pages(self._connection, self._connection.webhooks.ListDeliveries, request, self.timeout):
+                found += map(WebhookDelivery.of, page.deliveries)
+                if len(found) >= most:
+                    break
+        return found[:most]
 
     def test_webhook(self, webhook: int | Webhook, event: str = "") -> WebhookTest:
         """Send an example to a webhook now, once, also when it is disabled.

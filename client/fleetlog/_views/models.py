@@ -7,7 +7,13 @@ from datetime import datetime
 from typing import Literal
 
 from fleetlog_core.rules.registry import STAGES
-from fleetlog_proto.v1 import registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import (
+    model_approval_pb2,
+    model_history_pb2,
+    model_version_pb2,
+    registered_model_pb2,
+    registry_event_pb2,
+)
 
 from fleetlog._views.views import utc
 
@@ -19,10 +25,10 @@ STAGE_NUMBERS: dict[str, registry_event_pb2.ModelStage.ValueType] = {
     "Archived": registry_event_pb2.MODEL_STAGE_ARCHIVED,
 }
 Decision = Literal["pending", "approved", "rejected"]
-DECISIONS: dict[str, registry_pb2.ApprovalState.ValueType] = {
-    "pending": registry_pb2.APPROVAL_STATE_PENDING,
-    "approved": registry_pb2.APPROVAL_STATE_APPROVED,
-    "rejected": registry_pb2.APPROVAL_STATE_REJECTED,
+DECISIONS: dict[str, model_approval_pb2.ApprovalState.ValueType] = {
+    "pending": model_approval_pb2.APPROVAL_STATE_PENDING,
+    "approved": model_approval_pb2.APPROVAL_STATE_APPROVED,
+    "rejected": model_approval_pb2.APPROVAL_STATE_REJECTED,
 }
 
 
@@ -70,7 +76,7 @@ class ModelVersion:
     created_by: str
 
     @classmethod
-    def of(cls, message: registry_pb2.ModelVersion) -> ModelVersion:
+    def of(cls, message: model_version_pb2.ModelVersion) -> ModelVersion:
         """From the message."""
         lineage = message.lineage
         return cls(
@@ -109,7 +115,7 @@ class Model:
     created_by: str
 
     @classmethod
-    def of(cls, message: registry_pb2.RegisteredModel) -> Model:
+    def of(cls, message: registered_model_pb2.RegisteredModel) -> Model:
         """From the message."""
         policy = message.approval_policy
         return cls(
@@ -145,7 +151,7 @@ class Approval:
     """None while it is pending."""
 
     @classmethod
-    def of(cls, message: registry_pb2.Approval) -> Approval:
+    def of(cls, message: model_approval_pb2.Approval) -> Approval:
         """From the message."""
         by_alias = message.WhichOneof("change") == "alias"
         states = {number: word for word, number in DECISIONS.items()}
@@ -170,7 +176,7 @@ class ModelComment:
     time: datetime
 
     @classmethod
-    def of(cls, message: registry_pb2.ModelComment) -> ModelComment:
+    def of(cls, message: model_history_pb2.ModelComment) -> ModelComment:
         """From the message."""
         return cls(message.version, message.user, message.text, utc(message.time_millis))
 
@@ -195,9 +201,9 @@ class ModelEvent:
     request_id: str
 
     @classmethod
-    def of(cls, message: registry_pb2.ModelHistoryEntry) -> ModelEvent:
+    def of(cls, message: model_history_pb2.ModelHistoryEntry) -> ModelEvent:
         """From the message."""
-        names = {number: name for name, number in registry_pb2.ModelAction.items()}
+        names = {number: name for name, number in model_history_pb2.ModelAction.items()}
         action = names.get(message.action, str(message.action)).removeprefix("MODEL_ACTION_").lower()
         return cls(
             utc(message.time_millis), message.user, action, message.version, message.subject, message.old_value,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from fleetlog_proto.v1 import registry_pb2
+from fleetlog_proto.v1 import model_version_pb2
 from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag
 from mlflow.entities.model_registry.model_version_stages import (
@@ -59,7 +59,7 @@ class ModelVersionStore(RegistryBase):
         kept = kept_location(location)
         lineage = lineage_of(kept, run_id)
         lineage.logged_model_id, lineage.run_link = model_id or "", run_link or ""
-        request = registry_pb2.CreateModelVersionRequest(
+        request = model_version_pb2.CreateModelVersionRequest(
             name=name,
             source=kept_location(source or ""),
             storage_location=kept,
@@ -74,7 +74,7 @@ class ModelVersionStore(RegistryBase):
     def update_model_version(self, name: str, version: str | int, description: str | None = None) -> ModelVersion:
         """Returns the version with another description."""
         number = self._number(name, version)
-        request = registry_pb2.UpdateModelVersionRequest(name=name, version=number, description=description or "")
+        request = model_version_pb2.UpdateModelVersionRequest(name=name, version=number, description=description or "")
         with of_version(name, version):
             answer = self.change(self.connection.registry.UpdateModelVersion, request)
         return version_entity(answer.version, self.scheme)
@@ -91,7 +91,7 @@ class ModelVersionStore(RegistryBase):
                 f"Valid stages are {DEFAULT_STAGES_FOR_GET_LATEST_VERSIONS}"
             )
         number = self._number(name, version)
-        request = registry_pb2.TransitionModelVersionRequest(
+        request = model_version_pb2.TransitionModelVersionRequest(
             name=name, version=number, stage=STAGE_NUMBERS[to], archive_existing=bool(archive_existing_versions)
         )
         with of_version(name, version):
@@ -101,7 +101,7 @@ class ModelVersionStore(RegistryBase):
     def delete_model_version(self, name: str, version: str | int) -> None:
         """Delete a version and the aliases that name it. Its number is not given again."""
         number = self._number(name, version)
-        request = registry_pb2.DeleteModelVersionRequest(name=name, version=number)
+        request = model_version_pb2.DeleteModelVersionRequest(name=name, version=number)
         with of_version(name, version):
             self.change(self.connection.registry.DeleteModelVersion, request)
 
@@ -118,7 +118,7 @@ class ModelVersionStore(RegistryBase):
         """Set a tag of a version."""
         number = self._number(name, version)
         _validate_model_version_tag(tag.key, tag.value)
-        request = registry_pb2.UpdateModelVersionRequest(name=name, version=number, tags=tag_texts([tag]))
+        request = model_version_pb2.UpdateModelVersionRequest(name=name, version=number, tags=tag_texts([tag]))
         with of_version(name, version):
             self.change(self.connection.registry.UpdateModelVersion, request)
 
@@ -126,7 +126,7 @@ class ModelVersionStore(RegistryBase):
         """Remove a tag of a version, if it is there."""
         number = self._number(name, version)
         _validate_tag_name(key)
-        request = registry_pb2.UpdateModelVersionRequest(name=name, version=number, deleted_tags=[key])
+        request = model_version_pb2.UpdateModelVersionRequest(name=name, version=number, deleted_tags=[key])
         with of_version(name, version):
             self.change(self.connection.registry.UpdateModelVersion, request)
 
@@ -135,8 +135,8 @@ class ModelVersionStore(RegistryBase):
         _validate_model_version(version)
         return number_of(name, version)
 
-    def _version(self, name: str, version: str | int) -> registry_pb2.ModelVersion:
-        request = registry_pb2.GetModelVersionRequest(name=name, version=self._number(name, version))
+    def _version(self, name: str, version: str | int) -> model_version_pb2.ModelVersion:
+        request = model_version_pb2.GetModelVersionRequest(name=name, version=self._number(name, version))
         with of_version(name, version):
             return self.read(self.connection.registry_query.GetModelVersion, request).version
 

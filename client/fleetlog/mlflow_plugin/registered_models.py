@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fleetlog_proto.v1 import registry_pb2
+from fleetlog_proto.v1 import model_version_pb2, registered_model_pb2
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel, RegisteredModelTag
 from mlflow.entities.model_registry.model_version_stages import ALL_STAGES, get_canonical_stage
 from mlflow.prompt.registry_utils import handle_resource_already_exist_error, has_prompt_tag
@@ -39,7 +39,7 @@ class RegisteredModelStore(RegistryBase):
         _validate_model_name(name)
         for tag in tags or ():
             _validate_registered_model_tag(tag.key, tag.value)
-        request = registry_pb2.CreateRegisteredModelRequest(
+        request = registered_model_pb2.CreateRegisteredModelRequest(
             name=name, description=description or "", tags=tag_texts(tags)
         )
         with translated():
@@ -57,7 +57,7 @@ class RegisteredModelStore(RegistryBase):
     ) -> RegisteredModel:
         """Returns the model with another description. `deployment_job_id`: not kept."""
         _validate_model_name(name)
-        request = registry_pb2.UpdateRegisteredModelRequest(name=name, description=description or "")
+        request = registered_model_pb2.UpdateRegisteredModelRequest(name=name, description=description or "")
         with of_model(name):
             answer = self.change(self.connection.registry.UpdateRegisteredModel, request)
         return model_entity(answer.model, self.scheme)
@@ -66,7 +66,7 @@ class RegisteredModelStore(RegistryBase):
         """Returns the model under another name; versions, tags and aliases go with it."""
         _validate_model_renaming(new_name)
         _validate_model_name(name)
-        request = registry_pb2.RenameRegisteredModelRequest(name=name, new_name=new_name)
+        request = registered_model_pb2.RenameRegisteredModelRequest(name=name, new_name=new_name)
         with of_model(name):
             try:
                 answer = self.change(self.connection.registry.RenameRegisteredModel, request)
@@ -79,7 +79,8 @@ class RegisteredModelStore(RegistryBase):
         _validate_model_name(name)
         with of_model(name):
             self.change(
-                self.connection.registry.DeleteRegisteredModel, registry_pb2.DeleteRegisteredModelRequest(name=name)
+                self.connection.registry.DeleteRegisteredModel,
+                registered_model_pb2.DeleteRegisteredModelRequest(name=name),
             )
 
     def get_registered_model(self, name: str) -> RegisteredModel:
@@ -101,7 +102,7 @@ class RegisteredModelStore(RegistryBase):
         """Set a tag of a model."""
         _validate_model_name(name)
         _validate_registered_model_tag(tag.key, tag.value)
-        request = registry_pb2.UpdateRegisteredModelRequest(name=name, tags=tag_texts([tag]))
+        request = registered_model_pb2.UpdateRegisteredModelRequest(name=name, tags=tag_texts([tag]))
         with of_model(name):
             self.change(self.connection.registry.UpdateRegisteredModel, request)
 
@@ -109,7 +110,7 @@ class RegisteredModelStore(RegistryBase):
         """Remove a tag of a model, if it is there."""
         _validate_model_name(name)
         _validate_tag_name(key)
-        request = registry_pb2.UpdateRegisteredModelRequest(name=name, deleted_tags=[key])
+        request = registered_model_pb2.UpdateRegisteredModelRequest(name=name, deleted_tags=[key])
         with of_model(name):
             self.change(self.connection.registry.UpdateRegisteredModel, request)
 
@@ -119,7 +120,7 @@ class RegisteredModelStore(RegistryBase):
         _validate_model_alias_name(alias)
         _validate_model_alias_name_reserved(alias)
         _validate_model_version(version)
-        request = registry_pb2.SetAliasRequest(name=name, alias=alias, version=number_of(name, version))
+        request = registered_model_pb2.SetAliasRequest(name=name, alias=alias, version=number_of(name, version))
         with of_version(name, version):
             self.change(self.connection.registry.SetAlias, request)
 
@@ -127,7 +128,7 @@ class RegisteredModelStore(RegistryBase):
         """Remove an alias, if it is there."""
         _validate_model_name(name)
         _validate_model_alias_name(alias)
-        request = registry_pb2.DeleteAliasRequest(name=name, alias=alias)
+        request = registered_model_pb2.DeleteAliasRequest(name=name, alias=alias)
         with of_model(name):
             try:
                 self.change(self.connection.registry.DeleteAlias, request)
@@ -139,7 +140,7 @@ class RegisteredModelStore(RegistryBase):
         """Returns the version that an alias names; "latest" means the highest number."""
         _validate_model_name(name)
         _validate_model_alias_name(alias)
-        request = registry_pb2.GetModelVersionRequest(name=name)
+        request = model_version_pb2.GetModelVersionRequest(name=name)
         if alias.lower() != "latest":
             request.alias = alias
         with of_model(name):
@@ -153,6 +154,6 @@ class RegisteredModelStore(RegistryBase):
                 raise
         return version_entity(answer.version, self.scheme)
 
-    def _model(self, name: str) -> registry_pb2.RegisteredModel:
-        request = registry_pb2.GetRegisteredModelRequest(name=name)
+    def _model(self, name: str) -> registered_model_pb2.RegisteredModel:
+        request = registered_model_pb2.GetRegisteredModelRequest(name=name)
         return self.read(self.connection.registry_query.GetRegisteredModel, request).model

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from fleetlog_core.rules.registry import STAGES
-from fleetlog_proto.v1 import registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import model_version_pb2, registered_model_pb2, registry_event_pb2
 from mlflow.entities.model_registry import ModelVersion, ModelVersionTag, RegisteredModel, RegisteredModelTag
 from mlflow.entities.model_registry.registered_model_alias import RegisteredModelAlias
 
@@ -18,7 +18,7 @@ SERVED_SCHEME = "mlflow-artifacts"
 """Scheme of artifacts that `mlflow server` hands on to its store's repository."""
 
 
-def model_entity(model: registry_pb2.RegisteredModel, scheme: str) -> RegisteredModel:
+def model_entity(model: registered_model_pb2.RegisteredModel, scheme: str) -> RegisteredModel:
     """Returns a model with the latest version of each stage. `scheme`: of locations on fleetlog's servers."""
     return RegisteredModel(
         model.name,
@@ -31,7 +31,7 @@ def model_entity(model: registry_pb2.RegisteredModel, scheme: str) -> Registered
     )
 
 
-def version_entity(version: registry_pb2.ModelVersion, scheme: str) -> ModelVersion:
+def version_entity(version: model_version_pb2.ModelVersion, scheme: str) -> ModelVersion:
     """Returns a version. `scheme`: of locations on fleetlog's servers."""
     return ModelVersion(
         name=version.name,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from fleetlog_proto.v1 import registry_pb2
+from fleetlog_proto.v1 import model_version_pb2, registered_model_pb2
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.prompt.registry_utils import add_prompt_filter_string
 from mlflow.store.entities.paged_list import PagedList
@@ -75,15 +75,15 @@ class RegistrySearchStore(RegistryBase):
             found = [version_entity(version, self.scheme) for version in self._versions(conditions)]
         return _page(SearchModelVersionUtils.sort(SearchModelVersionUtils.filter(found, where), order), offset, size)
 
-    def _models(self) -> Iterator[registry_pb2.RegisteredModel]:
+    def _models(self) -> Iterator[registered_model_pb2.RegisteredModel]:
         connection = self.connection
-        request = registry_pb2.SearchRegisteredModelsRequest(
+        request = registered_model_pb2.SearchRegisteredModelsRequest(
             namespace=self.place.namespace, page_size=PAGE, at_least=self.position()
         )
         for page in pages(connection, connection.registry_query.SearchRegisteredModels, request, TIMEOUT_SECONDS):
             yield from page.models
 
-    def _versions(self, conditions: Sequence[Mapping[str, Any]]) -> Iterator[registry_pb2.ModelVersion]:
+    def _versions(self, conditions: Sequence[Mapping[str, Any]]) -> Iterator[model_version_pb2.ModelVersion]:
         """Returns the versions that may match: those of the model and the runs that are named."""
         name, runs = _names(conditions)
         # Runs of other systems are not searched by.
@@ -94,9 +94,9 @@ class RegistrySearchStore(RegistryBase):
         for first in range(0, len(ids), RUNS_PER_REQUEST):
             yield from self._versions_of(name, ids[first : first + RUNS_PER_REQUEST])
 
-    def _versions_of(self, name: str, run_ids: Sequence[str]) -> Iterator[registry_pb2.ModelVersion]:
+    def _versions_of(self, name: str, run_ids: Sequence[str]) -> Iterator[model_version_pb2.ModelVersion]:
         connection = self.connection
-        request = registry_pb2.SearchModelVersionsRequest(
+        request = model_version_pb2.SearchModelVersionsRequest(
             namespace=self.place.namespace,
             name=name,
             run_ids=run_ids,

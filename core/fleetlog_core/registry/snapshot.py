@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from fleetlog_proto.v1 import registry_pb2
+from fleetlog_proto.v1 import model_approval_pb2, model_version_pb2, registered_model_pb2
 
 from fleetlog_core.registry.states import Kind, approval_of, model_of, version_of
 from fleetlog_core.warehouse.port import Answer, Bind, Statement
@@ -87,14 +87,14 @@ class Snapshot:
         """A subselect of the ids of models that are not deleted, for the `where` of `select`."""
         return f"(SELECT model_id FROM ({self._source(_TABLES[Kind.MODEL], '')}) WHERE deleted = 0)"
 
-    def named(self, names: Collection[str]) -> dict[str, registry_pb2.RegisteredModel]:
+    def named(self, names: Collection[str]) -> dict[str, registered_model_pb2.RegisteredModel]:
         """Models by name, as far as they are there."""
         if not names:
             return {}
         found = self.select(Kind.MODEL, "deleted = 0 AND has({names:Array(String)}, name)", {"names": sorted(names)})
         return {model.name: model for model in map(model_of, found.texts("state"))}
 
-    def models(self, model_ids: Collection[int]) -> dict[int, registry_pb2.RegisteredModel]:
+    def models(self, model_ids: Collection[int]) -> dict[int, registered_model_pb2.RegisteredModel]:
         """Models by id, deleted ones too."""
         if not model_ids:
             return {}
@@ -103,7 +103,7 @@ class Snapshot:
 
     def versions(
         self, model_ids: Collection[int], numbers: Collection[int], stages: Collection[int] = ()
-    ) -> list[registry_pb2.ModelVersion]:
+    ) -> list[model_version_pb2.ModelVersion]:
         """Versions of these models that have one of the numbers, or are in one of the stages; deleted ones too."""
         if not model_ids or not (numbers or stages):
             return []
@@ -116,7 +116,7 @@ class Snapshot:
         )
         return [version_of(text) for text in found.texts("state")]
 
-    def latest(self, model_ids: Collection[int]) -> list[registry_pb2.ModelVersion]:
+    def latest(self, model_ids: Collection[int]) -> list[model_version_pb2.ModelVersion]:
         """The version with the highest number of each stage, by model and stage."""
         if not model_ids:
             return []
@@ -129,7 +129,7 @@ class Snapshot:
         )
         return [version_of(text) for text in found.texts("state")]
 
-    def approvals(self, model_ids: Collection[int], numbers: Collection[int]) -> list[registry_pb2.Approval]:
+    def approvals(self, model_ids: Collection[int], numbers: Collection[int]) -> list[model_approval_pb2.Approval]:
         """Approvals of these models that have one of the numbers."""
         if not model_ids or not numbers:
             return []

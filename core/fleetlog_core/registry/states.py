@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any
 
-from fleetlog_proto.v1 import registry_pb2
+from fleetlog_proto.v1 import model_approval_pb2, model_version_pb2, registered_model_pb2
 from google.protobuf.message import Message
 
-State = registry_pb2.RegisteredModel | registry_pb2.ModelVersion | registry_pb2.Approval
+State = registered_model_pb2.RegisteredModel | model_version_pb2.ModelVersion | model_approval_pb2.Approval
 
 
 class Kind(IntEnum):
@@ -29,24 +29,26 @@ def to_text(state: State) -> str:
     return json.dumps(_plain(state), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def model_of(text: str) -> registry_pb2.RegisteredModel:
+def model_of(text: str) -> registered_model_pb2.RegisteredModel:
     """The model of its text."""
-    return registry_pb2.RegisteredModel(**json.loads(text))
+    return registered_model_pb2.RegisteredModel(**json.loads(text))
 
 
-def version_of(text: str) -> registry_pb2.ModelVersion:
+def version_of(text: str) -> model_version_pb2.ModelVersion:
     """The version of its text."""
-    return registry_pb2.ModelVersion(**json.loads(text))
+    return model_version_pb2.ModelVersion(**json.loads(text))
 
 
-def approval_of(text: str) -> registry_pb2.Approval:
+def approval_of(text: str) -> model_approval_pb2.Approval:
     """The approval of its text."""
-    return registry_pb2.Approval(**json.loads(text))
+    return model_approval_pb2.Approval(**json.loads(text))
 
 
-def shown_version(version: registry_pb2.ModelVersion, model: registry_pb2.RegisteredModel) -> registry_pb2.ModelVersion:
+def shown_version(
+    version: model_version_pb2.ModelVersion, model: registered_model_pb2.RegisteredModel
+) -> model_version_pb2.ModelVersion:
     """A copy with what reads fill: the name and the aliases that the model has for it."""
-    shown = registry_pb2.ModelVersion()
+    shown = model_version_pb2.ModelVersion()
     shown.CopyFrom(version)
     shown.name = model.name
     if not version.deleted:

@@ -15,7 +15,15 @@ from fleetlog_core.registry.states import Kind, approval_of, model_of, shown_ver
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import Warehouse
-from fleetlog_proto.v1 import frame_pb2, position_pb2, registry_pb2, registry_pb2_grpc
+from fleetlog_proto.v1 import (
+    frame_pb2,
+    model_approval_pb2,
+    model_history_pb2,
+    model_version_pb2,
+    position_pb2,
+    registered_model_pb2,
+    registry_pb2_grpc,
+)
 
 from fleetlog_ingest.gateway import registry_intents
 from fleetlog_ingest.gateway.control import Control, Decided, check_request_id, timeout_seconds
@@ -23,19 +31,19 @@ from fleetlog_ingest.gateway.control import Control, Decided, check_request_id, 
 T = TypeVar("T")
 THREADS = 8
 _Request = (
-    registry_pb2.CreateRegisteredModelRequest
-    | registry_pb2.UpdateRegisteredModelRequest
-    | registry_pb2.RenameRegisteredModelRequest
-    | registry_pb2.DeleteRegisteredModelRequest
-    | registry_pb2.CreateModelVersionRequest
-    | registry_pb2.UpdateModelVersionRequest
-    | registry_pb2.TransitionModelVersionRequest
-    | registry_pb2.DeleteModelVersionRequest
-    | registry_pb2.SetAliasRequest
-    | registry_pb2.DeleteAliasRequest
-    | registry_pb2.AddCommentRequest
-    | registry_pb2.RequestApprovalRequest
-    | registry_pb2.DecideApprovalRequest
+    registered_model_pb2.CreateRegisteredModelRequest
+    | registered_model_pb2.UpdateRegisteredModelRequest
+    | registered_model_pb2.RenameRegisteredModelRequest
+    | registered_model_pb2.DeleteRegisteredModelRequest
+    | model_version_pb2.CreateModelVersionRequest
+    | model_version_pb2.UpdateModelVersionRequest
+    | model_version_pb2.TransitionModelVersionRequest
+    | model_version_pb2.DeleteModelVersionRequest
+    | registered_model_pb2.SetAliasRequest
+    | registered_model_pb2.DeleteAliasRequest
+    | model_history_pb2.AddCommentRequest
+    | model_approval_pb2.RequestApprovalRequest
+    | model_approval_pb2.DecideApprovalRequest
 )
 
 
@@ -52,104 +60,104 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
         self._executor.shutdown()
 
     async def CreateRegisteredModel(  # noqa: N802
-        self, request: registry_pb2.CreateRegisteredModelRequest, context: Context
-    ) -> registry_pb2.CreateRegisteredModelResponse:
+        self, request: registered_model_pb2.CreateRegisteredModelRequest, context: Context
+    ) -> registered_model_pb2.CreateRegisteredModelResponse:
         """See the proto."""
         model, position = await self._decide(request, registry_intents.create_model(request), context, _model)
-        return registry_pb2.CreateRegisteredModelResponse(model=model, position=position)
+        return registered_model_pb2.CreateRegisteredModelResponse(model=model, position=position)
 
     async def UpdateRegisteredModel(  # noqa: N802
-        self, request: registry_pb2.UpdateRegisteredModelRequest, context: Context
-    ) -> registry_pb2.UpdateRegisteredModelResponse:
+        self, request: registered_model_pb2.UpdateRegisteredModelRequest, context: Context
+    ) -> registered_model_pb2.UpdateRegisteredModelResponse:
         """See the proto."""
         model, position = await self._decide(request, registry_intents.update_model(request), context, _model)
-        return registry_pb2.UpdateRegisteredModelResponse(model=model, position=position)
+        return registered_model_pb2.UpdateRegisteredModelResponse(model=model, position=position)
 
     async def RenameRegisteredModel(  # noqa: N802
-        self, request: registry_pb2.RenameRegisteredModelRequest, context: Context
-    ) -> registry_pb2.RenameRegisteredModelResponse:
+        self, request: registered_model_pb2.RenameRegisteredModelRequest, context: Context
+    ) -> registered_model_pb2.RenameRegisteredModelResponse:
         """See the proto."""
         model, position = await self._decide(request, registry_intents.rename_model(request), context, _model)
-        return registry_pb2.RenameRegisteredModelResponse(model=model, position=position)
+        return registered_model_pb2.RenameRegisteredModelResponse(model=model, position=position)
 
     async def DeleteRegisteredModel(  # noqa: N802
-        self, request: registry_pb2.DeleteRegisteredModelRequest, context: Context
-    ) -> registry_pb2.DeleteRegisteredModelResponse:
+        self, request: registered_model_pb2.DeleteRegisteredModelRequest, context: Context
+    ) -> registered_model_pb2.DeleteRegisteredModelResponse:
         """See the proto."""
         model, position = await self._decide(request, registry_intents.delete_model(request), context, _model)
-        return registry_pb2.DeleteRegisteredModelResponse(model=model, position=position)
+        return registered_model_pb2.DeleteRegisteredModelResponse(model=model, position=position)
 
     async def CreateModelVersion(  # noqa: N802
-        self, request: registry_pb2.CreateModelVersionRequest, context: Context
-    ) -> registry_pb2.CreateModelVersionResponse:
+        self, request: model_version_pb2.CreateModelVersionRequest, context: Context
+    ) -> model_version_pb2.CreateModelVersionResponse:
         """See the proto."""
         version, position = await self._decide(request, registry_intents.create_version(request), context, _version)
-        return registry_pb2.CreateModelVersionResponse(version=version, position=position)
+        return model_version_pb2.CreateModelVersionResponse(version=version, position=position)
 
     async def UpdateModelVersion(  # noqa: N802
-        self, request: registry_pb2.UpdateModelVersionRequest, context: Context
-    ) -> registry_pb2.UpdateModelVersionResponse:
+        self, request: model_version_pb2.UpdateModelVersionRequest, context: Context
+    ) -> model_version_pb2.UpdateModelVersionResponse:
         """See the proto."""
         version, position = await self._decide(request, registry_intents.update_version(request), context, _version)
-        return registry_pb2.UpdateModelVersionResponse(version=version, position=position)
+        return model_version_pb2.UpdateModelVersionResponse(version=version, position=position)
 
     async def TransitionModelVersion(  # noqa: N802
-        self, request: registry_pb2.TransitionModelVersionRequest, context: Context
-    ) -> registry_pb2.TransitionModelVersionResponse:
+        self, request: model_version_pb2.TransitionModelVersionRequest, context: Context
+    ) -> model_version_pb2.TransitionModelVersionResponse:
         """See the proto."""
         version, position = await self._decide(request, registry_intents.transition_version(request), context, _version)
-        return registry_pb2.TransitionModelVersionResponse(version=version, position=position)
+        return model_version_pb2.TransitionModelVersionResponse(version=version, position=position)
 
     async def DeleteModelVersion(  # noqa: N802
-        self, request: registry_pb2.DeleteModelVersionRequest, context: Context
-    ) -> registry_pb2.DeleteModelVersionResponse:
+        self, request: model_version_pb2.DeleteModelVersionRequest, context: Context
+    ) -> model_version_pb2.DeleteModelVersionResponse:
         """See the proto."""
         version, position = await self._decide(request, registry_intents.delete_version(request), context, _version)
-        return registry_pb2.DeleteModelVersionResponse(version=version, position=position)
+        return model_version_pb2.DeleteModelVersionResponse(version=version, position=position)
 
     async def SetAlias(  # noqa: N802
-        self, request: registry_pb2.SetAliasRequest, context: Context
-    ) -> registry_pb2.SetAliasResponse:
+        self, request: registered_model_pb2.SetAliasRequest, context: Context
+    ) -> registered_model_pb2.SetAliasResponse:
         """See the proto."""
         model, position = await self._decide(request, registry_intents.set_alias(request), context, _model)
-        return registry_pb2.SetAliasResponse(model=model, position=position)
+        return registered_model_pb2.SetAliasResponse(model=model, position=position)
 
     async def DeleteAlias(  # noqa: N802
-        self, request: registry_pb2.DeleteAliasRequest, context: Context
-    ) -> registry_pb2.DeleteAliasResponse:
+        self, request: registered_model_pb2.DeleteAliasRequest, context: Context
+    ) -> registered_model_pb2.DeleteAliasResponse:
         """See the proto."""
         model, position = await self._decide(request, registry_intents.delete_alias(request), context, _model)
-        return registry_pb2.DeleteAliasResponse(model=model, position=position)
+        return registered_model_pb2.DeleteAliasResponse(model=model, position=position)
 
     async def AddComment(  # noqa: N802
-        self, request: registry_pb2.AddCommentRequest, context: Context
-    ) -> registry_pb2.AddCommentResponse:
+        self, request: model_history_pb2.AddCommentRequest, context: Context
+    ) -> model_history_pb2.AddCommentResponse:
         """See the proto."""
         record = registry_intents.add_comment(request)
 
-        def comment(left: DecidedStates, result: str) -> registry_pb2.ModelComment:
-            return registry_pb2.ModelComment(
+        def comment(left: DecidedStates, result: str) -> model_history_pb2.ModelComment:
+            return model_history_pb2.ModelComment(
                 version=request.version, user=request.user, text=request.text, time_millis=left.time_millis
             )
 
         found, position = await self._decide(request, record, context, comment)
-        return registry_pb2.AddCommentResponse(comment=found, position=position)
+        return model_history_pb2.AddCommentResponse(comment=found, position=position)
 
     async def RequestApproval(  # noqa: N802
-        self, request: registry_pb2.RequestApprovalRequest, context: Context
-    ) -> registry_pb2.RequestApprovalResponse:
+        self, request: model_approval_pb2.RequestApprovalRequest, context: Context
+    ) -> model_approval_pb2.RequestApprovalResponse:
         """See the proto."""
         record = registry_intents.request_approval(request)
         approval, position = await self._decide(request, record, context, _approval)
-        return registry_pb2.RequestApprovalResponse(approval=approval, position=position)
+        return model_approval_pb2.RequestApprovalResponse(approval=approval, position=position)
 
     async def DecideApproval(  # noqa: N802
-        self, request: registry_pb2.DecideApprovalRequest, context: Context
-    ) -> registry_pb2.DecideApprovalResponse:
+        self, request: model_approval_pb2.DecideApprovalRequest, context: Context
+    ) -> model_approval_pb2.DecideApprovalResponse:
         """See the proto."""
         record = registry_intents.decide_approval(request)
         approval, position = await self._decide(request, record, context, _approval)
-        return registry_pb2.DecideApprovalResponse(approval=approval, position=position)
+        return model_approval_pb2.DecideApprovalResponse(approval=approval, position=position)
 
     async def _decide(
         self,
@@ -180,17 +188,17 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
         return DecidedStates(0, {(Kind.MODEL, 0): to_text(models[model_id])} if model_id in models else {})
 
 
-def _model(left: DecidedStates, result: str) -> registry_pb2.RegisteredModel | None:
+def _model(left: DecidedStates, result: str) -> registered_model_pb2.RegisteredModel | None:
     text = left.states.get((Kind.MODEL, 0))
     return None if text is None else model_of(text)
 
 
-def _version(left: DecidedStates, result: str) -> registry_pb2.ModelVersion | None:
+def _version(left: DecidedStates, result: str) -> model_version_pb2.ModelVersion | None:
     text, model = left.states.get((Kind.VERSION, _numbers(result)[1])), _model(left, result)
     return None if text is None or model is None else shown_version(version_of(text), model)
 
 
-def _approval(left: DecidedStates, result: str) -> registry_pb2.Approval | None:
+def _approval(left: DecidedStates, result: str) -> model_approval_pb2.Approval | None:
     text = left.states.get((Kind.APPROVAL, _numbers(result)[1]))
     return None if text is None else approval_of(text)
 

@@ -18,12 +18,19 @@ from fleetlog_core.rules.registry import (
     check_source,
     check_version,
 )
-from fleetlog_proto.v1 import frame_pb2, registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import (
+    frame_pb2,
+    model_approval_pb2,
+    model_history_pb2,
+    model_version_pb2,
+    registered_model_pb2,
+    registry_event_pb2,
+)
 
 Record = frame_pb2.ControlRecord
 
 
-def create_model(request: registry_pb2.CreateRegisteredModelRequest) -> Record:
+def create_model(request: registered_model_pb2.CreateRegisteredModelRequest) -> Record:
     """Intent of a CreateRegisteredModel request. InvalidArgument."""
     check_model_name(request.name)
     check_description(request.description)
@@ -37,7 +44,7 @@ def create_model(request: registry_pb2.CreateRegisteredModelRequest) -> Record:
     return Record(registered_model_created=intent)
 
 
-def update_model(request: registry_pb2.UpdateRegisteredModelRequest) -> Record:
+def update_model(request: registered_model_pb2.UpdateRegisteredModelRequest) -> Record:
     """Intent of a UpdateRegisteredModel request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_description(request.description)
@@ -56,7 +63,7 @@ def update_model(request: registry_pb2.UpdateRegisteredModelRequest) -> Record:
     return Record(registered_model_updated=intent)
 
 
-def rename_model(request: registry_pb2.RenameRegisteredModelRequest) -> Record:
+def rename_model(request: registered_model_pb2.RenameRegisteredModelRequest) -> Record:
     """Intent of a RenameRegisteredModel request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_model_name(request.new_name, "new_name")
@@ -65,13 +72,13 @@ def rename_model(request: registry_pb2.RenameRegisteredModelRequest) -> Record:
     )
 
 
-def delete_model(request: registry_pb2.DeleteRegisteredModelRequest) -> Record:
+def delete_model(request: registered_model_pb2.DeleteRegisteredModelRequest) -> Record:
     """Intent of a DeleteRegisteredModel request. InvalidArgument."""
     check_model_name(request.name, written=False)
     return Record(registered_model_deleted=registry_event_pb2.RegisteredModelDeleted(name=request.name))
 
 
-def create_version(request: registry_pb2.CreateModelVersionRequest) -> Record:
+def create_version(request: model_version_pb2.CreateModelVersionRequest) -> Record:
     """Intent of a CreateModelVersion request. InvalidArgument."""
     check_model_name(request.name, written=request.create_model)
     check_source(request.source, "source")
@@ -99,7 +106,7 @@ def create_version(request: registry_pb2.CreateModelVersionRequest) -> Record:
     return Record(model_version_created=intent)
 
 
-def update_version(request: registry_pb2.UpdateModelVersionRequest) -> Record:
+def update_version(request: model_version_pb2.UpdateModelVersionRequest) -> Record:
     """Intent of a UpdateModelVersion request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_version(request.version)
@@ -117,7 +124,7 @@ def update_version(request: registry_pb2.UpdateModelVersionRequest) -> Record:
     return Record(model_version_updated=intent)
 
 
-def transition_version(request: registry_pb2.TransitionModelVersionRequest) -> Record:
+def transition_version(request: model_version_pb2.TransitionModelVersionRequest) -> Record:
     """Intent of a TransitionModelVersion request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_version(request.version)
@@ -131,7 +138,7 @@ def transition_version(request: registry_pb2.TransitionModelVersionRequest) -> R
     return Record(model_version_transitioned=intent)
 
 
-def delete_version(request: registry_pb2.DeleteModelVersionRequest) -> Record:
+def delete_version(request: model_version_pb2.DeleteModelVersionRequest) -> Record:
     """Intent of a DeleteModelVersion request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_version(request.version)
@@ -139,7 +146,7 @@ def delete_version(request: registry_pb2.DeleteModelVersionRequest) -> Record:
     return Record(model_version_deleted=intent)
 
 
-def set_alias(request: registry_pb2.SetAliasRequest) -> Record:
+def set_alias(request: registered_model_pb2.SetAliasRequest) -> Record:
     """Intent of a SetAlias request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_alias(request.alias)
@@ -148,14 +155,14 @@ def set_alias(request: registry_pb2.SetAliasRequest) -> Record:
     return Record(model_alias_set=intent)
 
 
-def delete_alias(request: registry_pb2.DeleteAliasRequest) -> Record:
+def delete_alias(request: registered_model_pb2.DeleteAliasRequest) -> Record:
     """Intent of a DeleteAlias request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_alias(request.alias, written=False)
     return Record(model_alias_deleted=registry_event_pb2.ModelAliasDeleted(name=request.name, alias=request.alias))
 
 
-def add_comment(request: registry_pb2.AddCommentRequest) -> Record:
+def add_comment(request: model_history_pb2.AddCommentRequest) -> Record:
     """Intent of a AddComment request. InvalidArgument."""
     check_model_name(request.name, written=False)
     if request.version:
@@ -165,7 +172,7 @@ def add_comment(request: registry_pb2.AddCommentRequest) -> Record:
     return Record(model_comment_added=intent)
 
 
-def request_approval(request: registry_pb2.RequestApprovalRequest) -> Record:
+def request_approval(request: model_approval_pb2.RequestApprovalRequest) -> Record:
     """Intent of a RequestApproval request. InvalidArgument."""
     check_model_name(request.name, written=False)
     check_version(request.version)
@@ -187,7 +194,7 @@ def request_approval(request: registry_pb2.RequestApprovalRequest) -> Record:
     return Record(model_approval_requested=intent)
 
 
-def decide_approval(request: registry_pb2.DecideApprovalRequest) -> Record:
+def decide_approval(request: model_approval_pb2.DecideApprovalRequest) -> Record:
     """Intent of a DecideApproval request. InvalidArgument."""
     check_model_name(request.name, written=False)
     if not 0 < request.number < 1 << 63:

@@ -35,7 +35,7 @@ from fleetlog_core.webhooks.states import KeptWebhook, read_webhooks, webhook_at
 from fleetlog_proto.v1 import frame_pb2, position_pb2, webhook_event_pb2, webhook_pb2, webhook_pb2_grpc
 
 from fleetlog_ingest.gateway.control import Control, Decided, check_request_id, timeout_seconds
-from fleetlog_ingest.webhooks.deliveries import read_deliveries
+from fleetlog_ingest.webhooks.deliveries import DeliveryKey, read_deliveries
 
 T = TypeVar("T")
 THREADS = 4
@@ -137,10 +137,11 @@ class WebhookServicer(webhook_pb2_grpc.WebhookServiceServicer):
         if request.page_size < 0:
             raise InvalidArgument.of_field("OUT_OF_RANGE", "page_size", f"{request.page_size} is negative; give 1 up")
         count = min(request.page_size or DEFAULT_PAGE, limits.PAGE_SIZE)
-        found = await self._do(
-            lambda: read_deliveries(self._warehouse.select, namespace, request.webhook_id, request.state, count)
-        )
-        return webhook_pb2.ListDeliveriesResponse(deliveries=found)
+        of, state, token = request.webhook_id, request.state, request.page_token
+        behind = DeliveryKey.place_of(token, of) if token else None
+        found = await self._do(lambda: read_deliveries(self._warehouse.select, namespace, of, state, count + 1, behind))
+        more = found[count - 1].delivery_id if len(found) > count else ""
+        return webhook_pb2.ListDeliveriesResponse(deliveries=found[:count], next_page_token=more)
 
     async def TestWebhook(  # noqa: N802
         self, request: webhook_pb2.TestWebhookRequest, context: Context

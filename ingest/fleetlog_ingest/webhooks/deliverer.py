@@ -12,11 +12,13 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from fleetlog_core.log.port import CONTROL, Commit, Consumer, EventLog, Fenced, LogUnavailable, Partition, Record
 from fleetlog_core.rebuilds import NotWhole
+from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
 from fleetlog_core.webhooks.posting import TargetRules, post
 from fleetlog_core.webhooks.secrets import SecretLost, Secrets
@@ -24,7 +26,7 @@ from fleetlog_core.webhooks.signing import headers_of
 from fleetlog_core.webhooks.states import KeptWebhook, Select, read_webhooks
 
 from fleetlog_ingest.materializer.fold.decoding import decode
-from fleetlog_ingest.webhooks.deliveries import DEAD, DROPPED, Attempted, columns_of_attempts
+from fleetlog_ingest.webhooks.deliveries import DEAD, DELIVERED, DROPPED, PENDING, Attempted, columns_of_attempts
 from fleetlog_ingest.webhooks.queue import MAX_WAITING, Delivery, DeliveryQueue, after_attempt
 from fleetlog_ingest.webhooks.reading import applied_offset, deliveries_of, may_be_told
 
@@ -37,6 +39,7 @@ IDLE_SECONDS = 1.0
 APPLYING_SECONDS = 0.25
 """Seconds between two looks while the tables do not hold what was read yet."""
 PARTITION = Partition(CONTROL, 0)
+_OUTCOMES: Mapping[int, str] = {PENDING: "failed", DELIVERED: "delivered", DEAD: "dead", DROPPED: "dropped"}
 _OUTAGES = (LogUnavailable, WarehouseUnavailable, WarehouseRefused, TimedOut, NotWhole)
 """What passes by itself: an engine that is away, tables that are not made yet."""
 
@@ -53,10 +56,12 @@ class Deliverer:
         rules: TargetRules,
         group: str,
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        telemetry: Telemetry | None = None,
     ) -> None:
         """`now`: Unix milliseconds."""
         self._log, self._warehouse, self._select = log, warehouse, select
         self._secrets, self._rules, self._group, self._now = secrets, rules, group, now
+        self._telemetry = telemetry or Telemetry()
         self._queue = DeliveryQueue()
         self._unread: list[Record] = []
         self._results: queue.SimpleQueue[Attempted] = queue.SimpleQueue()
@@ -102,13 +107,17 @@ class Deliverer:
             self._stopping.wait(IDLE_SECONDS)
 
     def _turn(self, consumer: Consumer, workers: ThreadPoolExecutor) -> None:
-        self._unread += consumer.poll(self._patience(), max_bytes=0 if self._unread else READ_BYTES)
+        came = consumer.poll(self._patience(), max_bytes=0 if self._unread else READ_BYTES)
+        self._unread += came
         if PARTITION not in consumer.assignment():
             self._forget()
             return
-        self._read()
+        # What came just now is being applied: a look at once would find nothing, and hold it up.
+        if not came or came[-1].time_millis + APPLYING_SECONDS * 1_000 <= self._now():
+            self._read()
         self._settle()
         self._send(workers)
+        self._telemetry.webhooks_waiting.set(len(self._queue))
         position = self._queue.position
         if position > self._committed:
             consumer.commit(PARTITION, Commit(position))
@@ -150,6 +159,7 @@ class Deliverer:
         self._warehouse.insert("webhook_deliveries", columns_of_attempts(self._unsettled), token)
         for attempted in self._unsettled:
             self._queue.settle(attempted)
+            self._telemetry.webhook_attempts.labels(_OUTCOMES[attempted.state]).inc()
             if attempted.state == DEAD:
                 diagnostics.warning("delivery %s to a webhook is dead: %s", attempted.key.text, attempted.error)
         self._unsettled = []
@@ -160,12 +170,22 @@ class Deliverer:
             return
         try:
             webhooks = {one: read_webhooks(self._select, one) for one in sorted({each.key.namespace for each in due})}
+            whole = [self._with_body(delivery) for delivery in due]
         except _OUTAGES:
             self._queue.give_back(due)
             raise
-        for delivery in due:
+        for delivery in whole:
             kept = webhooks[delivery.key.namespace].get(delivery.key.webhook_id)
             workers.submit(self._attempt, delivery, kept)
+
+    def _with_body(self, delivery: Delivery) -> Delivery:
+        """The delivery with what it tells, which is made anew of the log and the history where it was not kept."""
+        if delivery.body is not None:
+            return delivery
+        records = self._log.read(PARTITION, delivery.key.ver, max_bytes=1)
+        found = deliveries_of(self._select, [decode(record) for record in records[:1]])
+        body = next((one.body for one in found if one.key == delivery.key), None)
+        return replace(delivery, body=body)
 
     def _attempt(self, delivery: Delivery, kept: KeptWebhook | None) -> None:
         """In a worker. What goes wrong in an unknown way is a failure of this attempt, and told."""
@@ -180,6 +200,9 @@ class Deliverer:
     def _attempted(self, delivery: Delivery, kept: KeptWebhook | None) -> Attempted:
         if kept is None or kept.webhook.disabled:
             why = "the webhook was deleted" if kept is None else "the webhook is disabled"
+            return Attempted(delivery.key, delivery.event, DROPPED, delivery.attempts, 0, why, self._now(), 0)
+        if delivery.body is None:
+            why = "there is nothing to tell any more"
             return Attempted(delivery.key, delivery.event, DROPPED, delivery.attempts, 0, why, self._now(), 0)
         secret = ""
         if kept.sealed_secret:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.warehouse.port import Coded, Column, Statement
 from fleetlog_core.webhooks.states import Select
 from fleetlog_proto.v1 import webhook_pb2
@@ -16,6 +18,9 @@ DEAD = webhook_pb2.DELIVERY_STATE_DEAD
 DROPPED = webhook_pb2.DELIVERY_STATE_DROPPED
 
 
+_ID = re.compile(r"([0-9]{1,19})-([0-9]{1,19})-([0-9]{1,10})")
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class DeliveryKey:
     """Which change is told to which webhook: place `place` among what the intent at offset `ver` changed."""
@@ -24,6 +29,16 @@ class DeliveryKey:
     place: int
     webhook_id: int
     namespace: str
+
+    @classmethod
+    def place_of(cls, text: str, webhook_id: int) -> tuple[int, int]:
+        """Returns offset and place of an id that a receiver sees. PAGE_TOKEN_INVALID when it is none of the webhook."""
+        match = _ID.fullmatch(text)
+        if match is None or int(match[1]) != webhook_id or int(match[2]) >= 1 << 63 or int(match[3]) >= 1 << 32:
+            raise InvalidArgument.of_field(
+                "PAGE_TOKEN_INVALID", "page_token", f"{shown(text)} is of no page of this list; begin with none"
+            )
+        return int(match[2]), int(match[3])
 
     @property
     def text(self) -> str:
@@ -82,15 +97,19 @@ def read_attempts(select: Select, namespace: str, first: int, last: int) -> dict
 
 
 def read_deliveries(
-    select: Select, namespace: str, webhook_id: int, state: int, count: int
+    select: Select, namespace: str, webhook_id: int, state: int, count: int, behind: tuple[int, int] | None = None
 ) -> list[webhook_pb2.WebhookDelivery]:
-    """Returns deliveries of a webhook, those of the latest changes first. `state` 0: in any."""
+    """Returns deliveries of a webhook, those of the latest changes first. `state` 0: in any. `behind`: offset and place
+    of the one before."""
     only = " AND state = {state:UInt8}" if state else ""
+    ver, place = behind or (0, 0)
+    if behind is not None:
+        only += " AND (ver, place) < ({ver:UInt64}, {place:UInt32})"
     answer = select(
         Statement(
             f"SELECT {_COLUMNS} FROM webhook_deliveries FINAL WHERE namespace = {{namespace:String}}"
             f" AND webhook_id = {{id:UInt64}}{only} ORDER BY ver DESC, place DESC LIMIT {count}",
-            {"namespace": namespace, "id": webhook_id, "state": state},
+            {"namespace": namespace, "id": webhook_id, "state": state, "ver": ver, "place": place},
         )
     )
     numbers = [answer.array(name).tolist() for name in _NUMBERS]

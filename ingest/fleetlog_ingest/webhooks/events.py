@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from fleetlog_proto.v1 import frame_pb2, registry_pb2
+from fleetlog_proto.v1 import frame_pb2, model_history_pb2
 
 PROMPT_TAG = "mlflow.prompt.is_prompt"
 """Tag of the models that are prompts, whose events have names of their own."""
@@ -51,9 +51,9 @@ def _told(intent: Any, change: Change, is_prompt: bool) -> Iterator[tuple[str, s
     version = "prompt_version" if is_prompt else "model_version"
     alias = "prompt_alias" if is_prompt else "model_version_alias"
     number = {"version": str(change.version)}
-    if change.action == registry_pb2.MODEL_ACTION_MODEL_CREATED:
+    if change.action == model_history_pb2.MODEL_ACTION_MODEL_CREATED:
         yield model, "created", {"tags": dict(intent.tags), "description": intent.description or None}
-    elif change.action == registry_pb2.MODEL_ACTION_VERSION_CREATED:
+    elif change.action == model_history_pb2.MODEL_ACTION_VERSION_CREATED:
         lineage = intent.lineage
         yield (
             version,
@@ -66,18 +66,18 @@ def _told(intent: Any, change: Change, is_prompt: bool) -> Iterator[tuple[str, s
                 "description": intent.description or None,
             },
         )
-    elif change.action == registry_pb2.MODEL_ACTION_VERSION_TRANSITIONED:
+    elif change.action == model_history_pb2.MODEL_ACTION_VERSION_TRANSITIONED:
         moved = {"from_stage": change.old_value, "to_stage": change.new_value, "approval": change.approval or None}
         yield "model_version", "transitioned", {**number, **moved}
-    elif change.action == registry_pb2.MODEL_ACTION_ALIAS_SET:
+    elif change.action == model_history_pb2.MODEL_ACTION_ALIAS_SET:
         yield alias, "created", {**number, "alias": change.subject}
-    elif change.action == registry_pb2.MODEL_ACTION_ALIAS_DELETED:
+    elif change.action == model_history_pb2.MODEL_ACTION_ALIAS_DELETED:
         yield alias, "deleted", {"alias": change.subject}
-    elif change.action == registry_pb2.MODEL_ACTION_MODEL_UPDATED:
+    elif change.action == model_history_pb2.MODEL_ACTION_MODEL_UPDATED:
         yield from _tags(intent, f"{model}_tag", {})
-    elif change.action == registry_pb2.MODEL_ACTION_VERSION_UPDATED:
+    elif change.action == model_history_pb2.MODEL_ACTION_VERSION_UPDATED:
         yield from _tags(intent, f"{version}_tag", number)
-    elif change.action == registry_pb2.MODEL_ACTION_COMMENTED:
+    elif change.action == model_history_pb2.MODEL_ACTION_COMMENTED:
         yield "comment", "created", {"version": number["version"] if change.version else None, "text": change.comment}
     elif change.action in _APPROVALS:
         asked = {"approval": change.approval, "subject": change.subject, "to": change.new_value}
@@ -85,9 +85,9 @@ def _told(intent: Any, change: Change, is_prompt: bool) -> Iterator[tuple[str, s
 
 
 _APPROVALS: Mapping[int, str] = {
-    registry_pb2.MODEL_ACTION_APPROVAL_REQUESTED: "requested",
-    registry_pb2.MODEL_ACTION_APPROVED: "approved",
-    registry_pb2.MODEL_ACTION_REJECTED: "rejected",
+    model_history_pb2.MODEL_ACTION_APPROVAL_REQUESTED: "requested",
+    model_history_pb2.MODEL_ACTION_APPROVED: "approved",
+    model_history_pb2.MODEL_ACTION_REJECTED: "rejected",
 }
 
 

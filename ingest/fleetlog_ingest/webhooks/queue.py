@@ -21,13 +21,18 @@ MAX_WAITING = 10_000
 """Maximum deliveries of one webhook that wait; beyond it they are dead at once, so that no target holds up others."""
 
 
+MAX_BODY_BYTES = 32 * 1024 * 1024
+"""Bytes of bodies that are kept of what waits. Of what comes beyond it the body is made anew when it is due."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """Something to tell a webhook. Times are Unix milliseconds."""
 
     key: DeliveryKey
     event: str
-    body: bytes
+    body: bytes | None
+    """None: so much waits that it was not kept."""
     since: int
     """When the change was taken."""
     attempts: int = 0
@@ -52,9 +57,15 @@ class DeliveryQueue:
         self._pending: dict[DeliveryKey, Delivery] = {}
         self._under_way: set[DeliveryKey] = set()
         self._read = 0
+        self._body_bytes = 0
 
     def __len__(self) -> int:
         return len(self._pending)
+
+    @property
+    def body_bytes(self) -> int:
+        """Bytes of the bodies that are kept, at most MAX_BODY_BYTES."""
+        return self._body_bytes
 
     @property
     def position(self) -> int:
@@ -66,7 +77,7 @@ class DeliveryQueue:
         waiting = Counter(key.webhook_id for key in self._pending)
         over: list[Delivery] = []
         for one in deliveries:
-            self._pending[one.key] = one
+            self._keep(one)
             waiting[one.key.webhook_id] += 1
             if waiting[one.key.webhook_id] > MAX_WAITING:
                 self._under_way.add(one.key)
@@ -94,9 +105,9 @@ class DeliveryQueue:
     def settle(self, attempted: Attempted) -> None:
         """Take how an attempt went, once it is in the table."""
         self._under_way.discard(attempted.key)
-        delivery = self._pending.pop(attempted.key, None)
+        delivery = self._drop(attempted.key)
         if delivery is not None and attempted.state == PENDING:
-            self._pending[attempted.key] = replace(delivery, attempts=attempted.attempts, due=attempted.next_time)
+            self._keep(replace(delivery, attempts=attempted.attempts, due=attempted.next_time))
 
     def next_due(self) -> int | None:
         """Returns when the next delivery is due that is not under way; None = there is none."""
@@ -107,4 +118,18 @@ class DeliveryQueue:
         """Begin anew: another member has the log."""
         self._pending.clear()
         self._under_way.clear()
-        self._read = 0
+        self._read = self._body_bytes = 0
+
+    def _keep(self, delivery: Delivery) -> None:
+        self._drop(delivery.key)
+        size = len(delivery.body or b"")
+        if self._body_bytes + size > MAX_BODY_BYTES:
+            delivery, size = replace(delivery, body=None), 0
+        self._body_bytes += size
+        self._pending[delivery.key] = delivery
+
+    def _drop(self, key: DeliveryKey) -> Delivery | None:
+        delivery = self._pending.pop(key, None)
+        if delivery is not None:
+            self._body_bytes -= len(delivery.body or b"")
+        return delivery

@@ -21,7 +21,13 @@ from fleetlog_core.rules.registry import (
     check_version,
 )
 from fleetlog_core.serving.errors import Context
-from fleetlog_proto.v1 import registry_pb2, registry_pb2_grpc
+from fleetlog_proto.v1 import (
+    model_approval_pb2,
+    model_history_pb2,
+    model_version_pb2,
+    registered_model_pb2,
+    registry_pb2_grpc,
+)
 from google.protobuf.message import Message
 
 from fleetlog_query.calls.base import ReadCalls
@@ -33,32 +39,32 @@ from fleetlog_query.search.paging import Page
 Result = TypeVar("Result")
 Fitting = TypeVar("Fitting", bound=Message)
 _Paged = (
-    registry_pb2.SearchRegisteredModelsRequest
-    | registry_pb2.SearchModelVersionsRequest
-    | registry_pb2.ListCommentsRequest
-    | registry_pb2.ListApprovalsRequest
-    | registry_pb2.ListModelHistoryRequest
+    registered_model_pb2.SearchRegisteredModelsRequest
+    | model_version_pb2.SearchModelVersionsRequest
+    | model_history_pb2.ListCommentsRequest
+    | model_approval_pb2.ListApprovalsRequest
+    | model_history_pb2.ListModelHistoryRequest
 )
-_Request = _Paged | registry_pb2.GetRegisteredModelRequest | registry_pb2.GetModelVersionRequest
+_Request = _Paged | registered_model_pb2.GetRegisteredModelRequest | model_version_pb2.GetModelVersionRequest
 
 
 class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
     """See protos/fleetlog/v1/registry.proto."""
 
     async def GetRegisteredModel(  # noqa: N802
-        self, request: registry_pb2.GetRegisteredModelRequest, context: Context
-    ) -> registry_pb2.GetRegisteredModelResponse:
+        self, request: registered_model_pb2.GetRegisteredModelRequest, context: Context
+    ) -> registered_model_pb2.GetRegisteredModelResponse:
         """See the proto."""
         check_model_name(request.name, written=False)
 
-        def read(snapshot: Snapshot) -> registry_pb2.RegisteredModel:
+        def read(snapshot: Snapshot) -> registered_model_pb2.RegisteredModel:
             return pages.read_models(snapshot, [model_named(snapshot, request.name).model_id])[0]
 
-        return registry_pb2.GetRegisteredModelResponse(model=await self._read(request, context, read))
+        return registered_model_pb2.GetRegisteredModelResponse(model=await self._read(request, context, read))
 
     async def SearchRegisteredModels(  # noqa: N802
-        self, request: registry_pb2.SearchRegisteredModelsRequest, context: Context
-    ) -> registry_pb2.SearchRegisteredModelsResponse:
+        self, request: registered_model_pb2.SearchRegisteredModelsRequest, context: Context
+    ) -> registered_model_pb2.SearchRegisteredModelsResponse:
         """See the proto."""
         check_label(request.name_contains, "name_contains", limits.MODEL_NAME_CHARACTERS)
         found = _tags(request)
@@ -68,7 +74,7 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         page = self._page(request)
         after = page.after[1] if page.after else ""
 
-        def read(snapshot: Snapshot) -> tuple[list[registry_pb2.RegisteredModel], list[Any]]:
+        def read(snapshot: Snapshot) -> tuple[list[registered_model_pb2.RegisteredModel], list[Any]]:
             keys = pages.models_by_name(snapshot, found, after, page.size + 1)
             latest = pages.latest_bytes(snapshot, [key.model_id for key in keys[: page.size]])
             taken = keys[: pages.fitting([key.bytes + latest.get(key.model_id, 0) for key in keys], page.size)]
@@ -76,11 +82,11 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
             return pages.read_models(snapshot, [key.model_id for key in taken]), last
 
         models, next_token = await self._search(request, context, page, read)
-        return registry_pb2.SearchRegisteredModelsResponse(models=models, next_page_token=next_token)
+        return registered_model_pb2.SearchRegisteredModelsResponse(models=models, next_page_token=next_token)
 
     async def GetModelVersion(  # noqa: N802
-        self, request: registry_pb2.GetModelVersionRequest, context: Context
-    ) -> registry_pb2.GetModelVersionResponse:
+        self, request: model_version_pb2.GetModelVersionRequest, context: Context
+    ) -> model_version_pb2.GetModelVersionResponse:
         """See the proto."""
         check_model_name(request.name, written=False)
         which = request.WhichOneof("which")
@@ -91,18 +97,18 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         elif which == "stage":
             check_stage(request.stage)
         version = await self._read(request, context, lambda snapshot: version_asked(snapshot, request))
-        return registry_pb2.GetModelVersionResponse(version=version)
+        return model_version_pb2.GetModelVersionResponse(version=version)
 
     async def SearchModelVersions(  # noqa: N802
-        self, request: registry_pb2.SearchModelVersionsRequest, context: Context
-    ) -> registry_pb2.SearchModelVersionsResponse:
+        self, request: model_version_pb2.SearchModelVersionsRequest, context: Context
+    ) -> model_version_pb2.SearchModelVersionsResponse:
         """See the proto."""
         if request.name:
             check_model_name(request.name, written=False)
         found = _version_conditions(request)
         page = self._page(request)
 
-        def read(snapshot: Snapshot) -> tuple[list[registry_pb2.ModelVersion], list[Any]]:
+        def read(snapshot: Snapshot) -> tuple[list[model_version_pb2.ModelVersion], list[Any]]:
             model_id = model_named(snapshot, request.name).model_id if request.name else None
             keys = pages.versions_by_change(snapshot, found, page.after[1:], page.size + 1, model_id)
             taken = keys[: pages.fitting([key.bytes for key in keys], page.size)]
@@ -110,39 +116,39 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
             return pages.read_versions(snapshot, taken), last
 
         versions, next_token = await self._search(request, context, page, read)
-        return registry_pb2.SearchModelVersionsResponse(versions=versions, next_page_token=next_token)
+        return model_version_pb2.SearchModelVersionsResponse(versions=versions, next_page_token=next_token)
 
     async def ListComments(  # noqa: N802
-        self, request: registry_pb2.ListCommentsRequest, context: Context
-    ) -> registry_pb2.ListCommentsResponse:
+        self, request: model_history_pb2.ListCommentsRequest, context: Context
+    ) -> model_history_pb2.ListCommentsResponse:
         """See the proto."""
         check_model_name(request.name, written=False)
         version = _version_filter(request)
         page = self._page(request)
 
-        def read(select: Select, namespace: str, before: int | None) -> registry_pb2.ListCommentsResponse:
+        def read(select: Select, namespace: str, before: int | None) -> model_history_pb2.ListCommentsResponse:
             model = model_named(Snapshot(select, namespace, before), request.name)
             history = ModelHistory(select, namespace, model.model_id, before)
             entries, token = _fitting(page, before, history.comments(version, _place(page), page.size + 1))
             comments = [
-                registry_pb2.ModelComment(
+                model_history_pb2.ModelComment(
                     version=entry.version, user=entry.user, text=entry.comment, time_millis=entry.time_millis
                 )
                 for entry in entries
             ]
-            return registry_pb2.ListCommentsResponse(comments=comments, next_page_token=token)
+            return model_history_pb2.ListCommentsResponse(comments=comments, next_page_token=token)
 
         return await self._run_read(request, context, page.after, read)
 
     async def ListApprovals(  # noqa: N802
-        self, request: registry_pb2.ListApprovalsRequest, context: Context
-    ) -> registry_pb2.ListApprovalsResponse:
+        self, request: model_approval_pb2.ListApprovalsRequest, context: Context
+    ) -> model_approval_pb2.ListApprovalsResponse:
         """See the proto."""
         check_model_name(request.name, written=False)
         page = self._page(request)
         after = page.after[1] if page.after else 0
 
-        def read(select: Select, namespace: str, before: int | None) -> registry_pb2.ListApprovalsResponse:
+        def read(select: Select, namespace: str, before: int | None) -> model_approval_pb2.ListApprovalsResponse:
             snapshot = Snapshot(select, namespace, before)
             model = model_named(snapshot, request.name)
             which = " AND decision = {state:UInt8}" if request.state else ""
@@ -154,13 +160,13 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
             )
             found = [approval_of(text) for text in answer.texts("state")]
             approvals, token = _fitting(page, before, [((one.number,), one) for one in found])
-            return registry_pb2.ListApprovalsResponse(approvals=approvals, next_page_token=token)
+            return model_approval_pb2.ListApprovalsResponse(approvals=approvals, next_page_token=token)
 
         return await self._run_read(request, context, page.after, read)
 
     async def ListModelHistory(  # noqa: N802
-        self, request: registry_pb2.ListModelHistoryRequest, context: Context
-    ) -> registry_pb2.ListModelHistoryResponse:
+        self, request: model_history_pb2.ListModelHistoryRequest, context: Context
+    ) -> model_history_pb2.ListModelHistoryResponse:
         """See the proto."""
         if request.HasField("model_id"):
             check_model_id(request.model_id)
@@ -169,7 +175,7 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
         version = _version_filter(request)
         page = self._page(request)
 
-        def read(select: Select, namespace: str, before: int | None) -> registry_pb2.ListModelHistoryResponse:
+        def read(select: Select, namespace: str, before: int | None) -> model_history_pb2.ListModelHistoryResponse:
             snapshot = Snapshot(select, namespace, before)
             if request.HasField("model_id"):
                 model = model_by_id(snapshot, request.model_id)
@@ -177,13 +183,13 @@ class RegistryCalls(ReadCalls, registry_pb2_grpc.RegistryQueryServiceServicer):
                 model = model_named(snapshot, request.name)
             history = ModelHistory(select, namespace, model.model_id, before)
             entries, token = _fitting(page, before, history.entries(version, _place(page), page.size + 1))
-            return registry_pb2.ListModelHistoryResponse(entries=entries, next_page_token=token)
+            return model_history_pb2.ListModelHistoryResponse(entries=entries, next_page_token=token)
 
         return await self._run_read(request, context, page.after, read)
 
     async def _search(
         self,
-        request: registry_pb2.SearchRegisteredModelsRequest | registry_pb2.SearchModelVersionsRequest,
+        request: registered_model_pb2.SearchRegisteredModelsRequest | model_version_pb2.SearchModelVersionsRequest,
         context: Context,
         page: Page,
         read: Callable[[Snapshot], tuple[Result, list[Any]]],
@@ -239,7 +245,9 @@ def _place(page: Page) -> Place | None:
     return (page.after[1], page.after[2]) if page.after else None
 
 
-def _version_filter(request: registry_pb2.ListCommentsRequest | registry_pb2.ListModelHistoryRequest) -> int | None:
+def _version_filter(
+    request: model_history_pb2.ListCommentsRequest | model_history_pb2.ListModelHistoryRequest,
+) -> int | None:
     if not request.HasField("version"):
         return None
     if request.version:
@@ -248,7 +256,7 @@ def _version_filter(request: registry_pb2.ListCommentsRequest | registry_pb2.Lis
 
 
 def _tags(
-    request: registry_pb2.SearchRegisteredModelsRequest | registry_pb2.SearchModelVersionsRequest,
+    request: registered_model_pb2.SearchRegisteredModelsRequest | model_version_pb2.SearchModelVersionsRequest,
 ) -> pages.Found:
     check_count("tags", len(request.tags), 0, limits.FILTER_LOOKUPS)
     for key in sorted(request.tags):
@@ -256,7 +264,7 @@ def _tags(
     return pages.tag_conditions(request.tags)
 
 
-def _version_conditions(request: registry_pb2.SearchModelVersionsRequest) -> pages.Found:
+def _version_conditions(request: model_version_pb2.SearchModelVersionsRequest) -> pages.Found:
     found = _tags(request)
     where, binds = found.where, dict(found.binds)
     check_count("run_ids", len(request.run_ids), 0, limits.RUNS_PER_READ)

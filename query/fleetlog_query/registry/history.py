@@ -6,7 +6,7 @@ from fleetlog_core.log.port import CONTROL, Partition
 from fleetlog_core.position import to_proto
 from fleetlog_core.registry.snapshot import Select
 from fleetlog_core.warehouse.port import Bind, Statement
-from fleetlog_proto.v1 import registry_pb2
+from fleetlog_proto.v1 import model_history_pb2
 
 from fleetlog_query.warehouse.rows import rows_of
 
@@ -31,7 +31,7 @@ class ModelHistory:
 
     def entries(
         self, version: int | None, after: Place | None, count: int
-    ) -> list[tuple[Place, registry_pb2.ModelHistoryEntry]]:
+    ) -> list[tuple[Place, model_history_pb2.ModelHistoryEntry]]:
         """The latest first, behind `after`."""
         where, binds = self._narrowed("action != 0", version)
         if after is not None:
@@ -41,9 +41,9 @@ class ModelHistory:
 
     def comments(
         self, version: int | None, after: Place | None, count: int
-    ) -> list[tuple[Place, registry_pb2.ModelHistoryEntry]]:
+    ) -> list[tuple[Place, model_history_pb2.ModelHistoryEntry]]:
         """Comments, the oldest first, behind `after`."""
-        where, binds = self._narrowed(f"action = {registry_pb2.MODEL_ACTION_COMMENTED}", version)
+        where, binds = self._narrowed(f"action = {model_history_pb2.MODEL_ACTION_COMMENTED}", version)
         if after is not None:
             where += " AND (ver, place) > ({ver:UInt64}, {place:UInt32})"
             binds |= {"ver": after[0], "place": after[1]}
@@ -56,14 +56,14 @@ class ModelHistory:
             binds["version"] = version
         return where, binds
 
-    def _read(self, where: str, binds: dict[str, Bind]) -> list[tuple[Place, registry_pb2.ModelHistoryEntry]]:
+    def _read(self, where: str, binds: dict[str, Bind]) -> list[tuple[Place, model_history_pb2.ModelHistoryEntry]]:
         answer = self._select(Statement(f"SELECT {_COLUMNS} FROM registry_history FINAL WHERE {where}", binds))
-        found: list[tuple[Place, registry_pb2.ModelHistoryEntry]] = []
+        found: list[tuple[Place, model_history_pb2.ModelHistoryEntry]] = []
         for ver, place, action, version, at, approval, user, subject, old, new, comment, request in rows_of(
             answer, "ver", "place", "action", "version", "at", "approval", "user", "subject", "old_value", "new_value",
             "comment", "request_id",
         ):  # fmt: skip
-            entry = registry_pb2.ModelHistoryEntry(
+            entry = model_history_pb2.ModelHistoryEntry(
                 action=action, time_millis=at, user=user, version=version, subject=subject, old_value=old,
                 new_value=new, comment=comment, approval=approval, request_id=request.hex(),
                 position=to_proto({Partition(CONTROL, 0): ver + 1}),

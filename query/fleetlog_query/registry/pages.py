@@ -10,7 +10,7 @@ from fleetlog_core import limits
 from fleetlog_core.registry.snapshot import Snapshot
 from fleetlog_core.registry.states import Kind, shown_version, version_of
 from fleetlog_core.warehouse.port import Bind
-from fleetlog_proto.v1 import registry_pb2
+from fleetlog_proto.v1 import model_version_pb2, registered_model_pb2
 
 from fleetlog_query.warehouse.rows import rows_of
 
@@ -94,7 +94,7 @@ def latest_bytes(snapshot: Snapshot, model_ids: Sequence[int]) -> dict[int, int]
     return found
 
 
-def read_models(snapshot: Snapshot, model_ids: Sequence[int]) -> list[registry_pb2.RegisteredModel]:
+def read_models(snapshot: Snapshot, model_ids: Sequence[int]) -> list[registered_model_pb2.RegisteredModel]:
     """Models with their latest versions, in the order of the ids."""
     models = snapshot.models(model_ids)
     for version in snapshot.latest(model_ids):
@@ -103,7 +103,7 @@ def read_models(snapshot: Snapshot, model_ids: Sequence[int]) -> list[registry_p
     return [models[model_id] for model_id in model_ids if model_id in models]
 
 
-def read_versions(snapshot: Snapshot, keys: Sequence[Key]) -> list[registry_pb2.ModelVersion]:
+def read_versions(snapshot: Snapshot, keys: Sequence[Key]) -> list[model_version_pb2.ModelVersion]:
     """Versions with the names and aliases of their models, in the order of the keys."""
     if not keys:
         return []
@@ -120,7 +120,7 @@ def read_versions(snapshot: Snapshot, keys: Sequence[Key]) -> list[registry_pb2.
         Kind.MODEL, "1", {}, columns="model_id, name, JSONExtractRaw(state, 'aliases') AS aliases", model_ids=model_ids
     )
     models = {
-        model_id: registry_pb2.RegisteredModel(name=name, aliases=json.loads(aliases or "{}"))
+        model_id: registered_model_pb2.RegisteredModel(name=name, aliases=json.loads(aliases or "{}"))
         for model_id, name, aliases in rows_of(names, "model_id", "name", "aliases")
     }
     return [

@@ -6,10 +6,10 @@ from fleetlog_core.errors import NotFound, shown
 from fleetlog_core.registry.snapshot import Snapshot
 from fleetlog_core.registry.states import Kind, shown_version, version_of
 from fleetlog_core.rules.registry import stage_name
-from fleetlog_proto.v1 import registry_pb2
+from fleetlog_proto.v1 import model_version_pb2, registered_model_pb2
 
 
-def model_named(snapshot: Snapshot, name: str) -> registry_pb2.RegisteredModel:
+def model_named(snapshot: Snapshot, name: str) -> registered_model_pb2.RegisteredModel:
     """NotFound MODEL_NOT_FOUND."""
     model = snapshot.named([name]).get(name)
     if model is None:
@@ -17,7 +17,7 @@ def model_named(snapshot: Snapshot, name: str) -> registry_pb2.RegisteredModel:
     return model
 
 
-def model_by_id(snapshot: Snapshot, model_id: int) -> registry_pb2.RegisteredModel:
+def model_by_id(snapshot: Snapshot, model_id: int) -> registered_model_pb2.RegisteredModel:
     """The model of the id, deleted or not. NotFound MODEL_NOT_FOUND."""
     model = snapshot.models([model_id]).get(model_id)
     if model is None:
@@ -25,7 +25,9 @@ def model_by_id(snapshot: Snapshot, model_id: int) -> registry_pb2.RegisteredMod
     return model
 
 
-def version_asked(snapshot: Snapshot, request: registry_pb2.GetModelVersionRequest) -> registry_pb2.ModelVersion:
+def version_asked(
+    snapshot: Snapshot, request: model_version_pb2.GetModelVersionRequest
+) -> model_version_pb2.ModelVersion:
     """Version by number, alias or stage; none of them: the highest number. NotFound."""
     model = model_named(snapshot, request.name)
     which = request.WhichOneof("which")
@@ -48,7 +50,9 @@ def version_asked(snapshot: Snapshot, request: registry_pb2.GetModelVersionReque
     return shown_version(version_of(answer.texts("state")[0]), model)
 
 
-def _numbered(snapshot: Snapshot, model: registry_pb2.RegisteredModel, number: int) -> registry_pb2.ModelVersion:
+def _numbered(
+    snapshot: Snapshot, model: registered_model_pb2.RegisteredModel, number: int
+) -> model_version_pb2.ModelVersion:
     found = [one for one in snapshot.versions([model.model_id], [number]) if not one.deleted]
     if not found:
         there = f"the highest is {model.last_version}" if model.last_version else "it has none"

@@ -6,20 +6,28 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fleetlog._views.models import Approval, Model, ModelComment, ModelDataset, ModelEvent, ModelVersion
-from fleetlog_proto.v1 import registry_event_pb2, registry_pb2, scope_pb2, selection_pb2
+from fleetlog_proto.v1 import (
+    model_approval_pb2,
+    model_history_pb2,
+    model_version_pb2,
+    registered_model_pb2,
+    registry_event_pb2,
+    scope_pb2,
+    selection_pb2,
+)
 
 SECOND = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
 RUN = "0" * 31 + "1"
 
 
-def version(**fields: Any) -> registry_pb2.ModelVersion:
-    message = registry_pb2.ModelVersion(
+def version(**fields: Any) -> model_version_pb2.ModelVersion:
+    message = model_version_pb2.ModelVersion(
         name="gpt", version=3, stage=registry_event_pb2.MODEL_STAGE_STAGING, aliases=["champion"], source="s3://a",
         description="the third", tags={"k": "v"}, create_time_millis=1_000, update_time_millis=1_000, create_user="ada",
     )  # fmt: skip
     message.lineage.run_id, message.lineage.artifact_path, message.lineage.git_commit = RUN, "model", "abc"
     message.lineage.datasets.add(name="fineweb", digest="d1", context="training")
-    message.MergeFrom(registry_pb2.ModelVersion(**fields))
+    message.MergeFrom(model_version_pb2.ModelVersion(**fields))
     return message
 
 
@@ -44,7 +52,7 @@ def test_the_selection_of_a_version_is_kept_whole() -> None:
 
 
 def test_a_model_shows_what_its_message_says() -> None:
-    message = registry_pb2.RegisteredModel(
+    message = registered_model_pb2.RegisteredModel(
         model_id=7, name="gpt", description="d", tags={"k": "v"}, aliases={"b": 2, "a": 1}, last_version=3,
         latest_versions=[version()], create_time_millis=1_000, update_time_millis=1_000, create_user="ada",
     )  # fmt: skip
@@ -64,14 +72,14 @@ def test_a_stage_of_a_newer_server_is_shown_by_its_number() -> None:
 
 
 def test_an_approval_is_about_a_stage_or_an_alias_and_pending_until_it_is_decided() -> None:
-    asked = registry_pb2.Approval(
+    asked = model_approval_pb2.Approval(
         number=1, version=3, stage=registry_event_pb2.MODEL_STAGE_PRODUCTION, user="ada", comment="please",
-        create_time_millis=1_000, state=registry_pb2.APPROVAL_STATE_PENDING,
+        create_time_millis=1_000, state=model_approval_pb2.APPROVAL_STATE_PENDING,
     )  # fmt: skip
     found = Approval.of(asked)
     assert (found.stage, found.alias, found.state, found.decided) == ("Production", "", "pending", None)
-    decided = registry_pb2.Approval(
-        number=2, version=3, alias="champion", state=registry_pb2.APPROVAL_STATE_REJECTED, decision_user="bob",
+    decided = model_approval_pb2.Approval(
+        number=2, version=3, alias="champion", state=model_approval_pb2.APPROVAL_STATE_REJECTED, decision_user="bob",
         decision_comment="no", decision_time_millis=1_000,
     )  # fmt: skip
     found = Approval.of(decided)
@@ -80,13 +88,13 @@ def test_an_approval_is_about_a_stage_or_an_alias_and_pending_until_it_is_decide
 
 
 def test_comments_and_what_happened_are_shown_in_words() -> None:
-    comment = registry_pb2.ModelComment(version=2, user="ada", text="good", time_millis=1_000)
+    comment = model_history_pb2.ModelComment(version=2, user="ada", text="good", time_millis=1_000)
     assert ModelComment.of(comment) == ModelComment(2, "ada", "good", SECOND)
-    entry = registry_pb2.ModelHistoryEntry(
-        time_millis=1_000, user="ada", action=registry_pb2.MODEL_ACTION_ALIAS_SET, version=2, subject="champion",
+    entry = model_history_pb2.ModelHistoryEntry(
+        time_millis=1_000, user="ada", action=model_history_pb2.MODEL_ACTION_ALIAS_SET, version=2, subject="champion",
         old_value="1", new_value="2",
     )  # fmt: skip
     found = ModelEvent.of(entry)
     assert (found.action, found.subject, found.old, found.new) == ("alias_set", "champion", "1", "2")
     unknown: Any = 77
-    assert ModelEvent.of(registry_pb2.ModelHistoryEntry(action=unknown)).action == "77"
+    assert ModelEvent.of(model_history_pb2.ModelHistoryEntry(action=unknown)).action == "77"

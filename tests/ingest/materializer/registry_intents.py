@@ -11,7 +11,14 @@ from fleetlog_core.warehouse.port import Coded, Column
 from fleetlog_ingest.materializer.control.control import ControlFolded, ControlState, fold_control
 from fleetlog_ingest.materializer.fold.decoding import Decoded as Record
 from fleetlog_ingest.materializer.fold.tables import Columns
-from fleetlog_proto.v1 import frame_pb2, registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import (
+    frame_pb2,
+    model_approval_pb2,
+    model_history_pb2,
+    model_version_pb2,
+    registered_model_pb2,
+    registry_event_pb2,
+)
 
 from tests.ingest.materializer.builders import control
 
@@ -93,9 +100,9 @@ class Decided:
 
     outcomes: list[tuple[bool, str]]
     """Whether each was accepted; the result, or the reason."""
-    models: dict[int, registry_pb2.RegisteredModel]
-    versions: dict[tuple[int, int], registry_pb2.ModelVersion]
-    approvals: dict[tuple[int, int], registry_pb2.Approval]
+    models: dict[int, registered_model_pb2.RegisteredModel]
+    versions: dict[tuple[int, int], model_version_pb2.ModelVersion]
+    approvals: dict[tuple[int, int], model_approval_pb2.Approval]
     history: list[tuple[int, str, int, str, str, str]]
     """Offset, action, version, subject, old and new value of each line."""
 
@@ -150,7 +157,7 @@ def _lines(columns: Columns) -> list[tuple[int, str, int, str, str, str]]:
     whole = zip(*(numbers(columns[name]) for name in ("ver", "action", "version")), strict=True)
     words = zip(*(texts(columns[name]) for name in ("subject", "old_value", "new_value")), strict=True)
     return [
-        (ver, registry_pb2.ModelAction.Name(action).removeprefix("MODEL_ACTION_"), of, subject, old, new)
+        (ver, model_history_pb2.ModelAction.Name(action).removeprefix("MODEL_ACTION_"), of, subject, old, new)
         for (ver, action, of), (subject, old, new) in zip(whole, words, strict=True)
         if action
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fleetlog_core import limits
 from fleetlog_ingest.materializer.control.control import ControlState, fold_control
-from fleetlog_proto.v1 import frame_pb2, registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import frame_pb2, model_approval_pb2, registry_event_pb2
 
 from tests.golden.records import registry
 from tests.ingest.materializer.builders import control
@@ -136,8 +136,8 @@ def test_an_approval_is_done_with_its_decision_and_the_first_decision_stands() -
     ]  # fmt: skip
     assert [one.stage for _, one in sorted(found.versions.items())] == [ARCHIVED, PRODUCTION]
     second, third = found.approvals[(0, 2)], found.approvals[(0, 3)]
-    assert (second.state, second.user, second.decision_user) == (registry_pb2.APPROVAL_STATE_APPROVED, "u5", "u6")
-    assert third.state == registry_pb2.APPROVAL_STATE_REJECTED
+    assert (second.state, second.user, second.decision_user) == (model_approval_pb2.APPROVAL_STATE_APPROVED, "u5", "u6")
+    assert third.state == model_approval_pb2.APPROVAL_STATE_REJECTED
     assert [line[1:4] for line in found.history if line[0] == 6] == [
         ("APPROVED", 2, "stage"), ("VERSION_TRANSITIONED", 2, "stage"), ("VERSION_TRANSITIONED", 1, "stage"),
     ]  # fmt: skip
@@ -149,7 +149,7 @@ def test_an_approval_of_what_is_gone_stays_pending() -> None:
         answer("a", 1, False),
     )  # fmt: skip
     assert [result for _, result in found.outcomes][4:] == ["VERSION_NOT_FOUND", "0/1"]
-    assert found.approvals[(0, 1)].state == registry_pb2.APPROVAL_STATE_REJECTED
+    assert found.approvals[(0, 1)].state == model_approval_pb2.APPROVAL_STATE_REJECTED
 
 
 @pytest.mark.parametrize(

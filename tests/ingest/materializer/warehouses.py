@@ -64,7 +64,7 @@ def drain(
         found = replay.applied(log, warehouse)
         return all(found[partition] >= end for partition, end in ends.items())
 
-    def stop_at_the_end() -> None:
+    def stop_at_the_end(partition: Partition, next_offset: int) -> None:
         if finished():
             materializer.stop()
 

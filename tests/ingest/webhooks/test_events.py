@@ -6,9 +6,9 @@ import json
 
 from fleetlog_core.rules.webhooks import EVENTS
 from fleetlog_ingest.webhooks.events import Change, events_of
-from fleetlog_proto.v1 import frame_pb2, registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import frame_pb2, model_history_pb2, registry_event_pb2
 
-event, history = registry_event_pb2, registry_pb2
+event, history = registry_event_pb2, model_history_pb2
 
 
 def told(control: frame_pb2.ControlRecord, *changes: Change, is_prompt: bool = False) -> dict[str, object]:

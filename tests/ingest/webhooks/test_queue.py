@@ -8,6 +8,7 @@ from fleetlog_ingest.webhooks.deliveries import DEAD, DELIVERED, PENDING, Attemp
 from fleetlog_ingest.webhooks.queue import (
     DAY_MILLIS,
     LONGEST_PAUSE_MILLIS,
+    MAX_BODY_BYTES,
     MAX_WAITING,
     Delivery,
     DeliveryQueue,
@@ -89,3 +90,18 @@ def test_a_target_that_is_away_for_long_holds_up_no_other_one() -> None:
     assert [one.key.webhook_id for one in queue.take_due(0, 8)] == [2]
     queue.settle(Attempted(over[0].key, over[0].event, DEAD, 0, 0, "too many", 0, 0))
     assert len(queue) == MAX_WAITING + 1
+
+
+def test_bodies_beyond_what_is_kept_are_left_out_and_room_is_given_back() -> None:
+    queue, large = DeliveryQueue(), b"x" * (MAX_BODY_BYTES // 2)
+    waiting = [replace(delivery(ver, webhook=ver), body=large) for ver in range(3)]
+    queue.add(waiting, 3)
+    assert queue.body_bytes == MAX_BODY_BYTES
+    kept = queue.take_due(1_000, 8)
+    assert [one.body for one in kept] == [large, large, None]
+    queue.settle(after_attempt(kept[0], 200, "", 1_000))
+    queue.settle(after_attempt(kept[1], 500, "away", 1_000))
+    queue.settle(after_attempt(kept[2], 500, "away", 1_000))
+    assert queue.body_bytes == MAX_BODY_BYTES // 2
+    queue.forget()
+    assert queue.body_bytes == 0

@@ -24,6 +24,11 @@ from fleetlog_ingest.materializer.fold.result import DeadLetter
 from fleetlog_ingest.materializer.fold.tables import Columns, Row, columns_of
 from fleetlog_ingest.request_digests import digest_of_intent
 
+CONTROL_FIRST = ("outcomes", "registry_history", "experiment_history")
+"""Tables of a batch that are all in before any other: outcomes of it say that others may be, and the history has what
+was before them."""
+CONTROL_LAST = ("experiments",)
+"""Tables after all others: a row of the batch says that all of it is in."""
 DEFAULT_NAME = "Default"
 EXPERIMENT_STATE = ("namespace", "experiment", "name", "deleted", "ver")
 """What later events change of an experiment, as `experiment_history` keeps it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleetlog_core.errors import shown
 from fleetlog_core.registry.states import Kind
 from fleetlog_core.rules.registry import stage_name
-from fleetlog_proto.v1 import registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import model_approval_pb2, model_history_pb2, registry_event_pb2
 
 from fleetlog_ingest.materializer.control.outcome import Refused
 from fleetlog_ingest.materializer.control.registry_decision import Approval, Decision, Entry
@@ -13,8 +13,8 @@ from fleetlog_ingest.materializer.control.registry_models import point_alias
 from fleetlog_ingest.materializer.control.registry_versions import move_version
 
 _WORDS = {
-    registry_pb2.APPROVAL_STATE_APPROVED: "approved",
-    registry_pb2.APPROVAL_STATE_REJECTED: "rejected",
+    model_approval_pb2.APPROVAL_STATE_APPROVED: "approved",
+    model_approval_pb2.APPROVAL_STATE_REJECTED: "rejected",
 }
 
 
@@ -28,7 +28,7 @@ def request_approval(decision: Decision, intent: registry_event_pb2.ModelApprova
         number=decision.model.last_approval,
         version=intent.version,
         archive_existing=intent.archive_existing,
-        state=registry_pb2.APPROVAL_STATE_PENDING,
+        state=model_approval_pb2.APPROVAL_STATE_PENDING,
         user=decision.user,
         comment=intent.comment,
         create_time_millis=decision.time,
@@ -39,7 +39,7 @@ def request_approval(decision: Decision, intent: registry_event_pb2.ModelApprova
     else:
         approval.stage = intent.stage
     decision.change_approval(approval)
-    _tell(decision, approval, registry_pb2.MODEL_ACTION_APPROVAL_REQUESTED, intent.comment)
+    _tell(decision, approval, model_history_pb2.MODEL_ACTION_APPROVAL_REQUESTED, intent.comment)
     decision.result = f"{decision.model.model_id}/{approval.number}"
 
 
@@ -50,7 +50,7 @@ def decide_approval(decision: Decision, intent: registry_event_pb2.ModelApproval
     before = decision.registry.approvals.get((model_id, intent.number))
     if before is None:
         raise Refused("APPROVAL_NOT_FOUND", f"number: model {name} has no approval {intent.number}")
-    if before.state != registry_pb2.APPROVAL_STATE_PENDING:
+    if before.state != model_approval_pb2.APPROVAL_STATE_PENDING:
         who = f" by {shown(before.decision_user)}" if before.decision_user else ""
         raise Refused(
             "APPROVAL_DECIDED",
@@ -58,12 +58,14 @@ def decide_approval(decision: Decision, intent: registry_event_pb2.ModelApproval
         )
     approval = Approval()
     approval.CopyFrom(before)
-    approval.state = registry_pb2.APPROVAL_STATE_APPROVED if intent.approved else registry_pb2.APPROVAL_STATE_REJECTED
+    approval.state = (
+        model_approval_pb2.APPROVAL_STATE_APPROVED if intent.approved else model_approval_pb2.APPROVAL_STATE_REJECTED
+    )
     approval.decision_user, approval.decision_comment = decision.user, intent.comment
     approval.decision_time_millis = decision.time
     decision.change_approval(approval)
     decision.touch()
-    action = registry_pb2.MODEL_ACTION_APPROVED if intent.approved else registry_pb2.MODEL_ACTION_REJECTED
+    action = model_history_pb2.MODEL_ACTION_APPROVED if intent.approved else model_history_pb2.MODEL_ACTION_REJECTED
     _tell(decision, approval, action, intent.comment)
     if intent.approved:
         decision.approved_by(approval.number)
@@ -74,7 +76,9 @@ def decide_approval(decision: Decision, intent: registry_event_pb2.ModelApproval
     decision.result = f"{model_id}/{approval.number}"
 
 
-def _tell(decision: Decision, approval: Approval, action: registry_pb2.ModelAction.ValueType, comment: str) -> None:
+def _tell(
+    decision: Decision, approval: Approval, action: model_history_pb2.ModelAction.ValueType, comment: str
+) -> None:
     by_alias = approval.WhichOneof("change") == "alias"
     decision.tell(
         Entry(

@@ -8,13 +8,20 @@ from dataclasses import dataclass, field
 from fleetlog_core import limits
 from fleetlog_core.errors import shown
 from fleetlog_core.registry.states import Kind, State
-from fleetlog_proto.v1 import frame_pb2, registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import (
+    frame_pb2,
+    model_approval_pb2,
+    model_history_pb2,
+    model_version_pb2,
+    registered_model_pb2,
+    registry_event_pb2,
+)
 
 from fleetlog_ingest.materializer.control.outcome import Refused
 
-Model = registry_pb2.RegisteredModel
-Version = registry_pb2.ModelVersion
-Approval = registry_pb2.Approval
+Model = registered_model_pb2.RegisteredModel
+Version = model_version_pb2.ModelVersion
+Approval = model_approval_pb2.Approval
 Subject = tuple[Kind, int]
 """Kind of a state, and the number of the version or the approval; 0 for the model."""
 
@@ -52,7 +59,7 @@ class Entry:
     """A line of the history, see fleetlog.v1.ModelHistoryEntry."""
 
     about: Subject
-    action: registry_pb2.ModelAction.ValueType
+    action: model_history_pb2.ModelAction.ValueType
     version: int = 0
     subject: str = ""
     old_value: str = ""
@@ -87,7 +94,7 @@ class Decision:
         """A new model as `model`."""
         self.model = Model(model_id=self.offset, name=name, create_time_millis=self.time, create_user=self.user)
         self.touch()
-        self.tell(Entry((Kind.MODEL, 0), registry_pb2.MODEL_ACTION_MODEL_CREATED, new_value=name))
+        self.tell(Entry((Kind.MODEL, 0), model_history_pb2.MODEL_ACTION_MODEL_CREATED, new_value=name))
 
     def touch(self) -> None:
         """The model is changed with this intent."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fleetlog_core.registry.states import Kind, State, to_text
-from fleetlog_proto.v1 import frame_pb2, registry_pb2
+from fleetlog_proto.v1 import frame_pb2, model_history_pb2
 
 from fleetlog_ingest.materializer.control.outcome import Outcome, Refused
 from fleetlog_ingest.materializer.control.registry_approvals import decide_approval, request_approval
@@ -96,7 +96,9 @@ def _history(namespace: str, decision: Decision, changed: Mapping[Subject, State
     """A row for each entry. The last one about a subject has its new state; a subject without one gets a row."""
     entries = list(decision.entries)
     told = {entry.about for entry in entries}
-    entries += [Entry(subject, registry_pb2.MODEL_ACTION_UNSPECIFIED) for subject in changed if subject not in told]
+    entries += [
+        Entry(subject, model_history_pb2.MODEL_ACTION_UNSPECIFIED) for subject in changed if subject not in told
+    ]
     last = {entry.about: place for place, entry in enumerate(entries)}
     rows: list[Row] = []
     for place, entry in enumerate(entries):

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from fleetlog_core import limits
 from fleetlog_core.errors import shown
 from fleetlog_core.registry.states import Kind
-from fleetlog_proto.v1 import registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import model_history_pb2, registry_event_pb2
 
 from fleetlog_ingest.materializer.control.outcome import Refused
 from fleetlog_ingest.materializer.control.registry_decision import Decision, Entry, Model, Version
@@ -40,7 +40,7 @@ def update_model(decision: Decision, intent: registry_event_pb2.RegisteredModelU
         if decision.registry.named(intent.new_name) is not None:
             raise _taken(intent.new_name)
         decision.tell(
-            Entry(_MODEL, registry_pb2.MODEL_ACTION_MODEL_RENAMED, subject="name", old_value=model.name,
+            Entry(_MODEL, model_history_pb2.MODEL_ACTION_MODEL_RENAMED, subject="name", old_value=model.name,
                   new_value=intent.new_name)
         )  # fmt: skip
         model.name = intent.new_name
@@ -49,7 +49,7 @@ def update_model(decision: Decision, intent: registry_event_pb2.RegisteredModelU
         subjects.append("approval_policy")
         model.approval_policy.CopyFrom(intent.approval_policy)
     if subjects:
-        decision.tell(Entry(_MODEL, registry_pb2.MODEL_ACTION_MODEL_UPDATED, subject=", ".join(subjects)))
+        decision.tell(Entry(_MODEL, model_history_pb2.MODEL_ACTION_MODEL_UPDATED, subject=", ".join(subjects)))
     decision.touch()
     decision.result = str(model.model_id)
 
@@ -59,7 +59,7 @@ def delete_model(decision: Decision, intent: registry_event_pb2.RegisteredModelD
     decision.find(intent.name)
     decision.model.deleted = True
     decision.touch()
-    decision.tell(Entry(_MODEL, registry_pb2.MODEL_ACTION_MODEL_DELETED, old_value=decision.model.name))
+    decision.tell(Entry(_MODEL, model_history_pb2.MODEL_ACTION_MODEL_DELETED, old_value=decision.model.name))
     decision.result = str(decision.model.model_id)
 
 
@@ -84,7 +84,7 @@ def point_alias(decision: Decision, alias: str, number: int) -> None:
     decision.touch()
     decision.tell(
         Entry(
-            _MODEL, registry_pb2.MODEL_ACTION_ALIAS_SET, version=number, subject=alias,
+            _MODEL, model_history_pb2.MODEL_ACTION_ALIAS_SET, version=number, subject=alias,
             old_value=str(before) if before else "", new_value=str(number), approval=decision.approval,
         )
     )  # fmt: skip
@@ -108,7 +108,9 @@ def drop_alias(decision: Decision, alias: str) -> None:
     number = model.aliases.pop(alias)
     decision.touch()
     decision.tell(
-        Entry(_MODEL, registry_pb2.MODEL_ACTION_ALIAS_DELETED, version=number, subject=alias, old_value=str(number))
+        Entry(
+            _MODEL, model_history_pb2.MODEL_ACTION_ALIAS_DELETED, version=number, subject=alias, old_value=str(number)
+        )
     )
 
 
@@ -118,7 +120,7 @@ def add_comment(decision: Decision, intent: registry_event_pb2.ModelCommentAdded
     if intent.version:
         decision.version(intent.version)
     about = (Kind.VERSION, intent.version) if intent.version else _MODEL
-    decision.tell(Entry(about, registry_pb2.MODEL_ACTION_COMMENTED, version=intent.version, comment=intent.text))
+    decision.tell(Entry(about, model_history_pb2.MODEL_ACTION_COMMENTED, version=intent.version, comment=intent.text))
     decision.result = f"{decision.model.model_id}/{decision.offset}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetlog_core.registry.states import Kind
 from fleetlog_core.rules.registry import stage_name
-from fleetlog_proto.v1 import registry_event_pb2, registry_pb2
+from fleetlog_proto.v1 import model_history_pb2, registry_event_pb2
 
 from fleetlog_ingest.materializer.control.registry_decision import Decision, Entry
 from fleetlog_ingest.materializer.control.registry_models import changed_texts, drop_alias, point_alias
@@ -24,7 +24,7 @@ def create_version(decision: Decision, intent: registry_event_pb2.ModelVersionCr
         version.lineage.CopyFrom(intent.lineage)
     number = version.version
     decision.tell(
-        Entry((Kind.VERSION, number), registry_pb2.MODEL_ACTION_VERSION_CREATED, number, new_value=str(number))
+        Entry((Kind.VERSION, number), model_history_pb2.MODEL_ACTION_VERSION_CREATED, number, new_value=str(number))
     )
     for alias in dict.fromkeys(intent.aliases):
         point_alias(decision, alias, number)
@@ -38,7 +38,7 @@ def update_version(decision: Decision, intent: registry_event_pb2.ModelVersionUp
     subjects = ", ".join(changed_texts(version, intent))
     if subjects:
         about = (Kind.VERSION, intent.version)
-        decision.tell(Entry(about, registry_pb2.MODEL_ACTION_VERSION_UPDATED, intent.version, subjects))
+        decision.tell(Entry(about, model_history_pb2.MODEL_ACTION_VERSION_UPDATED, intent.version, subjects))
     decision.result = _result(decision, intent.version)
 
 
@@ -70,7 +70,7 @@ def delete_version(decision: Decision, intent: registry_event_pb2.ModelVersionDe
         drop_alias(decision, alias)
     version.deleted = True
     about = (Kind.VERSION, number)
-    decision.tell(Entry(about, registry_pb2.MODEL_ACTION_VERSION_DELETED, number, old_value=str(number)))
+    decision.tell(Entry(about, model_history_pb2.MODEL_ACTION_VERSION_DELETED, number, old_value=str(number)))
     decision.result = _result(decision, number)
 
 
@@ -78,7 +78,7 @@ def _move(decision: Decision, number: int, stage: registry_event_pb2.ModelStage.
     version = decision.change_version(number)
     decision.tell(
         Entry(
-            (Kind.VERSION, number), registry_pb2.MODEL_ACTION_VERSION_TRANSITIONED, number, "stage",
+            (Kind.VERSION, number), model_history_pb2.MODEL_ACTION_VERSION_TRANSITIONED, number, "stage",
             stage_name(version.stage), stage_name(stage), approval=decision.approval,
         )
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ from fleetlog_core.warehouse.port import (
     WarehouseUnavailable,
 )
 
-from fleetlog_ingest.materializer.control.control import fold_control
+from fleetlog_ingest.materializer.control.control import CONTROL_FIRST, CONTROL_LAST, fold_control
 from fleetlog_ingest.materializer.control.log_times import time_rows
 from fleetlog_ingest.materializer.fold.artifacts import Artifacts
 from fleetlog_ingest.materializer.fold.decoding import Decoded
@@ -141,8 +141,9 @@ class Applier:
         state = self._ask(lambda: load_control(self._warehouse, batch.records, batch.first))
         folded = fold_control(batch.records, state)
         self._dead(len(batch.records), folded.dead)
-        for table, columns in folded.tables.items():
-            self._insert(table, columns, batch)
+        others = [table for table in folded.tables if table not in (*CONTROL_FIRST, *CONTROL_LAST)]
+        for tables in (CONTROL_FIRST, others, CONTROL_LAST):
+            self._insert_beside([table for table in tables if table in folded.tables], folded.tables, batch)
         rows = sum(map(rows_in, folded.tables.values()))
         return Counts(len(batch.records), len(batch.records) - len(folded.dead), 0, 0, rows, len(folded.dead))
 
@@ -191,6 +192,23 @@ class Applier:
                 folded = self._without_refused(pieces, table)
             done.add(table)
         return folded
+
+    def _insert_beside(self, tables: Sequence[str], columns: Mapping[str, Columns], batch: Batch) -> None:
+        """Insert these tables two at a time, in any order. WarehouseRefused."""
+
+        def insert(some: Sequence[str]) -> None:
+            for table in some:
+                self._insert(table, columns[table], batch)
+
+        here, there = tables[::2], tables[1::2]
+        beside = self._beside.submit(insert, there) if there else None
+        try:
+            insert(here)
+        finally:
+            if beside is not None:
+                self._await(beside)
+        if beside is not None:
+            beside.result()
 
     def _await(self, beside: Future[None]) -> None:
         """Whatever happened here: of a batch that is done again nothing is still on its way."""

@@ -66,8 +66,8 @@ class WarehouseBehind(Exception):
 class Materializer:
     """Folds the log into the warehouse until it is told to stop. One thread; any number of processes share a group.
 
-    `on_applied` is called after every batch, when its rows are visible. `readers` are those of the same process, when
-    there are no others; without them somebody may read at any time.
+    `on_applied` is called after every batch, when its rows are visible, with its partition and the offset behind it.
+    `readers` are those of the same process, when there are no others; without them somebody may read at any time.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Materializer:
         *,
         group: str = "materializer",
         epoch: str = "1",
-        on_applied: Callable[[], None] | None = None,
+        on_applied: Callable[[Partition, int], None] | None = None,
         telemetry: Telemetry | None = None,
         policy: BatchPolicy | None = None,
         limits: RunLimits | None = None,
@@ -385,7 +385,7 @@ class Materializer:
         told.batch_seconds.observe(self._clock() - began)
         self._progress.reached(batch.partition, batch.last + 1)
         if self._on_applied is not None:
-            self._on_applied()
+            self._on_applied(batch.partition, batch.last + 1)
 
     def _bury(self, dead: Sequence[DeadLetter]) -> None:
         write_dead_letters(self._log, dead)

@@ -22,150 +22,21 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from fleetlog_proto.v1 import position_pb2 as fleetlog_dot_v1_dot_position__pb2
-from fleetlog_proto.v1 import registry_event_pb2 as fleetlog_dot_v1_dot_registry__event__pb2
-from fleetlog_proto.v1 import scope_pb2 as fleetlog_dot_v1_dot_scope__pb2
+from fleetlog_proto.v1 import model_approval_pb2 as fleetlog_dot_v1_dot_model__approval__pb2
+from fleetlog_proto.v1 import model_history_pb2 as fleetlog_dot_v1_dot_model__history__pb2
+from fleetlog_proto.v1 import model_version_pb2 as fleetlog_dot_v1_dot_model__version__pb2
+from fleetlog_proto.v1 import registered_model_pb2 as fleetlog_dot_v1_dot_registered__model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66leetlog/v1/registry.proto\x12\x0b\x66leetlog.v1\x1a\x1a\x66leetlog/v1/position.proto\x1a fleetlog/v1/registry_event.proto\x1a\x17\x66leetlog/v1/scope.proto\"\x8a\x04\n\x0fRegisteredModel\x12\x10\n\x08model_id\x18\x01 \x01(\x04\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x34\n\x04tags\x18\x04 \x03(\x0b\x32&.fleetlog.v1.RegisteredModel.TagsEntry\x12:\n\x07\x61liases\x18\x05 \x03(\x0b\x32).fleetlog.v1.RegisteredModel.AliasesEntry\x12\x34\n\x0f\x61pproval_policy\x18\x06 \x01(\x0b\x32\x1b.fleetlog.v1.ApprovalPolicy\x12\x1a\n\x12\x63reate_time_millis\x18\x07 \x01(\x03\x12\x1a\n\x12update_time_millis\x18\x08 \x01(\x03\x12\x13\n\x0b\x63reate_user\x18\t \x01(\t\x12\x14\n\x0clast_version\x18\n \x01(\x04\x12\x15\n\rlast_approval\x18\x0b \x01(\x04\x12\x32\n\x0flatest_versions\x18\x0c \x03(\x0b\x32\x19.fleetlog.v1.ModelVersion\x12\x0f\n\x07\x64\x65leted\x18\r \x01(\x08\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a.\n\x0c\x41liasesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\xa1\x03\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12&\n\x05stage\x18\x03 \x01(\x0e\x32\x17.fleetlog.v1.ModelStage\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x18\n\x10storage_location\x18\x05 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x06 \x01(\t\x12\x31\n\x04tags\x18\x07 \x03(\x0b\x32#.fleetlog.v1.ModelVersion.TagsEntry\x12\x0f\n\x07\x61liases\x18\x08 \x03(\t\x12*\n\x07lineage\x18\t \x01(\x0b\x32\x19.fleetlog.v1.ModelLineage\x12\x1a\n\x12\x63reate_time_millis\x18\n \x01(\x03\x12\x1a\n\x12update_time_millis\x18\x0b \x01(\x03\x12\x13\n\x0b\x63reate_user\x18\x0c \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\r \x01(\x08\x12\x10\n\x08model_id\x18\x0e \x01(\x04\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd1\x02\n\x08\x41pproval\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12(\n\x05stage\x18\x03 \x01(\x0e\x32\x17.fleetlog.v1.ModelStageH\x00\x12\x0f\n\x05\x61lias\x18\x04 \x01(\tH\x00\x12\x18\n\x10\x61rchive_existing\x18\x05 \x01(\x08\x12)\n\x05state\x18\x06 \x01(\x0e\x32\x1a.fleetlog.v1.ApprovalState\x12\x0c\n\x04user\x18\x07 \x01(\t\x12\x0f\n\x07\x63omment\x18\x08 \x01(\t\x12\x1a\n\x12\x63reate_time_millis\x18\t \x01(\x03\x12\x15\n\rdecision_user\x18\n \x01(\t\x12\x18\n\x10\x64\x65\x63ision_comment\x18\x0b \x01(\t\x12\x1c\n\x14\x64\x65\x63ision_time_millis\x18\x0c \x01(\x03\x12\x10\n\x08model_id\x18\r \x01(\x04\x42\x08\n\x06\x63hange\"P\n\x0cModelComment\x12\x0f\n\x07version\x18\x01 \x01(\x04\x12\x0c\n\x04user\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x13\n\x0btime_millis\x18\x04 \x01(\x03\"\x88\x02\n\x11ModelHistoryEntry\x12(\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32\x18.fleetlog.v1.ModelAction\x12\x13\n\x0btime_millis\x18\x02 \x01(\x03\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x04\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x11\n\told_value\x18\x06 \x01(\t\x12\x11\n\tnew_value\x18\x07 \x01(\t\x12\x0f\n\x07\x63omment\x18\x08 \x01(\t\x12\x10\n\x08\x61pproval\x18\t \x01(\x04\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\'\n\x08position\x18\x0b \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xae\x02\n\x1c\x43reateRegisteredModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x41\n\x04tags\x18\x06 \x03(\x0b\x32\x33.fleetlog.v1.CreateRegisteredModelRequest.TagsEntry\x12\x10\n\x08\x65xist_ok\x18\x07 \x01(\x08\x12\x34\n\x0f\x61pproval_policy\x18\x08 \x01(\x0b\x32\x1b.fleetlog.v1.ApprovalPolicy\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"u\n\x1d\x43reateRegisteredModelResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.fleetlog.v1.RegisteredModel\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xc7\x02\n\x1cUpdateRegisteredModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x41\n\x04tags\x18\x06 \x03(\x0b\x32\x33.fleetlog.v1.UpdateRegisteredModelRequest.TagsEntry\x12\x14\n\x0c\x64\x65leted_tags\x18\x07 \x03(\t\x12\x34\n\x0f\x61pproval_policy\x18\x08 \x01(\x0b\x32\x1b.fleetlog.v1.ApprovalPolicy\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_description\"u\n\x1dUpdateRegisteredModelResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.fleetlog.v1.RegisteredModel\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"s\n\x1cRenameRegisteredModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x10\n\x08new_name\x18\x05 \x01(\t\"u\n\x1dRenameRegisteredModelResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.fleetlog.v1.RegisteredModel\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"a\n\x1c\x44\x65leteRegisteredModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\"u\n\x1d\x44\x65leteRegisteredModelResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.fleetlog.v1.RegisteredModel\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xdd\x02\n\x19\x43reateModelVersionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x14\n\x0c\x63reate_model\x18\x05 \x01(\x08\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x18\n\x10storage_location\x18\x07 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\x12>\n\x04tags\x18\t \x03(\x0b\x32\x30.fleetlog.v1.CreateModelVersionRequest.TagsEntry\x12*\n\x07lineage\x18\n \x01(\x0b\x32\x19.fleetlog.v1.ModelLineage\x12\x0f\n\x07\x61liases\x18\x0b \x03(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"q\n\x1a\x43reateModelVersionResponse\x12*\n\x07version\x18\x01 \x01(\x0b\x32\x19.fleetlog.v1.ModelVersion\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\x9c\x02\n\x19UpdateModelVersionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\x18\n\x0b\x64\x65scription\x18\x06 \x01(\tH\x00\x88\x01\x01\x12>\n\x04tags\x18\x07 \x03(\x0b\x32\x30.fleetlog.v1.UpdateModelVersionRequest.TagsEntry\x12\x14\n\x0c\x64\x65leted_tags\x18\x08 \x03(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_description\"q\n\x1aUpdateModelVersionResponse\x12*\n\x07version\x18\x01 \x01(\x0b\x32\x19.fleetlog.v1.ModelVersion\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xb5\x01\n\x1dTransitionModelVersionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12&\n\x05stage\x18\x06 \x01(\x0e\x32\x17.fleetlog.v1.ModelStage\x12\x18\n\x10\x61rchive_existing\x18\x07 \x01(\x08\"u\n\x1eTransitionModelVersionResponse\x12*\n\x07version\x18\x01 \x01(\x0b\x32\x19.fleetlog.v1.ModelVersion\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"o\n\x19\x44\x65leteModelVersionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x04\"q\n\x1a\x44\x65leteModelVersionResponse\x12*\n\x07version\x18\x01 \x01(\x0b\x32\x19.fleetlog.v1.ModelVersion\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"t\n\x0fSetAliasRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\r\n\x05\x61lias\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\x04\"h\n\x10SetAliasResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.fleetlog.v1.RegisteredModel\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"f\n\x12\x44\x65leteAliasRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\r\n\x05\x61lias\x18\x05 \x01(\t\"k\n\x13\x44\x65leteAliasResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.fleetlog.v1.RegisteredModel\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"u\n\x11\x41\x64\x64\x43ommentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12\x0c\n\x04text\x18\x06 \x01(\t\"i\n\x12\x41\x64\x64\x43ommentResponse\x12*\n\x07\x63omment\x18\x01 \x01(\x0b\x32\x19.fleetlog.v1.ModelComment\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xdc\x01\n\x16RequestApprovalRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x04\x12(\n\x05stage\x18\x06 \x01(\x0e\x32\x17.fleetlog.v1.ModelStageH\x00\x12\x0f\n\x05\x61lias\x18\x07 \x01(\tH\x00\x12\x18\n\x10\x61rchive_existing\x18\x08 \x01(\x08\x12\x0f\n\x07\x63omment\x18\t \x01(\tB\x08\n\x06\x63hange\"k\n\x17RequestApprovalResponse\x12\'\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Approval\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\x8d\x01\n\x15\x44\x65\x63ideApprovalRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06number\x18\x05 \x01(\x04\x12\x10\n\x08\x61pproved\x18\x06 \x01(\x08\x12\x0f\n\x07\x63omment\x18\x07 \x01(\t\"j\n\x16\x44\x65\x63ideApprovalResponse\x12\'\n\x08\x61pproval\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Approval\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\x87\x01\n\x19GetRegisteredModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\'\n\x08\x61t_least\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x04 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"I\n\x1aGetRegisteredModelResponse\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.fleetlog.v1.RegisteredModel\"\xac\x02\n\x1dSearchRegisteredModelsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rname_contains\x18\x02 \x01(\t\x12\x42\n\x04tags\x18\x03 \x03(\x0b\x32\x34.fleetlog.v1.SearchRegisteredModelsRequest.TagsEntry\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\'\n\x08\x61t_least\x18\x06 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"g\n\x1eSearchRegisteredModelsResponse\x12,\n\x06models\x18\x01 \x03(\x0b\x32\x1c.fleetlog.v1.RegisteredModel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdb\x01\n\x16GetModelVersionRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\x07version\x18\x03 \x01(\x04H\x00\x12\x0f\n\x05\x61lias\x18\x04 \x01(\tH\x00\x12(\n\x05stage\x18\x05 \x01(\x0e\x32\x17.fleetlog.v1.ModelStageH\x00\x12\'\n\x08\x61t_least\x18\x06 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x11.fleetlog.v1.AsOfB\x07\n\x05which\"E\n\x17GetModelVersionResponse\x12*\n\x07version\x18\x01 \x01(\x0b\x32\x19.fleetlog.v1.ModelVersion\"\xd7\x02\n\x1aSearchModelVersionsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07run_ids\x18\x03 \x03(\t\x12\'\n\x06stages\x18\x04 \x03(\x0e\x32\x17.fleetlog.v1.ModelStage\x12?\n\x04tags\x18\x05 \x03(\x0b\x32\x31.fleetlog.v1.SearchModelVersionsRequest.TagsEntry\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\'\n\x08\x61t_least\x18\x08 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\t \x01(\x0b\x32\x11.fleetlog.v1.AsOf\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"c\n\x1bSearchModelVersionsResponse\x12+\n\x08versions\x18\x01 \x03(\x0b\x32\x19.fleetlog.v1.ModelVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xca\x01\n\x13ListCommentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x14\n\x07version\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\'\n\x08\x61t_least\x18\x06 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x11.fleetlog.v1.AsOfB\n\n\x08_version\"\\\n\x14ListCommentsResponse\x12+\n\x08\x63omments\x18\x01 \x03(\x0b\x32\x19.fleetlog.v1.ModelComment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd4\x01\n\x14ListApprovalsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.fleetlog.v1.ApprovalState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\'\n\x08\x61t_least\x18\x06 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"Z\n\x15ListApprovalsResponse\x12(\n\tapprovals\x18\x01 \x03(\x0b\x32\x15.fleetlog.v1.Approval\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf2\x01\n\x17ListModelHistoryRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x15\n\x08model_id\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x14\n\x07version\x18\x04 \x01(\x04H\x01\x88\x01\x01\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\'\n\x08\x61t_least\x18\x07 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x08 \x01(\x0b\x32\x11.fleetlog.v1.AsOfB\x0b\n\t_model_idB\n\n\x08_version\"d\n\x18ListModelHistoryResponse\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.fleetlog.v1.ModelHistoryEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\x85\x01\n\rApprovalState\x12\x1e\n\x1a\x41PPROVAL_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x41PPROVAL_STATE_PENDING\x10\x01\x12\x1b\n\x17\x41PPROVAL_STATE_APPROVED\x10\x02\x12\x1b\n\x17\x41PPROVAL_STATE_REJECTED\x10\x03*\xeb\x03\n\x0bModelAction\x12\x1c\n\x18MODEL_ACTION_UNSPECIFIED\x10\x00\x12\x1e\n\x1aMODEL_ACTION_MODEL_CREATED\x10\x01\x12\x1e\n\x1aMODEL_ACTION_MODEL_UPDATED\x10\x02\x12\x1e\n\x1aMODEL_ACTION_MODEL_RENAMED\x10\x03\x12\x1e\n\x1aMODEL_ACTION_MODEL_DELETED\x10\x04\x12 \n\x1cMODEL_ACTION_VERSION_CREATED\x10\x05\x12 \n\x1cMODEL_ACTION_VERSION_UPDATED\x10\x06\x12%\n!MODEL_ACTION_VERSION_TRANSITIONED\x10\x07\x12 \n\x1cMODEL_ACTION_VERSION_DELETED\x10\x08\x12\x1a\n\x16MODEL_ACTION_ALIAS_SET\x10\t\x12\x1e\n\x1aMODEL_ACTION_ALIAS_DELETED\x10\n\x12\x1a\n\x16MODEL_ACTION_COMMENTED\x10\x0b\x12#\n\x1fMODEL_ACTION_APPROVAL_REQUESTED\x10\x0c\x12\x19\n\x15MODEL_ACTION_APPROVED\x10\r\x12\x19\n\x15MODEL_ACTION_REJECTED\x10\x0e\x32\x9c\n\n\x0fRegistryService\x12n\n\x15\x43reateRegisteredModel\x12).fleetlog.v1.CreateRegisteredModelRequest\x1a*.fleetlog.v1.CreateRegisteredModelResponse\x12n\n\x15UpdateRegisteredModel\x12).fleetlog.v1.UpdateRegisteredModelRequest\x1a*.fleetlog.v1.UpdateRegisteredModelResponse\x12n\n\x15RenameRegisteredModel\x12).fleetlog.v1.RenameRegisteredModelRequest\x1a*.fleetlog.v1.RenameRegisteredModelResponse\x12n\n\x15\x44\x65leteRegisteredModel\x12).fleetlog.v1.DeleteRegisteredModelRequest\x1a*.fleetlog.v1.DeleteRegisteredModelResponse\x12\x65\n\x12\x43reateModelVersion\x12&.fleetlog.v1.CreateModelVersionRequest\x1a\'.fleetlog.v1.CreateModelVersionResponse\x12\x65\n\x12UpdateModelVersion\x12&.fleetlog.v1.UpdateModelVersionRequest\x1a\'.fleetlog.v1.UpdateModelVersionResponse\x12q\n\x16TransitionModelVersion\x12*.fleetlog.v1.TransitionModelVersionRequest\x1a+.fleetlog.v1.TransitionModelVersionResponse\x12\x65\n\x12\x44\x65leteModelVersion\x12&.fleetlog.v1.DeleteModelVersionRequest\x1a\'.fleetlog.v1.DeleteModelVersionResponse\x12G\n\x08SetAlias\x12\x1c.fleetlog.v1.SetAliasRequest\x1a\x1d.fleetlog.v1.SetAliasResponse\x12P\n\x0b\x44\x65leteAlias\x12\x1f.fleetlog.v1.DeleteAliasRequest\x1a .fleetlog.v1.DeleteAliasResponse\x12M\n\nAddComment\x12\x1e.fleetlog.v1.AddCommentRequest\x1a\x1f.fleetlog.v1.AddCommentResponse\x12\\\n\x0fRequestApproval\x12#.fleetlog.v1.RequestApprovalRequest\x1a$.fleetlog.v1.RequestApprovalResponse\x12Y\n\x0e\x44\x65\x63ideApproval\x12\".fleetlog.v1.DecideApprovalRequest\x1a#.fleetlog.v1.DecideApprovalResponse2\xc6\x05\n\x14RegistryQueryService\x12\x65\n\x12GetRegisteredModel\x12&.fleetlog.v1.GetRegisteredModelRequest\x1a\'.fleetlog.v1.GetRegisteredModelResponse\x12q\n\x16SearchRegisteredModels\x12*.fleetlog.v1.SearchRegisteredModelsRequest\x1a+.fleetlog.v1.SearchRegisteredModelsResponse\x12\\\n\x0fGetModelVersion\x12#.fleetlog.v1.GetModelVersionRequest\x1a$.fleetlog.v1.GetModelVersionResponse\x12h\n\x13SearchModelVersions\x12\'.fleetlog.v1.SearchModelVersionsRequest\x1a(.fleetlog.v1.SearchModelVersionsResponse\x12S\n\x0cListComments\x12 .fleetlog.v1.ListCommentsRequest\x1a!.fleetlog.v1.ListCommentsResponse\x12V\n\rListApprovals\x12!.fleetlog.v1.ListApprovalsRequest\x1a\".fleetlog.v1.ListApprovalsResponse\x12_\n\x10ListModelHistory\x12$.fleetlog.v1.ListModelHistoryRequest\x1a%.fleetlog.v1.ListModelHistoryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66leetlog/v1/registry.proto\x12\x0b\x66leetlog.v1\x1a fleetlog/v1/model_approval.proto\x1a\x1f\x66leetlog/v1/model_history.proto\x1a\x1f\x66leetlog/v1/model_version.proto\x1a\"fleetlog/v1/registered_model.proto2\x9c\n\n\x0fRegistryService\x12n\n\x15\x43reateRegisteredModel\x12).fleetlog.v1.CreateRegisteredModelRequest\x1a*.fleetlog.v1.CreateRegisteredModelResponse\x12n\n\x15UpdateRegisteredModel\x12).fleetlog.v1.UpdateRegisteredModelRequest\x1a*.fleetlog.v1.UpdateRegisteredModelResponse\x12n\n\x15RenameRegisteredModel\x12).fleetlog.v1.RenameRegisteredModelRequest\x1a*.fleetlog.v1.RenameRegisteredModelResponse\x12n\n\x15\x44\x65leteRegisteredModel\x12).fleetlog.v1.DeleteRegisteredModelRequest\x1a*.fleetlog.v1.DeleteRegisteredModelResponse\x12\x65\n\x12\x43reateModelVersion\x12&.fleetlog.v1.CreateModelVersionRequest\x1a\'.fleetlog.v1.CreateModelVersionResponse\x12\x65\n\x12UpdateModelVersion\x12&.fleetlog.v1.UpdateModelVersionRequest\x1a\'.fleetlog.v1.UpdateModelVersionResponse\x12q\n\x16TransitionModelVersion\x12*.fleetlog.v1.TransitionModelVersionRequest\x1a+.fleetlog.v1.TransitionModelVersionResponse\x12\x65\n\x12\x44\x65leteModelVersion\x12&.fleetlog.v1.DeleteModelVersionRequest\x1a\'.fleetlog.v1.DeleteModelVersionResponse\x12G\n\x08SetAlias\x12\x1c.fleetlog.v1.SetAliasRequest\x1a\x1d.fleetlog.v1.SetAliasResponse\x12P\n\x0b\x44\x65leteAlias\x12\x1f.fleetlog.v1.DeleteAliasRequest\x1a .fleetlog.v1.DeleteAliasResponse\x12M\n\nAddComment\x12\x1e.fleetlog.v1.AddCommentRequest\x1a\x1f.fleetlog.v1.AddCommentResponse\x12\\\n\x0fRequestApproval\x12#.fleetlog.v1.RequestApprovalRequest\x1a$.fleetlog.v1.RequestApprovalResponse\x12Y\n\x0e\x44\x65\x63ideApproval\x12\".fleetlog.v1.DecideApprovalRequest\x1a#.fleetlog.v1.DecideApprovalResponse2\xc6\x05\n\x14RegistryQueryService\x12\x65\n\x12GetRegisteredModel\x12&.fleetlog.v1.GetRegisteredModelRequest\x1a\'.fleetlog.v1.GetRegisteredModelResponse\x12q\n\x16SearchRegisteredModels\x12*.fleetlog.v1.SearchRegisteredModelsRequest\x1a+.fleetlog.v1.SearchRegisteredModelsResponse\x12\\\n\x0fGetModelVersion\x12#.fleetlog.v1.GetModelVersionRequest\x1a$.fleetlog.v1.GetModelVersionResponse\x12h\n\x13SearchModelVersions\x12\'.fleetlog.v1.SearchModelVersionsRequest\x1a(.fleetlog.v1.SearchModelVersionsResponse\x12S\n\x0cListComments\x12 .fleetlog.v1.ListCommentsRequest\x1a!.fleetlog.v1.ListCommentsResponse\x12V\n\rListApprovals\x12!.fleetlog.v1.ListApprovalsRequest\x1a\".fleetlog.v1.ListApprovalsResponse\x12_\n\x10ListModelHistory\x12$.fleetlog.v1.ListModelHistoryRequest\x1a%.fleetlog.v1.ListModelHistoryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fleetlog.v1.registry_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REGISTEREDMODEL_TAGSENTRY']._loaded_options = None
-  _globals['_REGISTEREDMODEL_TAGSENTRY']._serialized_options = b'8\001'
-  _globals['_REGISTEREDMODEL_ALIASESENTRY']._loaded_options = None
-  _globals['_REGISTEREDMODEL_ALIASESENTRY']._serialized_options = b'8\001'
-  _globals['_MODELVERSION_TAGSENTRY']._loaded_options = None
-  _globals['_MODELVERSION_TAGSENTRY']._serialized_options = b'8\001'
-  _globals['_CREATEREGISTEREDMODELREQUEST_TAGSENTRY']._loaded_options = None
-  _globals['_CREATEREGISTEREDMODELREQUEST_TAGSENTRY']._serialized_options = b'8\001'
-  _globals['_UPDATEREGISTEREDMODELREQUEST_TAGSENTRY']._loaded_options = None
-  _globals['_UPDATEREGISTEREDMODELREQUEST_TAGSENTRY']._serialized_options = b'8\001'
-  _globals['_CREATEMODELVERSIONREQUEST_TAGSENTRY']._loaded_options = None
-  _globals['_CREATEMODELVERSIONREQUEST_TAGSENTRY']._serialized_options = b'8\001'
-  _globals['_UPDATEMODELVERSIONREQUEST_TAGSENTRY']._loaded_options = None
-  _globals['_UPDATEMODELVERSIONREQUEST_TAGSENTRY']._serialized_options = b'8\001'
-  _globals['_SEARCHREGISTEREDMODELSREQUEST_TAGSENTRY']._loaded_options = None
-  _globals['_SEARCHREGISTEREDMODELSREQUEST_TAGSENTRY']._serialized_options = b'8\001'
-  _globals['_SEARCHMODELVERSIONSREQUEST_TAGSENTRY']._loaded_options = None
-  _globals['_SEARCHMODELVERSIONSREQUEST_TAGSENTRY']._serialized_options = b'8\001'
-  _globals['_APPROVALSTATE']._serialized_start=8053
-  _globals['_APPROVALSTATE']._serialized_end=8186
-  _globals['_MODELACTION']._serialized_start=8189
-  _globals['_MODELACTION']._serialized_end=8680
-  _globals['_REGISTEREDMODEL']._serialized_start=131
-  _globals['_REGISTEREDMODEL']._serialized_end=653
-  _globals['_REGISTEREDMODEL_TAGSENTRY']._serialized_start=562
-  _globals['_REGISTEREDMODEL_TAGSENTRY']._serialized_end=605
-  _globals['_REGISTEREDMODEL_ALIASESENTRY']._serialized_start=607
-  _globals['_REGISTEREDMODEL_ALIASESENTRY']._serialized_end=653
-  _globals['_MODELVERSION']._serialized_start=656
-  _globals['_MODELVERSION']._serialized_end=1073
-  _globals['_MODELVERSION_TAGSENTRY']._serialized_start=562
-  _globals['_MODELVERSION_TAGSENTRY']._serialized_end=605
-  _globals['_APPROVAL']._serialized_start=1076
-  _globals['_APPROVAL']._serialized_end=1413
-  _globals['_MODELCOMMENT']._serialized_start=1415
-  _globals['_MODELCOMMENT']._serialized_end=1495
-  _globals['_MODELHISTORYENTRY']._serialized_start=1498
-  _globals['_MODELHISTORYENTRY']._serialized_end=1762
-  _globals['_CREATEREGISTEREDMODELREQUEST']._serialized_start=1765
-  _globals['_CREATEREGISTEREDMODELREQUEST']._serialized_end=2067
-  _globals['_CREATEREGISTEREDMODELREQUEST_TAGSENTRY']._serialized_start=562
-  _globals['_CREATEREGISTEREDMODELREQUEST_TAGSENTRY']._serialized_end=605
-  _globals['_CREATEREGISTEREDMODELRESPONSE']._serialized_start=2069
-  _globals['_CREATEREGISTEREDMODELRESPONSE']._serialized_end=2186
-  _globals['_UPDATEREGISTEREDMODELREQUEST']._serialized_start=2189
-  _globals['_UPDATEREGISTEREDMODELREQUEST']._serialized_end=2516
-  _globals['_UPDATEREGISTEREDMODELREQUEST_TAGSENTRY']._serialized_start=562
-  _globals['_UPDATEREGISTEREDMODELREQUEST_TAGSENTRY']._serialized_end=605
-  _globals['_UPDATEREGISTEREDMODELRESPONSE']._serialized_start=2518
-  _globals['_UPDATEREGISTEREDMODELRESPONSE']._serialized_end=2635
-  _globals['_RENAMEREGISTEREDMODELREQUEST']._serialized_start=2637
-  _globals['_RENAMEREGISTEREDMODELREQUEST']._serialized_end=2752
-  _globals['_RENAMEREGISTEREDMODELRESPONSE']._serialized_start=2754
-  _globals['_RENAMEREGISTEREDMODELRESPONSE']._serialized_end=2871
-  _globals['_DELETEREGISTEREDMODELREQUEST']._serialized_start=2873
-  _globals['_DELETEREGISTEREDMODELREQUEST']._serialized_end=2970
-  _globals['_DELETEREGISTEREDMODELRESPONSE']._serialized_start=2972
-  _globals['_DELETEREGISTEREDMODELRESPONSE']._serialized_end=3089
-  _globals['_CREATEMODELVERSIONREQUEST']._serialized_start=3092
-  _globals['_CREATEMODELVERSIONREQUEST']._serialized_end=3441
-  _globals['_CREATEMODELVERSIONREQUEST_TAGSENTRY']._serialized_start=562
-  _globals['_CREATEMODELVERSIONREQUEST_TAGSENTRY']._serialized_end=605
-  _globals['_CREATEMODELVERSIONRESPONSE']._serialized_start=3443
-  _globals['_CREATEMODELVERSIONRESPONSE']._serialized_end=3556
-  _globals['_UPDATEMODELVERSIONREQUEST']._serialized_start=3559
-  _globals['_UPDATEMODELVERSIONREQUEST']._serialized_end=3843
-  _globals['_UPDATEMODELVERSIONREQUEST_TAGSENTRY']._serialized_start=562
-  _globals['_UPDATEMODELVERSIONREQUEST_TAGSENTRY']._serialized_end=605
-  _globals['_UPDATEMODELVERSIONRESPONSE']._serialized_start=3845
-  _globals['_UPDATEMODELVERSIONRESPONSE']._serialized_end=3958
-  _globals['_TRANSITIONMODELVERSIONREQUEST']._serialized_start=3961
-  _globals['_TRANSITIONMODELVERSIONREQUEST']._serialized_end=4142
-  _globals['_TRANSITIONMODELVERSIONRESPONSE']._serialized_start=4144
-  _globals['_TRANSITIONMODELVERSIONRESPONSE']._serialized_end=4261
-  _globals['_DELETEMODELVERSIONREQUEST']._serialized_start=4263
-  _globals['_DELETEMODELVERSIONREQUEST']._serialized_end=4374
-  _globals['_DELETEMODELVERSIONRESPONSE']._serialized_start=4376
-  _globals['_DELETEMODELVERSIONRESPONSE']._serialized_end=4489
-  _globals['_SETALIASREQUEST']._serialized_start=4491
-  _globals['_SETALIASREQUEST']._serialized_end=4607
-  _globals['_SETALIASRESPONSE']._serialized_start=4609
-  _globals['_SETALIASRESPONSE']._serialized_end=4713
-  _globals['_DELETEALIASREQUEST']._serialized_start=4715
-  _globals['_DELETEALIASREQUEST']._serialized_end=4817
-  _globals['_DELETEALIASRESPONSE']._serialized_start=4819
-  _globals['_DELETEALIASRESPONSE']._serialized_end=4926
-  _globals['_ADDCOMMENTREQUEST']._serialized_start=4928
-  _globals['_ADDCOMMENTREQUEST']._serialized_end=5045
-  _globals['_ADDCOMMENTRESPONSE']._serialized_start=5047
-  _globals['_ADDCOMMENTRESPONSE']._serialized_end=5152
-  _globals['_REQUESTAPPROVALREQUEST']._serialized_start=5155
-  _globals['_REQUESTAPPROVALREQUEST']._serialized_end=5375
-  _globals['_REQUESTAPPROVALRESPONSE']._serialized_start=5377
-  _globals['_REQUESTAPPROVALRESPONSE']._serialized_end=5484
-  _globals['_DECIDEAPPROVALREQUEST']._serialized_start=5487
-  _globals['_DECIDEAPPROVALREQUEST']._serialized_end=5628
-  _globals['_DECIDEAPPROVALRESPONSE']._serialized_start=5630
-  _globals['_DECIDEAPPROVALRESPONSE']._serialized_end=5736
-  _globals['_GETREGISTEREDMODELREQUEST']._serialized_start=5739
-  _globals['_GETREGISTEREDMODELREQUEST']._serialized_end=5874
-  _globals['_GETREGISTEREDMODELRESPONSE']._serialized_start=5876
-  _globals['_GETREGISTEREDMODELRESPONSE']._serialized_end=5949
-  _globals['_SEARCHREGISTEREDMODELSREQUEST']._serialized_start=5952
-  _globals['_SEARCHREGISTEREDMODELSREQUEST']._serialized_end=6252
-  _globals['_SEARCHREGISTEREDMODELSREQUEST_TAGSENTRY']._serialized_start=562
-  _globals['_SEARCHREGISTEREDMODELSREQUEST_TAGSENTRY']._serialized_end=605
-  _globals['_SEARCHREGISTEREDMODELSRESPONSE']._serialized_start=6254
-  _globals['_SEARCHREGISTEREDMODELSRESPONSE']._serialized_end=6357
-  _globals['_GETMODELVERSIONREQUEST']._serialized_start=6360
-  _globals['_GETMODELVERSIONREQUEST']._serialized_end=6579
-  _globals['_GETMODELVERSIONRESPONSE']._serialized_start=6581
-  _globals['_GETMODELVERSIONRESPONSE']._serialized_end=6650
-  _globals['_SEARCHMODELVERSIONSREQUEST']._serialized_start=6653
-  _globals['_SEARCHMODELVERSIONSREQUEST']._serialized_end=6996
-  _globals['_SEARCHMODELVERSIONSREQUEST_TAGSENTRY']._serialized_start=562
-  _globals['_SEARCHMODELVERSIONSREQUEST_TAGSENTRY']._serialized_end=605
-  _globals['_SEARCHMODELVERSIONSRESPONSE']._serialized_start=6998
-  _globals['_SEARCHMODELVERSIONSRESPONSE']._serialized_end=7097
-  _globals['_LISTCOMMENTSREQUEST']._serialized_start=7100
-  _globals['_LISTCOMMENTSREQUEST']._serialized_end=7302
-  _globals['_LISTCOMMENTSRESPONSE']._serialized_start=7304
-  _globals['_LISTCOMMENTSRESPONSE']._serialized_end=7396
-  _globals['_LISTAPPROVALSREQUEST']._serialized_start=7399
-  _globals['_LISTAPPROVALSREQUEST']._serialized_end=7611
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_start=7613
-  _globals['_LISTAPPROVALSRESPONSE']._serialized_end=7703
-  _globals['_LISTMODELHISTORYREQUEST']._serialized_start=7706
-  _globals['_LISTMODELHISTORYREQUEST']._serialized_end=7948
-  _globals['_LISTMODELHISTORYRESPONSE']._serialized_start=7950
-  _globals['_LISTMODELHISTORYRESPONSE']._serialized_end=8050
-  _globals['_REGISTRYSERVICE']._serialized_start=8683
-  _globals['_REGISTRYSERVICE']._serialized_end=9991
-  _globals['_REGISTRYQUERYSERVICE']._serialized_start=9994
-  _globals['_REGISTRYQUERYSERVICE']._serialized_end=10704
+  _globals['_REGISTRYSERVICE']._serialized_start=180
+  _globals['_REGISTRYSERVICE']._serialized_end=1488
+  _globals['_REGISTRYQUERYSERVICE']._serialized_start=1491
+  _globals['_REGISTRYQUERYSERVICE']._serialized_end=2201
 # @@protoc_insertion_point(module_scope)

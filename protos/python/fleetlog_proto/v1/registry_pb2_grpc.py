@@ -3,7 +3,10 @@
 import grpc
 import warnings
 
-from fleetlog_proto.v1 import registry_pb2 as fleetlog_dot_v1_dot_registry__pb2
+from fleetlog_proto.v1 import model_approval_pb2 as fleetlog_dot_v1_dot_model__approval__pb2
+from fleetlog_proto.v1 import model_history_pb2 as fleetlog_dot_v1_dot_model__history__pb2
+from fleetlog_proto.v1 import model_version_pb2 as fleetlog_dot_v1_dot_model__version__pb2
+from fleetlog_proto.v1 import registered_model_pb2 as fleetlog_dot_v1_dot_registered__model__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -44,68 +47,68 @@ class RegistryServiceStub:
         """
         self.CreateRegisteredModel = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/CreateRegisteredModel',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.CreateRegisteredModelRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.CreateRegisteredModelResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_registered__model__pb2.CreateRegisteredModelRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.CreateRegisteredModelResponse.FromString,
                 _registered_method=True)
         self.UpdateRegisteredModel = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/UpdateRegisteredModel',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.UpdateRegisteredModelRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.UpdateRegisteredModelResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_registered__model__pb2.UpdateRegisteredModelRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.UpdateRegisteredModelResponse.FromString,
                 _registered_method=True)
         self.RenameRegisteredModel = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/RenameRegisteredModel',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.RenameRegisteredModelRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.RenameRegisteredModelResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_registered__model__pb2.RenameRegisteredModelRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.RenameRegisteredModelResponse.FromString,
                 _registered_method=True)
         self.DeleteRegisteredModel = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/DeleteRegisteredModel',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.DeleteRegisteredModelRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.DeleteRegisteredModelResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_registered__model__pb2.DeleteRegisteredModelRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.DeleteRegisteredModelResponse.FromString,
                 _registered_method=True)
         self.CreateModelVersion = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/CreateModelVersion',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.CreateModelVersionRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.CreateModelVersionResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_model__version__pb2.CreateModelVersionRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_model__version__pb2.CreateModelVersionResponse.FromString,
                 _registered_method=True)
         self.UpdateModelVersion = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/UpdateModelVersion',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.UpdateModelVersionRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.UpdateModelVersionResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_model__version__pb2.UpdateModelVersionRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_model__version__pb2.UpdateModelVersionResponse.FromString,
                 _registered_method=True)
         self.TransitionModelVersion = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/TransitionModelVersion',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.TransitionModelVersionRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.TransitionModelVersionResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_model__version__pb2.TransitionModelVersionRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_model__version__pb2.TransitionModelVersionResponse.FromString,
                 _registered_method=True)
         self.DeleteModelVersion = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/DeleteModelVersion',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.DeleteModelVersionRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.DeleteModelVersionResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_model__version__pb2.DeleteModelVersionRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_model__version__pb2.DeleteModelVersionResponse.FromString,
                 _registered_method=True)
         self.SetAlias = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/SetAlias',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.SetAliasRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.SetAliasResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_registered__model__pb2.SetAliasRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.SetAliasResponse.FromString,
                 _registered_method=True)
         self.DeleteAlias = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/DeleteAlias',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.DeleteAliasRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.DeleteAliasResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_registered__model__pb2.DeleteAliasRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.DeleteAliasResponse.FromString,
                 _registered_method=True)
         self.AddComment = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/AddComment',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.AddCommentRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.AddCommentResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_model__history__pb2.AddCommentRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_model__history__pb2.AddCommentResponse.FromString,
                 _registered_method=True)
         self.RequestApproval = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/RequestApproval',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.RequestApprovalRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.RequestApprovalResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_model__approval__pb2.RequestApprovalRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_model__approval__pb2.RequestApprovalResponse.FromString,
                 _registered_method=True)
         self.DecideApproval = channel.unary_unary(
                 '/fleetlog.v1.RegistryService/DecideApproval',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.DecideApprovalRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.DecideApprovalResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_model__approval__pb2.DecideApprovalRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_model__approval__pb2.DecideApprovalResponse.FromString,
                 _registered_method=True)
 
 
@@ -218,68 +221,68 @@ def add_RegistryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'CreateRegisteredModel': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateRegisteredModel,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.CreateRegisteredModelRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.CreateRegisteredModelResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.CreateRegisteredModelRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_registered__model__pb2.CreateRegisteredModelResponse.SerializeToString,
             ),
             'UpdateRegisteredModel': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateRegisteredModel,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.UpdateRegisteredModelRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.UpdateRegisteredModelResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.UpdateRegisteredModelRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_registered__model__pb2.UpdateRegisteredModelResponse.SerializeToString,
             ),
             'RenameRegisteredModel': grpc.unary_unary_rpc_method_handler(
                     servicer.RenameRegisteredModel,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.RenameRegisteredModelRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.RenameRegisteredModelResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.RenameRegisteredModelRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_registered__model__pb2.RenameRegisteredModelResponse.SerializeToString,
             ),
             'DeleteRegisteredModel': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteRegisteredModel,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.DeleteRegisteredModelRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.DeleteRegisteredModelResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.DeleteRegisteredModelRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_registered__model__pb2.DeleteRegisteredModelResponse.SerializeToString,
             ),
             'CreateModelVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateModelVersion,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.CreateModelVersionRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.CreateModelVersionResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_model__version__pb2.CreateModelVersionRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_model__version__pb2.CreateModelVersionResponse.SerializeToString,
             ),
             'UpdateModelVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateModelVersion,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.UpdateModelVersionRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.UpdateModelVersionResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_model__version__pb2.UpdateModelVersionRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_model__version__pb2.UpdateModelVersionResponse.SerializeToString,
             ),
             'TransitionModelVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.TransitionModelVersion,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.TransitionModelVersionRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.TransitionModelVersionResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_model__version__pb2.TransitionModelVersionRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_model__version__pb2.TransitionModelVersionResponse.SerializeToString,
             ),
             'DeleteModelVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteModelVersion,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.DeleteModelVersionRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.DeleteModelVersionResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_model__version__pb2.DeleteModelVersionRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_model__version__pb2.DeleteModelVersionResponse.SerializeToString,
             ),
             'SetAlias': grpc.unary_unary_rpc_method_handler(
                     servicer.SetAlias,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.SetAliasRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.SetAliasResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.SetAliasRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_registered__model__pb2.SetAliasResponse.SerializeToString,
             ),
             'DeleteAlias': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteAlias,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.DeleteAliasRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.DeleteAliasResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.DeleteAliasRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_registered__model__pb2.DeleteAliasResponse.SerializeToString,
             ),
             'AddComment': grpc.unary_unary_rpc_method_handler(
                     servicer.AddComment,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.AddCommentRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.AddCommentResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_model__history__pb2.AddCommentRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_model__history__pb2.AddCommentResponse.SerializeToString,
             ),
             'RequestApproval': grpc.unary_unary_rpc_method_handler(
                     servicer.RequestApproval,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.RequestApprovalRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.RequestApprovalResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_model__approval__pb2.RequestApprovalRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_model__approval__pb2.RequestApprovalResponse.SerializeToString,
             ),
             'DecideApproval': grpc.unary_unary_rpc_method_handler(
                     servicer.DecideApproval,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.DecideApprovalRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.DecideApprovalResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_model__approval__pb2.DecideApprovalRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_model__approval__pb2.DecideApprovalResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -315,8 +318,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/CreateRegisteredModel',
-            fleetlog_dot_v1_dot_registry__pb2.CreateRegisteredModelRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.CreateRegisteredModelResponse.FromString,
+            fleetlog_dot_v1_dot_registered__model__pb2.CreateRegisteredModelRequest.SerializeToString,
+            fleetlog_dot_v1_dot_registered__model__pb2.CreateRegisteredModelResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -342,8 +345,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/UpdateRegisteredModel',
-            fleetlog_dot_v1_dot_registry__pb2.UpdateRegisteredModelRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.UpdateRegisteredModelResponse.FromString,
+            fleetlog_dot_v1_dot_registered__model__pb2.UpdateRegisteredModelRequest.SerializeToString,
+            fleetlog_dot_v1_dot_registered__model__pb2.UpdateRegisteredModelResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -369,8 +372,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/RenameRegisteredModel',
-            fleetlog_dot_v1_dot_registry__pb2.RenameRegisteredModelRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.RenameRegisteredModelResponse.FromString,
+            fleetlog_dot_v1_dot_registered__model__pb2.RenameRegisteredModelRequest.SerializeToString,
+            fleetlog_dot_v1_dot_registered__model__pb2.RenameRegisteredModelResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -396,8 +399,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/DeleteRegisteredModel',
-            fleetlog_dot_v1_dot_registry__pb2.DeleteRegisteredModelRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.DeleteRegisteredModelResponse.FromString,
+            fleetlog_dot_v1_dot_registered__model__pb2.DeleteRegisteredModelRequest.SerializeToString,
+            fleetlog_dot_v1_dot_registered__model__pb2.DeleteRegisteredModelResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -423,8 +426,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/CreateModelVersion',
-            fleetlog_dot_v1_dot_registry__pb2.CreateModelVersionRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.CreateModelVersionResponse.FromString,
+            fleetlog_dot_v1_dot_model__version__pb2.CreateModelVersionRequest.SerializeToString,
+            fleetlog_dot_v1_dot_model__version__pb2.CreateModelVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -450,8 +453,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/UpdateModelVersion',
-            fleetlog_dot_v1_dot_registry__pb2.UpdateModelVersionRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.UpdateModelVersionResponse.FromString,
+            fleetlog_dot_v1_dot_model__version__pb2.UpdateModelVersionRequest.SerializeToString,
+            fleetlog_dot_v1_dot_model__version__pb2.UpdateModelVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -477,8 +480,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/TransitionModelVersion',
-            fleetlog_dot_v1_dot_registry__pb2.TransitionModelVersionRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.TransitionModelVersionResponse.FromString,
+            fleetlog_dot_v1_dot_model__version__pb2.TransitionModelVersionRequest.SerializeToString,
+            fleetlog_dot_v1_dot_model__version__pb2.TransitionModelVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -504,8 +507,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/DeleteModelVersion',
-            fleetlog_dot_v1_dot_registry__pb2.DeleteModelVersionRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.DeleteModelVersionResponse.FromString,
+            fleetlog_dot_v1_dot_model__version__pb2.DeleteModelVersionRequest.SerializeToString,
+            fleetlog_dot_v1_dot_model__version__pb2.DeleteModelVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -531,8 +534,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/SetAlias',
-            fleetlog_dot_v1_dot_registry__pb2.SetAliasRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.SetAliasResponse.FromString,
+            fleetlog_dot_v1_dot_registered__model__pb2.SetAliasRequest.SerializeToString,
+            fleetlog_dot_v1_dot_registered__model__pb2.SetAliasResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -558,8 +561,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/DeleteAlias',
-            fleetlog_dot_v1_dot_registry__pb2.DeleteAliasRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.DeleteAliasResponse.FromString,
+            fleetlog_dot_v1_dot_registered__model__pb2.DeleteAliasRequest.SerializeToString,
+            fleetlog_dot_v1_dot_registered__model__pb2.DeleteAliasResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -585,8 +588,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/AddComment',
-            fleetlog_dot_v1_dot_registry__pb2.AddCommentRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.AddCommentResponse.FromString,
+            fleetlog_dot_v1_dot_model__history__pb2.AddCommentRequest.SerializeToString,
+            fleetlog_dot_v1_dot_model__history__pb2.AddCommentResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -612,8 +615,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/RequestApproval',
-            fleetlog_dot_v1_dot_registry__pb2.RequestApprovalRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.RequestApprovalResponse.FromString,
+            fleetlog_dot_v1_dot_model__approval__pb2.RequestApprovalRequest.SerializeToString,
+            fleetlog_dot_v1_dot_model__approval__pb2.RequestApprovalResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -639,8 +642,8 @@ class RegistryService:
             request,
             target,
             '/fleetlog.v1.RegistryService/DecideApproval',
-            fleetlog_dot_v1_dot_registry__pb2.DecideApprovalRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.DecideApprovalResponse.FromString,
+            fleetlog_dot_v1_dot_model__approval__pb2.DecideApprovalRequest.SerializeToString,
+            fleetlog_dot_v1_dot_model__approval__pb2.DecideApprovalResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -665,38 +668,38 @@ class RegistryQueryServiceStub:
         """
         self.GetRegisteredModel = channel.unary_unary(
                 '/fleetlog.v1.RegistryQueryService/GetRegisteredModel',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.GetRegisteredModelRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.GetRegisteredModelResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_registered__model__pb2.GetRegisteredModelRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.GetRegisteredModelResponse.FromString,
                 _registered_method=True)
         self.SearchRegisteredModels = channel.unary_unary(
                 '/fleetlog.v1.RegistryQueryService/SearchRegisteredModels',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.SearchRegisteredModelsRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.SearchRegisteredModelsResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_registered__model__pb2.SearchRegisteredModelsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.SearchRegisteredModelsResponse.FromString,
                 _registered_method=True)
         self.GetModelVersion = channel.unary_unary(
                 '/fleetlog.v1.RegistryQueryService/GetModelVersion',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.GetModelVersionRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.GetModelVersionResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_model__version__pb2.GetModelVersionRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_model__version__pb2.GetModelVersionResponse.FromString,
                 _registered_method=True)
         self.SearchModelVersions = channel.unary_unary(
                 '/fleetlog.v1.RegistryQueryService/SearchModelVersions',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.SearchModelVersionsRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.SearchModelVersionsResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_model__version__pb2.SearchModelVersionsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_model__version__pb2.SearchModelVersionsResponse.FromString,
                 _registered_method=True)
         self.ListComments = channel.unary_unary(
                 '/fleetlog.v1.RegistryQueryService/ListComments',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.ListCommentsRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.ListCommentsResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_model__history__pb2.ListCommentsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_model__history__pb2.ListCommentsResponse.FromString,
                 _registered_method=True)
         self.ListApprovals = channel.unary_unary(
                 '/fleetlog.v1.RegistryQueryService/ListApprovals',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.ListApprovalsRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.ListApprovalsResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_model__approval__pb2.ListApprovalsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_model__approval__pb2.ListApprovalsResponse.FromString,
                 _registered_method=True)
         self.ListModelHistory = channel.unary_unary(
                 '/fleetlog.v1.RegistryQueryService/ListModelHistory',
-                request_serializer=fleetlog_dot_v1_dot_registry__pb2.ListModelHistoryRequest.SerializeToString,
-                response_deserializer=fleetlog_dot_v1_dot_registry__pb2.ListModelHistoryResponse.FromString,
+                request_serializer=fleetlog_dot_v1_dot_model__history__pb2.ListModelHistoryRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_model__history__pb2.ListModelHistoryResponse.FromString,
                 _registered_method=True)
 
 
@@ -759,38 +762,38 @@ def add_RegistryQueryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'GetRegisteredModel': grpc.unary_unary_rpc_method_handler(
                     servicer.GetRegisteredModel,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.GetRegisteredModelRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.GetRegisteredModelResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.GetRegisteredModelRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_registered__model__pb2.GetRegisteredModelResponse.SerializeToString,
             ),
             'SearchRegisteredModels': grpc.unary_unary_rpc_method_handler(
                     servicer.SearchRegisteredModels,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.SearchRegisteredModelsRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.SearchRegisteredModelsResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_registered__model__pb2.SearchRegisteredModelsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_registered__model__pb2.SearchRegisteredModelsResponse.SerializeToString,
             ),
             'GetModelVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModelVersion,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.GetModelVersionRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.GetModelVersionResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_model__version__pb2.GetModelVersionRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_model__version__pb2.GetModelVersionResponse.SerializeToString,
             ),
             'SearchModelVersions': grpc.unary_unary_rpc_method_handler(
                     servicer.SearchModelVersions,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.SearchModelVersionsRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.SearchModelVersionsResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_model__version__pb2.SearchModelVersionsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_model__version__pb2.SearchModelVersionsResponse.SerializeToString,
             ),
             'ListComments': grpc.unary_unary_rpc_method_handler(
                     servicer.ListComments,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.ListCommentsRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.ListCommentsResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_model__history__pb2.ListCommentsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_model__history__pb2.ListCommentsResponse.SerializeToString,
             ),
             'ListApprovals': grpc.unary_unary_rpc_method_handler(
                     servicer.ListApprovals,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.ListApprovalsRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.ListApprovalsResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_model__approval__pb2.ListApprovalsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_model__approval__pb2.ListApprovalsResponse.SerializeToString,
             ),
             'ListModelHistory': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModelHistory,
-                    request_deserializer=fleetlog_dot_v1_dot_registry__pb2.ListModelHistoryRequest.FromString,
-                    response_serializer=fleetlog_dot_v1_dot_registry__pb2.ListModelHistoryResponse.SerializeToString,
+                    request_deserializer=fleetlog_dot_v1_dot_model__history__pb2.ListModelHistoryRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_model__history__pb2.ListModelHistoryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -820,8 +823,8 @@ class RegistryQueryService:
             request,
             target,
             '/fleetlog.v1.RegistryQueryService/GetRegisteredModel',
-            fleetlog_dot_v1_dot_registry__pb2.GetRegisteredModelRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.GetRegisteredModelResponse.FromString,
+            fleetlog_dot_v1_dot_registered__model__pb2.GetRegisteredModelRequest.SerializeToString,
+            fleetlog_dot_v1_dot_registered__model__pb2.GetRegisteredModelResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -847,8 +850,8 @@ class RegistryQueryService:
             request,
             target,
             '/fleetlog.v1.RegistryQueryService/SearchRegisteredModels',
-            fleetlog_dot_v1_dot_registry__pb2.SearchRegisteredModelsRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.SearchRegisteredModelsResponse.FromString,
+            fleetlog_dot_v1_dot_registered__model__pb2.SearchRegisteredModelsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_registered__model__pb2.SearchRegisteredModelsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -874,8 +877,8 @@ class RegistryQueryService:
             request,
             target,
             '/fleetlog.v1.RegistryQueryService/GetModelVersion',
-            fleetlog_dot_v1_dot_registry__pb2.GetModelVersionRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.GetModelVersionResponse.FromString,
+            fleetlog_dot_v1_dot_model__version__pb2.GetModelVersionRequest.SerializeToString,
+            fleetlog_dot_v1_dot_model__version__pb2.GetModelVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -901,8 +904,8 @@ class RegistryQueryService:
             request,
             target,
             '/fleetlog.v1.RegistryQueryService/SearchModelVersions',
-            fleetlog_dot_v1_dot_registry__pb2.SearchModelVersionsRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.SearchModelVersionsResponse.FromString,
+            fleetlog_dot_v1_dot_model__version__pb2.SearchModelVersionsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_model__version__pb2.SearchModelVersionsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -928,8 +931,8 @@ class RegistryQueryService:
             request,
             target,
             '/fleetlog.v1.RegistryQueryService/ListComments',
-            fleetlog_dot_v1_dot_registry__pb2.ListCommentsRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.ListCommentsResponse.FromString,
+            fleetlog_dot_v1_dot_model__history__pb2.ListCommentsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_model__history__pb2.ListCommentsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -955,8 +958,8 @@ class RegistryQueryService:
             request,
             target,
             '/fleetlog.v1.RegistryQueryService/ListApprovals',
-            fleetlog_dot_v1_dot_registry__pb2.ListApprovalsRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.ListApprovalsResponse.FromString,
+            fleetlog_dot_v1_dot_model__approval__pb2.ListApprovalsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_model__approval__pb2.ListApprovalsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -982,8 +985,8 @@ class RegistryQueryService:
             request,
             target,
             '/fleetlog.v1.RegistryQueryService/ListModelHistory',
-            fleetlog_dot_v1_dot_registry__pb2.ListModelHistoryRequest.SerializeToString,
-            fleetlog_dot_v1_dot_registry__pb2.ListModelHistoryResponse.FromString,
+            fleetlog_dot_v1_dot_model__history__pb2.ListModelHistoryRequest.SerializeToString,
+            fleetlog_dot_v1_dot_model__history__pb2.ListModelHistoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,7 +4,10 @@ isort:skip_file
 Registered models: named models with numbered versions, stages, aliases, comments, approvals and history."""
 
 from collections import abc as _abc
-from fleetlog_proto.v1 import registry_pb2 as _registry_pb2
+from fleetlog_proto.v1 import model_approval_pb2 as _model_approval_pb2
+from fleetlog_proto.v1 import model_history_pb2 as _model_history_pb2
+from fleetlog_proto.v1 import model_version_pb2 as _model_version_pb2
+from fleetlog_proto.v1 import registered_model_pb2 as _registered_model_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -41,33 +44,33 @@ class RegistryServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RegistryServiceAsyncStub: ...
-    CreateRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registry_pb2.CreateRegisteredModelRequest, _registry_pb2.CreateRegisteredModelResponse]
+    CreateRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registered_model_pb2.CreateRegisteredModelRequest, _registered_model_pb2.CreateRegisteredModelResponse]
     """Makes a model. ALREADY_EXISTS MODEL_EXISTS unless exist_ok."""
-    UpdateRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UpdateRegisteredModelRequest, _registry_pb2.UpdateRegisteredModelResponse]
+    UpdateRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registered_model_pb2.UpdateRegisteredModelRequest, _registered_model_pb2.UpdateRegisteredModelResponse]
     """Changes description, tags and the policy of approvals."""
-    RenameRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RenameRegisteredModelRequest, _registry_pb2.RenameRegisteredModelResponse]
+    RenameRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registered_model_pb2.RenameRegisteredModelRequest, _registered_model_pb2.RenameRegisteredModelResponse]
     """Renames a model, with everything it has. ALREADY_EXISTS MODEL_EXISTS."""
-    DeleteRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeleteRegisteredModelRequest, _registry_pb2.DeleteRegisteredModelResponse]
+    DeleteRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registered_model_pb2.DeleteRegisteredModelRequest, _registered_model_pb2.DeleteRegisteredModelResponse]
     """Deletes a model, its versions and aliases. Its history stays, by model_id."""
-    CreateModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.CreateModelVersionRequest, _registry_pb2.CreateModelVersionResponse]
+    CreateModelVersion: _grpc.UnaryUnaryMultiCallable[_model_version_pb2.CreateModelVersionRequest, _model_version_pb2.CreateModelVersionResponse]
     """Makes the next version of a model. Numbers count from 1 without gaps, and none is given twice.
     FAILED_PRECONDITION APPROVAL_REQUIRED: the model demands an approval for one of the aliases.
     """
-    UpdateModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.UpdateModelVersionRequest, _registry_pb2.UpdateModelVersionResponse]
+    UpdateModelVersion: _grpc.UnaryUnaryMultiCallable[_model_version_pb2.UpdateModelVersionRequest, _model_version_pb2.UpdateModelVersionResponse]
     """Changes description and tags of a version."""
-    TransitionModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.TransitionModelVersionRequest, _registry_pb2.TransitionModelVersionResponse]
+    TransitionModelVersion: _grpc.UnaryUnaryMultiCallable[_model_version_pb2.TransitionModelVersionRequest, _model_version_pb2.TransitionModelVersionResponse]
     """Moves a version to another stage. FAILED_PRECONDITION APPROVAL_REQUIRED."""
-    DeleteModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeleteModelVersionRequest, _registry_pb2.DeleteModelVersionResponse]
+    DeleteModelVersion: _grpc.UnaryUnaryMultiCallable[_model_version_pb2.DeleteModelVersionRequest, _model_version_pb2.DeleteModelVersionResponse]
     """Deletes a version and the aliases that name it. FAILED_PRECONDITION APPROVAL_REQUIRED: for one of those."""
-    SetAlias: _grpc.UnaryUnaryMultiCallable[_registry_pb2.SetAliasRequest, _registry_pb2.SetAliasResponse]
+    SetAlias: _grpc.UnaryUnaryMultiCallable[_registered_model_pb2.SetAliasRequest, _registered_model_pb2.SetAliasResponse]
     """Lets an alias name a version. FAILED_PRECONDITION APPROVAL_REQUIRED."""
-    DeleteAlias: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DeleteAliasRequest, _registry_pb2.DeleteAliasResponse]
+    DeleteAlias: _grpc.UnaryUnaryMultiCallable[_registered_model_pb2.DeleteAliasRequest, _registered_model_pb2.DeleteAliasResponse]
     """Removes an alias. NOT_FOUND ALIAS_NOT_FOUND. FAILED_PRECONDITION APPROVAL_REQUIRED."""
-    AddComment: _grpc.UnaryUnaryMultiCallable[_registry_pb2.AddCommentRequest, _registry_pb2.AddCommentResponse]
+    AddComment: _grpc.UnaryUnaryMultiCallable[_model_history_pb2.AddCommentRequest, _model_history_pb2.AddCommentResponse]
     """Adds a comment to a model or a version."""
-    RequestApproval: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RequestApprovalRequest, _registry_pb2.RequestApprovalResponse]
+    RequestApproval: _grpc.UnaryUnaryMultiCallable[_model_approval_pb2.RequestApprovalRequest, _model_approval_pb2.RequestApprovalResponse]
     """Asks that a version moves to a stage, or that an alias names it, whether or not the model demands an approval."""
-    DecideApproval: _grpc.UnaryUnaryMultiCallable[_registry_pb2.DecideApprovalRequest, _registry_pb2.DecideApprovalResponse]
+    DecideApproval: _grpc.UnaryUnaryMultiCallable[_model_approval_pb2.DecideApprovalRequest, _model_approval_pb2.DecideApprovalResponse]
     """Approves or rejects. What is approved is done in the same decision. NOT_FOUND APPROVAL_NOT_FOUND.
     FAILED_PRECONDITION APPROVAL_DECIDED: somebody was first; the message says who, and how.
     """
@@ -85,33 +88,33 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    CreateRegisteredModel: _aio.UnaryUnaryMultiCallable[_registry_pb2.CreateRegisteredModelRequest, _registry_pb2.CreateRegisteredModelResponse]  # type: ignore[assignment]
+    CreateRegisteredModel: _aio.UnaryUnaryMultiCallable[_registered_model_pb2.CreateRegisteredModelRequest, _registered_model_pb2.CreateRegisteredModelResponse]  # type: ignore[assignment]
     """Makes a model. ALREADY_EXISTS MODEL_EXISTS unless exist_ok."""
-    UpdateRegisteredModel: _aio.UnaryUnaryMultiCallable[_registry_pb2.UpdateRegisteredModelRequest, _registry_pb2.UpdateRegisteredModelResponse]  # type: ignore[assignment]
+    UpdateRegisteredModel: _aio.UnaryUnaryMultiCallable[_registered_model_pb2.UpdateRegisteredModelRequest, _registered_model_pb2.UpdateRegisteredModelResponse]  # type: ignore[assignment]
     """Changes description, tags and the policy of approvals."""
-    RenameRegisteredModel: _aio.UnaryUnaryMultiCallable[_registry_pb2.RenameRegisteredModelRequest, _registry_pb2.RenameRegisteredModelResponse]  # type: ignore[assignment]
+    RenameRegisteredModel: _aio.UnaryUnaryMultiCallable[_registered_model_pb2.RenameRegisteredModelRequest, _registered_model_pb2.RenameRegisteredModelResponse]  # type: ignore[assignment]
     """Renames a model, with everything it has. ALREADY_EXISTS MODEL_EXISTS."""
-    DeleteRegisteredModel: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeleteRegisteredModelRequest, _registry_pb2.DeleteRegisteredModelResponse]  # type: ignore[assignment]
+    DeleteRegisteredModel: _aio.UnaryUnaryMultiCallable[_registered_model_pb2.DeleteRegisteredModelRequest, _registered_model_pb2.DeleteRegisteredModelResponse]  # type: ignore[assignment]
     """Deletes a model, its versions and aliases. Its history stays, by model_id."""
-    CreateModelVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.CreateModelVersionRequest, _registry_pb2.CreateModelVersionResponse]  # type: ignore[assignment]
+    CreateModelVersion: _aio.UnaryUnaryMultiCallable[_model_version_pb2.CreateModelVersionRequest, _model_version_pb2.CreateModelVersionResponse]  # type: ignore[assignment]
     """Makes the next version of a model. Numbers count from 1 without gaps, and none is given twice.
     FAILED_PRECONDITION APPROVAL_REQUIRED: the model demands an approval for one of the aliases.
     """
-    UpdateModelVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.UpdateModelVersionRequest, _registry_pb2.UpdateModelVersionResponse]  # type: ignore[assignment]
+    UpdateModelVersion: _aio.UnaryUnaryMultiCallable[_model_version_pb2.UpdateModelVersionRequest, _model_version_pb2.UpdateModelVersionResponse]  # type: ignore[assignment]
     """Changes description and tags of a version."""
-    TransitionModelVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.TransitionModelVersionRequest, _registry_pb2.TransitionModelVersionResponse]  # type: ignore[assignment]
+    TransitionModelVersion: _aio.UnaryUnaryMultiCallable[_model_version_pb2.TransitionModelVersionRequest, _model_version_pb2.TransitionModelVersionResponse]  # type: ignore[assignment]
     """Moves a version to another stage. FAILED_PRECONDITION APPROVAL_REQUIRED."""
-    DeleteModelVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeleteModelVersionRequest, _registry_pb2.DeleteModelVersionResponse]  # type: ignore[assignment]
+    DeleteModelVersion: _aio.UnaryUnaryMultiCallable[_model_version_pb2.DeleteModelVersionRequest, _model_version_pb2.DeleteModelVersionResponse]  # type: ignore[assignment]
     """Deletes a version and the aliases that name it. FAILED_PRECONDITION APPROVAL_REQUIRED: for one of those."""
-    SetAlias: _aio.UnaryUnaryMultiCallable[_registry_pb2.SetAliasRequest, _registry_pb2.SetAliasResponse]  # type: ignore[assignment]
+    SetAlias: _aio.UnaryUnaryMultiCallable[_registered_model_pb2.SetAliasRequest, _registered_model_pb2.SetAliasResponse]  # type: ignore[assignment]
     """Lets an alias name a version. FAILED_PRECONDITION APPROVAL_REQUIRED."""
-    DeleteAlias: _aio.UnaryUnaryMultiCallable[_registry_pb2.DeleteAliasRequest, _registry_pb2.DeleteAliasResponse]  # type: ignore[assignment]
+    DeleteAlias: _aio.UnaryUnaryMultiCallable[_registered_model_pb2.DeleteAliasRequest, _registered_model_pb2.DeleteAliasResponse]  # type: ignore[assignment]
     """Removes an alias. NOT_FOUND ALIAS_NOT_FOUND. FAILED_PRECONDITION APPROVAL_REQUIRED."""
-    AddComment: _aio.UnaryUnaryMultiCallable[_registry_pb2.AddCommentRequest, _registry_pb2.AddCommentResponse]  # type: ignore[assignment]
+    AddComment: _aio.UnaryUnaryMultiCallable[_model_history_pb2.AddCommentRequest, _model_history_pb2.AddCommentResponse]  # type: ignore[assignment]
     """Adds a comment to a model or a version."""
-    RequestApproval: _aio.UnaryUnaryMultiCallable[_registry_pb2.RequestApprovalRequest, _registry_pb2.RequestApprovalResponse]  # type: ignore[assignment]
+    RequestApproval: _aio.UnaryUnaryMultiCallable[_model_approval_pb2.RequestApprovalRequest, _model_approval_pb2.RequestApprovalResponse]  # type: ignore[assignment]
     """Asks that a version moves to a stage, or that an alias names it, whether or not the model demands an approval."""
-    DecideApproval: _aio.UnaryUnaryMultiCallable[_registry_pb2.DecideApprovalRequest, _registry_pb2.DecideApprovalResponse]  # type: ignore[assignment]
+    DecideApproval: _aio.UnaryUnaryMultiCallable[_model_approval_pb2.DecideApprovalRequest, _model_approval_pb2.DecideApprovalResponse]  # type: ignore[assignment]
     """Approves or rejects. What is approved is done in the same decision. NOT_FOUND APPROVAL_NOT_FOUND.
     FAILED_PRECONDITION APPROVAL_DECIDED: somebody was first; the message says who, and how.
     """
@@ -130,41 +133,41 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def CreateRegisteredModel(
         self,
-        request: _registry_pb2.CreateRegisteredModelRequest,
+        request: _registered_model_pb2.CreateRegisteredModelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.CreateRegisteredModelResponse, _abc.Awaitable[_registry_pb2.CreateRegisteredModelResponse]]:
+    ) -> _typing.Union[_registered_model_pb2.CreateRegisteredModelResponse, _abc.Awaitable[_registered_model_pb2.CreateRegisteredModelResponse]]:
         """Makes a model. ALREADY_EXISTS MODEL_EXISTS unless exist_ok."""
 
     @_abc_1.abstractmethod
     def UpdateRegisteredModel(
         self,
-        request: _registry_pb2.UpdateRegisteredModelRequest,
+        request: _registered_model_pb2.UpdateRegisteredModelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.UpdateRegisteredModelResponse, _abc.Awaitable[_registry_pb2.UpdateRegisteredModelResponse]]:
+    ) -> _typing.Union[_registered_model_pb2.UpdateRegisteredModelResponse, _abc.Awaitable[_registered_model_pb2.UpdateRegisteredModelResponse]]:
         """Changes description, tags and the policy of approvals."""
 
     @_abc_1.abstractmethod
     def RenameRegisteredModel(
         self,
-        request: _registry_pb2.RenameRegisteredModelRequest,
+        request: _registered_model_pb2.RenameRegisteredModelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.RenameRegisteredModelResponse, _abc.Awaitable[_registry_pb2.RenameRegisteredModelResponse]]:
+    ) -> _typing.Union[_registered_model_pb2.RenameRegisteredModelResponse, _abc.Awaitable[_registered_model_pb2.RenameRegisteredModelResponse]]:
         """Renames a model, with everything it has. ALREADY_EXISTS MODEL_EXISTS."""
 
     @_abc_1.abstractmethod
     def DeleteRegisteredModel(
         self,
-        request: _registry_pb2.DeleteRegisteredModelRequest,
+        request: _registered_model_pb2.DeleteRegisteredModelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.DeleteRegisteredModelResponse, _abc.Awaitable[_registry_pb2.DeleteRegisteredModelResponse]]:
+    ) -> _typing.Union[_registered_model_pb2.DeleteRegisteredModelResponse, _abc.Awaitable[_registered_model_pb2.DeleteRegisteredModelResponse]]:
         """Deletes a model, its versions and aliases. Its history stays, by model_id."""
 
     @_abc_1.abstractmethod
     def CreateModelVersion(
         self,
-        request: _registry_pb2.CreateModelVersionRequest,
+        request: _model_version_pb2.CreateModelVersionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.CreateModelVersionResponse, _abc.Awaitable[_registry_pb2.CreateModelVersionResponse]]:
+    ) -> _typing.Union[_model_version_pb2.CreateModelVersionResponse, _abc.Awaitable[_model_version_pb2.CreateModelVersionResponse]]:
         """Makes the next version of a model. Numbers count from 1 without gaps, and none is given twice.
         FAILED_PRECONDITION APPROVAL_REQUIRED: the model demands an approval for one of the aliases.
         """
@@ -172,65 +175,65 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def UpdateModelVersion(
         self,
-        request: _registry_pb2.UpdateModelVersionRequest,
+        request: _model_version_pb2.UpdateModelVersionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.UpdateModelVersionResponse, _abc.Awaitable[_registry_pb2.UpdateModelVersionResponse]]:
+    ) -> _typing.Union[_model_version_pb2.UpdateModelVersionResponse, _abc.Awaitable[_model_version_pb2.UpdateModelVersionResponse]]:
         """Changes description and tags of a version."""
 
     @_abc_1.abstractmethod
     def TransitionModelVersion(
         self,
-        request: _registry_pb2.TransitionModelVersionRequest,
+        request: _model_version_pb2.TransitionModelVersionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.TransitionModelVersionResponse, _abc.Awaitable[_registry_pb2.TransitionModelVersionResponse]]:
+    ) -> _typing.Union[_model_version_pb2.TransitionModelVersionResponse, _abc.Awaitable[_model_version_pb2.TransitionModelVersionResponse]]:
         """Moves a version to another stage. FAILED_PRECONDITION APPROVAL_REQUIRED."""
 
     @_abc_1.abstractmethod
     def DeleteModelVersion(
         self,
-        request: _registry_pb2.DeleteModelVersionRequest,
+        request: _model_version_pb2.DeleteModelVersionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.DeleteModelVersionResponse, _abc.Awaitable[_registry_pb2.DeleteModelVersionResponse]]:
+    ) -> _typing.Union[_model_version_pb2.DeleteModelVersionResponse, _abc.Awaitable[_model_version_pb2.DeleteModelVersionResponse]]:
         """Deletes a version and the aliases that name it. FAILED_PRECONDITION APPROVAL_REQUIRED: for one of those."""
 
     @_abc_1.abstractmethod
     def SetAlias(
         self,
-        request: _registry_pb2.SetAliasRequest,
+        request: _registered_model_pb2.SetAliasRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.SetAliasResponse, _abc.Awaitable[_registry_pb2.SetAliasResponse]]:
+    ) -> _typing.Union[_registered_model_pb2.SetAliasResponse, _abc.Awaitable[_registered_model_pb2.SetAliasResponse]]:
         """Lets an alias name a version. FAILED_PRECONDITION APPROVAL_REQUIRED."""
 
     @_abc_1.abstractmethod
     def DeleteAlias(
         self,
-        request: _registry_pb2.DeleteAliasRequest,
+        request: _registered_model_pb2.DeleteAliasRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.DeleteAliasResponse, _abc.Awaitable[_registry_pb2.DeleteAliasResponse]]:
+    ) -> _typing.Union[_registered_model_pb2.DeleteAliasResponse, _abc.Awaitable[_registered_model_pb2.DeleteAliasResponse]]:
         """Removes an alias. NOT_FOUND ALIAS_NOT_FOUND. FAILED_PRECONDITION APPROVAL_REQUIRED."""
 
     @_abc_1.abstractmethod
     def AddComment(
         self,
-        request: _registry_pb2.AddCommentRequest,
+        request: _model_history_pb2.AddCommentRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.AddCommentResponse, _abc.Awaitable[_registry_pb2.AddCommentResponse]]:
+    ) -> _typing.Union[_model_history_pb2.AddCommentResponse, _abc.Awaitable[_model_history_pb2.AddCommentResponse]]:
         """Adds a comment to a model or a version."""
 
     @_abc_1.abstractmethod
     def RequestApproval(
         self,
-        request: _registry_pb2.RequestApprovalRequest,
+        request: _model_approval_pb2.RequestApprovalRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.RequestApprovalResponse, _abc.Awaitable[_registry_pb2.RequestApprovalResponse]]:
+    ) -> _typing.Union[_model_approval_pb2.RequestApprovalResponse, _abc.Awaitable[_model_approval_pb2.RequestApprovalResponse]]:
         """Asks that a version moves to a stage, or that an alias names it, whether or not the model demands an approval."""
 
     @_abc_1.abstractmethod
     def DecideApproval(
         self,
-        request: _registry_pb2.DecideApprovalRequest,
+        request: _model_approval_pb2.DecideApprovalRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.DecideApprovalResponse, _abc.Awaitable[_registry_pb2.DecideApprovalResponse]]:
+    ) -> _typing.Union[_model_approval_pb2.DecideApprovalResponse, _abc.Awaitable[_model_approval_pb2.DecideApprovalResponse]]:
         """Approves or rejects. What is approved is done in the same decision. NOT_FOUND APPROVAL_NOT_FOUND.
         FAILED_PRECONDITION APPROVAL_DECIDED: somebody was first; the message says who, and how.
         """
@@ -246,19 +249,19 @@ class RegistryQueryServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RegistryQueryServiceAsyncStub: ...
-    GetRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetRegisteredModelRequest, _registry_pb2.GetRegisteredModelResponse]
+    GetRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registered_model_pb2.GetRegisteredModelRequest, _registered_model_pb2.GetRegisteredModelResponse]
     """One model. NOT_FOUND MODEL_NOT_FOUND."""
-    SearchRegisteredModels: _grpc.UnaryUnaryMultiCallable[_registry_pb2.SearchRegisteredModelsRequest, _registry_pb2.SearchRegisteredModelsResponse]
+    SearchRegisteredModels: _grpc.UnaryUnaryMultiCallable[_registered_model_pb2.SearchRegisteredModelsRequest, _registered_model_pb2.SearchRegisteredModelsResponse]
     """Models by name, a page at a time; all pages as of the moment of the first."""
-    GetModelVersion: _grpc.UnaryUnaryMultiCallable[_registry_pb2.GetModelVersionRequest, _registry_pb2.GetModelVersionResponse]
+    GetModelVersion: _grpc.UnaryUnaryMultiCallable[_model_version_pb2.GetModelVersionRequest, _model_version_pb2.GetModelVersionResponse]
     """One version, by number, alias or stage. NOT_FOUND MODEL_NOT_FOUND, VERSION_NOT_FOUND, ALIAS_NOT_FOUND."""
-    SearchModelVersions: _grpc.UnaryUnaryMultiCallable[_registry_pb2.SearchModelVersionsRequest, _registry_pb2.SearchModelVersionsResponse]
+    SearchModelVersions: _grpc.UnaryUnaryMultiCallable[_model_version_pb2.SearchModelVersionsRequest, _model_version_pb2.SearchModelVersionsResponse]
     """Versions, those changed last first, a page at a time; all pages as of the moment of the first."""
-    ListComments: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListCommentsRequest, _registry_pb2.ListCommentsResponse]
+    ListComments: _grpc.UnaryUnaryMultiCallable[_model_history_pb2.ListCommentsRequest, _model_history_pb2.ListCommentsResponse]
     """Comments on a model and its versions, the oldest first, a page at a time. NOT_FOUND MODEL_NOT_FOUND."""
-    ListApprovals: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListApprovalsRequest, _registry_pb2.ListApprovalsResponse]
+    ListApprovals: _grpc.UnaryUnaryMultiCallable[_model_approval_pb2.ListApprovalsRequest, _model_approval_pb2.ListApprovalsResponse]
     """Approvals of a model by number, a page at a time. NOT_FOUND MODEL_NOT_FOUND."""
-    ListModelHistory: _grpc.UnaryUnaryMultiCallable[_registry_pb2.ListModelHistoryRequest, _registry_pb2.ListModelHistoryResponse]
+    ListModelHistory: _grpc.UnaryUnaryMultiCallable[_model_history_pb2.ListModelHistoryRequest, _model_history_pb2.ListModelHistoryResponse]
     """What happened to a model and its versions, the latest first, a page at a time. NOT_FOUND MODEL_NOT_FOUND."""
 
 @_typing.type_check_only
@@ -268,19 +271,19 @@ class RegistryQueryServiceAsyncStub(RegistryQueryServiceStub):
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    GetRegisteredModel: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetRegisteredModelRequest, _registry_pb2.GetRegisteredModelResponse]  # type: ignore[assignment]
+    GetRegisteredModel: _aio.UnaryUnaryMultiCallable[_registered_model_pb2.GetRegisteredModelRequest, _registered_model_pb2.GetRegisteredModelResponse]  # type: ignore[assignment]
     """One model. NOT_FOUND MODEL_NOT_FOUND."""
-    SearchRegisteredModels: _aio.UnaryUnaryMultiCallable[_registry_pb2.SearchRegisteredModelsRequest, _registry_pb2.SearchRegisteredModelsResponse]  # type: ignore[assignment]
+    SearchRegisteredModels: _aio.UnaryUnaryMultiCallable[_registered_model_pb2.SearchRegisteredModelsRequest, _registered_model_pb2.SearchRegisteredModelsResponse]  # type: ignore[assignment]
     """Models by name, a page at a time; all pages as of the moment of the first."""
-    GetModelVersion: _aio.UnaryUnaryMultiCallable[_registry_pb2.GetModelVersionRequest, _registry_pb2.GetModelVersionResponse]  # type: ignore[assignment]
+    GetModelVersion: _aio.UnaryUnaryMultiCallable[_model_version_pb2.GetModelVersionRequest, _model_version_pb2.GetModelVersionResponse]  # type: ignore[assignment]
     """One version, by number, alias or stage. NOT_FOUND MODEL_NOT_FOUND, VERSION_NOT_FOUND, ALIAS_NOT_FOUND."""
-    SearchModelVersions: _aio.UnaryUnaryMultiCallable[_registry_pb2.SearchModelVersionsRequest, _registry_pb2.SearchModelVersionsResponse]  # type: ignore[assignment]
+    SearchModelVersions: _aio.UnaryUnaryMultiCallable[_model_version_pb2.SearchModelVersionsRequest, _model_version_pb2.SearchModelVersionsResponse]  # type: ignore[assignment]
     """Versions, those changed last first, a page at a time; all pages as of the moment of the first."""
-    ListComments: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListCommentsRequest, _registry_pb2.ListCommentsResponse]  # type: ignore[assignment]
+    ListComments: _aio.UnaryUnaryMultiCallable[_model_history_pb2.ListCommentsRequest, _model_history_pb2.ListCommentsResponse]  # type: ignore[assignment]
     """Comments on a model and its versions, the oldest first, a page at a time. NOT_FOUND MODEL_NOT_FOUND."""
-    ListApprovals: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListApprovalsRequest, _registry_pb2.ListApprovalsResponse]  # type: ignore[assignment]
+    ListApprovals: _aio.UnaryUnaryMultiCallable[_model_approval_pb2.ListApprovalsRequest, _model_approval_pb2.ListApprovalsResponse]  # type: ignore[assignment]
     """Approvals of a model by number, a page at a time. NOT_FOUND MODEL_NOT_FOUND."""
-    ListModelHistory: _aio.UnaryUnaryMultiCallable[_registry_pb2.ListModelHistoryRequest, _registry_pb2.ListModelHistoryResponse]  # type: ignore[assignment]
+    ListModelHistory: _aio.UnaryUnaryMultiCallable[_model_history_pb2.ListModelHistoryRequest, _model_history_pb2.ListModelHistoryResponse]  # type: ignore[assignment]
     """What happened to a model and its versions, the latest first, a page at a time. NOT_FOUND MODEL_NOT_FOUND."""
 
 class RegistryQueryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -291,57 +294,57 @@ class RegistryQueryServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetRegisteredModel(
         self,
-        request: _registry_pb2.GetRegisteredModelRequest,
+        request: _registered_model_pb2.GetRegisteredModelRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.GetRegisteredModelResponse, _abc.Awaitable[_registry_pb2.GetRegisteredModelResponse]]:
+    ) -> _typing.Union[_registered_model_pb2.GetRegisteredModelResponse, _abc.Awaitable[_registered_model_pb2.GetRegisteredModelResponse]]:
         """One model. NOT_FOUND MODEL_NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def SearchRegisteredModels(
         self,
-        request: _registry_pb2.SearchRegisteredModelsRequest,
+        request: _registered_model_pb2.SearchRegisteredModelsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.SearchRegisteredModelsResponse, _abc.Awaitable[_registry_pb2.SearchRegisteredModelsResponse]]:
+    ) -> _typing.Union[_registered_model_pb2.SearchRegisteredModelsResponse, _abc.Awaitable[_registered_model_pb2.SearchRegisteredModelsResponse]]:
         """Models by name, a page at a time; all pages as of the moment of the first."""
 
     @_abc_1.abstractmethod
     def GetModelVersion(
         self,
-        request: _registry_pb2.GetModelVersionRequest,
+        request: _model_version_pb2.GetModelVersionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.GetModelVersionResponse, _abc.Awaitable[_registry_pb2.GetModelVersionResponse]]:
+    ) -> _typing.Union[_model_version_pb2.GetModelVersionResponse, _abc.Awaitable[_model_version_pb2.GetModelVersionResponse]]:
         """One version, by number, alias or stage. NOT_FOUND MODEL_NOT_FOUND, VERSION_NOT_FOUND, ALIAS_NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def SearchModelVersions(
         self,
-        request: _registry_pb2.SearchModelVersionsRequest,
+        request: _model_version_pb2.SearchModelVersionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.SearchModelVersionsResponse, _abc.Awaitable[_registry_pb2.SearchModelVersionsResponse]]:
+    ) -> _typing.Union[_model_version_pb2.SearchModelVersionsResponse, _abc.Awaitable[_model_version_pb2.SearchModelVersionsResponse]]:
         """Versions, those changed last first, a page at a time; all pages as of the moment of the first."""
 
     @_abc_1.abstractmethod
     def ListComments(
         self,
-        request: _registry_pb2.ListCommentsRequest,
+        request: _model_history_pb2.ListCommentsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.ListCommentsResponse, _abc.Awaitable[_registry_pb2.ListCommentsResponse]]:
+    ) -> _typing.Union[_model_history_pb2.ListCommentsResponse, _abc.Awaitable[_model_history_pb2.ListCommentsResponse]]:
         """Comments on a model and its versions, the oldest first, a page at a time. NOT_FOUND MODEL_NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListApprovals(
         self,
-        request: _registry_pb2.ListApprovalsRequest,
+        request: _model_approval_pb2.ListApprovalsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.ListApprovalsResponse, _abc.Awaitable[_registry_pb2.ListApprovalsResponse]]:
+    ) -> _typing.Union[_model_approval_pb2.ListApprovalsResponse, _abc.Awaitable[_model_approval_pb2.ListApprovalsResponse]]:
         """Approvals of a model by number, a page at a time. NOT_FOUND MODEL_NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def ListModelHistory(
         self,
-        request: _registry_pb2.ListModelHistoryRequest,
+        request: _model_history_pb2.ListModelHistoryRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_registry_pb2.ListModelHistoryResponse, _abc.Awaitable[_registry_pb2.ListModelHistoryResponse]]:
+    ) -> _typing.Union[_model_history_pb2.ListModelHistoryResponse, _abc.Awaitable[_model_history_pb2.ListModelHistoryResponse]]:
         """What happened to a model and its versions, the latest first, a page at a time. NOT_FOUND MODEL_NOT_FOUND."""
 
 def add_RegistryQueryServiceServicer_to_server(servicer: RegistryQueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

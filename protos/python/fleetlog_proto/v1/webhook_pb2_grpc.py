@@ -117,7 +117,7 @@ class WebhookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListDeliveries(self, request, context):
-        """Deliveries of a webhook that were tried, those of the latest changes first.
+        """Deliveries of a webhook that were tried, those of the latest changes first, a page at a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -53,7 +53,7 @@ class WebhookServiceStub:
     ListWebhooks: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.ListWebhooksRequest, _webhook_pb2.ListWebhooksResponse]
     """Webhooks, the latest first: all, or one."""
     ListDeliveries: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.ListDeliveriesRequest, _webhook_pb2.ListDeliveriesResponse]
-    """Deliveries of a webhook that were tried, those of the latest changes first."""
+    """Deliveries of a webhook that were tried, those of the latest changes first, a page at a time."""
     TestWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_pb2.TestWebhookRequest, _webhook_pb2.TestWebhookResponse]
     """Sends a delivery of an example at once, a single time, also where the webhook is disabled. Not to be retried blindly."""
 
@@ -82,7 +82,7 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     ListWebhooks: _aio.UnaryUnaryMultiCallable[_webhook_pb2.ListWebhooksRequest, _webhook_pb2.ListWebhooksResponse]  # type: ignore[assignment]
     """Webhooks, the latest first: all, or one."""
     ListDeliveries: _aio.UnaryUnaryMultiCallable[_webhook_pb2.ListDeliveriesRequest, _webhook_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
-    """Deliveries of a webhook that were tried, those of the latest changes first."""
+    """Deliveries of a webhook that were tried, those of the latest changes first, a page at a time."""
     TestWebhook: _aio.UnaryUnaryMultiCallable[_webhook_pb2.TestWebhookRequest, _webhook_pb2.TestWebhookResponse]  # type: ignore[assignment]
     """Sends a delivery of an example at once, a single time, also where the webhook is disabled. Not to be retried blindly."""
 
@@ -138,7 +138,7 @@ class WebhookServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _webhook_pb2.ListDeliveriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_pb2.ListDeliveriesResponse, _abc.Awaitable[_webhook_pb2.ListDeliveriesResponse]]:
-        """Deliveries of a webhook that were tried, those of the latest changes first."""
+        """Deliveries of a webhook that were tried, those of the latest changes first, a page at a time."""
 
     @_abc_1.abstractmethod
     def TestWebhook(

@@ -105,7 +105,7 @@ def _a_partition_comes_while_the_log_fails(path: Path) -> None:
             failures.append(what)
             raise LogUnavailable("not now")
 
-    def after_a_batch() -> None:
+    def after_a_batch(partition: Partition, next_offset: int) -> None:
         # The other member's partitions come with records of those that are here already.
         nonlocal fails_next, batches
         batches += 1
@@ -182,7 +182,7 @@ def _many_small_batches(path: Path) -> None:
             if there[FIRST] < ends[0] and there[SECOND] < ends[1]:
                 apart.append(abs(there[FIRST] - there[SECOND]))
 
-    def after_a_batch() -> None:
+    def after_a_batch(partition: Partition, next_offset: int) -> None:
         nonlocal now
         now += 4.0
         if _all_is_in(log, live):
@@ -217,7 +217,7 @@ def _bounded(path: Path) -> None:
     live = opened(path)
     batches: list[int] = []
 
-    def after_a_batch() -> None:
+    def after_a_batch(partition: Partition, next_offset: int) -> None:
         there = replay.applied(log, live)
         batches.append(sum(sum(sizes[partition][: there[partition]]) for partition in (FIRST, SECOND)))
         if _all_is_in(log, live):
@@ -261,7 +261,7 @@ def _away(path: Path) -> None:
                 others.append(log.consumer("materializer", (EVENTS, CONTROL)))
             raise WarehouseUnavailable("away")
 
-    def after_a_batch() -> None:
+    def after_a_batch(partition: Partition, next_offset: int) -> None:
         if _all_is_in(log, live):
             materializer.stop()
 
@@ -292,7 +292,7 @@ def _rests_unread(path: Path) -> None:
         nonlocal now
         now += seconds
 
-    def after_a_batch() -> None:
+    def after_a_batch(partition: Partition, next_offset: int) -> None:
         wait(0.1)
         ended.append(now)
         if len(ended) in (2, 4):
@@ -327,7 +327,7 @@ def _rests(path: Path) -> None:
         nonlocal now
         now += seconds
 
-    def after_a_batch() -> None:
+    def after_a_batch(partition: Partition, next_offset: int) -> None:
         wait(0.1)
         ended.append(now)
         if len(ended) == 2:

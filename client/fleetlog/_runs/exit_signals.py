@@ -10,11 +10,19 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
+
+from fleetlog import _delivery, _journal
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
 )  # Windows has the first alone.
+_WAITS = ("wait", "wait_for", "join")
+_LOCKING = tuple(
+    str(Path(package.__file__).parent) + os.sep for package in (_delivery, _journal) if package.__file__ is not None
+)
+"""Where the code is that takes locks."""
 _heard = threading.Event()
 _mask = threading.local()
 _pipe: list[int] = []
@@ -45,9 +53,25 @@ def _ours() -> list[int]:
 
 
 def _handler(number: int, frame: FrameType | None) -> None:
+    if _listening and _is_amid_delivery(frame):
+        # What is delivered now would wait for a lock that this thread has. It is heard when it comes again.
+        return
     _heard.set()
     if _ends is not None:
         _ends(number, frame)
+
+
+def _is_amid_delivery(frame: FrameType | None) -> bool:
+    """True if the main thread is where it may hold a lock that other threads need for a delivery."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name in _WAITS and code.co_filename == threading.__file__:
+            # Who waits has let go of it.
+            return False
+        if code.co_filename.startswith(_LOCKING):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def die(number: int) -> None:

@@ -47,6 +47,8 @@ _dying = 0
 """The signal that the process dies of, when there is one."""
 _waited_seconds = 0.0
 _forked_child = _ways_out = False
+_exit_state = ""
+"""The state of a process that is on its way out: a signal that comes then changes it no more."""
 
 
 def watch(run: Ending) -> None:
@@ -95,8 +97,8 @@ def child_writes() -> None:
 
 def _forked() -> None:
     """In a child: the runs that are open are its parent's. It has nothing to deliver until it writes."""
-    global _dying, _delivering, _forked_child, _ways_out, _waited_seconds
-    _dying, _delivering, _waited_seconds = 0, False, 0.0
+    global _dying, _delivering, _forked_child, _ways_out, _waited_seconds, _exit_state
+    _dying, _delivering, _waited_seconds, _exit_state = 0, False, 0.0, ""
     _forked_child, _ways_out = True, False
     _open.clear()
     exit_codes.forked()
@@ -128,7 +130,9 @@ def _deliver() -> None:
 
 @atexit.register
 def _exited() -> None:
-    _end_runs(exit_codes.state_of_exit())
+    global _exit_state
+    _exit_state = exit_codes.state_of_exit()
+    _end_runs(_exit_state)
     _deliver()
 
 
@@ -141,7 +145,7 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     if _delivering:
         # It came amid just that, in this thread: locks that are held there would never be free here.
         return
-    _end_runs("FINISHED" if _is_idle(frame) else "KILLED")
+    _end_runs(_exit_state or ("FINISHED" if _is_idle(frame) else "KILLED"))
     _deliver()
 
 

@@ -121,7 +121,7 @@ def test_a_run_that_never_saw_a_server_is_told_and_delivered_whole(
         assert piped(embedded_target, "sync", str(folder), "--target", embedded_target).code == 0
     view = ended(embedded_target, run_id)
     assert (view.state, view.params["lr"], view.summary("x").count) == ("FINISHED", 0.1, 100)
-    assert view.experiment_id == fleetlog.Client(embedded_target).get_experiment(experiment).experiment_id
+    assert view.experiment_id == fleetlog.Client(embedded_target).get_experiment(experiment).id
     assert [problem.reason for problem in view.problems] == ["ARTIFACT_NOT_KEPT"]
 
 

@@ -49,6 +49,8 @@ FOLDERS: Mapping[str, str] = {
     "client/delivery/test_verdicts": "unit",
     "client/files": "server",
     "client/files/test_strange_stores": "unit",
+    "client/journal/test_redelivery": "server",
+    "client/journal/test_sync": "crash",
     "client/runs": "crash",
     "client/runs/test_never_raises": "server",
     "client/transport": "server",

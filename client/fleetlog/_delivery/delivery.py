@@ -234,11 +234,13 @@ class Delivery:
 
     def pause(self, timeout_seconds: float) -> bool:
         """End the stream for a while, `resume` begins the next: whether its thread is through with it."""
-        if self.journal is not None:
-            self.journal.hold()
         self._end_stream(Change.PAUSE)
         with self._changed:
-            return self._changed.wait_for(lambda: self._stream.state is not State.ENDING, timeout_seconds)
+            paused = self._changed.wait_for(lambda: self._stream.state is not State.ENDING, timeout_seconds)
+        # Last: who has it takes no other lock.
+        if self.journal is not None:
+            self.journal.hold()
+        return paused
 
     def resume(self) -> None:
         """Go on after `pause`."""

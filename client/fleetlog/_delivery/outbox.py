@@ -13,7 +13,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import repeat, starmap
+from queue import Empty, SimpleQueue
 
 from fleetlog_core.rules.losses import loss_reason
 
@@ -36,7 +38,7 @@ class Outbox:
         self._taken: list[Item] = []
         """Items at the front, as long as it is not settled what became of them."""
         self._lock = threading.RLock()
-        self._some = threading.Condition(self._lock)
+        self._woken: SimpleQueue[None] = SimpleQueue()
         self._room = threading.Condition(self._lock)
         self._losses: dict[tuple[bytes, bytes, str], Loss] = {}
         self._max_bytes = max_bytes
@@ -62,13 +64,14 @@ class Outbox:
             self._points += item.points
             self._weight += weight
             self._items.append(item)
-            call = None
-            if self._waiting:
+            call, woken = None, self._waiting
+            if woken:
                 self._waiting = False
-                self._some.notify_all()
                 call, self._at_next_put = self._at_next_put, None
+        # Outside of the lock: who wakes up needs it at once, and who begins to take here has locks of its own.
+        if woken:
+            self._woken.put(None)
         if call is not None:
-            # Outside of the lock: who begins to take here has locks of its own.
             call()
         return True
 
@@ -156,16 +159,17 @@ class Outbox:
             self._max_bytes = -1
 
     def wait(self, timeout_seconds: float) -> None:
-        """Until there is something, `wake`, or the timeout."""
+        """Until there is something, `wake`, or the timeout; for one thread at a time."""
         with self._lock:
-            if not self._items:
-                self._waiting = True
-                self._some.wait(timeout_seconds)
+            if self._items:
+                return
+            self._waiting = True
+        with suppress(Empty):
+            self._woken.get(timeout=timeout_seconds)
 
     def wake(self) -> None:
         """End a wait."""
-        with self._lock:
-            self._some.notify_all()
+        self._woken.put(None)
 
     @property
     def held_here(self) -> bool:

@@ -158,10 +158,13 @@ class Journal:
                 return
             # Descriptors of its own: a segment may be removed meanwhile, and its number be another file's.
             begun = [(one, one.size, os.dup(one.file)) for one in segments.unsynced(self._low) if one.file >= 0]
-            names, self._names_synced = self._names_synced < segments.last_number, segments.last_number
+            named, last_number = self._names_synced, segments.last_number
         try:
-            if begun and names:
+            if begun and not named:
+                self._disk.sync_folder(self._root)
+            if begun and named < last_number:
                 self._disk.sync_folder(folder.path)
+                self._names_synced = last_number
             for segment, size, file in begun:
                 self._disk.sync(file)
                 with self._lock:

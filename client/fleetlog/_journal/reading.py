@@ -28,7 +28,10 @@ def read_segment(path: Path, damages: list[Damage], offset: int = 0) -> Iterator
     """
     with path.open("rb", _BUFFER_BYTES) as file:
         try:
-            if offset == 0 and file.read(len(MAGIC)) != MAGIC:
+            if offset == 0 and (magic := file.read(len(MAGIC))) != MAGIC:
+                if len(magic) < len(MAGIC) and MAGIC.startswith(magic):
+                    # It was just begun: there is nothing in it.
+                    return
                 raise Damaged("it does not begin as a journal does")
             offset = offset or len(MAGIC)
             file.seek(offset)

@@ -70,7 +70,14 @@ class Segments:
         self.last_number = number
         self._all.append(segment)
         self._sealed = False
-        self._write(segment, MAGIC)
+        try:
+            self._write(segment, MAGIC)
+        except OSError:
+            self._all.pop()
+            self._close(segment)
+            with suppress(OSError):
+                self._disk.remove(path)
+            raise
 
     def append(self, data: bytes, last_serial: int | None = None) -> Place:
         """Append records to the active one, all or none; `last_serial` is that of the last frame among them."""

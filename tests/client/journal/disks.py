@@ -1,0 +1,51 @@
+"""Disks that fail: any of the journal's calls, when it is told to."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from fleetlog._journal.disk import Disk
+
+
+class FailingDisk(Disk):
+    """A disk whose calls of a kind raise the error that is set for it; "write" takes some bytes before."""
+
+    def __init__(self) -> None:
+        self.errors: dict[str, int] = {}
+        self.calls: list[str] = []
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.errors:
+            raise OSError(self.errors[name], os.strerror(self.errors[name]))
+
+    def create(self, path: Path) -> int:
+        self._call("create")
+        return super().create(path)
+
+    def write(self, file: int, data: memoryview) -> int:
+        if "write" in self.errors and len(data) > 5:
+            return super().write(file, data[:5])
+        self._call("write")
+        return super().write(file, data)
+
+    def sync(self, file: int) -> None:
+        self._call("sync")
+        super().sync(file)
+
+    def sync_folder(self, path: Path) -> None:
+        self._call("sync_folder")
+        super().sync_folder(path)
+
+    def cut(self, file: int, size: int) -> None:
+        self._call("cut")
+        super().cut(file, size)
+
+    def remove(self, path: Path) -> None:
+        self._call("remove")
+        super().remove(path)
+
+
+FULL, BROKEN, READ_ONLY = errno.ENOSPC, errno.EIO, errno.EROFS

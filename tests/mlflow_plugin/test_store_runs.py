@@ -237,3 +237,13 @@ def test_long_texts_of_datasets_are_kept_as_files_of_the_run(store: FleetlogStor
             assert (wide.schema, wide.profile, wide.source) == (schema, profile, "s3://x")
     kept = fleetlog.Client(embedded_target, store.place.namespace).list_artifacts(run_id, "datasets")
     assert sorted(one.size_bytes for one in kept) == [80_000, 1_100_000]
+
+
+def test_files_are_kept_where_the_uri_says(embedded_target: str, tmp_path: Path) -> None:
+    elsewhere = tmp_path.as_uri()
+    store = FleetlogStore(f"fleetlog://{embedded_target}/{unique('mlflow')}?artifacts={elsewhere}")
+    run = started(store)
+    assert run.info.artifact_uri == f"{elsewhere}/0/{run.info.run_id}/artifacts"
+    assert store.get_run(run.info.run_id).info.artifact_uri == run.info.artifact_uri
+    own = store.create_experiment("own", "s3://bucket/own")
+    assert store.get_experiment(own).artifact_location == "s3://bucket/own"

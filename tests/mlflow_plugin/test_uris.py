@@ -24,6 +24,7 @@ RUN = "0192f0c1a2b34c5d8e9f0123456789ab"
         ("fleetlog://[::1]:7460/team", Place("[::1]:7460", "team")),
         ("fleetlog:///team", Place(None, "team")),
         ("fleetlog://host/team?wait=applied", Place("host", "team", "applied")),
+        ("fleetlog://host/team?artifacts=s3://bucket/a", Place("host", "team", artifacts="s3://bucket/a")),
         (None, Place(None, "default")),
     ],
 )
@@ -38,6 +39,7 @@ def test_a_tracking_uri_names_a_server_and_a_namespace(uri: str | None, place: P
         ("fleetlog://host/A", "INVALID_NAMESPACE", "'A'"),
         ("fleetlog://host/../etc", "INVALID_URI", "more than one namespace"),
         ("fleetlog://host/a?wait=forever", "INVALID_URI", "handed, durable, applied"),
+        ("fleetlog://host/a?artifacts=", "INVALID_URI", "no URI behind it"),
         ("fleetlog://host/a?token=secret", "INVALID_URI", "'token', which is no option"),
         ("http://host/a", "INVALID_URI", "'http'"),
     ],

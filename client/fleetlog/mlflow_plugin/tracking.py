@@ -34,7 +34,8 @@ class FleetlogStore(LoggedModelStore, IssueStore, EvaluationDatasetStore, Scorer
     def __init__(self, store_uri: str | None = None, artifact_uri: str | None = None) -> None:
         with translated():
             place = place_of(store_uri)
-        root = resolve_uri_if_local(artifact_uri) if artifact_uri else None
+        root = artifact_uri or place.artifacts
+        root = resolve_uri_if_local(root) if root else None
         LoggedModelStore.__init__(self, place, root, place.wait or ("durable" if is_served() else "handed"))
         self._right_keys, self._texts = set(), DatasetTexts()
 

@@ -1,6 +1,7 @@
 """URIs of the plugin. Pure.
 
 fleetlog://host:port/namespace?wait=handed   a tracking URI
+fleetlog://host:port/namespace?artifacts=s3://bucket/mlflow   one whose files are kept elsewhere
 fleetlog-artifacts:/experiment/run/artifacts files of a run, on the server of the tracking URI
 fleetlog-artifacts:/experiment/models/model/artifacts  files of a logged model, likewise
 """
@@ -32,6 +33,8 @@ class Place:
     namespace: str
     wait: Wait | None = None
     """What a write waits for; None: the store decides."""
+    artifacts: str | None = None
+    """URI below which files are kept, of experiments that have no place of their own; None: on the server."""
 
 
 def place_of(uri: str | None) -> Place:
@@ -43,12 +46,14 @@ def place_of(uri: str | None) -> Place:
     if "/" in path:
         raise _invalid(uri, "names more than one namespace")
     said = parse_qs(parts.query, keep_blank_values=True)
-    wait = said.pop("wait", [None])[-1]
+    wait, artifacts = said.pop("wait", [None])[-1], said.pop("artifacts", [None])[-1]
     if said:
         raise _invalid(uri, f"has {shown(next(iter(said)))}, which is no option")
     if wait is not None and wait not in _WAITS:
         raise _invalid(uri, f"has wait={shown(wait)}, which is none of {', '.join(_WAITS)}")
-    return Place(parts.netloc or None, check_namespace(path), cast("Wait | None", wait))
+    if artifacts == "":
+        raise _invalid(uri, "has artifacts=, and no URI behind it")
+    return Place(parts.netloc or None, check_namespace(path), cast("Wait | None", wait), artifacts)
 
 
 @dataclass(frozen=True, slots=True)

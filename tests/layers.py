@@ -45,6 +45,7 @@ FOLDERS: Mapping[str, str] = {
     "client/delivery/test_in_flight": "unit",
     "client/delivery/test_losses": "crash",
     "client/delivery/test_outbox": "unit",
+    "client/delivery/test_serials": "unit",
     "client/delivery/test_verdicts": "unit",
     "client/files": "server",
     "client/files/test_strange_stores": "unit",

@@ -151,8 +151,9 @@ def test_frames_that_were_framed_before_their_number_came_get_it_too() -> None:
 
 def test_with_enough_to_send_no_more_is_wanted_until_answers_come() -> None:
     frames = InFlight(threading.Condition())
-    assert frames.wants_more
+    wanted = [frames.wants_more]
     frames.extend([(WRITER, frame(1))])
-    assert not frames.wants_more
+    wanted.append(frames.wants_more)
     frames.next()
-    assert frames.wants_more
+    wanted.append(frames.wants_more)
+    assert wanted == [True, False, True]

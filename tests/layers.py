@@ -51,6 +51,7 @@ FOLDERS: Mapping[str, str] = {
     "client/files/test_strange_stores": "unit",
     "client/journal/test_redelivery": "server",
     "client/journal/test_sync": "crash",
+    "client/journal/test_wire": "server",
     "client/runs": "crash",
     "client/runs/test_never_raises": "server",
     "client/transport": "server",

@@ -88,7 +88,7 @@ class Wire(RuleBasedStateMachine):
         self.house = House(Path(self.folder.name))
         self.house.start()
         self.connection = Connection(self.house.target)
-        self.delivery = Delivery(self.connection, Outbox(ROOM), BACKOFF, SILENCE)
+        self.delivery = self.new_delivery()
         self.writers = [writer(), writer()]
         self.put: dict[bytes, list[int]] = {one.writer_id: [] for one in self.writers}
         self.not_taken: Counter[bytes] = Counter()
@@ -96,6 +96,9 @@ class Wire(RuleBasedStateMachine):
         self.step = 0
         for one in self.writers:
             self.delivery.add(one)
+
+    def new_delivery(self) -> Delivery:
+        return Delivery(self.connection, Outbox(ROOM), BACKOFF, SILENCE)
 
     @rule(number=st.integers(0, 1), count=st.sampled_from([1, 2, 50, 1_000]))
     def log(self, number: int, count: int) -> None:

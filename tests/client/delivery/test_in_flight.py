@@ -110,3 +110,50 @@ def test_a_marker_waits_for_what_is_there_and_for_nothing_more() -> None:
     frames.reach()
     assert later.reached.is_set()
     assert len(frames) == 1
+
+
+def made_by(writer: Writer, sequence: int) -> tuple[Writer, frame_pb2.Frame]:
+    """A frame of a writer, with its start."""
+    event = event_pb2.Event(sequence=sequence, run_started=event_pb2.RunStarted())
+    return writer, frame_pb2.Frame(run_id=writer.run_id, writer_id=writer.writer_id, events=[event])
+
+
+def other_writer() -> Writer:
+    return Writer("default", b"r" * 16, b"w" * 16, None, "new", event_pb2.RunStarted())
+
+
+def test_what_is_held_is_passed_by_others_and_sent_with_its_number_once_there_is_one() -> None:
+    frames, held, marker = InFlight(threading.Condition()), other_writer(), Marker()
+    frames.hold(held)
+    lacking = frozenset([held])
+    frames.extend([made_by(held, 1), made_by(held, 2), marker, made_by(WRITER, 7)], lacking=lacking)
+    assert sent(frames) == [7]
+    frames.answered()
+    frames.reach()
+    assert not marker.reached.is_set()
+    held.experiment_id = 9
+    frames.release(held)
+    found = [frames.next()[0].frame.events[0] for _ in range(2)]
+    assert [(one.sequence, one.run_started.experiment_id) for one in found] == [(1, 9), (2, 9)]
+    frames.answered()
+    frames.answered()
+    frames.reach()
+    assert marker.reached.is_set()
+    assert frames.low == frames.next_serial
+
+
+def test_frames_that_were_framed_before_their_number_came_get_it_too() -> None:
+    frames, late = InFlight(threading.Condition()), other_writer()
+    late.experiment_id = 9
+    frames.extend([made_by(late, 1)], lacking=frozenset([late]))
+    assert frames.next()[0].frame.events[0].run_started.experiment_id == 9
+
+
+def test_with_enough_to_send_no_more_is_wanted_until_answers_come() -> None:
+    frames = InFlight(threading.Condition())
+    wanted = [frames.wants_more]
+    frames.extend([(WRITER, frame(1))])
+    wanted.append(frames.wants_more)
+    frames.next()
+    wanted.append(frames.wants_more)
+    assert wanted == [True, False, True]

@@ -179,12 +179,14 @@ def shown_value(value: float) -> float:
 
 
 def dataset_inputs(datasets: Iterable[event_pb2.Dataset]) -> list[DatasetInput]:
-    """Returns the datasets that a run read: of one name and digest the first."""
+    """Returns the datasets that a run read, with tags by key, the context among them: of one name and digest the
+    first."""
     found: dict[tuple[str, str], DatasetInput] = {}
     for dataset in datasets:
-        tags = [InputTag(key, text) for key, text in sorted(dataset.tags.items())]
+        texts = dict(dataset.tags)
         if dataset.context:
-            tags.insert(0, InputTag(MLFLOW_DATASET_CONTEXT, dataset.context))
+            texts[MLFLOW_DATASET_CONTEXT] = dataset.context
+        tags = [InputTag(key, text) for key, text in sorted(texts.items())]
         data = Dataset(
             name=dataset.name,
             digest=dataset.digest,

@@ -43,6 +43,8 @@ _STATES = {
     event_pb2.RUN_STATE_FAILED: "FAILED",
     event_pb2.RUN_STATE_KILLED: "KILLED",
 }
+FOREIGN_RUN = "fleetlog.foreign_run_id"
+"""Tag of a logged model whose run is not of this server: its id, as MLflow has it, and not shown as a tag."""
 _PENDING = logged_model_event_pb2.LOGGED_MODEL_STATUS_PENDING
 _MODEL_STATUSES = {
     logged_model_event_pb2.LOGGED_MODEL_STATUS_PENDING: LoggedModelStatus.PENDING,
@@ -137,7 +139,8 @@ def model_status(status: LoggedModelStatus) -> logged_model_event_pb2.LoggedMode
 
 def model_entity(model: logged_model_pb2.LoggedModel, location: str) -> LoggedModel:
     """Returns a logged model. `location`: its experiment's."""
-    model_id = MODEL_PREFIX + model.model_id
+    model_id, tags = MODEL_PREFIX + model.model_id, dict(model.tags)
+    foreign_run = tags.pop(FOREIGN_RUN, None)
     return LoggedModel(
         experiment_id=str(model.experiment_id),
         model_id=model_id,
@@ -146,10 +149,10 @@ def model_entity(model: logged_model_pb2.LoggedModel, location: str) -> LoggedMo
         creation_timestamp=model.create_time_millis,
         last_updated_timestamp=model.update_time_millis,
         model_type=model.model_type or None,
-        source_run_id=model.source_run_id or None,
+        source_run_id=model.source_run_id or foreign_run,
         status=_MODEL_STATUSES.get(model.status, LoggedModelStatus.PENDING),
         status_message=model.status_message or None,
-        tags=dict(model.tags),
+        tags=tags,
         params=dict(model.params),
         metrics=[
             Metric(

@@ -201,3 +201,13 @@ def test_runs_and_experiments_that_are_deleted_can_be_taken_away_for_good(store:
     store.delete_experiment(number)
     store._hard_delete_experiment(number)
     assert store.get_experiment_by_name("train") is None
+
+
+def test_a_model_of_a_run_elsewhere_tells_that_run(store: FleetlogStore) -> None:
+    model = made(store, "elsewhere", "123", a="b")
+    assert (model.source_run_id, model.tags) == ("123", {"a": "b"})
+    for place in views(store):
+        found = place.get_logged_model(model.model_id)
+        assert (found.source_run_id, found.tags) == ("123", {"a": "b"})
+        (found,) = place.search_logged_models(["0"], "source_run_id = '123'")
+        assert found.model_id == model.model_id

@@ -247,3 +247,11 @@ def test_files_are_kept_where_the_uri_says(embedded_target: str, tmp_path: Path)
     assert store.get_run(run.info.run_id).info.artifact_uri == run.info.artifact_uri
     own = store.create_experiment("own", "s3://bucket/own")
     assert store.get_experiment(own).artifact_location == "s3://bucket/own"
+
+
+def test_a_metric_that_is_refused_is_told_with_its_place_in_the_batch(store: FleetlogStore) -> None:
+    run_id, bad = started(store).info.run_id, Metric("../up", 1.0, NOW, 0)
+    with pytest.raises(MlflowException, match=r"'metrics\[0\].name'"):
+        store.log_batch(run_id, [bad], [], [])
+    with pytest.raises(MlflowException, match="'name'"):
+        store.log_metric(run_id, bad)

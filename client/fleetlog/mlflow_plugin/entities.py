@@ -43,6 +43,8 @@ _STATES = {
     event_pb2.RUN_STATE_FAILED: "FAILED",
     event_pb2.RUN_STATE_KILLED: "KILLED",
 }
+FOREIGN_RUN = "fleetlog.foreign_run_id"
+"""Tag of a logged model whose run is not of this server: its id, as MLflow has it, and not shown as a tag."""
 _PENDING = logged_model_event_pb2.LOGGED_MODEL_STATUS_PENDING
 _MODEL_STATUSES = {
     logged_model_event_pb2.LOGGED_MODEL_STATUS_PENDING: LoggedModelStatus.PENDING,
@@ -137,7 +139,8 @@ def model_status(status: LoggedModelStatus) -> logged_model_event_pb2.LoggedMode
 
 def model_entity(model: logged_model_pb2.LoggedModel, location: str) -> LoggedModel:
     """Returns a logged model. `location`: its experiment's."""
-    model_id = MODEL_PREFIX + model.model_id
+    model_id, tags = MODEL_PREFIX + model.model_id, dict(model.tags)
+    foreign_run = tags.pop(FOREIGN_RUN, None)
     return LoggedModel(
         experiment_id=str(model.experiment_id),
         model_id=model_id,
@@ -146,10 +149,10 @@ def model_entity(model: logged_model_pb2.LoggedModel, location: str) -> LoggedMo
         creation_timestamp=model.create_time_millis,
         last_updated_timestamp=model.update_time_millis,
         model_type=model.model_type or None,
-        source_run_id=model.source_run_id or None,
+        source_run_id=model.source_run_id or foreign_run,
         status=_MODEL_STATUSES.get(model.status, LoggedModelStatus.PENDING),
         status_message=model.status_message or None,
-        tags=dict(model.tags),
+        tags=tags,
         params=dict(model.params),
         metrics=[
             Metric(
@@ -179,12 +182,14 @@ def shown_value(value: float) -> float:
 
 
 def dataset_inputs(datasets: Iterable[event_pb2.Dataset]) -> list[DatasetInput]:
-    """Returns the datasets that a run read: of one name and digest the first."""
+    """Returns the datasets that a run read, with tags by key, the context among them: of one name and digest the
+    first."""
     found: dict[tuple[str, str], DatasetInput] = {}
     for dataset in datasets:
-        tags = [InputTag(key, text) for key, text in sorted(dataset.tags.items())]
+        texts = dict(dataset.tags)
         if dataset.context:
-            tags.insert(0, InputTag(MLFLOW_DATASET_CONTEXT, dataset.context))
+            texts[MLFLOW_DATASET_CONTEXT] = dataset.context
+        tags = [InputTag(key, text) for key, text in sorted(texts.items())]
         data = Dataset(
             name=dataset.name,
             digest=dataset.digest,

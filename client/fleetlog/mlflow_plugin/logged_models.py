@@ -20,7 +20,7 @@ from mlflow.utils.validation import _validate_logged_model_name
 
 from fleetlog._calls.base import PAGE, TIMEOUT_SECONDS
 from fleetlog._transport.answers import pages
-from fleetlog.mlflow_plugin.entities import model_entity, model_id_of, model_status
+from fleetlog.mlflow_plugin.entities import FOREIGN_RUN, model_entity, model_id_of, model_status
 from fleetlog.mlflow_plugin.errors import invalid, missing, translated
 from fleetlog.mlflow_plugin.experiments import FRESH_SECONDS
 from fleetlog.mlflow_plugin.histories import HistoryStore
@@ -44,16 +44,20 @@ class LoggedModelStore(HistoryStore):
         """Returns a new model, PENDING; durable."""
         _validate_logged_model_name(name)
         experiment = self.active_experiment(experiment_id, FRESH_SECONDS)
+        texts = {tag.key: str(tag.value) for tag in tags or ()}
+        own_run = source_run_id if source_run_id and _HEX.fullmatch(source_run_id) else ""
+        if source_run_id and not own_run:
+            texts[FOREIGN_RUN] = source_run_id
         message = logged_model_pb2.LoggedModel(
             model_id=secrets.token_hex(16),
             experiment_id=experiment.experiment_id,
             name=name or _generate_random_name(),
-            source_run_id=source_run_id if source_run_id and _HEX.fullmatch(source_run_id) else "",
+            source_run_id=own_run,
             model_type=model_type or "",
             status=logged_model_event_pb2.LOGGED_MODEL_STATUS_PENDING,
             create_time_millis=get_current_time_millis(),
             params={param.key: str(param.value) for param in params or ()},
-            tags={tag.key: str(tag.value) for tag in tags or ()},
+            tags=texts,
         )
         message.update_time_millis = message.create_time_millis
         created = logged_model_event_pb2.LoggedModelCreated(

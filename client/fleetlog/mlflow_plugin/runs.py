@@ -168,9 +168,11 @@ class RunStore(ExperimentStore):
         """Log one point: handed over."""
         run = self._active(run_id)
         if metric.model_id:
-            self._put_measured(run, (metric,))
+            for event in self._measured(run, (metric,), alone=True):
+                self.writers.say(run, metrics_logged=event)
         else:
-            self._put_metrics(run, (metric,))
+            for row in self._rows(run, (metric,), alone=True):
+                self.writers.put_row(run, row)
         if self.wait != "handed":
             self.wrote()
 
@@ -301,15 +303,9 @@ class RunStore(ExperimentStore):
             raise invalid(f"The run {run_id} must be in the 'active' state. Current state is {_DELETED}.")
         return run
 
-    def _put_metrics(self, run: WrittenRun, metrics: Sequence[Metric]) -> None:
-        for row in self._rows(run, metrics):
-            self.writers.put_row(run, row)
-
-    def _put_measured(self, run: WrittenRun, metrics: Sequence[Metric]) -> None:
-        for event in self._measured(run, metrics):
-            self.writers.say(run, metrics_logged=event)
-
-    def _measured(self, run: WrittenRun, metrics: Sequence[Metric]) -> list[event_pb2.MetricsLogged]:
+    def _measured(
+        self, run: WrittenRun, metrics: Sequence[Metric], *, alone: bool = False
+    ) -> list[event_pb2.MetricsLogged]:
         """Returns metrics that name a logged model as events, one for each model, data and set of keys.
         MlflowException."""
         found: dict[tuple[bytes, str, str], list[Metric]] = {}
@@ -319,23 +315,24 @@ class RunStore(ExperimentStore):
         events: list[event_pb2.MetricsLogged] = []
         for (model_id, name, digest), some in found.items():
             self.writers.measured_model(model_id.hex())
-            for rows in by_keys(self._rows(run, some), limits.POINTS_PER_EVENT):
+            for rows in by_keys(self._rows(run, some, alone=alone), limits.POINTS_PER_EVENT):
                 event = rows_event(rows).metrics_logged
                 event.model_id, event.dataset_name, event.dataset_digest = model_id, name, digest
                 events.append(event)
         return events
 
-    def _rows(self, run: WrittenRun, metrics: Sequence[Metric]) -> list[Row]:
-        """Returns the metrics as rows, one for each step and time that follow one another. MlflowException."""
+    def _rows(self, run: WrittenRun, metrics: Sequence[Metric], *, alone: bool = False) -> list[Row]:
+        """Returns the metrics as rows, one for each step and time that follow one another. MlflowException, which names
+        the place among them, but for one that is `alone`."""
         rows: list[Row] = []
         found: dict[str, float] = {}
         at: tuple[int, int] | None = None
-        right, writer, one = self._right_keys, run.writer, len(metrics) == 1
+        right, writer = self._right_keys, run.writer
         for place, metric in enumerate(metrics):
             key, value, step, time = metric.key, metric.value, metric.step, metric.timestamp
             plain = type(value) is float and type(step) is int and type(time) is int and key in right
             if not (plain and 0 <= time <= limits.MAX_TIME_MILLIS and -_INT64 <= step < _INT64):
-                value, step, time = self._checked(metric, "" if one else f"metrics[{place}]")
+                value, step, time = self._checked(metric, "" if alone else f"metrics[{place}]")
             if at is not None and (at != (step, time) or key in found):
                 if at == (step, time) and _same(found[key], value):
                     continue

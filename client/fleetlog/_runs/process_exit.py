@@ -49,6 +49,7 @@ _dying = 0
 """The signal that the process dies of, when there is one."""
 _waited_seconds = 0.0
 _forked_child = _ways_out = _exit_is_ours = False
+_LIBRARY = os.path.dirname(threading.__file__)  # noqa: PTH120
 _FORKING = ("multiprocessing/popen_fork.py", "multiprocessing/forkserver.py")
 
 
@@ -170,7 +171,7 @@ def _state_at(frame: FrameType | None) -> EndState:
 
     Such a worker waits for work, or has left its main function already: nobody's code is cut short by that.
     """
-    while frame is not None and ("multiprocessing" in (file := frame.f_code.co_filename) or file == __file__):
+    while frame is not None and _is_librarys(file := frame.f_code.co_filename):
         if frame.f_code.co_name == "worker" and file.endswith("pool.py"):
             return "FINISHED"
         if frame.f_code.co_name == "_bootstrap":
@@ -179,6 +180,11 @@ def _state_at(frame: FrameType | None) -> EndState:
             return exit_codes.state_of_code(frame.f_locals.get("code"))
         frame = frame.f_back
     return "KILLED"
+
+
+def _is_librarys(file: str) -> bool:
+    """True if a source file is of Python's own library, or this one."""
+    return (file.startswith(_LIBRARY) and "-packages" not in file) or file == __file__
 
 
 def _thread_failed(args: threading.ExceptHookArgs) -> None:

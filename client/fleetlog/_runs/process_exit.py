@@ -145,8 +145,18 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     if _delivering:
         # It came amid just that, in this thread: locks that are held there would never be free here.
         return
-    _end_runs(_exit_state or ("FINISHED" if _is_idle(frame) else "KILLED"))
+    _end_runs(_exit_state or _state_of_signal(frame))
     _deliver()
+
+
+def _state_of_signal(frame: FrameType | None) -> str:
+    """The state that a signal ends runs with: a worker that is idle, or on its way out, is not killed."""
+    inner = frame
+    while inner is not None:
+        if inner.f_code.co_name == "_exit_function" and inner.f_code.co_filename == util.__file__:
+            return exit_codes.state_of_exit()
+        inner = inner.f_back
+    return "FINISHED" if _is_idle(frame) else "KILLED"
 
 
 def _is_idle(frame: FrameType | None) -> bool:

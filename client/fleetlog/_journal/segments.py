@@ -112,7 +112,7 @@ class Segments:
             self._disk.remove(segment.path)
 
     def unsynced(self, serial: int) -> list[Segment]:
-        """Those that have something that is not on the disk and, from this serial on, is needed."""
+        """Segments with something that is not on the disk and, from this serial on, is needed."""
         return [one for one in self._all if one.synced_size < one.size and one.last_serial >= serial]
 
     def synced(self, segment: Segment, size: int) -> None:

@@ -72,7 +72,9 @@ def _in_order(path: Path) -> None:
     )
     found = {run.lower(): int(text) for run, text in zip(rows.texts("run"), rows.texts("str"), strict=True)}
     assert found == shown
-    assert warehouse.select(Statement("SELECT count() AS n FROM problems")).array("n")[0] == 0
+    # The files of the client's journal may be no longer either, which the runs are told.
+    problems = Statement("SELECT count() AS n FROM problems WHERE reason != 'JOURNAL_UNWRITABLE'")
+    assert warehouse.select(problems).array("n")[0] == 0
     warehouse.close()
     log.close()
 

@@ -16,6 +16,7 @@ from fleetlog_proto.v1 import query_pb2
 from fleetlog._delivery.delivery import Delivery
 from fleetlog._journal.folders import waiting
 from fleetlog._journal.journal import Journal
+from fleetlog._journal.left import is_something_left
 from fleetlog._journal.places import is_offline, journal_bytes, journal_root
 from fleetlog._transport.calls_in_progress import PAUSE_SECONDS
 from fleetlog._transport.connection import Connection, close_unused, connection_to
@@ -65,9 +66,17 @@ def _tell_once(root: Path, warn: Callable[[str, str], None]) -> None:
     if _told:
         return
     _told = True
-    if count := len(waiting(root)):
+    # Processes that are killed leave their journals also when all in them is delivered.
+    if count := sum(map(_is_something_left, waiting(root))):
         journals = "a journal waits" if count == 1 else f"{count:,} journals wait"
         warn("waiting", f"{journals} in {root}, of processes that ended before all was delivered: run `fleetlog sync`")
+
+
+def _is_something_left(path: Path) -> bool:
+    try:
+        return is_something_left(path)
+    except OSError:
+        return False
 
 
 def flush(timeout: float = 30.0, level: Level = "durable", *, target: str | None = None) -> None:

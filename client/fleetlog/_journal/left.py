@@ -13,6 +13,9 @@ from fleetlog._journal.folders import About, about, segments
 from fleetlog._journal.reading import Damage, read_segment
 from fleetlog._journal.records import Answered, ExperimentNumber, LoggedFrame
 
+SHORT_LOOK_BYTES = 1 << 20
+"""Bytes of a journal that are read to tell whether anything in it waits."""
+
 
 @dataclass(slots=True)
 class WaitingFrame:
@@ -104,3 +107,11 @@ class Left:
                 run.first_millis = run.first_millis or event.observe_time_millis
                 run.last_millis = max(run.last_millis, event.observe_time_millis)
         return list(found.values())
+
+
+def is_something_left(path: Path) -> bool:
+    """True if a journal has frames without an answer, or damage. A large one is taken to have some. OSError."""
+    if sum(segment.stat().st_size for segment in segments(path)) > SHORT_LOOK_BYTES:
+        return True
+    left = Left(path)
+    return next(left.frames(), None) is not None or bool(left.damages)

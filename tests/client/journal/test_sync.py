@@ -138,6 +138,19 @@ def test_a_new_process_tells_once_that_journals_wait(embedded_target: str, tmp_p
     assert len(list(Path(surroundings["FLEETLOG_JOURNAL"]).iterdir())) == 1
 
 
+def test_a_process_that_is_killed_when_all_is_delivered_leaves_nothing_to_tell_of(
+    embedded_target: str, tmp_path: Path
+) -> None:
+    surroundings = environment(embedded_target)
+    script = "run = fleetlog.start_run('delivered')\nrun.log({'x': 1.0})\nrun.flush()\n"
+    killed = subprocess.run(
+        command(f"{script}os.kill(os.getpid(), signal.SIGKILL)\n", tmp_path), env=surroundings, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    told = subprocess.run(command(script, tmp_path), env=surroundings, capture_output=True, text=True, check=True)
+    assert told.stderr == ""
+
+
 def test_a_process_that_is_alive_keeps_its_journal_from_sync(embedded_target: str, tmp_path: Path) -> None:
     surroundings = {**environment(embedded_target), "FLEETLOG_MODE": "offline"}
     script = """

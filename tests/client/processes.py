@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import textwrap
 import time
 from collections.abc import Callable
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import fleetlog
+
+from tests.journals import own_journal
 
 Seen = TypeVar("Seen")
 HEAD = """
@@ -32,11 +33,9 @@ def environment(target: str) -> dict[str, str]:
     paths = os.pathsep.join(path for path in sys.path if path)
     # Python 3.12 and later warn of each fork of a process that has threads, which is none of ours to mend.
     forks = "ignore:This process:DeprecationWarning"
-    # Of its own: what one script left would be told of by the next one.
-    journal = tempfile.mkdtemp(dir=os.environ["FLEETLOG_JOURNAL"])
     return {
         **os.environ, "FLEETLOG_TARGET": target, "PYTHONPATH": paths, "PYTHONWARNINGS": forks,
-        "FLEETLOG_JOURNAL": journal,
+        "FLEETLOG_JOURNAL": own_journal(),
     }  # fmt: skip
 
 

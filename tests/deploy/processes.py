@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from tests.journals import own_journal
+
 COMMAND = (sys.executable, "-c", "from fleetlog_deploy.cli import main; main()")
 WITHOUT_SERVER = (
     sys.executable,
@@ -128,4 +130,4 @@ def running(*arguments: str, environment: Mapping[str, str] | None = None, err: 
 def _environment() -> dict[str, str]:
     """Nobody's settings; lines as wide as they are."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(("FLEETLOG_", "XDG_"))}
-    return {**own, "COLUMNS": "200", "NO_COLOR": "1"}
+    return {**own, "FLEETLOG_JOURNAL": own_journal(), "COLUMNS": "200", "NO_COLOR": "1"}

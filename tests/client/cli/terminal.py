@@ -11,6 +11,8 @@ import sys
 import termios
 from dataclasses import dataclass
 
+from tests.journals import own_journal
+
 COMMAND = [sys.executable, "-c", "from fleetlog_deploy.cli import main; main()"]
 
 
@@ -29,7 +31,9 @@ class Answer:
 
 def _environment(target: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("FLEETLOG_", "COLUMNS", "LINES"))}
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "FLEETLOG_TARGET": target, "NO_COLOR": "1"}
+    paths = os.pathsep.join(filter(None, sys.path))
+    own = {"FLEETLOG_TARGET": target, "FLEETLOG_JOURNAL": own_journal()}
+    return {**kept, **own, "PYTHONPATH": paths, "NO_COLOR": "1"}
 
 
 def piped(target: str, *arguments: str, encoding: str = "utf-8") -> Answer:

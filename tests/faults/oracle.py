@@ -44,9 +44,21 @@ def judge_order(live: Warehouse) -> None:
 
 
 def settled(log: EventLog, live: Warehouse, seconds: float = 120.0) -> None:
-    """Wait until everything in the log is in the tables."""
+    """Wait until everything that is in the log now is in the tables, for as long as they come nearer to it.
+
+    AssertionError: nothing more was applied for so many seconds.
+    """
     ends = {partition: log.next_offset(partition) for partition in partitions(log)}
-    reached(lambda: all(replay.applied(log, live)[partition] >= end for partition, end in ends.items()), seconds)
+    left = float("inf")
+
+    def nearer() -> bool:
+        nonlocal left
+        applied = replay.applied(log, live)
+        before, left = left, sum(max(0, end - applied[partition]) for partition, end in ends.items())
+        return left == 0 or left < before
+
+    while left:
+        reached(nearer, seconds)
 
 
 def partitions(log: EventLog, *topics: str) -> list[Partition]:

@@ -79,7 +79,7 @@ def test_a_batch_whose_materializer_dies_in_the_middle_of_it_is_in_once(own: Clu
     for kill in range(KILLS):
         if kill % KILLS_IN_A_ROW == 0:
             # Those who read what they wrote get it in the end, for which somebody must live long enough.
-            settled(log, live, 300)
+            settled(log, live)
         reached(caught, 120)
         folding.kill()
         network.cut()

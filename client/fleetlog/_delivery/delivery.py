@@ -91,9 +91,7 @@ class Delivery:
         self.warn: Callable[[str, str], None] = Warnings().warn
         """A warning of a kind, each kind once a minute."""
         self.account = Account(self.outbox, self.warn)
-        self.uploads = Uploads(connection, self.outbox, self.warn)
-        if offline:
-            self.uploads.close()
+        self.uploads = Uploads(connection, self.outbox, self.warn, offline=offline)
         self._make_journal = journal
         self.journal = None if journal is None else journal(self.warn)
         self._changed = threading.Condition()
@@ -212,7 +210,7 @@ class Delivery:
 
     @property
     def is_kept(self) -> bool:
-        """True if everything that has no answer is in the journal, from which `fleetlog sync` delivers it."""
+        """True if all events that have no answer are in the journal, from which `fleetlog sync` delivers them."""
         return self.journal is not None and self.outbox.empty and not self._in_flight.unjournaled
 
     @property
@@ -263,7 +261,7 @@ class Delivery:
             if self.has_pending:
                 with suppress(FleetlogError):
                     self.journal.flush()
-            self.journal.close(keep=self.has_pending)
+            self.journal.close(keep=self.has_pending or bool(self.uploads.names))
 
     def _change(self, change: Change) -> None:
         with self._changed:

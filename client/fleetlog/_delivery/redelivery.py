@@ -18,8 +18,10 @@ from fleetlog_proto.v1 import frame_pb2
 
 from fleetlog._delivery.delivery import Delivery
 from fleetlog._delivery.in_flight import Sent, points_of
+from fleetlog._delivery.kept_uploads import uploaded
 from fleetlog._events.items import Writer
 from fleetlog._journal.folders import Folder
+from fleetlog._journal.kept_files import KeptFile
 from fleetlog._journal.left import Left, WaitingFrame
 from fleetlog._journal.records import LoggedFrame
 from fleetlog._journal.set_aside import SetAside
@@ -36,6 +38,7 @@ class Report:
 
     frames: int = 0
     points: int = 0
+    files: int = 0
     runs: set[bytes] = field(default_factory=set)
     set_aside_frames: int = 0
     set_aside_points: int = 0
@@ -136,6 +139,8 @@ class Redelivery:
             self._send(made)
             done += self._remove_before(batch[-1].segment, done)
         self._wait(lambda: not self._unanswered)
+        for kept in self._left.files():
+            self._deliver_file(kept)
         self._end(done)
 
     def _made(self, waiting: WaitingFrame) -> tuple[Writer, frame_pb2.Frame]:
@@ -154,6 +159,34 @@ class Redelivery:
                 if event.HasField("run_started"):
                     event.run_started.experiment_id = number
         return writer, frame
+
+    def _deliver_file(self, kept: KeptFile) -> None:
+        """Upload one that waits, and tell the run of it. FleetlogError: no server takes it now."""
+        report, about = self.report, kept.about
+        try:
+            made = uploaded(self._delivery.connection, kept)
+        except (FleetlogError, OSError) as error:
+            if isinstance(error, FleetlogError) and not is_verdict(error):
+                raise
+            self._set_file_aside(kept, error)
+            return
+        before = report.set_aside_frames
+        with self._lock:
+            self._unanswered.append(WaitingFrame(kept.path, made[1], kept.size, "", None))
+        self._send([made])
+        self._wait(lambda: not self._unanswered)
+        if report.set_aside_frames > before:
+            self._aside.take_file(kept, {"run_id": about.run_id, "name": about.name, "reason": "FRAME_SET_ASIDE"})
+            return
+        report.files += 1
+        kept.remove()
+
+    def _set_file_aside(self, kept: KeptFile, error: FleetlogError | OSError) -> None:
+        about = kept.about
+        reason = error.reason if isinstance(error, FleetlogError) else "FILE_UNREADABLE"
+        said = {"run_id": about.run_id, "name": about.name, "reason": reason, "message": str(error)}
+        self._aside.take_file(kept, said)
+        self.report.problems.append(f"run {about.run_id}: artifact {about.name} is set aside: {error}")
 
     def _resolved(self, namespace: str, experiment: str) -> int:
         try:

@@ -169,7 +169,8 @@ def _fate(delivery: Delivery) -> str:
     """What becomes of what a delivery that ended did not deliver."""
     if delivery.journal is None or not delivery.is_kept:
         return "were not delivered and are lost (is a server up there?)"
-    files = f"; {len(delivery.uploads.names):,} files are lost" if delivery.uploads.names else ""
+    lost = len(delivery.uploads.not_kept)
+    files = f"; {lost:,} {'file is' if lost == 1 else 'files are'} lost" if lost else ""
     return f"are kept in {delivery.journal.path}: `fleetlog sync` delivers them{files}"
 
 

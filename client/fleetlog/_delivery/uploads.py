@@ -1,5 +1,7 @@
 """Files that could not be sent at once: tried again in the background until the server takes them.
 
+Where there is a journal, and room in it, a copy of each is in it meanwhile: then `fleetlog sync` uploads what is left.
+
 waiting ──server takes it──▶ its event is in the outbox
    │  ├─ no answer: again, later; the file is read again each time
    │  └─ an error that is not known, or a shortage of this machine: behind the others, MAX_TRIES times
@@ -17,9 +19,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fleetlog_proto.v1 import frame_pb2
+
 from fleetlog._delivery.outbox import Outbox
 from fleetlog._events.items import Fact, Writer
 from fleetlog._files.artifacts import artifact_event
+from fleetlog._files.local_files import opened
+from fleetlog._journal.journal import Journal
+from fleetlog._journal.kept_files import AboutFile, KeptFile
 from fleetlog._transport.connection import Connection
 from fleetlog._transport.threads import holds, is_alive, started
 from fleetlog.errors import FleetlogError, is_verdict
@@ -59,11 +66,33 @@ class Upload:
     follow_link: bool = True
     is_ours: bool = False
     """True if the file was made for the upload alone: it is removed when there is nothing more to do for it."""
+    kept: KeptFile | None = None
+    """Its copy in the journal, which is what is uploaded."""
     tries: int = field(default=0, compare=False)
     """Tries that ended by an error that is not known."""
 
+    def keep(self, journal: Journal, now_millis: int) -> bool:
+        """Have the journal keep it as it is now; False: it has no room for it. FleetlogError, OSError: no such file."""
+        writer = self.writer
+        about = AboutFile(
+            writer.namespace, writer.run_id.hex(), writer.writer_id.hex(),
+            frame_pb2.Subject.Name(writer.subject), writer.rank, self.name, now_millis,
+        )  # fmt: skip
+        with opened(self.path, follow_link=self.follow_link) as file:
+            size = file.size()
+            kept = journal.keep_file(about, size, file.chunks(size))
+        if kept is None:
+            return False
+        # What was made for the upload is not needed any more.
+        self.over()
+        self.kept, self.path, self.is_ours = kept, kept.path, False
+        return True
+
     def over(self) -> None:
         """There is nothing more to do for it."""
+        if self.kept is not None:
+            with suppress(OSError):
+                self.kept.remove()
         if self.is_ours:
             with suppress(OSError):
                 self.path.unlink()
@@ -72,7 +101,11 @@ class Upload:
 class Uploads:
     """The uploads of one delivery that wait. Its thread runs while there are some, and is begun again when it dies."""
 
-    def __init__(self, connection: Connection, outbox: Outbox, warn: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, connection: Connection, outbox: Outbox, warn: Callable[[str, str], None], *, offline: bool = False
+    ) -> None:
+        """Offline nothing is uploaded: all that waits is left."""
+        self._offline = offline
         self._connection = connection
         self._outbox = outbox
         self._warn = warn
@@ -104,7 +137,7 @@ class Uploads:
     def begin(self) -> None:
         """Start the thread, when something waits and it is not alive. RuntimeError: none can be started."""
         with self._lock:
-            if self._waiting and not self._closed and not is_alive(self._thread):
+            if self._waiting and not self._closed and not self._offline and not is_alive(self._thread):
                 self._thread = started("fleetlog-uploads", self._run)
 
     @property
@@ -112,6 +145,12 @@ class Uploads:
         """What waits, oldest first."""
         with self._lock:
             return [upload.name for upload in self._waiting]
+
+    @property
+    def not_kept(self) -> list[str]:
+        """What waits and is not in a journal."""
+        with self._lock:
+            return [upload.name for upload in self._waiting if upload.kept is None]
 
     @property
     def has_room(self) -> bool:

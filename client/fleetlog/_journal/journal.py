@@ -13,11 +13,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from fleetlog._journal.disk import Disk
 from fleetlog._journal.folders import Folder
+from fleetlog._journal.kept_files import AboutFile, KeptFile, keep, kept_bytes
 from fleetlog._journal.places import MAX_BYTES
 from fleetlog._journal.records import Answered, ExperimentNumber, LoggedFrame, encode
 from fleetlog._journal.segments import Place, Segment, Segments
@@ -135,6 +136,23 @@ class Journal:
                 self._segments.append(encode(ExperimentNumber(namespace, name, number)))
             except OSError as error:
                 self._failed(error)
+
+    def keep_file(self, about: AboutFile, size: int, chunks: Iterable[bytes]) -> KeptFile | None:
+        """Keep a file of so many bytes, on the disk when this returns; None: it finds no room, which is told."""
+        with self._lock:
+            if not self.is_ready() or self._folder is None or self._segments is None:
+                return None
+            folder, frames_bytes = self._folder.path, self._segments.size
+        try:
+            if frames_bytes + kept_bytes(folder) + size <= self._max_bytes:
+                return keep(folder, about, size, chunks)
+            why = (
+                f"it has {size:,} bytes, and may take {self._max_bytes:,} in all; FLEETLOG_JOURNAL_BYTES gives it more"
+            )
+        except OSError as error:
+            why = error.strerror or str(error)
+        self._warn("journal file", f"artifact {about.name} finds no place in the journal in {folder}: {why}")
+        return None
 
     def paths_from(self, number: int) -> list[Path]:
         """The segments from a number on, oldest first."""

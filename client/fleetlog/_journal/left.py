@@ -10,6 +10,7 @@ from fleetlog_proto.v1 import frame_pb2
 from google.protobuf.message import DecodeError
 
 from fleetlog._journal.folders import About, about, segments
+from fleetlog._journal.kept_files import KeptFile, kept_files
 from fleetlog._journal.reading import Damage, read_segment
 from fleetlog._journal.records import Answered, ExperimentNumber, LoggedFrame
 
@@ -40,6 +41,7 @@ class RunSummary:
     experiment: str = ""
     points: int = 0
     events: int = 0
+    files: int = 0
     first_millis: int = 0
     last_millis: int = 0
 
@@ -69,8 +71,12 @@ class Left:
 
     @property
     def size(self) -> int:
-        """Bytes of its segments."""
-        return sum(segment.stat().st_size for segment in self.segments)
+        """Bytes of its segments and its files."""
+        return sum(segment.stat().st_size for segment in self.segments) + sum(file.size for file in self.files())
+
+    def files(self) -> list[KeptFile]:
+        """The files that wait, oldest first."""
+        return list(kept_files(self.path))
 
     def frames(self) -> Iterator[WaitingFrame]:
         """The frames that have no answer, in their order."""
@@ -106,12 +112,19 @@ class Left:
                 run.name = run.name or event.run_started.name
                 run.first_millis = run.first_millis or event.observe_time_millis
                 run.last_millis = max(run.last_millis, event.observe_time_millis)
+        for file in self.files():
+            about = file.about
+            key = (about.namespace, bytes.fromhex(about.run_id))
+            run = found.setdefault(key, RunSummary(about.namespace or "default", about.run_id))
+            run.files += 1
+            run.first_millis = run.first_millis or about.logged_millis
+            run.last_millis = max(run.last_millis, about.logged_millis)
         return list(found.values())
 
 
 def is_something_left(path: Path) -> bool:
-    """True if a journal has frames without an answer, or damage. A large one is taken to have some. OSError."""
+    """True if a journal has frames without an answer, files, or damage. A large one is taken to have some. OSError."""
     if sum(segment.stat().st_size for segment in segments(path)) > SHORT_LOOK_BYTES:
         return True
     left = Left(path)
-    return next(left.frames(), None) is not None or bool(left.damages)
+    return next(left.frames(), None) is not None or bool(left.damages) or bool(left.files())

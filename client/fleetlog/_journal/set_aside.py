@@ -15,6 +15,7 @@ from typing import Any
 
 from fleetlog._journal.disk import Disk
 from fleetlog._journal.folders import ABOUT, SET_ASIDE, About, number_of, segment_path, segments
+from fleetlog._journal.kept_files import KeptFile, kept_files
 from fleetlog._journal.records import MAGIC, LoggedFrame, encode
 
 REASONS = "reasons.jsonl"
@@ -47,9 +48,18 @@ class SetAside:
             target = self.path / f"{segment.name}.{number}{DAMAGED}"
         shutil.move(segment, target)
 
+    def take_file(self, file: KeptFile, reason: dict[str, Any]) -> None:
+        """Keep a file that waited, with why."""
+        _, reasons = self._opened()
+        file.move(self.path)
+        self._write(reasons, json.dumps(reason).encode() + b"\n")
+
     def kept(self) -> list[Path]:
-        """The segments in it, and what was damaged."""
-        return [*segments(self.path), *self.path.glob(f"*{DAMAGED}")] if self.path.is_dir() else []
+        """The segments in it, files that waited, and what was damaged."""
+        if not self.path.is_dir():
+            return []
+        files = [file.path for file in kept_files(self.path)]
+        return [*segments(self.path), *files, *self.path.glob(f"*{DAMAGED}")]
 
     def sync(self) -> None:
         """It is on the disk when it returns: what it was taken from may go."""

@@ -1,7 +1,7 @@
 """log_artifact and log_artifacts: nothing here raises into a training, and whatever is not kept is told.
 
 kept     an event in the outbox, with the bytes, or behind their upload
-waiting  the server is away, or there is no room: uploaded in the background, as the file is then
+waiting  the server is away, or there is no room: uploaded in the background, as the journal has it, or as it is then
 lost     counted, warned about, told to the run (ARTIFACT_NOT_KEPT)
 """
 
@@ -127,9 +127,12 @@ class FileLogger:
         """True if the file waits, and is read again later."""
         delivery = self._delivery
         if delivery.offline and upload.path.stat().st_size > limits.INLINE_ARTIFACT_BYTES:
-            raise FailedPrecondition(
-                "OFFLINE", "it has over 1 MiB, which needs a server, and FLEETLOG_MODE=offline tries none"
-            )
+            if not self._waits(upload):
+                raise FailedPrecondition(
+                    "OFFLINE",
+                    "it has over 1 MiB, FLEETLOG_MODE=offline tries no server, and the journal has no room for it",
+                )
+            return True
         try:
             event = artifact_event(
                 delivery.connection, self._writer, upload.path, upload.name, self._now(),
@@ -140,13 +143,21 @@ class FileLogger:
                 raise
             what = error if isinstance(error, FleetlogError) else repr(error)
             delivery.warn("upload", f"artifact {upload.name} waits, and is tried again in the background: {what}")
-            delivery.uploads.add(upload)
+            self._waits(upload)
             return True
         if event.artifact_logged.content and delivery.outbox.full:
-            delivery.uploads.add(upload)
+            self._waits(upload)
             return True
         self._put(event)
         return False
+
+    def _waits(self, upload: Upload) -> bool:
+        """Upload it later; True if the journal keeps it until then, as it is now."""
+        delivery = self._delivery
+        kept = delivery.journal is not None and upload.keep(delivery.journal, self._now())
+        if kept or not delivery.offline:
+            delivery.uploads.add(upload)
+        return kept
 
     def _lost(self, what: object, error: Exception) -> None:
         # Not the str() of whatever it is, which may raise.

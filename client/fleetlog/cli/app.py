@@ -28,7 +28,7 @@ from fleetlog.cli import (
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     help="Experiment tracking that never loses a point. `fleetlog up` starts a server on this machine.",
 )

@@ -22,7 +22,7 @@ from fleetlog.cli.context import AsJson
 from fleetlog.cli.output import print_json, print_rows, say
 from fleetlog.errors import FleetlogError
 
-COLUMNS = ("journal", "run_id", "name", "experiment", "points", "events", "age")
+COLUMNS = ("journal", "run_id", "name", "experiment", "points", "events", "files", "age")
 SHOWN_PROBLEMS = 20
 """Problems of one journal that are shown; all are in JSON."""
 
@@ -103,7 +103,7 @@ def _show(journals: _Journals, as_json: bool) -> bool:
         runs = left.runs()
         for run in runs:
             age = _age(now - run.last_millis / 1000)
-            rows.append((one.path.name, run.run_id, run.name, run.experiment, run.points, run.events, age))
+            rows.append((one.path.name, run.run_id, run.name, run.experiment, run.points, run.events, run.files, age))
         for damage in left.damages:
             is_good = False
             say(
@@ -132,7 +132,8 @@ def _show(journals: _Journals, as_json: bool) -> bool:
 def _run_json(run: RunSummary, now: float) -> dict[str, object]:
     return {
         "run_id": run.run_id, "namespace": run.namespace, "name": run.name, "experiment": run.experiment,
-        "points": run.points, "events": run.events, "age_seconds": round(now - run.last_millis / 1000, 1),
+        "points": run.points, "events": run.events, "files": run.files,
+        "age_seconds": round(now - run.last_millis / 1000, 1),
     }  # fmt: skip
 
 
@@ -148,20 +149,21 @@ def _deliver(journals: _Journals, target: str | None, timeout: float, as_json: b
     console = Console(stderr=True)
     parts = (TextColumn("delivering {task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     shown: list[dict[str, object]] = []
-    points, runs, complete = 0, set[bytes](), True
+    points, files, runs, complete = 0, 0, set[bytes](), True
     with Progress(*parts, console=console, disable=not console.is_terminal) as progress:
         for one in journals:
             task = progress.add_task(printable(one.path.name), total=None)
             report, error = _deliver_one(one, target, timeout, progress, task)
             complete = complete and not error and not report.problems
-            points, runs = points + report.points, runs | report.runs
+            points, files, runs = points + report.points, files + report.files, runs | report.runs
             shown.append({"path": str(one.path), "error": error, **_report_json(report)})
             if not as_json:
                 _say_problems(one.path, [*report.problems, *([error] if error else [])])
     if as_json:
         print_json({"journals": shown, "in_use": [str(path) for path in journals.in_use]})
     else:
-        print(f"{points:,} points of {len(runs):,} runs delivered, from {len(shown):,} journals")
+        also = f" and {files:,} files" if files else ""
+        print(f"{points:,} points{also} of {len(runs):,} runs delivered, from {len(shown):,} journals")
     return complete
 
 
@@ -174,7 +176,7 @@ def _say_problems(path: Path, lines: list[str]) -> None:
 
 def _report_json(report: Report) -> dict[str, object]:
     return {
-        "runs": len(report.runs), "points": report.points, "frames": report.frames,
+        "runs": len(report.runs), "points": report.points, "files": report.files, "frames": report.frames,
         "set_aside_points": report.set_aside_points, "set_aside_frames": report.set_aside_frames,
         "refused_events": report.refused_events, "problems": report.problems,
     }  # fmt: skip

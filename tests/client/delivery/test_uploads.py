@@ -61,7 +61,24 @@ def test_files_wait_for_the_server_and_flush_says_so(place: House, tmp_path: Pat
     assert LARGE in [path.read_bytes() for path in stored]
 
 
-def test_a_file_that_is_gone_while_the_server_is_away_is_told_as_lost(place: House, tmp_path: Path) -> None:
+def test_a_file_that_changes_while_the_server_is_away_is_kept_as_it_was(place: House, tmp_path: Path) -> None:
+    place.stop()
+    (tmp_path / "model.bin").write_bytes(LARGE)
+    (tmp_path / "other.bin").write_bytes(LARGE)
+    with Run(writer(), place.target) as run:
+        run.log_artifact(tmp_path / "model.bin")
+        run.log_artifact(tmp_path / "other.bin")
+        (tmp_path / "model.bin").unlink()
+        (tmp_path / "other.bin").write_bytes(b"another version")
+        place.start()
+    assert kept(place, tmp_path) == {"model.bin": LARGE, "other.bin": LARGE}
+    assert not losses(place)
+
+
+def test_a_file_that_is_gone_while_the_server_is_away_is_told_as_lost_without_a_journal(
+    place: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEETLOG_JOURNAL", "off")
     place.stop()
     (tmp_path / "model.bin").write_bytes(LARGE)
     with Run(writer(), place.target) as run:

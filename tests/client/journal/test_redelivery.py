@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,8 +18,10 @@ from fleetlog._journal import segments
 from fleetlog._journal.folders import SET_ASIDE, Folder, waiting
 from fleetlog._journal.folders import segments as segments_in
 from fleetlog._journal.journal import Journal
+from fleetlog._journal.left import is_something_left
 from fleetlog._journal.records import MAGIC
 from fleetlog._journal.set_aside import DAMAGED, REASONS
+from fleetlog._runs.file_logging import FileLogger
 from fleetlog._transport.connection import Connection
 from fleetlog.errors import DeadlineExceeded
 from fleetlog_core.ids import new_random_id
@@ -238,3 +241,58 @@ def test_a_process_that_finds_its_server_again_delivers_by_itself_and_leaves_no_
     assert story.steps[first.writer_id] == story.steps[second.writer_id] == list(range(STEPS))
     assert list(root.iterdir()) == []
     assert delivery.account.lost_points == 0
+
+
+def test_a_file_that_no_server_took_is_uploaded_as_it_was_once(place: House, root: Path, tmp_path: Path) -> None:
+    one, content = writer(), os.urandom(3 << 20)
+    delivery = journaled(place.target, root, offline=True)
+    delivery.add(one)
+    file = tmp_path / "model.bin"
+    file.write_bytes(content)
+    logger = FileLogger(delivery, one, lambda event: None, lambda: 1_700_000_000_000)
+    logger.log(file)
+    logger.log_content("text", b"x" * (2 << 20))
+    file.write_bytes(b"something else")
+    assert delivery.pending() == "2 files (model.bin, text)"
+    delivery.flush_local()
+    delivery.close()
+    (path,) = waiting(root)
+    assert is_something_left(path)
+    shutil.copytree(path, tmp_path / "copy")
+    for found in (tmp_path / "copy", path):
+        report = deliver(found, place)
+        assert (report.files, report.problems, report.removed) == (2, [], True)
+    events = {
+        (frame.writer_id, event.sequence): event.artifact_logged
+        for frame in place.frames()
+        for event in frame.events
+        if event.HasField("artifact_logged")
+    }
+    assert {told.path: told.sha256 for told in events.values()} == {
+        "model.bin": hashlib.sha256(content).digest(),
+        "text": hashlib.sha256(b"x" * (2 << 20)).digest(),
+    }
+    assert len(events) == 2
+    assert list(root.iterdir()) == []
+
+
+def test_a_file_that_finds_no_room_in_the_journal_is_told_to_the_run_when_no_server_is_tried(
+    place: House, root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def journal(warn: Callable[[str, str], None]) -> Journal:
+        return Journal(root, place.target, warn, 16 << 20)
+
+    one = writer()
+    delivery = Delivery(Connection(place.target), backoff_seconds=BACKOFF, journal=journal, offline=True)
+    delivery.add(one)
+    file = tmp_path / "large"
+    with file.open("wb") as opened:
+        opened.truncate(20 << 20)
+    FileLogger(delivery, one, lambda event: None, lambda: 0).log(file)
+    delivery.flush_local()
+    delivery.close()
+    assert "FLEETLOG_JOURNAL_BYTES gives it more" in caplog.text
+    (path,) = waiting(root)
+    assert deliver(path, place).files == 0
+    told = [event.loss_reported for frame in place.frames() for event in frame.events]
+    assert [(loss.reason, loss.events) for loss in told if loss.reason] == [("ARTIFACT_NOT_KEPT", 1)]

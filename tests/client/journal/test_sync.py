@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fleetlog
@@ -95,6 +96,7 @@ def test_a_run_that_never_saw_a_server_is_told_and_delivered_whole(
         with open("big", "wb") as file:
             file.truncate(2 << 20)
         run.log_artifact("big")
+        os.remove("big")
         try:
             run.flush(level="durable")
         except fleetlog.FailedPrecondition as error:
@@ -105,16 +107,16 @@ def test_a_run_that_never_saw_a_server_is_told_and_delivered_whole(
         command(script, tmp_path), env=surroundings, capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert done.stdout.splitlines()[0] == "OFFLINE"
-    assert "100 points for" in done.stderr
+    assert "100 points and 1 file (big) for" in done.stderr
     assert "`fleetlog sync` delivers them" in done.stderr
-    assert "it has over 1 MiB, which needs a server" in done.stderr
     run_id, journals = said(done), surroundings["FLEETLOG_JOURNAL"]
     assert not fleetlog.Client(embedded_target).get_runs([run_id])
     answer = piped(embedded_target, "sync", journals, "--dry-run", "--json")
     assert answer.code == 0
     (journal,) = json.loads(answer.out)["journals"]
     (run,) = journal["runs"]
-    assert (run["run_id"], run["name"], run["experiment"], run["points"]) == (run_id, "offline", experiment, 100)
+    assert (run["run_id"], run["name"], run["experiment"]) == (run_id, "offline", experiment)
+    assert (run["points"], run["files"]) == (100, 1)
     copied = tmp_path / "copied"
     shutil.copytree(journals, copied)
     for folder in (copied, journals):
@@ -122,7 +124,9 @@ def test_a_run_that_never_saw_a_server_is_told_and_delivered_whole(
     view = ended(embedded_target, run_id)
     assert (view.state, view.params["lr"], view.summary("x").count) == ("FINISHED", 0.1, 100)
     assert view.experiment_id == fleetlog.Client(embedded_target).get_experiment(experiment).id
-    assert [problem.reason for problem in view.problems] == ["ARTIFACT_NOT_KEPT"]
+    assert view.problems == []
+    (artifact,) = fleetlog.Client(embedded_target).list_artifacts(run_id)
+    assert (artifact.path, artifact.size_bytes) == ("big", 2 << 20)
 
 
 def test_a_new_process_tells_once_that_journals_wait(embedded_target: str, tmp_path: Path) -> None:
@@ -177,6 +181,33 @@ def test_a_process_that_is_alive_keeps_its_journal_from_sync(embedded_target: st
         assert piped(embedded_target, "sync", in_use).code == 1
         process.communicate()
     assert piped(embedded_target, "sync", journals, "--target", embedded_target).code == 0
+
+
+def test_two_that_sync_at_once_and_a_copy_deliver_everything_once(embedded_target: str, tmp_path: Path) -> None:
+    surroundings = {**environment(embedded_target), "FLEETLOG_MODE": "offline"}
+    script = """
+    run = fleetlog.start_run("two syncs")
+    for step in range(20_000):
+        run.log({"x": float(step)}, step=step)
+    print(json.dumps(run.id))
+    """
+    runs = [
+        said(subprocess.run(command(script, tmp_path), env=surroundings, capture_output=True, text=True, check=True))
+        for _ in range(3)
+    ]
+    journals, copied = surroundings["FLEETLOG_JOURNAL"], tmp_path / "copied"
+    shutil.copytree(journals, copied)
+    folders = [journals, journals, str(copied)]
+    with ThreadPoolExecutor() as pool:
+        answers = list(
+            pool.map(lambda folder: piped(embedded_target, "sync", folder, "--target", embedded_target), folders)
+        )
+    assert [(answer.code, answer.err) for answer in answers] == [(0, "")] * 3
+    client = fleetlog.Client(embedded_target)
+    for run in runs:
+        assert ended(embedded_target, run).summary("x").count == 20_000
+        assert client.read_metric(run, "x").steps.tolist() == list(range(20_000))
+    assert [one for folder in (Path(journals), copied) for one in folder.iterdir()] == []
 
 
 def test_without_a_journal_what_is_not_delivered_is_lost_and_said_to_be(tmp_path: Path) -> None:

@@ -1,0 +1,116 @@
+"""Files that wait for a server, kept in a journal's folder as they were when they were logged.
+
+NUMBER.file   its bytes
+NUMBER.json   what it is of; it is written last, and removed first: without it there is no kept file
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fleetlog._journal.segments import MIN_FREE_BYTES
+
+FILE, ABOUT_FILE = ".file", ".json"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+
+
+@dataclass(frozen=True)
+class AboutFile:
+    """Whose file it is. Ids are hexadecimal."""
+
+    namespace: str
+    run_id: str
+    writer_id: str
+    subject: str
+    """What `run_id` names: the name of a `fleetlog.v1.Subject`."""
+    rank: int | None
+    name: str
+    """The artifact's path within the run."""
+    logged_millis: int
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """A file that waits."""
+
+    path: Path
+    """Its bytes."""
+    about: AboutFile
+
+    @property
+    def size(self) -> int:
+        """Bytes. OSError."""
+        return self.path.stat().st_size
+
+    def remove(self) -> None:
+        """It waits no longer. OSError."""
+        self.path.with_suffix(ABOUT_FILE).unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+    def move(self, folder: Path) -> None:
+        """Keep it in another journal. OSError."""
+        if folder == self.path.parent:
+            return
+        target = _free_place(folder)
+        shutil.move(self.path, target)
+        _write_about(target, self.about)
+        self.remove()
+
+
+def keep(folder: Path, about: AboutFile, size: int, chunks: Iterable[bytes]) -> KeptFile:
+    """A file of so many bytes, on the disk when this returns. OSError."""
+    if shutil.disk_usage(folder).free - size < MIN_FREE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    target = _free_place(folder)
+    try:
+        with target.open("r+b") as copy:
+            for chunk in chunks:
+                copy.write(chunk)
+            copy.flush()
+            os.fsync(copy.fileno())
+        _write_about(target, about)
+    except BaseException:
+        with suppress(OSError):
+            target.unlink()
+        raise
+    return KeptFile(target, about)
+
+
+def kept_files(folder: Path) -> Iterator[KeptFile]:
+    """The files that wait in a journal's folder, oldest first; none whose description can't be read. OSError."""
+    found = [one for one in folder.iterdir() if one.suffix == FILE and one.stem.isdecimal()]
+    for path in sorted(found, key=lambda one: int(one.stem)):
+        with suppress(FileNotFoundError, ValueError, TypeError):
+            yield KeptFile(path, AboutFile(**json.loads(path.with_suffix(ABOUT_FILE).read_text())))
+
+
+def kept_bytes(folder: Path) -> int:
+    """Bytes of the files that wait there. OSError."""
+    return sum(path.stat().st_size for path in folder.glob(f"*{FILE}"))
+
+
+def _free_place(folder: Path) -> Path:
+    """A path for the next file, which nothing has."""
+    number = max((int(one.stem) for one in folder.glob(f"*{FILE}") if one.stem.isdecimal()), default=0)
+    while True:
+        number += 1
+        path = folder / f"{number:08d}{FILE}"
+        with suppress(FileExistsError):
+            os.close(os.open(path, _NEW, 0o600))
+            return path
+
+
+def _write_about(target: Path, about: AboutFile) -> None:
+    hidden = target.with_name(f".{target.stem}.new")
+    with os.fdopen(os.open(hidden, _NEW, 0o600), "w") as file:
+        json.dump(asdict(about), file)
+        file.flush()
+        os.fsync(file.fileno())
+    hidden.rename(target.with_suffix(ABOUT_FILE))

@@ -8,8 +8,10 @@ from typing import Any
 
 def tracking_store(store_uri: str | None = None, artifact_uri: str | None = None) -> Any:
     """Returns the tracking store of a URI."""
+    from fleetlog.mlflow_plugin.registry_uri import follow_tracking_uri
     from fleetlog.mlflow_plugin.tracking import FleetlogStore
 
+    follow_tracking_uri(store_uri)
     return FleetlogStore(store_uri, artifact_uri)
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from fleetlog_core.decisions import Decisions
 from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_core.log.port import Partition
 from fleetlog_core.position import covers, merge
@@ -52,6 +53,8 @@ class AppliedWatch:
         *,
         alone: bool = False,
     ) -> None:
+        self.decisions = Decisions()
+        """Told of what is decided in this process."""
         self._warehouse = warehouse
         self._alone = alone
         self._readers = readers or Readers()

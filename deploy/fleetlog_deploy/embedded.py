@@ -70,7 +70,9 @@ def embedded(data: Path, settings: Settings) -> Node:
         parts = (
             GatewayPart(engines, applied, telemetry, webhooks),
             QueryPart(engines, applied, telemetry, replace(settings.query, token_key=key)),
-            MaterializerPart(engines, telemetry, settings.materializer, group, applied.poke, disk, alone),
+            MaterializerPart(
+                engines, telemetry, settings.materializer, group, applied.poke, disk, alone, applied.decisions
+            ),
             WebhooksPart(engines, telemetry, webhooks),
         )
         return Node(settings, telemetry, engines, parts, applied)

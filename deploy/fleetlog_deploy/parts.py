@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.decisions import Decisions
 from fleetlog_core.log.port import CONTROL, LogUnavailable, Partition
 from fleetlog_core.readers import Readers
 from fleetlog_core.rebuilds import NotWhole
@@ -241,8 +242,11 @@ class MaterializerPart:
         on_applied: Callable[[Partition, int], None],
         disk: Disk | None = None,
         readers: Readers | None = None,
+        decisions: Decisions | None = None,
     ) -> None:
-        """`readers`: all that there are of the tables, which are in this process then."""
+        """`readers`: all that there are of the tables, which are in this process then. `decisions`: those that this
+        process waits for.
+        """
         self._log, self._warehouse = engines.log, engines.warehouse
         self._is_watched = engines.generations is not None
         self._failed: Callable[[BaseException], None] = lambda error: None
@@ -268,6 +272,7 @@ class MaterializerPart:
                 unread_rest_seconds=settings.unread_rest_seconds,
             ),
             readers=readers,
+            decisions=decisions,
         )
         self._thread: threading.Thread | None = None
 

@@ -66,7 +66,10 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
         if "query" in names:
             parts.append(QueryPart(engines, applied, telemetry, settings.query))
         if "materializer" in names:
-            parts.append(MaterializerPart(engines, telemetry, settings.materializer, group, applied.poke))
+            decisions = applied.decisions
+            parts.append(
+                MaterializerPart(engines, telemetry, settings.materializer, group, applied.poke, decisions=decisions)
+            )
         if "webhooks" in names:
             parts.append(WebhooksPart(engines, telemetry, settings.webhooks))
         return Node(settings, telemetry, engines, parts, applied)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.decisions import Decision
 from fleetlog_core.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -23,6 +24,7 @@ from fleetlog_core.errors import (
 from fleetlog_core.ids import ID_BYTES, new_random_id
 from fleetlog_core.log.port import CONTROL, EventLog, Partition
 from fleetlog_core.position import after
+from fleetlog_core.registry.snapshot import DecidedStates
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import experiment_pb2, frame_pb2
@@ -66,6 +68,8 @@ class Decided:
     """Offset of the record that was decided: the first one of the request id."""
     position: Mapping[Partition, int]
     """Behind the caller's own record."""
+    left: DecidedStates | None
+    """States of a registered model that it left, where they were told; else `registry_history` has them."""
 
 
 Answered = TypeVar("Answered")
@@ -105,23 +109,41 @@ class Control:
         """
         record.ingest_time_millis = time.time_ns() // 1_000_000
         key = record.namespace.encode()
-        logged = await asyncio.wrap_future(self._log.append(CONTROL, key, record.SerializeToString()))
-        position = after(logged)
-        await self._applied.wait(position, timeout_seconds)
+        with self._applied.decisions.expect(record.namespace, record.request_id) as expected:
+            logged = await asyncio.wrap_future(self._log.append(CONTROL, key, record.SerializeToString()))
+            position = after(logged)
+            await self._applied.wait(position, timeout_seconds)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: answer(self._outcome(record, position)))
+        told = expected.told
+        return await loop.run_in_executor(self._executor, lambda: answer(self._outcome(record, position, told)))
 
-    def _outcome(self, record: frame_pb2.ControlRecord, position: Mapping[Partition, int]) -> Decided:
-        namespace, request_id = record.namespace, record.request_id
+    def _outcome(
+        self, record: frame_pb2.ControlRecord, position: Mapping[Partition, int], told: Decision | None
+    ) -> Decided:
+        decision, left = (told, told.left) if told else (self._read(record.namespace, record.request_id), None)
+        check_same_request(decision.digest, digest_of_intent(record))
+        if not decision.accepted:
+            reason = decision.reason
+            raise _KINDS.get(reason, FailedPrecondition)(reason, decision.message)
+        return Decided(decision.experiment, decision.result, decision.offset, position, left)
+
+    def _read(self, namespace: str, request_id: bytes) -> Decision:
+        """The decision as the warehouse has it, without what it left."""
         answer = self._warehouse.select(Statement(_OUTCOME, {"namespace": namespace, "request": request_id.hex()}))
         if answer.rows == 0:
             raise Unavailable("OUTCOME_UNKNOWN", "the request could not be applied; ask again with a new request_id")
-        check_same_request(int(answer.array("request")[0]), digest_of_intent(record))
-        if not answer.array("accepted")[0]:
-            reason = answer.texts("reason")[0]
-            raise _KINDS.get(reason, FailedPrecondition)(reason, answer.texts("message")[0])
-        experiment, offset = int(answer.array("experiment")[0]), int(answer.array("off")[0])
-        return Decided(experiment, answer.texts("result")[0], offset, position)
+        return Decision(
+            namespace,
+            request_id,
+            int(answer.array("off")[0]),
+            bool(answer.array("accepted")[0]),
+            int(answer.array("experiment")[0]),
+            answer.texts("reason")[0],
+            answer.texts("message")[0],
+            int(answer.array("request")[0]),
+            answer.texts("result")[0],
+            DecidedStates(0, {}),
+        )
 
     def experiment(self, namespace: str, experiment_id: int) -> experiment_pb2.Experiment:
         """The experiment as it is now."""

@@ -172,7 +172,7 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
 
         def answer(decided: Decided) -> tuple[T, position_pb2.Position]:
             model_id, _ = _numbers(decided.result)
-            left = states_at(self._warehouse.select, record.namespace, model_id, decided.offset)
+            left = decided.left or states_at(self._warehouse.select, record.namespace, model_id, decided.offset)
             if not left.states and record.registered_model_created.exist_ok:
                 left = self._existing(record.namespace, model_id, decided.offset)
             found = read(left, decided.result)

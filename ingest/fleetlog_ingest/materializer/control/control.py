@@ -10,7 +10,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from fleetlog_core.decisions import Decision
 from fleetlog_core.errors import shown
+from fleetlog_core.registry.snapshot import DecidedStates
+from fleetlog_core.registry.states import State
 from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import frame_pb2
 
@@ -68,18 +71,20 @@ class ControlState:
 
 @dataclass(slots=True)
 class ControlFolded:
-    """Rows by table, dead letters, and the namespaces that changed."""
+    """Rows by table, dead letters, the namespaces that changed, and the decisions in the order of the log."""
 
     tables: dict[str, Columns] = field(default_factory=dict)
     changes: dict[str, dict[int, Experiment]] = field(default_factory=dict)
     dead: list[DeadLetter] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+    models: list[tuple[str, State]] = field(default_factory=list)
+    """States of the registry that changed, with their namespaces, as they are now."""
 
 
 def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFolded:
     """Decide the requests one after another. A request id that has an outcome keeps it."""
     out = ControlFolded()
     decided = set(state.decided)
-    outcomes: list[Row] = []
     changed: dict[tuple[str, int, int], Experiment] = {}
     registry, webhooks = RegistryFold(state.registries), WebhookFold(state.webhooks)
     documents = DocumentFold(state.documents)
@@ -112,12 +117,11 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
                 # Each state is a row, for those who ask what was.
                 changed[(namespace, experiment.number, experiment.ver)] = experiment
         decided.add((namespace, control.request_id))
-        told = (int(outcome.accepted), outcome.experiment, outcome.reason, outcome.message)
-        digest = digest_of_intent(control)
-        outcomes.append((namespace, control.request_id, *told, record.offset, digest, outcome.result))
-    if outcomes:
-        out.tables["outcomes"] = columns_of("outcomes", outcomes)
+        out.decisions.append(_decision(control, namespace, record.offset, outcome))
+    if out.decisions:
+        out.tables["outcomes"] = columns_of("outcomes", [_outcome_row(decision) for decision in out.decisions])
     out.tables.update(registry.tables())
+    out.models = registry.changed()
     out.tables.update(webhooks.tables())
     out.tables.update(documents.tables())
     if changed:
@@ -127,6 +131,26 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
         out.tables["experiment_history"] = {name: columns[name] for name in EXPERIMENT_STATE}
         out.tables["experiments"] = columns
     return out
+
+
+def _decision(control: frame_pb2.ControlRecord, namespace: str, offset: int, outcome: Outcome) -> Decision:
+    return Decision(
+        namespace,
+        control.request_id,
+        offset,
+        outcome.accepted,
+        outcome.experiment,
+        outcome.reason,
+        outcome.message,
+        digest_of_intent(control),
+        outcome.result,
+        DecidedStates(control.ingest_time_millis, outcome.states),
+    )
+
+
+def _outcome_row(decision: Decision) -> Row:
+    told = (int(decision.accepted), decision.experiment, decision.reason, decision.message)
+    return (decision.namespace, decision.request_id, *told, decision.offset, decision.digest, decision.result)
 
 
 def decide(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fleetlog_core.registry.states import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,8 @@ class Outcome:
     message: str = ""
     result: str = ""
     """What an intent on the registry made: "MODEL_ID" or "MODEL_ID/NUMBER"; the revisions of documents: "1/4/2"."""
+    states: Mapping[tuple[Kind, int], str] = field(default_factory=dict)
+    """What an intent on the registry left of its model: states as texts, by kind and number."""
 
 
 class Refused(Exception):

@@ -26,9 +26,16 @@ Subject = tuple[Kind, int]
 """Kind of a state, and the number of the version or the approval; 0 for the model."""
 
 
+def subject_of(state: State) -> Subject:
+    """What of its model the state is."""
+    if isinstance(state, Model):
+        return Kind.MODEL, 0
+    return (Kind.VERSION, state.version) if isinstance(state, Version) else (Kind.APPROVAL, state.number)
+
+
 @dataclass(slots=True)
 class Registry:
-    """Models of a namespace by id, their versions and approvals by (id, number): as far as a batch asks for them."""
+    """Models of a namespace by id, their versions and approvals by (id, number): as far as they are known."""
 
     models: dict[int, Model] = field(default_factory=dict)
     versions: dict[tuple[int, int], Version] = field(default_factory=dict)
@@ -52,6 +59,16 @@ class Registry:
             self.versions[(state.model_id, state.version)] = state
         else:
             self.approvals[(state.model_id, state.number)] = state
+
+    def drop(self, model_id: int, subject: Subject) -> None:
+        """Know nothing of it any more."""
+        kind, number = subject
+        if kind is Kind.VERSION:
+            self.versions.pop((model_id, number), None)
+        elif kind is Kind.APPROVAL:
+            self.approvals.pop((model_id, number), None)
+        elif (model := self.models.pop(model_id, None)) is not None and not model.deleted:
+            del self._ids[model.name]
 
 
 @dataclass(frozen=True, slots=True)

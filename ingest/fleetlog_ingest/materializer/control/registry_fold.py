@@ -73,8 +73,13 @@ class RegistryFold:
         for subject, state in changed.items():
             registry.put(state)
             self._current[(namespace, decision.model.model_id, subject)] = (offset, state)
-        self._history += _history(namespace, decision, changed, control.request_id)
-        return Outcome(True, result=decision.result)
+        states = {subject: to_text(state) for subject, state in changed.items()}
+        self._history += _history(namespace, decision, states, control.request_id)
+        return Outcome(True, result=decision.result, states=states)
+
+    def changed(self) -> list[tuple[str, State]]:
+        """The states that changed, with their namespaces, as they are now."""
+        return [(namespace, state) for (namespace, _, _), (_, state) in self._current.items()]
 
     def tables(self) -> dict[str, Columns]:
         """Rows by table, the history first: see fleetlog_core/registry/snapshot.py."""
@@ -92,7 +97,7 @@ class RegistryFold:
         return tables
 
 
-def _history(namespace: str, decision: Decision, changed: Mapping[Subject, State], request_id: bytes) -> list[Row]:
+def _history(namespace: str, decision: Decision, changed: Mapping[Subject, str], request_id: bytes) -> list[Row]:
     """A row for each entry. The last one about a subject has its new state; a subject without one gets a row."""
     entries = list(decision.entries)
     told = {entry.about for entry in entries}
@@ -108,7 +113,7 @@ def _history(namespace: str, decision: Decision, changed: Mapping[Subject, State
             (
                 namespace, decision.model.model_id, decision.offset, place, int(kind), number, int(entry.action),
                 entry.version, decision.user, decision.time, entry.subject, entry.old_value, entry.new_value,
-                entry.comment, entry.approval, request_id, to_text(changed[entry.about]) if holds else "",
+                entry.comment, entry.approval, request_id, changed[entry.about] if holds else "",
             )
         )  # fmt: skip
     return rows

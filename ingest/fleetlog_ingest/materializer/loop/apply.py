@@ -8,6 +8,7 @@ from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from fleetlog_core.applied import APPLIED, offsets_of
+from fleetlog_core.decisions import Decision, Decisions
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import CONTROL, EVENTS, Fenced, LogUnavailable, Partition
 from fleetlog_core.objects.port import ObjectStore
@@ -41,7 +42,7 @@ from fleetlog_ingest.materializer.fold.tables import (
 )
 from fleetlog_ingest.materializer.loop.dead_letters import DeadLetterRate
 from fleetlog_ingest.materializer.loop.pieces import Batch, Counts, Pieces
-from fleetlog_ingest.materializer.state.control_loading import load_control
+from fleetlog_ingest.materializer.state.control_loading import ControlStore
 from fleetlog_ingest.materializer.state.import_loading import load_imports
 from fleetlog_ingest.materializer.state.loading import BatchIsIn, StateStore
 
@@ -70,7 +71,8 @@ class Applier:
 
     `bury` takes dead letters and returns when they are durable. Everything that does not answer is tried again until
     `stopped` is set; `stay` is called before each of these waits, from either thread, and a Fenced of it ends them.
-    `event_partitions` is how many partitions the topic EVENTS has.
+    `event_partitions` is how many partitions the topic EVENTS has. `decisions` is told of what the control partition
+    decides, when it is visible.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Applier:
         limits: RunLimits | None = None,
         event_partitions: int = 1,
         stay: Callable[[], None] = lambda: None,
+        decisions: Decisions | None = None,
     ) -> None:
         self._warehouse = warehouse
         self._event_partitions = event_partitions
@@ -94,6 +97,8 @@ class Applier:
         self._stay = stay
         self._limits = limits or RunLimits()
         self._states: dict[Partition, StateStore] = {}
+        self._control = ControlStore(warehouse)
+        self._decisions = decisions or Decisions()
         self._rate = DeadLetterRate()
         self._beside = ContextThreads(1, "inserts")
         start_threads(self._beside, 1)
@@ -121,11 +126,17 @@ class Applier:
     def forget(self, partition: Partition) -> None:
         """The partition was another member's for a while, or may have been."""
         self._states.pop(partition, None)
+        if partition.topic == CONTROL:
+            self._control.forget()
 
     def apply(self, batch: Batch) -> Counts:
         """Fold the batch and insert its rows, `applied` last. Stopped, TooManyBad, WarehouseRefused."""
+        decided: Sequence[Decision] = ()
         try:
-            counts = self._apply_control(batch) if batch.partition.topic == CONTROL else self._apply_events(batch)
+            if batch.partition.topic == CONTROL:
+                counts, decided = self._apply_control(batch)
+            else:
+                counts = self._apply_events(batch)
         except BatchIsIn:
             self.forget(batch.partition)
             counts = Counts(records=len(batch.records))
@@ -135,17 +146,25 @@ class Applier:
         self._insert("log_times", columns_of("log_times", times), batch)
         row = (partition.topic, partition.number, batch.last + 1)
         self._insert("applied", columns_of("applied", [row]), batch)
+        for decision in decided:
+            self._decisions.tell(decision)
         return counts
 
-    def _apply_control(self, batch: Batch) -> Counts:
-        state = self._ask(lambda: load_control(self._warehouse, batch.records, batch.first))
-        folded = fold_control(batch.records, state)
-        self._dead(len(batch.records), folded.dead)
-        others = [table for table in folded.tables if table not in (*CONTROL_FIRST, *CONTROL_LAST)]
-        for tables in (CONTROL_FIRST, others, CONTROL_LAST):
-            self._insert_beside([table for table in tables if table in folded.tables], folded.tables, batch)
-        rows = sum(map(rows_in, folded.tables.values()))
-        return Counts(len(batch.records), len(batch.records) - len(folded.dead), 0, 0, rows, len(folded.dead))
+    def _apply_control(self, batch: Batch) -> tuple[Counts, Sequence[Decision]]:
+        try:
+            state = self._ask(lambda: self._control.load(batch.records, batch.first))
+            folded = fold_control(batch.records, state)
+            self._dead(len(batch.records), folded.dead)
+            others = [table for table in folded.tables if table not in (*CONTROL_FIRST, *CONTROL_LAST)]
+            for tables in (CONTROL_FIRST, others, CONTROL_LAST):
+                self._insert_beside([table for table in tables if table in folded.tables], folded.tables, batch)
+        except BaseException:
+            # What is held may be ahead of the warehouse: read it anew.
+            self._control.forget()
+            raise
+        self._control.keep(folded)
+        rows, dead = sum(map(rows_in, folded.tables.values())), len(folded.dead)
+        return Counts(len(batch.records), len(batch.records) - dead, 0, 0, rows, dead), folded.decisions
 
     def _apply_events(self, batch: Batch) -> Counts:
         states = self._states.get(batch.partition)

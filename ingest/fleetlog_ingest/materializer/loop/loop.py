@@ -22,6 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from fleetlog_core.decisions import Decisions
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.port import (
     CONTROL,
@@ -68,6 +69,7 @@ class Materializer:
 
     `on_applied` is called after every batch, when its rows are visible, with its partition and the offset behind it.
     `readers` are those of the same process, when there are no others; without them somebody may read at any time.
+    `decisions` are those that this process waits for.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Materializer:
         policy: BatchPolicy | None = None,
         limits: RunLimits | None = None,
         readers: Readers | None = None,
+        decisions: Decisions | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._log = log
@@ -94,7 +97,9 @@ class Materializer:
         self._waker = ReaderWaker(readers)
         self._stopped = threading.Event()
         count = log.partitions(EVENTS)
-        self._applier = Applier(warehouse, objects, epoch, self._bury, self._stopped, limits, count, self._stay)
+        self._applier = Applier(
+            warehouse, objects, epoch, self._bury, self._stopped, limits, count, self._stay, decisions
+        )
         self._open: dict[Partition, Waiting] = {}
         self._round: deque[Partition] = deque()
         """The partitions whose turn comes before the next poll for records."""

@@ -4,63 +4,96 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
 
 from fleetlog_core.documents.snapshot import DocumentSnapshot
 from fleetlog_core.registry.snapshot import Snapshot
+from fleetlog_core.registry.states import State
 from fleetlog_core.rules.registry import ARCHIVING
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_core.webhooks.states import read_webhooks
 from fleetlog_proto.v1 import frame_pb2
 
-from fleetlog_ingest.materializer.control.control import ControlState, Experiment
+from fleetlog_ingest.materializer.control.control import ControlFolded, ControlState, Experiment
 from fleetlog_ingest.materializer.control.document_fold import DOCUMENT_INTENTS, Documents
 from fleetlog_ingest.materializer.control.registry_decision import Registry
 from fleetlog_ingest.materializer.control.registry_fold import INTENTS
 from fleetlog_ingest.materializer.control.webhook_fold import WEBHOOK_INTENTS
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.state.loading import BatchIsIn
-from fleetlog_ingest.run_ids import AMONG_IDS
+from fleetlog_ingest.materializer.state.registry_memory import RegistryMemory
+from fleetlog_ingest.materializer.state.request_ids import DecidedRequests
 
 
-def load_control(warehouse: Warehouse, records: Sequence[Decoded], first: int) -> ControlState:
-    """The state before offset `first` of the namespaces, requests and models of the records. BatchIsIn.
+class ControlStore:
+    """Loads the state of batches of the control partition. Holds what was decided lately; not thread-safe.
 
     `experiments` comes last in a batch, so a row of the batch there says that all is in. `outcomes` come first: where
-    there are none of the batch, the current tables are the state before it; else models are read as of `first`.
+    there are none of the batch, the current tables are the state before it; else models are read as of its first one.
     """
-    requests: defaultdict[str, list[str]] = defaultdict(list)
-    names_experiments, names_webhooks = set[str](), set[str]()
-    for decoded in records:
-        if decoded.control is not None:
-            requests[decoded.namespace].append(decoded.control.request_id.hex())
-            kind = decoded.control.WhichOneof("intent")
-            if kind in WEBHOOK_INTENTS:
-                names_webhooks.add(decoded.namespace)
-            elif kind not in INTENTS and kind not in DOCUMENT_INTENTS:
-                names_experiments.add(decoded.namespace)
-    experiments = {namespace: _experiments(warehouse, namespace, first) for namespace in sorted(names_experiments)}
-    decided: set[tuple[str, bytes]] = set()
-    begun = False
-    for namespace, ids in requests.items():
-        rows = warehouse.select(
-            Statement(
-                "SELECT request_id, off FROM outcomes FINAL WHERE namespace = {namespace:String}"
-                f" AND request_id {AMONG_IDS}",
-                {"namespace": namespace, "ids": ids},
-            )
-        )
-        for request_id, offset in zip(rows.array("request_id"), rows.array("off").tolist(), strict=True):
-            if offset < first:
-                decided.add((namespace, request_id.tobytes()))
-            else:
-                begun = True
-    registries = _registries(warehouse, records, first if begun else None)
-    # Every state has a row of its own: those of the batch itself are not looked at.
-    webhooks = {namespace: read_webhooks(warehouse.select, namespace, first) for namespace in sorted(names_webhooks)}
-    documents = _documents(warehouse, records, first)
-    return ControlState(experiments, frozenset(decided), registries, webhooks, documents)
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._requests = DecidedRequests(warehouse)
+        self._models = RegistryMemory()
+
+    def load(self, records: Sequence[Decoded], first: int) -> ControlState:
+        """The state before offset `first` of the namespaces, requests and models of the records. BatchIsIn.
+
+        It is changed by the fold: `keep` or `forget` comes before the next one.
+        """
+        requests: defaultdict[str, list[bytes]] = defaultdict(list)
+        names_experiments, names_webhooks = set[str](), set[str]()
+        for decoded in records:
+            if decoded.control is not None:
+                requests[decoded.namespace].append(decoded.control.request_id)
+                kind = decoded.control.WhichOneof("intent")
+                if kind in WEBHOOK_INTENTS:
+                    names_webhooks.add(decoded.namespace)
+                elif kind not in INTENTS and kind not in DOCUMENT_INTENTS:
+                    names_experiments.add(decoded.namespace)
+        select = self._warehouse.select
+        experiments = {name: _experiments(self._warehouse, name, first) for name in sorted(names_experiments)}
+        before = {name: self._requests.before(name, ids, first) for name, ids in requests.items()}
+        decided = frozenset((name, one) for name, found in before.items() for one in found.decided)
+        is_begun = any(found.is_begun for found in before.values())
+        if is_begun:
+            self._models.forget()
+        registries = self._registries(records, first if is_begun else None)
+        # Every state has a row of its own: those of the batch itself are not looked at.
+        webhooks = {name: read_webhooks(select, name, first) for name in sorted(names_webhooks)}
+        return ControlState(experiments, decided, registries, webhooks, _documents(self._warehouse, records, first))
+
+    def keep(self, folded: ControlFolded) -> None:
+        """The batch is in."""
+        ids: defaultdict[str, list[bytes]] = defaultdict(list)
+        for decision in folded.decisions:
+            ids[decision.namespace].append(decision.request_id)
+        for namespace, some in ids.items():
+            self._requests.keep(namespace, some)
+        for namespace, state in folded.models:
+            self._models.note(namespace, state)
+        self._models.trim()
+
+    def forget(self) -> None:
+        """Others may have decided since, or a batch broke off."""
+        self._requests.forget()
+        self._models.forget()
+
+    def _registries(self, records: Sequence[Decoded], before: int | None) -> dict[str, Registry]:
+        """Models of each namespace that its intents name, with the versions and approvals that those may change."""
+        intents: defaultdict[str, list[frame_pb2.ControlRecord]] = defaultdict(list)
+        for decoded in records:
+            if decoded.control is not None and decoded.control.WhichOneof("intent") in INTENTS:
+                intents[decoded.namespace].append(decoded.control)
+        found: dict[str, Registry] = {}
+        for namespace, asked in intents.items():
+            registry = found[namespace] = self._models.registry(namespace)
+            for state in _missing(registry, Snapshot(self._warehouse.select, namespace, before), asked):
+                self._models.note(namespace, state)
+        return found
 
 
 def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, Experiment]:
@@ -112,19 +145,8 @@ def _documents(warehouse: Warehouse, records: Sequence[Decoded], first: int) -> 
     return found
 
 
-def _registries(warehouse: Warehouse, records: Sequence[Decoded], before: int | None) -> dict[str, Registry]:
-    """Models of each namespace that its intents name, with the versions and approvals that those may change."""
-    intents: defaultdict[str, list[frame_pb2.ControlRecord]] = defaultdict(list)
-    for decoded in records:
-        if decoded.control is not None and decoded.control.WhichOneof("intent") in INTENTS:
-            intents[decoded.namespace].append(decoded.control)
-    return {
-        namespace: _registry(Snapshot(warehouse.select, namespace, before), asked)
-        for namespace, asked in intents.items()
-    }
-
-
-def _registry(snapshot: Snapshot, intents: Sequence[frame_pb2.ControlRecord]) -> Registry:
+def _missing(registry: Registry, snapshot: Snapshot, intents: Sequence[frame_pb2.ControlRecord]) -> list[State]:
+    """Read into the registry what the intents name and may change and it does not hold. Answers with what was read."""
     names, numbers, approvals, stages = set[str](), set[int](), set[int](), set[int]()
     for control in intents:
         kind = control.WhichOneof("intent")
@@ -139,18 +161,31 @@ def _registry(snapshot: Snapshot, intents: Sequence[frame_pb2.ControlRecord]) ->
             stages.add(control.model_version_transitioned.stage)
         elif kind == "model_approval_requested" and control.model_approval_requested.archive_existing:
             stages.add(control.model_approval_requested.stage)
-    registry = Registry()
-    for model in snapshot.named(names).values():
-        registry.put(model)
-    model_ids = list(registry.models)
-    for approval in snapshot.approvals(model_ids, approvals):
-        registry.put(approval)
-        numbers.add(approval.version)
-        if approval.archive_existing:
-            stages.add(approval.stage)
-    for version in snapshot.versions(model_ids, numbers, stages.intersection(ARCHIVING)):
-        registry.put(version)
-    return registry
+    read: list[State] = []
+
+    def put(states: Iterable[State]) -> None:
+        for state in states:
+            registry.put(state)
+            read.append(state)
+
+    put(snapshot.named([name for name in names if registry.named(name) is None]).values())
+    model_ids = [model.model_id for model in map(registry.named, names) if model is not None]
+    asked = list(product(model_ids, approvals))
+    put(snapshot.approvals(*_ids_and_numbers(key for key in asked if key not in registry.approvals)))
+    for key in asked:
+        if (approval := registry.approvals.get(key)) is not None:
+            numbers.add(approval.version)
+            if approval.archive_existing:
+                stages.add(approval.stage)
+    archived = stages.intersection(ARCHIVING)
+    unknown, those = _ids_and_numbers(key for key in product(model_ids, numbers) if key not in registry.versions)
+    put(snapshot.versions(model_ids if archived else unknown, those, archived))
+    return read
+
+
+def _ids_and_numbers(keys: Iterable[tuple[int, int]]) -> tuple[set[int], set[int]]:
+    found = list(keys)
+    return {model_id for model_id, _ in found}, {number for _, number in found}
 
 
 _OF_A_VERSION = (

@@ -43,6 +43,8 @@ def journals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("journals")
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("FLEETLOG_JOURNAL", str(folder))
+        # What runs record by themselves is for its own tests, which say so by `capture=`.
+        patched.setenv("FLEETLOG_CAPTURE", "0")
         yield folder
 
 

@@ -38,6 +38,8 @@ _UNIT_SECONDS = float(os.environ.get("FLEETLOG_UNIT_SECONDS", "inf"))
 
 FOLDERS: Mapping[str, str] = {
     "client": "unit",
+    "client/capture/test_captured_runs": "crash",
+    "client/capture/test_git": "crash",
     "client/cli/test_commands": "server",
     "client/cli/test_odd_texts": "server",
     "client/cli/test_watch": "crash",

@@ -6,6 +6,7 @@ import time
 
 from fleetlog_proto.v1 import position_pb2, query_pb2
 
+from fleetlog._capture.system_metrics import PREFIX
 from fleetlog._delivery.delivery import Delivery
 from fleetlog._events.items import Marker, Writer
 from fleetlog.errors import DeadlineExceeded, FleetlogError
@@ -31,7 +32,9 @@ def last_step(delivery: Delivery, writer: Writer, timeout_seconds: float) -> int
             f"steps:{run_id}", f"run {run_id}: its last step is not known, steps that are not given begin at 0: {error}"
         )
         return None
-    return max((metric.last_step for run in answer.runs for metric in run.metrics), default=None)
+    # Metrics of the machine have steps of their own.
+    metrics = [metric for run in answer.runs for metric in run.metrics if not metric.key.startswith(PREFIX)]
+    return max((metric.last_step for metric in metrics), default=None)
 
 
 def _position(delivery: Delivery, deadline: float) -> position_pb2.Position:

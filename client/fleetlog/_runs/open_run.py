@@ -9,6 +9,8 @@ from typing import Literal
 
 from fleetlog_proto.v1 import event_pb2
 
+from fleetlog._capture import recorder
+from fleetlog._capture.recording import Recording
 from fleetlog._delivery.delivery import Delivery
 from fleetlog._events.items import Fact, Writer
 from fleetlog._runs.run_clock import JUMP_SECONDS, RunClock
@@ -31,6 +33,8 @@ class OpenRun:
     dropped: dict[str, int] = field(default_factory=dict)
     """Points that could not be taken as they were, by reason; told when the run ends."""
     ended: bool = False
+    recording: Recording | None = None
+    """What the run records by itself; None: nothing."""
 
     def drop(self, reason: str, points: int) -> None:
         """Count points that can't be taken."""
@@ -41,6 +45,8 @@ class OpenRun:
         if self.ended:
             return
         self.ended = True
+        if self.recording is not None:
+            recorder.end(self.recording)
         outbox = self.delivery.outbox
         for reason, points in self.dropped.items():
             outbox.lose(self.writer, reason, points)

@@ -13,10 +13,12 @@ from fleetlog_core.rules.events import check_event
 from fleetlog_core.rules.names import check_experiment_name, check_label, check_namespace
 from fleetlog_proto.v1 import event_pb2
 
+from fleetlog._capture.switches import NOTHING, Capture, switches
 from fleetlog._delivery.registry import delivery_to
 from fleetlog._events.items import Writer
 from fleetlog._runs.last_steps import last_step
 from fleetlog._runs.run import Run
+from fleetlog._runs.run_capture import begin_capture, rank_told
 from fleetlog._runs.start_arguments import id_of, rank_of, text_of
 from fleetlog._transport.connection import resolve_namespace
 from fleetlog._values.arguments import flag, one_text
@@ -51,6 +53,7 @@ def start_run(
     target: str | None = None,
     namespace: str | None = None,
     writer_id: UUID | str | None = None,
+    capture: Capture | None = None,
 ) -> Run:
     """Start a run, join one (run_id=… or key=…), or go on with one that ended (with resume=True).
 
@@ -72,14 +75,17 @@ def start_run(
             run too, `fleetlog.key`.
         resume: Go on with the run also when it has ended: its state is running again. With `key`, a job that was
             preempted goes on with its run, and its first start makes it.
-        rank: Place of this process among others, from 0; a text as RANK is in the environment will do.
+        rank: Place of this process among others, from 0; a text as RANK is in the environment will do. None = as
+            torchrun, MPI or SLURM say, or else none.
         user: Who started it; None = the user of this process.
         start_time: A datetime, seconds or milliseconds since 1970, or ISO 8601 (docs/times.md); None = now.
         target: Address of the server, host:port; None = $FLEETLOG_TARGET, or else localhost:7460.
         namespace: None = $FLEETLOG_NAMESPACE, or else "default".
         writer_id: 32 hexadecimal digits, for runs whose id is given: makes an import repeatable, as the same writer
             sending the same events again changes nothing. Other events under it are not taken, which the run's
-            problems and `run.flush(level="applied")` tell (SEQUENCE_REUSED).
+            problems and `run.flush(level="applied")` tell (SEQUENCE_REUSED). Nothing is recorded beside them.
+        capture: What the run records by itself (docs/capture.md): True, False, names such as ["git", "console"], or
+            {"console": False} for all but that; None = $FLEETLOG_CAPTURE, or else everything.
 
     Raises:
         InvalidArgument: An argument can't be meant; the message names it.
@@ -92,6 +98,11 @@ def start_run(
 
     """
     inputs = Inputs(params, tags)
+    on = switches(capture)
+    if writer_id is not None:
+        on = NOTHING
+    if rank is None:
+        rank = rank_told(on)
     writer = started_writer(
         experiment, name, inputs, parent, run_id, key, resume, rank, user, start_time, namespace, writer_id
     )
@@ -107,6 +118,7 @@ def start_run(
     inputs.say_the_rest(run)
     if (run_id is not None or key is not None) and writer_id is None and writer.experiment_id is not None:
         run._go_on_behind(last_step(delivery, writer, START_SECONDS))
+    begin_capture(run._open, on)
     return run
 
 

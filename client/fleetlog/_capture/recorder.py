@@ -1,0 +1,185 @@
+"""The process's recorder: one thread for all runs that record something, alive while there are some.
+
+begin ──▶ inputs are collected and told ──▶ output and samples, as they are due ──▶ end: the rest of the output
+A forked child records nothing of its parent's runs; a run that it starts has a recorder of the child's own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from fleetlog._capture.console import Console
+from fleetlog._capture.gpus import Gpus
+from fleetlog._capture.recording import Inputs, Recording
+from fleetlog._capture.switches import Switches
+from fleetlog._capture.system_counters import Counters, read_counters
+from fleetlog._capture.system_metrics import system_metrics
+from fleetlog._delivery.diagnostics import diagnostics
+from fleetlog._transport.threads import is_alive, started
+
+LOOK_SECONDS = 5.0
+"""Time between two looks at the output."""
+END_SECONDS = 2.0
+"""Longest wait of a run that ends, for its inputs."""
+FRESH_SECONDS = 60.0
+"""Age up to which inputs are told of the next run too: a search starts many runs a minute."""
+
+
+class Recorder:
+    """The runs of this process that record something. Thread-safe; `begin` and `end` may come amid a signal."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._awake = threading.Event()
+        self._console = Console(self._awake.set)
+        self._is_console_open = False
+        self._recordings: dict[bytes, Recording] = {}
+        self._new: list[Recording] = []
+        self._thread: threading.Thread | None = None
+        self._gpus = Gpus()
+        self._inputs: dict[Switches, tuple[float, Inputs]] = {}
+        self._start: Counters | None = None
+        self._before: Counters | None = None
+
+    def begin(self, recording: Recording) -> None:
+        """Record, unless this process records the same run already. RuntimeError: no thread can be started."""
+        with self._lock:
+            if recording.sink.run_id in self._recordings:
+                recording.are_inputs_told.set()
+                return
+            self._drain()
+            self._recordings[recording.sink.run_id] = recording
+            self._new.append(recording)
+            if recording.has_console and not self._is_console_open:
+                self._is_console_open = True
+                self._console.open()
+            if not is_alive(self._thread):
+                self._thread = started("fleetlog-capture", self._run)
+        self._awake.set()
+
+    def end(self, recording: Recording) -> None:
+        """Tell what is left of a run that ends."""
+        if self._recordings.get(recording.sink.run_id) is not recording:
+            return
+        recording.are_inputs_told.wait(END_SECONDS)
+        with self._lock:
+            if self._recordings.get(recording.sink.run_id) is not recording:
+                return
+            self._drain()
+            del self._recordings[recording.sink.run_id]
+            if self._is_console_open and not any(one.has_console for one in self._recordings.values()):
+                self._is_console_open = False
+                self._console.close()
+            recording.keep_output(time.monotonic(), is_last=True)
+        self._awake.set()
+
+    def abandon(self) -> None:
+        """In a forked child: the runs are its parent's. Streams get their own methods back."""
+        self._console.close()
+
+    def _drain(self) -> None:
+        """Give what was written to the runs that are open."""
+        for written in self._console.take():
+            for recording in self._recordings.values():
+                recording.print(written)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._recordings:
+                    self._thread = self._start = self._before = None
+                    return
+                new, self._new = self._new, []
+            for recording in new:
+                self._tell_inputs(recording)
+            try:
+                self._awake.wait(self._look())
+            except Exception as error:  # whatever the machine answers: training goes on, and so does this
+                diagnostics.debug("nothing was recorded for a moment: %r", error)
+                self._awake.wait(LOOK_SECONDS)
+            self._awake.clear()
+
+    def _tell_inputs(self, recording: Recording) -> None:
+        try:
+            if recording.is_wanted():
+                inputs = self._inputs_for(recording.on)
+                with self._lock:
+                    # Nothing is said of a run behind its end.
+                    if recording.sink.run_id in self._recordings:
+                        recording.tell(inputs)
+        except Exception as error:  # as above
+            diagnostics.debug("inputs are not recorded: %r", error)
+        finally:
+            recording.are_inputs_told.set()
+
+    def _inputs_for(self, on: Switches) -> Inputs:
+        # Here, in the recorder's thread: what it takes to ask git and the machine makes no import of fleetlog slower.
+        from fleetlog._capture.inputs import collected
+
+        known = self._inputs.get(on)
+        now = time.monotonic()
+        if known is None or now - known[0] > FRESH_SECONDS:
+            known = self._inputs[on] = (now, collected(on, self._gpus))
+        return known[1]
+
+    def _look(self) -> float:
+        """Log what is due. Returns seconds until something may be due again."""
+        now = time.monotonic()
+        with self._lock:
+            recordings = list(self._recordings.values())
+            self._drain()
+            for recording in recordings:
+                recording.keep_output(now)
+        sampled = [one for one in recordings if "system" in one.on]
+        if sampled:
+            self._sample([one for one in sampled if one.sample_at <= now], now)
+        pauses = [one.sample_at - now for one in sampled]
+        pauses += [LOOK_SECONDS] if any(one.has_console for one in recordings) else []
+        return max(0.05, min(pauses, default=3600.0))
+
+    def _sample(self, due: list[Recording], now: float) -> None:
+        if self._before is None or self._start is None:
+            self._start = self._before = read_counters()
+            return
+        if not due:
+            return
+        counters = read_counters()
+        metrics = system_metrics(self._start, self._before, counters, self._gpus.samples())
+        self._before = counters
+        with self._lock:
+            for recording in due:
+                recording.sample_at = now + recording.on.system_seconds
+                if recording.sink.run_id in self._recordings:
+                    recording.sample(metrics)
+
+
+_recorder = Recorder()
+
+
+def begin(recording: Recording) -> None:
+    """Record what a run records by itself, until `end`. Never raises."""
+    try:
+        _recorder.begin(recording)
+    except Exception as error:  # no thread is left, a stream is strange: training goes on
+        recording.are_inputs_told.set()
+        diagnostics.debug("run %s records nothing by itself: %r", recording.sink.run_id.hex(), error)
+
+
+def end(recording: Recording) -> None:
+    """Tell the rest, in bounded time. Never raises."""
+    try:
+        _recorder.end(recording)
+    except Exception as error:  # as above
+        diagnostics.debug("the end of run %s is not recorded: %r", recording.sink.run_id.hex(), error)
+
+
+def _forked() -> None:
+    global _recorder
+    _recorder.abandon()
+    _recorder = Recorder()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)

@@ -22,7 +22,8 @@ class Client(SearchCalls, WebhookCalls, FacetCalls, ImportCalls):
     any number of threads, and after a fork. Reads see everything that this process wrote before.
 
     Args:
-        target: Address of the server, host:port; None = $FLEETLOG_TARGET, or else localhost:7460.
+        target: Address of the server, host:port, or fleetlogs://host:port for TLS; None = $FLEETLOG_TARGET, or else
+            localhost:7460.
         namespace: Namespace to look at; None = $FLEETLOG_NAMESPACE, or else "default".
         timeout: Seconds that one answer may take; downloads, streams and watches take as long as they take.
 

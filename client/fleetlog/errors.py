@@ -47,6 +47,12 @@ _BY_CODE: dict[str, type[FleetlogError]] = {
     )
 }  # fmt: skip
 _CLOSED = ("Socket closed", "Connection reset", "Broken pipe")
+SERVER_UNAVAILABLE = "SERVER_UNAVAILABLE"
+"""Reason when no server answers."""
+CONNECTION_CLOSED = "CONNECTION_CLOSED"
+"""Reason when something answers, and closes the connection at once."""
+TLS_SCHEME = "fleetlogs://"
+"""Before addresses that are spoken to with TLS."""
 _NO_GRPC = ("Failed parsing HTTP/2", "http1.x", "http2 header with status", "invalid content-type")
 """What gRPC says of a peer that speaks something else, or of a proxy that answers by itself."""
 _VERDICTS = (
@@ -95,18 +101,39 @@ def from_call(error: grpc.RpcError, target: str) -> FleetlogError:
     if name == "UNIMPLEMENTED" or any(text in details for text in _NO_GRPC):
         kind = _BY_CODE.get(name, FleetlogError)
         return _unknown_sender(kind("NOT_FLEETLOG", _other_service(name, details, target)), name)
+    if name == "UNAVAILABLE" and (why := tls_problem(details, target)):
+        return _unknown_sender(Unavailable("TLS_FAILED", f"no TLS with {target}: {why}"), name)
     if name == "UNAVAILABLE":
         closed = next((text for text in _CLOSED if text in details), "")
-        why = f" ({closed}: is it a port with TLS, or of another service?)" if closed else ""
+        why = ""
+        if closed and target.startswith(TLS_SCHEME):
+            why = f" ({closed}: does it want a client's certificate that it trusts, in FLEETLOG_CLIENT_CERTIFICATE?)"
+        elif closed:
+            why = f" ({closed}: is it a port with TLS, or of another service? give {TLS_SCHEME}{target} for TLS)"
         return _unknown_sender(
             Unavailable(
-                "SERVER_UNAVAILABLE",
+                CONNECTION_CLOSED if closed else SERVER_UNAVAILABLE,
                 f"no server answers at {target}{why}: start one with `fleetlog up`,"
                 " or give the address of one in FLEETLOG_TARGET",
             ),
             name,
         )
     return _unknown_sender(_BY_CODE.get(name, FleetlogError)(name, details), name)
+
+
+def tls_problem(details: str, target: str) -> str:
+    """What is wrong with TLS by gRPC's words, and the mend; "" when they say nothing of it."""
+    if "WRONG_VERSION_NUMBER" in details:
+        return f"the port speaks without TLS; give {target.removeprefix(TLS_SCHEME)} without {TLS_SCHEME}"
+    if "Hostname Verification Check failed" in details:
+        return "the server's certificate is for another name than the one in the address; give a name that it has"
+    if "CERTIFICATE_VERIFY_FAILED" in details:
+        if "expired" in details or "not yet valid" in details:
+            return "the server's certificate has expired, or is not valid yet, by this machine's clock"
+        return "the server's certificate is not signed by a CA that is trusted here; name the CA's file in FLEETLOG_CA"
+    if "andshake failed" in details:
+        return shown(details[-90:])
+    return ""
 
 
 def _other_service(code: str, details: str, target: str) -> str:

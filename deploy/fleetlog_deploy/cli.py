@@ -30,6 +30,14 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", envvar="FLEETLOG_CONFIG", help="A TOML file of settings.", show_default=False)
 ]
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1", show_default=False)]
+InsecureOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--insecure",
+        help="Listen beyond this machine without TLS or tokens: whoever reaches the port can do everything.",
+        show_default=False,
+    ),
+]
 MetricsHostOption = Annotated[
     str | None, typer.Option(help="Address of the HTTP port. Default: 127.0.0.1", show_default=False)
 ]
@@ -54,13 +62,14 @@ def up(
     metrics_port: MetricsPortOption = None,
     metrics_host: MetricsHostOption = None,
     log_format: LogFormatOption = None,
+    insecure: InsecureOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run fleetlog on this machine, in one process.
 
     Example: fleetlog up --data ./tracking --port 7460
     """
-    settings = _settings(config, host, port, metrics_host, metrics_port, log_format)
+    settings = _settings(config, host, port, metrics_host, metrics_port, log_format, insecure)
     try:
         from fleetlog_deploy.up import up as serve_all
     except ImportError as error:
@@ -89,6 +98,7 @@ def serve(
     metrics_port: MetricsPortOption = None,
     metrics_host: MetricsHostOption = None,
     log_format: LogFormatOption = None,
+    insecure: InsecureOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run parts of fleetlog in a process of their own, over Kafka, ClickHouse and S3.
@@ -101,7 +111,7 @@ def serve(
 
     Example: fleetlog serve gateway query --config fleetlog.toml --host 0.0.0.0
     """
-    settings = _settings(config, host, port, metrics_host, metrics_port, log_format)
+    settings = _settings(config, host, port, metrics_host, metrics_port, log_format, insecure)
     try:
         from fleetlog_deploy.serve import serve as serve_parts
     except ImportError as error:
@@ -126,6 +136,7 @@ def _settings(
     metrics_host: str | None,
     metrics_port: int | None,
     log_format: str | None,
+    insecure: bool | None,
 ) -> Settings:
     given: dict[str, object] = {
         "server.host": host,
@@ -133,6 +144,7 @@ def _settings(
         "metrics.host": metrics_host,
         "metrics.port": metrics_port,
         "diagnostics.format": log_format,
+        "server.insecure": insecure,
     }
     return _loaded(config, given).settings
 

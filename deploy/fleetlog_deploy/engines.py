@@ -22,6 +22,7 @@ from fleetlog_core.warehouse.checkpoints import loss
 from fleetlog_core.warehouse.generations import CurrentWarehouse, Generations
 from fleetlog_core.warehouse.port import TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
 
+from fleetlog_deploy.settings.credentials import with_credentials
 from fleetlog_deploy.settings.kafka import kafka_variables
 from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import KEYS, Settings
@@ -42,6 +43,7 @@ class Engines:
     """
 
     def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
+        settings = with_credentials(settings)
         # All are read before the first is opened: what is wrong with one does not wait for another to answer.
         self._open_log = _checked("log.url", settings, _log)
         self._open_warehouse = _checked("warehouse.url", settings, _warehouse)

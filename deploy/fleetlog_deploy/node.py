@@ -13,6 +13,7 @@ from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import TimedOut, WarehouseUnavailable
 
 from fleetlog_deploy.engines import Engines
+from fleetlog_deploy.exposure import tls_files
 from fleetlog_deploy.parts import LOOK_SECONDS, Part
 from fleetlog_deploy.settings.model import Settings
 
@@ -52,6 +53,7 @@ class Node:
             settings.server.port,
             telemetry,
             connection_age_seconds=settings.server.connection_age_seconds,
+            tls=tls_files(settings.server),
         )
         for part in parts:
             part.register(self._server)
@@ -78,7 +80,7 @@ class Node:
             return 0
 
     async def start(self) -> int:
-        """Serve; the port. PortTaken."""
+        """Serve; the port. PortTaken, TlsRefused."""
         self._loop = asyncio.get_running_loop()
         if self._metrics is not None:
             self.metrics_port = self._metrics.start()

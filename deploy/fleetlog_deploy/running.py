@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 import signal
@@ -14,10 +13,12 @@ from dataclasses import replace
 
 from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.serving.server import PortTaken, joined
+from fleetlog_core.serving.tls import TlsRefused
 from fleetlog_core.warehouse.port import WarehouseUnavailable
 from fleetlog_ingest.losses import LogLost
 from fleetlog_ingest.materializer.loop.loop import WarehouseBehind
 
+from fleetlog_deploy.exposure import check_exposure
 from fleetlog_deploy.node import Node, Superseded
 from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import Settings
@@ -36,7 +37,7 @@ class Failed(Exception):
 
 
 async def run_node(make: Callable[[Settings], Node], settings: Settings, announce: Announce) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. Failed, PortTaken, and what `make` raises.
+    """Serve until SIGTERM or SIGINT, then drain. Failed, PortTaken, SettingsRefused, TlsRefused; what `make` raises.
 
     When the tables lost rows, or another generation of them is current, the node is made anew on the same ports.
     """
@@ -44,10 +45,13 @@ async def run_node(make: Callable[[Settings], Node], settings: Settings, announc
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    exposed = check_exposure(settings, authenticates=False)
     node, port = await _started(make, settings)
     target = joined(settings.server.host, port)
-    if not _is_loopback(settings.server.host):
-        print(f"fleetlog: whoever reaches {target} can read and write everything", file=sys.stderr)
+    if settings.server.certificate_file:
+        target = f"fleetlogs://{target}"
+    if exposed:
+        print(f"fleetlog: whoever reaches {target} {exposed}", file=sys.stderr)
     announce(target, node)
     same_ports = replace(
         settings,
@@ -72,7 +76,7 @@ async def _started(make: Callable[[Settings], Node], settings: Settings) -> tupl
     node = make(settings)
     try:
         return node, await node.start()
-    except PortTaken:
+    except (PortTaken, TlsRefused):
         await node.stop()
         raise
 
@@ -108,7 +112,7 @@ def exit_code(work: Callable[[], None], what: str, more: str, mend: str) -> int:
         diagnostics.error("the materializer ended", exc_info=error.__cause__)
         print(f"fleetlog: stopped: {error}; {more}, and {mend}", file=sys.stderr)
         return FAILED
-    except (LogUnavailable, WarehouseUnavailable, LogLost, PortTaken) as error:
+    except (LogUnavailable, WarehouseUnavailable, LogLost, PortTaken, TlsRefused) as error:
         print(f"fleetlog: {error}", file=sys.stderr)
         return FAILED
     except ImportError as error:
@@ -125,10 +129,3 @@ def _cut() -> None:
     diagnostics.error("the drain did not end; cut off")
     logging.shutdown()
     os._exit(FAILED)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -77,7 +77,7 @@ def test_what_it_says_to_people_and_beyond_loopback(tmp_path: Path) -> None:
     data = tmp_path / "a [bold]name"
     data.mkdir()
     (data / "token.key").touch()  # a crash between making the file and writing it
-    with up(data, "--port", "0", "--host", "0.0.0.0") as server:
+    with up(data, "--port", "0", "--host", "0.0.0.0", "--insecure") as server:
         assert (data / "token.key").stat().st_size == 32
         assert str(server.ready["data"]) == str(data)
         assert server.stop(signal.SIGTERM) == 0
@@ -92,12 +92,16 @@ def test_a_start_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
         ("up", "--port", "0", "--data", tmp_path / "file"),
         ("up", "--port", "0", "--data", tmp_path / "file" / "x"),
         ("up", "--port", "0", "--data", tmp_path / "corrupt"),
-        ("up", "--port", "0", "--data", tmp_path / "host", "--host", "nowhere.invalid"),
-        ("up", "--port", "0", "--data", tmp_path / "host2", "--host", "192.0.2.1"),
+        ("up", "--port", "0", "--data", tmp_path / "host", "--host", "nowhere.invalid", "--insecure"),
+        ("up", "--port", "0", "--data", tmp_path / "host2", "--host", "192.0.2.1", "--insecure"),
         ("up", "--port", "65536", "--data", tmp_path / "high"),
         ("up", "--port", "-1", "--data", tmp_path / "low"),
         ("up", "--prot", "1"),
     )
+    (exposed,) = fleetlog(("up", "--port", "0", "--data", tmp_path / "exposed", "--host", "0.0.0.0"))
+    assert (exposed.code, exposed.out) == (2, "")
+    assert "server.host = 0.0.0.0, beyond this machine, wants to know who may do what" in exposed.err
+    assert "--insecure (server.insecure)" in exposed.err
     for ended in (file, below, corrupt, host, foreign):
         assert (ended.code, ended.out) == (1, "")
         assert ended.err.count("\n") == 1, ended.err

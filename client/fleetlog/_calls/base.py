@@ -47,7 +47,7 @@ class Calls:
     ) -> None:
         self.timeout = arguments.seconds("timeout", timeout)
         self.target = connection_to(target).target
-        self.namespace = resolve_namespace(namespace)
+        self.namespace = resolve_namespace(namespace, target)
         self._closed = False
 
     @property

@@ -455,6 +455,8 @@ class Delivery:
         """A stream ended by an error. How long the server asks us to wait, in seconds."""
         if self._stream.closed or self._stream.paused:
             return 0.0
+        if error.code == "UNAVAILABLE":
+            self.connection.renew_if_certificates_changed()
         self._responses.stream_ended(error)
         if self.pending_points or self._in_flight:
             self.warn("stream", f"not delivered yet, trying again: {error.message}")

@@ -79,7 +79,8 @@ def start_run(
             torchrun, MPI or SLURM say, or else none.
         user: Who started it; None = the user of this process.
         start_time: A datetime, seconds or milliseconds since 1970, or ISO 8601 (docs/times.md); None = now.
-        target: Address of the server, host:port; None = $FLEETLOG_TARGET, or else localhost:7460.
+        target: Address of the server, host:port, or fleetlogs://host:port for TLS; None = $FLEETLOG_TARGET, or else
+            localhost:7460.
         namespace: None = $FLEETLOG_NAMESPACE, or else "default".
         writer_id: 32 hexadecimal digits, for runs whose id is given: makes an import repeatable, as the same writer
             sending the same events again changes nothing. Other events under it are not taken, which the run's
@@ -103,8 +104,9 @@ def start_run(
         on = NOTHING
     if rank is None:
         rank = rank_told(on)
+    space = resolve_namespace(text_of("namespace", namespace, ""), target)
     writer = started_writer(
-        experiment, name, inputs, parent, run_id, key, resume, rank, user, start_time, namespace, writer_id
+        experiment, name, inputs, parent, run_id, key, resume, rank, user, start_time, space, writer_id
     )
     delivery = delivery_to(target)
     if not delivery.offline:
@@ -133,11 +135,11 @@ def started_writer(
     rank: object,
     user: object,
     start_time: object,
-    namespace: object,
+    namespace: str,
     writer_id: object,
 ) -> Writer:
     """Check everything by the server's own rules. InvalidArgument, ValueError."""
-    space = check_namespace(resolve_namespace(text_of("namespace", namespace, "")))
+    space = check_namespace(namespace)
     experiment_name = text_of("experiment", experiment, "Default")
     check_experiment_name(experiment_name, "experiment")
     known = _known_id(space, experiment_name, run_id, key)

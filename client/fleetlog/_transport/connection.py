@@ -23,9 +23,11 @@ from fleetlog_proto.v1 import (
 )
 
 from fleetlog._transport.calls_in_progress import PAUSE_SECONDS, Stream, UnderWay
-from fleetlog._transport.targets import resolve_target
+from fleetlog._transport.channel import RenewedChannel
+from fleetlog._transport.targets import dialed, namespace_of, resolve_target, uses_tls
+from fleetlog._transport.tls import ClientTls, speaks_tls
 from fleetlog._transport.traces import trace_metadata
-from fleetlog.errors import Unavailable, from_call
+from fleetlog.errors import SERVER_UNAVAILABLE, TLS_SCHEME, Unavailable, from_call
 
 QUIET_SECONDS = 0.005
 """How long gRPC's own threads may still have to do with calls that ended, or with a connection that is being made.
@@ -52,20 +54,32 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 
-def resolve_namespace(namespace: str | None) -> str:
-    """The namespace given, $FLEETLOG_NAMESPACE, or "default"."""
-    return namespace or os.environ.get("FLEETLOG_NAMESPACE") or "default"
+def resolve_namespace(namespace: str | None, target: str | None = None) -> str:
+    """The namespace given, that of the target, $FLEETLOG_NAMESPACE, or "default"."""
+    return namespace or namespace_of(target) or os.environ.get("FLEETLOG_NAMESPACE") or "default"
 
 
 class Connection:
     """A channel with its stubs, and the position of everything this process wrote through it."""
 
     def __init__(self, target: str) -> None:
+        """`target`: as `resolve_target` gives it. InvalidArgument TLS_FILE."""
         self.target = target
+        self._tls = ClientTls() if uses_tls(target) else None
         self._lock = threading.Lock()
         self.under_way = UnderWay()
         self._abandoned: list[grpc.Channel] = []
+        channel = self._renewed = RenewedChannel(lambda: ())
         self.renew()
+        self.ingest = ingest_pb2_grpc.IngestServiceStub(channel)
+        self.query = query_pb2_grpc.QueryServiceStub(channel)
+        self.models = logged_model_pb2_grpc.LoggedModelServiceStub(channel)
+        self.models_query = logged_model_pb2_grpc.LoggedModelQueryServiceStub(channel)
+        self.registry = registry_pb2_grpc.RegistryServiceStub(channel)
+        self.registry_query = registry_pb2_grpc.RegistryQueryServiceStub(channel)
+        self.documents = document_pb2_grpc.DocumentServiceStub(channel)
+        self.documents_query = document_pb2_grpc.DocumentQueryServiceStub(channel)
+        self.webhooks = webhook_pb2_grpc.WebhookServiceStub(channel)
         self.offsets: dict[tuple[str, int], int] = {}
         """Next offset by topic and partition: everything of this process before it is durable."""
         self.uploads: dict[bytes, str] = {}
@@ -74,16 +88,18 @@ class Connection:
     def renew(self) -> None:
         """Dial anew for every call from now on; those under way end on the channel that they began on."""
         # A pool of its own: channels of one process share their connections otherwise, the dead one too.
-        self._channel = grpc.insecure_channel(self.target, options=(*_OPTIONS, ("grpc.use_local_subchannel_pool", 1)))
-        self.ingest = ingest_pb2_grpc.IngestServiceStub(self._channel)
-        self.query = query_pb2_grpc.QueryServiceStub(self._channel)
-        self.models = logged_model_pb2_grpc.LoggedModelServiceStub(self._channel)
-        self.models_query = logged_model_pb2_grpc.LoggedModelQueryServiceStub(self._channel)
-        self.registry = registry_pb2_grpc.RegistryServiceStub(self._channel)
-        self.registry_query = registry_pb2_grpc.RegistryQueryServiceStub(self._channel)
-        self.documents = document_pb2_grpc.DocumentServiceStub(self._channel)
-        self.documents_query = document_pb2_grpc.DocumentQueryServiceStub(self._channel)
-        self.webhooks = webhook_pb2_grpc.WebhookServiceStub(self._channel)
+        options = (*_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
+        address = dialed(self.target)
+        if self._tls is None:
+            channel = grpc.insecure_channel(address, options=options)
+        else:
+            channel = grpc.secure_channel(address, self._tls.credentials(), options=options)
+        self._renewed.put(channel)
+
+    def renew_if_certificates_changed(self) -> None:
+        """Dial anew when certificates were replaced: to be asked when no server answers."""
+        if self._tls is not None and self._tls.is_changed:
+            self.renew()
 
     def abandon(self, stream: Stream[Response] | None) -> None:
         """Dial anew, after an exception amid a stream, or amid a call (None), that is none of gRPC's.
@@ -92,7 +108,8 @@ class Connection:
         """
         if stream is not None:
             self.under_way.forget(stream)
-        self._abandoned.append(self._channel)
+        if self._renewed.current is not None:
+            self._abandoned.append(self._renewed.current)
         self.renew()
 
     def call(
@@ -109,14 +126,25 @@ class Connection:
 
         Doing it again is safe: it reads, or has a request_id.
         """
+        telling: Unavailable | None = None
         for pause in RETRY_PAUSES:
             try:
                 with self.calling():
                     return call()
-            except Unavailable:
+            except Unavailable as error:
+                # A name may have two addresses, at one of which nobody is: which of them is told of is chance.
+                telling = telling if error.reason == SERVER_UNAVAILABLE else error
+                self.renew_if_certificates_changed()
                 time.sleep(pause)
-        with self.calling():
-            return call()
+        try:
+            with self.calling():
+                return call()
+        except Unavailable as error:
+            if error.code == "UNAVAILABLE" and not error.domain and self._tls is None and speaks_tls(self.target):
+                raise Unavailable("TLS_WANTED", f"{self.target} speaks TLS: give {TLS_SCHEME}{self.target}") from None
+            if error.reason == SERVER_UNAVAILABLE and telling is not None:
+                raise telling from None
+            raise
 
     @contextmanager
     def calling(self) -> Iterator[None]:
@@ -146,7 +174,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the channel."""
-        self._channel.close()
+        self._renewed.close()
 
 
 _connections: dict[str, Connection] = {}

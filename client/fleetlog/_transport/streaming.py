@@ -46,6 +46,7 @@ def resumed(
             failures += 1
             if error.code() not in _BROKEN or failures > _most(retries()):
                 raise from_call(error, target) from None
+            connection.renew_if_certificates_changed()
         if failures > 1:
             time.sleep(_jitter.uniform(0.5, 1.0) * min(LONGEST_PAUSE_SECONDS, 0.1 * 2**failures))
 

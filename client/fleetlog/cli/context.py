@@ -8,7 +8,10 @@ import typer
 
 from fleetlog.cli.run_ids import HELP
 
-Target = Annotated[str | None, typer.Option(envvar="FLEETLOG_TARGET", help="host:port; default localhost:7460.")]
+Target = Annotated[
+    str | None,
+    typer.Option(envvar="FLEETLOG_TARGET", help="host:port, or fleetlogs://host:port for TLS; default localhost:7460."),
+]
 Namespace = Annotated[str | None, typer.Option(envvar="FLEETLOG_NAMESPACE", help="Namespace; default 'default'.")]
 AsOf = Annotated[
     str | None,

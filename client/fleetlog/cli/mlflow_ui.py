@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from fleetlog._transport.targets import dialed, uses_tls
 from fleetlog.cli.context import Namespace, Target
 from fleetlog.client import Client
 
@@ -42,10 +43,11 @@ def server_words(target: str, namespace: str, host: str, port: int, workers: int
     Artifacts are handed on to the namespace, so that files of runs which were made over HTTP and in process are the
     same files.
     """
-    uri = f"fleetlog://{target}/{namespace}"
+    scheme, address = ("fleetlogs", dialed(target)) if uses_tls(target) else ("fleetlog", target)
+    uri = f"{scheme}://{address}/{namespace}"
     return [
         "server", "--backend-store-uri", uri, "--registry-store-uri", uri,
-        "--artifacts-destination", f"fleetlog-artifacts://{target}/{namespace}",
+        "--artifacts-destination", f"{scheme}-artifacts://{address}/{namespace}",
         "--default-artifact-root", "mlflow-artifacts:/", "--serve-artifacts",
         "--host", host, "--port", str(port), "--workers", str(workers),
     ]  # fmt: skip

@@ -1,9 +1,10 @@
 """URIs of the plugin. Pure.
 
-fleetlog://host:port/namespace?wait=handed   a tracking URI
+fleetlog://host:port/namespace?wait=handed   a tracking URI; fleetlogs:// with TLS
 fleetlog://host:port/namespace?artifacts=s3://bucket/mlflow   one whose files are kept elsewhere
 fleetlog-artifacts:/experiment/run/artifacts files of a run, on the server of the tracking URI
 fleetlog-artifacts:/experiment/models/model/artifacts  files of a logged model, likewise
+fleetlogs-artifacts://host:port/namespace   files of a server with TLS
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.rules.names import check_namespace
 
-SCHEME = "fleetlog"
-ARTIFACT_SCHEME = "fleetlog-artifacts"
+SCHEME, TLS_SCHEME = "fleetlog", "fleetlogs"
+ARTIFACT_SCHEME, TLS_ARTIFACT_SCHEME = "fleetlog-artifacts", "fleetlogs-artifacts"
 FOLDER = "artifacts"
 """Last part of a run's artifact URI."""
 MODELS_FOLDER = "models"
@@ -40,7 +41,7 @@ class Place:
 def place_of(uri: str | None) -> Place:
     """Returns the place of a tracking URI. InvalidArgument INVALID_URI, INVALID_NAMESPACE."""
     parts = urlsplit(uri or f"{SCHEME}://")
-    if parts.scheme != SCHEME:
+    if parts.scheme not in (SCHEME, TLS_SCHEME):
         raise _invalid(uri, f"begins with {shown(parts.scheme)}")
     path = parts.path.strip("/")
     if "/" in path:
@@ -53,7 +54,14 @@ def place_of(uri: str | None) -> Place:
         raise _invalid(uri, f"has wait={shown(wait)}, which is none of {', '.join(_WAITS)}")
     if artifacts == "":
         raise _invalid(uri, "has artifacts=, and no URI behind it")
-    return Place(parts.netloc or None, check_namespace(path), cast("Wait | None", wait), artifacts)
+    target = _target(parts.netloc, with_tls=parts.scheme == TLS_SCHEME)
+    return Place(target, check_namespace(path), cast("Wait | None", wait), artifacts)
+
+
+def _target(netloc: str, *, with_tls: bool) -> str | None:
+    if not netloc:
+        return None
+    return f"{TLS_SCHEME}://{netloc}" if with_tls else netloc
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +87,13 @@ def artifact_root(uri: str) -> ArtifactRoot:
     """Returns what a fleetlog-artifacts URI names: /experiment/run/artifacts of the tracking URI's server, or, with a
     host, //host:port/namespace, below which are those of all its experiments. InvalidArgument."""
     parts = urlsplit(uri)
-    if parts.scheme != ARTIFACT_SCHEME:
+    if parts.scheme not in (ARTIFACT_SCHEME, TLS_ARTIFACT_SCHEME):
         raise _invalid(uri, f"begins with {shown(parts.scheme)}")
     names = tuple(name for name in parts.path.split("/") if name)
     if not parts.netloc:
         return ArtifactRoot(None, names)
-    return ArtifactRoot(Place(parts.netloc, check_namespace(names[0] if names else "")), names[1:])
+    target = _target(parts.netloc, with_tls=parts.scheme == TLS_ARTIFACT_SCHEME)
+    return ArtifactRoot(Place(target, check_namespace(names[0] if names else "")), names[1:])
 
 
 def _invalid(uri: str | None, what: str) -> InvalidArgument:

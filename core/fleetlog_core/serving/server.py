@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from fleetlog_core import keepalive, limits
 from fleetlog_core.serving.errors import ErrorInterceptor
 from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.serving.tls import Certificates, TlsFiles
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
@@ -41,10 +42,18 @@ class GrpcServer:
     """One listening address and the services behind it."""
 
     def __init__(
-        self, host: str, port: int, telemetry: Telemetry | None = None, *, connection_age_seconds: float = 0.0
+        self,
+        host: str,
+        port: int,
+        telemetry: Telemetry | None = None,
+        *,
+        connection_age_seconds: float = 0.0,
+        tls: TlsFiles | None = None,
     ) -> None:
-        """`connection_age_seconds`: clients are asked to connect anew after about so long; 0 = never."""
+        """`connection_age_seconds`: clients are asked to connect anew after about so long; 0 = never. `tls`: None =
+        without TLS."""
         self._host, self._port = host, port
+        self._tls = tls
         options = (*_OPTIONS, *_aging(connection_age_seconds))
         self._server = grpc.aio.server(interceptors=(ErrorInterceptor(telemetry or Telemetry()),), options=options)
         self._health = health.aio.HealthServicer()
@@ -57,11 +66,11 @@ class GrpcServer:
         self._names.append(service_full_name)
 
     async def start(self) -> int:
-        """Listen; the port that was bound. PortTaken."""
+        """Listen; the port that was bound. PortTaken, TlsRefused."""
         reflection.enable_server_reflection(self._names, self._server)
         check_address(self._host, self._port)
         try:
-            port = self._server.add_insecure_port(joined(self._host, self._port))
+            port = self._add_port(joined(self._host, self._port))
         except RuntimeError as error:
             raise _taken(self._host, self._port) from error
         if port == 0:
@@ -70,6 +79,11 @@ class GrpcServer:
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return port
+
+    def _add_port(self, address: str) -> int:
+        if self._tls is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, Certificates(self._tls).credentials())
 
     async def tell(self, service_full_name: str, *, serving: bool) -> None:
         """Whether the service can do its job, for those who ask the health service. A drain is the last word."""

@@ -1,4 +1,8 @@
-"""Settings from their sources. What is said later wins: defaults, the file, the environment, the command line."""
+"""Settings from their sources. What is said later wins: defaults, the file, the environment, the command line.
+
+A secret may stand in a file of its own, which `_file` behind its name names: `[kafka] password_file`, or
+FLEETLOG_KAFKA_PASSWORD_FILE.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ from fleetlog_deploy.settings.shown import shown_value
 FILE_VARIABLE = "FLEETLOG_CONFIG"
 DEFAULT = "default"
 PREFIX = "FLEETLOG_"
+OF_FILE = "_file"
+"""Behind the name of a secret: it stands in that file."""
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
@@ -78,6 +84,17 @@ class _Found:
         self.values[str(key)] = typed
         self.sources[str(key)] = source
 
+    def take_file(self, key: Key, path: object, source: str) -> None:
+        """The secret that a file has; a line's end behind it is none of it."""
+        try:
+            text = Path(str(path)).read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            self.complaints.append(f"{key}{OF_FILE} ({source}): {path} can't be read: {error.strerror}")
+        except UnicodeDecodeError:
+            self.complaints.append(f"{key}{OF_FILE} ({source}): {path} is no text in UTF-8")
+        else:
+            self.take(key, text, f"{source}, {path}")
+
 
 def _typed(key: Key, value: object) -> object:
     """The value in the setting's type. ValueError says what it has to be."""
@@ -106,8 +123,12 @@ def _read_file(path: Path, found: _Found) -> None:
             found.complaints.append(f"[{section}] ({path}): there is no such section{_near(section, list(sections()))}")
             continue
         for name, value in table.items():
-            key = KEYS.get(f"{section}.{name}")
-            if key is None:
+            key, secret = KEYS.get(f"{section}.{name}"), _secret_of(f"{section}.{name}")
+            if key is None and secret is not None and secret.name not in table:
+                found.take_file(secret, value, str(path))
+            elif key is None and secret is not None:
+                found.complaints.append(f"{section}.{name} ({path}): {secret.name} is set too; leave one of them out")
+            elif key is None:
                 names = [one.name for one in KEYS.values() if one.section == section]
                 found.complaints.append(f"{section}.{name} ({path}): there is no such setting{_near(name, names)}")
             else:
@@ -119,6 +140,8 @@ def _read_environment(environment: Mapping[str, str], found: _Found) -> None:
     mine = tuple(f"{PREFIX}{section}_".upper() for section in sections())
     for variable, text in sorted(environment.items()):
         key = by_variable.get(variable)
+        base = by_variable.get(variable.removesuffix(OF_FILE.upper()))
+        secret = base if base is not None and base.secret else None
         if key is not None:
             try:
                 value = _PARSERS[key.kind](text)
@@ -126,9 +149,19 @@ def _read_environment(environment: Mapping[str, str], found: _Found) -> None:
                 # Said by its type, in the same words as for a file.
                 value = _Unparsed(text)
             found.take(key, value, variable)
+        elif secret is not None and secret.variable in environment:
+            found.complaints.append(f"{variable}: {secret.variable} is set too; leave one of them out")
+        elif secret is not None:
+            found.take_file(secret, text, variable)
         elif variable.startswith(mine):
             # Others that begin with FLEETLOG_ are the client's.
             found.complaints.append(f"{variable}: there is no such setting{_near(variable, list(by_variable))}")
+
+
+def _secret_of(name: str) -> Key | None:
+    """The secret that `section.name_file` is the file of."""
+    key = KEYS.get(name.removesuffix(OF_FILE)) if name.endswith(OF_FILE) else None
+    return key if key is not None and key.secret else None
 
 
 class _Unparsed(str):

@@ -1,6 +1,7 @@
 """Every setting, with its unit in its name, its default and its limits.
 
-In a TOML file `[warehouse] url`, in the environment FLEETLOG_WAREHOUSE_URL.
+In a TOML file `[warehouse] url`, in the environment FLEETLOG_WAREHOUSE_URL. Secrets may stand in files of their own:
+`url_file`, FLEETLOG_WAREHOUSE_URL_FILE.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ class WarehouseSettings:
     url: str = setting(
         "", url_of("chdb:DIRECTORY", "clickhouse://user:password@host:port/database", "clickhouses://…"), secret=True
     )
-    """chdb: for one process, clickhouse:// (clickhouses:// with TLS) for any number."""
+    """chdb: for one process, clickhouse:// (clickhouses:// with TLS, `?ca=FILE` what to trust) for any number."""
+    password: str = setting("", secret=True)
+    """Of the URL's user, when it is not in the URL."""
     connections: int = setting(8, Range(1, 1_000))
     """To a ClickHouse server, of each process."""
     applied_poll_millis: int = setting(10, Range(1, 10_000))
@@ -67,6 +70,10 @@ class ObjectsSettings:
 
     url: str = setting("", url_of("folder:DIRECTORY", "https://key:secret@host:port/bucket", "http://…"), secret=True)
     """folder: on one machine, http:// and https:// an S3 store, for any number of machines."""
+    access_key: str = setting("", secret=True)
+    """Of an S3 store, when the keys are not in the URL."""
+    secret_key: str = setting("", secret=True)
+    """As access_key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +81,22 @@ class ServerSettings:
     """The gRPC port."""
 
     host: str = "127.0.0.1"
-    """Beyond loopback, whoever reaches the port can read and write everything."""
+    """Beyond loopback it takes TLS and who may do what ([auth], or client_ca_file), or `insecure`."""
     port: int = setting(7460, Range(0, 65_535))
     """0: a free one."""
     drain_seconds: float = setting(10.0, Range(0, 600))
     """How long calls may go on after SIGTERM."""
     connection_age_seconds: float = setting(0.0, Range(0, 86_400))
     """Clients connect anew after about so long, so that they spread over servers that came later; 0: never."""
+    certificate_file: str = ""
+    """PEM of the port's certificate, and those between it and its CA; read again when it changes. Empty: no TLS."""
+    key_file: str = ""
+    """PEM of its key, without a password."""
+    client_ca_file: str = ""
+    """PEM of the CA of clients' certificates: without one nobody is served. Empty: clients need none."""
+    insecure: bool = False
+    """Listen beyond loopback all the same: without [auth] whoever reaches the port can read and write everything,
+    without TLS whoever is on the way reads it, tokens included."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,12 @@ from fleetlog._transport.targets import resolve_target
         ("http://host:1", "host:1"),
         ("HTTP://host:1/", "host:1"),
         ("grpc://host", "host:7460"),
+        ("fleetlog://host:1", "host:1"),
+        ("https://host:1", "fleetlogs://host:1"),
+        ("grpcs://host:1/", "fleetlogs://host:1"),
+        ("fleetlogs://host", "fleetlogs://host:7460"),
+        ("fleetlogs://::1", "fleetlogs://[::1]:7460"),
+        ("fleetlogs://dns:///host:1", "fleetlogs://dns:///host:1"),
         ("::1", "[::1]:7460"),
         ("[::1]", "[::1]:7460"),
         ("http://[::1]:1/", "[::1]:1"),
@@ -45,7 +51,6 @@ def test_an_address_is_taken_as_people_write_it(
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("https://host:1", "leave https:// out"),
         ("ftp://host:1", "leave it out"),
         ("host:1/path", "a host and a port"),
         ("host:99999", "port 99999"),

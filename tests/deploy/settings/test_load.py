@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fleetlog_core.objects.s3_settings import S3Settings
+from fleetlog_core.warehouse.clickhouse_settings import ClickHouseSettings
+from fleetlog_deploy.settings.credentials import with_credentials
 from fleetlog_deploy.settings.load import SettingsRefused, load
 from fleetlog_deploy.settings.model import KEYS, Settings
+from fleetlog_deploy.settings.shown import lines
 
 FILE = """
 [log]
@@ -97,3 +102,39 @@ def test_names_carry_units_and_are_told_apart_in_the_environment() -> None:
     counts = {"port", "connections", "batch_rows"}
     numbers = {key.name for key in KEYS.values() if key.kind in (int, float)} - counts
     assert all(name.endswith(("_seconds", "_millis", "_bytes")) for name in numbers)
+
+
+def test_a_secret_may_stand_in_a_file_of_its_own_and_is_never_shown(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("hidden\n")
+    file = tmp_path / "fleetlog.toml"
+    file.write_text(f'[kafka]\npassword_file = "{secret}"\n')
+    loaded = load(file, {"FLEETLOG_WAREHOUSE_PASSWORD_FILE": str(secret)})
+    assert (loaded.settings.kafka.password, loaded.settings.warehouse.password) == ("hidden", "hidden")
+    assert "hidden" not in "\n".join(lines(loaded)) + repr(loaded.settings)
+    assert refused(FLEETLOG_KAFKA_PASSWORD="x", FLEETLOG_KAFKA_PASSWORD_FILE=str(secret)) == [
+        "FLEETLOG_KAFKA_PASSWORD_FILE: FLEETLOG_KAFKA_PASSWORD is set too; leave one of them out"
+    ]
+    assert refused(FLEETLOG_KAFKA_PASSWORD_FILE=str(tmp_path / "none"))[0].endswith(
+        "can't be read: No such file or directory"
+    )
+    assert refused(FLEETLOG_LOG_URL_FILE="x")[0].startswith("FLEETLOG_LOG_URL_FILE: there is no such setting")
+
+
+def test_credentials_beside_a_url_are_those_of_its_engine() -> None:
+    settings = load(
+        environment={
+            "FLEETLOG_WAREHOUSE_URL": "clickhouses://ann@host:9440/db",
+            "FLEETLOG_WAREHOUSE_PASSWORD": "p@ss/word",
+            "FLEETLOG_OBJECTS_URL": "https://host/bucket",
+            "FLEETLOG_OBJECTS_ACCESS_KEY": "key",
+            "FLEETLOG_OBJECTS_SECRET_KEY": "s/e:c",
+        }
+    ).settings
+    ready = with_credentials(settings)
+    assert ClickHouseSettings.from_url(ready.warehouse.url).password == "p@ss/word"
+    store = S3Settings.from_url(ready.objects.url)
+    assert (store.access_key, store.secret_key, store.endpoint) == ("key", "s/e:c", "https://host")
+    twice = replace(settings, warehouse=replace(settings.warehouse, url="clickhouse://ann:other@host/db"))
+    with pytest.raises(SettingsRefused, match=r"warehouse\.password is set, and the URL has one too"):
+        with_credentials(twice)

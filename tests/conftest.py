@@ -11,6 +11,7 @@ from fleetlog_deploy.node import Node
 
 from tests import alone
 from tests.empty_warehouses import copy_empty_warehouse, make_empty_warehouse
+from tests.ports import free_port
 
 pytest_plugins = ["tests.servers", "tests.layers"]
 
@@ -53,7 +54,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, s
     """One server for the whole run: chDB opens one directory a process. Tests keep apart by experiment or namespace."""
     data = tmp_path_factory.mktemp("embedded")
     copy_empty_warehouse(data / "warehouse")
-    with running_node(data) as running:
+    with running_node(data, free_port()) as running:
         yield running
 
 
@@ -61,6 +62,14 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, s
 def embedded_target(embedded: tuple[Node, str]) -> str:
     """Address of the embedded server."""
     return embedded[1]
+
+
+@pytest.fixture(scope="session")
+def embedded_web(embedded: tuple[Node, str]) -> int:
+    """HTTP port of the embedded server."""
+    port = embedded[0].web_port
+    assert port is not None
+    return port
 
 
 @pytest.fixture(scope="session")

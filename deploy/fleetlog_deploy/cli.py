@@ -45,6 +45,13 @@ MetricsPortOption = Annotated[
     int | None,
     typer.Option(min=0, max=65535, help="HTTP port with /metrics, /healthz and /readyz; 0 takes a free one."),
 ]
+WebHostOption = Annotated[
+    str | None, typer.Option(help="Address of the web UI. Default: 127.0.0.1", show_default=False)
+]
+WebPortOption = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="HTTP port of the web UI; 0 for none. Default: 7461", show_default=False),
+]
 LogFormatOption = Annotated[
     str | None, typer.Option(help="text, or json: an object a line. Default: text", show_default=False)
 ]
@@ -61,6 +68,9 @@ def up(
     config: ConfigOption = None,
     metrics_port: MetricsPortOption = None,
     metrics_host: MetricsHostOption = None,
+    web_port: WebPortOption = None,
+    web_host: WebHostOption = None,
+    opens: Annotated[bool, typer.Option("--open", help="Open the web UI in a browser.")] = False,
     log_format: LogFormatOption = None,
     insecure: InsecureOption = None,
     as_json: JsonOption = False,
@@ -69,12 +79,13 @@ def up(
 
     Example: fleetlog up --data ./tracking --port 7460
     """
-    settings = _settings(config, host, port, metrics_host, metrics_port, log_format, insecure)
+    given = {"server.insecure": insecure, "web.host": web_host, "web.port": web_port}
+    settings = _settings(config, host, port, metrics_host, metrics_port, log_format, given)
     try:
         from fleetlog_deploy.up import up as serve_all
     except ImportError as error:
         raise SystemExit(f"fleetlog: {MISSING} ({error})") from None
-    raise typer.Exit(serve_all((data or default_data()).absolute(), settings, as_json))
+    raise typer.Exit(serve_all((data or default_data()).absolute(), settings, as_json, opens=opens))
 
 
 class PartName(enum.StrEnum):
@@ -84,6 +95,7 @@ class PartName(enum.StrEnum):
     MATERIALIZER = "materializer"
     QUERY = "query"
     WEBHOOKS = "webhooks"
+    WEB = "web"
 
 
 @app.command(rich_help_panel="Server")
@@ -97,6 +109,14 @@ def serve(
     ] = None,
     metrics_port: MetricsPortOption = None,
     metrics_host: MetricsHostOption = None,
+    web_port: WebPortOption = None,
+    web_host: WebHostOption = None,
+    query: Annotated[
+        str | None, typer.Option(help="host:port of the query service that web asks.", show_default=False)
+    ] = None,
+    ingest: Annotated[
+        str | None, typer.Option(help="host:port of the gateway that web writes to.", show_default=False)
+    ] = None,
     log_format: LogFormatOption = None,
     insecure: InsecureOption = None,
     as_json: JsonOption = False,
@@ -108,10 +128,15 @@ def serve(
     could not start or go on, 2 settings that can't be meant.
 
     Clients know one address: gateway and query stand in one process, or behind a proxy that knows gRPC's services.
+    The web UI and HTTP for every language are the part web: beside the others, or alone with --query and --ingest.
 
     Example: fleetlog serve gateway query --config fleetlog.toml --host 0.0.0.0
     """
-    settings = _settings(config, host, port, metrics_host, metrics_port, log_format, insecure)
+    given = {
+        "server.insecure": insecure, "web.host": web_host, "web.port": web_port, "web.query": query,
+        "web.ingest": ingest,
+    }  # fmt: skip
+    settings = _settings(config, host, port, metrics_host, metrics_port, log_format, given)
     try:
         from fleetlog_deploy.serve import serve as serve_parts
     except ImportError as error:
@@ -136,7 +161,7 @@ def _settings(
     metrics_host: str | None,
     metrics_port: int | None,
     log_format: str | None,
-    insecure: bool | None,
+    more: Mapping[str, object],
 ) -> Settings:
     given: dict[str, object] = {
         "server.host": host,
@@ -144,7 +169,7 @@ def _settings(
         "metrics.host": metrics_host,
         "metrics.port": metrics_port,
         "diagnostics.format": log_format,
-        "server.insecure": insecure,
+        **more,
     }
     return _loaded(config, given).settings
 

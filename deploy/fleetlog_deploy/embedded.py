@@ -26,8 +26,9 @@ from fleetlog_deploy.healing import open_whole
 from fleetlog_deploy.node import Node
 from fleetlog_deploy.parts import GatewayPart, MaterializerPart, QueryPart
 from fleetlog_deploy.preparing import prepare
-from fleetlog_deploy.settings.model import ServerSettings, Settings
+from fleetlog_deploy.settings.model import ServerSettings, Settings, WebSettings
 from fleetlog_deploy.tracing import traces_of
+from fleetlog_deploy.web import web_port
 from fleetlog_deploy.webhooks import WebhooksPart
 
 SWITCH_SECONDS = 0.001
@@ -75,7 +76,7 @@ def embedded(data: Path, settings: Settings) -> Node:
             ),
             WebhooksPart(engines, telemetry, webhooks),
         )
-        return Node(settings, telemetry, engines, parts, applied)
+        return Node(settings, telemetry, engines, parts, applied, web_port(settings.web))
     except BaseException:
         engines.close()
         raise
@@ -104,8 +105,12 @@ def running(data: Path) -> Iterator[str]:
 
 
 @contextmanager
-def running_node(data: Path) -> Iterator[tuple[Node, str]]:
-    """Run it in a thread of its own; yields the node, whose engines any thread may read from, and the target."""
+def running_node(data: Path, web_port: int = 0) -> Iterator[tuple[Node, str]]:
+    """Run it in a thread of its own; yields the node, whose engines any thread may read from, and the target.
+
+    `web_port` is that of the web UI; 0 = none.
+    """
+    settings = Settings(server=ServerSettings(port=0), web=WebSettings(port=web_port))
     ready = threading.Event()
     outcome: list[tuple[Node, int] | BaseException] = []
     loop = asyncio.new_event_loop()
@@ -113,7 +118,7 @@ def running_node(data: Path) -> Iterator[tuple[Node, str]]:
 
     async def serve() -> None:
         try:
-            node = embedded(data, Settings(server=ServerSettings(port=0)))
+            node = embedded(data, settings)
             outcome.append((node, await node.start()))
         except BaseException as error:  # raised again where it was asked for
             outcome.append(error)

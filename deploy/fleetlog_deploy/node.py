@@ -16,6 +16,7 @@ from fleetlog_deploy.engines import Engines
 from fleetlog_deploy.exposure import tls_files
 from fleetlog_deploy.parts import LOOK_SECONDS, Part
 from fleetlog_deploy.settings.model import Settings
+from fleetlog_deploy.web import WebPort, dialled
 
 diagnostics = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 2.0
@@ -33,15 +34,26 @@ class Node:
     """
 
     def __init__(
-        self, settings: Settings, telemetry: Telemetry, engines: Engines, parts: Sequence[Part], applied: AppliedWatch
+        self,
+        settings: Settings,
+        telemetry: Telemetry,
+        engines: Engines,
+        parts: Sequence[Part],
+        applied: AppliedWatch,
+        web: WebPort | None = None,
     ) -> None:
+        """`web` is the HTTP port, which asks this process where its settings name no other."""
         self.telemetry = telemetry
         self.failure: BaseException | None = None
         """What ended a part, when something did."""
         self.failed = asyncio.Event()
         self.metrics_port: int | None = None
         """Where /metrics is, once it is started."""
+        self.web_port: int | None = None
+        """Where the web UI is, once it is started."""
         self.engines = engines
+        self._web = web
+        self._settings = settings
         self._parts = parts
         self._applied = applied
         self._drain_seconds = settings.server.drain_seconds
@@ -87,6 +99,10 @@ class Node:
         port = await self._server.start()
         for part in self._parts:
             part.start(self._fail)
+        if self._web is not None:
+            target = dialled(self._settings.server.host, port)
+            query, ingest = self._settings.web.query or target, self._settings.web.ingest or target
+            self.web_port = await self._web.start(query, ingest)
         await self._look()
         self._looking = asyncio.create_task(self._keep_looking())
         return port
@@ -99,7 +115,10 @@ class Node:
         self._complaint = DRAINING
         for part in self._parts:
             part.drain()
-        await self._server.drain(self._drain_seconds if grace_seconds is None else grace_seconds)
+        grace = self._drain_seconds if grace_seconds is None else grace_seconds
+        if self._web is not None:
+            await self._web.stop(grace)
+        await self._server.drain(grace)
         await self._applied.close()
         for part in self._parts:
             await part.stop()

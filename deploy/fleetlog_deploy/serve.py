@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.serving import diagnostics
@@ -20,6 +21,7 @@ from fleetlog_deploy.preparing import prepare
 from fleetlog_deploy.running import exit_code, run_node
 from fleetlog_deploy.settings.model import Settings
 from fleetlog_deploy.tracing import traces_of
+from fleetlog_deploy.web import WEB_PORT, run_web, url_of_web, web_port
 from fleetlog_deploy.webhooks import WebhooksPart
 
 NEEDS = {
@@ -27,6 +29,7 @@ NEEDS = {
     "materializer": ("log.url", "warehouse.url", "objects.url"),
     "query": ("warehouse.url", "objects.url", "query.token_key"),
     "webhooks": ("log.url", "warehouse.url"),
+    "web": (),
 }
 """The parts, and the settings without which each can't be."""
 
@@ -36,15 +39,30 @@ def serve(names: Sequence[str], settings: Settings, as_json: bool) -> int:
     what = "+".join(names)
     diagnostics.configure(what, settings.diagnostics.format, settings.diagnostics.level)
 
-    def announce(target: str, node: Node) -> None:
-        metrics = None if node.metrics_port is None else joined(settings.metrics.host, node.metrics_port)
-        logging.getLogger(__name__).info("serving on %s, metrics on %s", target, metrics or "no port")
+    if "web" in names and settings.web.port is None:
+        settings = replace(settings, web=replace(settings.web, port=WEB_PORT))
+
+    def announce(target: str | None, node: Node | None, web: int | None) -> None:
+        bound = settings.metrics.port if node is None else node.metrics_port
+        metrics = None if bound is None else joined(settings.metrics.host, bound)
+        url = None if web is None else url_of_web(settings.web, web)
+        logging.getLogger(__name__).info("serving on %s, metrics on %s", target or url, metrics or "no port")
         if as_json:
-            told: dict[str, object] = {"parts": names, "target": target, "pid": os.getpid()}
-            print(json.dumps(told | ({"metrics": metrics} if metrics else {})), flush=True)
+            told: dict[str, object] = {"parts": names, "target": target, "web": url, "metrics": metrics}
+            print(json.dumps({k: v for k, v in told.items() if v is not None} | {"pid": os.getpid()}), flush=True)
 
     def work() -> None:
-        asyncio.run(run_node(lambda current: node_of(names, current), settings, announce))
+        if names == ["web"]:
+            need(settings, "web.query", "web.ingest")
+            asyncio.run(run_web(settings, lambda port: announce(None, None, port)))
+        else:
+            asyncio.run(
+                run_node(
+                    lambda current: node_of(names, current),
+                    settings,
+                    lambda target, node: announce(target, node, node.web_port),
+                )
+            )
 
     mend = "an empty database with a materializer.group of its own makes the tables anew from the log"
     return exit_code(work, what, "the lines above have more", mend)
@@ -72,7 +90,8 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
             )
         if "webhooks" in names:
             parts.append(WebhooksPart(engines, telemetry, settings.webhooks))
-        return Node(settings, telemetry, engines, parts, applied)
+        web = web_port(settings.web) if "web" in names else None
+        return Node(settings, telemetry, engines, parts, applied, web)
     except BaseException:
         engines.close()
         raise

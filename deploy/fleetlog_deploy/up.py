@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import sys
+import threading
 import time
+import webbrowser
 from pathlib import Path
 
 from fleetlog_core.serving import diagnostics
@@ -20,10 +22,11 @@ from fleetlog_deploy.node import Node
 from fleetlog_deploy.private import UMASK, make_private
 from fleetlog_deploy.running import FAILED, exit_code, run_node
 from fleetlog_deploy.settings.model import Settings
+from fleetlog_deploy.web import url_of_web, with_free_web_port
 
 
-def up(data: Path, settings: Settings, as_json: bool) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit code."""
+def up(data: Path, settings: Settings, as_json: bool, *, opens: bool = False) -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit code. `opens`: the web UI is opened in a browser."""
     begun = time.monotonic()
     logs = data / "logs" / "fleetlog.log"
     try:
@@ -41,10 +44,15 @@ def up(data: Path, settings: Settings, as_json: bool) -> int:
 
     def announce(target: str, node: Node) -> None:
         metrics = None if node.metrics_port is None else joined(settings.metrics.host, node.metrics_port)
-        _announce(target, metrics, data, logs, time.monotonic() - begun, as_json)
+        web = None if node.web_port is None else url_of_web(settings.web, node.web_port)
+        _announce(target, metrics, web, data, logs, time.monotonic() - begun, as_json)
+        if opens and web is not None:
+            # Some browsers hold whoever starts them.
+            threading.Thread(target=_open, args=(web,), name="browser", daemon=True).start()
 
     def work() -> None:
-        asyncio.run(run_node(lambda current: embedded(data, current), settings, announce))
+        with_web = with_free_web_port(settings)
+        asyncio.run(run_node(lambda current: embedded(data, current), with_web, announce))
 
     mend = f"`fleetlog replay --data {data}` makes the tables anew from the log"
     code = exit_code(work, str(data), f"{logs} has more", mend)
@@ -53,14 +61,24 @@ def up(data: Path, settings: Settings, as_json: bool) -> int:
     return code
 
 
-def _announce(target: str, metrics: str | None, data: Path, logs: Path, seconds: float, as_json: bool) -> None:
+def _open(web: str) -> None:
+    if not webbrowser.open(web):
+        print(f"fleetlog: no browser could be started; open {web}", file=sys.stderr)
+
+
+def _announce(
+    target: str, metrics: str | None, web: str | None, data: Path, logs: Path, seconds: float, as_json: bool
+) -> None:
     if as_json:
         told: dict[str, object] = {"target": target, "data": str(data), "logs": str(logs), "pid": os.getpid()}
-        print(json.dumps(told | ({"metrics": metrics} if metrics else {})), flush=True)
+        more = {name: where for name, where in (("metrics", metrics), ("web", web)) if where}
+        print(json.dumps(told | more), flush=True)
         return
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"[bold]fleetlog[/bold] is up on [bold]{escape(target)}[/bold] after {seconds:.1f} s")
     console.print(f"  data  {data}\n  logs  {logs}", markup=False)
+    if web:
+        console.print(f"  web   {web}", markup=False)
     if metrics:
         console.print(f"  numbers  http://{metrics}/metrics", markup=False)
     console.print(f"  use   export FLEETLOG_TARGET={target}\n  stop  Ctrl-C, or kill {os.getpid()}", markup=False)

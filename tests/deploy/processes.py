@@ -130,4 +130,4 @@ def running(*arguments: str, environment: Mapping[str, str] | None = None, err: 
 def _environment() -> dict[str, str]:
     """Nobody's settings; lines as wide as they are."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(("FLEETLOG_", "XDG_"))}
-    return {**own, "FLEETLOG_JOURNAL": own_journal(), "COLUMNS": "200", "NO_COLOR": "1"}
+    return {**own, "FLEETLOG_JOURNAL": own_journal(), "FLEETLOG_WEB_PORT": "0", "COLUMNS": "200", "NO_COLOR": "1"}

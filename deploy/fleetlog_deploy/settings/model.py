@@ -109,6 +109,28 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The HTTP port with the web UI and the calls of every language."""
+
+    host: str = "127.0.0.1"
+    port: int | None = setting(None, Range(0, 65_535))
+    """0: none. Not set: 7461, of `fleetlog up` a free one where that is taken."""
+    hosts: str = setting("", matches(r"[A-Za-z0-9.:_-]+(,[A-Za-z0-9.:_-]+)*|", "names with commas between them"))
+    """Names under which browsers ask, beside those of this machine; others are refused, since any name can be made to
+    lead here."""
+    insecure: bool = False
+    """Whether the address may be beyond loopback, where whoever reaches the port can read and write everything."""
+    query: str = ""
+    """host:port of the query service that `fleetlog serve web` asks; empty: of this process."""
+    ingest: str = ""
+    """host:port of the gateway that it gives what is written; empty: of this process."""
+    client_calls: int = setting(64, Range(1, 100_000))
+    """Calls that one client, by its address, may have under way: a proxy counts as one client."""
+    client_sockets: int = setting(8, Range(1, 100_000))
+    """WebSockets that one client may have open."""
+
+
+@dataclass(frozen=True, slots=True)
 class TelemetrySettings:
     """What is told to others of the work of a process."""
 
@@ -179,6 +201,7 @@ class Settings:
     objects: ObjectsSettings = ObjectsSettings()
     server: ServerSettings = ServerSettings()
     metrics: MetricsSettings = MetricsSettings()
+    web: WebSettings = WebSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     diagnostics: DiagnosticsSettings = DiagnosticsSettings()
     materializer: MaterializerSettings = MaterializerSettings()

@@ -1,0 +1,118 @@
+"""The HTTP port: beside the parts of a process, or alone as `fleetlog serve web`."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from fleetlog_core.serving.metrics_port import MetricsPort
+from fleetlog_core.serving.server import PortTaken, check_address, joined
+from fleetlog_core.serving.telemetry import Telemetry
+
+from fleetlog_deploy.settings.load import SettingsRefused
+from fleetlog_deploy.settings.model import Settings, WebSettings
+
+WEB_PORT = 7461
+
+
+class WebPort(Protocol):
+    """See fleetlog_query.web.port, which only a process that has one imports."""
+
+    async def start(self, query: str, ingest: str) -> int:
+        """Listen, and ask these gRPC servers; the port. PortTaken."""
+        ...
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Let what is under way end for so long. Idempotent."""
+        ...
+
+
+def web_port(settings: WebSettings) -> WebPort | None:
+    """The port that the settings ask for; None where they ask for none. SettingsRefused."""
+    if not settings.port:
+        return None
+    if not (_is_loopback(settings.host) or settings.insecure):
+        raise SettingsRefused(
+            [
+                f'web.host = "{settings.host}": whoever reaches that address could read and write everything; listen on'
+                " 127.0.0.1 behind a proxy that asks who they are, or set web.insecure"
+            ]
+        )
+    from fleetlog_query.web.app import WebOptions
+    from fleetlog_query.web.gate import Shares
+    from fleetlog_query.web.port import WebPort as HttpPort
+
+    names = frozenset(name.lower() for name in (*settings.hosts.split(","), settings.host) if name)
+    return HttpPort(
+        settings.host, settings.port, WebOptions(names, Shares(settings.client_calls, settings.client_sockets))
+    )
+
+
+def with_free_web_port(settings: Settings) -> Settings:
+    """The settings with a port for the web UI where they name none: the usual one, or a free one where it is taken."""
+    if settings.web.port is not None:
+        return settings
+    port, host = WEB_PORT, settings.web.host
+    try:
+        check_address(host, port)
+    except PortTaken:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+            try:
+                listener.bind((host, 0))
+            except OSError:
+                # What is wrong with the address is told by who listens on it.
+                return replace(settings, web=replace(settings.web, port=WEB_PORT))
+            port = listener.getsockname()[1]
+    return replace(settings, web=replace(settings.web, port=port))
+
+
+def url_of_web(settings: WebSettings, port: int) -> str:
+    """Address of the web UI for a browser on this machine."""
+    return f"http://{dialled(settings.host, port)}"
+
+
+def dialled(host: str, port: int) -> str:
+    """host:port under which a process of this machine reaches what listens there."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return joined(host, port)
+    if address.is_unspecified:
+        return joined("127.0.0.1" if address.version == 4 else "::1", port)
+    return joined(host, port)
+
+
+async def run_web(settings: Settings, announce: Callable[[int], None]) -> None:
+    """Serve HTTP alone until SIGTERM or SIGINT, over servers elsewhere. PortTaken, SettingsRefused.
+
+    It is ready while it listens: whether those servers answer is told to who calls, and by their own ports.
+    """
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    web = web_port(settings.web)
+    if web is None:
+        raise SettingsRefused(["web.port = 0: that is none; give another"])
+    metrics = None
+    if settings.metrics.port is not None:
+        metrics = MetricsPort(settings.metrics.host, settings.metrics.port, Telemetry(), lambda: "")
+        metrics.start()
+    try:
+        announce(await web.start(settings.web.query, settings.web.ingest))
+        await stopping.wait()
+        await web.stop(settings.server.drain_seconds)
+    finally:
+        if metrics is not None:
+            metrics.stop()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

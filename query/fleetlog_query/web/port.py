@@ -1,0 +1,83 @@
+"""The HTTP port: uvicorn around the application, from `start` until `stop`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+
+import uvicorn
+from fleetlog_core.serving.server import PortTaken, check_address, joined
+
+from fleetlog_query.web.app import WebOptions, web_app
+from fleetlog_query.web.connections import PunctualProtocol
+from fleetlog_query.web.upstream import Upstream
+
+IDLE_SECONDS = 60
+"""Seconds that a connection may be silent between two requests."""
+HEAD_BYTES = 32 * 1024
+"""Maximum bytes of a request's head."""
+SOCKET_FRAME_BYTES = 1024 * 1024
+OPTION = "--web-port"
+
+
+class WebPort:
+    """Listens on one address. Used from one event loop."""
+
+    def __init__(self, host: str, port: int, options: WebOptions) -> None:
+        """`port` 0: a free one."""
+        self._host, self._port, self._options = host, port, options
+        self._upstream: Upstream | None = None
+        self._server: uvicorn.Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    async def start(self, query: str, ingest: str) -> int:
+        """Listen, and ask these gRPC servers; the port. PortTaken."""
+        check_address(self._host, self._port, OPTION)
+        # What it says to people is said by whoever starts it; what it says of peers is noise.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        self._upstream = Upstream(query, ingest)
+        # By host and port: a socket that was made before has no TCP_NODELAY, and each answer waits 40 ms.
+        config = uvicorn.Config(
+            web_app(self._upstream, self._options),
+            host=self._host,
+            port=self._port,
+            http=PunctualProtocol,
+            ws="websockets-sansio",
+            ws_max_size=SOCKET_FRAME_BYTES,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=IDLE_SECONDS,
+            h11_max_incomplete_event_size=HEAD_BYTES,
+        )
+        config.load()
+        self._server = uvicorn.Server(config)
+        self._server.lifespan = config.lifespan_class(config)
+        try:
+            # Not serve(), which takes the signals of the process, and ends it when the port is taken.
+            await self._server.startup()
+        except SystemExit:
+            await self._upstream.close()
+            raise PortTaken(f"{joined(self._host, self._port)} is taken: give another {OPTION}") from None
+        self._serving = asyncio.create_task(self._server.main_loop())
+        port: int = self._server.servers[0].sockets[0].getsockname()[1]
+        return port
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take nothing new, let what is under way end for so long, then cut it off. Idempotent."""
+        server, serving, upstream = self._server, self._serving, self._upstream
+        self._server = self._serving = self._upstream = None
+        if server is None or serving is None or upstream is None:
+            return
+        server.config.timeout_graceful_shutdown = math.ceil(grace_seconds)
+        server.should_exit = True
+        await serving
+        with contextlib.suppress(TimeoutError):
+            # A connection whose peer does not read is closed by nothing but the end of the process.
+            await asyncio.wait_for(server.shutdown(), grace_seconds + 5)
+        await upstream.close()

@@ -16,8 +16,8 @@ from fleetlog._journal.kept_files import KeptFile
 from fleetlog._transport.connection import Connection
 
 
-def uploaded(connection: Connection, kept: KeptFile) -> tuple[Writer, frame_pb2.Frame]:
-    """Upload a file; the frame that tells of it, and its writer. FleetlogError, OSError."""
+def uploaded(connection: Connection, kept: KeptFile, experiment_id: int) -> tuple[Writer, frame_pb2.Frame]:
+    """Upload a file of a run in an experiment; the frame that tells of it, and its writer. FleetlogError, OSError."""
     about = kept.about
     run_id = bytes.fromhex(about.run_id)
     named = f"{about.writer_id}\0{about.logged_millis}\0{about.name}".encode(errors="surrogatepass")
@@ -27,7 +27,7 @@ def uploaded(connection: Connection, kept: KeptFile) -> tuple[Writer, frame_pb2.
     )  # fmt: skip
     events = []
     if writer.subject != frame_pb2.SUBJECT_MODEL:
-        opening = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_ANNOTATE)
+        opening = event_pb2.RunStarted(experiment_id=experiment_id, opening=event_pb2.RUN_OPENING_ANNOTATE)
         events.append(event_pb2.Event(observe_time_millis=about.logged_millis, run_started=opening))
     events.append(artifact_event(connection, writer, kept.path, about.name, about.logged_millis))
     for sequence, event in enumerate(events, 1):

@@ -163,8 +163,11 @@ class Redelivery:
     def _deliver_file(self, kept: KeptFile) -> None:
         """Upload one that waits, and tell the run of it. FleetlogError: no server takes it now."""
         report, about = self.report, kept.about
+        number = about.experiment_id
+        if number is None:
+            number = self._resolved(about.namespace, about.experiment) if about.experiment else DEFAULT_EXPERIMENT
         try:
-            made = uploaded(self._delivery.connection, kept)
+            made = uploaded(self._delivery.connection, kept, number)
         except (FleetlogError, OSError) as error:
             if isinstance(error, FleetlogError) and not is_verdict(error):
                 raise

@@ -76,7 +76,8 @@ class Upload:
         writer = self.writer
         about = AboutFile(
             writer.namespace, writer.run_id.hex(), writer.writer_id.hex(),
-            frame_pb2.Subject.Name(writer.subject), writer.rank, self.name, now_millis,
+            frame_pb2.Subject.Name(writer.subject), writer.rank, writer.experiment, writer.experiment_id, self.name,
+            now_millis,
         )  # fmt: skip
         with opened(self.path, follow_link=self.follow_link) as file:
             size = file.size()

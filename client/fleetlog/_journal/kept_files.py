@@ -31,6 +31,9 @@ class AboutFile:
     subject: str
     """What `run_id` names: the name of a `fleetlog.v1.Subject`."""
     rank: int | None
+    experiment: str
+    """Name of the run's experiment; "" where the number is known, or there is none."""
+    experiment_id: int | None
     name: str
     """The artifact's path within the run."""
     logged_millis: int

@@ -41,6 +41,7 @@ class OpenRun:
         if self.ended:
             return
         self.ended = True
+        self.delivery.heartbeats.end(self.writer)
         outbox = self.delivery.outbox
         for reason, points in self.dropped.items():
             outbox.lose(self.writer, reason, points)

@@ -36,6 +36,7 @@ from fleetlog_ingest.gateway.service import IngestServicer
 from fleetlog_ingest.gateway.webhooks import WebhookServicer
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.loop import Materializer, WarehouseBehind
+from fleetlog_ingest.materializer.loop.lost_runs import LostRuns
 from fleetlog_proto.v1 import (
     document_pb2_grpc,
     ingest_pb2_grpc,
@@ -273,6 +274,9 @@ class MaterializerPart:
             ),
             readers=readers,
             decisions=decisions,
+            lost_runs=LostRuns(
+                engines.log, engines.warehouse, settings.lost_seconds_by, look_seconds=settings.look_seconds
+            ),
         )
         self._thread: threading.Thread | None = None
 

@@ -33,8 +33,8 @@ TIMEOUT_SECONDS = 3_600.0
 
 _TABLES: Mapping[str, str] = {
     "points": "namespace, run_id, key, step, ts, reinterpretAsUInt64(value), rank, part, off",
-    "runs": "namespace, experiment, run_id, name, user, state, start_time, end_time, parent_run_id, deleted,"
-    " started, ver",
+    "runs": "namespace, experiment, run_id, concat(name, endings), user, state, start_time, end_time, parent_run_id,"
+    " deleted, started, ver",
     "run_homes": "namespace, run_id, experiment",
     "attrs": "namespace, experiment, kind, key, run_id, reinterpretAsUInt64(num), str, type, removed, ver",
     "run_attrs": "namespace, run_id, kind, key, reinterpretAsUInt64(num), str, type, removed, ver",
@@ -49,7 +49,7 @@ _TABLES: Mapping[str, str] = {
     "model_metrics": "namespace, model_id, key, run_id, ts, step, dataset_name, dataset_digest,"
     " reinterpretAsUInt64(value), ver",
     "problems": "namespace, run_id, part, off, writer_id, sequence, reason, points, ingest_time",
-    "writers": "namespace, run_id, writer_id, rank, ranges",
+    "writers": "namespace, run_id, writer_id, rank, concat(ranges, if(at_work = 0, '', toString(at_work)))",
     "experiments": "namespace, experiment, name, tags, create_time, update_time, deleted, ver",
     # One of the two is always empty.
     "outcomes": "namespace, request_id, accepted, experiment, concat(reason, result), off",

@@ -21,6 +21,7 @@ class Proxy:
         self._open: list[socket.socket] = []
         self._flowing = threading.Event()
         self._flowing.set()
+        self._pause = threading.Event()
         self._closed = False
         self.accepted = 0
         self.lost: bytearray | None = None
@@ -33,6 +34,8 @@ class Proxy:
         """Cut a connection instead of handing on what the server says next."""
         self.cut_after_answered: int | None = None
         """Cut every connection once so many bytes came from the server in all; these bytes still arrive."""
+        self.bytes_per_second: int | None = None
+        """Hand on no more than so many each way, of one connection after another."""
         self.sent = self._answered = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -42,6 +45,7 @@ class Proxy:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._closed = True
         self._flowing.set()
+        self._pause.set()
         # Wakes the accept; closing alone would not.
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -95,6 +99,8 @@ class Proxy:
                 else:
                     self._answered += len(data)
                 target.sendall(data)
+                if self.bytes_per_second is not None:
+                    self._pause.wait(len(data) / self.bytes_per_second)
                 if _over(self.sent, self.cut_after_sent) or _over(self._answered, self.cut_after_answered):
                     break
         except OSError:
@@ -110,7 +116,7 @@ class Proxy:
 
     def _received(self, source: socket.socket, to_server: bool) -> bytes:
         """What to hand on next; empty at the end."""
-        return source.recv(1 << 16)
+        return source.recv(1 << 16 if self.bytes_per_second is None else max(1, self.bytes_per_second // 20))
 
 
 def _over(count: int, limit: int | None) -> bool:

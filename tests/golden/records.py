@@ -39,6 +39,7 @@ ANNOTATION_DIGESTS = FOLDER / "tables_of_annotations.json"
 DOCUMENT_DIGESTS = FOLDER / "tables_of_documents.json"
 MODEL_DIGESTS = FOLDER / "tables_of_models.json"
 DEFAULT_DIGESTS = FOLDER / "tables_of_default.json"
+ENDING_DIGESTS = FOLDER / "tables_of_endings.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
 MODEL = bytes(range(48, 64))
 NOW = 1_700_000_000_000
@@ -363,6 +364,31 @@ def text_files() -> dict[str, frame_pb2.Frame]:
     return {"datasets_with_text_files": frame}
 
 
+def endings() -> dict[str, frame_pb2.Frame]:
+    """A run with two writers that tell when they end: heard of, lost, and ended. They came after the others, too."""
+    event, gateway = event_pb2.Event, bytes(range(80, 96))
+    started = event_pb2.RunStarted(name="ranks", start_time_millis=NOW, opening=event_pb2.RUN_OPENING_JOIN)
+    started.heartbeats = True
+    lost = event_pb2.RunLost(ver=1, heard_time_millis=NOW + 7)
+    heard = event_pb2.WritersHeard(run_ids=PARENT * 2, writer_ids=WRITER + MODEL)
+    failed = event_pb2.RunFinished(state=event_pb2.RUN_STATE_FAILED, end_time_millis=NOW + 9)
+    told = (
+        ("run_started_with_heartbeats", WRITER, 1, event(run_started=started)),
+        ("run_started_by_another", MODEL, 1, event(run_started=started)),
+        ("run_lost", RUN, 1, event(ignorable=True, run_lost=lost)),
+        ("writers_heard", gateway, 1, event(ignorable=True, writers_heard=heard)),
+        ("run_failed_redelivered", WRITER, 2, event(run_finished=failed)),
+    )
+    found = {}
+    for name, writer, sequence, one in told:
+        one.sequence, one.observe_time_millis = sequence, NOW + sequence
+        found[name] = frame_pb2.Frame(
+            namespace="golden", run_id=PARENT, writer_id=writer, events=[one], ingest_time_millis=NOW,
+            redelivered=name.endswith("redelivered"),
+        )  # fmt: skip
+    return found
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -383,6 +409,7 @@ def _messages() -> dict[str, Message]:
         **models(),
         **defaults(),
         **text_files(),
+        **endings(),
         **purges(),
     }
 
@@ -442,6 +469,11 @@ def stored_defaults() -> list[tuple[str, bytes, bytes]]:
     return control + [(EVENTS, MODEL, (FOLDER / f"{name}.bin").read_bytes()) for name in text_files()]
 
 
+def stored_endings() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, how a run with several writers ends."""
+    return [(EVENTS, PARENT, (FOLDER / f"{name}.bin").read_bytes()) for name in endings()]
+
+
 def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:
     """A log of the stored bytes, one record each second."""
     log, ends = MemoryLog(), {EVENTS: 0, CONTROL: 0}
@@ -465,6 +497,7 @@ def main() -> None:
         (WEBHOOK_DIGESTS, stored_webhooks()), (DOCUMENT_DIGESTS, stored_documents()),
         (MODEL_DIGESTS, stored_models()),
         (DEFAULT_DIGESTS, stored_defaults()),
+        (ENDING_DIGESTS, stored_endings()),
     )  # fmt: skip
     for path, records in stored:
         if not path.exists():

@@ -18,6 +18,7 @@ from tests.golden.records import (
     DEFAULT_DIGESTS,
     DIGESTS,
     DOCUMENT_DIGESTS,
+    ENDING_DIGESTS,
     MODEL_DIGESTS,
     REGISTRY_DIGESTS,
     TABLE_DIGESTS,
@@ -28,6 +29,7 @@ from tests.golden.records import (
     stored_datasets,
     stored_defaults,
     stored_documents,
+    stored_endings,
     stored_imports,
     stored_models,
     stored_records,
@@ -56,6 +58,7 @@ def test_the_stored_records_fold_into_the_stored_tables() -> None:
         (ANNOTATION_DIGESTS, stored_annotations()),
         (MODEL_DIGESTS, stored_models()),
         (DEFAULT_DIGESTS, stored_defaults()),
+        (ENDING_DIGESTS, stored_endings()),
     ):
         before, now = json.loads(path.read_text()), in_own_process(digests_of, records)
         # Tables that came later are empty of what there was before them.

@@ -24,6 +24,7 @@ from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2
 from fleetlog._delivery.account import Account, Refusals
 from fleetlog._delivery.diagnostics import Warnings
 from fleetlog._delivery.experiment_numbers import ExperimentNumbers
+from fleetlog._delivery.heartbeats import Heartbeats
 from fleetlog._delivery.in_flight import WAITING_BYTES, InFlight, Sent
 from fleetlog._delivery.outbox import Outbox
 from fleetlog._delivery.requests import Requests
@@ -75,6 +76,7 @@ class Delivery:
         offline: bool = False,
         refusals: Refusals | None = None,
         forgotten: Callable[[Sequence[Sent]], None] | None = None,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
         """A delivery that begins with the first writer.
 
@@ -101,10 +103,13 @@ class Delivery:
         # Offline nothing leaves: then the journal alone has it.
         self._in_flight = InFlight(self._changed, paths, 0 if offline else WAITING_BYTES)
         self._experiments = ExperimentNumbers(connection, self._in_flight, self.warn, self._note_experiment)
-        self.spool = Spool(self.outbox, self._in_flight, self._changed, self.account, self.journal)
+        self.heartbeats = heartbeats or Heartbeats()
+        """The writers of this process that live."""
+        self.spool = Spool(self.outbox, self._in_flight, self._changed, self.account, self.journal, self.heartbeats)
         heard = self.account if refusals is None else refusals
-        self._requests = Requests(self._in_flight, self._stream, self._changed, heard, self.warn)
-        self._responses = Responses(self._in_flight, heard, connection.saw, forgotten or self._forgotten)
+        self._requests = Requests(self._in_flight, self._stream, self._changed, heard, self.warn, self.heartbeats)
+        forgets = forgotten or self._forgotten
+        self._responses = Responses(self._in_flight, heard, connection.saw, forgets, self.heartbeats)
         self._spooler: threading.Thread | None = None
         self._syncer: threading.Thread | None = None
         self._thread: threading.Thread | None = None
@@ -121,6 +126,8 @@ class Delivery:
             event = event_pb2.Event(observe_time_millis=time.time_ns() // 1_000_000, run_started=writer.started)
             self._experiments.fill_in(writer, event)
             self.outbox.put(Fact(writer, event))
+            if writer.started.heartbeats:
+                self.heartbeats.begin(writer)
         self._begin_threads()
 
     def _begin_threads(self) -> None:
@@ -379,6 +386,7 @@ class Delivery:
                         return
                     generation = self._stream.change(Change.BEGIN)
                     self._in_flight.begin()
+                    self.heartbeats.stream_began()
                     self._reading = True
                     stream = self._call = self._begin(generation)
                     self._changed.notify_all()

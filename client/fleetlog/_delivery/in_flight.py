@@ -94,7 +94,7 @@ class InFlight:
         self._unjournaled = 0
         self._together = 1
         self._requests: deque[int] = deque()
-        """How many frames each request of the stream has that has no answer."""
+        """How many frames each request of the stream has that has no answer; 0: it is of heartbeats."""
         self._heard = 0.0
         """When the stream last answered, or began to owe an answer (monotonic)."""
         self._unreadable = (0, 0)
@@ -301,9 +301,20 @@ class InFlight:
             self._requests.append(len(found))
             return found
 
+    def add_heartbeats(self) -> bool:
+        """The stream sends a request of heartbeats; False when the one before has no answer yet."""
+        with self._changed:
+            if 0 in self._requests:
+                return False
+            if not self._requests:
+                self._heard = time.monotonic()
+            self._requests.append(0)
+            return True
+
     def next_answer(self) -> int:
         """A request has its answer: how many frames, the first ones here, it speaks of."""
         with self._changed:
+            self._heard = time.monotonic()
             return self._requests.popleft()
 
     def first_sent(self) -> Sent | None:
@@ -354,7 +365,7 @@ class InFlight:
     def silent_seconds(self) -> float:
         """How long the stream has owed an answer and given none; 0 when it owes none."""
         with self._changed:
-            return time.monotonic() - self._heard if self._sent > 0 else 0.0
+            return time.monotonic() - self._heard if self._sent > 0 or self._requests else 0.0
 
 
 def fill_in(sent: Sent) -> None:

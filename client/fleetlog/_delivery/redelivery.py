@@ -145,6 +145,7 @@ class Redelivery:
 
     def _made(self, waiting: WaitingFrame) -> tuple[Writer, frame_pb2.Frame]:
         frame = waiting.frame
+        frame.redelivered = True
         key = (frame.run_id, frame.writer_id)
         writer = self._writers.get(key)
         if writer is None:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 
 from fleetlog_proto.v1 import ingest_pb2
 
+from fleetlog._delivery import heartbeats
 from fleetlog._delivery.account import Refusals
+from fleetlog._delivery.heartbeats import Heartbeats
 from fleetlog._delivery.in_flight import InFlight, request_of
 from fleetlog._delivery.stream_state import StreamState
 
@@ -17,8 +19,9 @@ class Requests:
 
     def __init__(
         self, in_flight: InFlight, stream: StreamState, changed: threading.Condition, refusals: Refusals,
-        warn: Callable[[str, str], None],
+        warn: Callable[[str, str], None], alive: Heartbeats,
     ) -> None:  # fmt: skip
+        self._alive = alive
         self._in_flight = in_flight
         self._stream = stream
         self._changed = changed
@@ -41,7 +44,9 @@ class Requests:
                 if generation != self._stream.generation:
                     return
                 sent = self._in_flight.next()
-                if not sent:
+                quiet = [] if sent else self._alive.due()
+                if not sent and not (quiet and self._in_flight.add_heartbeats()):
+                    quiet = []
                     # Who frames may be waiting until there is something to send.
                     self._changed.notify_all()
                     self._changed.wait(1.0)
@@ -50,3 +55,5 @@ class Requests:
                 self._refusals.unreadable(frames, points)
             if sent:
                 yield request_of(sent)
+            elif quiet:
+                yield heartbeats.request_of(quiet)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from fleetlog_proto.v1 import ingest_pb2, position_pb2
 
 from fleetlog._delivery.account import Refusals
+from fleetlog._delivery.heartbeats import Heartbeats
 from fleetlog._delivery.in_flight import InFlight, Sent
 from fleetlog._delivery.verdicts import Said, Then, mismatch, mismatch_of, said_by, then
 from fleetlog.errors import FleetlogError, from_status, is_verdict
@@ -28,8 +29,9 @@ class Responses:
 
     def __init__(
         self, in_flight: InFlight, refusals: Refusals, saw: Callable[[position_pb2.Position], None],
-        forgotten: Callable[[Sequence[Sent]], None] = lambda frames: None,
+        forgotten: Callable[[Sequence[Sent]], None] = lambda frames: None, heartbeats: Heartbeats | None = None,
     ) -> None:  # fmt: skip
+        self._heartbeats = heartbeats
         self._in_flight = in_flight
         self._refusals = refusals
         self._saw = saw
@@ -41,7 +43,12 @@ class Responses:
     def answered(self, response: ingest_pb2.AppendEventsResponse) -> None:
         """The answer to one request. NotNow: from some frame on it is to be sent again."""
         answers = [response, *response.more_responses]
-        if self._in_flight.next_answer() != len(answers):
+        asked = self._in_flight.next_answer()
+        if asked == 0:
+            if response.HasField("status") and self._heartbeats is not None:
+                self._heartbeats.refused()
+            return
+        if asked != len(answers):
             # It says nothing of any frame in particular.
             self._singly = True
             if not response.HasField("status"):

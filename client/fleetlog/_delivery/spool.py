@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from fleetlog_proto.v1 import frame_pb2
 
 from fleetlog._delivery.account import Account
+from fleetlog._delivery.heartbeats import Heartbeats
 from fleetlog._delivery.in_flight import InFlight
 from fleetlog._delivery.outbox import Outbox
 from fleetlog._events.framing import FRAME_POINTS, Framer
@@ -33,8 +34,9 @@ class Spool:
 
     def __init__(
         self, outbox: Outbox, in_flight: InFlight, changed: threading.Condition, account: Account,
-        journal: Journal | None,
+        journal: Journal | None, heartbeats: Heartbeats,
     ) -> None:  # fmt: skip
+        self._heartbeats = heartbeats
         self._outbox = outbox
         self._in_flight = in_flight
         self._changed = changed
@@ -89,6 +91,7 @@ class Spool:
                 try:
                     made = self.framer.all_frames(list(by_writer(items)), self._account.not_framed)
                     self._in_flight.extend(made, self._journaled(made, lacking), lacking)
+                    self._heartbeats.wrote(sequences)
                 except BaseException:
                     # They are framed again, as what they were: the journal may have them.
                     for writer, sequence in sequences.items():

@@ -29,7 +29,7 @@ _INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")
 """What pandas calls an index that it wrote beside the columns."""
 _STATES = {
     "RUNNING": "RUNNING", "SCHEDULED": "RUNNING", "FINISHED": "FINISHED", "FAILED": "FAILED", "CRASHED": "FAILED",
-    "KILLED": "KILLED",
+    "KILLED": "KILLED", "LOST": "LOST",
 }  # fmt: skip
 
 

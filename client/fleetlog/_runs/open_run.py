@@ -47,6 +47,7 @@ class OpenRun:
         self.ended = True
         if self.recording is not None:
             recorder.end(self.recording)
+        self.delivery.heartbeats.end(self.writer)
         outbox = self.delivery.outbox
         for reason, points in self.dropped.items():
             outbox.lose(self.writer, reason, points)

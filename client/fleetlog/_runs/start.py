@@ -161,6 +161,7 @@ def started_writer(
         params=inputs.params,
         tags=tags,
         opening=opening,
+        heartbeats=True,
     )
     check_event(event_pb2.Event(run_started=started), "start_run")
     return Writer(

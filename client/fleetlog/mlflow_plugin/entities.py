@@ -53,6 +53,8 @@ _MODEL_STATUSES = {
 }
 _MODEL_ID = re.compile(f"{MODEL_PREFIX}([0-9a-f]{{32}})")
 _NUMBERS = {name: number for number, name in _STATES.items()}
+# MLflow knows no such state; FAILED, as of whatever ended it nobody said that it is well.
+_STATES[event_pb2.RUN_STATE_LOST] = "FAILED"
 
 
 def state_of(status: int) -> event_pb2.RunState.ValueType:

@@ -59,6 +59,9 @@ def _condition(clause: Clause) -> str:
     name = _name(kind, key)
     if operator in ("IS NULL", "IS NOT NULL"):
         return f"{name} {operator}"
+    if kind == "attribute" and key == "status" and operator in ("=", "!=") and value == "FAILED":
+        # Runs that are lost are shown as failed.
+        return f"{name} {'IN' if operator == '=' else 'NOT IN'} ('FAILED', 'LOST')"
     if operator in ("IN", "NOT IN"):
         return f"{name} {operator} ({', '.join(_quoted(str(one)) for one in value)})"
     if kind == "attribute" and key in _TIMES:

@@ -73,6 +73,8 @@ class RunWriters(ModelWriters):
             parent_run_id=bytes.fromhex(parent) if _RUN_ID.fullmatch(parent) else b"",
             tags=tags,
             opening=event_pb2.RUN_OPENING_CREATE,
+            # A server of MLflow's lives longer than the processes that it makes runs for.
+            heartbeats=not is_served(),
         )
         check_event(event_pb2.Event(run_started=started), "run")
         run = self._run(new_run_id(started.start_time_millis), started, experiment_id)
@@ -143,6 +145,14 @@ class RunWriters(ModelWriters):
         """The run is gone."""
         with self._lock:
             self._runs.pop(run_id, None)
+
+    def lives(self, run: WrittenRun, *, lives: bool) -> None:
+        """Tell the server from now on that the writer of a run that was made here lives, or no more."""
+        started = run.writer.started
+        if not lives:
+            self.delivery.heartbeats.end(run.writer)
+        elif started is not None and started.heartbeats:
+            self.delivery.heartbeats.begin(run.writer)
 
     def say(self, run: WrittenRun, **payload: Any) -> None:
         """Put an event of a run. InvalidArgument before anything of it is sent."""

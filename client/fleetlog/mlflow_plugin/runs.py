@@ -110,6 +110,7 @@ class RunStore(ExperimentStore):
         updated = event_pb2.RunUpdated(name=run_name or None)
         if run_status is not None:
             message.state = updated.state = state_of(run_status)
+            self.writers.lives(run, lives=message.state not in _ENDED)
             if end_time is None:
                 end_time = message.end_time_millis if message.state in _ENDED else 0
         if end_time is not None:

@@ -26,7 +26,8 @@ from fleetlog_core.rules.paths import check_artifact_path
 
 _INT64 = 1 << 63
 _ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
-_STATES = frozenset(event_pb2.RunState.values())
+_STATES = frozenset(event_pb2.RunState.values()) - {event_pb2.RUN_STATE_LOST}
+"""States that may be given. That a run is lost is for the server to find out."""
 
 Extent = Callable[[Sequence[int]], tuple[int, int]]
 

@@ -60,6 +60,7 @@ class Telemetry:
         self.statement_rows_read = self._counter("statement_rows_read", "Rows that the warehouse read for selects")
         self.statement_bytes_read = self._counter("statement_bytes_read", "Bytes that the warehouse read for selects")
         self.rows_inserted = self._counter("rows_inserted", "Rows that were sent to the warehouse, by table", "table")
+        self.runs_lost = self._counter("runs_lost", "Runs that were called lost: none of their writers was heard of")
         self.webhook_attempts = self._counter(
             "webhook_attempts", "Attempts to tell webhooks, by outcome: delivered, failed, dead, dropped", "outcome"
         )

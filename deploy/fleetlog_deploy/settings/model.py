@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
+from fleetlog_ingest.materializer.loop.lost_runs import LOOK_SECONDS, LOST_SECONDS
 
 from fleetlog_deploy.settings.limit import Limit, Range, choices, matches, url_of
 
 KAFKA_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+
+_BY_NAMESPACE = r"([a-z0-9_-]{1,64}=[0-9]{1,7}(,[a-z0-9_-]{1,64}=[0-9]{1,7})*)?"
 
 
 def setting(default: Any, limit: Limit | None = None, *, secret: bool = False) -> Any:
@@ -159,6 +162,23 @@ class MaterializerSettings:
     unread_rest_seconds: float = setting(2.0, Range(0, 60))
     """Seconds that `fleetlog up` pauses between two small batches while nobody reads. Who waits for a write ends
     it, and so does the first of several reads; a read without a position may miss what came during the pause."""
+    lost_seconds: float = setting(LOST_SECONDS, Range(0, 2_592_000))
+    """Seconds without a word of its writers after which a run is LOST, until one is heard of again; 0: never. They say
+    that they live every 30 s."""
+    lost_seconds_of: str = setting(
+        "", matches(_BY_NAMESPACE, "namespace=seconds,namespace=seconds, such as nightly=3600,sandbox=0")
+    )
+    """As lost_seconds, of namespaces that have a time of their own."""
+
+    @property
+    def look_seconds(self) -> float:
+        """Seconds between two looks for runs that are lost."""
+        return max(0.5, min(LOOK_SECONDS, self.lost_seconds / 4)) if self.lost_seconds else LOOK_SECONDS
+
+    def lost_seconds_by(self, namespace: str) -> float:
+        """Seconds after which runs of a namespace are lost; 0: never."""
+        of = dict(one.split("=") for one in self.lost_seconds_of.split(",") if one)
+        return float(of.get(namespace, self.lost_seconds))
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class RunStatus:
     @property
     def is_open(self) -> bool:
         """True if whoever likes may write to it."""
-        return not self.deleted and self.state == event_pb2.RUN_STATE_RUNNING
+        return not self.deleted and self.state in (event_pb2.RUN_STATE_RUNNING, event_pb2.RUN_STATE_LOST)
 
 
 @dataclass(frozen=True, slots=True)

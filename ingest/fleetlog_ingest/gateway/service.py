@@ -33,6 +33,7 @@ from fleetlog_ingest.gateway.admission import Admission
 from fleetlog_ingest.gateway.backlog import Backlog
 from fleetlog_ingest.gateway.control import Control, Decided, check_request_id, timeout_seconds
 from fleetlog_ingest.gateway.direct_uploads import PartUploads
+from fleetlog_ingest.gateway.heartbeats import Heartbeats
 from fleetlog_ingest.gateway.imports import Imports
 from fleetlog_ingest.gateway.run_watch import AGAIN_SECONDS, RunWatch
 from fleetlog_ingest.gateway.runs import run_not_found, run_status, writer_status
@@ -74,6 +75,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._uploading = ContextThreads(upload_slots.THREADS + COMPLETING, "uploads")
         self._uploader = Uploader(objects, self._uploading, UploadSlots(self._telemetry))
         self._backlog = Backlog(applied, lambda reason: self._telemetry.limited.labels(reason).inc())
+        self._heartbeats = Heartbeats(log)
         self._applied = applied
         self._watch = RunWatch(warehouse, self._executor, again_seconds)
         self._admission = Admission(log, warehouse, self._executor, applied, self._watch)
@@ -84,6 +86,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         """End every stream as soon as what it took is answered, so that clients move on. From the event loop."""
         self._draining.set()
         self._watch.stop()
+        self._heartbeats.stop()
         self._backlog.close()
 
     def close(self) -> None:
@@ -96,8 +99,9 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     ) -> AsyncIterator[ingest_pb2.AppendEventsResponse]:
         """See the proto."""
         stream = AppendStream(
-            self._log, self._admission, self._telemetry, self._draining, self._run_limits, self._backlog
-        )
+            self._log, self._admission, self._telemetry, self._draining, self._run_limits, self._backlog,
+            self._heartbeats,
+        )  # fmt: skip
         async for response in stream.responses(request_iterator):
             yield response
 

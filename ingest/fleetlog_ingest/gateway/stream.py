@@ -19,6 +19,7 @@ from fleetlog_proto.v1 import ingest_pb2
 from fleetlog_ingest.gateway.admission import Admission
 from fleetlog_ingest.gateway.allowance import Allowance
 from fleetlog_ingest.gateway.backlog import Backlog
+from fleetlog_ingest.gateway.heartbeats import Heartbeats
 from fleetlog_ingest.gateway.intake import Intake, Taken
 
 REQUESTS_IN_FLIGHT = 64
@@ -58,7 +59,9 @@ class AppendStream:
         draining: asyncio.Event,
         run_limits: RunLimits | None = None,
         backlog: Backlog | None = None,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
+        self._heartbeats = heartbeats
         self._backlog = backlog
         self._number = 0 if backlog is None else backlog.stream()
         self._telemetry = telemetry
@@ -125,6 +128,10 @@ class AppendStream:
         try:
             refuse_undecodable(request)
             _check_size(request)
+            if request.heartbeats and not request.HasField("frame"):
+                if self._heartbeats is not None:
+                    self._heartbeats.take(request.heartbeats)
+                return _Request([Taken(ingest_pb2.AppendEventsResponse())], began)
         except (InvalidArgument, ResourceExhausted) as error:
             self._intake.forget_names()
             self._telemetry.refused.labels(error.reason).inc()

@@ -36,7 +36,7 @@ STATES = {
     event_pb2.RunState.Name(number).removeprefix("RUN_STATE_"): number
     for number in (
         event_pb2.RUN_STATE_RUNNING, event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED,
-        event_pb2.RUN_STATE_KILLED, event_pb2.RUN_STATE_SCHEDULED,
+        event_pb2.RUN_STATE_KILLED, event_pb2.RUN_STATE_SCHEDULED, event_pb2.RUN_STATE_LOST,
     )
 }  # fmt: skip
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fleetlog._delivery.delivery import Delivery
+from fleetlog._delivery.outbox import Outbox
 from fleetlog._events.items import Fact, Row, Writer
 from fleetlog._transport.connection import Connection
 from fleetlog_core.ids import new_random_id
@@ -17,6 +19,8 @@ from fleetlog_proto.v1 import event_pb2
 
 from tests.client.delivery.test_delivery import BACKOFF, Story, row, writer
 from tests.client.gateway import House, house
+from tests.core.proxy import Proxy
+from tests.faults.sizes import sized
 from tests.waiting import reached
 
 
@@ -154,3 +158,34 @@ def test_where_the_exit_starts_no_threads_the_first_put_waits_for_its_stream(
     monkeypatch.setattr("fleetlog._delivery.delivery.BEGIN_SECONDS", 60.0)
     delivery.add(writer())
     assert delivery._call is not None
+
+
+def test_over_a_slow_link_what_waits_is_bounded_and_what_finds_no_room_is_told(place: House) -> None:
+    seconds, bytes_per_second = sized(3, 60), 32_000
+    with Proxy("127.0.0.1", place.port) as link:
+        link.bytes_per_second = bytes_per_second
+        outbox = Outbox(max_bytes=200_000)
+        delivery = Delivery(Connection(f"127.0.0.1:{link.port}"), outbox, backoff_seconds=BACKOFF)
+        one = writer()
+        delivery.add(one)
+        # Ten times what the link takes: a point has 10 bytes or so on the wire, and more in memory.
+        taken, step, deadline = 0, 0, time.monotonic() + seconds
+        pace = threading.Event()
+        while time.monotonic() < deadline:
+            for _ in range(bytes_per_second // 10):
+                taken += outbox.put(row(one, step))
+                step += 1
+            assert outbox._weight < 400_000
+            pace.wait(0.1)
+        assert delivery._in_flight.size < 20_000_000
+        link.bytes_per_second = None
+        assert delivery.flush(120.0)
+        delivery.close()
+    story = Story(place)
+    assert len(story.steps[one.writer_id]) == taken
+    assert story.steps[one.writer_id] == sorted(set(story.steps[one.writer_id]))
+    lost = [
+        event.loss_reported for frame in place.frames() for event in frame.events if event.HasField("loss_reported")
+    ]
+    assert sum(one.points for one in lost) == step - taken
+    assert {one.reason for one in lost} <= {"BUFFER_FULL"}

@@ -8,6 +8,7 @@ import fleetlog
 import pytest
 
 from tests.client.processes import ended, said, train, wait_for
+from tests.faults.sizes import sized
 
 
 def test_parent_and_child_write_side_by_side(embedded_target: str, tmp_path: Path) -> None:
@@ -41,6 +42,55 @@ def test_parent_and_child_write_side_by_side(embedded_target: str, tmp_path: Pat
     assert view.metric("parent").steps.tolist() == list(range(2000))
     assert view.metric("child").steps.tolist() == list(range(500))
     assert view.problems == []
+
+
+def test_forks_amid_logging_lose_nothing_and_hang_nowhere(embedded_target: str, tmp_path: Path) -> None:
+    forks, at_once = sized(16, 500), 4
+    done = train(
+        f"""
+        import threading
+        run, forks, over = fleetlog.start_run("forks"), {forks}, threading.Event()
+        steps = 0
+
+        def work():
+            global steps
+            while not over.is_set():
+                run.log({{"parent": 1.0}}, step=steps)
+                steps += 1
+                over.wait(0.001)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        children, codes = [], []
+        for number in range(forks):
+            pid = os.fork()
+            if pid == 0:
+                run.log({{"child": 1.0}}, step=number)
+                if number % 2:
+                    os._exit(0)
+                sys.exit(0)
+            children.append(pid)
+            if len(children) == {at_once}:
+                codes += [os.waitpid(child, 0)[1] for child in children]
+                children = []
+        codes += [os.waitpid(child, 0)[1] for child in children]
+        over.set()
+        thread.join()
+        run.finish()
+        print(json.dumps([run.id, steps, codes]))
+        """,
+        tmp_path,
+        embedded_target,
+        timeout=sized(300, 3_600),
+    )
+    assert done.returncode == 0, done.stderr
+    run_id, steps, codes = said(done)
+    assert codes == [0] * forks
+    view = ended(embedded_target, run_id)
+    assert view.metric("parent").steps.tolist() == list(range(steps))
+    assert view.metric("child").steps.tolist() == list(range(forks))
+    assert view.problems == []
+    assert view.state == "FINISHED"
 
 
 def test_a_child_that_leaves_the_block_leaves_the_run_to_its_parent(embedded_target: str, tmp_path: Path) -> None:

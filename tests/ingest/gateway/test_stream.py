@@ -268,3 +268,20 @@ def test_a_client_that_leaves_takes_back_nothing(tmp_path: Path) -> None:
         requests.send(None)
         assert [answer.durable_sequence for answer in gateway.append([opened()])] == [1]
     assert len(logged(log)) == 2
+
+
+def test_heartbeats_are_answered_and_change_nothing_of_the_frames_around_them(tmp_path: Path) -> None:
+    log = MemoryLog()
+    heartbeats = ingest_pb2.Heartbeats(run_ids=RUN, writer_ids=WRITER)
+    requests = [
+        ingest_pb2.AppendEventsRequest(frame=opened()),
+        ingest_pb2.AppendEventsRequest(heartbeats=[heartbeats]),
+        ingest_pb2.AppendEventsRequest(frame=follow(2)),
+        ingest_pb2.AppendEventsRequest(heartbeats=[ingest_pb2.Heartbeats(run_ids=b"x", writer_ids=b"x")]),
+    ]
+    with serving(log, tmp_path) as gateway:
+        answers = list(gateway.ingest.AppendEvents(iter(requests), timeout=SECONDS))
+    assert [answer.durable_sequence for answer in answers] == [1, 0, 2, 0]
+    assert [reason(answer.status) for answer in answers] == ["", "", "", "INVALID_ID"]
+    # A gateway that stops writes what it gathered.
+    assert [kinds(one)[0][1] for one in logged(log)] == ["run_started", "metrics_logged", "writers_heard"]

@@ -40,7 +40,7 @@ WORDS = frozenset(
     )
 )
 PLACE = re.compile(r"\{p[0-9]+:(?:String|Float64|Int64|Array\((?:String|Float64|UInt32)\))\}")
-CONSTANTS = re.compile(r"'(?:|0|RUNNING|FINISHED|FAILED|KILLED|SCHEDULED)'")
+CONSTANTS = re.compile(r"'(?:|0|RUNNING|FINISHED|FAILED|KILLED|SCHEDULED|LOST)'")
 
 
 def words_of(sql: str) -> set[str]:

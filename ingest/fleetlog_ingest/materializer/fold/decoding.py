@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fleetlog_core.ids import ID_BYTES
@@ -25,7 +26,7 @@ class Decoded:
 
     `points` and `weight` bound what its rows cost: a batch's weight bounds the rows of its largest table, and its time.
     `columns` and `tags` bound how many metrics and tags it may add to its run. `imports`: it holds a table of runs, and
-    only that.
+    only that. `heard` are the runs and writers that a gateway heard of, when that is all that it says.
     """
 
     record: Record
@@ -39,6 +40,7 @@ class Decoded:
     columns: int = 0
     tags: int = 0
     imports: bool = False
+    heard: Sequence[tuple[bytes, bytes]] = ()
 
     @property
     def of_model(self) -> bool:
@@ -64,6 +66,8 @@ def decode(record: Record) -> Decoded:
         return Decoded(record, problem=MALFORMED)
     if any(event.HasField("runs_imported") for event in frame.events):
         return _decode_import(record, frame)
+    if len(frame.events) == 1 and frame.events[0].HasField("writers_heard"):
+        return _decode_heard(record, frame)
     points, weight, writes_once, has_artifacts = 0, 1, False, False
     columns = tags = 0
     for event in frame.events:
@@ -116,6 +120,21 @@ def _decode_import(record: Record, frame: frame_pb2.Frame) -> Decoded:
     weight = points + sum(len(param.rows) or count for param in runs.params)
     weight += sum(len(tag.rows) or count for tag in runs.tags)
     return Decoded(record, frame, points=points, weight=max(weight, count, 1), imports=True)
+
+
+def _decode_heard(record: Record, frame: frame_pb2.Frame) -> Decoded:
+    heard = frame.events[0].writers_heard
+    runs, writers = ids_in(heard.run_ids), ids_in(heard.writer_ids)
+    if not runs or len(runs) != len(writers):
+        return Decoded(record, problem=MALFORMED)
+    return Decoded(record, frame, heard=tuple(zip(runs, writers, strict=True)))
+
+
+def ids_in(packed: bytes) -> list[bytes]:
+    """The ids that lie side by side; none when there is not a whole number of them."""
+    if len(packed) % ID_BYTES:
+        return []
+    return [packed[place : place + ID_BYTES] for place in range(0, len(packed), ID_BYTES)]
 
 
 def _decode_control(record: Record) -> Decoded:

@@ -31,7 +31,7 @@ def run_skews(states: Iterable[tuple[RunKey, Run]]) -> list[Row]:
 def follow(tables: dict[str, Columns], states: Columns | None) -> None:
     """Add what has the rows of another table of the batch. `states`: every state of its runs, as rows of `runs`."""
     if states is not None:
-        tables["run_history"] = _without(states, "started", "delete_time")
+        tables["run_history"] = _without(states, "started", "delete_time", "endings")
     if "series" in tables:
         tables["run_series"] = _without(tables["series"], "experiment")
     if "attrs" in tables:

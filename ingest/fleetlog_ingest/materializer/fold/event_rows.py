@@ -108,7 +108,9 @@ class EventRows:
         rows["logged_models"] = [model_row(key, model) for key, model in changes.models.items()]
         for writer, applied in changes.writers.items():
             rank, request = self._wrote[writer]
-            rows["writers"].append((*writer, rank, applied.text(), self._next_offset, request))
+            work = changes.work.get(writer) or before.work.get(writer)
+            since = 0 if work is None else work.since
+            rows["writers"].append((*writer, rank, applied.text(), self._next_offset, request, since))
         tables = {table: columns_of(table, found) for table, found in rows.items() if found}
         attrs = self._attrs.finish()
         if attrs is not None:
@@ -129,4 +131,5 @@ def _row_of(key: RunKey, run: Run) -> Row:
     namespace, run_id = key
     times = (run.start_time, run.end_time, run.parent_run_id)
     state = (run.name, run.user, run.state, *times, run.visibility, int(run.started), run.ver, run.delete_time)
-    return (namespace, run.experiment, run_id, *state)
+    endings = "" if run.endings is None else run.endings.text()
+    return (namespace, run.experiment, run_id, *state, endings)

@@ -22,10 +22,12 @@ from fleetlog_ingest.materializer.fold.model_fold import ModelFold
 from fleetlog_ingest.materializer.fold.result import NOBODY, DeadLetter, Folded
 from fleetlog_ingest.materializer.fold.run_fold import Place, RunFold
 from fleetlog_ingest.materializer.fold.sequences import SequenceSet
-from fleetlog_ingest.materializer.fold.state import RunContent, RunKey, State
+from fleetlog_ingest.materializer.fold.state import RunContent, RunKey, State, WriterKey
 
 CLOCK_AHEAD_MILLIS = 300_000
 """How far a writer's clock may be ahead of the gateway's before it is told."""
+_LAST_WORDS = frozenset({"run_finished", "loss_reported", "event_refused"})
+"""Events by which alone a writer that fell silent is not heard of again."""
 
 
 @dataclass(slots=True)
@@ -80,6 +82,8 @@ class EventFold:
         for decoded in records:
             if decoded.frame is None:
                 self._out.dead.append(DeadLetter(decoded.record, decoded.problem))
+            elif decoded.heard:
+                self._hear(decoded)
             else:
                 self._fold_frame(decoded, decoded.frame)
         self._out.tables = self._rows.finish(self._before, self._out.changes)
@@ -105,6 +109,7 @@ class EventFold:
             applied = SequenceSet() if known is None else known.copy()
         rank = frame.rank if frame.HasField("rank") else NOBODY
         took, reason, before = False, "", applied.last
+        unheard = not frame.redelivered and not decoded.of_model
         content, lost = self._content(), Lost()
         for event in frame.events:
             if event.sequence in applied:
@@ -112,6 +117,9 @@ class EventFold:
                 if content is not None:
                     self._repeated(event, content, lost)
                 continue
+            if unheard:
+                unheard = False
+                self._heard(writer, frame)
             refusal = self._fold_event(event, rank)
             if refusal:
                 # The sequence stays open: sent again from the dead letters to code that knows better, it is new.
@@ -131,6 +139,30 @@ class EventFold:
             self._reused(lost, lost.first)
         if reason:
             self._out.dead.append(DeadLetter(decoded.record, reason))
+
+    def _heard(self, writer: WriterKey, frame: frame_pb2.Frame) -> None:
+        """New events of the writer came. An end alone may be of a process that another one follows."""
+        kinds = (event.WhichOneof("payload") for event in frame.events)
+        if self._runs.work(writer) is not None:
+            if any(kind not in _LAST_WORDS for kind in kinds):
+                self._runs.heard(writer, self._offset, wrote=False)
+        elif "metrics_logged" in kinds:
+            self._runs.heard(writer, self._offset, wrote=True)
+
+    def _hear(self, decoded: Decoded) -> None:
+        """Writers live, as a gateway says."""
+        for run_id, writer_id in decoded.heard:
+            writer = (decoded.namespace, run_id, writer_id)
+            if self._runs.heard(writer, decoded.record.offset, wrote=False):
+                self._rows.touch(writer[:2])
+                self._wrote_again(writer)
+
+    def _wrote_again(self, writer: WriterKey) -> None:
+        """Write the writer's row anew: since when it is at work is another time."""
+        changes, work = self._out.changes, self._runs.work(writer)
+        if writer not in changes.writers and work is not None:
+            changes.writers[writer] = self._before.writers[writer]
+            self._rows.wrote(writer, work.rank, 0)
 
     def _gap(self, before: int, event: event_pb2.Event) -> None:
         """Sequences are missing before the event. They may come yet, from the dead letters for instance."""
@@ -193,7 +225,10 @@ class EventFold:
         if kind != "run_started":
             self._runs.run(self._key, self._time, self._offset)
         if not self._of_any(event, kind):
-            place = Place(self._key, self._time, self._frame.ingest_time_millis, self._offset, self._next_ver)
+            frame = self._frame
+            writer, times = (*self._key, frame.writer_id), (self._time, frame.ingest_time_millis)
+            said = (frame.request_digest != 0, frame.redelivered)
+            place = Place(self._key, writer, rank, *times, self._offset, self._next_ver, *said)
             for reason, message in self._runs.fold(event, kind, place):
                 self._problem(reason, message)
             if kind in ("run_started", "run_finished"):

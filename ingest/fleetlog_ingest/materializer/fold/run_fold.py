@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.rules.run_keys import TOO_MANY_TAGS, beyond, words
@@ -12,11 +12,12 @@ from fleetlog_proto.v1 import event_pb2
 from google.protobuf.internal.containers import ScalarMap
 
 from fleetlog_ingest.materializer.fold import params, runs
+from fleetlog_ingest.materializer.fold.endings import ENDED, Work, new_life, time_of
 from fleetlog_ingest.materializer.fold.event_rows import EventRows
 from fleetlog_ingest.materializer.fold.model_fold import Problem
 from fleetlog_ingest.materializer.fold.params import Values
 from fleetlog_ingest.materializer.fold.runs import Run
-from fleetlog_ingest.materializer.fold.state import RunKey, RunKeys, State, Written
+from fleetlog_ingest.materializer.fold.state import RunKey, RunKeys, State, WriterKey, Written
 from fleetlog_ingest.materializer.fold.write_once import DATASETS, MODELS, PARAMS, OnceKind, sort_out
 
 
@@ -24,14 +25,19 @@ from fleetlog_ingest.materializer.fold.write_once import DATASETS, MODELS, PARAM
 class Place:
     """Whose event it is, and where it stands: its time and that of the gateway in Unix milliseconds, and its offset.
 
-    `next_ver` gives the `ver` of the first of a number of rows.
+    `next_ver` gives the `ver` of the first of a number of rows. `given`: it comes by a request of somebody who says
+    something of the run. `redelivered`: see Frame.
     """
 
     key: RunKey
+    writer: WriterKey
+    rank: int
     time: int
     ingest_time: int
     offset: int
     next_ver: Callable[[int], int]
+    given: bool = False
+    redelivered: bool = False
 
 
 class RunFold:
@@ -62,7 +68,9 @@ class RunFold:
         elif kind == "run_updated":
             self._change(place.key, runs.updated(run, event.run_updated, time, place.offset))
         elif kind == "run_finished":
-            self._change(place.key, runs.finished(run, event.run_finished, time, place.offset))
+            self._finish(event.run_finished, run, place)
+        elif kind == "run_lost":
+            self._lose(event.run_lost, run, place)
         elif kind == "run_purged":
             self._change(place.key, runs.purged(run, place.ingest_time or time, place.offset))
         else:
@@ -85,6 +93,50 @@ class RunFold:
             keys = self._changes.keys[key] = before.copy()
         return keys
 
+    def heard(self, writer: WriterKey, offset: int, *, wrote: bool) -> bool:
+        """A writer lives: when it had fallen silent it is at work again, and its run is running. True if that is so.
+
+        `wrote`: metrics of it came, which bring a run back also by a writer that does not tell when it ends.
+        """
+        key = writer[:2]
+        run, work = self._known(key), self.work(writer)
+        endings = None if run is None else run.endings
+        if run is None or endings is None or endings.fixed:
+            return False
+        if work is not None:
+            if work.since == ENDED or endings.is_at_work(work.since):
+                return False
+            self._changes.work[writer] = work._replace(since=time_of(offset))
+            self._change(key, runs.follow(run, endings.began_work(work.since), offset))
+        elif wrote and run.state == event_pb2.RUN_STATE_LOST:
+            kept = replace(new_life(offset), worst=endings.worst, last_end=endings.last_end)
+            state = int(event_pb2.RUN_STATE_RUNNING)
+            self._change(key, replace(run, state=state, end_time=0, endings=kept, ver=offset))
+        else:
+            return False
+        return True
+
+    def work(self, writer: WriterKey) -> Work | None:
+        """The writer's work; None when it does not tell when it ends."""
+        return self._changes.work.get(writer) or self._before.work.get(writer)
+
+    def _finish(self, event: event_pb2.RunFinished, run: Run, place: Place) -> None:
+        work = self.work(place.writer)
+        if work is None or run.endings is None:
+            after = runs.finished(run, event, place.time, place.offset, given=place.given)
+        else:
+            self._changes.work[place.writer] = work._replace(since=ENDED)
+            after = runs.writer_ended(run, run.endings, work.since, event, place.time, place.offset)
+        if after is not run:
+            self._change(place.key, after)
+
+    def _lose(self, event: event_pb2.RunLost, run: Run, place: Place) -> None:
+        endings = run.endings
+        if endings is None or not endings.at_work or endings.fixed or run.ver != event.ver:
+            return
+        lost = endings.lose(place.offset)
+        self._change(place.key, runs.follow(run, lost, place.offset, event.heard_time_millis))
+
     def _known(self, key: RunKey) -> Run | None:
         run = self._changes.runs.get(key)
         return run if run is not None else self._before.runs.get(key)
@@ -101,7 +153,16 @@ class RunFold:
                 " first event; a run can't change its experiment"
             )
             problems.append(("EXPERIMENT_FIXED", what))
-        run = runs.started(known, event, place.time, place.offset)
+        endings = None if known is None else known.endings
+        # Of writers that a journal tells of, the order in the log is that of the deliveries.
+        late = place.redelivered and endings is not None
+        resumes = not (late and endings is not None and endings.last_end > place.time)
+        run = runs.started(known, event, place.time, place.offset, resumes=resumes)
+        if event.heartbeats and event.opening != event_pb2.RUN_OPENING_ANNOTATE:
+            silent = late and endings is not None and endings.life > 0 and event.opening != event_pb2.RUN_OPENING_RESUME
+            self._changes.work[place.writer] = Work(time_of(0 if silent else place.offset), place.rank)
+            if not silent:
+                run = runs.follow(run, runs.endings_of(run).began_work(0), place.offset)
         if run is not known:
             self._change(place.key, run)
         return [*problems, *self._params(event.params, run, place), *self._tags(event.tags, run, place)]

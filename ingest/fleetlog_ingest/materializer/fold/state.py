@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from fleetlog_ingest.materializer.fold.endings import Work
 from fleetlog_ingest.materializer.fold.logged_models import Model
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.sequences import SequenceSet
@@ -69,6 +70,8 @@ class State:
     content: dict[RunKey, RunContent] = field(default_factory=dict)
     linked: Written = field(default_factory=dict)
     models: dict[RunKey, Model] = field(default_factory=dict)
+    work: dict[WriterKey, Work] = field(default_factory=dict)
+    """Of the writers that tell when they end."""
 
     def after(self, changes: State) -> State:
         """The state with the changes of a fold."""
@@ -81,4 +84,5 @@ class State:
             {**self.content, **changes.content},
             {**self.linked, **changes.linked},
             {**self.models, **changes.models},
+            {**self.work, **changes.work},
         )

@@ -79,6 +79,7 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "started": _u8,
         "ver": _u64,
         "delete_time": _i64,
+        "endings": _text,
     },
     "run_skews": {"namespace": coded, "experiment": _u32, "ahead": _i64, "behind": _i64},
     "artifacts": {
@@ -152,6 +153,7 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "ranges": _text,
         "next_offset": _u64,
         "request": _u64,
+        "at_work": _u64,
     },
     "experiments": {
         "namespace": coded,

@@ -29,7 +29,8 @@ from fleetlog_ingest.materializer.control.log_times import time_rows
 from fleetlog_ingest.materializer.fold.artifacts import Artifacts
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.fold.result import DeadLetter, Folded
-from fleetlog_ingest.materializer.fold.state import State
+from fleetlog_ingest.materializer.fold.runs import Run
+from fleetlog_ingest.materializer.fold.state import RunKey, State
 from fleetlog_ingest.materializer.fold.tables import (
     FIRST,
     LANES,
@@ -72,7 +73,7 @@ class Applier:
     `bury` takes dead letters and returns when they are durable. Everything that does not answer is tried again until
     `stopped` is set; `stay` is called before each of these waits, from either thread, and a Fenced of it ends them.
     `event_partitions` is how many partitions the topic EVENTS has. `decisions` is told of what the control partition
-    decides, when it is visible.
+    decides, when it is visible; `changed` of the runs that a batch left as they are now.
     """
 
     def __init__(
@@ -86,7 +87,9 @@ class Applier:
         event_partitions: int = 1,
         stay: Callable[[], None] = lambda: None,
         decisions: Decisions | None = None,
+        changed: Callable[[Batch, dict[RunKey, Run]], None] = lambda batch, runs: None,
     ) -> None:
+        self._changed = changed
         self._warehouse = warehouse
         self._event_partitions = event_partitions
         self.outages = Outages()
@@ -182,6 +185,7 @@ class Applier:
             raise
         if not batch.imports:
             states.keep(folded.changes)
+            self._changed(batch, folded.changes.runs)
         rows = sum(map(rows_in, folded.tables.values()))
         dead = len(folded.dead)
         pending = rows_in(folded.tables["pending_artifacts"]) if "pending_artifacts" in folded.tables else 0

@@ -45,10 +45,13 @@ from fleetlog_core.warehouse.port import Warehouse
 
 from fleetlog_ingest.materializer.fold.decoding import Decoded, decode
 from fleetlog_ingest.materializer.fold.result import DeadLetter
+from fleetlog_ingest.materializer.fold.runs import Run
+from fleetlog_ingest.materializer.fold.state import RunKey
 from fleetlog_ingest.materializer.loop.apply import Applier, Stopped
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.dead_letters import write_dead_letters
 from fleetlog_ingest.materializer.loop.late_artifacts import LateArtifacts
+from fleetlog_ingest.materializer.loop.lost_runs import LostRuns
 from fleetlog_ingest.materializer.loop.pieces import Batch
 from fleetlog_ingest.materializer.loop.progress import Progress
 from fleetlog_ingest.materializer.loop.reader_waker import ReaderWaker
@@ -69,7 +72,7 @@ class Materializer:
 
     `on_applied` is called after every batch, when its rows are visible, with its partition and the offset behind it.
     `readers` are those of the same process, when there are no others; without them somebody may read at any time.
-    `decisions` are those that this process waits for.
+    `decisions` are those that this process waits for; `lost_runs` finds runs whose writers are silent.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Materializer:
         readers: Readers | None = None,
         decisions: Decisions | None = None,
         clock: Callable[[], float] = time.monotonic,
+        lost_runs: LostRuns | None = None,
     ) -> None:
         self._log = log
         self._group = group
@@ -97,8 +101,9 @@ class Materializer:
         self._waker = ReaderWaker(readers)
         self._stopped = threading.Event()
         count = log.partitions(EVENTS)
+        self._lost_runs = lost_runs or LostRuns(log, warehouse)
         self._applier = Applier(
-            warehouse, objects, epoch, self._bury, self._stopped, limits, count, self._stay, decisions
+            warehouse, objects, epoch, self._bury, self._stopped, limits, count, self._stay, decisions, self._changed
         )
         self._open: dict[Partition, Waiting] = {}
         self._round: deque[Partition] = deque()
@@ -138,6 +143,7 @@ class Materializer:
                     if not _passes(error):
                         raise
                     self._outage.failed(error)
+                    self._lost_runs.begin_anew()
                     self._stopped.wait(RETRY_SECONDS)
                 else:
                     self._outage.ended()
@@ -204,6 +210,15 @@ class Materializer:
             self._work(consumer, self._round.popleft())
         if not self._round:
             self._end_round(consumer)
+            self._telemetry.runs_lost.inc(self._lost_runs.look(self._reached))
+
+    def _reached(self, partition: Partition) -> int | None:
+        """Next offset of a partition of which nothing waits."""
+        waiting = self._open.get(partition)
+        return None if waiting is None or waiting.weight else waiting.next_offset
+
+    def _changed(self, batch: Batch, runs: dict[RunKey, Run]) -> None:
+        self._lost_runs.applied(batch.partition, batch.records, runs)
 
     def _patience(self) -> float:
         """How long there is nothing to do but to wait for more records, in seconds."""
@@ -229,6 +244,7 @@ class Materializer:
                 continue
             self._open[partition] = Waiting(start)
             self._progress.reached(partition, start)
+            self._lost_runs.opened(partition)
             self._late.due()
             return
 
@@ -239,6 +255,7 @@ class Materializer:
     def _drop(self, partition: Partition) -> None:
         self._open.pop(partition, None)
         self._progress.gone(partition)
+        self._lost_runs.gone(partition)
         self._applier.forget(partition)
 
     def _stay(self) -> None:

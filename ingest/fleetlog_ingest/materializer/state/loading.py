@@ -15,13 +15,14 @@ A batch that broke off is loaded again when some of its rows may be in. What `ap
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.warehouse.port import Bind, Statement, Warehouse
 from fleetlog_core.warehouse.schema import PLACE_BITS, PURGED, KeyKind
 
 from fleetlog_ingest.materializer.fold.decoding import Decoded
+from fleetlog_ingest.materializer.fold.endings import Endings, Work
 from fleetlog_ingest.materializer.fold.repeats import load_content, runs_with_repeats
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.sequences import SequenceSet
@@ -29,6 +30,8 @@ from fleetlog_ingest.materializer.fold.state import RunKey, State, WriterKey, Wr
 from fleetlog_ingest.materializer.state.model_loading import load_models
 from fleetlog_ingest.materializer.state.run_keys import RunKeyStore
 from fleetlog_ingest.run_ids import AMONG_IDS, pieces
+
+_NOBODY: Mapping[WriterKey, Work] = {}
 
 
 class BatchIsIn(Exception):
@@ -43,6 +46,7 @@ class StateStore:
         self._most_runs = most_runs
         self._runs: OrderedDict[RunKey, Run] = OrderedDict()
         self._writers: dict[RunKey, dict[WriterKey, SequenceSet]] = {}
+        self._work: dict[RunKey, dict[WriterKey, Work]] = {}
         self._params: Written = {}
         self._datasets: Written = {}
         self._linked: Written = {}
@@ -63,7 +67,9 @@ class StateStore:
             records = [decoded for decoded in records if not decoded.of_model]
         wanted: dict[RunKey, bool] = {}
         for decoded in records:
-            if decoded.frame is not None:
+            for run_id, _ in decoded.heard:
+                wanted.setdefault((decoded.namespace, run_id), False)
+            if decoded.frame is not None and not decoded.heard:
                 key = (decoded.namespace, decoded.frame.run_id)
                 wanted[key] = decoded.writes_once or wanted.get(key, False)
         self._load_runs([key for key in wanted if key not in self._runs], first)
@@ -74,6 +80,7 @@ class StateStore:
             self._runs.move_to_end(key)
             state.runs[key] = self._runs[key]
             state.writers.update(self._writers[key])
+            state.work.update(self._work.get(key, _NOBODY))
             if wanted[key]:
                 state.params[key] = self._params[key]
                 state.datasets[key] = self._datasets[key]
@@ -84,7 +91,8 @@ class StateStore:
         # Not kept: they are few, and each has few events.
         for namespace, ids in _by_namespace({_key(decoded): None for decoded in of_models}):
             state.models.update(load_models(self._warehouse, namespace, ids))
-            state.writers.update(self._read_writers(namespace, ids, first))
+            writers = self._read_writers(namespace, ids, first)
+            state.writers.update({writer: applied for writer, (applied, _) in writers.items()})
         return state
 
     def keep(self, changes: State) -> None:
@@ -100,6 +108,9 @@ class StateStore:
         for writer, applied in changes.writers.items():
             if writer[:2] in self._runs:
                 self._writers[writer[:2]][writer] = applied
+        for writer, work in changes.work.items():
+            if writer[:2] in self._runs:
+                self._work.setdefault(writer[:2], {})[writer] = work
         self._params.update(changes.params)
         self._datasets.update(changes.datasets)
         self._linked.update(changes.linked)
@@ -107,6 +118,7 @@ class StateStore:
         while len(self._runs) > self._most_runs:
             key, _ = self._runs.popitem(last=False)
             self._writers.pop(key, None)
+            self._work.pop(key, None)
             self._params.pop(key, None)
             self._datasets.pop(key, None)
             self._linked.pop(key, None)
@@ -116,6 +128,7 @@ class StateStore:
         """Read everything anew from now on."""
         self._runs.clear()
         self._writers.clear()
+        self._work.clear()
         self._params.clear()
         self._datasets.clear()
         self._linked.clear()
@@ -128,7 +141,7 @@ class StateStore:
                 Statement(
                     "SELECT run_id, experiment, name, user, state, toUnixTimestamp64Milli(start_time) AS start_ms,"
                     " toUnixTimestamp64Milli(end_time) AS end_ms, parent_run_id, deleted, started, ver,"
-                    " toUnixTimestamp64Milli(delete_time) AS delete_ms"
+                    " toUnixTimestamp64Milli(delete_time) AS delete_ms, endings"
                     " FROM runs FINAL WHERE namespace = {namespace:String} AND experiment IN (SELECT experiment"
                     f" FROM run_homes WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS})"
                     f" AND run_id {AMONG_IDS}",
@@ -142,7 +155,7 @@ class StateStore:
                 name: rows.array(name).tolist()
                 for name in ("experiment", "state", "start_ms", "end_ms", "deleted", "started", "ver", "delete_ms")
             }
-            names, users = rows.texts("name"), rows.texts("user")
+            names, users, endings = rows.texts("name"), rows.texts("user"), rows.texts("endings")
             parents = [parent.tobytes() for parent in rows.array("parent_run_id")]
             for place, run_id in enumerate(rows.array("run_id")):
                 key = (namespace, run_id.tobytes())
@@ -159,16 +172,21 @@ class StateStore:
                     started=bool(numbers["started"][place]),
                     ver=numbers["ver"][place],
                     delete_time=numbers["delete_ms"][place],
+                    endings=Endings.parse(endings[place]),
                 )
                 self._writers[key] = {}
-            for writer, applied in self._read_writers(namespace, ids, first).items():
+            for writer, (applied, work) in self._read_writers(namespace, ids, first).items():
                 self._writers[writer[:2]][writer] = applied
+                if work.since:
+                    self._work.setdefault(writer[:2], {})[writer] = work
 
-    def _read_writers(self, namespace: str, ids: Sequence[str], first: int) -> dict[WriterKey, SequenceSet]:
-        """Returns what is applied of the writers of some runs or models. BatchIsIn."""
+    def _read_writers(
+        self, namespace: str, ids: Sequence[str], first: int
+    ) -> dict[WriterKey, tuple[SequenceSet, Work]]:
+        """Returns what is applied of the writers of some runs or models, and their work. BatchIsIn."""
         rows = self._warehouse.select(
             Statement(
-                "SELECT run_id, writer_id, ranges, next_offset FROM writers FINAL"
+                "SELECT run_id, writer_id, rank, ranges, next_offset, at_work FROM writers FINAL"
                 f" WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS}",
                 {"namespace": namespace, "ids": ids},
             )
@@ -176,9 +194,10 @@ class StateStore:
         if rows.rows and int(rows.array("next_offset").max()) > first:
             raise BatchIsIn
         names = zip(rows.array("run_id"), rows.array("writer_id"), rows.texts("ranges"), strict=True)
+        works = zip(rows.array("at_work").tolist(), rows.array("rank").tolist(), strict=True)
         return {
-            (namespace, run_id.tobytes(), writer_id.tobytes()): SequenceSet.parse(text)
-            for run_id, writer_id, text in names
+            (namespace, run_id.tobytes(), writer_id.tobytes()): (SequenceSet.parse(text), Work(*work))
+            for (run_id, writer_id, text), work in zip(names, works, strict=True)
         }
 
     def _load_written(self, keys: Sequence[RunKey], first: int) -> None:

@@ -72,6 +72,8 @@ class _RunStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunState.Val
     """Ended from outside: a signal or an operator."""
     RUN_STATE_SCHEDULED: _RunState.ValueType  # 5
     """Waits to be run."""
+    RUN_STATE_LOST: _RunState.ValueType  # 6
+    """None of its writers was heard of for long. It runs again when one is."""
 
 class RunState(_RunState, metaclass=_RunStateEnumTypeWrapper):
     """A run's life cycle."""
@@ -88,6 +90,8 @@ RUN_STATE_KILLED: RunState.ValueType  # 4
 """Ended from outside: a signal or an operator."""
 RUN_STATE_SCHEDULED: RunState.ValueType  # 5
 """Waits to be run."""
+RUN_STATE_LOST: RunState.ValueType  # 6
+"""None of its writers was heard of for long. It runs again when one is."""
 Global___RunState: _TypeAlias = RunState  # noqa: Y015
 
 @_typing.final
@@ -121,6 +125,8 @@ class Event(_message.Message):
     LOGGED_MODEL_DELETED_FIELD_NUMBER: _builtins.int
     LOGGED_MODEL_RESTORED_FIELD_NUMBER: _builtins.int
     LOGGED_MODEL_PURGED_FIELD_NUMBER: _builtins.int
+    WRITERS_HEARD_FIELD_NUMBER: _builtins.int
+    RUN_LOST_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """Position in the stream of its writer: from 1, without gaps, per (run, writer). Set by the client."""
     observe_time_millis: _builtins.int
@@ -217,6 +223,16 @@ class Event(_message.Message):
     def logged_model_purged(self) -> _logged_model_event_pb2.LoggedModelPurged:
         """The model is gone for good. Never accepted in AppendEvents; see PurgeLoggedModel."""
 
+    @_builtins.property
+    def writers_heard(self) -> Global___WritersHeard:
+        """Writers live, though they have sent nothing for a while. Alone in its frame. Never accepted from a client; see
+        AppendEventsRequest.heartbeats.
+        """
+
+    @_builtins.property
+    def run_lost(self) -> Global___RunLost:
+        """Nothing was heard of the run's writers for long. Never accepted from a client: the server decides it."""
+
     def __init__(
         self,
         *,
@@ -245,12 +261,14 @@ class Event(_message.Message):
         logged_model_deleted: _logged_model_event_pb2.LoggedModelDeleted | None = ...,
         logged_model_restored: _logged_model_event_pb2.LoggedModelRestored | None = ...,
         logged_model_purged: _logged_model_event_pb2.LoggedModelPurged | None = ...,
+        writers_heard: Global___WritersHeard | None = ...,
+        run_lost: Global___RunLost | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_purged", b"run_purged", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_lost", b"run_lost", "run_purged", b"run_purged", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set", "writers_heard", b"writers_heard"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "ignorable", b"ignorable", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "observe_time_millis", b"observe_time_millis", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_purged", b"run_purged", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "sequence", b"sequence", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "ignorable", b"ignorable", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "observe_time_millis", b"observe_time_millis", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_lost", b"run_lost", "run_purged", b"run_purged", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "sequence", b"sequence", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set", "writers_heard", b"writers_heard"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_updated", "run_finished", "run_deleted", "run_restored", "params_logged", "tags_set", "tags_deleted", "metrics_logged", "artifact_logged", "loss_reported", "event_refused", "runs_imported", "datasets_logged", "models_linked", "artifacts_deleted", "run_purged", "logged_model_created", "logged_model_updated", "logged_model_deleted", "logged_model_restored", "logged_model_purged"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_updated", "run_finished", "run_deleted", "run_restored", "params_logged", "tags_set", "tags_deleted", "metrics_logged", "artifact_logged", "loss_reported", "event_refused", "runs_imported", "datasets_logged", "models_linked", "artifacts_deleted", "run_purged", "logged_model_created", "logged_model_updated", "logged_model_deleted", "logged_model_restored", "logged_model_purged", "writers_heard", "run_lost"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -292,6 +310,7 @@ class RunStarted(_message.Message):
     PARAMS_FIELD_NUMBER: _builtins.int
     TAGS_FIELD_NUMBER: _builtins.int
     OPENING_FIELD_NUMBER: _builtins.int
+    HEARTBEATS_FIELD_NUMBER: _builtins.int
     experiment_id: _builtins.int
     """Number of the experiment within the namespace, from 0 ("Default")."""
     name: _builtins.str
@@ -304,6 +323,11 @@ class RunStarted(_message.Message):
     """The run that this one is part of: 16 bytes, or empty for none."""
     opening: Global___RunOpening.ValueType
     """Why the run is opened."""
+    heartbeats: _builtins.bool
+    """True when the writer says that it lives (AppendEventsRequest.heartbeats) and sends RunFinished when it ends. The run
+    is running while such a writer is at work; then its state is the worst of their ends: FAILED, KILLED, LOST, FINISHED.
+    No part of ANNOTATE.
+    """
     @_builtins.property
     def params(self) -> _containers.RepeatedCompositeFieldContainer[Global___Param]:
         """Params known at the start."""
@@ -323,10 +347,11 @@ class RunStarted(_message.Message):
         params: _abc.Iterable[Global___Param] | None = ...,
         tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         opening: Global___RunOpening.ValueType = ...,
+        heartbeats: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "name", b"name", "opening", b"opening", "params", b"params", "parent_run_id", b"parent_run_id", "start_time_millis", b"start_time_millis", "tags", b"tags", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "heartbeats", b"heartbeats", "name", b"name", "opening", b"opening", "params", b"params", "parent_run_id", b"parent_run_id", "start_time_millis", b"start_time_millis", "tags", b"tags", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -345,7 +370,8 @@ class RunUpdated(_message.Message):
     """New display name, 1 to 500 characters."""
     state: Global___RunState.ValueType
     """New state, whatever it was before; UNSPECIFIED = unchanged. RUNNING and SCHEDULED have no end unless
-    end_time_millis says one.
+    end_time_millis says one. FINISHED, FAILED and KILLED stay, however writers that are at work end. Not LOST, which
+    the server finds out.
     """
     end_time_millis: _builtins.int
     """New end, Unix milliseconds, 1900 to 2255; 0 = none; absent = unchanged, or observe_time_millis with a state that ends the run."""
@@ -372,8 +398,62 @@ class RunUpdated(_message.Message):
 Global___RunUpdated: _TypeAlias = RunUpdated  # noqa: Y015
 
 @_typing.final
+class WritersHeard(_message.Message):
+    """Writers of any runs of one partition of the log live. The frame's namespace is theirs, its run_id the first of run_ids,
+    its writer_id the gateway's own.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_IDS_FIELD_NUMBER: _builtins.int
+    WRITER_IDS_FIELD_NUMBER: _builtins.int
+    run_ids: _builtins.bytes
+    """16 bytes a writer, side by side: the run that it writes to."""
+    writer_ids: _builtins.bytes
+    """16 bytes a writer, side by side, as many."""
+    def __init__(
+        self,
+        *,
+        run_ids: _builtins.bytes = ...,
+        writer_ids: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_ids", b"run_ids", "writer_ids", b"writer_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WritersHeard: _TypeAlias = WritersHeard  # noqa: Y015
+
+@_typing.final
+class RunLost(_message.Message):
+    """The writers that are at work are lost: nothing was heard of any of them for as long as the server's settings say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VER_FIELD_NUMBER: _builtins.int
+    HEARD_TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    ver: _builtins.int
+    """Offset of the last record that changed the run. When another one has changed it since, nothing is lost."""
+    heard_time_millis: _builtins.int
+    """When a writer was last heard of, by the log's clock, Unix milliseconds: the end of the run while it is lost."""
+    def __init__(
+        self,
+        *,
+        ver: _builtins.int = ...,
+        heard_time_millis: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heard_time_millis", b"heard_time_millis", "ver", b"ver"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunLost: _TypeAlias = RunLost  # noqa: Y015
+
+@_typing.final
 class RunFinished(_message.Message):
-    """The run ended."""
+    """A writer ended, and with the last one the run."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

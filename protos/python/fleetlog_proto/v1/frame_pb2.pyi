@@ -61,6 +61,7 @@ class Frame(_message.Message):
     INGEST_TIME_MILLIS_FIELD_NUMBER: _builtins.int
     REQUEST_DIGEST_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    REDELIVERED_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """Tenant boundary, 1 to 64 characters of a-z 0-9 - _. Empty = "default"."""
     run_id: _builtins.bytes
@@ -77,6 +78,10 @@ class Frame(_message.Message):
     """
     subject: Global___Subject.ValueType
     """What run_id names. A frame without ids has that of the frame before it."""
+    redelivered: _builtins.bool
+    """True when another process delivers the frame, from the journal of a writer that is dead: it tells what the writer
+    did, and not that it lives.
+    """
     @_builtins.property
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
         """At least one, with consecutive sequences."""
@@ -92,10 +97,11 @@ class Frame(_message.Message):
         ingest_time_millis: _builtins.int = ...,
         request_digest: _builtins.int = ...,
         subject: Global___Subject.ValueType = ...,
+        redelivered: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "rank", b"rank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "events", b"events", "ingest_time_millis", b"ingest_time_millis", "namespace", b"namespace", "rank", b"rank", "request_digest", b"request_digest", "run_id", b"run_id", "subject", b"subject", "writer_id", b"writer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "events", b"events", "ingest_time_millis", b"ingest_time_millis", "namespace", b"namespace", "rank", b"rank", "redelivered", b"redelivered", "request_digest", b"request_digest", "run_id", b"run_id", "subject", b"subject", "writer_id", b"writer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
     _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015

@@ -31,6 +31,7 @@ class AppendEventsRequest(_message.Message):
 
     FRAME_FIELD_NUMBER: _builtins.int
     MORE_FRAMES_FIELD_NUMBER: _builtins.int
+    HEARTBEATS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def frame(self) -> _frame_pb2.Frame:
         """The first frame of a stream names namespace, run and writer. A later one that leaves run_id and
@@ -44,19 +45,57 @@ class AppendEventsRequest(_message.Message):
         more_responses.
         """
 
+    @_builtins.property
+    def heartbeats(self) -> _containers.RepeatedCompositeFieldContainer[Global___Heartbeats]:
+        """Writers that live and have sent nothing for 30 s, at most 10,000: a request of these alone, without a frame. Its
+        response says nothing of any frame, and nobody has to wait for it. A gateway that does not know them refuses the
+        request, and the stream goes on.
+        """
+
     def __init__(
         self,
         *,
         frame: _frame_pb2.Frame | None = ...,
         more_frames: _abc.Iterable[_frame_pb2.Frame] | None = ...,
+        heartbeats: _abc.Iterable[Global___Heartbeats] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "more_frames", b"more_frames"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "heartbeats", b"heartbeats", "more_frames", b"more_frames"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AppendEventsRequest: _TypeAlias = AppendEventsRequest  # noqa: Y015
+
+@_typing.final
+class Heartbeats(_message.Message):
+    """Writers of one namespace that live."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    RUN_IDS_FIELD_NUMBER: _builtins.int
+    WRITER_IDS_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """As Frame.namespace."""
+    run_ids: _builtins.bytes
+    """16 bytes a writer, side by side: the run that it writes to."""
+    writer_ids: _builtins.bytes
+    """16 bytes a writer, side by side, as many."""
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        run_ids: _builtins.bytes = ...,
+        writer_ids: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace", "run_ids", b"run_ids", "writer_ids", b"writer_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Heartbeats: _TypeAlias = Heartbeats  # noqa: Y015
 
 @_typing.final
 class AppendEventsResponse(_message.Message):

@@ -6,10 +6,10 @@ Each kind is asked by itself: one that fails leaves the others alone, and is one
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from fleetlog._capture.git import GitState, git_state
+from fleetlog._capture.git import git_state
 from fleetlog._capture.gpus import Gpus
 from fleetlog._capture.host import environment, environment_tags
 from fleetlog._capture.launcher import launched
@@ -22,46 +22,40 @@ from fleetlog._delivery.diagnostics import diagnostics
 Found = TypeVar("Found")
 
 
-def collected(on: Switches, gpus: Gpus) -> Inputs:
-    """Returns what is switched on. Takes as long as git does."""
-    found = Inputs()
+def collected(on: Switches, gpus: Gpus) -> Iterator[Inputs]:
+    """What is switched on, kind by kind: what takes long comes last, so that a short run has the rest."""
     running = _tried("program", program)
     if running is None:
-        return found
-    git: GitState | None = None
-    if "git" in on and running.repository_folder:
-        folder = running.repository_folder
-        git = _tried("git", lambda: git_state(folder, with_diff="code" in on))
-        if git is not None:
-            found.tags.update(git.tags())
-            if git.diff:
-                found.files["code/changes.diff"] = git.diff
-    if "code" in on and running.path is not None:
-        content = _tried("code", running.source)
-        if content is not None:
-            found.files[f"code/{_file_name(running.path.name)}"] = content
+        return
     if "environment" in on:
         said = _tried("environment", lambda: environment(running, gpus.devices(), launched(), on.variables))
         if said is not None:
-            found.tags.update(environment_tags(said))
-            found.files["environment.json"] = (json.dumps(said, indent=2) + "\n").encode()
+            content = (json.dumps(said, indent=2) + "\n").encode()
+            yield Inputs(environment_tags(said) | _mlflow_tags(running), {"environment.json": content})
+    if "code" in on and running.path is not None:
+        source = _tried("code", running.source)
+        if source is not None:
+            yield Inputs(files={f"code/{_file_name(running.path.name)}": source})
     if "packages" in on:
         listed = _tried("packages", requirements)
         if listed:
-            found.files["requirements.txt"] = listed.encode("utf-8", "backslashreplace")
-    found.tags.update(_mlflow_tags(on, running, git))
-    return found
+            yield Inputs(files={"requirements.txt": listed.encode("utf-8", "backslashreplace")})
+    folder = running.repository_folder
+    if "git" in on and folder:
+        git = _tried("git", lambda: git_state(folder, with_diff="code" in on))
+        if git is not None:
+            files = {"code/changes.diff": git.diff} if git.diff else {}
+            yield Inputs(git.tags() | {"mlflow.source.git.commit": git.commit}, files)
 
 
-def _mlflow_tags(on: Switches, running: Program, git: GitState | None) -> dict[str, str]:
-    """The same by the names that MLflow's pages show."""
-    found = {}
-    if "environment" in on and running.command and running.command[0]:
-        found["mlflow.source.name"] = running.command[0] if running.path is None else str(running.path)
-        found["mlflow.source.type"] = "NOTEBOOK" if running.is_notebook else "LOCAL"
-    if git is not None:
-        found["mlflow.source.git.commit"] = git.commit
-    return found
+def _mlflow_tags(running: Program) -> dict[str, str]:
+    """What is run, by the names that MLflow's pages show."""
+    if not running.command or not running.command[0]:
+        return {}
+    return {
+        "mlflow.source.name": running.command[0] if running.path is None else str(running.path),
+        "mlflow.source.type": "NOTEBOOK" if running.is_notebook else "LOCAL",
+    }
 
 
 def _file_name(name: str) -> str:

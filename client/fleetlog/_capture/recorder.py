@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Iterator
 
 from fleetlog._capture.console import Console
 from fleetlog._capture.gpus import Gpus
@@ -21,8 +22,8 @@ from fleetlog._transport.threads import is_alive, started
 
 LOOK_SECONDS = 5.0
 """Time between two looks at the output."""
-END_SECONDS = 2.0
-"""Longest wait of a run that ends, for its inputs."""
+END_SECONDS = 5.0
+"""Longest wait of a run that ends, for its inputs: those of a process's first run take a fraction of a second."""
 FRESH_SECONDS = 60.0
 """Age up to which inputs are told of the next run too: a search starts many runs a minute."""
 
@@ -39,7 +40,7 @@ class Recorder:
         self._new: list[Recording] = []
         self._thread: threading.Thread | None = None
         self._gpus = Gpus()
-        self._inputs: dict[Switches, tuple[float, Inputs]] = {}
+        self._inputs: dict[Switches, tuple[float, list[Inputs]]] = {}
         self._start: Counters | None = None
         self._before: Counters | None = None
 
@@ -104,25 +105,29 @@ class Recorder:
     def _tell_inputs(self, recording: Recording) -> None:
         try:
             if recording.is_wanted():
-                inputs = self._inputs_for(recording.on)
-                with self._lock:
-                    # Nothing is said of a run behind its end.
-                    if recording.sink.run_id in self._recordings:
-                        recording.tell(inputs)
+                for inputs in self._inputs_for(recording.on):
+                    with self._lock:
+                        # Nothing is said of a run behind its end.
+                        if recording.sink.run_id in self._recordings:
+                            recording.tell(inputs)
         except Exception as error:  # as above
             diagnostics.debug("inputs are not recorded: %r", error)
         finally:
             recording.are_inputs_told.set()
 
-    def _inputs_for(self, on: Switches) -> Inputs:
+    def _inputs_for(self, on: Switches) -> Iterator[Inputs]:
         # Here, in the recorder's thread: what it takes to ask git and the machine makes no import of fleetlog slower.
         from fleetlog._capture.inputs import collected
 
         known = self._inputs.get(on)
-        now = time.monotonic()
-        if known is None or now - known[0] > FRESH_SECONDS:
-            known = self._inputs[on] = (now, collected(on, self._gpus))
-        return known[1]
+        if known is not None and time.monotonic() - known[0] <= FRESH_SECONDS:
+            yield from known[1]
+            return
+        found = []
+        for inputs in collected(on, self._gpus):
+            found.append(inputs)
+            yield inputs
+        self._inputs[on] = (time.monotonic(), found)
 
     def _look(self) -> float:
         """Log what is due. Returns seconds until something may be due again."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import fleetlog
 import pytest
+from fleetlog._capture import recorder
 
 from tests.client.processes import command, ended, environment, said, train
 from tests.waiting import reached
@@ -15,6 +16,10 @@ from tests.waiting import reached
 
 def files_of(target: str, run_id: str) -> list[str]:
     return [file.path for file in fleetlog.Client(target).list_artifacts(run_id)]
+
+
+def steps_of(client: fleetlog.Client, run: fleetlog.Run) -> list[int]:
+    return [int(step) for step in client.read_series([run], ["loss"])[0].steps]
 
 
 def console_of(target: str, run_id: str, folder: Path) -> list[str]:
@@ -27,6 +32,8 @@ def console_of(target: str, run_id: str, folder: Path) -> list[str]:
 def test_a_script_records_code_environment_and_output(embedded_target: str, experiment: str, tmp_path: Path) -> None:
     done = train(
         f"""
+        from fleetlog._capture import recorder
+        recorder.END_SECONDS = 60.0
         print("before")
         with fleetlog.start_run({experiment!r}, capture=True, tags={{"host.name": "mine"}}) as run:
             print("epoch 1")
@@ -41,7 +48,7 @@ def test_a_script_records_code_environment_and_output(embedded_target: str, expe
     )
     assert done.returncode == 0, done.stderr
     run_id = said(done)
-    view = fleetlog.Client(embedded_target).get_run(run_id)
+    view = ended(embedded_target, run_id)
     assert view.problems == []
     assert view.tags["host.name"] == "mine"
     assert view.tags["python.version"]
@@ -116,6 +123,7 @@ def test_runs_within_runs_threads_and_forked_children(embedded_target: str, expe
     )
     assert done.returncode == 0, done.stderr
     outer, inner = said(done)
+    ended(embedded_target, outer)
     assert done.stdout.splitlines()[:-1] == ["outer", "thread", "child", "outer again", "behind"]
     assert console_of(embedded_target, outer, tmp_path / "outer") == [
         "stdout outer", "stdout thread", "stdout outer again",
@@ -129,6 +137,7 @@ def test_the_machines_metrics_have_steps_of_their_own_and_the_writers_rank(
 ) -> None:
     run = fleetlog.start_run(experiment, rank=2, capture={"system": 1, "console": False}, target=embedded_target)
     run.log({"loss": 1.0})
+    run.flush()
     client = fleetlog.Client(embedded_target)
     key = "system/cpu_utilization_percentage"
     reached(lambda: (one := client.get_run(run).metrics).get(key) is not None and "loss" in one)
@@ -138,12 +147,19 @@ def test_the_machines_metrics_have_steps_of_their_own_and_the_writers_rank(
     assert series.values[0] > 1
     run.log({"loss": 2.0})
     run.finish()
-    assert list(client.metric(run, "loss").steps) == [0, 1]
+    assert steps_of(client, run) == [0, 1]
     with fleetlog.start_run(experiment, run_id=run.id, resume=True, capture=False, target=embedded_target) as again:
         again.log({"loss": 3.0})
-    assert list(client.metric(run, "loss").steps) == [0, 1, 2]
+    assert steps_of(client, run) == [0, 1, 2]
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends waits for its inputs, however slow the machine is."""
+    monkeypatch.setattr(recorder, "END_SECONDS", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
 def test_a_launchers_rank_is_taken_and_the_first_rank_alone_tells_of_the_environment(
     embedded_target: str, experiment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +180,7 @@ def test_a_launchers_rank_is_taken_and_the_first_rank_alone_tells_of_the_environ
     assert series.rank == 7
 
 
+@pytest.mark.usefixtures("patient")
 def test_who_joins_a_run_that_is_there_tells_nothing_of_itself_and_who_comes_first_does(
     embedded_target: str, experiment: str
 ) -> None:
@@ -182,6 +199,8 @@ def test_who_joins_a_run_that_is_there_tells_nothing_of_itself_and_who_comes_fir
 def test_without_a_server_it_waits_in_the_journal_with_everything_else(experiment: str, tmp_path: Path) -> None:
 
     script = f"""
+    from fleetlog._capture import recorder
+    recorder.END_SECONDS = 60.0
     with fleetlog.start_run({experiment!r}, capture=True) as run:
         print("hello")
         run.log({{"loss": 1.0}})

@@ -11,11 +11,20 @@ import pytest
 from fleetlog._capture import inputs as module
 from fleetlog._capture.gpus import Gpus
 from fleetlog._capture.host import environment, environment_tags
-from fleetlog._capture.inputs import collected
 from fleetlog._capture.launcher import Launched
 from fleetlog._capture.packages import requirements
 from fleetlog._capture.program import program
+from fleetlog._capture.recording import Inputs
 from fleetlog._capture.switches import Switches, switches
+
+
+def collected(on: Switches, gpus: Gpus) -> Inputs:
+    """All kinds together."""
+    found = Inputs()
+    for inputs in module.collected(on, gpus):
+        found.tags.update(inputs.tags)
+        found.files.update(inputs.files)
+    return found
 
 
 def package(folder: Path, name: str, origin: object = None) -> None:
@@ -108,7 +117,7 @@ def test_variables_are_recorded_only_when_they_are_named(monkeypatch: pytest.Mon
 
 def test_each_kind_is_recorded_by_its_switch_alone() -> None:
     gpus = Gpus("no_such_library")
-    assert collected(Switches(frozenset()), gpus) == module.Inputs()
+    assert collected(Switches(frozenset()), gpus) == Inputs()
     found = collected(switches(["packages"]), gpus)
     assert set(found.files) == {"requirements.txt"}
     assert found.tags == {}

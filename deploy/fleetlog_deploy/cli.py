@@ -30,6 +30,10 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", envvar="FLEETLOG_CONFIG", help="A TOML file of settings.", show_default=False)
 ]
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1", show_default=False)]
+AuthOption = Annotated[
+    bool | None,
+    typer.Option("--auth", help="Calls need a token; that of the first admin is made.", show_default=False),
+]
 InsecureOption = Annotated[
     bool | None,
     typer.Option(
@@ -63,13 +67,14 @@ def up(
     metrics_host: MetricsHostOption = None,
     log_format: LogFormatOption = None,
     insecure: InsecureOption = None,
+    auth: AuthOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run fleetlog on this machine, in one process.
 
     Example: fleetlog up --data ./tracking --port 7460
     """
-    settings = _settings(config, host, port, metrics_host, metrics_port, log_format, insecure)
+    settings = _settings(config, host, port, metrics_host, metrics_port, log_format, insecure, auth)
     try:
         from fleetlog_deploy.up import up as serve_all
     except ImportError as error:
@@ -137,6 +142,7 @@ def _settings(
     metrics_port: int | None,
     log_format: str | None,
     insecure: bool | None,
+    auth: bool | None = None,
 ) -> Settings:
     given: dict[str, object] = {
         "server.host": host,
@@ -145,6 +151,7 @@ def _settings(
         "metrics.port": metrics_port,
         "diagnostics.format": log_format,
         "server.insecure": insecure,
+        "auth.enabled": auth,
     }
     return _loaded(config, given).settings
 

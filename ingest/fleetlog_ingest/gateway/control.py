@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.auth.identity import caller
 from fleetlog_core.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -47,6 +48,9 @@ _KINDS: dict[str, type[FleetlogError]] = {
     "ALIAS_NOT_FOUND": NotFound,
     "APPROVAL_NOT_FOUND": NotFound,
     "WEBHOOK_NOT_FOUND": NotFound,
+    "TOKEN_EXISTS": AlreadyExists,
+    "TOKEN_NOT_FOUND": NotFound,
+    "TOO_MANY_TOKENS": ResourceExhausted,
     "DOCUMENT_EXISTS": AlreadyExists,
     "DOCUMENT_NOT_FOUND": NotFound,
     "TOO_MANY_WEBHOOKS": ResourceExhausted,
@@ -104,6 +108,8 @@ class Control:
         FailedPrecondition REQUEST_ID_REUSED.
         """
         record.ingest_time_millis = time.time_ns() // 1_000_000
+        # Where callers are known, it is they who ask, whatever they say.
+        record.user = caller().principal or record.user
         key = record.namespace.encode()
         logged = await asyncio.wrap_future(self._log.append(CONTROL, key, record.SerializeToString()))
         position = after(logged)

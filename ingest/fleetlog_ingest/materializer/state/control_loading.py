@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 
+from fleetlog_core.auth.kept_tokens import read_tokens
 from fleetlog_core.documents.snapshot import DocumentSnapshot
 from fleetlog_core.registry.snapshot import Snapshot
 from fleetlog_core.rules.registry import ARCHIVING
@@ -18,6 +19,7 @@ from fleetlog_ingest.materializer.control.control import ControlState, Experimen
 from fleetlog_ingest.materializer.control.document_fold import DOCUMENT_INTENTS, Documents
 from fleetlog_ingest.materializer.control.registry_decision import Registry
 from fleetlog_ingest.materializer.control.registry_fold import INTENTS
+from fleetlog_ingest.materializer.control.token_fold import TOKEN_INTENTS
 from fleetlog_ingest.materializer.control.webhook_fold import WEBHOOK_INTENTS
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.state.loading import BatchIsIn
@@ -31,13 +33,15 @@ def load_control(warehouse: Warehouse, records: Sequence[Decoded], first: int) -
     there are none of the batch, the current tables are the state before it; else models are read as of `first`.
     """
     requests: defaultdict[str, list[str]] = defaultdict(list)
-    names_experiments, names_webhooks = set[str](), set[str]()
+    names_experiments, names_webhooks, has_tokens = set[str](), set[str](), False
     for decoded in records:
         if decoded.control is not None:
             requests[decoded.namespace].append(decoded.control.request_id.hex())
             kind = decoded.control.WhichOneof("intent")
             if kind in WEBHOOK_INTENTS:
                 names_webhooks.add(decoded.namespace)
+            elif kind in TOKEN_INTENTS:
+                has_tokens = True
             elif kind not in INTENTS and kind not in DOCUMENT_INTENTS:
                 names_experiments.add(decoded.namespace)
     experiments = {namespace: _experiments(warehouse, namespace, first) for namespace in sorted(names_experiments)}
@@ -60,7 +64,8 @@ def load_control(warehouse: Warehouse, records: Sequence[Decoded], first: int) -
     # Every state has a row of its own: those of the batch itself are not looked at.
     webhooks = {namespace: read_webhooks(warehouse.select, namespace, first) for namespace in sorted(names_webhooks)}
     documents = _documents(warehouse, records, first)
-    return ControlState(experiments, frozenset(decided), registries, webhooks, documents)
+    tokens = read_tokens(warehouse.select, first) if has_tokens else {}
+    return ControlState(experiments, frozenset(decided), registries, webhooks, documents, tokens)
 
 
 def _experiments(warehouse: Warehouse, namespace: str, first: int) -> dict[int, Experiment]:

@@ -22,7 +22,7 @@ PAGES = {
     "ARCHITECTURE.md": "architecture.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
-    "SECURITY.md": "security.md",
+    "SECURITY.md": "reporting.md",
     "deploy/README.md": "deploy.md",
     "benchmarks/README.md": "benchmarks.md",
     "benchmarks/HISTORY.md": "benchmarks_history.md",

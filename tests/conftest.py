@@ -8,6 +8,7 @@ import pytest
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_deploy.embedded import running_node
 from fleetlog_deploy.node import Node
+from fleetlog_deploy.settings.model import ServerSettings, Settings, WebSettings
 
 from tests import alone
 from tests.empty_warehouses import copy_empty_warehouse, make_empty_warehouse
@@ -54,7 +55,8 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, s
     """One server for the whole run: chDB opens one directory a process. Tests keep apart by experiment or namespace."""
     data = tmp_path_factory.mktemp("embedded")
     copy_empty_warehouse(data / "warehouse")
-    with running_node(data, free_port()) as running:
+    settings = Settings(server=ServerSettings(port=0), web=WebSettings(port=free_port()))
+    with running_node(data, settings) as running:
         yield running
 
 

@@ -23,6 +23,7 @@ from fleetlog._views.models import Approval, Model, ModelComment, ModelEvent, Mo
 from fleetlog._views.searches import Explanation
 from fleetlog._views.selection import Group, Mode, Objective, ObjectiveStats, Selection, Statistic, Verdict
 from fleetlog._views.series import Axis, Buckets, Series, Which
+from fleetlog._views.tokens import Caller, NewToken, Token
 from fleetlog._views.views import Experiment, MetricSummary, Problem, RunList, RunView
 from fleetlog._views.watching import RunChanges
 from fleetlog._views.webhooks import Webhook, WebhookDelivery, WebhookTest
@@ -36,7 +37,9 @@ from fleetlog.errors import (
     InvalidArgument,
     NotFound,
     OutOfRange,
+    PermissionDenied,
     ResourceExhausted,
+    Unauthenticated,
     Unavailable,
     Violation,
 )
@@ -49,6 +52,7 @@ __all__ = [
     "AsOf",
     "Axis",
     "Buckets",
+    "Caller",
     "Client",
     "Comparison",
     "DataLoss",
@@ -74,10 +78,12 @@ __all__ = [
     "ModelComment",
     "ModelEvent",
     "ModelVersion",
+    "NewToken",
     "NotFound",
     "Objective",
     "ObjectiveStats",
     "OutOfRange",
+    "PermissionDenied",
     "Position",
     "Problem",
     "ResourceExhausted",
@@ -88,7 +94,9 @@ __all__ = [
     "Selection",
     "Series",
     "Statistic",
+    "Token",
     "Total",
+    "Unauthenticated",
     "Unavailable",
     "ValueCount",
     "Verdict",

@@ -11,11 +11,12 @@ from typing import Self
 from fleetlog._calls.facets import FacetCalls
 from fleetlog._calls.imports import ImportCalls
 from fleetlog._calls.searches import SearchCalls
+from fleetlog._calls.tokens import TokenCalls
 from fleetlog._calls.webhooks import WebhookCalls
 from fleetlog._delivery.registry import Level, delivery_to, flush_delivery, release
 
 
-class Client(SearchCalls, WebhookCalls, FacetCalls, ImportCalls):
+class Client(SearchCalls, WebhookCalls, FacetCalls, ImportCalls, TokenCalls):
     """A server's runs in one namespace: searched, selected, read and changed.
 
     Cheap to make: one process has one connection to each server, which its clients and runs share. May be used from

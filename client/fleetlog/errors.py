@@ -7,6 +7,8 @@
     ├── FailedPrecondition   not at this time: a run has ended, a digest differs
     ├── OutOfRange           not the next one of what is sent in order
     ├── ResourceExhausted    over a limit
+    ├── Unauthenticated      no valid token
+    ├── PermissionDenied     the token has no role for it
     ├── Unavailable          no server answers
     ├── DeadlineExceeded     the server did not answer in time
     └── DataLoss             what is stored is damaged
@@ -29,7 +31,9 @@ from fleetlog_core.errors import (
     InvalidArgument,
     NotFound,
     OutOfRange,
+    PermissionDenied,
     ResourceExhausted,
+    Unauthenticated,
     Unavailable,
     Violation,
     shown,
@@ -43,7 +47,7 @@ _BY_CODE: dict[str, type[FleetlogError]] = {
     kind.code: kind
     for kind in (
         InvalidArgument, NotFound, AlreadyExists, FailedPrecondition, OutOfRange, ResourceExhausted, Unavailable,
-        DeadlineExceeded, DataLoss,
+        DeadlineExceeded, DataLoss, Unauthenticated, PermissionDenied,
     )
 }  # fmt: skip
 _CLOSED = ("Socket closed", "Connection reset", "Broken pipe")
@@ -172,7 +176,9 @@ __all__ = [
     "InvalidArgument",
     "NotFound",
     "OutOfRange",
+    "PermissionDenied",
     "ResourceExhausted",
+    "Unauthenticated",
     "Unavailable",
     "Violation",
     "from_call",

@@ -7,6 +7,8 @@
     ├── FailedPrecondition     right in itself, wrong at this time
     ├── OutOfRange             not the next one of what is sent in order
     ├── ResourceExhausted      over a limit, or come back later (retry_after_seconds)
+    ├── Unauthenticated        no valid token
+    ├── PermissionDenied       the token has no role for it
     ├── Unavailable            a part that is needed does not answer; retry
     ├── DeadlineExceeded       the caller's time ran out
     └── DataLoss               what was stored is gone, or is not what was stored
@@ -127,6 +129,18 @@ class ResourceExhausted(FleetlogError):
     """Over a limit."""
 
     code = "RESOURCE_EXHAUSTED"
+
+
+class Unauthenticated(FleetlogError):
+    """No valid token."""
+
+    code = "UNAUTHENTICATED"
+
+
+class PermissionDenied(FleetlogError):
+    """The token has no role for it."""
+
+    code = "PERMISSION_DENIED"
 
 
 class Unavailable(FleetlogError):

@@ -51,6 +51,10 @@ DOCUMENTS_PER_REQUEST = 1_000
 """Documents that a request puts, and that a read names."""
 DOCUMENT_ID_CHARACTERS = 250
 DOCUMENT_KEY_CHARACTERS = 1_000
+TOKENS = 10_000
+"""Tokens of a server that are not revoked: every process holds them all."""
+GRANTS = 100
+"""Grants of a token."""
 WEBHOOKS = 100
 """Webhooks of a namespace."""
 WEBHOOK_EVENTS = 100

@@ -30,6 +30,10 @@ ConfigOption = Annotated[
     Path | None, typer.Option("--config", envvar="FLEETLOG_CONFIG", help="A TOML file of settings.", show_default=False)
 ]
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1", show_default=False)]
+AuthOption = Annotated[
+    bool | None,
+    typer.Option("--auth", help="Calls need a token; that of the first admin is made.", show_default=False),
+]
 InsecureOption = Annotated[
     bool | None,
     typer.Option(
@@ -73,13 +77,16 @@ def up(
     opens: Annotated[bool, typer.Option("--open", help="Open the web UI in a browser.")] = False,
     log_format: LogFormatOption = None,
     insecure: InsecureOption = None,
+    auth: AuthOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run fleetlog on this machine, in one process.
 
     Example: fleetlog up --data ./tracking --port 7460
     """
-    given = {"server.insecure": insecure, "web.host": web_host, "web.port": web_port}
+    given = {
+        "server.insecure": insecure, "auth.enabled": auth, "web.host": web_host, "web.port": web_port,
+    }  # fmt: skip
     settings = _settings(config, host, port, metrics_host, metrics_port, log_format, given)
     try:
         from fleetlog_deploy.up import up as serve_all

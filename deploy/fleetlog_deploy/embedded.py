@@ -1,7 +1,7 @@
 """fleetlog in one process: SQLite log, chDB, a folder. What `fleetlog up` runs, and the tests.
 
 Data directory: `log/` (the truth), `warehouse/` (folded from it), `objects/` (artifacts), `logs/`, `token.key`,
-`webhooks.key` (without it secrets of webhooks are lost).
+`webhooks.key` (without it secrets of webhooks are lost), `admin.token` where calls need a token.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from fleetlog_core.readers import Readers
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.durability import Disk
 
+from fleetlog_deploy.authenticating import admin_token, authentication_of
 from fleetlog_deploy.engines import Engines, engine_path
 from fleetlog_deploy.healing import open_whole
 from fleetlog_deploy.node import Node
 from fleetlog_deploy.parts import GatewayPart, MaterializerPart, QueryPart
 from fleetlog_deploy.preparing import prepare
-from fleetlog_deploy.settings.model import ServerSettings, Settings, WebSettings
+from fleetlog_deploy.settings.model import AuthSettings, ServerSettings, Settings, WebSettings
 from fleetlog_deploy.tracing import traces_of
 from fleetlog_deploy.web import web_port
 from fleetlog_deploy.webhooks import WebhooksPart
@@ -68,18 +69,26 @@ def embedded(data: Path, settings: Settings) -> Node:
         webhooks = replace(
             settings.webhooks, secret_key=settings.webhooks.secret_key or _key(data / "webhooks.key").hex()
         )
+        authentication = authentication_of(_with_admin(settings.auth, data), engines.reads)
         parts = (
-            GatewayPart(engines, applied, telemetry, webhooks),
+            GatewayPart(engines, applied, telemetry, webhooks, authentication),
             QueryPart(engines, applied, telemetry, replace(settings.query, token_key=key)),
             MaterializerPart(
                 engines, telemetry, settings.materializer, group, applied.poke, disk, alone, applied.decisions
             ),
             WebhooksPart(engines, telemetry, webhooks),
         )
-        return Node(settings, telemetry, engines, parts, applied, web_port(settings.web))
+        return Node(settings, telemetry, engines, parts, applied, web_port(settings.web), authentication)
     except BaseException:
         engines.close()
         raise
+
+
+def _with_admin(settings: AuthSettings, data: Path) -> AuthSettings:
+    """Settings with the data directory's own admin token where none is set. OSError."""
+    if not settings.enabled or settings.admin_token:
+        return settings
+    return replace(settings, admin_token=admin_token(data)[0])
 
 
 def _key(path: Path) -> bytes:
@@ -98,19 +107,19 @@ def _key(path: Path) -> bytes:
 
 
 @contextmanager
-def running(data: Path) -> Iterator[str]:
+def running(data: Path, settings: Settings | None = None) -> Iterator[str]:
     """Run it in a thread of its own; yields the target."""
-    with running_node(data) as (_, target):
+    with running_node(data, settings) as (_, target):
         yield target
 
 
 @contextmanager
-def running_node(data: Path, web_port: int = 0) -> Iterator[tuple[Node, str]]:
+def running_node(data: Path, settings: Settings | None = None) -> Iterator[tuple[Node, str]]:
     """Run it in a thread of its own; yields the node, whose engines any thread may read from, and the target.
 
-    `web_port` is that of the web UI; 0 = none.
+    Without settings it serves on a free port, and nothing by HTTP.
     """
-    settings = Settings(server=ServerSettings(port=0), web=WebSettings(port=web_port))
+    settings = settings or Settings(server=ServerSettings(port=0), web=WebSettings(port=0))
     ready = threading.Event()
     outcome: list[tuple[Node, int] | BaseException] = []
     loop = asyncio.new_event_loop()

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Sequence
 
 from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.auth.authentication import CYCLE_SECONDS, Authentication
+from fleetlog_core.serving.authorization import AuthorizationInterceptor
 from fleetlog_core.serving.metrics_port import MetricsPort
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.serving.telemetry import Telemetry
@@ -41,8 +43,12 @@ class Node:
         parts: Sequence[Part],
         applied: AppliedWatch,
         web: WebPort | None = None,
+        authentication: Authentication | None = None,
     ) -> None:
-        """`web` is the HTTP port, which asks this process where its settings name no other."""
+        """`web` is the HTTP port, which asks this process where its settings name no other.
+
+        `authentication`: None = nobody is asked who they are.
+        """
         self.telemetry = telemetry
         self.failure: BaseException | None = None
         """What ended a part, when something did."""
@@ -60,12 +66,14 @@ class Node:
         self._complaint, self._degraded = STARTING, ""
         self._told: set[str] = {STARTING}
         """Kinds of complaints, as far as they were told since the process was ready last."""
+        self._authorization = None if authentication is None else AuthorizationInterceptor(authentication)
         self._server = GrpcServer(
             settings.server.host,
             settings.server.port,
             telemetry,
             connection_age_seconds=settings.server.connection_age_seconds,
             tls=tls_files(settings.server),
+            authorization=self._authorization,
         )
         for part in parts:
             part.register(self._server)
@@ -73,7 +81,7 @@ class Node:
         if settings.metrics.port is not None:
             host, port = settings.metrics.host, settings.metrics.port
             self._metrics = MetricsPort(host, port, telemetry, self.complaint, self.degraded)
-        self._looking: asyncio.Task[None] | None = None
+        self._looking: asyncio.Future[object] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def complaint(self) -> str:
@@ -96,6 +104,8 @@ class Node:
         self._loop = asyncio.get_running_loop()
         if self._metrics is not None:
             self.metrics_port = self._metrics.start()
+        if self._authorization is not None:
+            await self._authorization.refresh()
         port = await self._server.start()
         for part in self._parts:
             part.start(self._fail)
@@ -104,7 +114,7 @@ class Node:
             query, ingest = self._settings.web.query or target, self._settings.web.ingest or target
             self.web_port = await self._web.start(query, ingest)
         await self._look()
-        self._looking = asyncio.create_task(self._keep_looking())
+        self._looking = asyncio.gather(self._keep_looking(), self._keep_authenticated())
         return port
 
     async def stop(self, grace_seconds: float | None = None) -> None:
@@ -137,6 +147,11 @@ class Node:
         while True:
             await asyncio.sleep(LOOK_EVERY_SECONDS)
             await self._look()
+
+    async def _keep_authenticated(self) -> None:
+        while self._authorization is not None:
+            await asyncio.sleep(CYCLE_SECONDS)
+            await self._authorization.refresh()
 
     async def _look(self) -> None:
         if reason := await asyncio.to_thread(self.engines.superseded):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.auth.authentication import Authentication
 from fleetlog_core.decisions import Decisions
 from fleetlog_core.log.port import CONTROL, LogUnavailable, Partition
 from fleetlog_core.readers import Readers
@@ -33,6 +34,7 @@ from fleetlog_ingest.gateway.documents import DocumentServicer
 from fleetlog_ingest.gateway.logged_models import LoggedModelServicer
 from fleetlog_ingest.gateway.registry import RegistryServicer
 from fleetlog_ingest.gateway.service import IngestServicer
+from fleetlog_ingest.gateway.tokens import AuthServicer
 from fleetlog_ingest.gateway.webhooks import WebhookServicer
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.loop import Materializer, WarehouseBehind
@@ -43,6 +45,7 @@ from fleetlog_proto.v1 import (
     logged_model_pb2_grpc,
     query_pb2_grpc,
     registry_pb2_grpc,
+    token_pb2_grpc,
     webhook_pb2_grpc,
 )
 from fleetlog_query.calls.answers import Answers
@@ -102,10 +105,16 @@ class GatewayPart:
         "fleetlog.v1.WebhookService",
         "fleetlog.v1.LoggedModelService",
         "fleetlog.v1.DocumentService",
+        "fleetlog.v1.AuthService",
     )
 
     def __init__(
-        self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry, webhooks: WebhooksSettings
+        self,
+        engines: Engines,
+        applied: AppliedWatch,
+        telemetry: Telemetry,
+        webhooks: WebhooksSettings,
+        authentication: Authentication | None = None,
     ) -> None:
         self._log = engines.log
         self._servicer = IngestServicer(engines.log, engines.reads, engines.objects, applied, telemetry=telemetry)
@@ -115,6 +124,7 @@ class GatewayPart:
         )
         self._logged_models = LoggedModelServicer(engines.log, engines.reads, applied)
         self._documents = DocumentServicer(engines.log, engines.reads, applied)
+        self._auth = AuthServicer(engines.log, engines.reads, applied, authentication)
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""
@@ -137,6 +147,7 @@ class GatewayPart:
             lambda inner: document_pb2_grpc.add_DocumentServiceServicer_to_server(self._documents, inner),
             self.services[4],
         )
+        server.add(lambda inner: token_pb2_grpc.add_AuthServiceServicer_to_server(self._auth, inner), self.services[5])
 
     def start(self, failed: Callable[[BaseException], None]) -> None:
         """See Part: nothing of it runs by itself."""
@@ -160,6 +171,7 @@ class GatewayPart:
         self._webhooks.close()
         self._logged_models.close()
         self._documents.close()
+        self._auth.close()
 
 
 class QueryPart:

@@ -22,7 +22,7 @@ _OURS: Mapping[str, Callable[[list[str]], bool]] = {
     "warehouse": lambda names: "metadata" in names,
 }
 """Directories of a server, and how each is known by what is in it: /var has a `log` too, which is everybody's."""
-_FILES = ("token.key", "webhooks.key", "warehouse.lock")
+_FILES = ("token.key", "webhooks.key", "admin.token", "warehouse.lock")
 
 
 def make_private(data: Path) -> str:

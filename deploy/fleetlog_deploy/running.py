@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
+from fleetlog_core.auth.permissions import MethodUnsaid
 from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.serving.server import PortTaken, joined
 from fleetlog_core.serving.tls import TlsRefused
@@ -45,7 +46,7 @@ async def run_node(make: Callable[[Settings], Node], settings: Settings, announc
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    exposed = check_exposure(settings, authenticates=False)
+    exposed = check_exposure(settings, authenticates=settings.auth.enabled)
     node, port = await _started(make, settings)
     target = joined(settings.server.host, port)
     if settings.server.certificate_file:
@@ -76,7 +77,7 @@ async def _started(make: Callable[[Settings], Node], settings: Settings) -> tupl
     node = make(settings)
     try:
         return node, await node.start()
-    except (PortTaken, TlsRefused):
+    except (PortTaken, TlsRefused, MethodUnsaid):
         await node.stop()
         raise
 
@@ -112,7 +113,7 @@ def exit_code(work: Callable[[], None], what: str, more: str, mend: str) -> int:
         diagnostics.error("the materializer ended", exc_info=error.__cause__)
         print(f"fleetlog: stopped: {error}; {more}, and {mend}", file=sys.stderr)
         return FAILED
-    except (LogUnavailable, WarehouseUnavailable, LogLost, PortTaken, TlsRefused) as error:
+    except (LogUnavailable, WarehouseUnavailable, LogLost, PortTaken, TlsRefused, MethodUnsaid) as error:
         print(f"fleetlog: {error}", file=sys.stderr)
         return FAILED
     except ImportError as error:

@@ -14,6 +14,7 @@ from fleetlog_core.serving import diagnostics
 from fleetlog_core.serving.server import joined
 from fleetlog_core.serving.telemetry import Telemetry
 
+from fleetlog_deploy.authenticating import authentication_of
 from fleetlog_deploy.engines import Engines, need, need_shared
 from fleetlog_deploy.node import Node
 from fleetlog_deploy.parts import GatewayPart, MaterializerPart, Part, QueryPart
@@ -78,9 +79,10 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
         # First: it may find that another generation of the tables has to be made.
         group = prepare(engines, settings.materializer.group, telemetry) if "materializer" in names else ""
         applied = AppliedWatch(engines.reads, settings.warehouse.applied_poll_millis / 1000)
+        authentication = authentication_of(settings.auth, engines.reads)
         parts: list[Part] = []
         if "gateway" in names:
-            parts.append(GatewayPart(engines, applied, telemetry, settings.webhooks))
+            parts.append(GatewayPart(engines, applied, telemetry, settings.webhooks, authentication))
         if "query" in names:
             parts.append(QueryPart(engines, applied, telemetry, settings.query))
         if "materializer" in names:
@@ -91,7 +93,7 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
         if "webhooks" in names:
             parts.append(WebhooksPart(engines, telemetry, settings.webhooks))
         web = web_port(settings.web) if "web" in names else None
-        return Node(settings, telemetry, engines, parts, applied, web)
+        return Node(settings, telemetry, engines, parts, applied, web, authentication)
     except BaseException:
         engines.close()
         raise

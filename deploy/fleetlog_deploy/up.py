@@ -17,6 +17,7 @@ from fleetlog_core.serving.server import joined
 from rich.console import Console
 from rich.markup import escape
 
+from fleetlog_deploy.authenticating import ADMIN_FILE, admin_token
 from fleetlog_deploy.embedded import embedded
 from fleetlog_deploy.node import Node
 from fleetlog_deploy.private import UMASK, make_private
@@ -34,6 +35,7 @@ def up(data: Path, settings: Settings, as_json: bool, *, opens: bool = False) ->
         os.umask(UMASK)
         exposed = make_private(data)
         logs.parent.mkdir(exist_ok=True)
+        is_first = settings.auth.enabled and not settings.auth.admin_token and admin_token(data)[1]
         diagnostics.configure("up", settings.diagnostics.format, settings.diagnostics.level, logs)
     except OSError as error:
         print(f"fleetlog: {data} can't be used: {error.strerror}; give another --data", file=sys.stderr)
@@ -46,6 +48,9 @@ def up(data: Path, settings: Settings, as_json: bool, *, opens: bool = False) ->
         metrics = None if node.metrics_port is None else joined(settings.metrics.host, node.metrics_port)
         web = None if node.web_port is None else url_of_web(settings.web, node.web_port)
         _announce(target, metrics, web, data, logs, time.monotonic() - begun, as_json)
+        if is_first:
+            file = data / ADMIN_FILE
+            print(f"fleetlog: the token of the first admin is in {file}: FLEETLOG_TOKEN_FILE={file}", file=sys.stderr)
         if opens and web is not None:
             # Some browsers hold whoever starts them.
             threading.Thread(target=_open, args=(web,), name="browser", daemon=True).start()

@@ -59,6 +59,7 @@ _TABLES: Mapping[str, str] = {
     "registry_history": "namespace, model_id, ver, place, kind, number, action, version, user, time, subject,"
     " old_value, new_value, comment, approval, request_id, state",
     "webhooks": "namespace, webhook_id, ver, deleted, state, sealed_secret",
+    "tokens": "token_id, ver, state, salt, digest",
     "documents": "namespace, kind, document_id, ver, revision, made, parent_id, unique_key, deleted, create_time,"
     " update_time, create_user, update_user, body_bytes, body",
     "applied": "topic, part, next_offset",

@@ -23,6 +23,7 @@ from fleetlog_proto.v1 import (
     registry_event_pb2,
     scope_pb2,
     selection_pb2,
+    token_event_pb2,
     webhook_event_pb2,
 )
 
@@ -37,6 +38,7 @@ REGISTRY_DIGESTS = FOLDER / "tables_of_registry.json"
 WEBHOOK_DIGESTS = FOLDER / "tables_of_webhooks.json"
 ANNOTATION_DIGESTS = FOLDER / "tables_of_annotations.json"
 DOCUMENT_DIGESTS = FOLDER / "tables_of_documents.json"
+TOKEN_DIGESTS = FOLDER / "tables_of_tokens.json"
 MODEL_DIGESTS = FOLDER / "tables_of_models.json"
 DEFAULT_DIGESTS = FOLDER / "tables_of_default.json"
 ENDING_DIGESTS = FOLDER / "tables_of_endings.json"
@@ -272,6 +274,27 @@ def webhooks() -> dict[str, frame_pb2.ControlRecord]:
     return found
 
 
+def tokens() -> dict[str, frame_pb2.ControlRecord]:
+    """Intents on tokens, each accepted when they are decided in this order. They came later."""
+    record, event = frame_pb2.ControlRecord, token_event_pb2
+    grants = [
+        event.Grant(namespace="golden", role=event.ROLE_WRITER), event.Grant(namespace="*", role=event.ROLE_READER),
+    ]  # fmt: skip
+    found = {
+        "token_created": record(
+            token_created=event.TokenCreated(
+                token_id="0123456789abcdef", name="ci", principal="someone", grants=grants,
+                expire_time_millis=NOW + 86_400_000, salt=WRITER, digest=PARENT * 2,
+            )
+        ),
+        "token_revoked": record(token_revoked=event.TokenRevoked(token_id="0123456789abcdef")),
+    }  # fmt: skip
+    for number, each in enumerate(found.values(), start=1):
+        each.namespace, each.request_id, each.ingest_time_millis = "default", number.to_bytes(16, "big"), NOW + number
+        each.user = "admin"
+    return found
+
+
 def documents() -> dict[str, frame_pb2.ControlRecord]:
     """Intents on documents, each accepted when they are decided in this order. They came later."""
     record, put, puts = frame_pb2.ControlRecord, document_event_pb2.DocumentPut, document_event_pb2.DocumentsPut
@@ -406,6 +429,7 @@ def _messages() -> dict[str, Message]:
         **locations(),
         **webhooks(),
         **documents(),
+        **tokens(),
         **models(),
         **defaults(),
         **text_files(),
@@ -448,6 +472,11 @@ def stored_webhooks() -> list[tuple[str, bytes, bytes]]:
 def stored_documents() -> list[tuple[str, bytes, bytes]]:
     """As stored_records, intents on documents."""
     return [(CONTROL, b"golden", (FOLDER / f"{name}.bin").read_bytes()) for name in documents()]
+
+
+def stored_tokens() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, intents on tokens."""
+    return [(CONTROL, b"default", (FOLDER / f"{name}.bin").read_bytes()) for name in tokens()]
 
 
 def stored_annotations() -> list[tuple[str, bytes, bytes]]:
@@ -496,8 +525,7 @@ def main() -> None:
         (REGISTRY_DIGESTS, stored_registry()), (ANNOTATION_DIGESTS, stored_annotations()),
         (WEBHOOK_DIGESTS, stored_webhooks()), (DOCUMENT_DIGESTS, stored_documents()),
         (MODEL_DIGESTS, stored_models()),
-        (DEFAULT_DIGESTS, stored_defaults()),
-        (ENDING_DIGESTS, stored_endings()),
+        (DEFAULT_DIGESTS, stored_defaults()), (TOKEN_DIGESTS, stored_tokens()), (ENDING_DIGESTS, stored_endings()),
     )  # fmt: skip
     for path, records in stored:
         if not path.exists():

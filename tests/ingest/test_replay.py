@@ -22,6 +22,7 @@ from tests.golden.records import (
     MODEL_DIGESTS,
     REGISTRY_DIGESTS,
     TABLE_DIGESTS,
+    TOKEN_DIGESTS,
     WEBHOOK_DIGESTS,
     digests_of,
     shapes,
@@ -34,6 +35,7 @@ from tests.golden.records import (
     stored_models,
     stored_records,
     stored_registry,
+    stored_tokens,
     stored_webhooks,
 )
 from tests.ingest.materializer.builders import in_own_process
@@ -54,6 +56,7 @@ def test_the_stored_records_fold_into_the_stored_tables() -> None:
         (DATASET_DIGESTS, stored_datasets()),
         (REGISTRY_DIGESTS, stored_registry()),
         (WEBHOOK_DIGESTS, stored_webhooks()),
+        (TOKEN_DIGESTS, stored_tokens()),
         (DOCUMENT_DIGESTS, stored_documents()),
         (ANNOTATION_DIGESTS, stored_annotations()),
         (MODEL_DIGESTS, stored_models()),

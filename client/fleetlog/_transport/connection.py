@@ -19,6 +19,7 @@ from fleetlog_proto.v1 import (
     position_pb2,
     query_pb2_grpc,
     registry_pb2_grpc,
+    token_pb2_grpc,
     webhook_pb2_grpc,
 )
 
@@ -26,6 +27,7 @@ from fleetlog._transport.calls_in_progress import PAUSE_SECONDS, Stream, UnderWa
 from fleetlog._transport.channel import RenewedChannel
 from fleetlog._transport.targets import dialed, namespace_of, resolve_target, uses_tls
 from fleetlog._transport.tls import ClientTls, speaks_tls
+from fleetlog._transport.tokens import TokenSource
 from fleetlog._transport.traces import trace_metadata
 from fleetlog.errors import SERVER_UNAVAILABLE, TLS_SCHEME, Unavailable, from_call
 
@@ -63,13 +65,14 @@ class Connection:
     """A channel with its stubs, and the position of everything this process wrote through it."""
 
     def __init__(self, target: str) -> None:
-        """`target`: as `resolve_target` gives it. InvalidArgument TLS_FILE."""
+        """`target`: as `resolve_target` gives it. InvalidArgument TLS_FILE, TOKEN_INVALID; FailedPrecondition
+        TOKEN_NEEDS_TLS."""
         self.target = target
         self._tls = ClientTls() if uses_tls(target) else None
         self._lock = threading.Lock()
         self.under_way = UnderWay()
         self._abandoned: list[grpc.Channel] = []
-        channel = self._renewed = RenewedChannel(lambda: ())
+        channel = self._renewed = RenewedChannel(TokenSource(target).metadata)
         self.renew()
         self.ingest = ingest_pb2_grpc.IngestServiceStub(channel)
         self.query = query_pb2_grpc.QueryServiceStub(channel)
@@ -80,6 +83,7 @@ class Connection:
         self.documents = document_pb2_grpc.DocumentServiceStub(channel)
         self.documents_query = document_pb2_grpc.DocumentQueryServiceStub(channel)
         self.webhooks = webhook_pb2_grpc.WebhookServiceStub(channel)
+        self.auth = token_pb2_grpc.AuthServiceStub(channel)
         self.offsets: dict[tuple[str, int], int] = {}
         """Next offset by topic and partition: everything of this process before it is durable."""
         self.uploads: dict[bytes, str] = {}

@@ -22,6 +22,7 @@ from fleetlog.cli import (
     runs,
     select,
     sync,
+    tokens,
     watch,
     webhooks,
 )
@@ -42,7 +43,10 @@ app.add_typer(artifacts.app, name="artifacts", rich_help_panel="Client")
 app.add_typer(experiments.app, name="experiments", rich_help_panel="Client")
 app.add_typer(models.app, name="models", rich_help_panel="Client")
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel="Client")
+app.add_typer(tokens.app, name="tokens", rich_help_panel="Client")
 app.command(rich_help_panel="Client")(sync.sync)
+for who in (tokens.login, tokens.logout, tokens.whoami):
+    app.command(rich_help_panel="Client")(who)
 app.command("mlflow-ui", rich_help_panel="Client")(mlflow_ui.mlflow_ui)
 for command in (select.select, facets.keys, facets.values):
     app.command(rich_help_panel="Client")(command)

@@ -12,6 +12,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from fleetlog_core import keepalive, limits
+from fleetlog_core.auth.permissions import rules_of
+from fleetlog_core.serving.authorization import AuthorizationInterceptor
 from fleetlog_core.serving.errors import ErrorInterceptor
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.tls import Certificates, TlsFiles
@@ -49,13 +51,18 @@ class GrpcServer:
         *,
         connection_age_seconds: float = 0.0,
         tls: TlsFiles | None = None,
+        authorization: AuthorizationInterceptor | None = None,
     ) -> None:
         """`connection_age_seconds`: clients are asked to connect anew after about so long; 0 = never. `tls`: None =
-        without TLS."""
+        without TLS. `authorization`: None = nobody is asked who they are."""
         self._host, self._port = host, port
         self._tls = tls
         options = (*_OPTIONS, *_aging(connection_age_seconds))
-        self._server = grpc.aio.server(interceptors=(ErrorInterceptor(telemetry or Telemetry()),), options=options)
+        self._authorization = authorization
+        interceptors: tuple[grpc.aio.ServerInterceptor, ...] = (ErrorInterceptor(telemetry or Telemetry()),)
+        if authorization is not None:
+            interceptors = (*interceptors, authorization)
+        self._server = grpc.aio.server(interceptors=interceptors, options=options)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._names = [health.SERVICE_NAME, reflection.SERVICE_NAME]
@@ -66,7 +73,10 @@ class GrpcServer:
         self._names.append(service_full_name)
 
     async def start(self) -> int:
-        """Listen; the port that was bound. PortTaken, TlsRefused."""
+        """Listen; the port that was bound. PortTaken, TlsRefused; MethodUnsaid for a call without a permission."""
+        rules = rules_of(self._names)
+        if self._authorization is not None:
+            self._authorization.put_rules(rules)
         reflection.enable_server_reflection(self._names, self._server)
         check_address(self._host, self._port)
         try:

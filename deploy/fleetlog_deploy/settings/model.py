@@ -103,6 +103,26 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AuthSettings:
+    """Who may do what: docs/security.md."""
+
+    enabled: bool = False
+    """Whether calls need a token."""
+    admin_token: str = setting("", matches("(\\S{32,})?", "32 characters or more: openssl rand -hex 32"), secret=True)
+    """A token that may do everything, for making the first ones. `fleetlog up --auth` has its own in `admin.token`."""
+    jwt_issuer: str = ""
+    """Of an identity provider: `iss` of its tokens. Empty: there is none."""
+    jwt_audience: str = ""
+    """`aud` that its tokens must be for."""
+    jwt_keys_url: str = setting("", url_of("https://…", "http://localhost/…"))
+    """Where its JSON Web Key Set is."""
+    jwt_rules: str = ""
+    """What claims are worth: `groups=ml-team: writer@vision, reader@*; groups=admins: admin@*`."""
+    jwt_principal_claim: str = "sub"
+    """Claim that names whoever calls."""
+
+
+@dataclass(frozen=True, slots=True)
 class MetricsSettings:
     """The HTTP port with /metrics, /healthz and /readyz."""
 
@@ -220,6 +240,7 @@ class Settings:
     warehouse: WarehouseSettings = WarehouseSettings()
     objects: ObjectsSettings = ObjectsSettings()
     server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
     metrics: MetricsSettings = MetricsSettings()
     web: WebSettings = WebSettings()
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.auth.identity import caller
 from fleetlog_core.decisions import Decision
 from fleetlog_core.errors import (
     AlreadyExists,
@@ -49,6 +50,9 @@ _KINDS: dict[str, type[FleetlogError]] = {
     "ALIAS_NOT_FOUND": NotFound,
     "APPROVAL_NOT_FOUND": NotFound,
     "WEBHOOK_NOT_FOUND": NotFound,
+    "TOKEN_EXISTS": AlreadyExists,
+    "TOKEN_NOT_FOUND": NotFound,
+    "TOO_MANY_TOKENS": ResourceExhausted,
     "DOCUMENT_EXISTS": AlreadyExists,
     "DOCUMENT_NOT_FOUND": NotFound,
     "TOO_MANY_WEBHOOKS": ResourceExhausted,
@@ -108,6 +112,8 @@ class Control:
         FailedPrecondition REQUEST_ID_REUSED.
         """
         record.ingest_time_millis = time.time_ns() // 1_000_000
+        # Where callers are known, it is they who ask, whatever they say.
+        record.user = caller().principal or record.user
         key = record.namespace.encode()
         with self._applied.decisions.expect(record.namespace, record.request_id) as expected:
             logged = await asyncio.wrap_future(self._log.append(CONTROL, key, record.SerializeToString()))

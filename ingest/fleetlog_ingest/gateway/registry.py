@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from typing import TypeVar
 
 from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.auth.identity import APPROVE, caller
 from fleetlog_core.errors import Unavailable
 from fleetlog_core.log.port import EventLog
 from fleetlog_core.position import to_proto
@@ -70,6 +71,9 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
         self, request: registered_model_pb2.UpdateRegisteredModelRequest, context: Context
     ) -> registered_model_pb2.UpdateRegisteredModelResponse:
         """See the proto."""
+        if request.HasField("approval_policy"):
+            # Who may not approve may not do away with approvals.
+            caller().check(APPROVE, request.namespace)
         model, position = await self._decide(request, registry_intents.update_model(request), context, _model)
         return registered_model_pb2.UpdateRegisteredModelResponse(model=model, position=position)
 
@@ -91,6 +95,8 @@ class RegistryServicer(registry_pb2_grpc.RegistryServiceServicer):
         self, request: model_version_pb2.CreateModelVersionRequest, context: Context
     ) -> model_version_pb2.CreateModelVersionResponse:
         """See the proto."""
+        if request.aliases:
+            caller().check(APPROVE, request.namespace)
         version, position = await self._decide(request, registry_intents.create_version(request), context, _version)
         return model_version_pb2.CreateModelVersionResponse(version=version, position=position)
 

@@ -1,7 +1,7 @@
 """The fold of the control partition: what is unique in a namespace, in the order of the log. Pure.
 
 Experiments are decided here, registered models in `registry_fold`, webhooks in `webhook_fold`, documents in
-`document_fold`.
+`document_fold`, tokens in `token_fold`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fleetlog_ingest.materializer.control.document_fold import DOCUMENT_INTENTS,
 from fleetlog_ingest.materializer.control.outcome import Outcome
 from fleetlog_ingest.materializer.control.registry_decision import Registry
 from fleetlog_ingest.materializer.control.registry_fold import INTENTS, RegistryFold
+from fleetlog_ingest.materializer.control.token_fold import TOKEN_INTENTS, TokenFold, Tokens
 from fleetlog_ingest.materializer.control.webhook_fold import WEBHOOK_INTENTS, WebhookFold, Webhooks
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.fold.result import DeadLetter
@@ -67,6 +68,8 @@ class ControlState:
     registries: Mapping[str, Registry] = field(default_factory=dict)
     webhooks: Mapping[str, Webhooks] = field(default_factory=dict)
     documents: Mapping[str, Documents] = field(default_factory=dict)
+    tokens: Tokens = field(default_factory=dict)
+    """All of them, of every namespace."""
 
 
 @dataclass(slots=True)
@@ -87,7 +90,7 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
     decided = set(state.decided)
     changed: dict[tuple[str, int, int], Experiment] = {}
     registry, webhooks = RegistryFold(state.registries), WebhookFold(state.webhooks)
-    documents = DocumentFold(state.documents)
+    documents, tokens = DocumentFold(state.documents), TokenFold(state.tokens)
     for decoded in records:
         record, control = decoded.record, decoded.control
         if control is None:
@@ -106,6 +109,8 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
             outcome = webhooks.decide(control, namespace, record.offset)
         elif kind in DOCUMENT_INTENTS:
             outcome = documents.decide(control, namespace, record.offset)
+        elif kind in TOKEN_INTENTS:
+            outcome = tokens.decide(control, record.offset)
         else:
             experiments = out.changes.get(namespace)
             if experiments is None:
@@ -124,6 +129,7 @@ def fold_control(records: Sequence[Decoded], state: ControlState) -> ControlFold
     out.models = registry.changed()
     out.tables.update(webhooks.tables())
     out.tables.update(documents.tables())
+    out.tables.update(tokens.tables())
     if changed:
         rows = [_row_of(namespace, experiment) for (namespace, _, _), experiment in changed.items()]
         columns = columns_of("experiments", rows)

@@ -230,6 +230,7 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "state": _text,
         "sealed_secret": _text,
     },
+    "tokens": {"token_id": _text, "ver": _u64, "state": _text, "salt": _text, "digest": _text},
     "documents": {
         "namespace": coded,
         "kind": coded,

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import product
 
+from fleetlog_core.auth.kept_tokens import read_tokens
 from fleetlog_core.documents.snapshot import DocumentSnapshot
 from fleetlog_core.registry.snapshot import Snapshot
 from fleetlog_core.registry.states import State
@@ -20,6 +21,7 @@ from fleetlog_ingest.materializer.control.control import ControlFolded, ControlS
 from fleetlog_ingest.materializer.control.document_fold import DOCUMENT_INTENTS, Documents
 from fleetlog_ingest.materializer.control.registry_decision import Registry
 from fleetlog_ingest.materializer.control.registry_fold import INTENTS
+from fleetlog_ingest.materializer.control.token_fold import TOKEN_INTENTS
 from fleetlog_ingest.materializer.control.webhook_fold import WEBHOOK_INTENTS
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.state.loading import BatchIsIn
@@ -45,13 +47,15 @@ class ControlStore:
         It is changed by the fold: `keep` or `forget` comes before the next one.
         """
         requests: defaultdict[str, list[bytes]] = defaultdict(list)
-        names_experiments, names_webhooks = set[str](), set[str]()
+        names_experiments, names_webhooks, has_tokens = set[str](), set[str](), False
         for decoded in records:
             if decoded.control is not None:
                 requests[decoded.namespace].append(decoded.control.request_id)
                 kind = decoded.control.WhichOneof("intent")
                 if kind in WEBHOOK_INTENTS:
                     names_webhooks.add(decoded.namespace)
+                elif kind in TOKEN_INTENTS:
+                    has_tokens = True
                 elif kind not in INTENTS and kind not in DOCUMENT_INTENTS:
                     names_experiments.add(decoded.namespace)
         select = self._warehouse.select
@@ -64,7 +68,9 @@ class ControlStore:
         registries = self._registries(records, first if is_begun else None)
         # Every state has a row of its own: those of the batch itself are not looked at.
         webhooks = {name: read_webhooks(select, name, first) for name in sorted(names_webhooks)}
-        return ControlState(experiments, decided, registries, webhooks, _documents(self._warehouse, records, first))
+        documents = _documents(self._warehouse, records, first)
+        tokens = read_tokens(select, first) if has_tokens else {}
+        return ControlState(experiments, decided, registries, webhooks, documents, tokens)
 
     def keep(self, folded: ControlFolded) -> None:
         """The batch is in."""

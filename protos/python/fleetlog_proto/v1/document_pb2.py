@@ -23,29 +23,34 @@ _sym_db = _symbol_database.Default()
 
 
 from fleetlog_proto.v1 import document_event_pb2 as fleetlog_dot_v1_dot_document__event__pb2
+from fleetlog_proto.v1 import permission_pb2 as fleetlog_dot_v1_dot_permission__pb2
 from fleetlog_proto.v1 import position_pb2 as fleetlog_dot_v1_dot_position__pb2
 from fleetlog_proto.v1 import scope_pb2 as fleetlog_dot_v1_dot_scope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66leetlog/v1/document.proto\x12\x0b\x66leetlog.v1\x1a fleetlog/v1/document_event.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x17\x66leetlog/v1/scope.proto\"\xd6\x01\n\x08\x44ocument\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\t\x12\x12\n\nunique_key\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\t\x12\x10\n\x08revision\x18\x06 \x01(\x04\x12\x1a\n\x12\x63reate_time_millis\x18\x07 \x01(\x03\x12\x1a\n\x12update_time_millis\x18\x08 \x01(\x03\x12\x13\n\x0b\x63reate_user\x18\t \x01(\t\x12\x13\n\x0bupdate_user\x18\n \x01(\t\"w\n\x13PutDocumentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12+\n\tdocuments\x18\x04 \x03(\x0b\x32\x18.fleetlog.v1.DocumentPut\"R\n\x14PutDocumentsResponse\x12\x11\n\trevisions\x18\x01 \x03(\x04\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xe8\x01\n\x14ListDocumentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\nparent_ids\x18\x03 \x03(\t\x12\x14\n\x0c\x64ocument_ids\x18\x04 \x03(\t\x12\x13\n\x0bunique_keys\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\'\n\x08\x61t_least\x18\x08 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\t \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"Z\n\x15ListDocumentsResponse\x12(\n\tdocuments\x18\x01 \x03(\x0b\x32\x15.fleetlog.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2f\n\x0f\x44ocumentService\x12S\n\x0cPutDocuments\x12 .fleetlog.v1.PutDocumentsRequest\x1a!.fleetlog.v1.PutDocumentsResponse2n\n\x14\x44ocumentQueryService\x12V\n\rListDocuments\x12!.fleetlog.v1.ListDocumentsRequest\x1a\".fleetlog.v1.ListDocumentsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66leetlog/v1/document.proto\x12\x0b\x66leetlog.v1\x1a fleetlog/v1/document_event.proto\x1a\x1c\x66leetlog/v1/permission.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x17\x66leetlog/v1/scope.proto\"\xd6\x01\n\x08\x44ocument\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\t\x12\x12\n\nunique_key\x18\x04 \x01(\t\x12\x0c\n\x04\x62ody\x18\x05 \x01(\t\x12\x10\n\x08revision\x18\x06 \x01(\x04\x12\x1a\n\x12\x63reate_time_millis\x18\x07 \x01(\x03\x12\x1a\n\x12update_time_millis\x18\x08 \x01(\x03\x12\x13\n\x0b\x63reate_user\x18\t \x01(\t\x12\x13\n\x0bupdate_user\x18\n \x01(\t\"w\n\x13PutDocumentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12+\n\tdocuments\x18\x04 \x03(\x0b\x32\x18.fleetlog.v1.DocumentPut\"R\n\x14PutDocumentsResponse\x12\x11\n\trevisions\x18\x01 \x03(\x04\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xe8\x01\n\x14ListDocumentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x12\n\nparent_ids\x18\x03 \x03(\t\x12\x14\n\x0c\x64ocument_ids\x18\x04 \x03(\t\x12\x13\n\x0bunique_keys\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\'\n\x08\x61t_least\x18\x08 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\t \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"Z\n\x15ListDocumentsResponse\x12(\n\tdocuments\x18\x01 \x03(\x0b\x32\x15.fleetlog.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2l\n\x0f\x44ocumentService\x12Y\n\x0cPutDocuments\x12 .fleetlog.v1.PutDocumentsRequest\x1a!.fleetlog.v1.PutDocumentsResponse\"\x04\xd0\xe3\x18\x03\x32t\n\x14\x44ocumentQueryService\x12\\\n\rListDocuments\x12!.fleetlog.v1.ListDocumentsRequest\x1a\".fleetlog.v1.ListDocumentsResponse\"\x04\xd0\xe3\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fleetlog.v1.document_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DOCUMENT']._serialized_start=131
-  _globals['_DOCUMENT']._serialized_end=345
-  _globals['_PUTDOCUMENTSREQUEST']._serialized_start=347
-  _globals['_PUTDOCUMENTSREQUEST']._serialized_end=466
-  _globals['_PUTDOCUMENTSRESPONSE']._serialized_start=468
-  _globals['_PUTDOCUMENTSRESPONSE']._serialized_end=550
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=553
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=785
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=787
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=877
-  _globals['_DOCUMENTSERVICE']._serialized_start=879
-  _globals['_DOCUMENTSERVICE']._serialized_end=981
-  _globals['_DOCUMENTQUERYSERVICE']._serialized_start=983
-  _globals['_DOCUMENTQUERYSERVICE']._serialized_end=1093
+  _globals['_DOCUMENTSERVICE'].methods_by_name['PutDocuments']._loaded_options = None
+  _globals['_DOCUMENTSERVICE'].methods_by_name['PutDocuments']._serialized_options = b'\320\343\030\003'
+  _globals['_DOCUMENTQUERYSERVICE'].methods_by_name['ListDocuments']._loaded_options = None
+  _globals['_DOCUMENTQUERYSERVICE'].methods_by_name['ListDocuments']._serialized_options = b'\320\343\030\002'
+  _globals['_DOCUMENT']._serialized_start=161
+  _globals['_DOCUMENT']._serialized_end=375
+  _globals['_PUTDOCUMENTSREQUEST']._serialized_start=377
+  _globals['_PUTDOCUMENTSREQUEST']._serialized_end=496
+  _globals['_PUTDOCUMENTSRESPONSE']._serialized_start=498
+  _globals['_PUTDOCUMENTSRESPONSE']._serialized_end=580
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=583
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=815
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=817
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=907
+  _globals['_DOCUMENTSERVICE']._serialized_start=909
+  _globals['_DOCUMENTSERVICE']._serialized_end=1017
+  _globals['_DOCUMENTQUERYSERVICE']._serialized_start=1019
+  _globals['_DOCUMENTQUERYSERVICE']._serialized_end=1135
 # @@protoc_insertion_point(module_scope)

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from fleetlog_proto.v1 import document_event_pb2 as fleetlog_dot_v1_dot_document__event__pb2
 from fleetlog_proto.v1 import event_pb2 as fleetlog_dot_v1_dot_event__pb2
 from fleetlog_proto.v1 import registry_event_pb2 as fleetlog_dot_v1_dot_registry__event__pb2
+from fleetlog_proto.v1 import token_event_pb2 as fleetlog_dot_v1_dot_token__event__pb2
 from fleetlog_proto.v1 import webhook_event_pb2 as fleetlog_dot_v1_dot_webhook__event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66leetlog/v1/frame.proto\x12\x0b\x66leetlog.v1\x1a fleetlog/v1/document_event.proto\x1a\x17\x66leetlog/v1/event.proto\x1a fleetlog/v1/registry_event.proto\x1a\x1f\x66leetlog/v1/webhook_event.proto\"\xed\x01\n\x05\x46rame\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\x0c\x12\x11\n\twriter_id\x18\x03 \x01(\x0c\x12\x11\n\x04rank\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\"\n\x06\x65vents\x18\x05 \x03(\x0b\x32\x12.fleetlog.v1.Event\x12\x1a\n\x12ingest_time_millis\x18\x06 \x01(\x03\x12\x16\n\x0erequest_digest\x18\x07 \x01(\x06\x12%\n\x07subject\x18\x08 \x01(\x0e\x32\x14.fleetlog.v1.Subject\x12\x13\n\x0bredelivered\x18\t \x01(\x08\x42\x07\n\x05_rank\"\xb0\x0b\n\rControlRecord\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x1a\n\x12ingest_time_millis\x18\x03 \x01(\x03\x12\x0c\n\x04user\x18\x04 \x01(\t\x12<\n\x12\x65xperiment_created\x18\n \x01(\x0b\x32\x1e.fleetlog.v1.ExperimentCreatedH\x00\x12<\n\x12\x65xperiment_updated\x18\x0b \x01(\x0b\x32\x1e.fleetlog.v1.ExperimentUpdatedH\x00\x12<\n\x12\x65xperiment_deleted\x18\x0c \x01(\x0b\x32\x1e.fleetlog.v1.ExperimentDeletedH\x00\x12>\n\x13\x65xperiment_restored\x18\r \x01(\x0b\x32\x1f.fleetlog.v1.ExperimentRestoredH\x00\x12:\n\x11\x65xperiment_purged\x18\x0e \x01(\x0b\x32\x1d.fleetlog.v1.ExperimentPurgedH\x00\x12G\n\x18registered_model_created\x18\x1e \x01(\x0b\x32#.fleetlog.v1.RegisteredModelCreatedH\x00\x12G\n\x18registered_model_updated\x18\x1f \x01(\x0b\x32#.fleetlog.v1.RegisteredModelUpdatedH\x00\x12G\n\x18registered_model_deleted\x18  \x01(\x0b\x32#.fleetlog.v1.RegisteredModelDeletedH\x00\x12\x41\n\x15model_version_created\x18! \x01(\x0b\x32 .fleetlog.v1.ModelVersionCreatedH\x00\x12\x41\n\x15model_version_updated\x18\" \x01(\x0b\x32 .fleetlog.v1.ModelVersionUpdatedH\x00\x12K\n\x1amodel_version_transitioned\x18# \x01(\x0b\x32%.fleetlog.v1.ModelVersionTransitionedH\x00\x12\x41\n\x15model_version_deleted\x18$ \x01(\x0b\x32 .fleetlog.v1.ModelVersionDeletedH\x00\x12\x35\n\x0fmodel_alias_set\x18% \x01(\x0b\x32\x1a.fleetlog.v1.ModelAliasSetH\x00\x12=\n\x13model_alias_deleted\x18& \x01(\x0b\x32\x1e.fleetlog.v1.ModelAliasDeletedH\x00\x12=\n\x13model_comment_added\x18\' \x01(\x0b\x32\x1e.fleetlog.v1.ModelCommentAddedH\x00\x12G\n\x18model_approval_requested\x18( \x01(\x0b\x32#.fleetlog.v1.ModelApprovalRequestedH\x00\x12\x43\n\x16model_approval_decided\x18) \x01(\x0b\x32!.fleetlog.v1.ModelApprovalDecidedH\x00\x12\x36\n\x0fwebhook_created\x18\x32 \x01(\x0b\x32\x1b.fleetlog.v1.WebhookCreatedH\x00\x12\x36\n\x0fwebhook_updated\x18\x33 \x01(\x0b\x32\x1b.fleetlog.v1.WebhookUpdatedH\x00\x12\x36\n\x0fwebhook_deleted\x18\x34 \x01(\x0b\x32\x1b.fleetlog.v1.WebhookDeletedH\x00\x12\x32\n\rdocuments_put\x18< \x01(\x0b\x32\x19.fleetlog.v1.DocumentsPutH\x00\x42\x08\n\x06intent\"\xb3\x01\n\x11\x45xperimentCreated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x36\n\x04tags\x18\x02 \x03(\x0b\x32(.fleetlog.v1.ExperimentCreated.TagsEntry\x12\x10\n\x08\x65xist_ok\x18\x03 \x01(\x08\x12\x19\n\x11\x61rtifact_location\x18\x04 \x01(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc1\x01\n\x11\x45xperimentUpdated\x12\x15\n\rexperiment_id\x18\x01 \x01(\r\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x36\n\x04tags\x18\x03 \x03(\x0b\x32(.fleetlog.v1.ExperimentUpdated.TagsEntry\x12\x14\n\x0c\x64\x65leted_tags\x18\x04 \x03(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_name\"?\n\x11\x45xperimentDeleted\x12\x15\n\rexperiment_id\x18\x01 \x01(\r\x12\x13\n\x0b\x64\x65\x66\x61ult_too\x18\x02 \x01(\x08\"+\n\x12\x45xperimentRestored\x12\x15\n\rexperiment_id\x18\x01 \x01(\r\")\n\x10\x45xperimentPurged\x12\x15\n\rexperiment_id\x18\x01 \x01(\r*F\n\x07Subject\x12\x17\n\x13SUBJECT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSUBJECT_RUN\x10\x01\x12\x11\n\rSUBJECT_MODEL\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66leetlog/v1/frame.proto\x12\x0b\x66leetlog.v1\x1a fleetlog/v1/document_event.proto\x1a\x17\x66leetlog/v1/event.proto\x1a fleetlog/v1/registry_event.proto\x1a\x1d\x66leetlog/v1/token_event.proto\x1a\x1f\x66leetlog/v1/webhook_event.proto\"\xed\x01\n\x05\x46rame\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\x0c\x12\x11\n\twriter_id\x18\x03 \x01(\x0c\x12\x11\n\x04rank\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\"\n\x06\x65vents\x18\x05 \x03(\x0b\x32\x12.fleetlog.v1.Event\x12\x1a\n\x12ingest_time_millis\x18\x06 \x01(\x03\x12\x16\n\x0erequest_digest\x18\x07 \x01(\x06\x12%\n\x07subject\x18\x08 \x01(\x0e\x32\x14.fleetlog.v1.Subject\x12\x13\n\x0bredelivered\x18\t \x01(\x08\x42\x07\n\x05_rank\"\x98\x0c\n\rControlRecord\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x1a\n\x12ingest_time_millis\x18\x03 \x01(\x03\x12\x0c\n\x04user\x18\x04 \x01(\t\x12<\n\x12\x65xperiment_created\x18\n \x01(\x0b\x32\x1e.fleetlog.v1.ExperimentCreatedH\x00\x12<\n\x12\x65xperiment_updated\x18\x0b \x01(\x0b\x32\x1e.fleetlog.v1.ExperimentUpdatedH\x00\x12<\n\x12\x65xperiment_deleted\x18\x0c \x01(\x0b\x32\x1e.fleetlog.v1.ExperimentDeletedH\x00\x12>\n\x13\x65xperiment_restored\x18\r \x01(\x0b\x32\x1f.fleetlog.v1.ExperimentRestoredH\x00\x12:\n\x11\x65xperiment_purged\x18\x0e \x01(\x0b\x32\x1d.fleetlog.v1.ExperimentPurgedH\x00\x12G\n\x18registered_model_created\x18\x1e \x01(\x0b\x32#.fleetlog.v1.RegisteredModelCreatedH\x00\x12G\n\x18registered_model_updated\x18\x1f \x01(\x0b\x32#.fleetlog.v1.RegisteredModelUpdatedH\x00\x12G\n\x18registered_model_deleted\x18  \x01(\x0b\x32#.fleetlog.v1.RegisteredModelDeletedH\x00\x12\x41\n\x15model_version_created\x18! \x01(\x0b\x32 .fleetlog.v1.ModelVersionCreatedH\x00\x12\x41\n\x15model_version_updated\x18\" \x01(\x0b\x32 .fleetlog.v1.ModelVersionUpdatedH\x00\x12K\n\x1amodel_version_transitioned\x18# \x01(\x0b\x32%.fleetlog.v1.ModelVersionTransitionedH\x00\x12\x41\n\x15model_version_deleted\x18$ \x01(\x0b\x32 .fleetlog.v1.ModelVersionDeletedH\x00\x12\x35\n\x0fmodel_alias_set\x18% \x01(\x0b\x32\x1a.fleetlog.v1.ModelAliasSetH\x00\x12=\n\x13model_alias_deleted\x18& \x01(\x0b\x32\x1e.fleetlog.v1.ModelAliasDeletedH\x00\x12=\n\x13model_comment_added\x18\' \x01(\x0b\x32\x1e.fleetlog.v1.ModelCommentAddedH\x00\x12G\n\x18model_approval_requested\x18( \x01(\x0b\x32#.fleetlog.v1.ModelApprovalRequestedH\x00\x12\x43\n\x16model_approval_decided\x18) \x01(\x0b\x32!.fleetlog.v1.ModelApprovalDecidedH\x00\x12\x36\n\x0fwebhook_created\x18\x32 \x01(\x0b\x32\x1b.fleetlog.v1.WebhookCreatedH\x00\x12\x36\n\x0fwebhook_updated\x18\x33 \x01(\x0b\x32\x1b.fleetlog.v1.WebhookUpdatedH\x00\x12\x36\n\x0fwebhook_deleted\x18\x34 \x01(\x0b\x32\x1b.fleetlog.v1.WebhookDeletedH\x00\x12\x32\n\rdocuments_put\x18< \x01(\x0b\x32\x19.fleetlog.v1.DocumentsPutH\x00\x12\x32\n\rtoken_created\x18\x42 \x01(\x0b\x32\x19.fleetlog.v1.TokenCreatedH\x00\x12\x32\n\rtoken_revoked\x18\x43 \x01(\x0b\x32\x19.fleetlog.v1.TokenRevokedH\x00\x42\x08\n\x06intent\"\xb3\x01\n\x11\x45xperimentCreated\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x36\n\x04tags\x18\x02 \x03(\x0b\x32(.fleetlog.v1.ExperimentCreated.TagsEntry\x12\x10\n\x08\x65xist_ok\x18\x03 \x01(\x08\x12\x19\n\x11\x61rtifact_location\x18\x04 \x01(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc1\x01\n\x11\x45xperimentUpdated\x12\x15\n\rexperiment_id\x18\x01 \x01(\r\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x36\n\x04tags\x18\x03 \x03(\x0b\x32(.fleetlog.v1.ExperimentUpdated.TagsEntry\x12\x14\n\x0c\x64\x65leted_tags\x18\x04 \x03(\t\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_name\"?\n\x11\x45xperimentDeleted\x12\x15\n\rexperiment_id\x18\x01 \x01(\r\x12\x13\n\x0b\x64\x65\x66\x61ult_too\x18\x02 \x01(\x08\"+\n\x12\x45xperimentRestored\x12\x15\n\rexperiment_id\x18\x01 \x01(\r\")\n\x10\x45xperimentPurged\x12\x15\n\rexperiment_id\x18\x01 \x01(\r*F\n\x07Subject\x12\x17\n\x13SUBJECT_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSUBJECT_RUN\x10\x01\x12\x11\n\rSUBJECT_MODEL\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,24 +40,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPERIMENTCREATED_TAGSENTRY']._serialized_options = b'8\001'
   _globals['_EXPERIMENTUPDATED_TAGSENTRY']._loaded_options = None
   _globals['_EXPERIMENTUPDATED_TAGSENTRY']._serialized_options = b'8\001'
-  _globals['_SUBJECT']._serialized_start=2396
-  _globals['_SUBJECT']._serialized_end=2466
-  _globals['_FRAME']._serialized_start=167
-  _globals['_FRAME']._serialized_end=404
-  _globals['_CONTROLRECORD']._serialized_start=407
-  _globals['_CONTROLRECORD']._serialized_end=1863
-  _globals['_EXPERIMENTCREATED']._serialized_start=1866
-  _globals['_EXPERIMENTCREATED']._serialized_end=2045
-  _globals['_EXPERIMENTCREATED_TAGSENTRY']._serialized_start=2002
-  _globals['_EXPERIMENTCREATED_TAGSENTRY']._serialized_end=2045
-  _globals['_EXPERIMENTUPDATED']._serialized_start=2048
-  _globals['_EXPERIMENTUPDATED']._serialized_end=2241
-  _globals['_EXPERIMENTUPDATED_TAGSENTRY']._serialized_start=2002
-  _globals['_EXPERIMENTUPDATED_TAGSENTRY']._serialized_end=2045
-  _globals['_EXPERIMENTDELETED']._serialized_start=2243
-  _globals['_EXPERIMENTDELETED']._serialized_end=2306
-  _globals['_EXPERIMENTRESTORED']._serialized_start=2308
-  _globals['_EXPERIMENTRESTORED']._serialized_end=2351
-  _globals['_EXPERIMENTPURGED']._serialized_start=2353
-  _globals['_EXPERIMENTPURGED']._serialized_end=2394
+  _globals['_SUBJECT']._serialized_start=2531
+  _globals['_SUBJECT']._serialized_end=2601
+  _globals['_FRAME']._serialized_start=198
+  _globals['_FRAME']._serialized_end=435
+  _globals['_CONTROLRECORD']._serialized_start=438
+  _globals['_CONTROLRECORD']._serialized_end=1998
+  _globals['_EXPERIMENTCREATED']._serialized_start=2001
+  _globals['_EXPERIMENTCREATED']._serialized_end=2180
+  _globals['_EXPERIMENTCREATED_TAGSENTRY']._serialized_start=2137
+  _globals['_EXPERIMENTCREATED_TAGSENTRY']._serialized_end=2180
+  _globals['_EXPERIMENTUPDATED']._serialized_start=2183
+  _globals['_EXPERIMENTUPDATED']._serialized_end=2376
+  _globals['_EXPERIMENTUPDATED_TAGSENTRY']._serialized_start=2137
+  _globals['_EXPERIMENTUPDATED_TAGSENTRY']._serialized_end=2180
+  _globals['_EXPERIMENTDELETED']._serialized_start=2378
+  _globals['_EXPERIMENTDELETED']._serialized_end=2441
+  _globals['_EXPERIMENTRESTORED']._serialized_start=2443
+  _globals['_EXPERIMENTRESTORED']._serialized_end=2486
+  _globals['_EXPERIMENTPURGED']._serialized_start=2488
+  _globals['_EXPERIMENTPURGED']._serialized_end=2529
 # @@protoc_insertion_point(module_scope)

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from fleetlog_proto.v1 import document_event_pb2 as _document_event_pb2
 from fleetlog_proto.v1 import event_pb2 as _event_pb2
 from fleetlog_proto.v1 import registry_event_pb2 as _registry_event_pb2
+from fleetlog_proto.v1 import token_event_pb2 as _token_event_pb2
 from fleetlog_proto.v1 import webhook_event_pb2 as _webhook_event_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -140,6 +141,8 @@ class ControlRecord(_message.Message):
     WEBHOOK_UPDATED_FIELD_NUMBER: _builtins.int
     WEBHOOK_DELETED_FIELD_NUMBER: _builtins.int
     DOCUMENTS_PUT_FIELD_NUMBER: _builtins.int
+    TOKEN_CREATED_FIELD_NUMBER: _builtins.int
+    TOKEN_REVOKED_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     request_id: _builtins.bytes
@@ -232,6 +235,14 @@ class ControlRecord(_message.Message):
     def documents_put(self) -> _document_event_pb2.DocumentsPut:
         """Make, replace or delete documents."""
 
+    @_builtins.property
+    def token_created(self) -> _token_event_pb2.TokenCreated:
+        """Make a token. Of the namespace "default", as all that is of no namespace."""
+
+    @_builtins.property
+    def token_revoked(self) -> _token_event_pb2.TokenRevoked:
+        """Revoke it."""
+
     def __init__(
         self,
         *,
@@ -260,12 +271,14 @@ class ControlRecord(_message.Message):
         webhook_updated: _webhook_event_pb2.WebhookUpdated | None = ...,
         webhook_deleted: _webhook_event_pb2.WebhookDeleted | None = ...,
         documents_put: _document_event_pb2.DocumentsPut | None = ...,
+        token_created: _token_event_pb2.TokenCreated | None = ...,
+        token_revoked: _token_event_pb2.TokenRevoked | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["documents_put", b"documents_put", "experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_purged", b"experiment_purged", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["documents_put", b"documents_put", "experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_purged", b"experiment_purged", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "token_created", b"token_created", "token_revoked", b"token_revoked", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents_put", b"documents_put", "experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_purged", b"experiment_purged", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "ingest_time_millis", b"ingest_time_millis", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "namespace", b"namespace", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "request_id", b"request_id", "user", b"user", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents_put", b"documents_put", "experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_purged", b"experiment_purged", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "ingest_time_millis", b"ingest_time_millis", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "namespace", b"namespace", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "request_id", b"request_id", "token_created", b"token_created", "token_revoked", b"token_revoked", "user", b"user", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_intent: _TypeAlias = _typing.Literal["experiment_created", "experiment_updated", "experiment_deleted", "experiment_restored", "experiment_purged", "registered_model_created", "registered_model_updated", "registered_model_deleted", "model_version_created", "model_version_updated", "model_version_transitioned", "model_version_deleted", "model_alias_set", "model_alias_deleted", "model_comment_added", "model_approval_requested", "model_approval_decided", "webhook_created", "webhook_updated", "webhook_deleted", "documents_put"]  # noqa: Y015
+    _WhichOneofReturnType_intent: _TypeAlias = _typing.Literal["experiment_created", "experiment_updated", "experiment_deleted", "experiment_restored", "experiment_purged", "registered_model_created", "registered_model_updated", "registered_model_deleted", "model_version_created", "model_version_updated", "model_version_transitioned", "model_version_deleted", "model_alias_set", "model_alias_deleted", "model_comment_added", "model_approval_requested", "model_approval_decided", "webhook_created", "webhook_updated", "webhook_deleted", "documents_put", "token_created", "token_revoked"]  # noqa: Y015
     _WhichOneofArgType_intent: _TypeAlias = _typing.Literal["intent", b"intent"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_intent) -> _WhichOneofReturnType_intent | None: ...
 

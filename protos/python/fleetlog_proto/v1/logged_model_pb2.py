@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from fleetlog_proto.v1 import logged_model_event_pb2 as fleetlog_dot_v1_dot_logged__model__event__pb2
+from fleetlog_proto.v1 import permission_pb2 as fleetlog_dot_v1_dot_permission__pb2
 from fleetlog_proto.v1 import position_pb2 as fleetlog_dot_v1_dot_position__pb2
 from fleetlog_proto.v1 import scope_pb2 as fleetlog_dot_v1_dot_scope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66leetlog/v1/logged_model.proto\x12\x0b\x66leetlog.v1\x1a$fleetlog/v1/logged_model_event.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x17\x66leetlog/v1/scope.proto\"\xef\x03\n\x0bLoggedModel\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x15\n\rexperiment_id\x18\x02 \x01(\r\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x15\n\rsource_run_id\x18\x04 \x01(\t\x12\x12\n\nmodel_type\x18\x05 \x01(\t\x12.\n\x06status\x18\x06 \x01(\x0e\x32\x1e.fleetlog.v1.LoggedModelStatus\x12\x16\n\x0estatus_message\x18\x07 \x01(\t\x12\x1a\n\x12\x63reate_time_millis\x18\x08 \x01(\x03\x12\x1a\n\x12update_time_millis\x18\t \x01(\x03\x12\x0f\n\x07\x64\x65leted\x18\n \x01(\x08\x12\x34\n\x06params\x18\x0b \x03(\x0b\x32$.fleetlog.v1.LoggedModel.ParamsEntry\x12\x30\n\x04tags\x18\x0c \x03(\x0b\x32\".fleetlog.v1.LoggedModel.TagsEntry\x12)\n\x07metrics\x18\r \x03(\x0b\x32\x18.fleetlog.v1.ModelMetric\x1a-\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8a\x01\n\x0bModelMetric\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0c\n\x04step\x18\x03 \x01(\x03\x12\x13\n\x0btime_millis\x18\x04 \x01(\x03\x12\x0e\n\x06run_id\x18\x05 \x01(\t\x12\x14\n\x0c\x64\x61taset_name\x18\x06 \x01(\t\x12\x16\n\x0e\x64\x61taset_digest\x18\x07 \x01(\t\"\x9d\x03\n\x18\x43reateLoggedModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12\x15\n\rexperiment_id\x18\x04 \x01(\r\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x15\n\rsource_run_id\x18\x06 \x01(\t\x12\x12\n\nmodel_type\x18\x07 \x01(\t\x12\x41\n\x06params\x18\x08 \x03(\x0b\x32\x31.fleetlog.v1.CreateLoggedModelRequest.ParamsEntry\x12=\n\x04tags\x18\t \x03(\x0b\x32/.fleetlog.v1.CreateLoggedModelRequest.TagsEntry\x12\x1a\n\x12\x63reate_time_millis\x18\n \x01(\x03\x1a-\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x19\x43reateLoggedModelResponse\x12\'\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xf2\x03\n\x18UpdateLoggedModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12.\n\x06status\x18\x04 \x01(\x0e\x32\x1e.fleetlog.v1.LoggedModelStatus\x12\x1b\n\x0estatus_message\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x41\n\x06params\x18\x06 \x03(\x0b\x32\x31.fleetlog.v1.UpdateLoggedModelRequest.ParamsEntry\x12=\n\x04tags\x18\x07 \x03(\x0b\x32/.fleetlog.v1.UpdateLoggedModelRequest.TagsEntry\x12\x14\n\x0c\x64\x65leted_tags\x18\x08 \x03(\t\x12\x14\n\x07\x64\x65leted\x18\t \x01(\x08H\x01\x88\x01\x01\x12\'\n\x08\x61t_least\x18\n \x01(\x0b\x32\x15.fleetlog.v1.Position\x1a-\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_status_messageB\n\n\x08_deleted\"D\n\x19UpdateLoggedModelResponse\x12\'\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Position\"{\n\x17PurgeLoggedModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.Position\"C\n\x18PurgeLoggedModelResponse\x12\'\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Position\"|\n\x15GetLoggedModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\'\n\x08\x61t_least\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12\x15\n\rtell_position\x18\x04 \x01(\x08\"j\n\x16GetLoggedModelResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.fleetlog.v1.LoggedModel\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xdd\x01\n\x19SearchLoggedModelsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x16\n\x0e\x65xperiment_ids\x18\x02 \x03(\r\x12\x15\n\rsource_run_id\x18\x03 \x01(\t\x12.\n\x0c\x64\x65leted_view\x18\x04 \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\'\n\x08\x61t_least\x18\x07 \x01(\x0b\x32\x15.fleetlog.v1.Position\"_\n\x1aSearchLoggedModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.fleetlog.v1.LoggedModel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbd\x02\n\x12LoggedModelService\x12\x62\n\x11\x43reateLoggedModel\x12%.fleetlog.v1.CreateLoggedModelRequest\x1a&.fleetlog.v1.CreateLoggedModelResponse\x12\x62\n\x11UpdateLoggedModel\x12%.fleetlog.v1.UpdateLoggedModelRequest\x1a&.fleetlog.v1.UpdateLoggedModelResponse\x12_\n\x10PurgeLoggedModel\x12$.fleetlog.v1.PurgeLoggedModelRequest\x1a%.fleetlog.v1.PurgeLoggedModelResponse2\xdb\x01\n\x17LoggedModelQueryService\x12Y\n\x0eGetLoggedModel\x12\".fleetlog.v1.GetLoggedModelRequest\x1a#.fleetlog.v1.GetLoggedModelResponse\x12\x65\n\x12SearchLoggedModels\x12&.fleetlog.v1.SearchLoggedModelsRequest\x1a\'.fleetlog.v1.SearchLoggedModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x66leetlog/v1/logged_model.proto\x12\x0b\x66leetlog.v1\x1a$fleetlog/v1/logged_model_event.proto\x1a\x1c\x66leetlog/v1/permission.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x17\x66leetlog/v1/scope.proto\"\xef\x03\n\x0bLoggedModel\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x15\n\rexperiment_id\x18\x02 \x01(\r\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x15\n\rsource_run_id\x18\x04 \x01(\t\x12\x12\n\nmodel_type\x18\x05 \x01(\t\x12.\n\x06status\x18\x06 \x01(\x0e\x32\x1e.fleetlog.v1.LoggedModelStatus\x12\x16\n\x0estatus_message\x18\x07 \x01(\t\x12\x1a\n\x12\x63reate_time_millis\x18\x08 \x01(\x03\x12\x1a\n\x12update_time_millis\x18\t \x01(\x03\x12\x0f\n\x07\x64\x65leted\x18\n \x01(\x08\x12\x34\n\x06params\x18\x0b \x03(\x0b\x32$.fleetlog.v1.LoggedModel.ParamsEntry\x12\x30\n\x04tags\x18\x0c \x03(\x0b\x32\".fleetlog.v1.LoggedModel.TagsEntry\x12)\n\x07metrics\x18\r \x03(\x0b\x32\x18.fleetlog.v1.ModelMetric\x1a-\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8a\x01\n\x0bModelMetric\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x0c\n\x04step\x18\x03 \x01(\x03\x12\x13\n\x0btime_millis\x18\x04 \x01(\x03\x12\x0e\n\x06run_id\x18\x05 \x01(\t\x12\x14\n\x0c\x64\x61taset_name\x18\x06 \x01(\t\x12\x16\n\x0e\x64\x61taset_digest\x18\x07 \x01(\t\"\x9d\x03\n\x18\x43reateLoggedModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12\x15\n\rexperiment_id\x18\x04 \x01(\r\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x15\n\rsource_run_id\x18\x06 \x01(\t\x12\x12\n\nmodel_type\x18\x07 \x01(\t\x12\x41\n\x06params\x18\x08 \x03(\x0b\x32\x31.fleetlog.v1.CreateLoggedModelRequest.ParamsEntry\x12=\n\x04tags\x18\t \x03(\x0b\x32/.fleetlog.v1.CreateLoggedModelRequest.TagsEntry\x12\x1a\n\x12\x63reate_time_millis\x18\n \x01(\x03\x1a-\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"D\n\x19\x43reateLoggedModelResponse\x12\'\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xf2\x03\n\x18UpdateLoggedModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12.\n\x06status\x18\x04 \x01(\x0e\x32\x1e.fleetlog.v1.LoggedModelStatus\x12\x1b\n\x0estatus_message\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x41\n\x06params\x18\x06 \x03(\x0b\x32\x31.fleetlog.v1.UpdateLoggedModelRequest.ParamsEntry\x12=\n\x04tags\x18\x07 \x03(\x0b\x32/.fleetlog.v1.UpdateLoggedModelRequest.TagsEntry\x12\x14\n\x0c\x64\x65leted_tags\x18\x08 \x03(\t\x12\x14\n\x07\x64\x65leted\x18\t \x01(\x08H\x01\x88\x01\x01\x12\'\n\x08\x61t_least\x18\n \x01(\x0b\x32\x15.fleetlog.v1.Position\x1a-\n\x0bParamsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a+\n\tTagsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_status_messageB\n\n\x08_deleted\"D\n\x19UpdateLoggedModelResponse\x12\'\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Position\"{\n\x17PurgeLoggedModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.Position\"C\n\x18PurgeLoggedModelResponse\x12\'\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Position\"|\n\x15GetLoggedModelRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08model_id\x18\x02 \x01(\t\x12\'\n\x08\x61t_least\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12\x15\n\rtell_position\x18\x04 \x01(\x08\"j\n\x16GetLoggedModelResponse\x12\'\n\x05model\x18\x01 \x01(\x0b\x32\x18.fleetlog.v1.LoggedModel\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xdd\x01\n\x19SearchLoggedModelsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x16\n\x0e\x65xperiment_ids\x18\x02 \x03(\r\x12\x15\n\rsource_run_id\x18\x03 \x01(\t\x12.\n\x0c\x64\x65leted_view\x18\x04 \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\x11\n\tpage_size\x18\x05 \x01(\x05\x12\x12\n\npage_token\x18\x06 \x01(\t\x12\'\n\x08\x61t_least\x18\x07 \x01(\x0b\x32\x15.fleetlog.v1.Position\"_\n\x1aSearchLoggedModelsResponse\x12(\n\x06models\x18\x01 \x03(\x0b\x32\x18.fleetlog.v1.LoggedModel\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xcf\x02\n\x12LoggedModelService\x12h\n\x11\x43reateLoggedModel\x12%.fleetlog.v1.CreateLoggedModelRequest\x1a&.fleetlog.v1.CreateLoggedModelResponse\"\x04\xd0\xe3\x18\x03\x12h\n\x11UpdateLoggedModel\x12%.fleetlog.v1.UpdateLoggedModelRequest\x1a&.fleetlog.v1.UpdateLoggedModelResponse\"\x04\xd0\xe3\x18\x03\x12\x65\n\x10PurgeLoggedModel\x12$.fleetlog.v1.PurgeLoggedModelRequest\x1a%.fleetlog.v1.PurgeLoggedModelResponse\"\x04\xd0\xe3\x18\x05\x32\xeb\x01\n\x17LoggedModelQueryService\x12\x63\n\x0eGetLoggedModel\x12\".fleetlog.v1.GetLoggedModelRequest\x1a#.fleetlog.v1.GetLoggedModelResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12k\n\x12SearchLoggedModels\x12&.fleetlog.v1.SearchLoggedModelsRequest\x1a\'.fleetlog.v1.SearchLoggedModelsResponse\"\x04\xd0\xe3\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,44 +47,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATELOGGEDMODELREQUEST_PARAMSENTRY']._serialized_options = b'8\001'
   _globals['_UPDATELOGGEDMODELREQUEST_TAGSENTRY']._loaded_options = None
   _globals['_UPDATELOGGEDMODELREQUEST_TAGSENTRY']._serialized_options = b'8\001'
-  _globals['_LOGGEDMODEL']._serialized_start=139
-  _globals['_LOGGEDMODEL']._serialized_end=634
-  _globals['_LOGGEDMODEL_PARAMSENTRY']._serialized_start=544
-  _globals['_LOGGEDMODEL_PARAMSENTRY']._serialized_end=589
-  _globals['_LOGGEDMODEL_TAGSENTRY']._serialized_start=591
-  _globals['_LOGGEDMODEL_TAGSENTRY']._serialized_end=634
-  _globals['_MODELMETRIC']._serialized_start=637
-  _globals['_MODELMETRIC']._serialized_end=775
-  _globals['_CREATELOGGEDMODELREQUEST']._serialized_start=778
-  _globals['_CREATELOGGEDMODELREQUEST']._serialized_end=1191
-  _globals['_CREATELOGGEDMODELREQUEST_PARAMSENTRY']._serialized_start=544
-  _globals['_CREATELOGGEDMODELREQUEST_PARAMSENTRY']._serialized_end=589
-  _globals['_CREATELOGGEDMODELREQUEST_TAGSENTRY']._serialized_start=591
-  _globals['_CREATELOGGEDMODELREQUEST_TAGSENTRY']._serialized_end=634
-  _globals['_CREATELOGGEDMODELRESPONSE']._serialized_start=1193
-  _globals['_CREATELOGGEDMODELRESPONSE']._serialized_end=1261
-  _globals['_UPDATELOGGEDMODELREQUEST']._serialized_start=1264
-  _globals['_UPDATELOGGEDMODELREQUEST']._serialized_end=1762
-  _globals['_UPDATELOGGEDMODELREQUEST_PARAMSENTRY']._serialized_start=544
-  _globals['_UPDATELOGGEDMODELREQUEST_PARAMSENTRY']._serialized_end=589
-  _globals['_UPDATELOGGEDMODELREQUEST_TAGSENTRY']._serialized_start=591
-  _globals['_UPDATELOGGEDMODELREQUEST_TAGSENTRY']._serialized_end=634
-  _globals['_UPDATELOGGEDMODELRESPONSE']._serialized_start=1764
-  _globals['_UPDATELOGGEDMODELRESPONSE']._serialized_end=1832
-  _globals['_PURGELOGGEDMODELREQUEST']._serialized_start=1834
-  _globals['_PURGELOGGEDMODELREQUEST']._serialized_end=1957
-  _globals['_PURGELOGGEDMODELRESPONSE']._serialized_start=1959
-  _globals['_PURGELOGGEDMODELRESPONSE']._serialized_end=2026
-  _globals['_GETLOGGEDMODELREQUEST']._serialized_start=2028
-  _globals['_GETLOGGEDMODELREQUEST']._serialized_end=2152
-  _globals['_GETLOGGEDMODELRESPONSE']._serialized_start=2154
-  _globals['_GETLOGGEDMODELRESPONSE']._serialized_end=2260
-  _globals['_SEARCHLOGGEDMODELSREQUEST']._serialized_start=2263
-  _globals['_SEARCHLOGGEDMODELSREQUEST']._serialized_end=2484
-  _globals['_SEARCHLOGGEDMODELSRESPONSE']._serialized_start=2486
-  _globals['_SEARCHLOGGEDMODELSRESPONSE']._serialized_end=2581
-  _globals['_LOGGEDMODELSERVICE']._serialized_start=2584
-  _globals['_LOGGEDMODELSERVICE']._serialized_end=2901
-  _globals['_LOGGEDMODELQUERYSERVICE']._serialized_start=2904
-  _globals['_LOGGEDMODELQUERYSERVICE']._serialized_end=3123
+  _globals['_LOGGEDMODELSERVICE'].methods_by_name['CreateLoggedModel']._loaded_options = None
+  _globals['_LOGGEDMODELSERVICE'].methods_by_name['CreateLoggedModel']._serialized_options = b'\320\343\030\003'
+  _globals['_LOGGEDMODELSERVICE'].methods_by_name['UpdateLoggedModel']._loaded_options = None
+  _globals['_LOGGEDMODELSERVICE'].methods_by_name['UpdateLoggedModel']._serialized_options = b'\320\343\030\003'
+  _globals['_LOGGEDMODELSERVICE'].methods_by_name['PurgeLoggedModel']._loaded_options = None
+  _globals['_LOGGEDMODELSERVICE'].methods_by_name['PurgeLoggedModel']._serialized_options = b'\320\343\030\005'
+  _globals['_LOGGEDMODELQUERYSERVICE'].methods_by_name['GetLoggedModel']._loaded_options = None
+  _globals['_LOGGEDMODELQUERYSERVICE'].methods_by_name['GetLoggedModel']._serialized_options = b'\320\343\030\002\330\343\030\001'
+  _globals['_LOGGEDMODELQUERYSERVICE'].methods_by_name['SearchLoggedModels']._loaded_options = None
+  _globals['_LOGGEDMODELQUERYSERVICE'].methods_by_name['SearchLoggedModels']._serialized_options = b'\320\343\030\002'
+  _globals['_LOGGEDMODEL']._serialized_start=169
+  _globals['_LOGGEDMODEL']._serialized_end=664
+  _globals['_LOGGEDMODEL_PARAMSENTRY']._serialized_start=574
+  _globals['_LOGGEDMODEL_PARAMSENTRY']._serialized_end=619
+  _globals['_LOGGEDMODEL_TAGSENTRY']._serialized_start=621
+  _globals['_LOGGEDMODEL_TAGSENTRY']._serialized_end=664
+  _globals['_MODELMETRIC']._serialized_start=667
+  _globals['_MODELMETRIC']._serialized_end=805
+  _globals['_CREATELOGGEDMODELREQUEST']._serialized_start=808
+  _globals['_CREATELOGGEDMODELREQUEST']._serialized_end=1221
+  _globals['_CREATELOGGEDMODELREQUEST_PARAMSENTRY']._serialized_start=574
+  _globals['_CREATELOGGEDMODELREQUEST_PARAMSENTRY']._serialized_end=619
+  _globals['_CREATELOGGEDMODELREQUEST_TAGSENTRY']._serialized_start=621
+  _globals['_CREATELOGGEDMODELREQUEST_TAGSENTRY']._serialized_end=664
+  _globals['_CREATELOGGEDMODELRESPONSE']._serialized_start=1223
+  _globals['_CREATELOGGEDMODELRESPONSE']._serialized_end=1291
+  _globals['_UPDATELOGGEDMODELREQUEST']._serialized_start=1294
+  _globals['_UPDATELOGGEDMODELREQUEST']._serialized_end=1792
+  _globals['_UPDATELOGGEDMODELREQUEST_PARAMSENTRY']._serialized_start=574
+  _globals['_UPDATELOGGEDMODELREQUEST_PARAMSENTRY']._serialized_end=619
+  _globals['_UPDATELOGGEDMODELREQUEST_TAGSENTRY']._serialized_start=621
+  _globals['_UPDATELOGGEDMODELREQUEST_TAGSENTRY']._serialized_end=664
+  _globals['_UPDATELOGGEDMODELRESPONSE']._serialized_start=1794
+  _globals['_UPDATELOGGEDMODELRESPONSE']._serialized_end=1862
+  _globals['_PURGELOGGEDMODELREQUEST']._serialized_start=1864
+  _globals['_PURGELOGGEDMODELREQUEST']._serialized_end=1987
+  _globals['_PURGELOGGEDMODELRESPONSE']._serialized_start=1989
+  _globals['_PURGELOGGEDMODELRESPONSE']._serialized_end=2056
+  _globals['_GETLOGGEDMODELREQUEST']._serialized_start=2058
+  _globals['_GETLOGGEDMODELREQUEST']._serialized_end=2182
+  _globals['_GETLOGGEDMODELRESPONSE']._serialized_start=2184
+  _globals['_GETLOGGEDMODELRESPONSE']._serialized_end=2290
+  _globals['_SEARCHLOGGEDMODELSREQUEST']._serialized_start=2293
+  _globals['_SEARCHLOGGEDMODELSREQUEST']._serialized_end=2514
+  _globals['_SEARCHLOGGEDMODELSRESPONSE']._serialized_start=2516
+  _globals['_SEARCHLOGGEDMODELSRESPONSE']._serialized_end=2611
+  _globals['_LOGGEDMODELSERVICE']._serialized_start=2614
+  _globals['_LOGGEDMODELSERVICE']._serialized_end=2949
+  _globals['_LOGGEDMODELQUERYSERVICE']._serialized_start=2952
+  _globals['_LOGGEDMODELQUERYSERVICE']._serialized_end=3187
 # @@protoc_insertion_point(module_scope)

@@ -27,6 +27,7 @@ from fleetlog_proto.v1 import dataset_pb2 as fleetlog_dot_v1_dot_dataset__pb2
 from fleetlog_proto.v1 import experiment_pb2 as fleetlog_dot_v1_dot_experiment__pb2
 from fleetlog_proto.v1 import facets_pb2 as fleetlog_dot_v1_dot_facets__pb2
 from fleetlog_proto.v1 import metric_pb2 as fleetlog_dot_v1_dot_metric__pb2
+from fleetlog_proto.v1 import permission_pb2 as fleetlog_dot_v1_dot_permission__pb2
 from fleetlog_proto.v1 import position_pb2 as fleetlog_dot_v1_dot_position__pb2
 from fleetlog_proto.v1 import run_pb2 as fleetlog_dot_v1_dot_run__pb2
 from fleetlog_proto.v1 import scope_pb2 as fleetlog_dot_v1_dot_scope__pb2
@@ -34,49 +35,81 @@ from fleetlog_proto.v1 import selection_pb2 as fleetlog_dot_v1_dot_selection__pb
 from fleetlog_proto.v1 import watch_pb2 as fleetlog_dot_v1_dot_watch__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66leetlog/v1/query.proto\x12\x0b\x66leetlog.v1\x1a\x1a\x66leetlog/v1/artifact.proto\x1a\x19\x66leetlog/v1/dataset.proto\x1a\x1c\x66leetlog/v1/experiment.proto\x1a\x18\x66leetlog/v1/facets.proto\x1a\x18\x66leetlog/v1/metric.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x15\x66leetlog/v1/run.proto\x1a\x17\x66leetlog/v1/scope.proto\x1a\x1b\x66leetlog/v1/selection.proto\x1a\x17\x66leetlog/v1/watch.proto\"\xa7\x01\n\rGetRunRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x11\n\tread_mask\x18\x03 \x03(\t\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\x12\x15\n\rtell_position\x18\x06 \x01(\x08\"~\n\x0eGetRunResponse\x12\x1d\n\x03run\x18\x01 \x01(\x0b\x32\x10.fleetlog.v1.Run\x12$\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12\'\n\x08position\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xa5\x01\n\x0eGetRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\x11\n\tread_mask\x18\x03 \x03(\t\x12\x11\n\tsummaries\x18\x04 \x01(\x08\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"1\n\x0fGetRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\"\xf0\x02\n\x11SearchRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x16\n\x0e\x65xperiment_ids\x18\x02 \x03(\r\x12\x18\n\x10\x65xperiment_names\x18\x03 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x11\n\tread_mask\x18\x08 \x03(\t\x12\x11\n\tsummaries\x18\t \x01(\x08\x12.\n\x0c\x64\x65leted_view\x18\n \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x0b \x01(\x0b\x32\x15.fleetlog.v1.Position\x12,\n\x0btotal_count\x18\x0c \x01(\x0e\x32\x17.fleetlog.v1.TotalCount\x12 \n\x05\x61s_of\x18\r \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"\xc1\x01\n\x12SearchRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x18\n\x0btotal_count\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\"\n\x1atotal_count_is_lower_bound\x18\x04 \x01(\x08\x12$\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.PositionB\x0e\n\x0c_total_count\"k\n\x11StreamRunsRequest\x12.\n\x06search\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SearchRunsRequest\x12&\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x16.fleetlog.v1.RunFormat\"h\n\x12StreamRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\x12\r\n\x05\x61rrow\x18\x02 \x01(\x0c\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\r\"F\n\x14\x45xplainSearchRequest\x12.\n\x06search\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SearchRunsRequest\"<\n\x15\x45xplainSearchResponse\x12\r\n\x05lines\x18\x01 \x03(\t\x12\x14\n\x0creads_points\x18\x02 \x01(\x08\"\x84\x01\n\x14GetExperimentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x17\n\rexperiment_id\x18\x02 \x01(\rH\x00\x12\x0e\n\x04name\x18\x03 \x01(\tH\x00\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.PositionB\x07\n\x05which\"D\n\x15GetExperimentResponse\x12+\n\nexperiment\x18\x01 \x01(\x0b\x32\x17.fleetlog.v1.Experiment\"\xab\x01\n\x16ListExperimentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x0c\x64\x65leted_view\x18\x04 \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\"`\n\x17ListExperimentsResponse\x12,\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x17.fleetlog.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x16WaitForPositionRequest\x12\'\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\x19\n\x17WaitForPositionResponse*p\n\nTotalCount\x12\x1b\n\x17TOTAL_COUNT_UNSPECIFIED\x10\x00\x12\x14\n\x10TOTAL_COUNT_NONE\x10\x01\x12\x18\n\x14TOTAL_COUNT_AT_LEAST\x10\x02\x12\x15\n\x11TOTAL_COUNT_EXACT\x10\x03*V\n\tRunFormat\x12\x1a\n\x16RUN_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13RUN_FORMAT_MESSAGES\x10\x01\x12\x14\n\x10RUN_FORMAT_ARROW\x10\x02\x32\xb9\n\n\x0cQueryService\x12\x41\n\x06GetRun\x12\x1a.fleetlog.v1.GetRunRequest\x1a\x1b.fleetlog.v1.GetRunResponse\x12\x44\n\x07GetRuns\x12\x1b.fleetlog.v1.GetRunsRequest\x1a\x1c.fleetlog.v1.GetRunsResponse\x12M\n\nSearchRuns\x12\x1e.fleetlog.v1.SearchRunsRequest\x1a\x1f.fleetlog.v1.SearchRunsResponse\x12O\n\nStreamRuns\x12\x1e.fleetlog.v1.StreamRunsRequest\x1a\x1f.fleetlog.v1.StreamRunsResponse0\x01\x12L\n\tWatchRuns\x12\x1d.fleetlog.v1.WatchRunsRequest\x1a\x1e.fleetlog.v1.WatchRunsResponse0\x01\x12G\n\x08ListKeys\x12\x1c.fleetlog.v1.ListKeysRequest\x1a\x1d.fleetlog.v1.ListKeysResponse\x12M\n\nListValues\x12\x1e.fleetlog.v1.ListValuesRequest\x1a\x1f.fleetlog.v1.ListValuesResponse\x12M\n\nSelectRuns\x12\x1e.fleetlog.v1.SelectRunsRequest\x1a\x1f.fleetlog.v1.SelectRunsResponse\x12V\n\rExplainSearch\x12!.fleetlog.v1.ExplainSearchRequest\x1a\".fleetlog.v1.ExplainSearchResponse\x12S\n\x0cListDatasets\x12 .fleetlog.v1.ListDatasetsRequest\x1a!.fleetlog.v1.ListDatasetsResponse\x12V\n\rGetExperiment\x12!.fleetlog.v1.GetExperimentRequest\x1a\".fleetlog.v1.GetExperimentResponse\x12\\\n\x0fListExperiments\x12#.fleetlog.v1.ListExperimentsRequest\x1a$.fleetlog.v1.ListExperimentsResponse\x12O\n\nReadMetric\x12\x1e.fleetlog.v1.ReadMetricRequest\x1a\x1f.fleetlog.v1.ReadMetricResponse0\x01\x12V\n\rListArtifacts\x12!.fleetlog.v1.ListArtifactsRequest\x1a\".fleetlog.v1.ListArtifactsResponse\x12\x61\n\x10\x44ownloadArtifact\x12$.fleetlog.v1.DownloadArtifactRequest\x1a%.fleetlog.v1.DownloadArtifactResponse0\x01\x12\\\n\x0fWaitForPosition\x12#.fleetlog.v1.WaitForPositionRequest\x1a$.fleetlog.v1.WaitForPositionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66leetlog/v1/query.proto\x12\x0b\x66leetlog.v1\x1a\x1a\x66leetlog/v1/artifact.proto\x1a\x19\x66leetlog/v1/dataset.proto\x1a\x1c\x66leetlog/v1/experiment.proto\x1a\x18\x66leetlog/v1/facets.proto\x1a\x18\x66leetlog/v1/metric.proto\x1a\x1c\x66leetlog/v1/permission.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x15\x66leetlog/v1/run.proto\x1a\x17\x66leetlog/v1/scope.proto\x1a\x1b\x66leetlog/v1/selection.proto\x1a\x17\x66leetlog/v1/watch.proto\"\xa7\x01\n\rGetRunRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x11\n\tread_mask\x18\x03 \x03(\t\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\x12\x15\n\rtell_position\x18\x06 \x01(\x08\"~\n\x0eGetRunResponse\x12\x1d\n\x03run\x18\x01 \x01(\x0b\x32\x10.fleetlog.v1.Run\x12$\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12\'\n\x08position\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xa5\x01\n\x0eGetRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\x11\n\tread_mask\x18\x03 \x03(\t\x12\x11\n\tsummaries\x18\x04 \x01(\x08\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"1\n\x0fGetRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\"\xf0\x02\n\x11SearchRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x16\n\x0e\x65xperiment_ids\x18\x02 \x03(\r\x12\x18\n\x10\x65xperiment_names\x18\x03 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x11\n\tread_mask\x18\x08 \x03(\t\x12\x11\n\tsummaries\x18\t \x01(\x08\x12.\n\x0c\x64\x65leted_view\x18\n \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x0b \x01(\x0b\x32\x15.fleetlog.v1.Position\x12,\n\x0btotal_count\x18\x0c \x01(\x0e\x32\x17.fleetlog.v1.TotalCount\x12 \n\x05\x61s_of\x18\r \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"\xc1\x01\n\x12SearchRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x18\n\x0btotal_count\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\"\n\x1atotal_count_is_lower_bound\x18\x04 \x01(\x08\x12$\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.PositionB\x0e\n\x0c_total_count\"k\n\x11StreamRunsRequest\x12.\n\x06search\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SearchRunsRequest\x12&\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x16.fleetlog.v1.RunFormat\"h\n\x12StreamRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\x12\r\n\x05\x61rrow\x18\x02 \x01(\x0c\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\r\"F\n\x14\x45xplainSearchRequest\x12.\n\x06search\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SearchRunsRequest\"<\n\x15\x45xplainSearchResponse\x12\r\n\x05lines\x18\x01 \x03(\t\x12\x14\n\x0creads_points\x18\x02 \x01(\x08\"\x84\x01\n\x14GetExperimentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x17\n\rexperiment_id\x18\x02 \x01(\rH\x00\x12\x0e\n\x04name\x18\x03 \x01(\tH\x00\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.PositionB\x07\n\x05which\"D\n\x15GetExperimentResponse\x12+\n\nexperiment\x18\x01 \x01(\x0b\x32\x17.fleetlog.v1.Experiment\"\xab\x01\n\x16ListExperimentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x0c\x64\x65leted_view\x18\x04 \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\"`\n\x17ListExperimentsResponse\x12,\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x17.fleetlog.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"A\n\x16WaitForPositionRequest\x12\'\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\x19\n\x17WaitForPositionResponse*p\n\nTotalCount\x12\x1b\n\x17TOTAL_COUNT_UNSPECIFIED\x10\x00\x12\x14\n\x10TOTAL_COUNT_NONE\x10\x01\x12\x18\n\x14TOTAL_COUNT_AT_LEAST\x10\x02\x12\x15\n\x11TOTAL_COUNT_EXACT\x10\x03*V\n\tRunFormat\x12\x1a\n\x16RUN_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13RUN_FORMAT_MESSAGES\x10\x01\x12\x14\n\x10RUN_FORMAT_ARROW\x10\x02\x32\xb1\x0b\n\x0cQueryService\x12K\n\x06GetRun\x12\x1a.fleetlog.v1.GetRunRequest\x1a\x1b.fleetlog.v1.GetRunResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12N\n\x07GetRuns\x12\x1b.fleetlog.v1.GetRunsRequest\x1a\x1c.fleetlog.v1.GetRunsResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12S\n\nSearchRuns\x12\x1e.fleetlog.v1.SearchRunsRequest\x1a\x1f.fleetlog.v1.SearchRunsResponse\"\x04\xd0\xe3\x18\x02\x12U\n\nStreamRuns\x12\x1e.fleetlog.v1.StreamRunsRequest\x1a\x1f.fleetlog.v1.StreamRunsResponse\"\x04\xd0\xe3\x18\x02\x30\x01\x12R\n\tWatchRuns\x12\x1d.fleetlog.v1.WatchRunsRequest\x1a\x1e.fleetlog.v1.WatchRunsResponse\"\x04\xd0\xe3\x18\x02\x30\x01\x12M\n\x08ListKeys\x12\x1c.fleetlog.v1.ListKeysRequest\x1a\x1d.fleetlog.v1.ListKeysResponse\"\x04\xd0\xe3\x18\x02\x12S\n\nListValues\x12\x1e.fleetlog.v1.ListValuesRequest\x1a\x1f.fleetlog.v1.ListValuesResponse\"\x04\xd0\xe3\x18\x02\x12S\n\nSelectRuns\x12\x1e.fleetlog.v1.SelectRunsRequest\x1a\x1f.fleetlog.v1.SelectRunsResponse\"\x04\xd0\xe3\x18\x02\x12\\\n\rExplainSearch\x12!.fleetlog.v1.ExplainSearchRequest\x1a\".fleetlog.v1.ExplainSearchResponse\"\x04\xd0\xe3\x18\x02\x12Y\n\x0cListDatasets\x12 .fleetlog.v1.ListDatasetsRequest\x1a!.fleetlog.v1.ListDatasetsResponse\"\x04\xd0\xe3\x18\x02\x12`\n\rGetExperiment\x12!.fleetlog.v1.GetExperimentRequest\x1a\".fleetlog.v1.GetExperimentResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12\x62\n\x0fListExperiments\x12#.fleetlog.v1.ListExperimentsRequest\x1a$.fleetlog.v1.ListExperimentsResponse\"\x04\xd0\xe3\x18\x02\x12Y\n\nReadMetric\x12\x1e.fleetlog.v1.ReadMetricRequest\x1a\x1f.fleetlog.v1.ReadMetricResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x30\x01\x12`\n\rListArtifacts\x12!.fleetlog.v1.ListArtifactsRequest\x1a\".fleetlog.v1.ListArtifactsResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12k\n\x10\x44ownloadArtifact\x12$.fleetlog.v1.DownloadArtifactRequest\x1a%.fleetlog.v1.DownloadArtifactResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x30\x01\x12\x62\n\x0fWaitForPosition\x12#.fleetlog.v1.WaitForPositionRequest\x1a$.fleetlog.v1.WaitForPositionResponse\"\x04\xd0\xe3\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fleetlog.v1.query_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TOTALCOUNT']._serialized_start=2311
-  _globals['_TOTALCOUNT']._serialized_end=2423
-  _globals['_RUNFORMAT']._serialized_start=2425
-  _globals['_RUNFORMAT']._serialized_end=2511
-  _globals['_GETRUNREQUEST']._serialized_start=308
-  _globals['_GETRUNREQUEST']._serialized_end=475
-  _globals['_GETRUNRESPONSE']._serialized_start=477
-  _globals['_GETRUNRESPONSE']._serialized_end=603
-  _globals['_GETRUNSREQUEST']._serialized_start=606
-  _globals['_GETRUNSREQUEST']._serialized_end=771
-  _globals['_GETRUNSRESPONSE']._serialized_start=773
-  _globals['_GETRUNSRESPONSE']._serialized_end=822
-  _globals['_SEARCHRUNSREQUEST']._serialized_start=825
-  _globals['_SEARCHRUNSREQUEST']._serialized_end=1193
-  _globals['_SEARCHRUNSRESPONSE']._serialized_start=1196
-  _globals['_SEARCHRUNSRESPONSE']._serialized_end=1389
-  _globals['_STREAMRUNSREQUEST']._serialized_start=1391
-  _globals['_STREAMRUNSREQUEST']._serialized_end=1498
-  _globals['_STREAMRUNSRESPONSE']._serialized_start=1500
-  _globals['_STREAMRUNSRESPONSE']._serialized_end=1604
-  _globals['_EXPLAINSEARCHREQUEST']._serialized_start=1606
-  _globals['_EXPLAINSEARCHREQUEST']._serialized_end=1676
-  _globals['_EXPLAINSEARCHRESPONSE']._serialized_start=1678
-  _globals['_EXPLAINSEARCHRESPONSE']._serialized_end=1738
-  _globals['_GETEXPERIMENTREQUEST']._serialized_start=1741
-  _globals['_GETEXPERIMENTREQUEST']._serialized_end=1873
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=1875
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1943
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=1946
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=2117
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=2119
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=2215
-  _globals['_WAITFORPOSITIONREQUEST']._serialized_start=2217
-  _globals['_WAITFORPOSITIONREQUEST']._serialized_end=2282
-  _globals['_WAITFORPOSITIONRESPONSE']._serialized_start=2284
-  _globals['_WAITFORPOSITIONRESPONSE']._serialized_end=2309
-  _globals['_QUERYSERVICE']._serialized_start=2514
-  _globals['_QUERYSERVICE']._serialized_end=3851
+  _globals['_QUERYSERVICE'].methods_by_name['GetRun']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['GetRun']._serialized_options = b'\320\343\030\002\330\343\030\001'
+  _globals['_QUERYSERVICE'].methods_by_name['GetRuns']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['GetRuns']._serialized_options = b'\320\343\030\002\330\343\030\001'
+  _globals['_QUERYSERVICE'].methods_by_name['SearchRuns']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['SearchRuns']._serialized_options = b'\320\343\030\002'
+  _globals['_QUERYSERVICE'].methods_by_name['StreamRuns']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['StreamRuns']._serialized_options = b'\320\343\030\002'
+  _globals['_QUERYSERVICE'].methods_by_name['WatchRuns']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['WatchRuns']._serialized_options = b'\320\343\030\002'
+  _globals['_QUERYSERVICE'].methods_by_name['ListKeys']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListKeys']._serialized_options = b'\320\343\030\002'
+  _globals['_QUERYSERVICE'].methods_by_name['ListValues']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListValues']._serialized_options = b'\320\343\030\002'
+  _globals['_QUERYSERVICE'].methods_by_name['SelectRuns']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['SelectRuns']._serialized_options = b'\320\343\030\002'
+  _globals['_QUERYSERVICE'].methods_by_name['ExplainSearch']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ExplainSearch']._serialized_options = b'\320\343\030\002'
+  _globals['_QUERYSERVICE'].methods_by_name['ListDatasets']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListDatasets']._serialized_options = b'\320\343\030\002'
+  _globals['_QUERYSERVICE'].methods_by_name['GetExperiment']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['GetExperiment']._serialized_options = b'\320\343\030\002\330\343\030\001'
+  _globals['_QUERYSERVICE'].methods_by_name['ListExperiments']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListExperiments']._serialized_options = b'\320\343\030\002'
+  _globals['_QUERYSERVICE'].methods_by_name['ReadMetric']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ReadMetric']._serialized_options = b'\320\343\030\002\330\343\030\001'
+  _globals['_QUERYSERVICE'].methods_by_name['ListArtifacts']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListArtifacts']._serialized_options = b'\320\343\030\002\330\343\030\001'
+  _globals['_QUERYSERVICE'].methods_by_name['DownloadArtifact']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['DownloadArtifact']._serialized_options = b'\320\343\030\002\330\343\030\001'
+  _globals['_QUERYSERVICE'].methods_by_name['WaitForPosition']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['WaitForPosition']._serialized_options = b'\320\343\030\001'
+  _globals['_TOTALCOUNT']._serialized_start=2341
+  _globals['_TOTALCOUNT']._serialized_end=2453
+  _globals['_RUNFORMAT']._serialized_start=2455
+  _globals['_RUNFORMAT']._serialized_end=2541
+  _globals['_GETRUNREQUEST']._serialized_start=338
+  _globals['_GETRUNREQUEST']._serialized_end=505
+  _globals['_GETRUNRESPONSE']._serialized_start=507
+  _globals['_GETRUNRESPONSE']._serialized_end=633
+  _globals['_GETRUNSREQUEST']._serialized_start=636
+  _globals['_GETRUNSREQUEST']._serialized_end=801
+  _globals['_GETRUNSRESPONSE']._serialized_start=803
+  _globals['_GETRUNSRESPONSE']._serialized_end=852
+  _globals['_SEARCHRUNSREQUEST']._serialized_start=855
+  _globals['_SEARCHRUNSREQUEST']._serialized_end=1223
+  _globals['_SEARCHRUNSRESPONSE']._serialized_start=1226
+  _globals['_SEARCHRUNSRESPONSE']._serialized_end=1419
+  _globals['_STREAMRUNSREQUEST']._serialized_start=1421
+  _globals['_STREAMRUNSREQUEST']._serialized_end=1528
+  _globals['_STREAMRUNSRESPONSE']._serialized_start=1530
+  _globals['_STREAMRUNSRESPONSE']._serialized_end=1634
+  _globals['_EXPLAINSEARCHREQUEST']._serialized_start=1636
+  _globals['_EXPLAINSEARCHREQUEST']._serialized_end=1706
+  _globals['_EXPLAINSEARCHRESPONSE']._serialized_start=1708
+  _globals['_EXPLAINSEARCHRESPONSE']._serialized_end=1768
+  _globals['_GETEXPERIMENTREQUEST']._serialized_start=1771
+  _globals['_GETEXPERIMENTREQUEST']._serialized_end=1903
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=1905
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=1973
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=1976
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=2147
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=2149
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=2245
+  _globals['_WAITFORPOSITIONREQUEST']._serialized_start=2247
+  _globals['_WAITFORPOSITIONREQUEST']._serialized_end=2312
+  _globals['_WAITFORPOSITIONRESPONSE']._serialized_start=2314
+  _globals['_WAITFORPOSITIONRESPONSE']._serialized_end=2339
+  _globals['_QUERYSERVICE']._serialized_start=2544
+  _globals['_QUERYSERVICE']._serialized_end=4001
 # @@protoc_insertion_point(module_scope)

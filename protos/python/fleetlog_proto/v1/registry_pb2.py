@@ -25,18 +25,59 @@ _sym_db = _symbol_database.Default()
 from fleetlog_proto.v1 import model_approval_pb2 as fleetlog_dot_v1_dot_model__approval__pb2
 from fleetlog_proto.v1 import model_history_pb2 as fleetlog_dot_v1_dot_model__history__pb2
 from fleetlog_proto.v1 import model_version_pb2 as fleetlog_dot_v1_dot_model__version__pb2
+from fleetlog_proto.v1 import permission_pb2 as fleetlog_dot_v1_dot_permission__pb2
 from fleetlog_proto.v1 import registered_model_pb2 as fleetlog_dot_v1_dot_registered__model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66leetlog/v1/registry.proto\x12\x0b\x66leetlog.v1\x1a fleetlog/v1/model_approval.proto\x1a\x1f\x66leetlog/v1/model_history.proto\x1a\x1f\x66leetlog/v1/model_version.proto\x1a\"fleetlog/v1/registered_model.proto2\x9c\n\n\x0fRegistryService\x12n\n\x15\x43reateRegisteredModel\x12).fleetlog.v1.CreateRegisteredModelRequest\x1a*.fleetlog.v1.CreateRegisteredModelResponse\x12n\n\x15UpdateRegisteredModel\x12).fleetlog.v1.UpdateRegisteredModelRequest\x1a*.fleetlog.v1.UpdateRegisteredModelResponse\x12n\n\x15RenameRegisteredModel\x12).fleetlog.v1.RenameRegisteredModelRequest\x1a*.fleetlog.v1.RenameRegisteredModelResponse\x12n\n\x15\x44\x65leteRegisteredModel\x12).fleetlog.v1.DeleteRegisteredModelRequest\x1a*.fleetlog.v1.DeleteRegisteredModelResponse\x12\x65\n\x12\x43reateModelVersion\x12&.fleetlog.v1.CreateModelVersionRequest\x1a\'.fleetlog.v1.CreateModelVersionResponse\x12\x65\n\x12UpdateModelVersion\x12&.fleetlog.v1.UpdateModelVersionRequest\x1a\'.fleetlog.v1.UpdateModelVersionResponse\x12q\n\x16TransitionModelVersion\x12*.fleetlog.v1.TransitionModelVersionRequest\x1a+.fleetlog.v1.TransitionModelVersionResponse\x12\x65\n\x12\x44\x65leteModelVersion\x12&.fleetlog.v1.DeleteModelVersionRequest\x1a\'.fleetlog.v1.DeleteModelVersionResponse\x12G\n\x08SetAlias\x12\x1c.fleetlog.v1.SetAliasRequest\x1a\x1d.fleetlog.v1.SetAliasResponse\x12P\n\x0b\x44\x65leteAlias\x12\x1f.fleetlog.v1.DeleteAliasRequest\x1a .fleetlog.v1.DeleteAliasResponse\x12M\n\nAddComment\x12\x1e.fleetlog.v1.AddCommentRequest\x1a\x1f.fleetlog.v1.AddCommentResponse\x12\\\n\x0fRequestApproval\x12#.fleetlog.v1.RequestApprovalRequest\x1a$.fleetlog.v1.RequestApprovalResponse\x12Y\n\x0e\x44\x65\x63ideApproval\x12\".fleetlog.v1.DecideApprovalRequest\x1a#.fleetlog.v1.DecideApprovalResponse2\xc6\x05\n\x14RegistryQueryService\x12\x65\n\x12GetRegisteredModel\x12&.fleetlog.v1.GetRegisteredModelRequest\x1a\'.fleetlog.v1.GetRegisteredModelResponse\x12q\n\x16SearchRegisteredModels\x12*.fleetlog.v1.SearchRegisteredModelsRequest\x1a+.fleetlog.v1.SearchRegisteredModelsResponse\x12\\\n\x0fGetModelVersion\x12#.fleetlog.v1.GetModelVersionRequest\x1a$.fleetlog.v1.GetModelVersionResponse\x12h\n\x13SearchModelVersions\x12\'.fleetlog.v1.SearchModelVersionsRequest\x1a(.fleetlog.v1.SearchModelVersionsResponse\x12S\n\x0cListComments\x12 .fleetlog.v1.ListCommentsRequest\x1a!.fleetlog.v1.ListCommentsResponse\x12V\n\rListApprovals\x12!.fleetlog.v1.ListApprovalsRequest\x1a\".fleetlog.v1.ListApprovalsResponse\x12_\n\x10ListModelHistory\x12$.fleetlog.v1.ListModelHistoryRequest\x1a%.fleetlog.v1.ListModelHistoryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66leetlog/v1/registry.proto\x12\x0b\x66leetlog.v1\x1a fleetlog/v1/model_approval.proto\x1a\x1f\x66leetlog/v1/model_history.proto\x1a\x1f\x66leetlog/v1/model_version.proto\x1a\x1c\x66leetlog/v1/permission.proto\x1a\"fleetlog/v1/registered_model.proto2\xea\n\n\x0fRegistryService\x12t\n\x15\x43reateRegisteredModel\x12).fleetlog.v1.CreateRegisteredModelRequest\x1a*.fleetlog.v1.CreateRegisteredModelResponse\"\x04\xd0\xe3\x18\x03\x12t\n\x15UpdateRegisteredModel\x12).fleetlog.v1.UpdateRegisteredModelRequest\x1a*.fleetlog.v1.UpdateRegisteredModelResponse\"\x04\xd0\xe3\x18\x03\x12t\n\x15RenameRegisteredModel\x12).fleetlog.v1.RenameRegisteredModelRequest\x1a*.fleetlog.v1.RenameRegisteredModelResponse\"\x04\xd0\xe3\x18\x03\x12t\n\x15\x44\x65leteRegisteredModel\x12).fleetlog.v1.DeleteRegisteredModelRequest\x1a*.fleetlog.v1.DeleteRegisteredModelResponse\"\x04\xd0\xe3\x18\x03\x12k\n\x12\x43reateModelVersion\x12&.fleetlog.v1.CreateModelVersionRequest\x1a\'.fleetlog.v1.CreateModelVersionResponse\"\x04\xd0\xe3\x18\x03\x12k\n\x12UpdateModelVersion\x12&.fleetlog.v1.UpdateModelVersionRequest\x1a\'.fleetlog.v1.UpdateModelVersionResponse\"\x04\xd0\xe3\x18\x03\x12w\n\x16TransitionModelVersion\x12*.fleetlog.v1.TransitionModelVersionRequest\x1a+.fleetlog.v1.TransitionModelVersionResponse\"\x04\xd0\xe3\x18\x04\x12k\n\x12\x44\x65leteModelVersion\x12&.fleetlog.v1.DeleteModelVersionRequest\x1a\'.fleetlog.v1.DeleteModelVersionResponse\"\x04\xd0\xe3\x18\x03\x12M\n\x08SetAlias\x12\x1c.fleetlog.v1.SetAliasRequest\x1a\x1d.fleetlog.v1.SetAliasResponse\"\x04\xd0\xe3\x18\x04\x12V\n\x0b\x44\x65leteAlias\x12\x1f.fleetlog.v1.DeleteAliasRequest\x1a .fleetlog.v1.DeleteAliasResponse\"\x04\xd0\xe3\x18\x04\x12S\n\nAddComment\x12\x1e.fleetlog.v1.AddCommentRequest\x1a\x1f.fleetlog.v1.AddCommentResponse\"\x04\xd0\xe3\x18\x03\x12\x62\n\x0fRequestApproval\x12#.fleetlog.v1.RequestApprovalRequest\x1a$.fleetlog.v1.RequestApprovalResponse\"\x04\xd0\xe3\x18\x03\x12_\n\x0e\x44\x65\x63ideApproval\x12\".fleetlog.v1.DecideApprovalRequest\x1a#.fleetlog.v1.DecideApprovalResponse\"\x04\xd0\xe3\x18\x04\x32\xf8\x05\n\x14RegistryQueryService\x12o\n\x12GetRegisteredModel\x12&.fleetlog.v1.GetRegisteredModelRequest\x1a\'.fleetlog.v1.GetRegisteredModelResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12w\n\x16SearchRegisteredModels\x12*.fleetlog.v1.SearchRegisteredModelsRequest\x1a+.fleetlog.v1.SearchRegisteredModelsResponse\"\x04\xd0\xe3\x18\x02\x12\x66\n\x0fGetModelVersion\x12#.fleetlog.v1.GetModelVersionRequest\x1a$.fleetlog.v1.GetModelVersionResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12n\n\x13SearchModelVersions\x12\'.fleetlog.v1.SearchModelVersionsRequest\x1a(.fleetlog.v1.SearchModelVersionsResponse\"\x04\xd0\xe3\x18\x02\x12Y\n\x0cListComments\x12 .fleetlog.v1.ListCommentsRequest\x1a!.fleetlog.v1.ListCommentsResponse\"\x04\xd0\xe3\x18\x02\x12\\\n\rListApprovals\x12!.fleetlog.v1.ListApprovalsRequest\x1a\".fleetlog.v1.ListApprovalsResponse\"\x04\xd0\xe3\x18\x02\x12\x65\n\x10ListModelHistory\x12$.fleetlog.v1.ListModelHistoryRequest\x1a%.fleetlog.v1.ListModelHistoryResponse\"\x04\xd0\xe3\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fleetlog.v1.registry_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REGISTRYSERVICE']._serialized_start=180
-  _globals['_REGISTRYSERVICE']._serialized_end=1488
-  _globals['_REGISTRYQUERYSERVICE']._serialized_start=1491
-  _globals['_REGISTRYQUERYSERVICE']._serialized_end=2201
+  _globals['_REGISTRYSERVICE'].methods_by_name['CreateRegisteredModel']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['CreateRegisteredModel']._serialized_options = b'\320\343\030\003'
+  _globals['_REGISTRYSERVICE'].methods_by_name['UpdateRegisteredModel']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['UpdateRegisteredModel']._serialized_options = b'\320\343\030\003'
+  _globals['_REGISTRYSERVICE'].methods_by_name['RenameRegisteredModel']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['RenameRegisteredModel']._serialized_options = b'\320\343\030\003'
+  _globals['_REGISTRYSERVICE'].methods_by_name['DeleteRegisteredModel']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['DeleteRegisteredModel']._serialized_options = b'\320\343\030\003'
+  _globals['_REGISTRYSERVICE'].methods_by_name['CreateModelVersion']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['CreateModelVersion']._serialized_options = b'\320\343\030\003'
+  _globals['_REGISTRYSERVICE'].methods_by_name['UpdateModelVersion']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['UpdateModelVersion']._serialized_options = b'\320\343\030\003'
+  _globals['_REGISTRYSERVICE'].methods_by_name['TransitionModelVersion']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['TransitionModelVersion']._serialized_options = b'\320\343\030\004'
+  _globals['_REGISTRYSERVICE'].methods_by_name['DeleteModelVersion']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['DeleteModelVersion']._serialized_options = b'\320\343\030\003'
+  _globals['_REGISTRYSERVICE'].methods_by_name['SetAlias']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['SetAlias']._serialized_options = b'\320\343\030\004'
+  _globals['_REGISTRYSERVICE'].methods_by_name['DeleteAlias']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['DeleteAlias']._serialized_options = b'\320\343\030\004'
+  _globals['_REGISTRYSERVICE'].methods_by_name['AddComment']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['AddComment']._serialized_options = b'\320\343\030\003'
+  _globals['_REGISTRYSERVICE'].methods_by_name['RequestApproval']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['RequestApproval']._serialized_options = b'\320\343\030\003'
+  _globals['_REGISTRYSERVICE'].methods_by_name['DecideApproval']._loaded_options = None
+  _globals['_REGISTRYSERVICE'].methods_by_name['DecideApproval']._serialized_options = b'\320\343\030\004'
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['GetRegisteredModel']._loaded_options = None
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['GetRegisteredModel']._serialized_options = b'\320\343\030\002\330\343\030\001'
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['SearchRegisteredModels']._loaded_options = None
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['SearchRegisteredModels']._serialized_options = b'\320\343\030\002'
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['GetModelVersion']._loaded_options = None
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['GetModelVersion']._serialized_options = b'\320\343\030\002\330\343\030\001'
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['SearchModelVersions']._loaded_options = None
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['SearchModelVersions']._serialized_options = b'\320\343\030\002'
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['ListComments']._loaded_options = None
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['ListComments']._serialized_options = b'\320\343\030\002'
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['ListApprovals']._loaded_options = None
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['ListApprovals']._serialized_options = b'\320\343\030\002'
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['ListModelHistory']._loaded_options = None
+  _globals['_REGISTRYQUERYSERVICE'].methods_by_name['ListModelHistory']._serialized_options = b'\320\343\030\002'
+  _globals['_REGISTRYSERVICE']._serialized_start=210
+  _globals['_REGISTRYSERVICE']._serialized_end=1596
+  _globals['_REGISTRYQUERYSERVICE']._serialized_start=1599
+  _globals['_REGISTRYQUERYSERVICE']._serialized_end=2359
 # @@protoc_insertion_point(module_scope)

@@ -131,7 +131,7 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateRegisteredModel(self, request, context):
-        """Changes description, tags and the policy of approvals.
+        """Changes description, tags and the policy of approvals; the last takes PERMISSION_APPROVE too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -154,6 +154,7 @@ class RegistryServiceServicer:
     def CreateModelVersion(self, request, context):
         """Makes the next version of a model. Numbers count from 1 without gaps, and none is given twice.
         FAILED_PRECONDITION APPROVAL_REQUIRED: the model demands an approval for one of the aliases.
+        With aliases it takes PERMISSION_APPROVE too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

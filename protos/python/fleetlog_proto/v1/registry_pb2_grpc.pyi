@@ -47,7 +47,7 @@ class RegistryServiceStub:
     CreateRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registered_model_pb2.CreateRegisteredModelRequest, _registered_model_pb2.CreateRegisteredModelResponse]
     """Makes a model. ALREADY_EXISTS MODEL_EXISTS unless exist_ok."""
     UpdateRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registered_model_pb2.UpdateRegisteredModelRequest, _registered_model_pb2.UpdateRegisteredModelResponse]
-    """Changes description, tags and the policy of approvals."""
+    """Changes description, tags and the policy of approvals; the last takes PERMISSION_APPROVE too."""
     RenameRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registered_model_pb2.RenameRegisteredModelRequest, _registered_model_pb2.RenameRegisteredModelResponse]
     """Renames a model, with everything it has. ALREADY_EXISTS MODEL_EXISTS."""
     DeleteRegisteredModel: _grpc.UnaryUnaryMultiCallable[_registered_model_pb2.DeleteRegisteredModelRequest, _registered_model_pb2.DeleteRegisteredModelResponse]
@@ -55,6 +55,7 @@ class RegistryServiceStub:
     CreateModelVersion: _grpc.UnaryUnaryMultiCallable[_model_version_pb2.CreateModelVersionRequest, _model_version_pb2.CreateModelVersionResponse]
     """Makes the next version of a model. Numbers count from 1 without gaps, and none is given twice.
     FAILED_PRECONDITION APPROVAL_REQUIRED: the model demands an approval for one of the aliases.
+    With aliases it takes PERMISSION_APPROVE too.
     """
     UpdateModelVersion: _grpc.UnaryUnaryMultiCallable[_model_version_pb2.UpdateModelVersionRequest, _model_version_pb2.UpdateModelVersionResponse]
     """Changes description and tags of a version."""
@@ -91,7 +92,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     CreateRegisteredModel: _aio.UnaryUnaryMultiCallable[_registered_model_pb2.CreateRegisteredModelRequest, _registered_model_pb2.CreateRegisteredModelResponse]  # type: ignore[assignment]
     """Makes a model. ALREADY_EXISTS MODEL_EXISTS unless exist_ok."""
     UpdateRegisteredModel: _aio.UnaryUnaryMultiCallable[_registered_model_pb2.UpdateRegisteredModelRequest, _registered_model_pb2.UpdateRegisteredModelResponse]  # type: ignore[assignment]
-    """Changes description, tags and the policy of approvals."""
+    """Changes description, tags and the policy of approvals; the last takes PERMISSION_APPROVE too."""
     RenameRegisteredModel: _aio.UnaryUnaryMultiCallable[_registered_model_pb2.RenameRegisteredModelRequest, _registered_model_pb2.RenameRegisteredModelResponse]  # type: ignore[assignment]
     """Renames a model, with everything it has. ALREADY_EXISTS MODEL_EXISTS."""
     DeleteRegisteredModel: _aio.UnaryUnaryMultiCallable[_registered_model_pb2.DeleteRegisteredModelRequest, _registered_model_pb2.DeleteRegisteredModelResponse]  # type: ignore[assignment]
@@ -99,6 +100,7 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     CreateModelVersion: _aio.UnaryUnaryMultiCallable[_model_version_pb2.CreateModelVersionRequest, _model_version_pb2.CreateModelVersionResponse]  # type: ignore[assignment]
     """Makes the next version of a model. Numbers count from 1 without gaps, and none is given twice.
     FAILED_PRECONDITION APPROVAL_REQUIRED: the model demands an approval for one of the aliases.
+    With aliases it takes PERMISSION_APPROVE too.
     """
     UpdateModelVersion: _aio.UnaryUnaryMultiCallable[_model_version_pb2.UpdateModelVersionRequest, _model_version_pb2.UpdateModelVersionResponse]  # type: ignore[assignment]
     """Changes description and tags of a version."""
@@ -144,7 +146,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registered_model_pb2.UpdateRegisteredModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registered_model_pb2.UpdateRegisteredModelResponse, _abc.Awaitable[_registered_model_pb2.UpdateRegisteredModelResponse]]:
-        """Changes description, tags and the policy of approvals."""
+        """Changes description, tags and the policy of approvals; the last takes PERMISSION_APPROVE too."""
 
     @_abc_1.abstractmethod
     def RenameRegisteredModel(
@@ -170,6 +172,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_model_version_pb2.CreateModelVersionResponse, _abc.Awaitable[_model_version_pb2.CreateModelVersionResponse]]:
         """Makes the next version of a model. Numbers count from 1 without gaps, and none is given twice.
         FAILED_PRECONDITION APPROVAL_REQUIRED: the model demands an approval for one of the aliases.
+        With aliases it takes PERMISSION_APPROVE too.
         """
 
     @_abc_1.abstractmethod

@@ -22,46 +22,59 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from fleetlog_proto.v1 import permission_pb2 as fleetlog_dot_v1_dot_permission__pb2
 from fleetlog_proto.v1 import position_pb2 as fleetlog_dot_v1_dot_position__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66leetlog/v1/webhook.proto\x12\x0b\x66leetlog.v1\x1a\x1a\x66leetlog/v1/position.proto\"\xdd\x01\n\x07Webhook\x12\x12\n\nwebhook_id\x18\x01 \x01(\x04\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\x0e\n\x06\x65vents\x18\x04 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12\x0e\n\x06signed\x18\x07 \x01(\x08\x12\x1a\n\x12\x63reate_time_millis\x18\x08 \x01(\x03\x12\x1a\n\x12update_time_millis\x18\t \x01(\x03\x12\x13\n\x0b\x63reate_user\x18\n \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x0b \x01(\x08\"\xc0\x01\n\x0fWebhookDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.fleetlog.v1.DeliveryState\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x0e\n\x06status\x18\x05 \x01(\r\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x13\n\x0btime_millis\x18\x07 \x01(\x03\x12\x18\n\x10next_time_millis\x18\x08 \x01(\x03\"\xad\x01\n\x14\x43reateWebhookRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0b\n\x03url\x18\x05 \x01(\t\x12\x0e\n\x06\x65vents\x18\x06 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12\x10\n\x08\x64isabled\x18\x08 \x01(\x08\x12\x0e\n\x06secret\x18\t \x01(\t\"g\n\x15\x43reateWebhookResponse\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.fleetlog.v1.Webhook\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\x93\x02\n\x14UpdateWebhookRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x12\n\nwebhook_id\x18\x04 \x01(\x04\x12\x11\n\x04name\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x03url\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x0e\n\x06\x65vents\x18\x07 \x03(\t\x12\x18\n\x0b\x64\x65scription\x18\x08 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08\x64isabled\x18\t \x01(\x08H\x03\x88\x01\x01\x12\x13\n\x06secret\x18\n \x01(\tH\x04\x88\x01\x01\x42\x07\n\x05_nameB\x06\n\x04_urlB\x0e\n\x0c_descriptionB\x0b\n\t_disabledB\t\n\x07_secret\"g\n\x15UpdateWebhookResponse\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.fleetlog.v1.Webhook\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"_\n\x14\x44\x65leteWebhookRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x12\n\nwebhook_id\x18\x04 \x01(\x04\"g\n\x15\x44\x65leteWebhookResponse\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.fleetlog.v1.Webhook\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"y\n\x13ListWebhooksRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x17\n\nwebhook_id\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\'\n\x08\x61t_least\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.PositionB\r\n\x0b_webhook_id\">\n\x14ListWebhooksResponse\x12&\n\x08webhooks\x18\x01 \x03(\x0b\x32\x14.fleetlog.v1.Webhook\"\x90\x01\n\x15ListDeliveriesRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nwebhook_id\x18\x02 \x01(\x04\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.fleetlog.v1.DeliveryState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"c\n\x16ListDeliveriesResponse\x12\x30\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1c.fleetlog.v1.WebhookDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x12TestWebhookRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nwebhook_id\x18\x02 \x01(\x04\x12\r\n\x05\x65vent\x18\x03 \x01(\t\"B\n\x13TestWebhookResponse\x12\x0e\n\x06status\x18\x01 \x01(\r\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t*\x9e\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_PENDING\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x17\n\x13\x44\x45LIVERY_STATE_DEAD\x10\x03\x12\x1a\n\x16\x44\x45LIVERY_STATE_DROPPED\x10\x04\x32\x9a\x04\n\x0eWebhookService\x12V\n\rCreateWebhook\x12!.fleetlog.v1.CreateWebhookRequest\x1a\".fleetlog.v1.CreateWebhookResponse\x12V\n\rUpdateWebhook\x12!.fleetlog.v1.UpdateWebhookRequest\x1a\".fleetlog.v1.UpdateWebhookResponse\x12V\n\rDeleteWebhook\x12!.fleetlog.v1.DeleteWebhookRequest\x1a\".fleetlog.v1.DeleteWebhookResponse\x12S\n\x0cListWebhooks\x12 .fleetlog.v1.ListWebhooksRequest\x1a!.fleetlog.v1.ListWebhooksResponse\x12Y\n\x0eListDeliveries\x12\".fleetlog.v1.ListDeliveriesRequest\x1a#.fleetlog.v1.ListDeliveriesResponse\x12P\n\x0bTestWebhook\x12\x1f.fleetlog.v1.TestWebhookRequest\x1a .fleetlog.v1.TestWebhookResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x66leetlog/v1/webhook.proto\x12\x0b\x66leetlog.v1\x1a\x1c\x66leetlog/v1/permission.proto\x1a\x1a\x66leetlog/v1/position.proto\"\xdd\x01\n\x07Webhook\x12\x12\n\nwebhook_id\x18\x01 \x01(\x04\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\x12\x0e\n\x06\x65vents\x18\x04 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x10\n\x08\x64isabled\x18\x06 \x01(\x08\x12\x0e\n\x06signed\x18\x07 \x01(\x08\x12\x1a\n\x12\x63reate_time_millis\x18\x08 \x01(\x03\x12\x1a\n\x12update_time_millis\x18\t \x01(\x03\x12\x13\n\x0b\x63reate_user\x18\n \x01(\t\x12\x0f\n\x07\x64\x65leted\x18\x0b \x01(\x08\"\xc0\x01\n\x0fWebhookDelivery\x12\x13\n\x0b\x64\x65livery_id\x18\x01 \x01(\t\x12\r\n\x05\x65vent\x18\x02 \x01(\t\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.fleetlog.v1.DeliveryState\x12\x10\n\x08\x61ttempts\x18\x04 \x01(\r\x12\x0e\n\x06status\x18\x05 \x01(\r\x12\r\n\x05\x65rror\x18\x06 \x01(\t\x12\x13\n\x0btime_millis\x18\x07 \x01(\x03\x12\x18\n\x10next_time_millis\x18\x08 \x01(\x03\"\xad\x01\n\x14\x43reateWebhookRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0b\n\x03url\x18\x05 \x01(\t\x12\x0e\n\x06\x65vents\x18\x06 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x07 \x01(\t\x12\x10\n\x08\x64isabled\x18\x08 \x01(\x08\x12\x0e\n\x06secret\x18\t \x01(\t\"g\n\x15\x43reateWebhookResponse\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.fleetlog.v1.Webhook\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\x93\x02\n\x14UpdateWebhookRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x12\n\nwebhook_id\x18\x04 \x01(\x04\x12\x11\n\x04name\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x10\n\x03url\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x0e\n\x06\x65vents\x18\x07 \x03(\t\x12\x18\n\x0b\x64\x65scription\x18\x08 \x01(\tH\x02\x88\x01\x01\x12\x15\n\x08\x64isabled\x18\t \x01(\x08H\x03\x88\x01\x01\x12\x13\n\x06secret\x18\n \x01(\tH\x04\x88\x01\x01\x42\x07\n\x05_nameB\x06\n\x04_urlB\x0e\n\x0c_descriptionB\x0b\n\t_disabledB\t\n\x07_secret\"g\n\x15UpdateWebhookResponse\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.fleetlog.v1.Webhook\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"_\n\x14\x44\x65leteWebhookRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\x0c\x12\x0c\n\x04user\x18\x03 \x01(\t\x12\x12\n\nwebhook_id\x18\x04 \x01(\x04\"g\n\x15\x44\x65leteWebhookResponse\x12%\n\x07webhook\x18\x01 \x01(\x0b\x32\x14.fleetlog.v1.Webhook\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\"y\n\x13ListWebhooksRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x17\n\nwebhook_id\x18\x02 \x01(\x04H\x00\x88\x01\x01\x12\'\n\x08\x61t_least\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.PositionB\r\n\x0b_webhook_id\">\n\x14ListWebhooksResponse\x12&\n\x08webhooks\x18\x01 \x03(\x0b\x32\x14.fleetlog.v1.Webhook\"\x90\x01\n\x15ListDeliveriesRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nwebhook_id\x18\x02 \x01(\x04\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.fleetlog.v1.DeliveryState\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\"c\n\x16ListDeliveriesResponse\x12\x30\n\ndeliveries\x18\x01 \x03(\x0b\x32\x1c.fleetlog.v1.WebhookDelivery\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"J\n\x12TestWebhookRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x12\n\nwebhook_id\x18\x02 \x01(\x04\x12\r\n\x05\x65vent\x18\x03 \x01(\t\"B\n\x13TestWebhookResponse\x12\x0e\n\x06status\x18\x01 \x01(\r\x12\r\n\x05\x65rror\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\t*\x9e\x01\n\rDeliveryState\x12\x1e\n\x1a\x44\x45LIVERY_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x44\x45LIVERY_STATE_PENDING\x10\x01\x12\x1c\n\x18\x44\x45LIVERY_STATE_DELIVERED\x10\x02\x12\x17\n\x13\x44\x45LIVERY_STATE_DEAD\x10\x03\x12\x1a\n\x16\x44\x45LIVERY_STATE_DROPPED\x10\x04\x32\xbe\x04\n\x0eWebhookService\x12\\\n\rCreateWebhook\x12!.fleetlog.v1.CreateWebhookRequest\x1a\".fleetlog.v1.CreateWebhookResponse\"\x04\xd0\xe3\x18\x05\x12\\\n\rUpdateWebhook\x12!.fleetlog.v1.UpdateWebhookRequest\x1a\".fleetlog.v1.UpdateWebhookResponse\"\x04\xd0\xe3\x18\x05\x12\\\n\rDeleteWebhook\x12!.fleetlog.v1.DeleteWebhookRequest\x1a\".fleetlog.v1.DeleteWebhookResponse\"\x04\xd0\xe3\x18\x05\x12Y\n\x0cListWebhooks\x12 .fleetlog.v1.ListWebhooksRequest\x1a!.fleetlog.v1.ListWebhooksResponse\"\x04\xd0\xe3\x18\x05\x12_\n\x0eListDeliveries\x12\".fleetlog.v1.ListDeliveriesRequest\x1a#.fleetlog.v1.ListDeliveriesResponse\"\x04\xd0\xe3\x18\x05\x12V\n\x0bTestWebhook\x12\x1f.fleetlog.v1.TestWebhookRequest\x1a .fleetlog.v1.TestWebhookResponse\"\x04\xd0\xe3\x18\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fleetlog.v1.webhook_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DELIVERYSTATE']._serialized_start=1935
-  _globals['_DELIVERYSTATE']._serialized_end=2093
-  _globals['_WEBHOOK']._serialized_start=71
-  _globals['_WEBHOOK']._serialized_end=292
-  _globals['_WEBHOOKDELIVERY']._serialized_start=295
-  _globals['_WEBHOOKDELIVERY']._serialized_end=487
-  _globals['_CREATEWEBHOOKREQUEST']._serialized_start=490
-  _globals['_CREATEWEBHOOKREQUEST']._serialized_end=663
-  _globals['_CREATEWEBHOOKRESPONSE']._serialized_start=665
-  _globals['_CREATEWEBHOOKRESPONSE']._serialized_end=768
-  _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=771
-  _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=1046
-  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_start=1048
-  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_end=1151
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_start=1153
-  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=1248
-  _globals['_DELETEWEBHOOKRESPONSE']._serialized_start=1250
-  _globals['_DELETEWEBHOOKRESPONSE']._serialized_end=1353
-  _globals['_LISTWEBHOOKSREQUEST']._serialized_start=1355
-  _globals['_LISTWEBHOOKSREQUEST']._serialized_end=1476
-  _globals['_LISTWEBHOOKSRESPONSE']._serialized_start=1478
-  _globals['_LISTWEBHOOKSRESPONSE']._serialized_end=1540
-  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1543
-  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1687
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1689
-  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1788
-  _globals['_TESTWEBHOOKREQUEST']._serialized_start=1790
-  _globals['_TESTWEBHOOKREQUEST']._serialized_end=1864
-  _globals['_TESTWEBHOOKRESPONSE']._serialized_start=1866
-  _globals['_TESTWEBHOOKRESPONSE']._serialized_end=1932
-  _globals['_WEBHOOKSERVICE']._serialized_start=2096
-  _globals['_WEBHOOKSERVICE']._serialized_end=2634
+  _globals['_WEBHOOKSERVICE'].methods_by_name['CreateWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['CreateWebhook']._serialized_options = b'\320\343\030\005'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['UpdateWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['UpdateWebhook']._serialized_options = b'\320\343\030\005'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['DeleteWebhook']._serialized_options = b'\320\343\030\005'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhooks']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ListWebhooks']._serialized_options = b'\320\343\030\005'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ListDeliveries']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['ListDeliveries']._serialized_options = b'\320\343\030\005'
+  _globals['_WEBHOOKSERVICE'].methods_by_name['TestWebhook']._loaded_options = None
+  _globals['_WEBHOOKSERVICE'].methods_by_name['TestWebhook']._serialized_options = b'\320\343\030\005'
+  _globals['_DELIVERYSTATE']._serialized_start=1965
+  _globals['_DELIVERYSTATE']._serialized_end=2123
+  _globals['_WEBHOOK']._serialized_start=101
+  _globals['_WEBHOOK']._serialized_end=322
+  _globals['_WEBHOOKDELIVERY']._serialized_start=325
+  _globals['_WEBHOOKDELIVERY']._serialized_end=517
+  _globals['_CREATEWEBHOOKREQUEST']._serialized_start=520
+  _globals['_CREATEWEBHOOKREQUEST']._serialized_end=693
+  _globals['_CREATEWEBHOOKRESPONSE']._serialized_start=695
+  _globals['_CREATEWEBHOOKRESPONSE']._serialized_end=798
+  _globals['_UPDATEWEBHOOKREQUEST']._serialized_start=801
+  _globals['_UPDATEWEBHOOKREQUEST']._serialized_end=1076
+  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_start=1078
+  _globals['_UPDATEWEBHOOKRESPONSE']._serialized_end=1181
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_start=1183
+  _globals['_DELETEWEBHOOKREQUEST']._serialized_end=1278
+  _globals['_DELETEWEBHOOKRESPONSE']._serialized_start=1280
+  _globals['_DELETEWEBHOOKRESPONSE']._serialized_end=1383
+  _globals['_LISTWEBHOOKSREQUEST']._serialized_start=1385
+  _globals['_LISTWEBHOOKSREQUEST']._serialized_end=1506
+  _globals['_LISTWEBHOOKSRESPONSE']._serialized_start=1508
+  _globals['_LISTWEBHOOKSRESPONSE']._serialized_end=1570
+  _globals['_LISTDELIVERIESREQUEST']._serialized_start=1573
+  _globals['_LISTDELIVERIESREQUEST']._serialized_end=1717
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_start=1719
+  _globals['_LISTDELIVERIESRESPONSE']._serialized_end=1818
+  _globals['_TESTWEBHOOKREQUEST']._serialized_start=1820
+  _globals['_TESTWEBHOOKREQUEST']._serialized_end=1894
+  _globals['_TESTWEBHOOKRESPONSE']._serialized_start=1896
+  _globals['_TESTWEBHOOKRESPONSE']._serialized_end=1962
+  _globals['_WEBHOOKSERVICE']._serialized_start=2126
+  _globals['_WEBHOOKSERVICE']._serialized_end=2700
 # @@protoc_insertion_point(module_scope)

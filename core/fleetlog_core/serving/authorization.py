@@ -1,0 +1,138 @@
+"""The interceptor that knows callers: who it is, and whether they may do what a call asks, before it does anything.
+
+A call is looked at once; a stream once at its begin, and again when a message names another namespace. What lasts ends,
+UNAUTHENTICATED, when its token ends or is revoked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+
+from fleetlog_core.auth.authentication import Authentication, unauthenticated
+from fleetlog_core.auth.identity import Identity, set_caller
+from fleetlog_core.auth.permissions import Rule
+from fleetlog_core.errors import PermissionDenied
+from fleetlog_core.serving.calls import Context
+from fleetlog_core.serving.errors import Undecodable
+
+AUTHORIZATION = "authorization"
+Behaviour = Callable[..., Any]
+
+
+class AuthorizationInterceptor(grpc.aio.ServerInterceptor):
+    """Stands behind the interceptor of errors, which tells what this one raises. For one event loop."""
+
+    def __init__(self, authentication: Authentication) -> None:
+        self._authentication = authentication
+        self._rules: dict[str, Rule] = {}
+        self._lasting: dict[asyncio.Timeout, Identity] = {}
+        """Streams under way, with whom they are for."""
+
+    def put_rules(self, rules: dict[str, Rule]) -> None:
+        """What each call asks, by its full name, before any is served."""
+        self._rules = rules
+
+    async def refresh(self) -> None:
+        """Read tokens again, and end what is under way with one that is valid no longer."""
+        await asyncio.to_thread(self._authentication.refresh)
+        now = asyncio.get_running_loop().time()
+        for timeout, identity in list(self._lasting.items()):
+            if not self._authentication.is_current(identity):
+                del self._lasting[timeout]
+                timeout.reschedule(now)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """See grpc.aio.ServerInterceptor."""
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        rule = self._rules.get(handler_call_details.method)
+        if rule is not None and rule.permission is None:
+            return handler
+        codec = handler.request_deserializer, handler.response_serializer
+        if handler.request_streaming and handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(self._streamed(handler.stream_stream, rule, True), *codec)
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(self._collected(handler.stream_unary, rule), *codec)
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._streamed(handler.unary_stream, rule, False), *codec)
+        return grpc.unary_unary_rpc_method_handler(self._single(handler.unary_unary, rule), *codec)
+
+    def _identify(self, context: Context, rule: Rule | None) -> tuple[Identity, Rule]:
+        """Unauthenticated, PermissionDenied, Unavailable."""
+        shown = None
+        for key, value in context.invocation_metadata() or ():
+            if key == AUTHORIZATION:
+                shown = value
+        identity = self._authentication.identify(shown)
+        if rule is None:
+            raise PermissionDenied("METHOD_UNSAID", "this call does not say what it asks of its caller")
+        set_caller(identity)
+        return identity, rule
+
+    def _single(self, behaviour: Behaviour, rule: Rule | None) -> Behaviour:
+        async def handle(request: Any, context: Context) -> Any:
+            identity, known = self._identify(context, rule)
+            known.check(identity, request)
+            return await behaviour(request, context)
+
+        return handle
+
+    def _collected(self, behaviour: Behaviour, rule: Rule | None) -> Behaviour:
+        async def handle(requests: AsyncIterator[Any], context: Context) -> Any:
+            identity, known = self._identify(context, rule)
+            async with self._valid(identity):
+                return await behaviour(_checked(requests, identity, known), context)
+
+        return handle
+
+    def _streamed(self, behaviour: Behaviour, rule: Rule | None, has_many: bool) -> Behaviour:
+        async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
+            identity, known = self._identify(context, rule)
+            if has_many:
+                request = _checked(request, identity, known)
+            else:
+                known.check(identity, request)
+            async with self._valid(identity):
+                answers = behaviour(request, context)
+                if inspect.isawaitable(answers):
+                    await answers
+                    return
+                async for response in answers:
+                    yield response
+
+        return handle
+
+    @asynccontextmanager
+    async def _valid(self, identity: Identity) -> AsyncIterator[None]:
+        """As long as the token is valid; Unauthenticated then."""
+        left = self._authentication.seconds_left(identity)
+        try:
+            async with asyncio.timeout(left) as timeout:
+                self._lasting[timeout] = identity
+                try:
+                    yield
+                finally:
+                    self._lasting.pop(timeout, None)
+        except TimeoutError:
+            if timeout.expired():
+                raise unauthenticated() from None
+            raise
+
+
+async def _checked(requests: AsyncIterator[Any], identity: Identity, rule: Rule) -> AsyncIterator[Any]:
+    seen: str | None = None
+    async for request in requests:
+        if not isinstance(request, Undecodable):
+            seen = rule.check(identity, request, seen)
+        yield request

@@ -1,0 +1,78 @@
+"""`fleetlog up --auth` over TLS: the first admin, tokens that it makes, and what becomes of a run whose token goes."""
+
+from __future__ import annotations
+
+import signal
+import stat
+from pathlib import Path
+
+import fleetlog as client
+import pytest
+
+from tests.core.serving.certificates import Authority
+from tests.deploy.processes import fleetlog, up
+from tests.waiting import reached
+
+
+def test_the_first_admin_makes_tokens_and_revokes_them_over_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, data = Authority.made(tmp_path / "ca"), tmp_path / "data"
+    files = authority.issue("localhost", "127.0.0.1", into=tmp_path / "server")
+    monkeypatch.setenv("FLEETLOG_CA", str(authority.ca_file))
+    monkeypatch.setenv("FLEETLOG_CONFIG_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FLEETLOG_SERVER_CERTIFICATE_FILE", str(files.certificate))
+    monkeypatch.setenv("FLEETLOG_SERVER_KEY_FILE", str(files.key))
+    admin = data / "admin.token"
+    with up(data, "--port", "0", "--auth") as server:
+        target = server.target
+        assert target.startswith("fleetlogs://")
+        assert stat.S_IMODE(admin.stat().st_mode) == 0o600
+        told = ("--target", target)
+        (nobody,) = fleetlog(("whoami", *told))
+        assert (nobody.code, "valid token" in nobody.err) == (1, True)
+        monkeypatch.setenv("FLEETLOG_TOKEN_FILE", str(admin))
+        (made,) = fleetlog(("tokens", "create", "ci", "--role", "writer@vision", "--expires", "1h", *told))
+        assert made.code == 0, made.err
+        token = tmp_path / "token"
+        token.write_text(made.out)
+        monkeypatch.setenv("FLEETLOG_TOKEN_FILE", str(token))
+        mine, others = client.Client(target, "vision"), client.Client(target)
+        assert mine.whoami().roles == ("writer@vision",)
+        run = client.start_run("x", target=target, namespace="vision")
+        run.log({"a": 1.0})
+        run.flush(timeout=100)
+        with pytest.raises(client.NotFound) as foreign:
+            others.get_run(run.id)
+        with pytest.raises(client.NotFound) as missing:
+            mine.get_run("0" * 32)
+        assert str(foreign.value).replace(run.id, "0" * 32) == str(missing.value)
+        with pytest.raises(client.PermissionDenied, match="the role reader in the namespace 'default'"):
+            others.search_runs()
+        monkeypatch.setenv("FLEETLOG_TOKEN_FILE", str(admin))
+        listed, revoked = fleetlog(("tokens", "ls", *told), ("tokens", "revoke", "ci", *told))
+        assert (listed.code, revoked.code) == (0, 0)
+        assert made.out.strip() not in listed.out + made.err
+        monkeypatch.setenv("FLEETLOG_TOKEN_FILE", str(token))
+        reached(lambda: _is_unknown(mine), 100)
+        run.log({"a": 2.0})
+        with pytest.raises(client.DeadlineExceeded):
+            run.flush(timeout=0.5)
+        monkeypatch.setenv("FLEETLOG_TOKEN_FILE", str(admin))
+        run.finish(timeout=100)
+        points = mine.read_metric(run.id, "a")
+        assert points.values.tolist() == [1.0, 2.0], "it waited for a token, and nothing was lost"
+        assert server.stop(signal.SIGTERM) == 0
+        assert f"the token of the first admin is in {admin}" in server.err
+    secret = made.out.strip().rpartition("_")[2]
+    for path in data.rglob("*"):
+        if path.is_file():
+            assert secret.encode() not in path.read_bytes(), path
+
+
+def _is_unknown(reader: client.Client) -> bool:
+    try:
+        reader.whoami()
+    except client.Unauthenticated:
+        return True
+    return False

@@ -7,6 +7,7 @@
     RunFinished  sets state and end time, as often as it comes
     RunDeleted   hides, RunRestored shows
     RunPurged    takes it away for good
+    RunBranched  tells where it goes on from; a rewind puts it in its source's place (branches)
 
 An event of a run that nobody started makes the run, in experiment 0, so that nothing is lost. The experiment of a run
 never changes: its rows lie by experiment.
@@ -17,8 +18,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fleetlog_core.ids import ID_BYTES
-from fleetlog_core.warehouse.schema import PURGED
+from fleetlog_core.warehouse.schema import PURGED, SUPERSEDED
 from fleetlog_proto.v1 import event_pb2
+
+from fleetlog_ingest.materializer.fold.branches import ALONE, Branch
 
 NO_PARENT = bytes(ID_BYTES)
 _ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
@@ -40,11 +43,14 @@ class Run:
     ver: int = 0
     delete_time: int = 0
     purged: bool = False
+    branch: Branch = ALONE
 
     @property
     def visibility(self) -> int:
-        """As `runs.deleted` says it: 0 shown, 1 deleted, 2 purged."""
-        return PURGED if self.purged else int(self.deleted)
+        """As `runs.deleted` says it: 0 shown, 1 deleted, 2 purged, 3 superseded."""
+        if self.purged:
+            return PURGED
+        return 1 if self.deleted else SUPERSEDED if self.branch.is_superseded else 0
 
 
 def started(run: Run | None, event: event_pb2.RunStarted, time: int, offset: int) -> Run:
@@ -69,6 +75,7 @@ def started(run: Run | None, event: event_pb2.RunStarted, time: int, offset: int
             ver=offset,
             delete_time=before.delete_time,
             purged=before.purged,
+            branch=before.branch,
         )
     if event.opening == event_pb2.RUN_OPENING_RESUME:
         run = replace(run, state=int(event_pb2.RUN_STATE_RUNNING), end_time=0, ver=offset)

@@ -93,6 +93,7 @@ FOLDERS: Mapping[str, str] = {
     "ingest": "unit",
     "ingest/gateway": "server",
     "ingest/gateway/test_allowance": "unit",
+    "ingest/gateway/test_branches": "unit",
     "ingest/gateway/test_imports": "engine",
     "ingest/gateway/test_screen": "unit",
     "ingest/gateway/test_subsets": "unit",

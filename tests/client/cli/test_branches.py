@@ -33,6 +33,6 @@ def test_branches_are_listed_and_named(embedded_target: str, monkeypatch: pytest
     new = json.loads(said(embedded_target, "runs", "get", first.id, "--branch", "current", "--json").out)
     assert (new["run_id"], new["branch"], new["forked_from"]) == (second.id, 1, f"{first.id} step 0")
     shown = said(embedded_target, "metrics", "show", first.id, "loss", "--branch", "1", "--points")
-    assert [line.split("\t")[0] for line in shown.lines] == ["step", "0", "1"]
+    assert [line.split("\t")[1:2] for line in shown.lines] == [["step"], ["0"], ["1"]]
     wrong = said(embedded_target, "runs", "get", first.id, "--branch", "last")
     assert (wrong.code, "neither a number" in wrong.err) == (2, True)

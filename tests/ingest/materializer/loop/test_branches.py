@@ -52,8 +52,8 @@ def tell(log: MemoryLog, namespace: str) -> None:
 
 def _crashes(path: Path) -> None:
     log, live, tried = MemoryLog(), opened(path), 0
-    # All of it in one batch, of which each insert is tried; and record by record, of which some are.
-    for policy, step, moments in ((None, 1, (False, True)), (ONE_BY_ONE, 13, (True,))):
+    # All of it in one batch, and record by record: before and after every other insert, or now and then.
+    for policy, step, moments in ((None, 2, (False, True)), (ONE_BY_ONE, 29, (True,))):
         for after in moments:
             inserts, at = 1_000, 0
             while at < inserts:
@@ -74,7 +74,7 @@ def _crashes(path: Path) -> None:
                     tried += 1
                 drain(log, live, path, policy)
                 at += step
-    assert tried > 25
+    assert tried > 12
     found = replay.checksums(live)
     live.close()
     report = replay.compare(found, rebuilt(log, path / "again"))

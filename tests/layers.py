@@ -97,6 +97,7 @@ FOLDERS: Mapping[str, str] = {
     "ingest": "unit",
     "ingest/gateway": "server",
     "ingest/gateway/test_allowance": "unit",
+    "ingest/gateway/test_branches": "unit",
     "ingest/gateway/test_imports": "engine",
     "ingest/gateway/test_gathering": "unit",
     "ingest/gateway/test_screen": "unit",

@@ -5,7 +5,7 @@ with fleetlog.start_run(experiment="speedrun", params={"lr": 2e-5}) as run:
 fleetlog.Client().search_runs("metrics.train_loss < 3", experiments=["speedrun"])
 """
 
-from fleetlog._calls.base import Deleted, Experiments
+from fleetlog._calls.base import Branch, Deleted, Experiments
 from fleetlog._calls.imports import ImportedRuns
 from fleetlog._calls.searches import Total
 from fleetlog._delivery.registry import Level, flush
@@ -51,6 +51,7 @@ __all__ = [
     "Artifact",
     "AsOf",
     "Axis",
+    "Branch",
     "Buckets",
     "Caller",
     "Client",

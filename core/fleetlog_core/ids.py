@@ -20,6 +20,8 @@ _MARKS = {0: bytes(byte & 0x0F | 0x70 for byte in range(256)), 2: bytes(byte & 0
 """The version and the variant of a UUIDv7: what becomes of random bytes, by their place."""
 KEYED_MILLIS = 0xFF00_0000_0000
 """Time of ids of keyed runs, Unix milliseconds: in the year 10,849, short of the last that an id can tell."""
+KEY_TAG = "fleetlog.key"
+"""Tag of a run that tells the key it is named by."""
 _HEX = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 

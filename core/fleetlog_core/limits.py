@@ -62,6 +62,8 @@ WEBHOOK_URL_CHARACTERS = 2_048
 WEBHOOK_SECRET_CHARACTERS = 1_000
 MESSAGE_BYTES = 8 * 1024 * 1024
 """gRPC's limit of a message; what is above it never reaches the gateway's code."""
+BRANCH_DEPTH = 100
+"""Runs that a branch has points of: it goes on from one that goes on from another, and so on."""
 METRICS_PER_RUN = 100_000
 """Distinct metric keys of a run."""
 PARAMS_PER_RUN = 10_000

@@ -35,6 +35,7 @@ _TABLES: Mapping[str, str] = {
     "points": "namespace, run_id, key, step, ts, reinterpretAsUInt64(value), rank, part, off",
     "runs": "namespace, experiment, run_id, concat(name, endings), user, state, start_time, end_time, parent_run_id,"
     " deleted, started, ver",
+    "branch_segments": "namespace, run_id, source_run_id, max_step, next_offset, part, off",
     "run_homes": "namespace, run_id, experiment",
     "attrs": "namespace, experiment, kind, key, run_id, reinterpretAsUInt64(num), str, type, removed, ver",
     "run_attrs": "namespace, run_id, kind, key, reinterpretAsUInt64(num), str, type, removed, ver",
@@ -75,6 +76,13 @@ _PAST: Mapping[str, str] = {
     "log_times": "topic, part, span, begin, first, next_offset",
 }
 """Tables that versions before this one did not fill: compared when they know all of the past."""
+
+_BRANCHES = (
+    "if(source_run_id = toFixedString('', 16) AND superseded_by = toFixedString('', 16), 0,"
+    " cityHash64(source_run_id, source_step, root_run_id, branch, superseded_by))"
+)
+_LATER: Mapping[str, str] = {"runs": _BRANCHES, "run_history": _BRANCHES}
+"""What columns that came later add to the hash of a row: nothing where they say nothing, as in rows of before."""
 
 _SUMS: Mapping[str, tuple[str, Sequence[str]]] = {
     "series": ("namespace, experiment, key, run_id", ("total", "squares")),
@@ -176,8 +184,9 @@ def _knows_all(warehouse: Warehouse) -> bool:
 
 def _checksum(warehouse: Warehouse, table: str, columns: str) -> TableSum:
     source = table if table == "points" else f"{table} FINAL"
+    digest = f"cityHash64({columns})" + (f" + {_LATER[table]}" if table in _LATER else "")
     whole = warehouse.select(
-        Statement(f"SELECT count() AS row_count, sum(cityHash64({columns})) AS digest FROM {source}", wide=True),
+        Statement(f"SELECT count() AS row_count, sum({digest}) AS digest FROM {source}", wide=True),
         timeout_seconds=TIMEOUT_SECONDS,
     )
     sums: dict[str, tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]] = {}

@@ -19,6 +19,14 @@ def digest_of_update(request: ingest_pb2.UpdateRunRequest) -> int:
     return _digest(asked)
 
 
+def digest_of_branch(request: ingest_pb2.BranchRunRequest) -> int:
+    """64 bits of what is asked of the branch; never 0."""
+    asked = MessageToDict(request, preserving_proto_field_name=True)
+    for name in ("namespace", "branch_run_id", "request_id", "at_least"):
+        asked.pop(name, None)
+    return _digest_of(json.dumps(["BranchRunRequest", asked], sort_keys=True))
+
+
 ModelRequest = (
     logged_model_pb2.CreateLoggedModelRequest
     | logged_model_pb2.UpdateLoggedModelRequest

@@ -280,6 +280,16 @@ def purge(place: Place) -> None:
     assert not place.query("GetRuns", request).runs
 
 
+def branch_run(place: Place) -> None:
+    position, branch_id = place.connection.position(), uuid.uuid4().bytes
+    fork = place.intent("BranchRun", run_id=place.run_id, step=0, branch_run_id=branch_id, at_least=position)
+    request = query_pb2.GetRunsRequest(
+        namespace="default", run_ids=[fork.branch_run_id], at_least=place.connection.position()
+    )
+    (run,) = place.query("GetRuns", request).runs
+    assert (run.forked_from.run_id, run.forked_from.step) == (place.run_id, 0)
+
+
 CALLS: Mapping[str, Callable[[Place], None]] = {
     "AppendEvents": append_events,
     "ImportRuns": import_runs,
@@ -288,6 +298,7 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "UpdateExperiment": change_an_experiment,
     "DeleteExperiment": change_an_experiment,
     "RestoreExperiment": change_an_experiment,
+    "BranchRun": branch_run,
     "PurgeRun": purge,
     "PurgeExperiment": purge,
     "GetLogPosition": get_log_position,

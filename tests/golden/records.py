@@ -40,6 +40,7 @@ ANNOTATION_DIGESTS = FOLDER / "tables_of_annotations.json"
 DOCUMENT_DIGESTS = FOLDER / "tables_of_documents.json"
 TOKEN_DIGESTS = FOLDER / "tables_of_tokens.json"
 MODEL_DIGESTS = FOLDER / "tables_of_models.json"
+BRANCH_DIGESTS = FOLDER / "tables_of_branches.json"
 DEFAULT_DIGESTS = FOLDER / "tables_of_default.json"
 ENDING_DIGESTS = FOLDER / "tables_of_endings.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
@@ -412,6 +413,40 @@ def endings() -> dict[str, frame_pb2.Frame]:
     return found
 
 
+def branches() -> dict[str, frame_pb2.Frame]:
+    """A run that is rewound, and the branch that takes its place; a fork of that. They came after the others, too."""
+    started, event, point = event_pb2.RunStarted, event_pb2.Event, event_pb2.MetricPoint
+    metrics = event_pb2.MetricsLogged(
+        step_deltas=[0, 1, 1], columns=[event_pb2.MetricColumn(key="loss", values=[2.0, math.nan, 1.0])]
+    )
+    loss = event_pb2.InheritedSeries(
+        key="loss", first=point(time_millis=NOW, value=2.0), last=point(step=1, time_millis=NOW, value=math.nan),
+        min=2.0, max=2.0, points=2, nan_points=1, total=2.0, squares=4.0,
+    )  # fmt: skip
+    segment = event_pb2.Segment(run_id=RUN, step=1, next_offset=1)
+    rewound = event_pb2.RunBranched(source_run_id=RUN, step=1, rewinds=True, segments=[segment])
+    forked = event_pb2.RunBranched(source_run_id=PARENT, step=-5, segments=[event_pb2.Segment(run_id=PARENT, step=-5)])
+    series = event_pb2.SeriesInherited(series=[loss])
+    stories = {
+        "run_to_rewind": (RUN, [event(run_started=started(name="a")), event(metrics_logged=metrics)]),
+        "run_rewound": (
+            PARENT,
+            [event(run_started=started(name="a")), event(run_branched=rewound), event(series_inherited=series)],
+        ),
+        "run_forked": (
+            MODEL, [event(run_started=started(opening=event_pb2.RUN_OPENING_ANNOTATE)), event(run_branched=forked)],
+        ),
+    }  # fmt: skip
+    found = {}
+    for name, (run_id, events) in stories.items():
+        for place, each in enumerate(events):
+            each.sequence, each.observe_time_millis = place + 1, NOW
+        found[name] = frame_pb2.Frame(
+            namespace="golden", run_id=run_id, writer_id=WRITER, events=events, ingest_time_millis=NOW
+        )
+    return found
+
+
 def _messages() -> dict[str, Message]:
     frames: dict[str, Message] = {
         name: frame_pb2.Frame(
@@ -435,6 +470,7 @@ def _messages() -> dict[str, Message]:
         **text_files(),
         **endings(),
         **purges(),
+        **branches(),
     }
 
 
@@ -503,6 +539,11 @@ def stored_endings() -> list[tuple[str, bytes, bytes]]:
     return [(EVENTS, PARENT, (FOLDER / f"{name}.bin").read_bytes()) for name in endings()]
 
 
+def stored_branches() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, runs that go on from others."""
+    return [(EVENTS, frame.run_id, (FOLDER / f"{name}.bin").read_bytes()) for name, frame in branches().items()]
+
+
 def log_of(records: list[tuple[str, bytes, bytes]]) -> MemoryLog:
     """A log of the stored bytes, one record each second."""
     log, ends = MemoryLog(), {EVENTS: 0, CONTROL: 0}
@@ -526,6 +567,7 @@ def main() -> None:
         (WEBHOOK_DIGESTS, stored_webhooks()), (DOCUMENT_DIGESTS, stored_documents()),
         (MODEL_DIGESTS, stored_models()),
         (DEFAULT_DIGESTS, stored_defaults()), (TOKEN_DIGESTS, stored_tokens()), (ENDING_DIGESTS, stored_endings()),
+        (BRANCH_DIGESTS, stored_branches()),
     )  # fmt: skip
     for path, records in stored:
         if not path.exists():

@@ -14,6 +14,7 @@ from fleetlog_ingest import replay
 
 from tests.golden.records import (
     ANNOTATION_DIGESTS,
+    BRANCH_DIGESTS,
     DATASET_DIGESTS,
     DEFAULT_DIGESTS,
     DIGESTS,
@@ -27,6 +28,7 @@ from tests.golden.records import (
     digests_of,
     shapes,
     stored_annotations,
+    stored_branches,
     stored_datasets,
     stored_defaults,
     stored_documents,
@@ -62,6 +64,7 @@ def test_the_stored_records_fold_into_the_stored_tables() -> None:
         (MODEL_DIGESTS, stored_models()),
         (DEFAULT_DIGESTS, stored_defaults()),
         (ENDING_DIGESTS, stored_endings()),
+        (BRANCH_DIGESTS, stored_branches()),
     ):
         before, now = json.loads(path.read_text()), in_own_process(digests_of, records)
         # Tables that came later are empty of what there was before them.

@@ -13,13 +13,17 @@ from fleetlog._values.as_of import AsOf, as_of_message
 from fleetlog._views.views import Experiment
 from fleetlog.errors import FailedPrecondition
 
-Deleted = Literal["active", "deleted", "all"]
-"""Which runs or experiments: those that are not deleted, those that are, or both."""
+Deleted = Literal["active", "deleted", "all", "superseded"]
+"""Which runs or experiments: those that are not deleted, those that are, or both; or the branches of runs that a rewind
+left behind, which none of the others has."""
 VIEWS: dict[Deleted, scope_pb2.DeletedView.ValueType] = {
     "active": scope_pb2.DELETED_VIEW_ACTIVE,
     "deleted": scope_pb2.DELETED_VIEW_DELETED,
     "all": scope_pb2.DELETED_VIEW_ALL,
+    "superseded": scope_pb2.DELETED_VIEW_SUPERSEDED,
 }
+Branch = int | Literal["current"]
+"""A branch of a run: its number, from 0, or the one that searches show."""
 Experiments = Sequence[str | int | Experiment] | str | int | Experiment | None
 """Names, numbers or Experiments, or one by itself; left out (or None) all of them."""
 PAGE = 1000

@@ -1,4 +1,4 @@
-"""The points of metrics, all of them or in buckets."""
+"""The points of metrics, all of them or in buckets, and the branches of runs that they are of."""
 
 from __future__ import annotations
 
@@ -6,27 +6,54 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from fleetlog_core import limits
-from fleetlog_proto.v1 import metric_pb2
+from fleetlog_proto.v1 import metric_pb2, query_pb2
 
-from fleetlog._calls.base import Calls
+from fleetlog._calls.base import Branch, Calls
+from fleetlog._transport.answers import check_ids, understood
 from fleetlog._transport.traces import trace_metadata
 from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
 from fleetlog._views.series import MAX_POINTS, Buckets, Series, Which, gather, metric_request
+from fleetlog._views.views import RunList, RunView
+from fleetlog.errors import NotFound
 
 
 class MetricCalls(Calls):
-    """Points. What reads runs has this too: a run that was read can be asked for its points."""
+    """Points and branches. What reads runs has this too: a run that was read can be asked for its points."""
+
+    def branches(self, run_id: AnyRun) -> RunList:
+        """All branches of a run, from the one that it began as to the current one.
+
+        Args:
+            run_id: Any of them: 32 hexadecimal digits, a UUID, a Run or a RunView.
+
+        Raises:
+            NotFound: The namespace has no such run.
+
+        Examples:
+            >>> [one.branch for one in client.branches(run)]
+            [0]
+
+        """
+        run = self._attributes(arguments.run_id(run_id))
+        if run.root_id != run.id:
+            run = self._attributes(run.root_id)
+        found = {run.id: run}
+        while run.superseded_by is not None and run.superseded_by not in found:
+            run = self._attributes(run.superseded_by)
+            found[run.id] = run
+        return RunList(list(found.values()))
 
     def read_metric(
-        self, run_id: AnyRun, key: str, *, last: int | None = None, max_points: int = MAX_POINTS,
-        **which: Unpack[Which],
+        self, run_id: AnyRun, key: str, *, branch: Branch | None = None, last: int | None = None,
+        max_points: int = MAX_POINTS, **which: Unpack[Which],
     ) -> Series:  # fmt: skip
         """The points of a metric, those of every writer; none at all when the run has no such metric.
 
         Args:
             run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
             key: The metric's key.
+            branch: Of a run that was rewound: a number from 0, or "current"; None = the one that has this id.
             last: Number of points, the last ones; None = all.
             max_points: As in read_series.
             **which: axis, min_step, max_step, min_time, max_time, ranks: see fleetlog.Which.
@@ -36,15 +63,45 @@ class MetricCalls(Calls):
 
         Raises:
             InvalidArgument: An argument can't be meant.
+            NotFound: There is no such branch.
 
         Examples:
             >>> client.read_metric(run, "train_loss", max_step=2).values.tolist()
             [4.0, 2.0, 1.0]
 
         """
-        known = arguments.run_id(run_id)
+        known = self._branch_id(run_id, branch)
         series = self.read_series([known], [arguments.one_text("key", key)], last=last, max_points=max_points, **which)
         return series[0] if series else Series(key, b"", b"", b"", known)
+
+    def _branch_id(self, run_id: AnyRun, branch: Branch | None) -> str:
+        """The id of a branch of a run. NotFound BRANCH_NOT_FOUND."""
+        known = arguments.run_id(run_id)
+        if branch is None:
+            return known
+        if branch != "current" and (isinstance(branch, bool) or not isinstance(branch, int)):
+            raise arguments.invalid("branch", branch, "a number from 0, 'current' or None")
+        branches = self.branches(known)
+        if branch == "current":
+            return branches[-1].id
+        for one in branches:
+            if one.branch == branch:
+                return one.id
+        raise NotFound(
+            "BRANCH_NOT_FOUND", f"run {known} has no branch {branch}: there are 0 to {branches[-1].branch}"
+        )  # fmt: skip
+
+    def _attributes(self, run_id: str) -> RunView:
+        request = query_pb2.GetRunsRequest(
+            namespace=self.namespace, run_ids=[run_id], read_mask=["attributes"],
+            at_least=self._connection.position(),
+        )  # fmt: skip
+        response = self._connection.call(self._connection.query.GetRuns, request, self.timeout)
+        check_ids(self.target, "run", [run.run_id for run in response.runs], request.run_ids)
+        if not response.runs:
+            raise NotFound("RUN_NOT_FOUND", f"there is no run {run_id} in this namespace")
+        with understood(self.target, "a run"):
+            return RunView(response.runs[0], self)
 
     def read_series(
         self, run_ids: Sequence[AnyRun], keys: Sequence[str], *, last: int | None = None, sample: int | None = None,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
 
-from fleetlog._calls.base import PAGE
+from fleetlog._calls.base import PAGE, Branch
 from fleetlog._calls.metrics import MetricCalls
 from fleetlog._runs.open_run import EndState
 from fleetlog._transport.answers import check_ids, check_same, understood
@@ -29,11 +29,12 @@ _STATES: dict[str | None, event_pb2.RunState.ValueType] = {
 class RunCalls(MetricCalls):
     """Runs by their ids."""
 
-    def get_run(self, run_id: AnyRun, *, as_of: AsOf | None = None) -> RunView:
+    def get_run(self, run_id: AnyRun, *, branch: Branch | None = None, as_of: AsOf | None = None) -> RunView:
         """One run, with summaries of its metrics and what went wrong with its events.
 
         Args:
             run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+            branch: Of a run that was rewound: a number from 0, or "current"; None = the one that has this id.
             as_of: When, as in search_runs; None = now.
 
         Raises:
@@ -47,7 +48,7 @@ class RunCalls(MetricCalls):
         """
         request = query_pb2.GetRunRequest(
             namespace=self.namespace,
-            run_id=arguments.run_id(run_id),
+            run_id=self._branch_id(run_id, branch),
             at_least=self._connection.position(),
             as_of=as_of_message(as_of),
         )

@@ -51,7 +51,7 @@ class SearchCalls(MetricCalls):
             read_mask: What to fill: "attributes", "params", "tags", "metrics", "datasets", or single keys such as
                 "metrics.val_loss"; empty = everything.
             summaries: Fill `summary()` of their metrics.
-            deleted: "active", "deleted" or "all" runs.
+            deleted: "active", "deleted" or "all" runs, or "superseded": branches that a rewind left behind.
             total: Counts what matches without the limit: "exact", or "at_least", which stops at 10,000.
             as_of: Reads everything as it was: a datetime, a text such as "2026-01-31T12:00:00Z" or "2h" (ago), seconds
                 or milliseconds since 1970, or the `position` of a list before; None = now.
@@ -122,7 +122,7 @@ class SearchCalls(MetricCalls):
             order_by: Items such as "metrics.val_loss ASC"; empty = the latest start first.
             read_mask: What to fill, as in search_runs; empty = everything.
             summaries: Fill `summary()` of their metrics.
-            deleted: "active", "deleted" or "all" runs.
+            deleted: "active", "deleted" or "all" runs, or "superseded": branches that a rewind left behind.
             as_of: When, as in search_runs; None = now.
 
         Returns:
@@ -160,7 +160,7 @@ class SearchCalls(MetricCalls):
             order_by: Items such as "metrics.val_loss ASC"; empty = the latest start first.
             limit: Number of the first runs that are watched, 1 to 1,000.
             read_mask: What to fill, as in search_runs; empty = everything.
-            deleted: "active", "deleted" or "all" runs.
+            deleted: "active", "deleted" or "all" runs, or "superseded": branches that a rewind left behind.
 
         Returns:
             An endless iterator of RunChanges. Errors are raised while it is read.

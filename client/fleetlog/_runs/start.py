@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
 from fleetlog_core.errors import InvalidArgument
-from fleetlog_core.ids import keyed_run_id, new_random_id, new_run_id
+from fleetlog_core.ids import KEY_TAG, keyed_run_id, new_random_id, new_run_id
 from fleetlog_core.rules.events import check_event
 from fleetlog_core.rules.names import check_experiment_name, check_label, check_namespace
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog._capture.switches import NOTHING, Capture, switches
+from fleetlog._delivery.delivery import Delivery
 from fleetlog._delivery.registry import delivery_to
 from fleetlog._events.items import Writer
+from fleetlog._runs.branching import Branch, branch_point, current_branch, made_branch
 from fleetlog._runs.last_steps import last_step
 from fleetlog._runs.run import Run
 from fleetlog._runs.run_capture import begin_capture, rank_told
@@ -31,8 +35,6 @@ from fleetlog.errors import FleetlogError, is_verdict
 
 START_SECONDS = 5.0
 """Longest wait for a server, at the start, for each thing that is asked of it."""
-KEY_TAG = "fleetlog.key"
-"""Tag of a run that tells the key it was started by."""
 KEY_CHARACTERS = 500
 Item = TypeVar("Item")
 
@@ -46,7 +48,9 @@ def start_run(
     parent: Run | RunView | UUID | str | None = None,
     run_id: UUID | str | None = None,
     key: str | None = None,
-    resume: bool = False,
+    resume: bool | Run | RunView | UUID | str = False,
+    fork_from: tuple[Run | RunView | UUID | str, int] | None = None,
+    rewind_to_step: int | None = None,
     rank: int | str | None = None,
     user: str | None = None,
     start_time: datetime | float | str | None = None,
@@ -55,7 +59,7 @@ def start_run(
     writer_id: UUID | str | None = None,
     capture: Capture | None = None,
 ) -> Run:
-    """Start a run, join one (run_id=… or key=…), or go on with one that ended (with resume=True).
+    """Start a run, join one (run_id=… or key=…), go on with one that ended (with resume=True), or from a step of one.
 
     Returns at once when the experiment is known to this process; else it asks the server for up to five seconds. A
     server that is not there is warned about, and events wait for it; with FLEETLOG_MODE=offline none is tried, and
@@ -74,7 +78,11 @@ def start_run(
             same key in the same experiment writes to the same run, in whatever order they start. It is a tag of the
             run too, `fleetlog.key`.
         resume: Go on with the run also when it has ended: its state is running again. With `key`, a job that was
-            preempted goes on with its run, and its first start makes it.
+            preempted goes on with its run, and its first start makes it. An id here is as run_id with True.
+        fork_from: A run and a step of it: a new run begins, whose curves are that run's up to the step, and go on from
+            there. It has the other's params and tags, and is in its experiment. See docs/branches.md.
+        rewind_to_step: The run of run_id, key or resume goes on from this step of it as another branch, which takes its
+            place in searches. What was logged behind the step stays, on the branch that is left. See docs/branches.md.
         rank: Place of this process among others, from 0; a text as RANK is in the environment will do. None = as
             torchrun, MPI or SLURM say, or else none.
         user: Who started it; None = the user of this process.
@@ -90,14 +98,24 @@ def start_run(
 
     Raises:
         InvalidArgument: An argument can't be meant; the message names it.
-        FleetlogError: The server refuses the run.
+        FleetlogError: The server refuses the run, or is not there to make a branch.
 
     Examples:
         >>> run = fleetlog.start_run("docs", key="slurm-4711", resume=True, params={"lr": 2e-5})
         >>> run.log({"train_loss": 2.1})
         >>> run.finish()
 
+        Beside the run, from its step 0 on; and then the run itself again from there:
+
+        >>> fork = fleetlog.start_run(fork_from=(run, 0))
+        >>> fork.log({"train_loss": 1.9})
+        >>> fork.finish()
+        >>> rewound = fleetlog.start_run(resume=run, rewind_to_step=0)
+        >>> rewound.finish()
+
     """
+    if not isinstance(resume, bool) and run_id is None and isinstance(resume, (Run, RunView, UUID, str)):
+        run_id, resume = id_of("resume", resume).hex(), True
     inputs = Inputs(params, tags)
     on = switches(capture)
     if writer_id is not None:
@@ -109,19 +127,47 @@ def start_run(
         experiment, name, inputs, parent, run_id, key, resume, rank, user, start_time, space, writer_id
     )
     delivery = delivery_to(target)
-    if not delivery.offline:
+    joins = run_id is not None or key is not None
+    point = branch_point(fork_from, rewind_to_step, writer.run_id if joins else None)
+    if point is not None:
+        writer = _on_branch(writer, made_branch(delivery, writer.namespace, point, _start_millis(start_time)))
+    elif not delivery.offline:
         try:
             writer.experiment_id = delivery.resolve(writer.namespace, writer.experiment, START_SECONDS)
         except FleetlogError as error:
             if is_verdict(error):
                 raise
             delivery.warn("start", f"run {writer.run_id.hex()} goes on without a server, its events wait: {error}")
+    deadline = time.monotonic() + START_SECONDS
+    follows = joins and point is None and writer_id is None and writer.experiment_id is not None
+    if follows:
+        _join_current(delivery, writer)
     run = Run(writer, target)
     inputs.say_the_rest(run)
-    if (run_id is not None or key is not None) and writer_id is None and writer.experiment_id is not None:
-        run._go_on_behind(last_step(delivery, writer, START_SECONDS))
+    if point is not None:
+        run._go_on_behind(point.step)
+    elif follows:
+        run._go_on_behind(last_step(delivery, writer, max(0.1, deadline - time.monotonic())))
     begin_capture(run._open, on)
     return run
+
+
+def _on_branch(writer: Writer, branch: Branch) -> Writer:
+    """The writer, to join a branch instead."""
+    started = writer.started
+    if started is not None:
+        started.opening = event_pb2.RUN_OPENING_JOIN
+    return replace(
+        writer, run_id=branch.run_id, experiment=branch.experiment, experiment_id=branch.experiment_id
+    )  # fmt: skip
+
+
+def _join_current(delivery: Delivery, writer: Writer) -> None:
+    """A run that was rewound goes on as another branch: join that one. Without an answer it is the run as named."""
+    try:
+        writer.run_id = current_branch(delivery, writer.namespace, writer.run_id, START_SECONDS) or writer.run_id
+    except FleetlogError as error:
+        delivery.warn("branch", f"whether run {writer.run_id.hex()} was rewound is not known: {error}")
 
 
 def started_writer(

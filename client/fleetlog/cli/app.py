@@ -11,6 +11,7 @@ import typer
 import fleetlog
 from fleetlog.cli import (
     artifacts,
+    branches,
     changing,
     experiments,
     exporting,
@@ -34,6 +35,7 @@ app = typer.Typer(
     help="Experiment tracking that never loses a point. `fleetlog up` starts a server on this machine.",
 )
 runs.app.command("watch")(watch.watch)
+runs.app.command()(branches.branches)
 runs.app.command("import")(importing.import_)
 for change in (exporting.export, changing.finish, changing.rename, changing.tag, changing.delete, changing.restore):
     runs.app.command()(change)

@@ -27,9 +27,21 @@ def document(run: RunView, experiments: Mapping[int, str] | None = None) -> dict
     return {
         "run_id": run.id, "name": run.name, "state": run.state, "user": run.user,
         "experiment_id": run.experiment_id, **named, "start_time": run.start_time, "end_time": run.end_time,
-        "parent_run_id": run.parent_id, "params": run.params, "tags": run.tags, "metrics": run.metrics,
-        "datasets": [vars(one) for one in run.datasets],
+        "parent_run_id": run.parent_id, **_among_branches(run), "params": run.params, "tags": run.tags,
+        "metrics": run.metrics, "datasets": [vars(one) for one in run.datasets],
     }  # fmt: skip
+
+
+def _among_branches(run: RunView) -> dict[str, Any]:
+    """Nothing of a run that goes on from none and was not rewound."""
+    said: dict[str, Any] = {}
+    if run.forked_from is not None:
+        said["forked_from"] = f"{run.forked_from[0]} step {run.forked_from[1]}"
+    if run.branch:
+        said["branch"] = run.branch
+    if run.superseded_by is not None:
+        said["superseded_by"] = run.superseded_by
+    return said
 
 
 def asked(text: str) -> list[str]:

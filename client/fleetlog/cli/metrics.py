@@ -12,6 +12,7 @@ from fleetlog_core.printable import printable
 
 from fleetlog._views.series import Axis, Buckets, Series, Time, Which
 from fleetlog._views.views import RunView
+from fleetlog.cli.branches import BranchOption, branch_of
 from fleetlog.cli.chart import chart
 from fleetlog.cli.context import AsJson, Namespace, RunId, Target
 from fleetlog.cli.output import print_json, print_rows, width
@@ -51,6 +52,7 @@ def show(
     until: Annotated[str | None, typer.Option(help="Last time.")] = None,
     rank: Annotated[list[int] | None, typer.Option(help="Only of writers of this rank; may be repeated.")] = None,
     per_rank: Annotated[bool, typer.Option("--per-rank", help="Each rank by itself.")] = False,
+    branch: BranchOption = None,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -62,7 +64,9 @@ def show(
     if last and buckets:
         raise typer.BadParameter("give one of --last and --buckets", param_hint="--buckets")
     client = Client(target, namespace)
-    found = [client.get_run(one) for one in dict.fromkeys(find_runs(client, [run_id, *(runs or ())]))]
+    of_branch = branch_of(branch)
+    named = dict.fromkeys(find_runs(client, [run_id, *(runs or ())]))
+    found = [client.get_run(one, branch=of_branch) for one in named]
     _check_keys(found, keys)
     ids = [run.id for run in found]
     axis: Axis = along.value

@@ -11,6 +11,7 @@ import typer
 from fleetlog_core.printable import printable_lines
 
 from fleetlog._values.params import Value
+from fleetlog.cli.branches import BranchOption, branch_of
 from fleetlog.cli.columns import asked, document, unasked, value_of
 from fleetlog.cli.context import AsJson, AsOf, Namespace, RunId, RunIds, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
@@ -86,6 +87,7 @@ def _experiments_there_are(client: Client) -> str:
 @app.command()
 def get(
     run_id: RunId,
+    branch: BranchOption = None,
     as_of: AsOf = None,
     target: Target = None,
     namespace: Namespace = None,
@@ -96,7 +98,7 @@ def get(
     Example: fleetlog runs get 0190a3b4
     """
     client = Client(target, namespace)
-    run = client.get_run(find_run(client, run_id), as_of=as_of)
+    run = client.get_run(find_run(client, run_id), branch=branch_of(branch), as_of=as_of)
     names = {one.id: one.name for one in client.experiments(deleted="all")}
     about = document(run, names)
     problems = [{"reason": one.reason, "message": one.message, "points": one.points} for one in run.problems]

@@ -28,6 +28,8 @@ class ParamType(IntEnum):
 
 PURGED = 2
 """`deleted` of what is gone for good, which nothing shows; 1 is deleted, 0 is not."""
+SUPERSEDED = 3
+"""`deleted` of a run that was rewound: another branch stands in its place. It takes what its writers still hold."""
 PLACE_BITS = 20
 """Low bits of `ver` of params and tags: log offset << 20 | place in the record."""
 BUCKET_BITS = 7

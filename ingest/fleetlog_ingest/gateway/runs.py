@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fleetlog_core.errors import FailedPrecondition, NotFound
 from fleetlog_core.warehouse.port import Bind, Statement, Warehouse
-from fleetlog_core.warehouse.schema import PURGED
+from fleetlog_core.warehouse.schema import PURGED, SUPERSEDED
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 from fleetlog_ingest.run_ids import AMONG_IDS, pieces
@@ -39,10 +39,15 @@ class RunStatus:
     purged: bool = False
     """True if it is gone for good: it takes nothing, and nobody is shown it."""
 
+    superseded: bool = False
+    """True if it was rewound: another branch takes its new writers."""
+
     @property
     def is_open(self) -> bool:
         """True if whoever likes may write to it."""
-        return not self.deleted and self.state in (event_pb2.RUN_STATE_RUNNING, event_pb2.RUN_STATE_LOST)
+        if self.deleted or self.superseded:
+            return False
+        return self.state in (event_pb2.RUN_STATE_RUNNING, event_pb2.RUN_STATE_LOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ def run_statuses(warehouse: Warehouse, keys: Collection[RunKey], timeout_seconds
             columns = (answer.array(name).tolist() for name in ("experiment", "state", "deleted", "ver"))
             for run_id, experiment, state, deleted, ver in zip(answer.array("run_id"), *columns, strict=True):
                 found[(namespace, run_id.tobytes())] = RunStatus(
-                    experiment, state, bool(deleted), ver, deleted == PURGED
+                    experiment, state, deleted in (1, PURGED), ver, deleted == PURGED, deleted == SUPERSEDED
                 )
     return found
 
@@ -105,7 +110,8 @@ def opens(frame: frame_pb2.Frame) -> event_pb2.RunOpening.ValueType | None:
 
 
 def check_admitted(status: RunStatus, writer: WriterStatus | None, frame: frame_pb2.Frame) -> None:
-    """RUN_DELETED; RUN_FINISHED when the run ended, the writer is new to it, and neither resumes nor annotates it.
+    """RUN_DELETED; RUN_REWOUND when it was rewound and the writer is new to it; RUN_FINISHED when the run ended, the
+    writer is new to it, and neither resumes nor annotates it.
 
     A writer that was at work when the run ended may deliver what it still holds: nothing is lost by a rank that
     finishes early. And what the run has already is no write: its answer may have been lost.
@@ -120,6 +126,11 @@ def check_admitted(status: RunStatus, writer: WriterStatus | None, frame: frame_
             " goes on with it when it has ended",
         )
     event = frame.events[0]
+    opening = event.run_started.opening if event.HasField("run_started") else event_pb2.RUN_OPENING_UNSPECIFIED
+    if status.superseded and writer is None and opening != event_pb2.RUN_OPENING_ANNOTATE:
+        raise FailedPrecondition(
+            "RUN_REWOUND", f"run {run} was rewound, and goes on as another branch; start_run(run_id=…) joins that one"
+        )
     if event.HasField("run_started") and event.run_started.opening in _PAST_THE_END:
         return
     if not status.is_open and writer is None:

@@ -31,6 +31,7 @@ from fleetlog_proto.v1 import event_pb2, experiment_pb2, frame_pb2, ingest_pb2, 
 from fleetlog_ingest.gateway import upload_slots
 from fleetlog_ingest.gateway.admission import Admission
 from fleetlog_ingest.gateway.backlog import Backlog
+from fleetlog_ingest.gateway.branches import Branches
 from fleetlog_ingest.gateway.control import Control, Decided, check_request_id, timeout_seconds
 from fleetlog_ingest.gateway.direct_uploads import PartUploads
 from fleetlog_ingest.gateway.heartbeats import Heartbeats
@@ -80,6 +81,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._watch = RunWatch(warehouse, self._executor, again_seconds)
         self._admission = Admission(log, warehouse, self._executor, applied, self._watch)
         self._control = Control(log, warehouse, applied, self._executor)
+        self._branches = Branches(log, warehouse, applied, self._executor)
         self._imports = Imports(log, warehouse, self._executor, self._telemetry, run_limits)
 
     def drain(self) -> None:
@@ -162,6 +164,13 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         )  # fmt: skip
         record = await asyncio.wrap_future(self._log.append(EVENTS, run_id, encoded(frame)))
         return ingest_pb2.PurgeRunResponse(position=to_proto(after(record)))
+
+    async def BranchRun(  # noqa: N802
+        self, request: ingest_pb2.BranchRunRequest, context: Context
+    ) -> ingest_pb2.BranchRunResponse:
+        """See the proto."""
+        await self._reach(request.at_least, context)
+        return await self._branches.make(request, timeout_seconds(context))
 
     async def CreateExperiment(  # noqa: N802
         self, request: ingest_pb2.CreateExperimentRequest, context: Context

@@ -41,6 +41,7 @@ from fleetlog_query.search.documents import PageDocuments
 from fleetlog_query.search.search import Searcher
 from fleetlog_query.search.token import PageTokens
 from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.sql.branches import BranchedNamespaces, Branches
 from fleetlog_query.warehouse.cancellable import (
     COSTLY_STATEMENTS,
     DEFAULT_SECONDS,
@@ -87,10 +88,13 @@ class Services:
         self.keys_bytes = held_bytes // KEYS_SHARE
         columns_bytes = held_bytes - documents_bytes - self.keys_bytes
         self.columns: HeldColumns = Held(ScopeColumns, self.positions, self.changed_runs, columns_bytes)
-        self.documents = Documents(self.warehouse, cache)
+        self.branches: Branches = BranchedNamespaces(self.warehouse).tables
+        self.documents = Documents(self.warehouse, cache, self.branches)
         reader = PageReader(self.warehouse, self.changed_runs, self.columns, self.documents)
         self.page_documents = PageDocuments(self.documents, self.changed_runs)
-        self.searcher = Searcher(token_key, self.positions, self.changed_runs, reader, self.page_documents)
+        self.searcher = Searcher(
+            token_key, self.positions, self.changed_runs, reader, self.page_documents, branches=self.branches
+        )
         self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)
         self.threads = ContextThreads(THREADS, "query")

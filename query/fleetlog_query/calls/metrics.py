@@ -22,7 +22,7 @@ class MetricCalls(QueryCalls):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
-        self._series = SeriesReader(services.warehouse, services.positions)
+        self._series = SeriesReader(services.warehouse, services.positions, services.branches)
 
     async def ReadMetric(  # noqa: N802
         self, request: metric_pb2.ReadMetricRequest, context: Context

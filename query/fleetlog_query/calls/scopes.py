@@ -72,4 +72,4 @@ class ScopeCalls(QueryCalls):
         as_of = await self._as_of(scope, context)
         ids, names = scope.experiment_ids, scope.experiment_names
         experiments = await self._do(context, self._experiment_ids, namespace, ids, names, as_of)
-        return Scope(namespace, experiments, as_of=as_of)
+        return Scope(namespace, experiments, as_of=as_of, branches=self._services.branches)

@@ -35,7 +35,7 @@ class SearchCalls(QueryCalls):
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         self._searcher = services.searcher
-        self._streams = RunStreams(services.warehouse, services.searcher, services.documents)
+        self._streams = RunStreams(services.warehouse, services.searcher, services.documents, services.branches)
         self._streaming = asyncio.Semaphore(STREAM_THREADS)
 
     async def SearchRuns(  # noqa: N802

@@ -34,7 +34,8 @@ def read_columns(columns: Mapping[Source, Column], scope: Scope, select: Select,
     by_run = [source for source in columns if source.key is not None]
     if 0 < len(scope.run_ids) <= FEW and by_run:
         mask = mask_of(by_run)
-        values = RunKeys(select(run_keys_statement(scope.namespace, scope.run_ids, mask, scope.as_of)), mask)
+        statement = run_keys_statement(scope.namespace, scope.run_ids, mask, scope.as_of, scope.branches)
+        values = RunKeys(select(statement), mask)
         read |= {source: columns[source].put_by_run(source, values) for source in by_run}
     elif len(by_run) >= MANY_KEYS:
         for some in _portions(by_run, columns):

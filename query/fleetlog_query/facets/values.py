@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
-from fleetlog_core.warehouse.schema import PURGED
+from fleetlog_core.warehouse.schema import PURGED, SUPERSEDED
 from fleetlog_proto.v1 import facets_pb2
 
 from fleetlog_query.column_cache.columns import Source
@@ -64,7 +64,8 @@ def kind_of(number: int, key: str) -> tuple[Kind, str]:
 _AMONG_DELETED = {
     DeletedView.ACTIVE: ("NOT IN", "> 0"),
     DeletedView.DELETED: ("IN", "= 1"),
-    DeletedView.ALL: ("NOT IN", f"= {PURGED}"),
+    DeletedView.ALL: ("NOT IN", f">= {PURGED}"),
+    DeletedView.SUPERSEDED: ("IN", f"= {SUPERSEDED}"),
 }
 """Runs that a view shows, as whether they are among those whose `deleted` compares so."""
 

@@ -10,7 +10,7 @@ from fleetlog_core.warehouse.port import Statement
 from fleetlog_query.language.conditions import Plan, leaves, reads
 from fleetlog_query.language.order_key import OrderKey
 from fleetlog_query.language.values import Key, Series, TextOf
-from fleetlog_query.runs.run_rows import RUN_COLUMNS
+from fleetlog_query.runs.run_rows import BRANCH_COLUMNS, RUN_COLUMNS
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.condition_sql import condition, kept_runs
 from fleetlog_query.sql.deleted_view import DeletedView
@@ -40,7 +40,9 @@ def page_statement(query: PageQuery, *, wide: bool, foremost: Mapping[bytes, flo
         columns = [*known_columns(query.keys[0], foremost, binds), *columns[3:]]
         query, known = replace(query, scope=replace(query.scope, run_ids=tuple(foremost))), 1
     rows = _rows(query, known, binds)
-    sql = f"SELECT {RUN_COLUMNS}\n{rows}\nORDER BY {order_sql(columns)}\nLIMIT {query.size + 1}"
+    # Where there are no branches nothing is read of them: these are columns of every run that is looked at.
+    named = f"{RUN_COLUMNS}, {BRANCH_COLUMNS}" if query.scope.point_tables.branched else RUN_COLUMNS
+    sql = f"SELECT {named}\n{rows}\nORDER BY {order_sql(columns)}\nLIMIT {query.size + 1}"
     return binds.statement(sql, wide=wide)
 
 

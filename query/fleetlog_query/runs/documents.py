@@ -13,9 +13,16 @@ from fleetlog_query.runs.document_cache import DocumentCache
 from fleetlog_query.runs.ranges import RANGE_COLUMNS, ranges_of
 from fleetlog_query.runs.read_mask import ReadMask
 from fleetlog_query.runs.run_keys import read_run_keys
-from fleetlog_query.runs.run_rows import DELETE_COLUMN, RUN_COLUMNS, put_delete_times, runs_of
+from fleetlog_query.runs.run_rows import (
+    BRANCH_COLUMNS,
+    DELETE_COLUMN,
+    RUN_COLUMNS,
+    put_delete_times,
+    runs_of,
+)
 from fleetlog_query.sql.as_of import AsOf, runs_source, summary_source
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.branches import Branches, PointTables
 from fleetlog_query.warehouse.rows import rows_of
 
 PROBLEMS = 100
@@ -33,8 +40,11 @@ _PENDING = (
 class Documents:
     """Reads documents. Those of now are kept by run, where there is a cache, until the run changes."""
 
-    def __init__(self, warehouse: Warehouse, cache: DocumentCache | None = None) -> None:
+    def __init__(
+        self, warehouse: Warehouse, cache: DocumentCache | None = None, branches: Branches = PointTables
+    ) -> None:
         self._warehouse = warehouse
+        self._branches = branches
         self._cache = cache
 
     def read(
@@ -89,7 +99,7 @@ class Documents:
 
         def read(some: Sequence[bytes]) -> dict[bytes, run_pb2.Run]:
             made = {run_id: run_pb2.Run() for run_id in some}
-            read_run_keys(self._warehouse, namespace, some, mask, as_of).put(made)
+            read_run_keys(self._warehouse, namespace, some, mask, as_of, self._branches).put(made)
             if summaries and "metrics" in mask.kinds:
                 self._summaries(namespace, made, as_of)
             return made
@@ -126,10 +136,10 @@ class Documents:
         few = 0 < len(experiments) <= FEW_EXPERIMENTS
         homes = binds.numbers(experiments) if few else f"(SELECT experiment FROM run_homes WHERE {ids})"
         where = f"{ids} AND experiment IN {homes}"
-        columns = RUN_COLUMNS if as_of is not None else f"{RUN_COLUMNS}, {DELETE_COLUMN}"
+        columns = f"{RUN_COLUMNS}, {BRANCH_COLUMNS}{'' if as_of is not None else f', {DELETE_COLUMN}'}"
         answer = self._warehouse.select(
             Statement(
-                f"SELECT {columns} FROM {runs_source(where, as_of, binds)} WHERE {where} AND deleted < {PURGED}",
+                f"SELECT {columns} FROM {runs_source(where, as_of, binds)} WHERE {where} AND deleted != {PURGED}",
                 binds.values,
             )
         )
@@ -143,7 +153,8 @@ class Documents:
     def _summaries(self, namespace: str, runs: dict[bytes, run_pb2.Run], as_of: AsOf | None) -> None:
         binds = Binds()
         where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(list(runs))}"
-        source = summary_source(where, namespace, as_of, binds)
+        tables = PointTables(namespace) if as_of is None else self._branches(namespace)
+        source = summary_source(where, tables, as_of, binds)
         answer = self._warehouse.select(
             Statement(
                 f"SELECT run_id, key, {RANGE_COLUMNS} FROM {source} WHERE {where} GROUP BY run_id, key",

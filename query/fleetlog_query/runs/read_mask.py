@@ -13,6 +13,7 @@ from fleetlog_query.language.fields import KIND_NUMBERS
 from fleetlog_query.language.values import Key
 from fleetlog_query.sql.as_of import BY_RUN, AsOf, attr_rows, keys_of
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.branches import PointTables
 
 _ITEM = re.compile(r"(attributes|datasets|models|(params|tags|metrics)(?:\.(`(?:[^`]|``)+`|.+))?)", re.DOTALL)
 
@@ -51,14 +52,14 @@ class ReadMask:
         return " OR ".join(clauses)
 
 
-def run_key_rows(where: str, namespace: str, mask: ReadMask, as_of: AsOf | None, binds: Binds) -> str:
+def run_key_rows(where: str, branches: PointTables, mask: ReadMask, as_of: AsOf | None, binds: Binds) -> str:
     """The rows of the keys that a mask names of some runs, latest each: FROM and WHERE.
 
     `where`: a condition on namespace and run_id. Not for a mask without kinds.
     """
     if as_of is not None:
         keys = keys_of(mask.kinds, binds)
-        return f"FROM ({attr_rows(BY_RUN, where, namespace, keys, as_of, binds)}) WHERE 1"
+        return f"FROM ({attr_rows(BY_RUN, where, branches, keys, as_of, binds)}) WHERE 1"
     some = "" if mask.whole else f" AND ({mask.sql(binds)})"
     return f"FROM run_attrs FINAL WHERE {where} AND removed = 0{some}"
 

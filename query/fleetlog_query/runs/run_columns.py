@@ -21,6 +21,7 @@ from fleetlog_query.runs.read_mask import ReadMask, run_key_rows
 from fleetlog_query.runs.run_rows import RUN_COLUMNS
 from fleetlog_query.sql.as_of import AsOf, runs_source
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.branches import Branches, PointTables
 from fleetlog_query.warehouse.holding import TEXT_BYTES, size_of
 
 MOST_CELLS = 4_000_000
@@ -107,8 +108,9 @@ class _Read:
 class RunColumns:
     """Reads blocks."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, branches: Branches = PointTables) -> None:
         self._warehouse = warehouse
+        self._branches = branches
 
     def read(
         self,
@@ -164,7 +166,8 @@ class RunColumns:
     def _keys(self, namespace: str, run_ids: bytes, mask: ReadMask, as_of: AsOf | None) -> _Read | None:
         binds = Binds()
         where = f"namespace = {binds.text(namespace)} AND {_among(run_ids, binds)}"
-        rows = run_key_rows(where, namespace, mask, as_of, binds)
+        tables = PointTables(namespace) if as_of is None else self._branches(namespace)
+        rows = run_key_rows(where, tables, mask, as_of, binds)
         sql = f"SELECT run_id, kind, key, num, type, toLowCardinality({_TEXT}) AS text {rows}"
         answer = self._warehouse.select(_indexed(sql, binds))
         if not answer.rows:

@@ -10,16 +10,18 @@ import numpy as np
 import numpy.typing as npt
 from fleetlog_core.datasets import dataset_of
 from fleetlog_core.ordered import unpack_moments
+from fleetlog_core.params import param_of
 from fleetlog_core.run_models import put_model
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_core.warehouse.schema import KeyKind, ParamType
-from fleetlog_proto.v1 import event_pb2, run_pb2
+from fleetlog_proto.v1 import run_pb2
 
 from fleetlog_query.language.fields import KIND_NUMBERS
 from fleetlog_query.language.values import Key
 from fleetlog_query.runs.read_mask import ReadMask, run_key_rows
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.branches import Branches, PointTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,28 +109,20 @@ def read_run_keys(
     run_ids: Sequence[bytes],
     mask: ReadMask,
     as_of: AsOf | None = None,
+    branches: Branches = PointTables,
 ) -> RunKeys:
     """Read what the mask names of the runs. Not for a mask without kinds."""
-    statement = run_keys_statement(namespace, run_ids, mask, as_of)
+    statement = run_keys_statement(namespace, run_ids, mask, as_of, branches)
     return RunKeys(warehouse.select(statement), mask)
 
 
 def run_keys_statement(
-    namespace: str, run_ids: Sequence[bytes], mask: ReadMask, as_of: AsOf | None = None
-) -> Statement:
+    namespace: str, run_ids: Sequence[bytes], mask: ReadMask, as_of: AsOf | None = None,
+    branches: Branches = PointTables,
+) -> Statement:  # fmt: skip
     """run_id, kind, key, num, str, type and ver, in that order."""
     binds = Binds()
     where = f"namespace = {binds.text(namespace)} AND run_id IN {binds.run_ids(run_ids)}"
-    source = run_key_rows(where, namespace, mask, as_of, binds)
+    tables = PointTables(namespace) if as_of is None else branches(namespace)
+    source = run_key_rows(where, tables, mask, as_of, binds)
     return Statement(f"SELECT run_id, kind, key, num, str, type, ver {source} ORDER BY run_id, kind, key", binds.values)
-
-
-def param_of(key: str, text: str, type_: int) -> event_pb2.Param:
-    """The typed param of its canonical text; `type_` is the field number of its value."""
-    if type_ == ParamType.WHOLE:
-        return event_pb2.Param(key=key, whole=int(text))
-    if type_ == ParamType.REAL:
-        return event_pb2.Param(key=key, real=float(text))
-    if type_ == ParamType.TRUTH:
-        return event_pb2.Param(key=key, truth=text == "true")
-    return event_pb2.Param(key=key, text=text)

@@ -27,6 +27,7 @@ from fleetlog_query.pages.page import PageQuery
 from fleetlog_query.search.documents import PageDocuments
 from fleetlog_query.search.token import PageTokens, SearchToken, check_page_size
 from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.sql.branches import Branches, PointTables
 from fleetlog_query.sql.order_by import parse_order
 from fleetlog_query.sql.scope import Scope
 
@@ -124,8 +125,10 @@ class Searcher:
         reader: PageReader,
         documents: PageDocuments,
         clock: Callable[[], float] = time.time,
+        branches: Branches = PointTables,
     ) -> None:
         self._clock = clock
+        self._branches = branches
         self._tokens = PageTokens(token_key)
         self._positions = positions
         self._changed_runs = changed_runs
@@ -179,7 +182,7 @@ class Searcher:
         now = self._clock() * 1000 if search.now_millis is None else search.now_millis
         moment = now if search.token is None else search.token.moment
         keys, plan = parse_order(search.order_by, moment), plan_of(search.filter, moment)
-        scope = Scope(search.namespace, search.experiments, as_of=search.as_of)
+        scope = Scope(search.namespace, search.experiments, as_of=search.as_of, branches=self._branches)
         return PageQuery(scope, plan, keys, size, search.deleted_view), moment
 
     def _first_page(self, search: Search, query: PageQuery, moment: float) -> SearchPage | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from typing import NamedTuple
 
 import numpy as np
 from fleetlog_core.warehouse.port import Answer, Statement
@@ -21,7 +22,16 @@ from fleetlog_proto.v1 import metric_pb2
 from fleetlog_query.language.values import EVERY
 from fleetlog_query.series.grid import Grid
 from fleetlog_query.series.series_query import SeriesQuery
-from fleetlog_query.series.series_rows import Select, changes, extents, place_sql, scope_sql, slices
+from fleetlog_query.series.series_rows import (
+    Select,
+    changes,
+    extents,
+    place_sql,
+    points_of,
+    rollup_of,
+    scope_sql,
+    slices,
+)
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.value_rows import KEPT_SQL, POINT_SQL
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
@@ -91,7 +101,8 @@ def _ends(select: Select, query: SeriesQuery, starts: Mapping[bytes, int]) -> En
         return low, high, sum(extent.points * extent.share(*query.steps) for extent in known)
     binds = Binds()
     scope, time = scope_sql(query.namespace, query.run_ids, query.keys, binds), query.time_sql(starts, binds)
-    sql = f"SELECT min({time}) AS low, max({time}) AS high, count() AS points FROM points WHERE {scope}"
+    source = points_of(query.tables, query.run_ids, query.keys, binds)
+    sql = f"SELECT min({time}) AS low, max({time}) AS high, count() AS points FROM {source} WHERE {scope}"
     answer = select(Statement(sql + query.where(time, binds), binds.values, wide=True))
     if answer.rows == 0 or int(answer.array("points")[0]) == 0:
         return None
@@ -103,26 +114,38 @@ def _rows_statement(query: SeriesQuery, grid: Grid | None) -> Statement:
     binds = Binds()
     scope, named = scope_sql(query.namespace, query.run_ids, query.keys, binds), place_sql(query.keys, binds)
     buckets, edges = grid.window.split() if grid is not None and grid.window is not None else (None, [])
-    kept = _kept(scope, buckets, binds)
+    tables = _Tables.of(query, query.run_ids, binds)
+    kept = _kept(tables, scope, buckets, binds)
     if not edges:
         limit = f" LIMIT {FOLDED_ROWS + 1}" if grid is None else ""
         sql = f"SELECT run_id, {named} AS named, {kept} ORDER BY namespace, run_id, key, b{limit}"
         return Statement(sql, binds.values)
-    source = f"(SELECT run_id, key, {kept} UNION ALL {_edges(scope, edges, binds)})"
+    source = f"(SELECT run_id, key, {kept} UNION ALL {_edges(tables, scope, edges, binds)})"
     sql = f"SELECT run_id, {named} AS named, x, lo, hi, c, k, t FROM {source} ORDER BY run_id, key, x"
     return Statement(sql, binds.values, wide=True)
 
 
-def _kept(scope: str, buckets: tuple[int, int] | None, binds: Binds) -> str:
+class _Tables(NamedTuple):
+    points: str
+    rollup: str
+
+    @classmethod
+    def of(cls, query: SeriesQuery, run_ids: Sequence[bytes], binds: Binds) -> _Tables:
+        """Sources of the series of some runs, for FROM."""
+        tables, keys = query.tables, query.keys
+        return cls(points_of(tables, run_ids, keys, binds), rollup_of(tables, run_ids, keys, binds))
+
+
+def _kept(tables: _Tables, scope: str, buckets: tuple[int, int] | None, binds: Binds) -> str:
     """Columns and rows that `rollup` has of these of its buckets, both included; None = of all."""
-    sql = f"b * {BUCKET_STEPS} AS x, {KEPT_SQL} FROM rollup WHERE {scope}"
+    sql = f"b * {BUCKET_STEPS} AS x, {KEPT_SQL} FROM {tables.rollup} WHERE {scope}"
     return sql if buckets is None else f"{sql} AND b BETWEEN {binds.whole(buckets[0])} AND {binds.whole(buckets[1])}"
 
 
-def _edges(scope: str, edges: Sequence[tuple[int, int]], binds: Binds) -> str:
+def _edges(tables: _Tables, scope: str, edges: Sequence[tuple[int, int]], binds: Binds) -> str:
     """Points where the range cuts a row of `rollup`, as such rows."""
     steps = " OR ".join(f"step BETWEEN {binds.whole(first)} AND {binds.whole(last)}" for first, last in edges)
-    return f"SELECT run_id, key, step AS x, {POINT_SQL} FROM points WHERE {scope} AND ({steps})"
+    return f"SELECT run_id, key, step AS x, {POINT_SQL} FROM {tables.points} WHERE {scope} AND ({steps})"
 
 
 def _statement(query: SeriesQuery, run_ids: Sequence[bytes], grid: Grid, starts: Mapping[bytes, int]) -> Statement:
@@ -131,14 +154,15 @@ def _statement(query: SeriesQuery, run_ids: Sequence[bytes], grid: Grid, starts:
     scope = scope_sql(query.namespace, run_ids, query.keys, binds)
     rank = ", rank" if query.per_rank else ""
     buckets, edges = grid.window.split() if grid.window is not None else (None, [])
+    tables = _Tables.of(query, run_ids, binds)
     if buckets is None:
         time = query.time_sql(starts, binds)
         axis = "step" if query.axis == "step" else time
-        source, values = f"points WHERE {scope}{query.where(time, binds)}", _OF_POINTS
+        source, values = f"{tables.points} WHERE {scope}{query.where(time, binds)}", _OF_POINTS
     else:
         axis, values = "x", _OF_PARTS
-        beside = f" UNION ALL {_edges(scope, edges, binds)}" if edges else ""
-        source = f"(SELECT run_id, key, {_kept(scope, buckets, binds)}{beside})"
+        beside = f" UNION ALL {_edges(tables, scope, edges, binds)}" if edges else ""
+        source = f"(SELECT run_id, key, {_kept(tables, scope, buckets, binds)}{beside})"
     named = place_sql(query.keys, binds)
     sql = (
         f"SELECT run_id, {named} AS named{rank}, {_place(axis, grid, binds)} AS place, {values}"

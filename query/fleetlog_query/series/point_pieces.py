@@ -17,15 +17,15 @@ from fleetlog_proto.v1 import metric_pb2
 from fleetlog_query.language.values import EVERY
 from fleetlog_query.series.point_chunks import Name, chunks
 from fleetlog_query.series.series_query import TIME, SeriesQuery
-from fleetlog_query.series.series_rows import Select, scope_sql
+from fleetlog_query.series.series_rows import Select, points_of, scope_sql
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.warehouse.holding import Holding, answer_size
 
 PIECE_POINTS = 1_000_000
 """Points in a piece: 24 MB of an answer, and as much while it is decoded."""
-_TIES = "part, off, reinterpretAsUInt64(value)"
-"""Tells points of one step and time apart. Those that are the same in all of it may change places unseen."""
+_LAST_TIE = "reinterpretAsUInt64(value)"
+"""Tells points of one step, time and record apart. Those that are the same in all of it may change places unseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,9 @@ class LongSeries:
         """The columns that the answer is sorted by, before ties."""
         return ("step", "time") if self.query.axis == "step" else ("time", "step")
 
+    def _points(self, binds: Binds) -> str:
+        return points_of(self.query.tables, [self.name[0]], [self.name[1]], binds)
+
     def _where(self, rank: int | None, binds: Binds) -> str:
         query = self.query
         where = scope_sql(query.namespace, [self.name[0]], [self.name[1]], binds)
@@ -54,13 +57,14 @@ class LongSeries:
     def ranks(self, select: Select) -> list[int]:
         """The ranks whose points there are, in order."""
         binds = Binds()
-        sql = f"SELECT DISTINCT toInt64(rank) AS number FROM points WHERE {self._where(None, binds)} ORDER BY number"
+        points, where = self._points(binds), self._where(None, binds)
+        sql = f"SELECT DISTINCT toInt64(rank) AS number FROM {points} WHERE {where} ORDER BY number"
         return [int(rank) for rank in select(Statement(sql, binds.values, wide=True)).array("number").tolist()]
 
     def count(self, select: Select, rank: int | None) -> int:
         """Points there are."""
         binds = Binds()
-        sql = f"SELECT count() AS points FROM points WHERE {self._where(rank, binds)}"
+        sql = f"SELECT count() AS points FROM {self._points(binds)} WHERE {self._where(rank, binds)}"
         return int(select(Statement(sql, binds.values, wide=True)).array("points")[0])
 
     def piece(self, select: Select, rank: int | None, last: tuple[int, int] | None, skip: int) -> Answer:
@@ -75,8 +79,8 @@ class LongSeries:
         # By the order of the table where that will do: then a piece reads little more than itself.
         order = "namespace, run_id, key, step, ts" if self._order[0] == "step" else "ts, step"
         sql = (
-            f"SELECT step, {TIME} AS time, value FROM points WHERE {where} ORDER BY {order}, {_TIES}"
-            f" LIMIT {PIECE_POINTS} OFFSET {skip}"
+            f"SELECT step, {TIME} AS time, value FROM {self._points(binds)} WHERE {where}"
+            f" ORDER BY {order}, {self.query.tables.log_order}, {_LAST_TIE} LIMIT {PIECE_POINTS} OFFSET {skip}"
         )
         return select(Statement(sql, binds.values, wide=True))
 

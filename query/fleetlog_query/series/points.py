@@ -20,7 +20,7 @@ from fleetlog_query.language.values import EVERY
 from fleetlog_query.series.point_chunks import Name, chunks
 from fleetlog_query.series.point_pieces import LongSeries
 from fleetlog_query.series.series_query import TIME, SeriesQuery
-from fleetlog_query.series.series_rows import Select, extents, place_sql, scope_sql, slices
+from fleetlog_query.series.series_rows import Select, extents, place_sql, points_of, rollup_of, scope_sql, slices
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.warehouse.holding import Holding, answer_size
@@ -105,7 +105,8 @@ def _floors(select: Select, query: SeriesQuery, run_ids: Sequence[bytes]) -> dic
     if query.steps[1] != EVERY[1]:
         # Of a bucket that is cut some points may not count.
         where += f" AND b < {binds.whole((query.steps[1] + 1) // BUCKET_STEPS)}"
-    buckets = f"SELECT run_id, key, b, sum(n) AS c FROM rollup WHERE {where} GROUP BY run_id, key, b"
+    rollup = rollup_of(query.tables, run_ids, query.keys, binds)
+    buckets = f"SELECT run_id, key, b, sum(n) AS c FROM {rollup} WHERE {where} GROUP BY run_id, key, b"
     behind = f"SELECT run_id, key, b, sum(c) OVER (PARTITION BY run_id, key ORDER BY b DESC) AS s FROM ({buckets})"
     sql = (
         f"SELECT run_id, {place_sql(query.keys, binds)} AS named, max(b) AS floor FROM ({behind})"
@@ -127,7 +128,9 @@ def _statement(query: SeriesQuery, batch: _Batch, starts: Mapping[bytes, int]) -
     if any((run_id, key) in batch.floors for run_id in batch.run_ids for key in batch.keys):
         where += f" AND ({_floors_sql(batch, binds)})"
     where += query.where(query.time_sql(starts, binds) if query.times != EVERY else "", binds)
-    sql = f"SELECT {', '.join(columns)} FROM points WHERE {where} ORDER BY namespace, run_id, key, step, ts, part, off"
+    source = points_of(query.tables, batch.run_ids, batch.keys, binds)
+    order = f"namespace, run_id, key, step, ts, {query.tables.log_order}"
+    sql = f"SELECT {', '.join(columns)} FROM {source} WHERE {where} ORDER BY {order}"
     if batch.single:
         # One more tells that there are too many to be held at once.
         sql += f" LIMIT {BATCH_POINTS + 1}"

@@ -8,7 +8,7 @@ import numpy as np
 from fleetlog_core.warehouse.port import Array, Statement
 
 from fleetlog_query.series.series_query import SeriesQuery
-from fleetlog_query.series.series_rows import Select, extents, scope_sql
+from fleetlog_query.series.series_rows import Select, extents, points_of, scope_sql
 from fleetlog_query.sql.binds import Binds
 
 
@@ -42,5 +42,6 @@ def _steps(select: Select, query: SeriesQuery, known: list[tuple[bytes, str]]) -
     run_ids = list(dict.fromkeys(run_id for run_id, _ in known))
     keys = list(dict.fromkeys(key for _, key in known))
     where = scope_sql(query.namespace, run_ids, keys, binds) + query.where(query.time_sql({}, binds), binds)
-    sql = f"SELECT step FROM points WHERE {where} GROUP BY step ORDER BY step"
+    points = points_of(query.tables, run_ids, keys, binds)
+    sql = f"SELECT step FROM {points} WHERE {where} GROUP BY step ORDER BY step"
     return select(Statement(sql, binds.values, wide=True)).array("step")

@@ -14,6 +14,7 @@ from fleetlog_proto.v1 import metric_pb2
 
 from fleetlog_query.language.values import EVERY
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.branches import PointTables
 
 Axis = Literal["step", "time", "relative"]
 _AXES: Mapping[int, Axis] = {
@@ -43,11 +44,18 @@ class SeriesQuery:
     """Number of steps to choose; 0 = all."""
     chosen: tuple[int, ...] = ()
     """Steps that were chosen; empty = all."""
+    branched: bool = False
+    """True if some of the runs may have points of others."""
 
     @property
     def of_steps_alone(self) -> bool:
         """True if nothing is asked of points but their steps: what `rollup` knows."""
         return self.axis == "step" and self.times == EVERY and not self.ranks and not self.per_rank
+
+    @property
+    def tables(self) -> PointTables:
+        """Where the points are."""
+        return PointTables(self.namespace, self.branched)
 
     def time_sql(self, starts: Mapping[bytes, int], binds: Binds) -> str:
         """The time of a point in milliseconds, as the axis has it; `starts` are those of the runs."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fleetlog_core.warehouse.port import Answer, Array, Statement
 
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.branches import PointTables
 from fleetlog_query.warehouse.rows import rows_of
 
 Select = Callable[[Statement], Answer]
@@ -34,9 +35,28 @@ class Extent:
 
 def scope_sql(namespace: str, run_ids: Sequence[bytes], keys: Sequence[str], binds: Binds) -> str:
     """The condition on rows of these series, in every table by run."""
-    ids = f"= {binds.run_id(run_ids[0])}" if len(run_ids) == 1 else f"IN {binds.run_ids(run_ids)}"
-    names = f"= {binds.text(keys[0])}" if len(keys) == 1 else f"IN {binds.texts(keys)}"
-    return f"namespace = {binds.text(namespace)} AND run_id {ids} AND key {names}"
+    runs, names = runs_sql(run_ids, binds), keys_sql(keys, binds)
+    return f"namespace = {binds.text(namespace)} AND {runs} AND {names}"
+
+
+def runs_sql(run_ids: Sequence[bytes], binds: Binds) -> str:
+    """The condition on run_id."""
+    return f"run_id = {binds.run_id(run_ids[0])}" if len(run_ids) == 1 else f"run_id IN {binds.run_ids(run_ids)}"
+
+
+def keys_sql(keys: Sequence[str], binds: Binds) -> str:
+    """The condition on key."""
+    return f"key = {binds.text(keys[0])}" if len(keys) == 1 else f"key IN {binds.texts(keys)}"
+
+
+def points_of(tables: PointTables, run_ids: Sequence[bytes], keys: Sequence[str], binds: Binds) -> str:
+    """The points of these series, and maybe of others: what FROM takes."""
+    return tables.points(runs_sql(run_ids, binds), keys_sql(keys, binds), binds) if tables.branched else "points"
+
+
+def rollup_of(tables: PointTables, run_ids: Sequence[bytes], keys: Sequence[str], binds: Binds) -> str:
+    """Rows of `rollup` of these series, and maybe of others: what FROM takes."""
+    return tables.rollup(runs_sql(run_ids, binds), keys_sql(keys, binds), binds) if tables.branched else "rollup"
 
 
 def place_sql(keys: Sequence[str], binds: Binds) -> str:

@@ -13,14 +13,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fleetlog_core import limits
+from fleetlog_core.warehouse.packed import HIGH_SQL, LOW_SQL, POINT_ORDER_SQL, value_of
 from fleetlog_core.warehouse.schema import PLACE_BITS, KeyKind
 
 from fleetlog_query.language.fields import KIND_NUMBERS
 from fleetlog_query.sql.binds import Binds
-from fleetlog_query.sql.packed import HIGH_SQL, LOW_SQL, POINT_ORDER_SQL, value_of
+from fleetlog_query.sql.branches import PointTables
 
 _MOST = 1 << 43
-STATE_COLUMNS = ("name", "user", "state", "start_time", "end_time", "parent_run_id", "deleted")
+STATE_COLUMNS = (
+    "name", "user", "state", "start_time", "end_time", "parent_run_id", "deleted",
+    "source_run_id", "source_step", "root_run_id", "branch", "superseded_by",
+)  # fmt: skip
 POINTS_BOUND = f"max_rows_to_read = {limits.FILTER_POINTS}, use_index_for_in_with_subqueries_max_values = 0"
 """However many the series are: they are looked up, in a table that is far larger."""
 
@@ -77,12 +81,14 @@ def keys_of(kinds: Mapping[str, frozenset[str] | None], binds: Binds) -> dict[st
     }
 
 
-def attr_rows(tables: Tables, where: str, namespace: str, keys: Mapping[str, str], as_of: AsOf, binds: Binds) -> str:
+def attr_rows(
+    tables: Tables, where: str, branches: PointTables, keys: Mapping[str, str], as_of: AsOf, binds: Binds
+) -> str:
     """`SELECT run_id, kind, key, num, str, type, ver` as of the position, a row each; ver tells of metrics only.
 
     `where`: a condition on rows of both tables; `keys`: a condition on `key` for each kind that is wanted.
     """
-    ours, arms = f"namespace = {binds.text(namespace)}", []
+    ours, arms = f"namespace = {binds.text(branches.namespace)}", []
     written = {kind: wanted for kind, wanted in keys.items() if kind != "metrics"}
     if written:
         # One read for all of them: each arm of a UNION is analysed by itself.
@@ -95,7 +101,7 @@ def attr_rows(tables: Tables, where: str, namespace: str, keys: Mapping[str, str
     if "tags" in keys:
         arms.append(_tag_arm(tables, where, ours, keys["tags"], as_of, binds))
     if "metrics" in keys:
-        arms += _metric_arms(tables, where, ours, keys["metrics"], as_of, binds)
+        arms += _metric_arms(tables, where, branches, keys["metrics"], as_of, binds)
     return " UNION ALL ".join(arms)
 
 
@@ -115,11 +121,15 @@ def _tag_arm(tables: Tables, where: str, ours: str, wanted: str, as_of: AsOf, bi
     )
 
 
-def _metric_arms(tables: Tables, where: str, ours: str, wanted: str, as_of: AsOf, binds: Binds) -> list[str]:
+def _metric_arms(
+    tables: Tables, where: str, branches: PointTables, wanted: str, as_of: AsOf, binds: Binds
+) -> list[str]:
     changed = changed_series(tables, f"{where} AND {wanted}", as_of, binds)
     last = (
-        f"SELECT run_id, key, max({POINT_ORDER_SQL}) AS p FROM points"
-        f" WHERE {ours} AND {wanted} AND {points_before(changed, as_of, binds)} GROUP BY run_id, key"
+        f"SELECT run_id, key, max({POINT_ORDER_SQL}) AS p"
+        f" FROM {branches.points(runs_of(changed), wanted, binds)}"
+        f" WHERE namespace = {binds.text(branches.namespace)} AND {wanted} AND {points_before(changed, as_of, binds)}"
+        " GROUP BY run_id, key"
         f" SETTINGS {POINTS_BOUND}"
     )
     return [
@@ -137,10 +147,15 @@ def changed_series(tables: Tables, where: str, as_of: AsOf, binds: Binds) -> str
 
 def points_before(changed: str, as_of: AsOf, binds: Binds) -> str:
     """A condition on `points` beside their namespace: of these series, before the position."""
-    return f"run_id IN (SELECT run_id FROM ({changed})) AND (run_id, key) IN ({changed}) AND off < {as_of.bound(binds)}"
+    return f"{runs_of(changed)} AND (run_id, key) IN ({changed}) AND off < {as_of.bound(binds)}"
 
 
-def summary_source(where: str, namespace: str, as_of: AsOf | None, binds: Binds) -> str:
+def runs_of(changed: str) -> str:
+    """A condition on run_id: of one of these series."""
+    return f"run_id IN (SELECT run_id FROM ({changed}))"
+
+
+def summary_source(where: str, branches: PointTables, as_of: AsOf | None, binds: Binds) -> str:
     """`run_series` as summaries read it: what FROM takes. `where`: a condition on namespace and run_id."""
     if as_of is None:
         return "run_series"
@@ -151,7 +166,8 @@ def summary_source(where: str, namespace: str, as_of: AsOf | None, binds: Binds)
         " max(if(isNaN(value), -inf, value)) + 0. AS maxv, count() AS n, countIf(isNaN(value)) AS nans,"
         f" sumIf(value, {number}) AS total, sumIf(value * value, {number}) AS squares,"
         f" min({POINT_ORDER_SQL}) AS first, minIf({LOW_SQL}, {number}) AS low, maxIf({HIGH_SQL}, {number}) AS high"
-        f" FROM points WHERE namespace = {binds.text(namespace)} AND {points_before(changed, as_of, binds)}"
+        f" FROM {branches.points(runs_of(changed), '1', binds)}"
+        f" WHERE namespace = {binds.text(branches.namespace)} AND {points_before(changed, as_of, binds)}"
         f" GROUP BY namespace, run_id, key SETTINGS {POINTS_BOUND}"
     )
     names = "namespace, run_id, key, minv, maxv, n, nans, total, squares, first, low, high"

@@ -7,16 +7,18 @@ from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
-from fleetlog_core.warehouse.schema import PURGED
+from fleetlog_core.warehouse.schema import PURGED, SUPERSEDED
 from fleetlog_proto.v1 import scope_pb2
 
 
 class DeletedView(Enum):
-    """The value is the condition on `deleted`, behind others. What is purged is in none."""
+    """The value is the condition on `deleted`, behind others. What is purged is in none, and
+    what was rewound in one of its own."""
 
     ACTIVE = " AND deleted = 0"
     DELETED = " AND deleted = 1"
     ALL = f" AND deleted < {PURGED}"
+    SUPERSEDED = f" AND deleted = {SUPERSEDED}"
 
     @classmethod
     def of(cls, number: int) -> DeletedView:
@@ -30,12 +32,16 @@ class DeletedView(Enum):
 
     def shows(self, deleted: bool) -> bool:
         """True if it shows one that is deleted, or one that is not."""
+        if self is DeletedView.SUPERSEDED:
+            return False
         return self is DeletedView.ALL or deleted == (self is DeletedView.DELETED)
 
     def mask(self, deleted: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
         """True for each of many that it shows, by what their rows say."""
         if self is DeletedView.ALL:
             shown: npt.NDArray[np.bool_] = deleted < PURGED
+        elif self is DeletedView.SUPERSEDED:
+            shown = deleted == SUPERSEDED
         else:
             shown = deleted == (self is DeletedView.DELETED)
         return shown
@@ -44,4 +50,5 @@ class DeletedView(Enum):
 _VIEWS: Mapping[int, DeletedView] = {
     scope_pb2.DELETED_VIEW_DELETED: DeletedView.DELETED,
     scope_pb2.DELETED_VIEW_ALL: DeletedView.ALL,
+    scope_pb2.DELETED_VIEW_SUPERSEDED: DeletedView.SUPERSEDED,
 }

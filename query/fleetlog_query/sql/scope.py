@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fleetlog_query.language.fields import ATTRIBUTES, KIND_NUMBERS, STATES, Kind
 from fleetlog_query.language.values import Key
 from fleetlog_query.sql.as_of import BY_KEY, AsOf, attr_rows, keys_of, runs_source
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.branches import Branches, PointTables
 
 _NO_PARENT = "toFixedString('', 16)"
 _ATTRIBUTE_SQL = {
@@ -36,7 +37,7 @@ class Scope:
     """Runs that a search looks at: one namespace, some experiments; ids from `since` on, or only `run_ids`, or
     only in some stretches, each from its first id to its last.
 
-    `as_of`: as everything was then; None = as it is.
+    `as_of`: as everything was then; None = as it is. `branches`: tells where points are.
     """
 
     namespace: str
@@ -45,6 +46,12 @@ class Scope:
     run_ids: tuple[bytes, ...] = ()
     stretches: tuple[tuple[bytes, bytes], ...] = ()
     as_of: AsOf | None = None
+    branches: Branches = field(default=PointTables, compare=False)
+
+    @property
+    def point_tables(self) -> PointTables:
+        """Tables of the points of its runs, by now: what is held of a scope may be older than its first branch."""
+        return self.branches(self.namespace)
 
     def sql(self, binds: Binds) -> str:
         """Condition on rows of its runs."""
@@ -84,7 +91,7 @@ def key_rows(keys: Iterable[Key], scope: Scope, binds: Binds, *, superseded: boo
     kinds: dict[str, frozenset[str] | None] = {}
     for key in keys:
         kinds[key.kind] = None if key.kind == "datasets" else (kinds.get(key.kind) or frozenset()) | {key.key}
-    return f"FROM ({attr_rows(BY_KEY, where, scope.namespace, keys_of(kinds, binds), scope.as_of, binds)}) WHERE 1"
+    return f"FROM ({attr_rows(BY_KEY, where, scope.point_tables, keys_of(kinds, binds), scope.as_of, binds)}) WHERE 1"
 
 
 def attrs_of(kind: Kind, key: str, scope: Scope, binds: Binds, *, superseded: bool = False) -> str:

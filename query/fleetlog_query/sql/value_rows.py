@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fleetlog_core import limits
+from fleetlog_core.warehouse.packed import POINT_ORDER_SQL, value_of
 from fleetlog_core.warehouse.schema import ParamType
 
 from fleetlog_query.language.values import EVERY, Computed, Key, Reduction, Series, Value, Window, read_by
-from fleetlog_query.sql.as_of import BY_KEY, POINTS_BOUND, changed_series, points_before
+from fleetlog_query.sql.as_of import BY_KEY, POINTS_BOUND, changed_series, points_before, runs_of
 from fleetlog_query.sql.binds import Binds
-from fleetlog_query.sql.packed import POINT_ORDER_SQL, value_of
 from fleetlog_query.sql.scope import Scope, attribute_sql, attrs_of
 
 _REDUCED = {
@@ -89,7 +89,8 @@ def _parts(kept: str, point: str, keys: Sequence[str], scope: Scope, binds: Bind
         return rows, ""
     changed = changed_series(BY_KEY, where, scope.as_of, binds)
     points = (
-        f"FROM points WHERE namespace = {binds.text(scope.namespace)} AND {_key_sql(keys, binds)}"
+        f"FROM {scope.point_tables.points(runs_of(changed), _key_sql(keys, binds), binds)}"
+        f" WHERE namespace = {binds.text(scope.namespace)} AND {_key_sql(keys, binds)}"
         f" AND {points_before(changed, scope.as_of, binds)}"
     )
     return (
@@ -110,8 +111,10 @@ def _windowed(series: Series, window: Window, scope: Scope, binds: Binds, among:
     bound = f" SETTINGS max_rows_to_read = {limits.FILTER_POINTS}"
     runs = f"run_id IN (SELECT run_id {series_of(series.key, scope, binds)}{among and f' AND {among}'})"
     before = f" AND off < {scope.as_of.bound(binds)}" if scope.as_of is not None else ""
-    rows = f"WHERE namespace = {binds.text(scope.namespace)} AND {runs} AND key = {binds.text(series.key)}{before}"
-    points = f"FROM points {rows}{_ranges(window, binds)}"
+    tables, key = scope.point_tables, _key_sql([series.key], binds)
+    rows = f"WHERE namespace = {binds.text(scope.namespace)} AND {runs} AND {key}{before}"
+    all_points = tables.points(runs, key, binds)
+    points = f"FROM {all_points} {rows}{_ranges(window, binds)}"
     if series.function in ("first", "last"):
         extreme = "min" if series.function == "first" else "max"
         return _unpacked(f"SELECT run_id, {extreme}({POINT_ORDER_SQL}) AS p {points} GROUP BY run_id{bound}")
@@ -121,10 +124,11 @@ def _windowed(series: Series, window: Window, scope: Scope, binds: Binds, among:
         parts = [f"SELECT run_id, {POINT_SQL} {points}"]
     else:
         low, high = binds.whole(buckets[0]), binds.whole(buckets[1])
-        parts = [f"SELECT run_id, {KEPT_SQL} FROM rollup {rows} AND b >= {low} AND b <= {high}"]
+        rollup = tables.rollup(runs, key, binds)
+        parts = [f"SELECT run_id, {KEPT_SQL} FROM {rollup} {rows} AND b >= {low} AND b <= {high}"]
         if edges:
             steps = " OR ".join(f"step BETWEEN {binds.whole(one)} AND {binds.whole(two)}" for one, two in edges)
-            parts.append(f"SELECT run_id, {POINT_SQL} FROM points {rows} AND ({steps})")
+            parts.append(f"SELECT run_id, {POINT_SQL} FROM {all_points} {rows} AND ({steps})")
     if series.function == "count":
         # A run that has the metric and no point in the window counts 0.
         none = f"run_id, {NO_POINT_SQL}"

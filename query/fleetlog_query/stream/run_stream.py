@@ -21,6 +21,7 @@ from fleetlog_query.runs.response_size import PROBE_RUNS, runs_that_fit
 from fleetlog_query.runs.run_columns import RunBlock, RunColumns
 from fleetlog_query.search.search import Search, Searcher
 from fleetlog_query.search.token import check_page_size
+from fleetlog_query.sql.branches import Branches, PointTables
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from fleetlog_query.warehouse.holding import Holding
 
@@ -53,11 +54,14 @@ class RunStream:
 class RunStreams:
     """Makes the responses of streams."""
 
-    def __init__(self, warehouse: CancellableWarehouse, searcher: Searcher, documents: Documents) -> None:
+    def __init__(
+        self, warehouse: CancellableWarehouse, searcher: Searcher, documents: Documents,
+        branches: Branches = PointTables,
+    ) -> None:  # fmt: skip
         self._warehouse = warehouse
         self._searcher = searcher
         self._documents = documents
-        self._columns = RunColumns(warehouse)
+        self._columns = RunColumns(warehouse, branches)
 
     def responses(self, stream: RunStream, holding: Holding) -> Iterator[query_pb2.StreamRunsResponse]:
         """All of them; none for no runs. InvalidArgument as Searcher.search, TimedOut, ResourceExhausted.

@@ -113,6 +113,8 @@ def test_events_are_taken(event: event_pb2.Event, points: int) -> None:
     [
         (Event(), "UNKNOWN_PAYLOAD", "", "upgrade the server"),
         (Event(event_refused=event_pb2.EventRefused()), "PAYLOAD_NOT_ALLOWED", ".event_refused", "only gateways"),
+        (Event(run_branched=event_pb2.RunBranched()), "PAYLOAD_NOT_ALLOWED", ".run_branched", "only gateways"),
+        (Event(series_inherited=event_pb2.SeriesInherited()), "PAYLOAD_NOT_ALLOWED", ".series_inherited", "gateways"),
         (Event(observe_time_millis=-1), "TIME_OUT_OF_RANGE", ".observe_time_millis", "-1 is not 0 … 9000000000000"),
         (Event(observe_time_millis=10**18), "TIME_OUT_OF_RANGE", ".observe_time_millis", f"{10**18} is not"),
         (metrics([]), "METRICS_EMPTY", ".metrics_logged", "at least one"),

@@ -41,6 +41,8 @@ class Decoded:
     tags: int = 0
     imports: bool = False
     heard: Sequence[tuple[bytes, bytes]] = ()
+    rewound: bytes = b""
+    """Id of the run that it rewinds, whose row it changes too."""
 
     @property
     def of_model(self) -> bool:
@@ -70,6 +72,7 @@ def decode(record: Record) -> Decoded:
         return _decode_heard(record, frame)
     points, weight, writes_once, has_artifacts = 0, 1, False, False
     columns = tags = 0
+    rewound = b""
     for event in frame.events:
         kind = event.WhichOneof("payload")
         if kind == "metrics_logged":
@@ -107,8 +110,15 @@ def decode(record: Record) -> Decoded:
         elif kind == "artifact_logged":
             has_artifacts = True
             weight += ARTIFACT_WEIGHT
+        elif kind == "run_branched":
+            rewound = event.run_branched.source_run_id if event.run_branched.rewinds else b""
+        elif kind == "series_inherited":
+            named = len(event.series_inherited.series)
+            columns += named
+            weight += named
         weight += 1
-    return Decoded(record, frame, None, "", points, weight + points, writes_once, has_artifacts, columns, tags)
+    weight += points
+    return Decoded(record, frame, None, "", points, weight, writes_once, has_artifacts, columns, tags, rewound=rewound)
 
 
 def _decode_import(record: Record, frame: frame_pb2.Frame) -> Decoded:

@@ -8,7 +8,9 @@ from fleetlog_core.warehouse.schema import PLACE_BITS
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_ingest.materializer.fold.attrs import AttrSink
+from fleetlog_ingest.materializer.fold.branches import ALONE, branch_columns
 from fleetlog_ingest.materializer.fold.derived_tables import follow, run_skews
+from fleetlog_ingest.materializer.fold.inherited import InheritedSink
 from fleetlog_ingest.materializer.fold.model_rows import ModelMetricSink, model_row, param_rows, tag_rows
 from fleetlog_ingest.materializer.fold.params import Values
 from fleetlog_ingest.materializer.fold.points import PointSink
@@ -27,6 +29,7 @@ class EventRows:
         self._rows: dict[str, list[Row]] = {table: [] for table in EVENT_TABLES}
         self._attrs = AttrSink()
         self._points = PointSink()
+        self._inherited = InheritedSink()
         self._model_metrics = ModelMetricSink()
         self._states: dict[tuple[RunKey, int], Run] = {}
         self._wrote: dict[WriterKey, tuple[int, int]] = {}
@@ -56,6 +59,16 @@ class EventRows:
     ) -> bool:
         """Points of the run; False when the columns are not of one length, and none was taken."""
         return self._points.add(*key, run.experiment, rank, offset, event, time_millis)
+
+    def segments(self, key: RunKey, segments: Sequence[event_pb2.Segment], offset: int) -> None:
+        """Points of other runs that the run has."""
+        made = (self._partition, offset)
+        rows = [(*key, one.run_id, one.step, one.next_offset, *made) for one in segments]
+        self._rows["branch_segments"] += rows
+
+    def inherited(self, key: RunKey, run: Run, offset: int, series: Sequence[event_pb2.InheritedSeries]) -> None:
+        """What the run knows of those points."""
+        self._inherited.add(key, run.experiment, offset, series)
 
     def artifact(self, key: RunKey, event: event_pb2.ArtifactLogged, time_millis: int, ver: int) -> None:
         """An artifact of the run that is stored."""
@@ -120,10 +133,19 @@ class EventRows:
             tables["points"] = points.columns(self._partition)
             tables["series"], latest, tables["rollup"] = summarize(points)
             tables["attrs"] = latest if attrs is None else stack(latest, attrs)
+        inherited = self._inherited.finish()
+        if inherited is not None:
+            for table, columns in zip(("series", "attrs"), inherited, strict=True):
+                tables[table] = stack(columns, tables[table]) if table in tables else columns
         measured = self._model_metrics.finish()
         if measured is not None:
             tables["model_metrics"] = measured
-        follow(tables, columns_of("runs", states) if states else None)
+        every = columns_of("runs", states) if states else None
+        if every is not None and any(run.branch is not ALONE for run in self._states.values()):
+            # In other batches they are what the tables take for columns that are not there.
+            tables["runs"] |= branch_columns([run.branch for run in changes.runs.values()])
+            every |= branch_columns([run.branch for run in self._states.values()])
+        follow(tables, every)
         return {table: tables[table] for table in EVENT_TABLES if table in tables}
 
 

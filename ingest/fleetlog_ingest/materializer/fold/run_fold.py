@@ -11,7 +11,7 @@ from fleetlog_core.warehouse.schema import KeyKind
 from fleetlog_proto.v1 import event_pb2
 from google.protobuf.internal.containers import ScalarMap
 
-from fleetlog_ingest.materializer.fold import params, runs
+from fleetlog_ingest.materializer.fold import branches, params, runs
 from fleetlog_ingest.materializer.fold.endings import ENDED, Work, new_life, time_of
 from fleetlog_ingest.materializer.fold.event_rows import EventRows
 from fleetlog_ingest.materializer.fold.model_fold import Problem
@@ -19,6 +19,8 @@ from fleetlog_ingest.materializer.fold.params import Values
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.state import RunKey, RunKeys, State, WriterKey, Written
 from fleetlog_ingest.materializer.fold.write_once import DATASETS, MODELS, PARAMS, OnceKind, sort_out
+
+REWIND_CONFLICT = "REWIND_CONFLICT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +62,14 @@ class RunFold:
             return self._tags(event.tags_set.tags, run, place)
         if kind == "datasets_logged":
             return self._datasets(event.datasets_logged.datasets, run, place)
+        if kind == "run_branched":
+            return self._branch(event.run_branched, run, place)
         if kind == "models_linked":
             asked = params.values_of_models(event.models_linked)
             return self._once(MODELS, asked, self._changes.linked, self._before.linked, self._limits.models, run, place)
-        if kind == "tags_deleted":
+        if kind == "series_inherited":
+            self._inherit(event.series_inherited.series, run, place)
+        elif kind == "tags_deleted":
             self._delete_tags(event.tags_deleted.keys, run, place)
         elif kind == "run_updated":
             self._change(place.key, runs.updated(run, event.run_updated, time, place.offset))
@@ -166,6 +172,31 @@ class RunFold:
         if run is not known:
             self._change(place.key, run)
         return [*problems, *self._params(event.params, run, place), *self._tags(event.tags, run, place)]
+
+    def _branch(self, event: event_pb2.RunBranched, run: Run, place: Place) -> list[Problem]:
+        key, offset, source_id = place.key, place.offset, event.source_run_id
+        self._rows.segments(key, event.segments, offset)
+        if not event.rewinds:
+            self._change(key, replace(run, branch=branches.forked(source_id, event.step), ver=offset))
+            return []
+        source_key = (key[0], source_id)
+        source = self._known(source_key)
+        # Folded again after a batch broke off, the source may be this branch's already.
+        if source is None or source.branch.superseded_by not in (branches.NO_RUN, key[1]):
+            self._change(key, runs.hidden(run, True, place.ingest_time or place.time, offset))
+            why = "it is not in this partition of the log" if source is None else "another rewind of it came first"
+            return [(REWIND_CONFLICT, f"source_run_id: run {source_id.hex()} can't be rewound: {why}; nothing changed")]
+        self._rows.touch(source_key)
+        branch = branches.rewound(source_id, source.branch, event.step)
+        self._change(key, replace(run, branch=branch, ver=offset))
+        self._change(source_key, replace(source, branch=source.branch.after_rewind(key[1]), ver=offset))
+        return []
+
+    def _inherit(self, series: Sequence[event_pb2.InheritedSeries], run: Run, place: Place) -> None:
+        self._rows.inherited(place.key, run, place.offset, series)
+        keys = self.keys(place.key)
+        if keys is not None:
+            keys.metrics.update(one.key for one in series)
 
     def _params(self, given: Sequence[event_pb2.Param], run: Run, place: Place) -> list[Problem]:
         if not given:

@@ -9,6 +9,7 @@
     RunLost      ends it for as long as nothing is heard of its writers
     RunDeleted   hides, RunRestored shows
     RunPurged    takes it away for good
+    RunBranched  tells where it goes on from; a rewind puts it in its source's place (branches)
 
 An event of a run that nobody started makes the run, in experiment 0, so that nothing is lost. The experiment of a run
 never changes: its rows lie by experiment.
@@ -19,9 +20,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fleetlog_core.ids import ID_BYTES
-from fleetlog_core.warehouse.schema import PURGED
+from fleetlog_core.warehouse.schema import PURGED, SUPERSEDED
 from fleetlog_proto.v1 import event_pb2
 
+from fleetlog_ingest.materializer.fold.branches import ALONE, Branch
 from fleetlog_ingest.materializer.fold.endings import Endings, new_life, worse
 
 NO_PARENT = bytes(ID_BYTES)
@@ -46,11 +48,14 @@ class Run:
     purged: bool = False
     endings: Endings | None = None
     """None while no writer has opened it that tells when it ends."""
+    branch: Branch = ALONE
 
     @property
     def visibility(self) -> int:
-        """As `runs.deleted` says it: 0 shown, 1 deleted, 2 purged."""
-        return PURGED if self.purged else int(self.deleted)
+        """As `runs.deleted` says it: 0 shown, 1 deleted, 2 purged, 3 superseded."""
+        if self.purged:
+            return PURGED
+        return 1 if self.deleted else SUPERSEDED if self.branch.is_superseded else 0
 
 
 def started(run: Run | None, event: event_pb2.RunStarted, time: int, offset: int, *, resumes: bool = True) -> Run:
@@ -76,6 +81,7 @@ def started(run: Run | None, event: event_pb2.RunStarted, time: int, offset: int
             delete_time=before.delete_time,
             purged=before.purged,
             endings=before.endings,
+            branch=before.branch,
         )
     if event.opening == event_pb2.RUN_OPENING_RESUME and resumes:
         endings = None if run.endings is None else new_life(offset)

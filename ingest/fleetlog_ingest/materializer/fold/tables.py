@@ -17,7 +17,10 @@ ROWS_PER_INSERT = 1_000_000
 FIRST = ("run_touches",)
 """Before both lanes: what of the batch can be read is of runs that are here."""
 LANES = (
-    ("run_homes", "series", "attrs", "pending_artifacts", "artifacts", "artifact_deletions", "problems"),
+    (
+        "run_homes", "branch_segments", "series", "attrs", "pending_artifacts", "artifacts", "artifact_deletions",
+        "problems",
+    ),
     (
         "points", "run_series", "run_attrs", "rollup", "tag_history", "run_history", "run_skews",
         "model_attrs", "model_metrics",
@@ -80,6 +83,15 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "ver": _u64,
         "delete_time": _i64,
         "endings": _text,
+    },
+    "branch_segments": {
+        "namespace": coded,
+        "run_id": fixed16,
+        "source_run_id": fixed16,
+        "max_step": _i64,
+        "next_offset": _i64,
+        "part": _u16,
+        "off": _i64,
     },
     "run_skews": {"namespace": coded, "experiment": _u32, "ahead": _i64, "behind": _i64},
     "artifacts": {

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple
 
 from fleetlog_core.limits import RunLimits
-from fleetlog_core.warehouse.port import Bind, Statement, Warehouse
+from fleetlog_core.warehouse.port import Answer, Bind, Statement, Warehouse
 from fleetlog_core.warehouse.schema import PLACE_BITS, PURGED, KeyKind
 
+from fleetlog_ingest.materializer.fold.branches import ALONE, Branch
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.fold.endings import Endings, Work
 from fleetlog_ingest.materializer.fold.repeats import load_content, runs_with_repeats
@@ -32,6 +34,7 @@ from fleetlog_ingest.materializer.state.run_keys import RunKeyStore
 from fleetlog_ingest.run_ids import AMONG_IDS, pieces
 
 _NOBODY: Mapping[WriterKey, Work] = {}
+_ALONE = astuple(ALONE)
 
 
 class BatchIsIn(Exception):
@@ -72,6 +75,8 @@ class StateStore:
             if decoded.frame is not None and not decoded.heard:
                 key = (decoded.namespace, decoded.frame.run_id)
                 wanted[key] = decoded.writes_once or wanted.get(key, False)
+                if decoded.rewound:
+                    wanted.setdefault((decoded.namespace, decoded.rewound), False)
         self._load_runs([key for key in wanted if key not in self._runs], first)
         known = [key for key in wanted if key in self._runs]
         self._load_written([key for key in known if wanted[key] and key not in self._params], first)
@@ -141,7 +146,8 @@ class StateStore:
                 Statement(
                     "SELECT run_id, experiment, name, user, state, toUnixTimestamp64Milli(start_time) AS start_ms,"
                     " toUnixTimestamp64Milli(end_time) AS end_ms, parent_run_id, deleted, started, ver,"
-                    " toUnixTimestamp64Milli(delete_time) AS delete_ms, endings"
+                    " toUnixTimestamp64Milli(delete_time) AS delete_ms, endings,"
+                    " source_run_id, source_step, root_run_id, branch, superseded_by"
                     " FROM runs FINAL WHERE namespace = {namespace:String} AND experiment IN (SELECT experiment"
                     f" FROM run_homes WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS})"
                     f" AND run_id {AMONG_IDS}",
@@ -157,6 +163,7 @@ class StateStore:
             }
             names, users, endings = rows.texts("name"), rows.texts("user"), rows.texts("endings")
             parents = [parent.tobytes() for parent in rows.array("parent_run_id")]
+            branches = _branches(rows)
             for place, run_id in enumerate(rows.array("run_id")):
                 key = (namespace, run_id.tobytes())
                 self._runs[key] = Run(
@@ -167,12 +174,13 @@ class StateStore:
                     start_time=numbers["start_ms"][place],
                     end_time=numbers["end_ms"][place],
                     parent_run_id=parents[place],
-                    deleted=bool(numbers["deleted"][place]),
+                    deleted=numbers["deleted"][place] in (1, PURGED),
                     purged=numbers["deleted"][place] == PURGED,
                     started=bool(numbers["started"][place]),
                     ver=numbers["ver"][place],
                     delete_time=numbers["delete_ms"][place],
                     endings=Endings.parse(endings[place]),
+                    branch=branches[place],
                 )
                 self._writers[key] = {}
             for writer, (applied, work) in self._read_writers(namespace, ids, first).items():
@@ -224,6 +232,12 @@ class StateStore:
                     KeyKind.MODEL: self._linked,
                 }
                 of_kind[kinds[place]][(namespace, run_id.tobytes())][keys_[place]] = texts[place]
+
+
+def _branches(rows: Answer) -> list[Branch]:
+    names = ("source_run_id", "source_step", "root_run_id", "branch", "superseded_by")
+    columns = [rows.array(name).tolist() for name in names]
+    return [ALONE if found == _ALONE else Branch(*found) for found in zip(*columns, strict=True)]
 
 
 def _key(decoded: Decoded) -> RunKey:

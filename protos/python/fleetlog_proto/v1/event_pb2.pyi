@@ -120,6 +120,8 @@ class Event(_message.Message):
     MODELS_LINKED_FIELD_NUMBER: _builtins.int
     ARTIFACTS_DELETED_FIELD_NUMBER: _builtins.int
     RUN_PURGED_FIELD_NUMBER: _builtins.int
+    RUN_BRANCHED_FIELD_NUMBER: _builtins.int
+    SERIES_INHERITED_FIELD_NUMBER: _builtins.int
     LOGGED_MODEL_CREATED_FIELD_NUMBER: _builtins.int
     LOGGED_MODEL_UPDATED_FIELD_NUMBER: _builtins.int
     LOGGED_MODEL_DELETED_FIELD_NUMBER: _builtins.int
@@ -204,8 +206,16 @@ class Event(_message.Message):
         """The run is gone for good. Never accepted in AppendEvents; see PurgeRun."""
 
     @_builtins.property
+    def run_branched(self) -> Global___RunBranched:
+        """The run goes on from a step of another one. Never accepted in AppendEvents; see BranchRun."""
+
+    @_builtins.property
+    def series_inherited(self) -> Global___SeriesInherited:
+        """What a branch knows of the metrics that it goes on with. Never accepted in AppendEvents."""
+
+    @_builtins.property
     def logged_model_created(self) -> _logged_model_event_pb2.LoggedModelCreated:
-        """A model was logged. This and what follows stand in frames of SUBJECT_MODEL alone."""
+        """A model was logged. This and what follows (to 34) stand in frames of SUBJECT_MODEL alone."""
 
     @_builtins.property
     def logged_model_updated(self) -> _logged_model_event_pb2.LoggedModelUpdated:
@@ -256,6 +266,8 @@ class Event(_message.Message):
         models_linked: _logged_model_event_pb2.ModelsLinked | None = ...,
         artifacts_deleted: Global___ArtifactsDeleted | None = ...,
         run_purged: Global___RunPurged | None = ...,
+        run_branched: Global___RunBranched | None = ...,
+        series_inherited: Global___SeriesInherited | None = ...,
         logged_model_created: _logged_model_event_pb2.LoggedModelCreated | None = ...,
         logged_model_updated: _logged_model_event_pb2.LoggedModelUpdated | None = ...,
         logged_model_deleted: _logged_model_event_pb2.LoggedModelDeleted | None = ...,
@@ -264,11 +276,11 @@ class Event(_message.Message):
         writers_heard: Global___WritersHeard | None = ...,
         run_lost: Global___RunLost | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_lost", b"run_lost", "run_purged", b"run_purged", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set", "writers_heard", b"writers_heard"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "params_logged", b"params_logged", "payload", b"payload", "run_branched", b"run_branched", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_lost", b"run_lost", "run_purged", b"run_purged", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "series_inherited", b"series_inherited", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set", "writers_heard", b"writers_heard"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "ignorable", b"ignorable", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "observe_time_millis", b"observe_time_millis", "params_logged", b"params_logged", "payload", b"payload", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_lost", b"run_lost", "run_purged", b"run_purged", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "sequence", b"sequence", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set", "writers_heard", b"writers_heard"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifact_logged", b"artifact_logged", "artifacts_deleted", b"artifacts_deleted", "datasets_logged", b"datasets_logged", "event_refused", b"event_refused", "ignorable", b"ignorable", "logged_model_created", b"logged_model_created", "logged_model_deleted", b"logged_model_deleted", "logged_model_purged", b"logged_model_purged", "logged_model_restored", b"logged_model_restored", "logged_model_updated", b"logged_model_updated", "loss_reported", b"loss_reported", "metrics_logged", b"metrics_logged", "models_linked", b"models_linked", "observe_time_millis", b"observe_time_millis", "params_logged", b"params_logged", "payload", b"payload", "run_branched", b"run_branched", "run_deleted", b"run_deleted", "run_finished", b"run_finished", "run_lost", b"run_lost", "run_purged", b"run_purged", "run_restored", b"run_restored", "run_started", b"run_started", "run_updated", b"run_updated", "runs_imported", b"runs_imported", "sequence", b"sequence", "series_inherited", b"series_inherited", "tags_deleted", b"tags_deleted", "tags_set", b"tags_set", "writers_heard", b"writers_heard"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_updated", "run_finished", "run_deleted", "run_restored", "params_logged", "tags_set", "tags_deleted", "metrics_logged", "artifact_logged", "loss_reported", "event_refused", "runs_imported", "datasets_logged", "models_linked", "artifacts_deleted", "run_purged", "logged_model_created", "logged_model_updated", "logged_model_deleted", "logged_model_restored", "logged_model_purged", "writers_heard", "run_lost"]  # noqa: Y015
+    _WhichOneofReturnType_payload: _TypeAlias = _typing.Literal["run_started", "run_updated", "run_finished", "run_deleted", "run_restored", "params_logged", "tags_set", "tags_deleted", "metrics_logged", "artifact_logged", "loss_reported", "event_refused", "runs_imported", "datasets_logged", "models_linked", "artifacts_deleted", "run_purged", "run_branched", "series_inherited", "logged_model_created", "logged_model_updated", "logged_model_deleted", "logged_model_restored", "logged_model_purged", "writers_heard", "run_lost"]  # noqa: Y015
     _WhichOneofArgType_payload: _TypeAlias = _typing.Literal["payload", b"payload"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_payload) -> _WhichOneofReturnType_payload | None: ...
 
@@ -529,6 +541,198 @@ class RunPurged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunPurged: _TypeAlias = RunPurged  # noqa: Y015
+
+@_typing.final
+class RunBranched(_message.Message):
+    """The run goes on from a step of another one, its source: up to that step its curves are the source's, whose points are
+    not copied. A fork is a run beside its source; a rewind takes the source's place in searches.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_RUN_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    REWINDS_FIELD_NUMBER: _builtins.int
+    SEGMENTS_FIELD_NUMBER: _builtins.int
+    source_run_id: _builtins.bytes
+    """The run that it goes on from: 16 bytes."""
+    step: _builtins.int
+    """Last step that it has of the source."""
+    rewinds: _builtins.bool
+    """True: a rewind. The source stays as it is, and searches show this run in its place. Both runs are of one partition of
+    the log. Of two rewinds of one run the first in log order counts; the other is hidden, and recorded as a problem.
+    """
+    @_builtins.property
+    def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Segment]:
+        """Runs that the points come from, each up to a step and to an offset of its own partition: first those of the source
+        itself, then those that the source has of others. Up to 101.
+        """
+
+    def __init__(
+        self,
+        *,
+        source_run_id: _builtins.bytes = ...,
+        step: _builtins.int = ...,
+        rewinds: _builtins.bool = ...,
+        segments: _abc.Iterable[Global___Segment] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rewinds", b"rewinds", "segments", b"segments", "source_run_id", b"source_run_id", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunBranched: _TypeAlias = RunBranched  # noqa: Y015
+
+@_typing.final
+class Segment(_message.Message):
+    """Points of one run that another one has too: those up to a step that stand before an offset."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    NEXT_OFFSET_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.bytes
+    """Run whose points they are: 16 bytes."""
+    step: _builtins.int
+    """Last step."""
+    next_offset: _builtins.int
+    """Next offset of the run's partition: points of records from there on are the run's alone."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.bytes = ...,
+        step: _builtins.int = ...,
+        next_offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_offset", b"next_offset", "run_id", b"run_id", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Segment: _TypeAlias = Segment  # noqa: Y015
+
+@_typing.final
+class SeriesInherited(_message.Message):
+    """What a branch knows of metrics without reading their points, as of the segments of its RunBranched."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def series(self) -> _containers.RepeatedCompositeFieldContainer[Global___InheritedSeries]:
+        """At least one, each key once in all the events of a branch."""
+
+    def __init__(
+        self,
+        *,
+        series: _abc.Iterable[Global___InheritedSeries] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["series", b"series"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SeriesInherited: _TypeAlias = SeriesInherited  # noqa: Y015
+
+@_typing.final
+class InheritedSeries(_message.Message):
+    """Summary of the points of one metric that a branch has of its source."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    FIRST_FIELD_NUMBER: _builtins.int
+    LAST_FIELD_NUMBER: _builtins.int
+    MIN_FIELD_NUMBER: _builtins.int
+    MIN_STEP_FIELD_NUMBER: _builtins.int
+    MAX_FIELD_NUMBER: _builtins.int
+    MAX_STEP_FIELD_NUMBER: _builtins.int
+    POINTS_FIELD_NUMBER: _builtins.int
+    NAN_POINTS_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    SQUARES_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Name of the metric."""
+    min: _builtins.float
+    """Lowest number. Without meaning when there is none (points = nan_points), as the next three."""
+    min_step: _builtins.int
+    """Lowest step at which it stands."""
+    max: _builtins.float
+    """Highest number."""
+    max_step: _builtins.int
+    """Lowest step at which it stands."""
+    points: _builtins.int
+    """Points, NaN included."""
+    nan_points: _builtins.int
+    """Points that are NaN."""
+    total: _builtins.float
+    """Sum of the numbers."""
+    squares: _builtins.float
+    """Sum of the squares of the numbers."""
+    @_builtins.property
+    def first(self) -> Global___MetricPoint:
+        """The lowest (step, time, value)."""
+
+    @_builtins.property
+    def last(self) -> Global___MetricPoint:
+        """The highest (step, time, value)."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        first: Global___MetricPoint | None = ...,
+        last: Global___MetricPoint | None = ...,
+        min: _builtins.float = ...,
+        min_step: _builtins.int = ...,
+        max: _builtins.float = ...,
+        max_step: _builtins.int = ...,
+        points: _builtins.int = ...,
+        nan_points: _builtins.int = ...,
+        total: _builtins.float = ...,
+        squares: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "last", b"last"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first", b"first", "key", b"key", "last", b"last", "max", b"max", "max_step", b"max_step", "min", b"min", "min_step", b"min_step", "nan_points", b"nan_points", "points", b"points", "squares", b"squares", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InheritedSeries: _TypeAlias = InheritedSeries  # noqa: Y015
+
+@_typing.final
+class MetricPoint(_message.Message):
+    """One point."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """The user's training counter."""
+    time_millis: _builtins.int
+    """Unix milliseconds."""
+    value: _builtins.float
+    """The value; NaN and infinities are kept."""
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        time_millis: _builtins.int = ...,
+        value: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["step", b"step", "time_millis", b"time_millis", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MetricPoint: _TypeAlias = MetricPoint  # noqa: Y015
 
 @_typing.final
 class Param(_message.Message):

@@ -439,6 +439,86 @@ class PurgeRunResponse(_message.Message):
 Global___PurgeRunResponse: _TypeAlias = PurgeRunResponse  # noqa: Y015
 
 @_typing.final
+class BranchRunRequest(_message.Message):
+    """From where a run goes on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    REWINDS_FIELD_NUMBER: _builtins.int
+    BRANCH_RUN_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """As Frame.namespace."""
+    run_id: _builtins.str
+    """The run to go on from: 32 hexadecimal digits."""
+    step: _builtins.int
+    """Last step that the branch has of it: any of int64, up to the run's last step."""
+    rewinds: _builtins.bool
+    """True: a rewind, which takes the run's place in searches. False: a fork beside it."""
+    branch_run_id: _builtins.bytes
+    """16 bytes, a UUIDv7 made for the branch. A rewind gets one that differs in its last four bytes."""
+    request_id: _builtins.bytes
+    """As UpdateRunRequest.request_id."""
+    @_builtins.property
+    def at_least(self) -> _position_pb2.Position:
+        """As UpdateRunRequest.at_least."""
+
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        step: _builtins.int = ...,
+        rewinds: _builtins.bool = ...,
+        branch_run_id: _builtins.bytes = ...,
+        request_id: _builtins.bytes = ...,
+        at_least: _position_pb2.Position | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "branch_run_id", b"branch_run_id", "namespace", b"namespace", "request_id", b"request_id", "rewinds", b"rewinds", "run_id", b"run_id", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BranchRunRequest: _TypeAlias = BranchRunRequest  # noqa: Y015
+
+@_typing.final
+class BranchRunResponse(_message.Message):
+    """The branch is there, running, and takes events of writers that join it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BRANCH_RUN_ID_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    branch_run_id: _builtins.str
+    """Its id: 32 hexadecimal digits."""
+    experiment_id: _builtins.int
+    """Number of the experiment that it is in, as its source."""
+    @_builtins.property
+    def position(self) -> _position_pb2.Position:
+        """Where it is in the log."""
+
+    def __init__(
+        self,
+        *,
+        branch_run_id: _builtins.str = ...,
+        experiment_id: _builtins.int = ...,
+        position: _position_pb2.Position | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["branch_run_id", b"branch_run_id", "experiment_id", b"experiment_id", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BranchRunResponse: _TypeAlias = BranchRunResponse  # noqa: Y015
+
+@_typing.final
 class CreateExperimentRequest(_message.Message):
     """A new experiment."""
 

@@ -55,6 +55,11 @@ class IngestServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeRunRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeRunResponse.FromString,
                 _registered_method=True)
+        self.BranchRun = channel.unary_unary(
+                '/fleetlog.v1.IngestService/BranchRun',
+                request_serializer=fleetlog_dot_v1_dot_ingest__pb2.BranchRunRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.BranchRunResponse.FromString,
+                _registered_method=True)
         self.CreateExperiment = channel.unary_unary(
                 '/fleetlog.v1.IngestService/CreateExperiment',
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.CreateExperimentRequest.SerializeToString,
@@ -171,6 +176,18 @@ class IngestServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BranchRun(self, request, context):
+        """Makes a run that goes on from a step of another one: a fork beside it, or a rewind in its place. Its curves up to the
+        step are the other's, as they are when it is made; params and tags are copied. Returns when reads show it; retry
+        freely with the same request_id and branch_run_id.
+        NOT_FOUND RUN_NOT_FOUND. INVALID_ARGUMENT STEP_NOT_REACHED: the run has no step as high. FAILED_PRECONDITION
+        RUN_DELETED; RUN_REWOUND: the run was rewound before, name its current branch; REQUEST_ID_REUSED.
+        RESOURCE_EXHAUSTED BRANCHES_TOO_DEEP: it goes on from a run that goes on from another …, 100 times.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateExperiment(self, request, context):
         """Makes an experiment. Returns when the outcome is visible. Idempotent by request_id.
         FAILED_PRECONDITION REQUEST_ID_REUSED: the request_id stands for another request, whose outcome stays.
@@ -277,6 +294,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.PurgeRun,
                     request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeRunRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeRunResponse.SerializeToString,
+            ),
+            'BranchRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.BranchRun,
+                    request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.BranchRunRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_ingest__pb2.BranchRunResponse.SerializeToString,
             ),
             'CreateExperiment': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateExperiment,
@@ -438,6 +460,33 @@ class IngestService:
             '/fleetlog.v1.IngestService/PurgeRun',
             fleetlog_dot_v1_dot_ingest__pb2.PurgeRunRequest.SerializeToString,
             fleetlog_dot_v1_dot_ingest__pb2.PurgeRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BranchRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.IngestService/BranchRun',
+            fleetlog_dot_v1_dot_ingest__pb2.BranchRunRequest.SerializeToString,
+            fleetlog_dot_v1_dot_ingest__pb2.BranchRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

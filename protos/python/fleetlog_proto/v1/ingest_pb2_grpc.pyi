@@ -77,6 +77,14 @@ class IngestServiceStub:
     with the same request_id. NOT_FOUND RUN_NOT_FOUND, as of `at_least`. FAILED_PRECONDITION RUN_NOT_DELETED: only what
     is deleted can be purged.
     """
+    BranchRun: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.BranchRunRequest, _ingest_pb2.BranchRunResponse]
+    """Makes a run that goes on from a step of another one: a fork beside it, or a rewind in its place. Its curves up to the
+    step are the other's, as they are when it is made; params and tags are copied. Returns when reads show it; retry
+    freely with the same request_id and branch_run_id.
+    NOT_FOUND RUN_NOT_FOUND. INVALID_ARGUMENT STEP_NOT_REACHED: the run has no step as high. FAILED_PRECONDITION
+    RUN_DELETED; RUN_REWOUND: the run was rewound before, name its current branch; REQUEST_ID_REUSED.
+    RESOURCE_EXHAUSTED BRANCHES_TOO_DEEP: it goes on from a run that goes on from another …, 100 times.
+    """
     CreateExperiment: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.CreateExperimentRequest, _ingest_pb2.CreateExperimentResponse]
     """Makes an experiment. Returns when the outcome is visible. Idempotent by request_id.
     FAILED_PRECONDITION REQUEST_ID_REUSED: the request_id stands for another request, whose outcome stays.
@@ -169,6 +177,14 @@ class IngestServiceAsyncStub(IngestServiceStub):
     """Takes a deleted run away for good: no read of what is now shows it any more. Durable when it returns; retry freely
     with the same request_id. NOT_FOUND RUN_NOT_FOUND, as of `at_least`. FAILED_PRECONDITION RUN_NOT_DELETED: only what
     is deleted can be purged.
+    """
+    BranchRun: _aio.UnaryUnaryMultiCallable[_ingest_pb2.BranchRunRequest, _ingest_pb2.BranchRunResponse]  # type: ignore[assignment]
+    """Makes a run that goes on from a step of another one: a fork beside it, or a rewind in its place. Its curves up to the
+    step are the other's, as they are when it is made; params and tags are copied. Returns when reads show it; retry
+    freely with the same request_id and branch_run_id.
+    NOT_FOUND RUN_NOT_FOUND. INVALID_ARGUMENT STEP_NOT_REACHED: the run has no step as high. FAILED_PRECONDITION
+    RUN_DELETED; RUN_REWOUND: the run was rewound before, name its current branch; REQUEST_ID_REUSED.
+    RESOURCE_EXHAUSTED BRANCHES_TOO_DEEP: it goes on from a run that goes on from another …, 100 times.
     """
     CreateExperiment: _aio.UnaryUnaryMultiCallable[_ingest_pb2.CreateExperimentRequest, _ingest_pb2.CreateExperimentResponse]  # type: ignore[assignment]
     """Makes an experiment. Returns when the outcome is visible. Idempotent by request_id.
@@ -283,6 +299,20 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes a deleted run away for good: no read of what is now shows it any more. Durable when it returns; retry freely
         with the same request_id. NOT_FOUND RUN_NOT_FOUND, as of `at_least`. FAILED_PRECONDITION RUN_NOT_DELETED: only what
         is deleted can be purged.
+        """
+
+    @_abc_1.abstractmethod
+    def BranchRun(
+        self,
+        request: _ingest_pb2.BranchRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_pb2.BranchRunResponse, _abc.Awaitable[_ingest_pb2.BranchRunResponse]]:
+        """Makes a run that goes on from a step of another one: a fork beside it, or a rewind in its place. Its curves up to the
+        step are the other's, as they are when it is made; params and tags are copied. Returns when reads show it; retry
+        freely with the same request_id and branch_run_id.
+        NOT_FOUND RUN_NOT_FOUND. INVALID_ARGUMENT STEP_NOT_REACHED: the run has no step as high. FAILED_PRECONDITION
+        RUN_DELETED; RUN_REWOUND: the run was rewound before, name its current branch; REQUEST_ID_REUSED.
+        RESOURCE_EXHAUSTED BRANCHES_TOO_DEEP: it goes on from a run that goes on from another …, 100 times.
         """
 
     @_abc_1.abstractmethod

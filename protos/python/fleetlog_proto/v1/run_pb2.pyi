@@ -62,6 +62,10 @@ class Run(_message.Message):
     DELETE_TIME_MILLIS_FIELD_NUMBER: _builtins.int
     INPUT_MODEL_IDS_FIELD_NUMBER: _builtins.int
     MODEL_OUTPUTS_FIELD_NUMBER: _builtins.int
+    FORKED_FROM_FIELD_NUMBER: _builtins.int
+    ROOT_RUN_ID_FIELD_NUMBER: _builtins.int
+    BRANCH_FIELD_NUMBER: _builtins.int
+    SUPERSEDED_BY_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """32 hexadecimal digits. Always filled."""
     experiment_id: _builtins.int
@@ -84,6 +88,12 @@ class Run(_message.Message):
     """When it was deleted, by the gateway's clock, Unix milliseconds; absent when it is not deleted. Filled by GetRun
     and GetRuns only, without as_of.
     """
+    root_run_id: _builtins.str
+    """The first branch of the run, from which rewinds made this one: 32 hexadecimal digits; empty when this is the first."""
+    branch: _builtins.int
+    """Number of the branch, from 0: how many rewinds led to it."""
+    superseded_by: _builtins.str
+    """The branch that a rewind put in this one's place: 32 hexadecimal digits; empty while this is the current one."""
     @_builtins.property
     def params(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Param]:
         """Params by key."""
@@ -112,6 +122,10 @@ class Run(_message.Message):
     def model_outputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunModelOutput]:
         """Models that it made."""
 
+    @_builtins.property
+    def forked_from(self) -> Global___RunFork:
+        """Where it goes on from; absent when it began by itself. Filled with the attributes, as the next three. Not in Arrow."""
+
     def __init__(
         self,
         *,
@@ -132,10 +146,14 @@ class Run(_message.Message):
         delete_time_millis: _builtins.int | None = ...,
         input_model_ids: _abc.Iterable[_builtins.str] | None = ...,
         model_outputs: _abc.Iterable[Global___RunModelOutput] | None = ...,
+        forked_from: Global___RunFork | None = ...,
+        root_run_id: _builtins.str = ...,
+        branch: _builtins.int = ...,
+        superseded_by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_delete_time_millis", b"_delete_time_millis", "_end_time_millis", b"_end_time_millis", "delete_time_millis", b"delete_time_millis", "end_time_millis", b"end_time_millis"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_delete_time_millis", b"_delete_time_millis", "_end_time_millis", b"_end_time_millis", "delete_time_millis", b"delete_time_millis", "end_time_millis", b"end_time_millis", "forked_from", b"forked_from"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delete_time_millis", b"_delete_time_millis", "_end_time_millis", b"_end_time_millis", "datasets", b"datasets", "delete_time_millis", b"delete_time_millis", "deleted", b"deleted", "end_time_millis", b"end_time_millis", "experiment_id", b"experiment_id", "input_model_ids", b"input_model_ids", "metrics", b"metrics", "model_outputs", b"model_outputs", "name", b"name", "params", b"params", "parent_run_id", b"parent_run_id", "problems", b"problems", "run_id", b"run_id", "start_time_millis", b"start_time_millis", "state", b"state", "tags", b"tags", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_delete_time_millis", b"_delete_time_millis", "_end_time_millis", b"_end_time_millis", "branch", b"branch", "datasets", b"datasets", "delete_time_millis", b"delete_time_millis", "deleted", b"deleted", "end_time_millis", b"end_time_millis", "experiment_id", b"experiment_id", "forked_from", b"forked_from", "input_model_ids", b"input_model_ids", "metrics", b"metrics", "model_outputs", b"model_outputs", "name", b"name", "params", b"params", "parent_run_id", b"parent_run_id", "problems", b"problems", "root_run_id", b"root_run_id", "run_id", b"run_id", "start_time_millis", b"start_time_millis", "state", b"state", "superseded_by", b"superseded_by", "tags", b"tags", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__delete_time_millis: _TypeAlias = _typing.Literal["delete_time_millis"]  # noqa: Y015
     _WhichOneofArgType__delete_time_millis: _TypeAlias = _typing.Literal["_delete_time_millis", b"_delete_time_millis"]  # noqa: Y015
@@ -147,6 +165,32 @@ class Run(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__end_time_millis) -> _WhichOneofReturnType__end_time_millis | None: ...
 
 Global___Run: _TypeAlias = Run  # noqa: Y015
+
+@_typing.final
+class RunFork(_message.Message):
+    """Where a run goes on from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run whose curves it goes on with: 32 hexadecimal digits."""
+    step: _builtins.int
+    """Last step that it has of that run."""
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        step: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["run_id", b"run_id", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunFork: _TypeAlias = RunFork  # noqa: Y015
 
 @_typing.final
 class RunModelOutput(_message.Message):

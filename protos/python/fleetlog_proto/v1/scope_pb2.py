@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from fleetlog_proto.v1 import position_pb2 as fleetlog_dot_v1_dot_position__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66leetlog/v1/scope.proto\x12\x0b\x66leetlog.v1\x1a\x1a\x66leetlog/v1/position.proto\"P\n\x04\x41sOf\x12)\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.PositionH\x00\x12\x15\n\x0btime_millis\x18\x02 \x01(\x03H\x00\x42\x06\n\x04when\"\xda\x01\n\x08RunScope\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x16\n\x0e\x65xperiment_ids\x18\x02 \x03(\r\x12\x18\n\x10\x65xperiment_names\x18\x03 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12.\n\x0c\x64\x65leted_view\x18\x05 \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x06 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x11.fleetlog.v1.AsOf*t\n\x0b\x44\x65letedView\x12\x1c\n\x18\x44\x45LETED_VIEW_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x45LETED_VIEW_ACTIVE\x10\x01\x12\x18\n\x14\x44\x45LETED_VIEW_DELETED\x10\x02\x12\x14\n\x10\x44\x45LETED_VIEW_ALL\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66leetlog/v1/scope.proto\x12\x0b\x66leetlog.v1\x1a\x1a\x66leetlog/v1/position.proto\"P\n\x04\x41sOf\x12)\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.PositionH\x00\x12\x15\n\x0btime_millis\x18\x02 \x01(\x03H\x00\x42\x06\n\x04when\"\xda\x01\n\x08RunScope\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x16\n\x0e\x65xperiment_ids\x18\x02 \x03(\r\x12\x18\n\x10\x65xperiment_names\x18\x03 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12.\n\x0c\x64\x65leted_view\x18\x05 \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x06 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x11.fleetlog.v1.AsOf*\x91\x01\n\x0b\x44\x65letedView\x12\x1c\n\x18\x44\x45LETED_VIEW_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x45LETED_VIEW_ACTIVE\x10\x01\x12\x18\n\x14\x44\x45LETED_VIEW_DELETED\x10\x02\x12\x14\n\x10\x44\x45LETED_VIEW_ALL\x10\x03\x12\x1b\n\x17\x44\x45LETED_VIEW_SUPERSEDED\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fleetlog.v1.scope_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DELETEDVIEW']._serialized_start=371
-  _globals['_DELETEDVIEW']._serialized_end=487
+  _globals['_DELETEDVIEW']._serialized_start=372
+  _globals['_DELETEDVIEW']._serialized_end=517
   _globals['_ASOF']._serialized_start=68
   _globals['_ASOF']._serialized_end=148
   _globals['_RUNSCOPE']._serialized_start=151

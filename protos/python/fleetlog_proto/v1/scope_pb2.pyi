@@ -34,6 +34,8 @@ class _DeletedViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DeletedVi
     """Runs that are deleted."""
     DELETED_VIEW_ALL: _DeletedView.ValueType  # 3
     """Both."""
+    DELETED_VIEW_SUPERSEDED: _DeletedView.ValueType  # 4
+    """Branches that a rewind left behind, which none of the others shows. Of experiments there are none."""
 
 class DeletedView(_DeletedView, metaclass=_DeletedViewEnumTypeWrapper):
     """Which runs, by whether they are hidden."""
@@ -46,6 +48,8 @@ DELETED_VIEW_DELETED: DeletedView.ValueType  # 2
 """Runs that are deleted."""
 DELETED_VIEW_ALL: DeletedView.ValueType  # 3
 """Both."""
+DELETED_VIEW_SUPERSEDED: DeletedView.ValueType  # 4
+"""Branches that a rewind left behind, which none of the others shows. Of experiments there are none."""
 Global___DeletedView: _TypeAlias = DeletedView  # noqa: Y015
 
 @_typing.final

@@ -1,6 +1,6 @@
 """Generates fleetlog_proto from the .proto files, and checks the contract.
 
-    python protos/tool.py generate     writes protos/python/fleetlog_proto
+    python protos/tool.py generate     writes protos/python/fleetlog_proto, and OpenAPI of the contract (openapi.py)
     python protos/tool.py check        fails when the generated code is stale, when buf lint complains, or when
                                        the contract broke since the last tag
 
@@ -22,12 +22,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 GENERATED = ROOT / "python" / "fleetlog_proto"
+OPENAPI = ROOT.parent / "query" / "fleetlog_query" / "web" / "openapi.json"
 
 
 def main(verb: str) -> int:
     if verb == "generate":
         shutil.rmtree(GENERATED, ignore_errors=True)
         generate(ROOT, GENERATED)
+        openapi(ROOT, OPENAPI)
         return 0
     if verb == "check":
         return check()
@@ -58,6 +60,13 @@ def generate(sources: Path, package: Path) -> None:
             (target / file.name).write_text(text)
 
 
+def openapi(sources: Path, target: Path) -> None:
+    """Write what openapi.py makes of the protos under `sources`."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = image(sources, Path(folder) / "image.binpb")
+        subprocess.run([sys.executable, str(ROOT / "openapi.py"), str(told), str(target)], check=True)
+
+
 def protoc(sources: Path, *options: str) -> None:
     spec = find_spec("google.rpc")
     if spec is None or spec.submodule_search_locations is None:
@@ -85,6 +94,10 @@ def check() -> int:
         generate(ROOT, scratch / "fleetlog_proto")
         if differs(scratch / "fleetlog_proto", GENERATED):
             print("protos/python is stale: run `make protos` and commit it", file=sys.stderr)
+            failures += 1
+        openapi(ROOT, scratch / "openapi.json")
+        if not OPENAPI.is_file() or not filecmp.cmp(scratch / "openapi.json", OPENAPI, shallow=False):
+            print(f"{OPENAPI.relative_to(ROOT.parent)} is stale: run `make protos` and commit it", file=sys.stderr)
             failures += 1
         today = image(ROOT, scratch / "today.binpb")
         failures += buf("lint", str(today))

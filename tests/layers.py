@@ -100,6 +100,7 @@ FOLDERS: Mapping[str, str] = {
     "ingest/gateway/test_branches": "unit",
     "ingest/gateway/test_imports": "engine",
     "ingest/gateway/test_gathering": "unit",
+    "ingest/gateway/test_log_run_events": "unit",
     "ingest/gateway/test_screen": "unit",
     "ingest/gateway/test_subsets": "unit",
     "ingest/materializer/loop": "engine",
@@ -133,6 +134,7 @@ FOLDERS: Mapping[str, str] = {
     "query/warehouse/test_cancellable": "server",
     "query/warehouse/test_costly_patterns": "server",
     "query/watch/test_run_watching": "engine",
+    "query/web/test_passing": "server",
     "test_alone": "unit",
 }
 """Layer of what is in a folder or a file below tests/; the longest path holds."""

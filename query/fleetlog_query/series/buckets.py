@@ -91,7 +91,7 @@ def _early(
 def _ends(select: Select, query: SeriesQuery, starts: Mapping[bytes, int]) -> Ends | None:
     """The lowest and the highest of the series along the axis, and about how many points there are between the ends of
     the query; None when nothing can be found."""
-    if query.axis == "step":
+    if query.axis == "step" and query.as_of is None:
         known = extents(select, query.namespace, query.run_ids, query.keys).values()
         if not known:
             return None
@@ -102,7 +102,8 @@ def _ends(select: Select, query: SeriesQuery, starts: Mapping[bytes, int]) -> En
     binds = Binds()
     scope, time = scope_sql(query.namespace, query.run_ids, query.keys, binds), query.time_sql(starts, binds)
     source = points_of(query.tables, query.run_ids, query.keys, binds)
-    sql = f"SELECT min({time}) AS low, max({time}) AS high, count() AS points FROM {source} WHERE {scope}"
+    axis = "step" if query.axis == "step" else time
+    sql = f"SELECT min({axis}) AS low, max({axis}) AS high, count() AS points FROM {source} WHERE {scope}"
     answer = select(Statement(sql + query.where(time, binds), binds.values, wide=True))
     if answer.rows == 0 or int(answer.array("points")[0]) == 0:
         return None

@@ -13,6 +13,7 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_proto.v1 import metric_pb2
 
 from fleetlog_query.language.values import EVERY
+from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.branches import PointTables
 
@@ -46,11 +47,14 @@ class SeriesQuery:
     """Steps that were chosen; empty = all."""
     branched: bool = False
     """True if some of the runs may have points of others."""
+    as_of: AsOf | None = None
+    """Only points before that position; None = all."""
 
     @property
     def of_steps_alone(self) -> bool:
         """True if nothing is asked of points but their steps: what `rollup` knows."""
-        return self.axis == "step" and self.times == EVERY and not self.ranks and not self.per_rank
+        plain = self.axis == "step" and self.times == EVERY and not self.ranks and not self.per_rank
+        return plain and self.as_of is None
 
     @property
     def tables(self) -> PointTables:
@@ -76,6 +80,8 @@ class SeriesQuery:
             parts.append(f" AND step IN {binds.wholes(self.chosen)}")
         if self.ranks:
             parts.append(f" AND rank IN {binds.wholes(self.ranks)}")
+        if self.as_of is not None:
+            parts.append(f" AND off < {self.as_of.bound(binds)}")
         return "".join(parts)
 
 

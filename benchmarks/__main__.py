@@ -1,7 +1,8 @@
 """Runs benchmarks and prints the table of the README.
 
 python -m benchmarks                all that need nothing else: twenty minutes
-python -m benchmarks writes         those of one module: writes, searches, small, trickle, registry, footprint, fleet
+python -m benchmarks writes         those of one module: writes, searches, small, trickle, registry, http, footprint,
+                                    fleet
 python -m benchmarks cluster        over Kafka, ClickHouse and S3 servers
 python -m benchmarks against_mlflow beside MLflow, which is installed for it
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-MODULES = ("writes", "searches", "small", "trickle", "registry", "footprint", "fleet")
+MODULES = ("writes", "searches", "small", "trickle", "registry", "http", "footprint", "fleet")
 NAMED = ("cluster", "against_mlflow")
 """These need servers or another program, and run when they are named."""
 

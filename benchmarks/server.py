@@ -24,6 +24,8 @@ class Server:
     metrics: str
     """host:port of its numbers."""
     pid: int
+    web: str
+    """URL of its HTTP port; "" = none."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def serving(*arguments: str | Path, environment: Mapping[str, str] | None = None
         if not line:
             raise RuntimeError(f"the server did not start: exit code {process.wait()}")
         told = json.loads(line)
-        yield Server(told["target"], told["metrics"], process.pid)
+        yield Server(told["target"], told["metrics"], process.pid, told.get("web", ""))
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -70,7 +72,7 @@ def running(*, keep: bool = False, data: Path | None = None) -> Iterator[Embedde
     try:
         begun = time.monotonic()
         with serving("up", "--data", data) as server:
-            yield Embedded(server.target, server.metrics, server.pid, data, time.monotonic() - begun)
+            yield Embedded(server.target, server.metrics, server.pid, server.web, data, time.monotonic() - begun)
     finally:
         if not keep:
             shutil.rmtree(data, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Generates fleetlog_proto and the messages of the web UI from the .proto files, and checks the contract.
 
-    python protos/tool.py generate     writes protos/python/fleetlog_proto and web/contract
+    python protos/tool.py generate     writes protos/python/fleetlog_proto, web/contract, and OpenAPI of the contract
+                                       (openapi.py)
     python protos/tool.py check        fails when the generated code is stale, when buf lint complains, or when
                                        the contract broke since the last tag
 
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parent
 GENERATED = ROOT / "python" / "fleetlog_proto"
 GENERATED_TYPESCRIPT = ROOT.parent / "web" / "contract"
 PROTOC_GEN_ES = "npm:@bufbuild/protoc-gen-es@2.17.0"
+OPENAPI = ROOT.parent / "query" / "fleetlog_query" / "web" / "openapi.json"
 
 
 def main(verb: str) -> int:
@@ -35,6 +37,7 @@ def main(verb: str) -> int:
         generate(ROOT, GENERATED)
         shutil.rmtree(GENERATED_TYPESCRIPT, ignore_errors=True)
         generate_typescript(ROOT, GENERATED_TYPESCRIPT)
+        openapi(ROOT, OPENAPI)
         return 0
     if verb == "check":
         return check()
@@ -72,7 +75,9 @@ def generate_typescript(sources: Path, target: Path) -> None:
         # protoc starts a plugin without arguments, so that deno needs a program of its own.
         plugin = Path(folder) / "protoc-gen-es"
         deno = Path(sys.executable).parent / "deno"
-        plugin.write_text(f'#!/bin/sh\nexec "{deno}" run --quiet --no-lock --allow-env --allow-read {PROTOC_GEN_ES} "$@"\n')
+        plugin.write_text(
+            f'#!/bin/sh\nexec "{deno}" run --quiet --no-lock --allow-env --allow-read {PROTOC_GEN_ES} "$@"\n'
+        )
         plugin.chmod(0o755)
         protoc(
             sources,
@@ -81,6 +86,13 @@ def generate_typescript(sources: Path, target: Path) -> None:
             "--es_opt=target=ts,import_extension=ts",
             "google/rpc/status.proto",
         )
+
+
+def openapi(sources: Path, target: Path) -> None:
+    """Write what openapi.py makes of the protos under `sources`."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = image(sources, Path(folder) / "image.binpb")
+        subprocess.run([sys.executable, str(ROOT / "openapi.py"), str(told), str(target)], check=True)
 
 
 def protoc(sources: Path, *options: str) -> None:
@@ -114,6 +126,10 @@ def check() -> int:
         generate_typescript(ROOT, scratch / "contract")
         if differs(scratch / "contract", GENERATED_TYPESCRIPT):
             print("web/contract is stale: run `make protos` and commit it", file=sys.stderr)
+            failures += 1
+        openapi(ROOT, scratch / "openapi.json")
+        if not OPENAPI.is_file() or not filecmp.cmp(scratch / "openapi.json", OPENAPI, shallow=False):
+            print(f"{OPENAPI.relative_to(ROOT.parent)} is stale: run `make protos` and commit it", file=sys.stderr)
             failures += 1
         today = image(ROOT, scratch / "today.binpb")
         failures += buf("lint", str(today))

@@ -96,6 +96,7 @@ FOLDERS: Mapping[str, str] = {
     "ingest/gateway": "server",
     "ingest/gateway/test_allowance": "unit",
     "ingest/gateway/test_imports": "engine",
+    "ingest/gateway/test_log_run_events": "unit",
     "ingest/gateway/test_screen": "unit",
     "ingest/gateway/test_subsets": "unit",
     "ingest/materializer/loop": "engine",
@@ -125,6 +126,7 @@ FOLDERS: Mapping[str, str] = {
     "query/warehouse/test_cancellable": "server",
     "query/warehouse/test_costly_patterns": "server",
     "query/watch/test_run_watching": "engine",
+    "query/web/test_passing": "server",
     "test_alone": "unit",
     "web": "server",
 }

@@ -92,12 +92,12 @@ async def run_web(settings: Settings, announce: Callable[[int], None]) -> None:
 
     It is ready while it listens: whether those servers answer is told to who calls, and by their own ports.
     """
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     web = web_port(settings.web)
     if web is None:
         raise SettingsRefused(["web.port = 0: that is none; give another"])
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     metrics = None
     if settings.metrics.port is not None:
         metrics = MetricsPort(settings.metrics.host, settings.metrics.port, Telemetry(), lambda: "")

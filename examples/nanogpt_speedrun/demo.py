@@ -107,7 +107,9 @@ def main() -> int:
             f" {best.metrics['train_time'] / 1e3:.1f} s, val_loss {best.metrics['val_loss']:.4f}"
         )
         subprocess.run([FLEETLOG, "metrics", "show", best.id, "val_loss", "--target", target], check=True)
-        console.print(f"look around: {FLEETLOG} up --data {options.data}")
+        number = client.get_experiment(EXPERIMENT).id
+        console.print(f"look around: {FLEETLOG} up --data {options.data} --open")
+        console.print(f"and all {len(runs):,} runs are at http://localhost:7461/n/default/e/{number}/runs")
     if points != expected:
         print(f"demo: {points:,} points, and the lines hold {expected:,}", file=sys.stderr)
         return 1

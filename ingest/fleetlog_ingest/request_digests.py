@@ -19,6 +19,15 @@ def digest_of_update(request: ingest_pb2.UpdateRunRequest) -> int:
     return _digest(asked)
 
 
+def digest_of_log_run(request: ingest_pb2.LogRunRequest) -> int:
+    """64 bits of what is logged to the run; never 0."""
+    asked = ingest_pb2.LogRunRequest()
+    asked.CopyFrom(request)
+    for name in ("namespace", "run_id", "request_id"):
+        asked.ClearField(name)
+    return _digest(asked)
+
+
 ModelRequest = (
     logged_model_pb2.CreateLoggedModelRequest
     | logged_model_pb2.UpdateLoggedModelRequest
@@ -50,7 +59,7 @@ def check_same_request(before: int, digest: int) -> None:
         raise FailedPrecondition("REQUEST_ID_REUSED", text)
 
 
-def _digest(message: ingest_pb2.UpdateRunRequest | frame_pb2.ControlRecord) -> int:
+def _digest(message: ingest_pb2.UpdateRunRequest | ingest_pb2.LogRunRequest | frame_pb2.ControlRecord) -> int:
     # Not the wire format, whose maps are in no order, and which later versions may write in another way.
     return _digest_of(MessageToJson(message, preserving_proto_field_name=True, sort_keys=True, indent=None))
 

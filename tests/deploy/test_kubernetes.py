@@ -46,7 +46,8 @@ def test_probes_ask_the_port_that_the_settings_open_and_the_drain_fits_in() -> N
         if name == "fleetlog-topics":
             continue
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-        assert ports == {"grpc": settings.server.port, "metrics": settings.metrics.port}
+        http = {"http": settings.web.port} if "web" in container["args"] else {}
+        assert ports == {"grpc": settings.server.port, "metrics": settings.metrics.port, **http}
         assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
         assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
         sleep = float(container["lifecycle"]["preStop"]["exec"]["command"][1])

@@ -123,6 +123,12 @@ def import_runs(place: Place) -> None:
     assert [run.run_id for run in place.query("GetRuns", request).runs] == [run_id.hex()]
 
 
+def log_run(place: Place) -> None:
+    answer = place.ingest("LogRun", run_id=place.run_id, tags={"logged": "yes"})
+    assert (answer.run_id, answer.experiment_id) == (place.run_id, place.number)
+    assert run_of(place).tags["logged"] == "yes"
+
+
 def update_run(place: Place) -> None:
     place.intent("UpdateRun", run_id=place.run_id, tags={"updated": "yes"})
     assert run_of(place).tags["updated"] == "yes"
@@ -283,6 +289,7 @@ def purge(place: Place) -> None:
 CALLS: Mapping[str, Callable[[Place], None]] = {
     "AppendEvents": append_events,
     "ImportRuns": import_runs,
+    "LogRun": log_run,
     "UpdateRun": update_run,
     "CreateExperiment": change_an_experiment,
     "UpdateExperiment": change_an_experiment,

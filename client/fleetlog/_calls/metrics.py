@@ -29,7 +29,7 @@ class MetricCalls(Calls):
             key: The metric's key.
             last: Number of points, the last ones; None = all.
             max_points: As in read_series.
-            **which: axis, min_step, max_step, min_time, max_time, ranks: see fleetlog.Which.
+            **which: axis, min_step, max_step, min_time, max_time, ranks, as_of: see fleetlog.Which.
 
         Returns:
             A Series: steps, times and values as numpy arrays.
@@ -60,7 +60,7 @@ class MetricCalls(Calls):
                 last of each series. None = all. Not together with `last`.
             per_rank: The points of each rank are a series by themselves.
             max_points: Maximum of points in all, 24 bytes of memory each.
-            **which: axis, min_step, max_step, min_time, max_time, ranks: see fleetlog.Which.
+            **which: axis, min_step, max_step, min_time, max_time, ranks, as_of: see fleetlog.Which.
 
         Returns:
             A list of Series; those that are not there are left out.
@@ -84,7 +84,7 @@ class MetricCalls(Calls):
             run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
             key: The metric's key.
             buckets: Maximum of buckets, 1 to 10,000.
-            **which: axis, min_step, max_step, min_time, max_time, ranks: see fleetlog.Which.
+            **which: axis, min_step, max_step, min_time, max_time, ranks, as_of: see fleetlog.Which.
 
         Examples:
             >>> client.read_buckets(run, "train_loss", 1).mins.tolist()
@@ -109,7 +109,7 @@ class MetricCalls(Calls):
             keys: Up to 100 metrics.
             buckets: Maximum of buckets of each, 1 to 10,000.
             per_rank: The points of each rank are a series by themselves.
-            **which: axis, min_step, max_step, min_time, max_time, ranks: see fleetlog.Which.
+            **which: axis, min_step, max_step, min_time, max_time, ranks, as_of: see fleetlog.Which.
 
         Returns:
             A list of Buckets; series that are not there are left out.

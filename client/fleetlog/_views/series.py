@@ -15,6 +15,7 @@ from fleetlog_proto.v1 import metric_pb2
 from fleetlog._transport.answers import bad_answer, canonical
 from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
+from fleetlog._values.as_of import AsOf, as_of_message
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,6 +53,8 @@ class Which(TypedDict, total=False):
     """The latest time."""
     ranks: Sequence[int]
     """Ranks of writers; -1 is a writer without one. Empty = all."""
+    as_of: AsOf | None
+    """When, as in search_runs: only points that the log had by then; None = all that it has now."""
 
 
 def metric_request(
@@ -73,6 +76,7 @@ def metric_request(
         ranks=[arguments.count("ranks", rank, -1) for rank in ((ranks,) if isinstance(ranks, int) else ranks)],
         min_time_millis=_millis("min_time", which.get("min_time"), axis),
         max_time_millis=_millis("max_time", which.get("max_time"), axis),
+        as_of=as_of_message(which.get("as_of")),
     )  # fmt: skip
 
 

@@ -123,6 +123,11 @@ class Control:
         experiment, offset = int(answer.array("experiment")[0]), int(answer.array("off")[0])
         return Decided(experiment, answer.texts("result")[0], offset, position)
 
+    def has_experiment(self, namespace: str, experiment_id: int) -> bool:
+        """True if there is such an experiment by now; "Default" always is."""
+        binds: dict[str, str | int] = {"namespace": namespace, "experiment": experiment_id}
+        return experiment_id == 0 or self._warehouse.select(Statement(_EXPERIMENT, binds)).rows > 0
+
     def experiment(self, namespace: str, experiment_id: int) -> experiment_pb2.Experiment:
         """The experiment as it is now."""
         binds: dict[str, str | int] = {"namespace": namespace, "experiment": experiment_id}

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from fleetlog_core import limits
 from fleetlog_core.applied import AppliedWatch
-from fleetlog_core.errors import FailedPrecondition, InvalidArgument, ResourceExhausted
+from fleetlog_core.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 from fleetlog_core.ids import parse_id
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.log.ends import next_offsets
@@ -34,6 +34,7 @@ from fleetlog_ingest.gateway.backlog import Backlog
 from fleetlog_ingest.gateway.control import Control, Decided, check_request_id, timeout_seconds
 from fleetlog_ingest.gateway.direct_uploads import PartUploads
 from fleetlog_ingest.gateway.imports import Imports
+from fleetlog_ingest.gateway.log_run import LogRuns
 from fleetlog_ingest.gateway.run_watch import AGAIN_SECONDS, RunWatch
 from fleetlog_ingest.gateway.runs import run_not_found, run_status, writer_status
 from fleetlog_ingest.gateway.screen import encoded, screen
@@ -79,6 +80,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._admission = Admission(log, warehouse, self._executor, applied, self._watch)
         self._control = Control(log, warehouse, applied, self._executor)
         self._imports = Imports(log, warehouse, self._executor, self._telemetry, run_limits)
+        self._log_runs = LogRuns(log, warehouse, self._executor, applied, self._telemetry)
 
     def drain(self) -> None:
         """End every stream as soon as what it took is answered, so that clients move on. From the event loop."""
@@ -107,6 +109,26 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         """See the proto."""
         await self._reach(request.at_least, context)
         return await self._imports.take(request)
+
+    async def LogRun(  # noqa: N802
+        self, request: ingest_pb2.LogRunRequest, context: Context
+    ) -> ingest_pb2.LogRunResponse:
+        """See the proto."""
+        seconds = timeout_seconds(context)
+        return await self._log_runs.take(request, seconds, lambda one: self._experiment_of(one, seconds))
+
+    async def _experiment_of(self, request: ingest_pb2.LogRunRequest, seconds: float) -> int:
+        """The number of the experiment that is asked for. NotFound EXPERIMENT_NOT_FOUND."""
+        namespace = check_namespace(request.namespace)
+        if request.HasField("experiment_name"):
+            check_experiment_name(request.experiment_name)
+            intent = frame_pb2.ExperimentCreated(name=request.experiment_name, exist_ok=True)
+            record = _intent(namespace, b"", experiment_created=intent)
+            return await self._control.decide(record, seconds, lambda decided: decided.experiment)
+        loop, number = asyncio.get_running_loop(), request.experiment_id
+        if not await loop.run_in_executor(self._executor, self._control.has_experiment, namespace, number):
+            raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {request.experiment_id} in this namespace")
+        return request.experiment_id
 
     async def UpdateRun(  # noqa: N802
         self, request: ingest_pb2.UpdateRunRequest, context: Context

@@ -24,7 +24,7 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
-from fleetlog_proto.v1 import position_pb2, query_pb2, query_pb2_grpc, scope_pb2
+from fleetlog_proto.v1 import metric_pb2, position_pb2, query_pb2, query_pb2_grpc, scope_pb2
 
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.changes.changed_runs import ChangedRuns
@@ -148,7 +148,9 @@ class ReadCalls:
             raise run_not_found(run_id)
 
     async def _as_of(
-        self, request: query_pb2.GetRunRequest | query_pb2.GetRunsRequest | scope_pb2.RunScope, context: Context
+        self,
+        request: query_pb2.GetRunRequest | query_pb2.GetRunsRequest | metric_pb2.ReadMetricRequest | scope_pb2.RunScope,
+        context: Context,
     ) -> AsOf | None:
         """The position that is asked for, once everything before it is there."""
         if not request.HasField("as_of"):

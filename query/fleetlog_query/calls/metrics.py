@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import metric_pb2
@@ -30,6 +31,8 @@ class MetricCalls(QueryCalls):
         """See the proto."""
         query = series_query_of(request)
         await self._wait(request.at_least, context)
+        as_of = await self._as_of(request, context)
+        query = replace(query, as_of=as_of)
 
         def pieces(holding: Holding) -> Iterator[list[metric_pb2.ReadMetricResponse]]:
             responses = self._series.read(query, holding)

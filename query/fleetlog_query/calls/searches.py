@@ -59,8 +59,7 @@ class SearchCalls(QueryCalls):
         await self._wait(search.at_least, context, search.as_of)
         asked = await self._asked(namespace, search, context)
         found = await self._do(context, self._looked_in, asked, search)
-        arrow = request.format == query_pb2.RUN_FORMAT_ARROW
-        stream = RunStream(found, mask, search.summaries, arrow)
+        stream = RunStream(found, mask, search.summaries, request.format)
 
         def responses(holding: Holding) -> Iterator[query_pb2.StreamRunsResponse]:
             return self._streams.responses(stream, holding)

@@ -81,7 +81,7 @@ def _early(
 def _ends(select: Select, query: SeriesQuery, starts: Mapping[bytes, int]) -> Ends | None:
     """The lowest and the highest of the series along the axis, and about how many points there are between the ends of
     the query; None when nothing can be found."""
-    if query.axis == "step":
+    if query.axis == "step" and query.as_of is None:
         known = extents(select, query.namespace, query.run_ids, query.keys).values()
         if not known:
             return None
@@ -91,7 +91,8 @@ def _ends(select: Select, query: SeriesQuery, starts: Mapping[bytes, int]) -> En
         return low, high, sum(extent.points * extent.share(*query.steps) for extent in known)
     binds = Binds()
     scope, time = scope_sql(query.namespace, query.run_ids, query.keys, binds), query.time_sql(starts, binds)
-    sql = f"SELECT min({time}) AS low, max({time}) AS high, count() AS points FROM points WHERE {scope}"
+    axis = "step" if query.axis == "step" else time
+    sql = f"SELECT min({axis}) AS low, max({axis}) AS high, count() AS points FROM points WHERE {scope}"
     answer = select(Statement(sql + query.where(time, binds), binds.values, wide=True))
     if answer.rows == 0 or int(answer.array("points")[0]) == 0:
         return None

@@ -13,6 +13,7 @@ from fleetlog_core.rules.names import check_namespace
 from fleetlog_proto.v1 import metric_pb2
 
 from fleetlog_query.language.values import EVERY
+from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
 
 Axis = Literal["step", "time", "relative"]
@@ -43,11 +44,14 @@ class SeriesQuery:
     """Number of steps to choose; 0 = all."""
     chosen: tuple[int, ...] = ()
     """Steps that were chosen; empty = all."""
+    as_of: AsOf | None = None
+    """Only points before that position; None = all."""
 
     @property
     def of_steps_alone(self) -> bool:
         """True if nothing is asked of points but their steps: what `rollup` knows."""
-        return self.axis == "step" and self.times == EVERY and not self.ranks and not self.per_rank
+        plain = self.axis == "step" and self.times == EVERY and not self.ranks and not self.per_rank
+        return plain and self.as_of is None
 
     def time_sql(self, starts: Mapping[bytes, int], binds: Binds) -> str:
         """The time of a point in milliseconds, as the axis has it; `starts` are those of the runs."""
@@ -68,6 +72,8 @@ class SeriesQuery:
             parts.append(f" AND step IN {binds.wholes(self.chosen)}")
         if self.ranks:
             parts.append(f" AND rank IN {binds.wholes(self.ranks)}")
+        if self.as_of is not None:
+            parts.append(f" AND off < {self.as_of.bound(binds)}")
         return "".join(parts)
 
 

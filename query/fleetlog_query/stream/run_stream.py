@@ -34,6 +34,8 @@ BLOCK_CELLS = 500_000
 """Values that are read at a time, if the runs of a block are like those of one before."""
 AHEAD = 2
 """Blocks that are read beside each other, and ahead of what is sent: each statement takes one core."""
+IDS = 65_536
+"""Ids in one response: 1 MiB."""
 MESSAGE_COPIES = 4
 """A run as a message takes about this many times its encoded size."""
 MESSAGE_BYTES = limits.PAGE_BYTES
@@ -47,7 +49,7 @@ class RunStream:
     search: Search
     mask: ReadMask
     summaries: bool
-    arrow: bool
+    format: query_pb2.RunFormat.ValueType
 
 
 class RunStreams:
@@ -70,11 +72,20 @@ class RunStreams:
             return
         order = found.order
         holding.bytes = order.ids.nbytes
-        make = self._arrow if stream.arrow else self._messages
+        make = {query_pb2.RUN_FORMAT_ARROW: self._arrow, query_pb2.RUN_FORMAT_IDS: self._ids}.get(
+            stream.format, self._messages
+        )
         for response, upto in make(order, found.first, stream, size, holding):
             if upto < len(order):
                 response.resume_token = found.token_behind(upto)
             yield response
+
+    def _ids(
+        self, order: RunOrder, first: int, stream: RunStream, size: int, holding: Holding
+    ) -> Iterator[tuple[query_pb2.StreamRunsResponse, int]]:
+        for begin in range(first, len(order), IDS):
+            ids = order.ids[begin : begin + IDS]
+            yield query_pb2.StreamRunsResponse(run_ids=ids.tobytes(), count=len(ids)), begin + len(ids)
 
     def _messages(
         self, order: RunOrder, first: int, stream: RunStream, size: int, holding: Holding

@@ -15,6 +15,7 @@ import grpc
 from fleetlog_core.errors import FleetlogError, InvalidArgument, shown
 from starlette.types import Receive, Scope, Send
 
+from fleetlog_query.web.compression import HEADERS, LEAST_BYTES, Gzip, wants_gzip
 from fleetlog_query.web.exchange import begin, headers_of, read_body, respond, send_body, unless_gone
 from fleetlog_query.web.failures import Failure, of_call, of_error, refusal
 from fleetlog_query.web.forms import BINARY, JSON, Form
@@ -47,14 +48,13 @@ class Calls:
             form = _UNARY.get(content_type)
             if form is None:
                 raise wrong_content_type(content_type, _UNARY)
-            await self._unary(method, form, headers, receive, send)
+            await self._unary(method, form, scope, receive, send)
             return
         framing = _framing(method, content_type)
-        await self._stream(method, framing, headers, receive, send)
+        await self._stream(method, framing, scope, receive, send)
 
-    async def _unary(
-        self, method: Method, form: Form, headers: Mapping[str, str], receive: Receive, send: Send
-    ) -> None:
+    async def _unary(self, method: Method, form: Form, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = headers_of(scope)
         seconds = _seconds(headers)
         body = await read_body(headers, receive)
 
@@ -69,11 +69,14 @@ class Calls:
             raise of_call(error) from None
         except FleetlogError as error:
             raise of_error(error) from None
-        await respond(send, HTTPStatus.OK, [("content-type", f"application/{form.suffix}")], answer)
+        head = [("content-type", f"application/{form.suffix}")]
+        if len(answer) >= LEAST_BYTES and wants_gzip(scope, headers):
+            gzip = Gzip()
+            head, answer = [*head, *HEADERS], await gzip.piece(answer) + gzip.end()
+        await respond(send, HTTPStatus.OK, head, answer)
 
-    async def _stream(
-        self, method: Method, framing: Framing, headers: Mapping[str, str], receive: Receive, send: Send
-    ) -> None:
+    async def _stream(self, method: Method, framing: Framing, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = headers_of(scope)
         seconds = _seconds(headers)
         body = await read_body(headers, receive)
         try:
@@ -83,14 +86,17 @@ class Calls:
         except FleetlogError as error:
             raise of_error(error) from None
         answers = self._upstream.stream(method, requests, seconds, forwarded(headers))
-        await unless_gone(receive, _sent(answers, method, framing, send))
+        gzip = Gzip() if wants_gzip(scope, headers) else None
+        await unless_gone(receive, _sent(answers, method, framing, gzip, send))
 
 
-async def _sent(answers: AsyncGenerator[bytes, None], method: Method, framing: Framing, send: Send) -> None:
+async def _sent(
+    answers: AsyncGenerator[bytes, None], method: Method, framing: Framing, gzip: Gzip | None, send: Send
+) -> None:
     """Send the answers as they come. Failure, where nothing was sent yet and the framing can do without its own."""
     failure: Failure | None = None
     begun = False
-    head = [("content-type", framing.content_type)]
+    head = [("content-type", framing.content_type), *(HEADERS if gzip else ())]
     async with aclosing(answers):
         try:
             async for answer in answers:
@@ -98,14 +104,15 @@ async def _sent(answers: AsyncGenerator[bytes, None], method: Method, framing: F
                 if not begun:
                     begun = True
                     await begin(send, HTTPStatus.OK, head)
-                await send_body(send, message, more=True)
+                await send_body(send, await gzip.piece(message) if gzip else message, more=True)
         except grpc.aio.AioRpcError as error:
             failure = of_call(error)
             if not begun and framing.fails_by_status:
                 raise failure from None
     if not begun:
         await begin(send, HTTPStatus.OK, head)
-    await send_body(send, framing.end(failure), more=False)
+    end = framing.end(failure)
+    await send_body(send, await gzip.piece(end) + gzip.end() if gzip else end, more=False)
 
 
 def _framing(method: Method, content_type: str) -> Framing:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 
 import grpc
@@ -61,6 +62,7 @@ class Gate:
                 status = message["status"]
                 headers = list(message["headers"])
                 has_policy = any(name == _POLICY for name, _ in headers)
+                headers.append((b"date", formatdate(usegmt=True).encode()))
                 message["headers"] = headers + (self._headers[-1:] if has_policy else self._headers)
             await send(message)
 

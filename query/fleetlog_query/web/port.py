@@ -30,7 +30,6 @@ class WebPort:
         self._host, self._port, self._options = host, port, options
         self._upstream: Upstream | None = None
         self._server: uvicorn.Server | None = None
-        self._serving: asyncio.Task[None] | None = None
 
     async def start(self, query: str, ingest: str) -> int:
         """Listen, and ask these gRPC servers; the port. PortTaken."""
@@ -52,6 +51,7 @@ class WebPort:
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            date_header=False,
             timeout_keep_alive=IDLE_SECONDS,
             h11_max_incomplete_event_size=HEAD_BYTES,
         )
@@ -59,24 +59,22 @@ class WebPort:
         self._server = uvicorn.Server(config)
         self._server.lifespan = config.lifespan_class(config)
         try:
-            # Not serve(), which takes the signals of the process, and ends it when the port is taken.
+            # Not serve(), which takes the signals of the process, ends it when the port is taken, and wakes ten times a
+            # second for the date, which the gate tells.
             await self._server.startup()
         except SystemExit:
             await self._upstream.close()
             raise PortTaken(f"{joined(self._host, self._port)} is taken: give another {OPTION}") from None
-        self._serving = asyncio.create_task(self._server.main_loop())
         port: int = self._server.servers[0].sockets[0].getsockname()[1]
         return port
 
     async def stop(self, grace_seconds: float) -> None:
         """Take nothing new, let what is under way end for so long, then cut it off. Idempotent."""
-        server, serving, upstream = self._server, self._serving, self._upstream
-        self._server = self._serving = self._upstream = None
-        if server is None or serving is None or upstream is None:
+        server, upstream = self._server, self._upstream
+        self._server = self._upstream = None
+        if server is None or upstream is None:
             return
         server.config.timeout_graceful_shutdown = math.ceil(grace_seconds)
-        server.should_exit = True
-        await serving
         with contextlib.suppress(TimeoutError):
             # A connection whose peer does not read is closed by nothing but the end of the process.
             await asyncio.wait_for(server.shutdown(), grace_seconds + 5)

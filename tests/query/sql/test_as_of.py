@@ -65,7 +65,7 @@ class Reading:
 
     def arrow(self, search: Search) -> list[str]:
         mask, found = parse_read_mask([]), []
-        for response in self._streams.responses(RunStream(search, mask, False, True), Holding()):
+        for response in self._streams.responses(RunStream(search, mask, False, query_pb2.RUN_FORMAT_ARROW), Holding()):
             rows = pa.ipc.open_stream(io.BytesIO(response.arrow)).read_all().to_pylist()
             found += [str(sorted(row.items())) for row in rows]
         return found

@@ -261,3 +261,23 @@ def test_how_many_match(
             assert (found.total, found.total_is_lower_bound) == (len(found), False), "all are there: nothing to count"
         else:
             assert (found.total, found.total_is_lower_bound) == (expected, bounded)
+
+
+@pytest.mark.parametrize("order_by", ORDERS)
+def test_ids_alone_are_the_order_of_the_search(
+    embedded_target: str, fleet: int, order_by: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_stream, "IDS", 7)
+    wanted = [run.run_id for run in searched(embedded_target, request(order_by=order_by, page_size=1_000))]
+    query = connection_to(embedded_target).query
+    asked = query_pb2.StreamRunsRequest(search=request(order_by=order_by), format=query_pb2.RUN_FORMAT_IDS)
+    answers = list(query.StreamRuns(asked, timeout=60))
+    packed = b"".join(answer.run_ids for answer in answers)
+    assert [packed[place : place + 16].hex() for place in range(0, len(packed), 16)] == wanted
+    assert [answer.count for answer in answers] == [len(answer.run_ids) // 16 for answer in answers]
+    assert not any(answer.runs or answer.arrow for answer in answers)
+    # It goes on behind what came, and the last part says that it is the last.
+    asked.search.page_token = answers[1].resume_token
+    rest = b"".join(answer.run_ids for answer in query.StreamRuns(asked, timeout=60))
+    assert rest == packed[2 * 7 * 16 :]
+    assert answers[-1].resume_token == ""

@@ -10,6 +10,7 @@ from fleetlog_proto.v1 import frame_pb2 as _frame_pb2
 from fleetlog_proto.v1 import position_pb2 as _position_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
@@ -217,6 +218,247 @@ class ImportRunsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ImportRunsResponse: _TypeAlias = ImportRunsResponse  # noqa: Y015
+
+@_typing.final
+class LogRunRequest(_message.Message):
+    """What to log to a run. Fields that are not set change nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ParamsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> _struct_pb2.Value: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _struct_pb2.Value | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class TagsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_NAME_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    START_TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    PARENT_RUN_ID_FIELD_NUMBER: _builtins.int
+    PARAMS_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    ARTIFACTS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    END_TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """As Frame.namespace."""
+    run_id: _builtins.str
+    """32 hexadecimal digits: the run, or that of one to start. Empty: a new run, whose id is the request_id, or one that the
+    gateway makes where that is empty too.
+    """
+    request_id: _builtins.bytes
+    """16 bytes that the caller chose. Empty: the gateway makes one, and a retry is another call."""
+    experiment_id: _builtins.int
+    """By number; 0 is "Default"."""
+    experiment_name: _builtins.str
+    """By name; it is made when there is none."""
+    name: _builtins.str
+    """Display name of a run that is started."""
+    user: _builtins.str
+    """Who started it, 0 to 200 characters."""
+    start_time_millis: _builtins.int
+    """Start of a run that is started, Unix milliseconds. 0 = now."""
+    parent_run_id: _builtins.str
+    """As LogRunRequest.run_id: the run that a run that is started is part of."""
+    state: _event_pb2.RunState.ValueType
+    """New state; UNSPECIFIED = unchanged. FINISHED, FAILED and KILLED end the run."""
+    end_time_millis: _builtins.int
+    """When it ended, Unix milliseconds; 0 = now."""
+    @_builtins.property
+    def params(self) -> _containers.MessageMap[_builtins.str, _struct_pb2.Value]:
+        """Params by key: texts, numbers, true or false. A number without a fraction is a whole one."""
+
+    @_builtins.property
+    def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Tags to set."""
+
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricValues]:
+        """Points of metrics."""
+
+    @_builtins.property
+    def artifacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SmallArtifact]:
+        """Files."""
+
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        request_id: _builtins.bytes = ...,
+        experiment_id: _builtins.int = ...,
+        experiment_name: _builtins.str = ...,
+        name: _builtins.str = ...,
+        user: _builtins.str = ...,
+        start_time_millis: _builtins.int = ...,
+        parent_run_id: _builtins.str = ...,
+        params: _abc.Mapping[_builtins.str, _struct_pb2.Value] | None = ...,
+        tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        metrics: _abc.Iterable[Global___MetricValues] | None = ...,
+        artifacts: _abc.Iterable[Global___SmallArtifact] | None = ...,
+        state: _event_pb2.RunState.ValueType = ...,
+        end_time_millis: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "experiment_id", b"experiment_id", "experiment_name", b"experiment_name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "end_time_millis", b"end_time_millis", "experiment", b"experiment", "experiment_id", b"experiment_id", "experiment_name", b"experiment_name", "metrics", b"metrics", "name", b"name", "namespace", b"namespace", "params", b"params", "parent_run_id", b"parent_run_id", "request_id", b"request_id", "run_id", b"run_id", "start_time_millis", b"start_time_millis", "state", b"state", "tags", b"tags", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_experiment: _TypeAlias = _typing.Literal["experiment_id", "experiment_name"]  # noqa: Y015
+    _WhichOneofArgType_experiment: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_experiment) -> _WhichOneofReturnType_experiment | None: ...
+
+Global___LogRunRequest: _TypeAlias = LogRunRequest  # noqa: Y015
+
+@_typing.final
+class MetricValues(_message.Message):
+    """Values of metrics at one step."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ValuesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    STEP_FIELD_NUMBER: _builtins.int
+    TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """The user's training counter."""
+    time_millis: _builtins.int
+    """The client's clock, Unix milliseconds. 0 = now."""
+    @_builtins.property
+    def values(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Values by key, at least one."""
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        time_millis: _builtins.int = ...,
+        values: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["step", b"step", "time_millis", b"time_millis", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MetricValues: _TypeAlias = MetricValues  # noqa: Y015
+
+@_typing.final
+class SmallArtifact(_message.Message):
+    """A file that is sent as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """As ArtifactLogged.path."""
+    content: _builtins.bytes
+    """At most 1 MiB. Larger ones are uploaded before (BeginUpload)."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        content: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SmallArtifact: _TypeAlias = SmallArtifact  # noqa: Y015
+
+@_typing.final
+class LogRunResponse(_message.Message):
+    """It is durable."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
+    run_id: _builtins.str
+    """The run: 32 hexadecimal digits."""
+    experiment_id: _builtins.int
+    """Number of the run's experiment."""
+    @_builtins.property
+    def position(self) -> _position_pb2.Position:
+        """Where it is in the log."""
+
+    def __init__(
+        self,
+        *,
+        run_id: _builtins.str = ...,
+        position: _position_pb2.Position | None = ...,
+        experiment_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiment_id", b"experiment_id", "position", b"position", "run_id", b"run_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LogRunResponse: _TypeAlias = LogRunResponse  # noqa: Y015
 
 @_typing.final
 class UpdateRunRequest(_message.Message):

@@ -45,6 +45,11 @@ class IngestServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.ImportRunsRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.ImportRunsResponse.FromString,
                 _registered_method=True)
+        self.LogRun = channel.unary_unary(
+                '/fleetlog.v1.IngestService/LogRun',
+                request_serializer=fleetlog_dot_v1_dot_ingest__pb2.LogRunRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.LogRunResponse.FromString,
+                _registered_method=True)
         self.UpdateRun = channel.unary_unary(
                 '/fleetlog.v1.IngestService/UpdateRun',
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunRequest.SerializeToString,
@@ -144,6 +149,19 @@ class IngestServiceServicer:
         stay as they are and are counted; the same request_id again adds none twice.
         INVALID_ARGUMENT: a field is out of its limits; then none of the runs is taken. RESOURCE_EXHAUSTED: more than 4 MiB
         or too many keys of a run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LogRun(self, request, context):
+        """Logs to one run in one call: for languages without a client of fleetlog's, and for curl. A run that is not there is
+        started. Durable when it returns; retry freely with the same run_id and request_id. Each call is a writer of its own,
+        whose events are in the order of the fields. A run that ended takes it too, and stays as it ended unless `state` says
+        otherwise. Training code that logs often is better off with AppendEvents.
+        INVALID_ARGUMENT: a field is out of its limits; then nothing is taken. FAILED_PRECONDITION RUN_DELETED.
+        FAILED_PRECONDITION REQUEST_ID_REUSED: the request_id stands for another call, which stays.
+        RESOURCE_EXHAUSTED FRAME_TOO_LARGE: more than 4 MiB. NOT_FOUND EXPERIMENT_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -268,6 +286,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.ImportRunsRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_ingest__pb2.ImportRunsResponse.SerializeToString,
             ),
+            'LogRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.LogRun,
+                    request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.LogRunRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_ingest__pb2.LogRunResponse.SerializeToString,
+            ),
             'UpdateRun': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateRun,
                     request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunRequest.FromString,
@@ -384,6 +407,33 @@ class IngestService:
             '/fleetlog.v1.IngestService/ImportRuns',
             fleetlog_dot_v1_dot_ingest__pb2.ImportRunsRequest.SerializeToString,
             fleetlog_dot_v1_dot_ingest__pb2.ImportRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LogRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.IngestService/LogRun',
+            fleetlog_dot_v1_dot_ingest__pb2.LogRunRequest.SerializeToString,
+            fleetlog_dot_v1_dot_ingest__pb2.LogRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

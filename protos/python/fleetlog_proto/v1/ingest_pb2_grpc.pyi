@@ -63,6 +63,15 @@ class IngestServiceStub:
     INVALID_ARGUMENT: a field is out of its limits; then none of the runs is taken. RESOURCE_EXHAUSTED: more than 4 MiB
     or too many keys of a run.
     """
+    LogRun: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.LogRunRequest, _ingest_pb2.LogRunResponse]
+    """Logs to one run in one call: for languages without a client of fleetlog's, and for curl. A run that is not there is
+    started. Durable when it returns; retry freely with the same run_id and request_id. Each call is a writer of its own,
+    whose events are in the order of the fields. A run that ended takes it too, and stays as it ended unless `state` says
+    otherwise. Training code that logs often is better off with AppendEvents.
+    INVALID_ARGUMENT: a field is out of its limits; then nothing is taken. FAILED_PRECONDITION RUN_DELETED.
+    FAILED_PRECONDITION REQUEST_ID_REUSED: the request_id stands for another call, which stays.
+    RESOURCE_EXHAUSTED FRAME_TOO_LARGE: more than 4 MiB. NOT_FOUND EXPERIMENT_NOT_FOUND.
+    """
     UpdateRun: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.UpdateRunRequest, _ingest_pb2.UpdateRunResponse]
     """Sets or removes tags, renames, finishes, deletes or restores one run from outside its training code.
     Durable when it returns; retry freely with the same request_id.
@@ -155,6 +164,15 @@ class IngestServiceAsyncStub(IngestServiceStub):
     stay as they are and are counted; the same request_id again adds none twice.
     INVALID_ARGUMENT: a field is out of its limits; then none of the runs is taken. RESOURCE_EXHAUSTED: more than 4 MiB
     or too many keys of a run.
+    """
+    LogRun: _aio.UnaryUnaryMultiCallable[_ingest_pb2.LogRunRequest, _ingest_pb2.LogRunResponse]  # type: ignore[assignment]
+    """Logs to one run in one call: for languages without a client of fleetlog's, and for curl. A run that is not there is
+    started. Durable when it returns; retry freely with the same run_id and request_id. Each call is a writer of its own,
+    whose events are in the order of the fields. A run that ended takes it too, and stays as it ended unless `state` says
+    otherwise. Training code that logs often is better off with AppendEvents.
+    INVALID_ARGUMENT: a field is out of its limits; then nothing is taken. FAILED_PRECONDITION RUN_DELETED.
+    FAILED_PRECONDITION REQUEST_ID_REUSED: the request_id stands for another call, which stays.
+    RESOURCE_EXHAUSTED FRAME_TOO_LARGE: more than 4 MiB. NOT_FOUND EXPERIMENT_NOT_FOUND.
     """
     UpdateRun: _aio.UnaryUnaryMultiCallable[_ingest_pb2.UpdateRunRequest, _ingest_pb2.UpdateRunResponse]  # type: ignore[assignment]
     """Sets or removes tags, renames, finishes, deletes or restores one run from outside its training code.
@@ -257,6 +275,21 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         stay as they are and are counted; the same request_id again adds none twice.
         INVALID_ARGUMENT: a field is out of its limits; then none of the runs is taken. RESOURCE_EXHAUSTED: more than 4 MiB
         or too many keys of a run.
+        """
+
+    @_abc_1.abstractmethod
+    def LogRun(
+        self,
+        request: _ingest_pb2.LogRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_pb2.LogRunResponse, _abc.Awaitable[_ingest_pb2.LogRunResponse]]:
+        """Logs to one run in one call: for languages without a client of fleetlog's, and for curl. A run that is not there is
+        started. Durable when it returns; retry freely with the same run_id and request_id. Each call is a writer of its own,
+        whose events are in the order of the fields. A run that ended takes it too, and stays as it ended unless `state` says
+        otherwise. Training code that logs often is better off with AppendEvents.
+        INVALID_ARGUMENT: a field is out of its limits; then nothing is taken. FAILED_PRECONDITION RUN_DELETED.
+        FAILED_PRECONDITION REQUEST_ID_REUSED: the request_id stands for another call, which stays.
+        RESOURCE_EXHAUSTED FRAME_TOO_LARGE: more than 4 MiB. NOT_FOUND EXPERIMENT_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

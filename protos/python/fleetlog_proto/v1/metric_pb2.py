@@ -23,25 +23,26 @@ _sym_db = _symbol_database.Default()
 
 
 from fleetlog_proto.v1 import position_pb2 as fleetlog_dot_v1_dot_position__pb2
+from fleetlog_proto.v1 import scope_pb2 as fleetlog_dot_v1_dot_scope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x66leetlog/v1/metric.proto\x12\x0b\x66leetlog.v1\x1a\x1a\x66leetlog/v1/position.proto\"\x9e\x03\n\x11ReadMetricRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\x0c\n\x04keys\x18\x03 \x03(\t\x12\x0f\n\x07\x62uckets\x18\x04 \x01(\r\x12\x15\n\x08min_step\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\x08max_step\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12\'\n\x08\x61t_least\x18\x07 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12\x1c\n\x0fmin_time_millis\x18\x08 \x01(\x03H\x02\x88\x01\x01\x12\x1c\n\x0fmax_time_millis\x18\t \x01(\x03H\x03\x88\x01\x01\x12%\n\x04\x61xis\x18\n \x01(\x0e\x32\x17.fleetlog.v1.MetricAxis\x12\x13\n\x0blast_points\x18\x0b \x01(\r\x12\r\n\x05ranks\x18\x0c \x03(\x11\x12\x10\n\x08per_rank\x18\r \x01(\x08\x12\x14\n\x0csample_steps\x18\x0e \x01(\rB\x0b\n\t_min_stepB\x0b\n\t_max_stepB\x12\n\x10_min_time_millisB\x12\n\x10_max_time_millis\"<\n\x12ReadMetricResponse\x12&\n\x05parts\x18\x01 \x03(\x0b\x32\x17.fleetlog.v1.MetricPart\"\xa5\x01\n\nMetricPart\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12)\n\x06points\x18\x03 \x01(\x0b\x32\x17.fleetlog.v1.PointChunkH\x00\x12+\n\x07\x62uckets\x18\x04 \x01(\x0b\x32\x18.fleetlog.v1.BucketChunkH\x00\x12\x11\n\x04rank\x18\x05 \x01(\x11H\x01\x88\x01\x01\x42\x06\n\x04\x64\x61taB\x07\n\x05_rank\"A\n\nPointChunk\x12\r\n\x05steps\x18\x01 \x01(\x0c\x12\x14\n\x0ctimes_millis\x18\x02 \x01(\x0c\x12\x0e\n\x06values\x18\x03 \x01(\x0c\"e\n\x0b\x42ucketChunk\x12\r\n\x05steps\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63ounts\x18\x02 \x01(\x0c\x12\x0c\n\x04mins\x18\x03 \x01(\x0c\x12\x0c\n\x04maxs\x18\x04 \x01(\x0c\x12\r\n\x05means\x18\x05 \x01(\x0c\x12\x0c\n\x04nans\x18\x06 \x01(\x0c*t\n\nMetricAxis\x12\x1b\n\x17METRIC_AXIS_UNSPECIFIED\x10\x00\x12\x14\n\x10METRIC_AXIS_STEP\x10\x01\x12\x14\n\x10METRIC_AXIS_TIME\x10\x02\x12\x1d\n\x19METRIC_AXIS_RELATIVE_TIME\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x66leetlog/v1/metric.proto\x12\x0b\x66leetlog.v1\x1a\x1a\x66leetlog/v1/position.proto\x1a\x17\x66leetlog/v1/scope.proto\"\xc0\x03\n\x11ReadMetricRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\x0c\n\x04keys\x18\x03 \x03(\t\x12\x0f\n\x07\x62uckets\x18\x04 \x01(\r\x12\x15\n\x08min_step\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x15\n\x08max_step\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12\'\n\x08\x61t_least\x18\x07 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12\x1c\n\x0fmin_time_millis\x18\x08 \x01(\x03H\x02\x88\x01\x01\x12\x1c\n\x0fmax_time_millis\x18\t \x01(\x03H\x03\x88\x01\x01\x12%\n\x04\x61xis\x18\n \x01(\x0e\x32\x17.fleetlog.v1.MetricAxis\x12\x13\n\x0blast_points\x18\x0b \x01(\r\x12\r\n\x05ranks\x18\x0c \x03(\x11\x12\x10\n\x08per_rank\x18\r \x01(\x08\x12\x14\n\x0csample_steps\x18\x0e \x01(\r\x12 \n\x05\x61s_of\x18\x0f \x01(\x0b\x32\x11.fleetlog.v1.AsOfB\x0b\n\t_min_stepB\x0b\n\t_max_stepB\x12\n\x10_min_time_millisB\x12\n\x10_max_time_millis\"<\n\x12ReadMetricResponse\x12&\n\x05parts\x18\x01 \x03(\x0b\x32\x17.fleetlog.v1.MetricPart\"\xa5\x01\n\nMetricPart\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12)\n\x06points\x18\x03 \x01(\x0b\x32\x17.fleetlog.v1.PointChunkH\x00\x12+\n\x07\x62uckets\x18\x04 \x01(\x0b\x32\x18.fleetlog.v1.BucketChunkH\x00\x12\x11\n\x04rank\x18\x05 \x01(\x11H\x01\x88\x01\x01\x42\x06\n\x04\x64\x61taB\x07\n\x05_rank\"A\n\nPointChunk\x12\r\n\x05steps\x18\x01 \x01(\x0c\x12\x14\n\x0ctimes_millis\x18\x02 \x01(\x0c\x12\x0e\n\x06values\x18\x03 \x01(\x0c\"e\n\x0b\x42ucketChunk\x12\r\n\x05steps\x18\x01 \x01(\x0c\x12\x0e\n\x06\x63ounts\x18\x02 \x01(\x0c\x12\x0c\n\x04mins\x18\x03 \x01(\x0c\x12\x0c\n\x04maxs\x18\x04 \x01(\x0c\x12\r\n\x05means\x18\x05 \x01(\x0c\x12\x0c\n\x04nans\x18\x06 \x01(\x0c*t\n\nMetricAxis\x12\x1b\n\x17METRIC_AXIS_UNSPECIFIED\x10\x00\x12\x14\n\x10METRIC_AXIS_STEP\x10\x01\x12\x14\n\x10METRIC_AXIS_TIME\x10\x02\x12\x1d\n\x19METRIC_AXIS_RELATIVE_TIME\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'fleetlog.v1.metric_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_METRICAXIS']._serialized_start=886
-  _globals['_METRICAXIS']._serialized_end=1002
-  _globals['_READMETRICREQUEST']._serialized_start=70
-  _globals['_READMETRICREQUEST']._serialized_end=484
-  _globals['_READMETRICRESPONSE']._serialized_start=486
-  _globals['_READMETRICRESPONSE']._serialized_end=546
-  _globals['_METRICPART']._serialized_start=549
-  _globals['_METRICPART']._serialized_end=714
-  _globals['_POINTCHUNK']._serialized_start=716
-  _globals['_POINTCHUNK']._serialized_end=781
-  _globals['_BUCKETCHUNK']._serialized_start=783
-  _globals['_BUCKETCHUNK']._serialized_end=884
+  _globals['_METRICAXIS']._serialized_start=945
+  _globals['_METRICAXIS']._serialized_end=1061
+  _globals['_READMETRICREQUEST']._serialized_start=95
+  _globals['_READMETRICREQUEST']._serialized_end=543
+  _globals['_READMETRICRESPONSE']._serialized_start=545
+  _globals['_READMETRICRESPONSE']._serialized_end=605
+  _globals['_METRICPART']._serialized_start=608
+  _globals['_METRICPART']._serialized_end=773
+  _globals['_POINTCHUNK']._serialized_start=775
+  _globals['_POINTCHUNK']._serialized_end=840
+  _globals['_BUCKETCHUNK']._serialized_start=842
+  _globals['_BUCKETCHUNK']._serialized_end=943
 # @@protoc_insertion_point(module_scope)

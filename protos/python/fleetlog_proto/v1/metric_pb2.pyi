@@ -5,6 +5,7 @@ The points of metrics, or buckets of them."""
 
 from collections import abc as _abc
 from fleetlog_proto.v1 import position_pb2 as _position_pb2
+from fleetlog_proto.v1 import scope_pb2 as _scope_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -68,6 +69,7 @@ class ReadMetricRequest(_message.Message):
     RANKS_FIELD_NUMBER: _builtins.int
     PER_RANK_FIELD_NUMBER: _builtins.int
     SAMPLE_STEPS_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     buckets: _builtins.int
@@ -110,6 +112,10 @@ class ReadMetricRequest(_message.Message):
     def ranks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Only points of writers with these ranks, up to 1,000; -1 is a writer without one. Empty = of every writer."""
 
+    @_builtins.property
+    def as_of(self) -> _scope_pb2.AsOf:
+        """As of when: only points of records before it, in buckets that depend on these alone; absent = now."""
+
     def __init__(
         self,
         *,
@@ -127,10 +133,11 @@ class ReadMetricRequest(_message.Message):
         ranks: _abc.Iterable[_builtins.int] | None = ...,
         per_rank: _builtins.bool = ...,
         sample_steps: _builtins.int = ...,
+        as_of: _scope_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_step", b"_max_step", "_max_time_millis", b"_max_time_millis", "_min_step", b"_min_step", "_min_time_millis", b"_min_time_millis", "at_least", b"at_least", "max_step", b"max_step", "max_time_millis", b"max_time_millis", "min_step", b"min_step", "min_time_millis", b"min_time_millis"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_step", b"_max_step", "_max_time_millis", b"_max_time_millis", "_min_step", b"_min_step", "_min_time_millis", b"_min_time_millis", "as_of", b"as_of", "at_least", b"at_least", "max_step", b"max_step", "max_time_millis", b"max_time_millis", "min_step", b"min_step", "min_time_millis", b"min_time_millis"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_step", b"_max_step", "_max_time_millis", b"_max_time_millis", "_min_step", b"_min_step", "_min_time_millis", b"_min_time_millis", "at_least", b"at_least", "axis", b"axis", "buckets", b"buckets", "keys", b"keys", "last_points", b"last_points", "max_step", b"max_step", "max_time_millis", b"max_time_millis", "min_step", b"min_step", "min_time_millis", b"min_time_millis", "namespace", b"namespace", "per_rank", b"per_rank", "ranks", b"ranks", "run_ids", b"run_ids", "sample_steps", b"sample_steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_step", b"_max_step", "_max_time_millis", b"_max_time_millis", "_min_step", b"_min_step", "_min_time_millis", b"_min_time_millis", "as_of", b"as_of", "at_least", b"at_least", "axis", b"axis", "buckets", b"buckets", "keys", b"keys", "last_points", b"last_points", "max_step", b"max_step", "max_time_millis", b"max_time_millis", "min_step", b"min_step", "min_time_millis", b"min_time_millis", "namespace", b"namespace", "per_rank", b"per_rank", "ranks", b"ranks", "run_ids", b"run_ids", "sample_steps", b"sample_steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_step: _TypeAlias = _typing.Literal["max_step"]  # noqa: Y015
     _WhichOneofArgType__max_step: _TypeAlias = _typing.Literal["_max_step", b"_max_step"]  # noqa: Y015

@@ -63,6 +63,8 @@ class _RunFormatEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunFormat.V
     """As Run messages."""
     RUN_FORMAT_ARROW: _RunFormat.ValueType  # 2
     """As an Arrow IPC stream in pieces: one row a run, one column a key ("params.lr", "metrics.val_loss", …)."""
+    RUN_FORMAT_IDS: _RunFormat.ValueType  # 3
+    """As ids alone: the order of a search, 16 bytes a run. Masks are of no matter."""
 
 class RunFormat(_RunFormat, metaclass=_RunFormatEnumTypeWrapper):
     """How runs are sent."""
@@ -73,6 +75,8 @@ RUN_FORMAT_MESSAGES: RunFormat.ValueType  # 1
 """As Run messages."""
 RUN_FORMAT_ARROW: RunFormat.ValueType  # 2
 """As an Arrow IPC stream in pieces: one row a run, one column a key ("params.lr", "metrics.val_loss", …)."""
+RUN_FORMAT_IDS: RunFormat.ValueType  # 3
+"""As ids alone: the order of a search, 16 bytes a run. Masks are of no matter."""
 Global___RunFormat: _TypeAlias = RunFormat  # noqa: Y015
 
 @_typing.final
@@ -404,15 +408,18 @@ class StreamRunsResponse(_message.Message):
     ARROW_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
+    RUN_IDS_FIELD_NUMBER: _builtins.int
     arrow: _builtins.bytes
     """A whole Arrow IPC stream (schema and record batches) of these runs, columns as these runs have them."""
     resume_token: _builtins.str
     """As SearchRunsRequest.page_token, to go on behind these runs; empty in the last response."""
     count: _builtins.int
     """How many runs this response holds."""
+    run_ids: _builtins.bytes
+    """Ids of the runs in order with RUN_FORMAT_IDS, 16 bytes each, one behind the other."""
     @_builtins.property
     def runs(self) -> _containers.RepeatedCompositeFieldContainer[_run_pb2.Run]:
-        """In order. Empty with RUN_FORMAT_ARROW."""
+        """In order, with RUN_FORMAT_MESSAGES."""
 
     def __init__(
         self,
@@ -421,10 +428,11 @@ class StreamRunsResponse(_message.Message):
         arrow: _builtins.bytes = ...,
         resume_token: _builtins.str = ...,
         count: _builtins.int = ...,
+        run_ids: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrow", b"arrow", "count", b"count", "resume_token", b"resume_token", "runs", b"runs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrow", b"arrow", "count", b"count", "resume_token", b"resume_token", "run_ids", b"run_ids", "runs", b"runs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -14,6 +14,8 @@ import type { Frame } from "./frame_pb.ts";
 import { file_fleetlog_v1_frame } from "./frame_pb.ts";
 import type { Position } from "./position_pb.ts";
 import { file_fleetlog_v1_position } from "./position_pb.ts";
+import type { Value } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
 import type { Status } from "../../google/rpc/status_pb.ts";
 import { file_google_rpc_status } from "../../google/rpc/status_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -22,7 +24,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fleetlog/v1/ingest.proto.
  */
 export const file_fleetlog_v1_ingest: GenFile = /*@__PURE__*/
-  fileDesc("ChhmbGVldGxvZy92MS9pbmdlc3QucHJvdG8SC2ZsZWV0bG9nLnYxImEKE0FwcGVuZEV2ZW50c1JlcXVlc3QSIQoFZnJhbWUYASABKAsyEi5mbGVldGxvZy52MS5GcmFtZRInCgttb3JlX2ZyYW1lcxgCIAMoCzISLmZsZWV0bG9nLnYxLkZyYW1lIqQCChRBcHBlbmRFdmVudHNSZXNwb25zZRIOCgZydW5faWQYASABKAwSEQoJd3JpdGVyX2lkGAIgASgMEhgKEGR1cmFibGVfc2VxdWVuY2UYAyABKAQSJwoIcG9zaXRpb24YBCABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIrCghyZWZ1c2FscxgFIAMoCzIZLmZsZWV0bG9nLnYxLkV2ZW50UmVmdXNhbBIiCgZzdGF0dXMYBiABKAsyEi5nb29nbGUucnBjLlN0YXR1cxI5Cg5tb3JlX3Jlc3BvbnNlcxgHIAMoCzIhLmZsZWV0bG9nLnYxLkFwcGVuZEV2ZW50c1Jlc3BvbnNlEhoKEmZyYW1lc19wZXJfcmVxdWVzdBgIIAEoDSJECgxFdmVudFJlZnVzYWwSEAoIc2VxdWVuY2UYASABKAQSIgoGc3RhdHVzGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMijAEKEUltcG9ydFJ1bnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgMEicKBHJ1bnMYAyABKAsyGS5mbGVldGxvZy52MS5SdW5zSW1wb3J0ZWQSJwoIYXRfbGVhc3QYBCABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiJhChJJbXBvcnRSdW5zUmVzcG9uc2USJwoIcG9zaXRpb24YASABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIQCghpbXBvcnRlZBgCIAEoDRIQCghleGlzdGluZxgDIAEoDSKCAwoQVXBkYXRlUnVuUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDgoGcnVuX2lkGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAwSEQoEbmFtZRgEIAEoCUgAiAEBEjUKBHRhZ3MYBSADKAsyJy5mbGVldGxvZy52MS5VcGRhdGVSdW5SZXF1ZXN0LlRhZ3NFbnRyeRIUCgxkZWxldGVkX3RhZ3MYBiADKAkSJAoFc3RhdGUYByABKA4yFS5mbGVldGxvZy52MS5SdW5TdGF0ZRIUCgdkZWxldGVkGAggASgISAGIAQESJwoIYXRfbGVhc3QYCSABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIcCg9lbmRfdGltZV9taWxsaXMYCiABKANIAogBARorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVfbmFtZUIKCghfZGVsZXRlZEISChBfZW5kX3RpbWVfbWlsbGlzIjwKEVVwZGF0ZVJ1blJlc3BvbnNlEicKCHBvc2l0aW9uGAEgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24icQoPUHVyZ2VSdW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoDBInCghhdF9sZWFzdBgEIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIjsKEFB1cmdlUnVuUmVzcG9uc2USJwoIcG9zaXRpb24YASABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiLmAQoXQ3JlYXRlRXhwZXJpbWVudFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAwSDAoEbmFtZRgDIAEoCRI8CgR0YWdzGAQgAygLMi4uZmxlZXRsb2cudjEuQ3JlYXRlRXhwZXJpbWVudFJlcXVlc3QuVGFnc0VudHJ5EhAKCGV4aXN0X29rGAUgASgIEhkKEWFydGlmYWN0X2xvY2F0aW9uGAYgASgJGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBInAKGENyZWF0ZUV4cGVyaW1lbnRSZXNwb25zZRIrCgpleHBlcmltZW50GAEgASgLMhcuZmxlZXRsb2cudjEuRXhwZXJpbWVudBInCghwb3NpdGlvbhgCIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIvQBChdVcGRhdGVFeHBlcmltZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoDBIVCg1leHBlcmltZW50X2lkGAMgASgNEhEKBG5hbWUYBCABKAlIAIgBARI8CgR0YWdzGAUgAygLMi4uZmxlZXRsb2cudjEuVXBkYXRlRXhwZXJpbWVudFJlcXVlc3QuVGFnc0VudHJ5EhQKDGRlbGV0ZWRfdGFncxgGIAMoCRorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVfbmFtZSJwChhVcGRhdGVFeHBlcmltZW50UmVzcG9uc2USKwoKZXhwZXJpbWVudBgBIAEoCzIXLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnQSJwoIcG9zaXRpb24YAiABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiJsChdEZWxldGVFeHBlcmltZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoDBIVCg1leHBlcmltZW50X2lkGAMgASgNEhMKC2RlZmF1bHRfdG9vGAQgASgIInAKGERlbGV0ZUV4cGVyaW1lbnRSZXNwb25zZRIrCgpleHBlcmltZW50GAEgASgLMhcuZmxlZXRsb2cudjEuRXhwZXJpbWVudBInCghwb3NpdGlvbhgCIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIlgKGFJlc3RvcmVFeHBlcmltZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoDBIVCg1leHBlcmltZW50X2lkGAMgASgNInEKGVJlc3RvcmVFeHBlcmltZW50UmVzcG9uc2USKwoKZXhwZXJpbWVudBgBIAEoCzIXLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnQSJwoIcG9zaXRpb24YAiABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiJWChZQdXJnZUV4cGVyaW1lbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgMEhUKDWV4cGVyaW1lbnRfaWQYAyABKA0iQgoXUHVyZ2VFeHBlcmltZW50UmVzcG9uc2USJwoIcG9zaXRpb24YASABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiIqChVHZXRMb2dQb3NpdGlvblJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJIkEKFkdldExvZ1Bvc2l0aW9uUmVzcG9uc2USJwoIcG9zaXRpb24YASABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiJdChVVcGxvYWRBcnRpZmFjdFJlcXVlc3QSKwoGaGVhZGVyGAEgASgLMhkuZmxlZXRsb2cudjEuVXBsb2FkSGVhZGVySAASDwoFY2h1bmsYAiABKAxIAEIGCgRwYXJ0ImMKDFVwbG9hZEhlYWRlchIRCgluYW1lc3BhY2UYASABKAkSDgoGcnVuX2lkGAIgASgJEgwKBHBhdGgYAyABKAkSEgoKc2l6ZV9ieXRlcxgEIAEoAxIOCgZzaGEyNTYYBSABKAwiGAoWVXBsb2FkQXJ0aWZhY3RSZXNwb25zZSI/ChJCZWdpblVwbG9hZFJlcXVlc3QSKQoGaGVhZGVyGAEgASgLMhkuZmxlZXRsb2cudjEuVXBsb2FkSGVhZGVyIjsKE0JlZ2luVXBsb2FkUmVzcG9uc2USDgoGc3RvcmVkGAEgASgIEhQKDHVwbG9hZF90b2tlbhgCIAEoCSJYChVHZXRVcGxvYWRQYXJ0c1JlcXVlc3QSKQoGaGVhZGVyGAEgASgLMhkuZmxlZXRsb2cudjEuVXBsb2FkSGVhZGVyEhQKDHVwbG9hZF90b2tlbhgCIAEoCSJAChZHZXRVcGxvYWRQYXJ0c1Jlc3BvbnNlEiYKBXBhcnRzGAEgAygLMhcuZmxlZXRsb2cudjEuVXBsb2FkUGFydCJDCgpVcGxvYWRQYXJ0EhQKDG9mZnNldF9ieXRlcxgBIAEoAxISCgpzaXplX2J5dGVzGAIgASgDEgsKA3VybBgDIAEoCSJYChVDb21wbGV0ZVVwbG9hZFJlcXVlc3QSKQoGaGVhZGVyGAEgASgLMhkuZmxlZXRsb2cudjEuVXBsb2FkSGVhZGVyEhQKDHVwbG9hZF90b2tlbhgCIAEoCSIYChZDb21wbGV0ZVVwbG9hZFJlc3BvbnNlMvEJCg1Jbmdlc3RTZXJ2aWNlElcKDEFwcGVuZEV2ZW50cxIgLmZsZWV0bG9nLnYxLkFwcGVuZEV2ZW50c1JlcXVlc3QaIS5mbGVldGxvZy52MS5BcHBlbmRFdmVudHNSZXNwb25zZSgBMAESTQoKSW1wb3J0UnVucxIeLmZsZWV0bG9nLnYxLkltcG9ydFJ1bnNSZXF1ZXN0Gh8uZmxlZXRsb2cudjEuSW1wb3J0UnVuc1Jlc3BvbnNlEkoKCVVwZGF0ZVJ1bhIdLmZsZWV0bG9nLnYxLlVwZGF0ZVJ1blJlcXVlc3QaHi5mbGVldGxvZy52MS5VcGRhdGVSdW5SZXNwb25zZRJHCghQdXJnZVJ1bhIcLmZsZWV0bG9nLnYxLlB1cmdlUnVuUmVxdWVzdBodLmZsZWV0bG9nLnYxLlB1cmdlUnVuUmVzcG9uc2USXwoQQ3JlYXRlRXhwZXJpbWVudBIkLmZsZWV0bG9nLnYxLkNyZWF0ZUV4cGVyaW1lbnRSZXF1ZXN0GiUuZmxlZXRsb2cudjEuQ3JlYXRlRXhwZXJpbWVudFJlc3BvbnNlEl8KEFVwZGF0ZUV4cGVyaW1lbnQSJC5mbGVldGxvZy52MS5VcGRhdGVFeHBlcmltZW50UmVxdWVzdBolLmZsZWV0bG9nLnYxLlVwZGF0ZUV4cGVyaW1lbnRSZXNwb25zZRJfChBEZWxldGVFeHBlcmltZW50EiQuZmxlZXRsb2cudjEuRGVsZXRlRXhwZXJpbWVudFJlcXVlc3QaJS5mbGVldGxvZy52MS5EZWxldGVFeHBlcmltZW50UmVzcG9uc2USYgoRUmVzdG9yZUV4cGVyaW1lbnQSJS5mbGVldGxvZy52MS5SZXN0b3JlRXhwZXJpbWVudFJlcXVlc3QaJi5mbGVldGxvZy52MS5SZXN0b3JlRXhwZXJpbWVudFJlc3BvbnNlElwKD1B1cmdlRXhwZXJpbWVudBIjLmZsZWV0bG9nLnYxLlB1cmdlRXhwZXJpbWVudFJlcXVlc3QaJC5mbGVldGxvZy52MS5QdXJnZUV4cGVyaW1lbnRSZXNwb25zZRJZCg5HZXRMb2dQb3NpdGlvbhIiLmZsZWV0bG9nLnYxLkdldExvZ1Bvc2l0aW9uUmVxdWVzdBojLmZsZWV0bG9nLnYxLkdldExvZ1Bvc2l0aW9uUmVzcG9uc2USWwoOVXBsb2FkQXJ0aWZhY3QSIi5mbGVldGxvZy52MS5VcGxvYWRBcnRpZmFjdFJlcXVlc3QaIy5mbGVldGxvZy52MS5VcGxvYWRBcnRpZmFjdFJlc3BvbnNlKAESUAoLQmVnaW5VcGxvYWQSHy5mbGVldGxvZy52MS5CZWdpblVwbG9hZFJlcXVlc3QaIC5mbGVldGxvZy52MS5CZWdpblVwbG9hZFJlc3BvbnNlElkKDkdldFVwbG9hZFBhcnRzEiIuZmxlZXRsb2cudjEuR2V0VXBsb2FkUGFydHNSZXF1ZXN0GiMuZmxlZXRsb2cudjEuR2V0VXBsb2FkUGFydHNSZXNwb25zZRJZCg5Db21wbGV0ZVVwbG9hZBIiLmZsZWV0bG9nLnYxLkNvbXBsZXRlVXBsb2FkUmVxdWVzdBojLmZsZWV0bG9nLnYxLkNvbXBsZXRlVXBsb2FkUmVzcG9uc2ViBnByb3RvMw", [file_fleetlog_v1_event, file_fleetlog_v1_experiment, file_fleetlog_v1_frame, file_fleetlog_v1_position, file_google_rpc_status]);
+  fileDesc("ChhmbGVldGxvZy92MS9pbmdlc3QucHJvdG8SC2ZsZWV0bG9nLnYxImEKE0FwcGVuZEV2ZW50c1JlcXVlc3QSIQoFZnJhbWUYASABKAsyEi5mbGVldGxvZy52MS5GcmFtZRInCgttb3JlX2ZyYW1lcxgCIAMoCzISLmZsZWV0bG9nLnYxLkZyYW1lIqQCChRBcHBlbmRFdmVudHNSZXNwb25zZRIOCgZydW5faWQYASABKAwSEQoJd3JpdGVyX2lkGAIgASgMEhgKEGR1cmFibGVfc2VxdWVuY2UYAyABKAQSJwoIcG9zaXRpb24YBCABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIrCghyZWZ1c2FscxgFIAMoCzIZLmZsZWV0bG9nLnYxLkV2ZW50UmVmdXNhbBIiCgZzdGF0dXMYBiABKAsyEi5nb29nbGUucnBjLlN0YXR1cxI5Cg5tb3JlX3Jlc3BvbnNlcxgHIAMoCzIhLmZsZWV0bG9nLnYxLkFwcGVuZEV2ZW50c1Jlc3BvbnNlEhoKEmZyYW1lc19wZXJfcmVxdWVzdBgIIAEoDSJECgxFdmVudFJlZnVzYWwSEAoIc2VxdWVuY2UYASABKAQSIgoGc3RhdHVzGAIgASgLMhIuZ29vZ2xlLnJwYy5TdGF0dXMijAEKEUltcG9ydFJ1bnNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgMEicKBHJ1bnMYAyABKAsyGS5mbGVldGxvZy52MS5SdW5zSW1wb3J0ZWQSJwoIYXRfbGVhc3QYBCABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiJhChJJbXBvcnRSdW5zUmVzcG9uc2USJwoIcG9zaXRpb24YASABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIQCghpbXBvcnRlZBgCIAEoDRIQCghleGlzdGluZxgDIAEoDSLQBAoNTG9nUnVuUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDgoGcnVuX2lkGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAwSFwoNZXhwZXJpbWVudF9pZBgEIAEoDUgAEhkKD2V4cGVyaW1lbnRfbmFtZRgFIAEoCUgAEgwKBG5hbWUYBiABKAkSDAoEdXNlchgHIAEoCRIZChFzdGFydF90aW1lX21pbGxpcxgIIAEoAxIVCg1wYXJlbnRfcnVuX2lkGAkgASgJEjYKBnBhcmFtcxgKIAMoCzImLmZsZWV0bG9nLnYxLkxvZ1J1blJlcXVlc3QuUGFyYW1zRW50cnkSMgoEdGFncxgLIAMoCzIkLmZsZWV0bG9nLnYxLkxvZ1J1blJlcXVlc3QuVGFnc0VudHJ5EioKB21ldHJpY3MYDCADKAsyGS5mbGVldGxvZy52MS5NZXRyaWNWYWx1ZXMSLQoJYXJ0aWZhY3RzGA0gAygLMhouZmxlZXRsb2cudjEuU21hbGxBcnRpZmFjdBIkCgVzdGF0ZRgOIAEoDjIVLmZsZWV0bG9nLnYxLlJ1blN0YXRlEhcKD2VuZF90aW1lX21pbGxpcxgPIAEoAxpFCgtQYXJhbXNFbnRyeRILCgNrZXkYASABKAkSJQoFdmFsdWUYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWU6AjgBGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgwKCmV4cGVyaW1lbnQilwEKDE1ldHJpY1ZhbHVlcxIMCgRzdGVwGAEgASgDEhMKC3RpbWVfbWlsbGlzGAIgASgDEjUKBnZhbHVlcxgDIAMoCzIlLmZsZWV0bG9nLnYxLk1ldHJpY1ZhbHVlcy5WYWx1ZXNFbnRyeRotCgtWYWx1ZXNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIi4KDVNtYWxsQXJ0aWZhY3QSDAoEcGF0aBgBIAEoCRIPCgdjb250ZW50GAIgASgMImAKDkxvZ1J1blJlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoCRInCghwb3NpdGlvbhgCIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEhUKDWV4cGVyaW1lbnRfaWQYAyABKA0iggMKEFVwZGF0ZVJ1blJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgMEhEKBG5hbWUYBCABKAlIAIgBARI1CgR0YWdzGAUgAygLMicuZmxlZXRsb2cudjEuVXBkYXRlUnVuUmVxdWVzdC5UYWdzRW50cnkSFAoMZGVsZXRlZF90YWdzGAYgAygJEiQKBXN0YXRlGAcgASgOMhUuZmxlZXRsb2cudjEuUnVuU3RhdGUSFAoHZGVsZXRlZBgIIAEoCEgBiAEBEicKCGF0X2xlYXN0GAkgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24SHAoPZW5kX3RpbWVfbWlsbGlzGAogASgDSAKIAQEaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBwoFX25hbWVCCgoIX2RlbGV0ZWRCEgoQX2VuZF90aW1lX21pbGxpcyI8ChFVcGRhdGVSdW5SZXNwb25zZRInCghwb3NpdGlvbhgBIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uInEKD1B1cmdlUnVuUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDgoGcnVuX2lkGAIgASgJEhIKCnJlcXVlc3RfaWQYAyABKAwSJwoIYXRfbGVhc3QYBCABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiI7ChBQdXJnZVJ1blJlc3BvbnNlEicKCHBvc2l0aW9uGAEgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24i5gEKF0NyZWF0ZUV4cGVyaW1lbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgMEgwKBG5hbWUYAyABKAkSPAoEdGFncxgEIAMoCzIuLmZsZWV0bG9nLnYxLkNyZWF0ZUV4cGVyaW1lbnRSZXF1ZXN0LlRhZ3NFbnRyeRIQCghleGlzdF9vaxgFIAEoCBIZChFhcnRpZmFjdF9sb2NhdGlvbhgGIAEoCRorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJwChhDcmVhdGVFeHBlcmltZW50UmVzcG9uc2USKwoKZXhwZXJpbWVudBgBIAEoCzIXLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnQSJwoIcG9zaXRpb24YAiABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiL0AQoXVXBkYXRlRXhwZXJpbWVudFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAwSFQoNZXhwZXJpbWVudF9pZBgDIAEoDRIRCgRuYW1lGAQgASgJSACIAQESPAoEdGFncxgFIAMoCzIuLmZsZWV0bG9nLnYxLlVwZGF0ZUV4cGVyaW1lbnRSZXF1ZXN0LlRhZ3NFbnRyeRIUCgxkZWxldGVkX3RhZ3MYBiADKAkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBwoFX25hbWUicAoYVXBkYXRlRXhwZXJpbWVudFJlc3BvbnNlEisKCmV4cGVyaW1lbnQYASABKAsyFy5mbGVldGxvZy52MS5FeHBlcmltZW50EicKCHBvc2l0aW9uGAIgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24ibAoXRGVsZXRlRXhwZXJpbWVudFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAwSFQoNZXhwZXJpbWVudF9pZBgDIAEoDRITCgtkZWZhdWx0X3RvbxgEIAEoCCJwChhEZWxldGVFeHBlcmltZW50UmVzcG9uc2USKwoKZXhwZXJpbWVudBgBIAEoCzIXLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnQSJwoIcG9zaXRpb24YAiABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiJYChhSZXN0b3JlRXhwZXJpbWVudFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAwSFQoNZXhwZXJpbWVudF9pZBgDIAEoDSJxChlSZXN0b3JlRXhwZXJpbWVudFJlc3BvbnNlEisKCmV4cGVyaW1lbnQYASABKAsyFy5mbGVldGxvZy52MS5FeHBlcmltZW50EicKCHBvc2l0aW9uGAIgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iVgoWUHVyZ2VFeHBlcmltZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoDBIVCg1leHBlcmltZW50X2lkGAMgASgNIkIKF1B1cmdlRXhwZXJpbWVudFJlc3BvbnNlEicKCHBvc2l0aW9uGAEgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iKgoVR2V0TG9nUG9zaXRpb25SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCSJBChZHZXRMb2dQb3NpdGlvblJlc3BvbnNlEicKCHBvc2l0aW9uGAEgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iXQoVVXBsb2FkQXJ0aWZhY3RSZXF1ZXN0EisKBmhlYWRlchgBIAEoCzIZLmZsZWV0bG9nLnYxLlVwbG9hZEhlYWRlckgAEg8KBWNodW5rGAIgASgMSABCBgoEcGFydCJjCgxVcGxvYWRIZWFkZXISEQoJbmFtZXNwYWNlGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIMCgRwYXRoGAMgASgJEhIKCnNpemVfYnl0ZXMYBCABKAMSDgoGc2hhMjU2GAUgASgMIhgKFlVwbG9hZEFydGlmYWN0UmVzcG9uc2UiPwoSQmVnaW5VcGxvYWRSZXF1ZXN0EikKBmhlYWRlchgBIAEoCzIZLmZsZWV0bG9nLnYxLlVwbG9hZEhlYWRlciI7ChNCZWdpblVwbG9hZFJlc3BvbnNlEg4KBnN0b3JlZBgBIAEoCBIUCgx1cGxvYWRfdG9rZW4YAiABKAkiWAoVR2V0VXBsb2FkUGFydHNSZXF1ZXN0EikKBmhlYWRlchgBIAEoCzIZLmZsZWV0bG9nLnYxLlVwbG9hZEhlYWRlchIUCgx1cGxvYWRfdG9rZW4YAiABKAkiQAoWR2V0VXBsb2FkUGFydHNSZXNwb25zZRImCgVwYXJ0cxgBIAMoCzIXLmZsZWV0bG9nLnYxLlVwbG9hZFBhcnQiQwoKVXBsb2FkUGFydBIUCgxvZmZzZXRfYnl0ZXMYASABKAMSEgoKc2l6ZV9ieXRlcxgCIAEoAxILCgN1cmwYAyABKAkiWAoVQ29tcGxldGVVcGxvYWRSZXF1ZXN0EikKBmhlYWRlchgBIAEoCzIZLmZsZWV0bG9nLnYxLlVwbG9hZEhlYWRlchIUCgx1cGxvYWRfdG9rZW4YAiABKAkiGAoWQ29tcGxldGVVcGxvYWRSZXNwb25zZTK0CgoNSW5nZXN0U2VydmljZRJXCgxBcHBlbmRFdmVudHMSIC5mbGVldGxvZy52MS5BcHBlbmRFdmVudHNSZXF1ZXN0GiEuZmxlZXRsb2cudjEuQXBwZW5kRXZlbnRzUmVzcG9uc2UoATABEk0KCkltcG9ydFJ1bnMSHi5mbGVldGxvZy52MS5JbXBvcnRSdW5zUmVxdWVzdBofLmZsZWV0bG9nLnYxLkltcG9ydFJ1bnNSZXNwb25zZRJBCgZMb2dSdW4SGi5mbGVldGxvZy52MS5Mb2dSdW5SZXF1ZXN0GhsuZmxlZXRsb2cudjEuTG9nUnVuUmVzcG9uc2USSgoJVXBkYXRlUnVuEh0uZmxlZXRsb2cudjEuVXBkYXRlUnVuUmVxdWVzdBoeLmZsZWV0bG9nLnYxLlVwZGF0ZVJ1blJlc3BvbnNlEkcKCFB1cmdlUnVuEhwuZmxlZXRsb2cudjEuUHVyZ2VSdW5SZXF1ZXN0Gh0uZmxlZXRsb2cudjEuUHVyZ2VSdW5SZXNwb25zZRJfChBDcmVhdGVFeHBlcmltZW50EiQuZmxlZXRsb2cudjEuQ3JlYXRlRXhwZXJpbWVudFJlcXVlc3QaJS5mbGVldGxvZy52MS5DcmVhdGVFeHBlcmltZW50UmVzcG9uc2USXwoQVXBkYXRlRXhwZXJpbWVudBIkLmZsZWV0bG9nLnYxLlVwZGF0ZUV4cGVyaW1lbnRSZXF1ZXN0GiUuZmxlZXRsb2cudjEuVXBkYXRlRXhwZXJpbWVudFJlc3BvbnNlEl8KEERlbGV0ZUV4cGVyaW1lbnQSJC5mbGVldGxvZy52MS5EZWxldGVFeHBlcmltZW50UmVxdWVzdBolLmZsZWV0bG9nLnYxLkRlbGV0ZUV4cGVyaW1lbnRSZXNwb25zZRJiChFSZXN0b3JlRXhwZXJpbWVudBIlLmZsZWV0bG9nLnYxLlJlc3RvcmVFeHBlcmltZW50UmVxdWVzdBomLmZsZWV0bG9nLnYxLlJlc3RvcmVFeHBlcmltZW50UmVzcG9uc2USXAoPUHVyZ2VFeHBlcmltZW50EiMuZmxlZXRsb2cudjEuUHVyZ2VFeHBlcmltZW50UmVxdWVzdBokLmZsZWV0bG9nLnYxLlB1cmdlRXhwZXJpbWVudFJlc3BvbnNlElkKDkdldExvZ1Bvc2l0aW9uEiIuZmxlZXRsb2cudjEuR2V0TG9nUG9zaXRpb25SZXF1ZXN0GiMuZmxlZXRsb2cudjEuR2V0TG9nUG9zaXRpb25SZXNwb25zZRJbCg5VcGxvYWRBcnRpZmFjdBIiLmZsZWV0bG9nLnYxLlVwbG9hZEFydGlmYWN0UmVxdWVzdBojLmZsZWV0bG9nLnYxLlVwbG9hZEFydGlmYWN0UmVzcG9uc2UoARJQCgtCZWdpblVwbG9hZBIfLmZsZWV0bG9nLnYxLkJlZ2luVXBsb2FkUmVxdWVzdBogLmZsZWV0bG9nLnYxLkJlZ2luVXBsb2FkUmVzcG9uc2USWQoOR2V0VXBsb2FkUGFydHMSIi5mbGVldGxvZy52MS5HZXRVcGxvYWRQYXJ0c1JlcXVlc3QaIy5mbGVldGxvZy52MS5HZXRVcGxvYWRQYXJ0c1Jlc3BvbnNlElkKDkNvbXBsZXRlVXBsb2FkEiIuZmxlZXRsb2cudjEuQ29tcGxldGVVcGxvYWRSZXF1ZXN0GiMuZmxlZXRsb2cudjEuQ29tcGxldGVVcGxvYWRSZXNwb25zZWIGcHJvdG8z", [file_fleetlog_v1_event, file_fleetlog_v1_experiment, file_fleetlog_v1_frame, file_fleetlog_v1_position, file_google_protobuf_struct, file_google_rpc_status]);
 
 /**
  * One frame, or several small ones.
@@ -233,6 +235,233 @@ export const ImportRunsResponseSchema: GenMessage<ImportRunsResponse> = /*@__PUR
   messageDesc(file_fleetlog_v1_ingest, 4);
 
 /**
+ * What to log to a run. Fields that are not set change nothing.
+ *
+ * @generated from message fleetlog.v1.LogRunRequest
+ */
+export type LogRunRequest = Message<"fleetlog.v1.LogRunRequest"> & {
+  /**
+   * As Frame.namespace.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * 32 hexadecimal digits: the run, or that of one to start. Empty: a new run, whose id is the request_id, or one that the
+   * gateway makes where that is empty too.
+   *
+   * @generated from field: string run_id = 2;
+   */
+  runId: string;
+
+  /**
+   * 16 bytes that the caller chose. Empty: the gateway makes one, and a retry is another call.
+   *
+   * @generated from field: bytes request_id = 3;
+   */
+  requestId: Uint8Array;
+
+  /**
+   * Where a run that is started belongs; a run that is there stays where it is.
+   *
+   * @generated from oneof fleetlog.v1.LogRunRequest.experiment
+   */
+  experiment: {
+    /**
+     * By number; 0 is "Default".
+     *
+     * @generated from field: uint32 experiment_id = 4;
+     */
+    value: number;
+    case: "experimentId";
+  } | {
+    /**
+     * By name; it is made when there is none.
+     *
+     * @generated from field: string experiment_name = 5;
+     */
+    value: string;
+    case: "experimentName";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Display name of a run that is started.
+   *
+   * @generated from field: string name = 6;
+   */
+  name: string;
+
+  /**
+   * Who started it, 0 to 200 characters.
+   *
+   * @generated from field: string user = 7;
+   */
+  user: string;
+
+  /**
+   * Start of a run that is started, Unix milliseconds. 0 = now.
+   *
+   * @generated from field: int64 start_time_millis = 8;
+   */
+  startTimeMillis: bigint;
+
+  /**
+   * As LogRunRequest.run_id: the run that a run that is started is part of.
+   *
+   * @generated from field: string parent_run_id = 9;
+   */
+  parentRunId: string;
+
+  /**
+   * Params by key: texts, numbers, true or false. A number without a fraction is a whole one.
+   *
+   * @generated from field: map<string, google.protobuf.Value> params = 10;
+   */
+  params: { [key: string]: Value };
+
+  /**
+   * Tags to set.
+   *
+   * @generated from field: map<string, string> tags = 11;
+   */
+  tags: { [key: string]: string };
+
+  /**
+   * Points of metrics.
+   *
+   * @generated from field: repeated fleetlog.v1.MetricValues metrics = 12;
+   */
+  metrics: MetricValues[];
+
+  /**
+   * Files.
+   *
+   * @generated from field: repeated fleetlog.v1.SmallArtifact artifacts = 13;
+   */
+  artifacts: SmallArtifact[];
+
+  /**
+   * New state; UNSPECIFIED = unchanged. FINISHED, FAILED and KILLED end the run.
+   *
+   * @generated from field: fleetlog.v1.RunState state = 14;
+   */
+  state: RunState;
+
+  /**
+   * When it ended, Unix milliseconds; 0 = now.
+   *
+   * @generated from field: int64 end_time_millis = 15;
+   */
+  endTimeMillis: bigint;
+};
+
+/**
+ * Describes the message fleetlog.v1.LogRunRequest.
+ * Use `create(LogRunRequestSchema)` to create a new message.
+ */
+export const LogRunRequestSchema: GenMessage<LogRunRequest> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_ingest, 5);
+
+/**
+ * Values of metrics at one step.
+ *
+ * @generated from message fleetlog.v1.MetricValues
+ */
+export type MetricValues = Message<"fleetlog.v1.MetricValues"> & {
+  /**
+   * The user's training counter.
+   *
+   * @generated from field: int64 step = 1;
+   */
+  step: bigint;
+
+  /**
+   * The client's clock, Unix milliseconds. 0 = now.
+   *
+   * @generated from field: int64 time_millis = 2;
+   */
+  timeMillis: bigint;
+
+  /**
+   * Values by key, at least one.
+   *
+   * @generated from field: map<string, double> values = 3;
+   */
+  values: { [key: string]: number };
+};
+
+/**
+ * Describes the message fleetlog.v1.MetricValues.
+ * Use `create(MetricValuesSchema)` to create a new message.
+ */
+export const MetricValuesSchema: GenMessage<MetricValues> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_ingest, 6);
+
+/**
+ * A file that is sent as it is.
+ *
+ * @generated from message fleetlog.v1.SmallArtifact
+ */
+export type SmallArtifact = Message<"fleetlog.v1.SmallArtifact"> & {
+  /**
+   * As ArtifactLogged.path.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * At most 1 MiB. Larger ones are uploaded before (BeginUpload).
+   *
+   * @generated from field: bytes content = 2;
+   */
+  content: Uint8Array;
+};
+
+/**
+ * Describes the message fleetlog.v1.SmallArtifact.
+ * Use `create(SmallArtifactSchema)` to create a new message.
+ */
+export const SmallArtifactSchema: GenMessage<SmallArtifact> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_ingest, 7);
+
+/**
+ * It is durable.
+ *
+ * @generated from message fleetlog.v1.LogRunResponse
+ */
+export type LogRunResponse = Message<"fleetlog.v1.LogRunResponse"> & {
+  /**
+   * The run: 32 hexadecimal digits.
+   *
+   * @generated from field: string run_id = 1;
+   */
+  runId: string;
+
+  /**
+   * Where it is in the log.
+   *
+   * @generated from field: fleetlog.v1.Position position = 2;
+   */
+  position?: Position | undefined;
+
+  /**
+   * Number of the run's experiment.
+   *
+   * @generated from field: uint32 experiment_id = 3;
+   */
+  experimentId: number;
+};
+
+/**
+ * Describes the message fleetlog.v1.LogRunResponse.
+ * Use `create(LogRunResponseSchema)` to create a new message.
+ */
+export const LogRunResponseSchema: GenMessage<LogRunResponse> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_ingest, 8);
+
+/**
  * A change of one run. At least one of the changes is asked for.
  *
  * @generated from message fleetlog.v1.UpdateRunRequest
@@ -315,7 +544,7 @@ export type UpdateRunRequest = Message<"fleetlog.v1.UpdateRunRequest"> & {
  * Use `create(UpdateRunRequestSchema)` to create a new message.
  */
 export const UpdateRunRequestSchema: GenMessage<UpdateRunRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 5);
+  messageDesc(file_fleetlog_v1_ingest, 9);
 
 /**
  * The change is durable.
@@ -336,7 +565,7 @@ export type UpdateRunResponse = Message<"fleetlog.v1.UpdateRunResponse"> & {
  * Use `create(UpdateRunResponseSchema)` to create a new message.
  */
 export const UpdateRunResponseSchema: GenMessage<UpdateRunResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 6);
+  messageDesc(file_fleetlog_v1_ingest, 10);
 
 /**
  * Which run to take away.
@@ -378,7 +607,7 @@ export type PurgeRunRequest = Message<"fleetlog.v1.PurgeRunRequest"> & {
  * Use `create(PurgeRunRequestSchema)` to create a new message.
  */
 export const PurgeRunRequestSchema: GenMessage<PurgeRunRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 7);
+  messageDesc(file_fleetlog_v1_ingest, 11);
 
 /**
  * The run is gone.
@@ -399,7 +628,7 @@ export type PurgeRunResponse = Message<"fleetlog.v1.PurgeRunResponse"> & {
  * Use `create(PurgeRunResponseSchema)` to create a new message.
  */
 export const PurgeRunResponseSchema: GenMessage<PurgeRunResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 8);
+  messageDesc(file_fleetlog_v1_ingest, 12);
 
 /**
  * A new experiment.
@@ -455,7 +684,7 @@ export type CreateExperimentRequest = Message<"fleetlog.v1.CreateExperimentReque
  * Use `create(CreateExperimentRequestSchema)` to create a new message.
  */
 export const CreateExperimentRequestSchema: GenMessage<CreateExperimentRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 9);
+  messageDesc(file_fleetlog_v1_ingest, 13);
 
 /**
  * The experiment.
@@ -483,7 +712,7 @@ export type CreateExperimentResponse = Message<"fleetlog.v1.CreateExperimentResp
  * Use `create(CreateExperimentResponseSchema)` to create a new message.
  */
 export const CreateExperimentResponseSchema: GenMessage<CreateExperimentResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 10);
+  messageDesc(file_fleetlog_v1_ingest, 14);
 
 /**
  * Changes of an experiment.
@@ -539,7 +768,7 @@ export type UpdateExperimentRequest = Message<"fleetlog.v1.UpdateExperimentReque
  * Use `create(UpdateExperimentRequestSchema)` to create a new message.
  */
 export const UpdateExperimentRequestSchema: GenMessage<UpdateExperimentRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 11);
+  messageDesc(file_fleetlog_v1_ingest, 15);
 
 /**
  * The experiment.
@@ -567,7 +796,7 @@ export type UpdateExperimentResponse = Message<"fleetlog.v1.UpdateExperimentResp
  * Use `create(UpdateExperimentResponseSchema)` to create a new message.
  */
 export const UpdateExperimentResponseSchema: GenMessage<UpdateExperimentResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 12);
+  messageDesc(file_fleetlog_v1_ingest, 16);
 
 /**
  * Which experiment to hide.
@@ -609,7 +838,7 @@ export type DeleteExperimentRequest = Message<"fleetlog.v1.DeleteExperimentReque
  * Use `create(DeleteExperimentRequestSchema)` to create a new message.
  */
 export const DeleteExperimentRequestSchema: GenMessage<DeleteExperimentRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 13);
+  messageDesc(file_fleetlog_v1_ingest, 17);
 
 /**
  * The experiment.
@@ -637,7 +866,7 @@ export type DeleteExperimentResponse = Message<"fleetlog.v1.DeleteExperimentResp
  * Use `create(DeleteExperimentResponseSchema)` to create a new message.
  */
 export const DeleteExperimentResponseSchema: GenMessage<DeleteExperimentResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 14);
+  messageDesc(file_fleetlog_v1_ingest, 18);
 
 /**
  * Which experiment to bring back.
@@ -672,7 +901,7 @@ export type RestoreExperimentRequest = Message<"fleetlog.v1.RestoreExperimentReq
  * Use `create(RestoreExperimentRequestSchema)` to create a new message.
  */
 export const RestoreExperimentRequestSchema: GenMessage<RestoreExperimentRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 15);
+  messageDesc(file_fleetlog_v1_ingest, 19);
 
 /**
  * The experiment.
@@ -700,7 +929,7 @@ export type RestoreExperimentResponse = Message<"fleetlog.v1.RestoreExperimentRe
  * Use `create(RestoreExperimentResponseSchema)` to create a new message.
  */
 export const RestoreExperimentResponseSchema: GenMessage<RestoreExperimentResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 16);
+  messageDesc(file_fleetlog_v1_ingest, 20);
 
 /**
  * Which experiment to take away.
@@ -735,7 +964,7 @@ export type PurgeExperimentRequest = Message<"fleetlog.v1.PurgeExperimentRequest
  * Use `create(PurgeExperimentRequestSchema)` to create a new message.
  */
 export const PurgeExperimentRequestSchema: GenMessage<PurgeExperimentRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 17);
+  messageDesc(file_fleetlog_v1_ingest, 21);
 
 /**
  * The experiment is gone.
@@ -756,7 +985,7 @@ export type PurgeExperimentResponse = Message<"fleetlog.v1.PurgeExperimentRespon
  * Use `create(PurgeExperimentResponseSchema)` to create a new message.
  */
 export const PurgeExperimentResponseSchema: GenMessage<PurgeExperimentResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 18);
+  messageDesc(file_fleetlog_v1_ingest, 22);
 
 /**
  * Who asks how far the log has come.
@@ -777,7 +1006,7 @@ export type GetLogPositionRequest = Message<"fleetlog.v1.GetLogPositionRequest">
  * Use `create(GetLogPositionRequestSchema)` to create a new message.
  */
 export const GetLogPositionRequestSchema: GenMessage<GetLogPositionRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 19);
+  messageDesc(file_fleetlog_v1_ingest, 23);
 
 /**
  * How far the log has come.
@@ -798,7 +1027,7 @@ export type GetLogPositionResponse = Message<"fleetlog.v1.GetLogPositionResponse
  * Use `create(GetLogPositionResponseSchema)` to create a new message.
  */
 export const GetLogPositionResponseSchema: GenMessage<GetLogPositionResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 20);
+  messageDesc(file_fleetlog_v1_ingest, 24);
 
 /**
  * A part of an upload.
@@ -835,7 +1064,7 @@ export type UploadArtifactRequest = Message<"fleetlog.v1.UploadArtifactRequest">
  * Use `create(UploadArtifactRequestSchema)` to create a new message.
  */
 export const UploadArtifactRequestSchema: GenMessage<UploadArtifactRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 21);
+  messageDesc(file_fleetlog_v1_ingest, 25);
 
 /**
  * What is coming.
@@ -884,7 +1113,7 @@ export type UploadHeader = Message<"fleetlog.v1.UploadHeader"> & {
  * Use `create(UploadHeaderSchema)` to create a new message.
  */
 export const UploadHeaderSchema: GenMessage<UploadHeader> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 22);
+  messageDesc(file_fleetlog_v1_ingest, 26);
 
 /**
  * The bytes are stored and match the header.
@@ -899,7 +1128,7 @@ export type UploadArtifactResponse = Message<"fleetlog.v1.UploadArtifactResponse
  * Use `create(UploadArtifactResponseSchema)` to create a new message.
  */
 export const UploadArtifactResponseSchema: GenMessage<UploadArtifactResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 23);
+  messageDesc(file_fleetlog_v1_ingest, 27);
 
 /**
  * What is to be uploaded.
@@ -920,7 +1149,7 @@ export type BeginUploadRequest = Message<"fleetlog.v1.BeginUploadRequest"> & {
  * Use `create(BeginUploadRequestSchema)` to create a new message.
  */
 export const BeginUploadRequestSchema: GenMessage<BeginUploadRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 24);
+  messageDesc(file_fleetlog_v1_ingest, 28);
 
 /**
  * How to upload it.
@@ -949,7 +1178,7 @@ export type BeginUploadResponse = Message<"fleetlog.v1.BeginUploadResponse"> & {
  * Use `create(BeginUploadResponseSchema)` to create a new message.
  */
 export const BeginUploadResponseSchema: GenMessage<BeginUploadResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 25);
+  messageDesc(file_fleetlog_v1_ingest, 29);
 
 /**
  * Which upload.
@@ -977,7 +1206,7 @@ export type GetUploadPartsRequest = Message<"fleetlog.v1.GetUploadPartsRequest">
  * Use `create(GetUploadPartsRequestSchema)` to create a new message.
  */
 export const GetUploadPartsRequestSchema: GenMessage<GetUploadPartsRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 26);
+  messageDesc(file_fleetlog_v1_ingest, 30);
 
 /**
  * The next parts that are missing. None: complete it.
@@ -998,7 +1227,7 @@ export type GetUploadPartsResponse = Message<"fleetlog.v1.GetUploadPartsResponse
  * Use `create(GetUploadPartsResponseSchema)` to create a new message.
  */
 export const GetUploadPartsResponseSchema: GenMessage<GetUploadPartsResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 27);
+  messageDesc(file_fleetlog_v1_ingest, 31);
 
 /**
  * A part that is missing.
@@ -1033,7 +1262,7 @@ export type UploadPart = Message<"fleetlog.v1.UploadPart"> & {
  * Use `create(UploadPartSchema)` to create a new message.
  */
 export const UploadPartSchema: GenMessage<UploadPart> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 28);
+  messageDesc(file_fleetlog_v1_ingest, 32);
 
 /**
  * Which upload.
@@ -1061,7 +1290,7 @@ export type CompleteUploadRequest = Message<"fleetlog.v1.CompleteUploadRequest">
  * Use `create(CompleteUploadRequestSchema)` to create a new message.
  */
 export const CompleteUploadRequestSchema: GenMessage<CompleteUploadRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 29);
+  messageDesc(file_fleetlog_v1_ingest, 33);
 
 /**
  * The bytes are stored and match the header.
@@ -1076,7 +1305,7 @@ export type CompleteUploadResponse = Message<"fleetlog.v1.CompleteUploadResponse
  * Use `create(CompleteUploadResponseSchema)` to create a new message.
  */
 export const CompleteUploadResponseSchema: GenMessage<CompleteUploadResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 30);
+  messageDesc(file_fleetlog_v1_ingest, 34);
 
 /**
  * Takes events and intents into the event log. Any number of gateways serve it; none holds state.
@@ -1127,6 +1356,22 @@ export const IngestService: GenService<{
     methodKind: "unary";
     input: typeof ImportRunsRequestSchema;
     output: typeof ImportRunsResponseSchema;
+  },
+  /**
+   * Logs to one run in one call: for languages without a client of fleetlog's, and for curl. A run that is not there is
+   * started. Durable when it returns; retry freely with the same run_id and request_id. Each call is a writer of its own,
+   * whose events are in the order of the fields. A run that ended takes it too, and stays as it ended unless `state` says
+   * otherwise. Training code that logs often is better off with AppendEvents.
+   * INVALID_ARGUMENT: a field is out of its limits; then nothing is taken. FAILED_PRECONDITION RUN_DELETED.
+   * FAILED_PRECONDITION REQUEST_ID_REUSED: the request_id stands for another call, which stays.
+   * RESOURCE_EXHAUSTED FRAME_TOO_LARGE: more than 4 MiB. NOT_FOUND EXPERIMENT_NOT_FOUND.
+   *
+   * @generated from rpc fleetlog.v1.IngestService.LogRun
+   */
+  logRun: {
+    methodKind: "unary";
+    input: typeof LogRunRequestSchema;
+    output: typeof LogRunResponseSchema;
   },
   /**
    * Sets or removes tags, renames, finishes, deletes or restores one run from outside its training code.

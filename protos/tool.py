@@ -1,11 +1,15 @@
-"""Generates fleetlog_proto from the .proto files, and checks the contract.
+"""Generates fleetlog_proto and the messages of the web UI from the .proto files, and checks the contract.
 
-    python protos/tool.py generate     writes protos/python/fleetlog_proto, and OpenAPI of the contract (openapi.py)
+    python protos/tool.py generate     writes protos/python/fleetlog_proto, web/contract, and OpenAPI of the contract
+                                       (openapi.py)
     python protos/tool.py check        fails when the generated code is stale, when buf lint complains, or when
                                        the contract broke since the last tag
 
 protoc writes `from fleetlog.v1 import …`, after the proto package. The import package is fleetlog_proto, because
 `fleetlog` is what users import; so the imports of the generated code are rewritten.
+
+The TypeScript in web/contract is made by protoc-gen-es, which deno takes from the npm registry. It has the messages of
+google.rpc that the contract names, too.
 """
 
 from __future__ import annotations
@@ -22,6 +26,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 GENERATED = ROOT / "python" / "fleetlog_proto"
+GENERATED_TYPESCRIPT = ROOT.parent / "web" / "contract"
+PROTOC_GEN_ES = "npm:@bufbuild/protoc-gen-es@2.17.0"
 OPENAPI = ROOT.parent / "query" / "fleetlog_query" / "web" / "openapi.json"
 
 
@@ -29,6 +35,8 @@ def main(verb: str) -> int:
     if verb == "generate":
         shutil.rmtree(GENERATED, ignore_errors=True)
         generate(ROOT, GENERATED)
+        shutil.rmtree(GENERATED_TYPESCRIPT, ignore_errors=True)
+        generate_typescript(ROOT, GENERATED_TYPESCRIPT)
         openapi(ROOT, OPENAPI)
         return 0
     if verb == "check":
@@ -58,6 +66,26 @@ def generate(sources: Path, package: Path) -> None:
             text = re.sub(r"\bfleetlog\.v1 import (\w+_pb2)", r"fleetlog_proto.v1 import \1", text)
             text = text.replace("import fleetlog.v1", "import fleetlog_proto.v1")
             (target / file.name).write_text(text)
+
+
+def generate_typescript(sources: Path, target: Path) -> None:
+    """Compile the protos under `sources` into the TypeScript modules at `target`."""
+    target.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as folder:
+        # protoc starts a plugin without arguments, so that deno needs a program of its own.
+        plugin = Path(folder) / "protoc-gen-es"
+        deno = Path(sys.executable).parent / "deno"
+        plugin.write_text(
+            f'#!/bin/sh\nexec "{deno}" run --quiet --no-lock --allow-env --allow-read {PROTOC_GEN_ES} "$@"\n'
+        )
+        plugin.chmod(0o755)
+        protoc(
+            sources,
+            f"--plugin=protoc-gen-es={plugin}",
+            f"--es_out={target}",
+            "--es_opt=target=ts,import_extension=ts",
+            "google/rpc/status.proto",
+        )
 
 
 def openapi(sources: Path, target: Path) -> None:
@@ -94,6 +122,10 @@ def check() -> int:
         generate(ROOT, scratch / "fleetlog_proto")
         if differs(scratch / "fleetlog_proto", GENERATED):
             print("protos/python is stale: run `make protos` and commit it", file=sys.stderr)
+            failures += 1
+        generate_typescript(ROOT, scratch / "contract")
+        if differs(scratch / "contract", GENERATED_TYPESCRIPT):
+            print("web/contract is stale: run `make protos` and commit it", file=sys.stderr)
             failures += 1
         openapi(ROOT, scratch / "openapi.json")
         if not OPENAPI.is_file() or not filecmp.cmp(scratch / "openapi.json", OPENAPI, shallow=False):

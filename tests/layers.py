@@ -5,8 +5,9 @@
     server   gRPC over a socket: the gateway, the query service or all of `fleetlog up`
     crash    processes that are started, killed and starved, and whole deployments
 
-Tests of the server layer that answer for one RPC each, and for the main path, have the marker `smoke` too. A test that
-asks for an embedded server is of the server layer at least, wherever its file is.
+Tests of the server layer that answer for one RPC each, and for the main path, have the marker `smoke` too, and those of
+the web UI have `browser`: they run by themselves. A test that asks for an embedded server is of the server layer at
+least, wherever its file is.
 
 Files with tests of the slowest layer run first: the quick ones fill up what is left when several run at once.
 
@@ -30,6 +31,7 @@ from tests.profiles import EXAMPLES
 LAYERS = ("unit", "engine", "server", "crash")
 """From quick to slow: of two that hold for a test, the later one is its layer."""
 SMOKE = "smoke"
+BROWSER = "browser"
 EMBEDDED = "embedded"
 LOOP_SECONDS = 0.012
 """Seconds of CPU time that the loop of `slowness` takes on a quiet machine."""
@@ -136,9 +138,14 @@ FOLDERS: Mapping[str, str] = {
     "query/watch/test_run_watching": "engine",
     "query/web/test_passing": "server",
     "test_alone": "unit",
+    "web": "server",
 }
 """Layer of what is in a folder or a file below tests/; the longest path holds."""
 SMOKES = ("end_to_end/test_every_call", "end_to_end/test_main_path")
+IN_BROWSER = "web/"
+"""Beginning of the paths whose tests want a browser."""
+BROWSER_SECONDS = 900
+"""Seconds that such a test may take at the most."""
 
 
 def layer_of(path: str, fixtures: tuple[str, ...] = ()) -> str:
@@ -169,6 +176,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(layer)
         if path in SMOKES:
             item.add_marker(SMOKE)
+        if path.startswith(IN_BROWSER):
+            item.add_marker(BROWSER)
+            # The first of them waits until the real runs are loaded.
+            item.add_marker(pytest.mark.timeout(BROWSER_SECONDS))
     items[:] = [items[place] for place in slow_files_first(tests)]
 
 

@@ -1,0 +1,67 @@
+"""Every screen over the real runs, in both themes: whole and without an error.
+
+FLEETLOG_SCREENSHOTS names a folder for pictures of them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fleetlog
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web.conftest import COUNT, SPEEDRUN
+from tests.web.tables import shown_runs
+
+
+def look(page: Page, folder: Path | None, name: str, theme: str) -> None:
+    """Keep a picture of the page, where somebody wants one."""
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=folder / f"{name}-{theme}.png", animations="disabled")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_each_screen_shows_real_runs_without_an_error(
+    page: Page, theme: str, speedrun: fleetlog.Client, speedrun_path: str, screenshots: Path | None
+) -> None:
+    page.goto("/")
+    expect(page.locator("tr[data-experiment]").filter(has_text=SPEEDRUN)).to_contain_text(str(COUNT))
+    look(page, screenshots, "experiments", theme)
+
+    page.goto(f"{speedrun_path}?o=metrics.val_loss&s=50")
+    for card in page.locator(".card").all():
+        expect(card).to_have_attribute("data-state", "ready")
+    look(page, screenshots, "runs", theme)
+    ids = shown_runs(page)[:4]
+
+    page.get_by_role("button", name="Columns", exact=True).click()
+    look(page, screenshots, "columns", theme)
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.type("metrics.val_loss < 3.28 AND metrics.")
+    expect(page.locator(".offers li").first).to_be_visible()
+    look(page, screenshots, "filter", theme)
+
+    page.goto(f"{speedrun_path}?g=tags.record&runs=first:50&c=val_loss&c=train_time")
+    for card in page.locator(".card").all():
+        expect(card).to_have_attribute("data-state", "ready")
+    look(page, screenshots, "groups", theme)
+
+    page.goto(f"/n/default/runs/{ids[0]}")
+    expect(page.locator("[data-section=metrics] tr[data-metric]").first).to_be_visible()
+    look(page, screenshots, "run", theme)
+    page.get_by_role("tab", name="charts").click()
+    for card in page.locator(".card").all():
+        expect(card).to_have_attribute("data-state", "ready")
+    look(page, screenshots, "run-charts", theme)
+    page.get_by_role("tab", name="artifacts").click()
+    expect(page.get_by_text("No artifacts")).to_be_visible()
+
+    page.goto(f"/n/default/compare?runs={','.join(ids)}")
+    expect(page.locator(".compare thead th[data-run]")).to_have_count(len(ids))
+    look(page, screenshots, "compare", theme)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    look(page, screenshots, "keyboard", theme)

@@ -1,0 +1,124 @@
+/** The page: its head, and the screen of the address below it. */
+
+import { useEffect, useState } from "preact/hooks";
+import { away } from "./api/calls.ts";
+import { Help } from "./parts/help.tsx";
+import { Empty } from "./parts/states.tsx";
+import { CompareScreen } from "./screens/compare.tsx";
+import { ExperimentsScreen } from "./screens/experiments.tsx";
+import { RunScreen } from "./screens/run.tsx";
+import { RunsScreen, typing } from "./screens/runs.tsx";
+import { chooseTheme, ground, hrefOf, route, theme } from "./state.ts";
+import { DEFAULT_NAMESPACE, type Route } from "./view/route.ts";
+
+/** See the file. */
+export function App() {
+  const [help, setHelp] = useState(false);
+  const [told, setTold] = useState("");
+  const to = route.value;
+  useEffect(() => {
+    document.documentElement.dataset["theme"] = ground.value;
+  }, [ground.value]);
+  useEffect(() => {
+    document.title = `${to.screen === "lost" ? "Not found" : to.screen} · fleetlog`;
+  }, [to.screen]);
+  const copyLink = () => {
+    navigator.clipboard.writeText(location.href).then(
+      () => setTold("Link copied"),
+      () => setTold("The browser keeps its clipboard: copy the address"),
+    );
+    setTimeout(() => setTold(""), 2500);
+  };
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (typing(event)) return;
+      if (event.key === "?") setHelp(true);
+      if (event.key === "y") copyLink();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, []);
+  const next = theme.value === "auto"
+    ? (ground.value === "dark" ? "light" : "dark")
+    : theme.value === "dark"
+    ? "light"
+    : "dark";
+  return (
+    <>
+      <header class="top">
+        <a class="brand" href={hrefOf({ screen: "experiments", namespace: to.namespace })}>
+          <svg viewBox="0 0 20 20" aria-hidden="true">
+            <path d="M3 15.5C6 15.5 6 5 9 5s2.5 7.5 4.5 7.5S15.5 9 17.5 9" />
+          </svg>
+          fleetlog
+        </a>
+        <nav aria-label="Screens">
+          <a
+            href={hrefOf({ screen: "experiments", namespace: to.namespace })}
+            aria-current={to.screen === "experiments" ? "page" : undefined}
+          >
+            Experiments
+          </a>
+          <a
+            href={hrefOf({ screen: "runs", namespace: to.namespace })}
+            aria-current={to.screen === "runs" ? "page" : undefined}
+          >
+            Runs
+          </a>
+        </nav>
+        <span class="fill" />
+        {to.namespace !== DEFAULT_NAMESPACE && <span class="quiet" title="namespace">{to.namespace}</span>}
+        <button type="button" class="plain" onClick={copyLink}>Copy link</button>
+        <button
+          type="button"
+          class="plain"
+          onClick={() => chooseTheme(next)}
+          aria-label={`${next} theme`}
+          data-theme-switch
+        >
+          {next === "dark" ? "Dark" : "Light"}
+        </button>
+        <button type="button" class="plain" onClick={() => setHelp(true)} aria-label="keyboard shortcuts">
+          ?
+        </button>
+      </header>
+      {away.value && (
+        <div class="strip bad" role="status" data-away>
+          The server does not answer. What is shown is from before; this page tries again by itself.
+        </div>
+      )}
+      <main>
+        <Screen to={to} />
+      </main>
+      {help && <Help onClose={() => setHelp(false)} />}
+      <div class="toast" role="status" hidden={!told}>{told}</div>
+    </>
+  );
+}
+
+function Screen({ to }: { to: Route }) {
+  switch (to.screen) {
+    case "experiments":
+      return <ExperimentsScreen key={to.namespace} namespace={to.namespace} />;
+    case "runs":
+      return (
+        <RunsScreen
+          key={`${to.namespace} ${to.experiment}`}
+          namespace={to.namespace}
+          experiment={to.experiment}
+        />
+      );
+    case "run":
+      return <RunScreen key={`${to.namespace} ${to.run}`} namespace={to.namespace} id={to.run} />;
+    case "compare":
+      return <CompareScreen key={to.namespace} namespace={to.namespace} />;
+    case "lost":
+      return (
+        <Empty title="Nothing is at this address">
+          <a class="button" href={hrefOf({ screen: "experiments", namespace: to.namespace })}>
+            To the experiments
+          </a>
+        </Empty>
+      );
+  }
+}

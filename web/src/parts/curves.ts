@@ -1,0 +1,153 @@
+/** Curves of a card: made of series, or of groups of them, smoothed and cut to what an axis can show. Pure. */
+
+import { groupCurve } from "../view/grouping.ts";
+import type { Series } from "../view/series.ts";
+import { smooth } from "../view/smoothing.ts";
+
+/** Curve as it is drawn. */
+export interface Curve {
+  /** Run or group. */
+  id: string;
+  label: string;
+  colour: string;
+  xs: Float64Array;
+  /** Line: values or means, smoothed when that is asked for. */
+  line: Float64Array;
+  /** Values before smoothing; undefined when the line is them. */
+  unsmoothed: Float64Array | undefined;
+  /** Bounds of the band and of extremes, which are never smoothed. */
+  lows: Float64Array;
+  highs: Float64Array;
+  /** True if the bounds are of single values, and not of a mean: then what lies beyond the line is painted. */
+  ofValues: boolean;
+  /** Points or, of groups, runs at each place. */
+  counts: Float64Array;
+  raw: boolean;
+}
+
+/** How curves are made. */
+export interface Shape {
+  tau: number;
+  logX: boolean;
+  logY: boolean;
+}
+
+/** Curves, and how many values a logarithmic axis could not show. */
+export interface Curves {
+  curves: Curve[];
+  notShown: number;
+}
+
+/** Returns a curve for each run. */
+export function runCurves(
+  series: readonly Series[],
+  shape: Shape,
+  colourOf: (run: string) => string,
+  labelOf: (run: string) => string,
+): Curves {
+  return cut(
+    series.map((each) => {
+      const smoothed = shape.tau > 0 ? smooth(each.xs, each.ys, shape.tau) : undefined;
+      return {
+        id: each.run,
+        label: labelOf(each.run),
+        colour: colourOf(each.run),
+        xs: each.xs,
+        line: smoothed ?? each.ys,
+        unsmoothed: smoothed && each.ys,
+        lows: each.mins,
+        highs: each.maxs,
+        ofValues: true,
+        counts: each.counts,
+        raw: each.raw,
+      };
+    }),
+    shape,
+  );
+}
+
+/** Returns a curve for each group: the mean of its runs, with the bounds of its 95 % confidence interval. */
+export function groupCurves(
+  series: readonly Series[],
+  shape: Shape,
+  groupOf: (run: string) => string,
+  colourOf: (group: string) => string,
+): Curves {
+  const groups = new Map<string, Series[]>();
+  for (const each of series) {
+    const group = groupOf(each.run);
+    groups.set(group, [...(groups.get(group) ?? []), each]);
+  }
+  return cut(
+    [...groups].map(([group, members]) => {
+      const curve = groupCurve(members);
+      const smoothed = shape.tau > 0 ? smooth(curve.xs, curve.means, shape.tau) : undefined;
+      return {
+        id: group,
+        label: group,
+        colour: colourOf(group),
+        xs: curve.xs,
+        line: smoothed ?? curve.means,
+        unsmoothed: smoothed && curve.means,
+        lows: curve.lows,
+        highs: curve.highs,
+        ofValues: false,
+        counts: curve.counts,
+        raw: members.every((each) => each.raw),
+      };
+    }),
+    shape,
+  );
+}
+
+// A logarithmic axis has no place for zero and below.
+function cut(curves: Curve[], shape: Shape): Curves {
+  if (!shape.logX && !shape.logY) return { curves, notShown: 0 };
+  let notShown = 0;
+  const shown = curves.map((curve) => {
+    const kept: number[] = [];
+    const line = curve.line.slice();
+    for (let at = 0; at < curve.xs.length; at++) {
+      const hidden = shape.logY && line[at]! <= 0;
+      if (hidden) line[at] = NaN;
+      if (shape.logX && curve.xs[at]! <= 0) notShown++;
+      else {
+        kept.push(at);
+        if (hidden) notShown++;
+      }
+    }
+    const pick = (from: Float64Array) => Float64Array.from(kept, (at) => from[at]!);
+    const above = (from: Float64Array) => shape.logY ? pick(from).map((value) => value > 0 ? value : NaN) : pick(from);
+    return {
+      ...curve,
+      xs: pick(curve.xs),
+      line: pick(line),
+      unsmoothed: curve.unsmoothed && above(curve.unsmoothed),
+      lows: above(curve.lows),
+      highs: above(curve.highs),
+      counts: pick(curve.counts),
+    };
+  });
+  return { curves: shown, notShown };
+}
+
+/** Returns the colour of each group of some runs: by their names, so that it stays when others come. */
+export function groupColours(
+  runs: readonly string[],
+  groupOf: (run: string) => string,
+  palette: readonly string[],
+): Map<string, string> {
+  const names = [...new Set(runs.map(groupOf))].sort();
+  return new Map(names.map((name, at) => [name, palette[at % palette.length]!]));
+}
+
+/** Returns the place in a curve that is nearest to an x; -1 of an empty one. */
+export function nearest(xs: Float64Array, x: number): number {
+  let [low, high] = [0, xs.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (xs[middle]! < x) low = middle + 1;
+    else high = middle;
+  }
+  return low > 0 && x - xs[low - 1]! <= xs[low]! - x ? low - 1 : xs.length ? low : -1;
+}

@@ -1,0 +1,188 @@
+/** Run screen: overview, charts and artifacts of one run; its name, tags and note can be edited. */
+
+import { useEffect, useState } from "preact/hooks";
+import { call } from "../api/calls.ts";
+import { asFailure } from "../api/failure.ts";
+import { type Changes, updateRun } from "../api/edits.ts";
+import type { Key } from "../api/reads.ts";
+import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
+import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
+import { Artifacts } from "../parts/artifacts.tsx";
+import { Cards } from "../parts/cards.tsx";
+import { useLoad } from "../parts/load.ts";
+import { Overview } from "../parts/overview.tsx";
+import { Failed, Skeleton } from "../parts/states.tsx";
+import { change, ground, hrefOf, view as viewSignal } from "../state.ts";
+import { PALETTES } from "../view/colours.ts";
+import { stateWord } from "../view/run_words.ts";
+import { typing } from "./runs.tsx";
+
+const TABS = ["overview", "charts", "artifacts"] as const;
+
+/** See the file. */
+export function RunScreen({ namespace, id }: { namespace: string; id: string }) {
+  const view = viewSignal.value;
+  const [edited, setEdited] = useState<Run>();
+  const [refused, setRefused] = useState("");
+  const loaded = useLoad(
+    `${namespace} ${id}`,
+    (signal) => call(QueryService.method.getRun, { namespace, runId: id }, signal),
+  );
+  useEffect(() => setEdited(undefined), [namespace, id]);
+  const run = edited ?? loaded.value?.run;
+  const tab = TABS.find((each) => each === view.tab) ?? "overview";
+  const show = (next: string) => change({ tab: next === "overview" ? "" : next });
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (typing(event)) return;
+      const next = TABS[Number(event.key) - 1];
+      if (next) show(next);
+      else if (event.key === "l") change({ y: { ...viewSignal.value.y, log: !viewSignal.value.y.log } });
+      else if (event.key === "z") change({ x: { kind: viewSignal.value.x.kind, log: viewSignal.value.x.log } });
+      else if (event.key === "e") document.querySelector<HTMLElement>("[data-edit=tag]")?.click();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, []);
+  if (loaded.failure && !run) return <Failed failure={loaded.failure} retry={loaded.retry} />;
+  if (!run) return <Skeleton rows={12} />;
+
+  const edit = async (changes: Changes) => {
+    const before = run;
+    setRefused("");
+    setEdited(optimistic(run, changes));
+    try {
+      setEdited(await updateRun(namespace, id, changes));
+    } catch (error) {
+      setEdited(before);
+      setRefused(asFailure(error).message);
+    }
+  };
+  const keys: Key[] = run.metrics.map((each) => ({ kind: "metrics", key: each.key, runs: 1 }));
+  return (
+    <div class="screen run-screen" data-screen="run" data-run={id}>
+      <div class="bar">
+        <h1>
+          <a href={hrefOf({ screen: "experiments", namespace })}>Experiments</a>
+          <span class="slash">/</span>
+          <a href={hrefOf({ screen: "runs", namespace, experiment: run.experimentId })}>
+            <ExperimentName namespace={namespace} id={run.experimentId} />
+          </a>
+          <span class="slash">/</span>
+          <Name name={run.name || id.slice(0, 12)} onName={(name) => edit({ name })} />
+          <span class={`badge ${stateWord(run.state)}`}>{stateWord(run.state)}</span>
+          {run.deleted && <span class="badge failed">deleted</span>}
+        </h1>
+        <span class="fill" />
+        {run.deleted
+          ? <button type="button" class="button" onClick={() => edit({ deleted: false })}>Restore</button>
+          : <button type="button" class="button" onClick={() => edit({ deleted: true })}>Delete</button>}
+      </div>
+      {refused && (
+        <div class="strip bad" role="alert">
+          Not changed: {refused} <button type="button" class="plain" onClick={() => setRefused("")}>✕</button>
+        </div>
+      )}
+      {run.deleted && (
+        <div class="strip">
+          This run is deleted: searches leave it out, and everything of it is kept.{" "}
+          <button type="button" class="plain" onClick={() => edit({ deleted: false })}>Undo</button>
+        </div>
+      )}
+      <div class="tabs" role="tablist">
+        {TABS.map((each, at) => (
+          <button
+            type="button"
+            role="tab"
+            key={each}
+            aria-selected={each === tab}
+            title={`${at + 1}`}
+            onClick={() => show(each)}
+          >
+            {each}
+          </button>
+        ))}
+      </div>
+      <div class="scroll">
+        {tab === "overview" && <Overview namespace={namespace} run={run} onEdit={edit} />}
+        {tab === "charts" && (
+          <Cards
+            keys={keys}
+            view={view.c.length ? view : {
+              ...view,
+              c: keys.filter((each) => !each.key.startsWith("system/")).slice(0, 12).map((each) => each.key),
+            }}
+            namespace={namespace}
+            runs={[id]}
+            labelOf={(each) => (each.includes("#")
+              ? `rank ${each.split("#")[1] === "-1" ? "—" : each.split("#")[1]}`
+              : run.name || id.slice(0, 12))}
+            colourOf={(each) => PALETTES[ground.value][Math.max(0, Number(each.split("#")[1] ?? 0)) % 20]!}
+            groupOf={undefined}
+            lifted=""
+            onLift={() => {}}
+            onPick={() => {}}
+            onChange={(changes) => change(changes, "s" in changes ? "replace" : "push")}
+            groupable={false}
+            perRank
+          />
+        )}
+        {tab === "artifacts" && <Artifacts namespace={namespace} run={id} />}
+      </div>
+    </div>
+  );
+}
+
+function ExperimentName({ namespace, id }: { namespace: string; id: number }) {
+  const found = useLoad(
+    `${namespace} ${id}`,
+    (signal) =>
+      call(QueryService.method.getExperiment, { namespace, which: { case: "experimentId", value: id } }, signal),
+  );
+  return <>{found.value?.experiment?.name ?? `experiment ${id}`}</>;
+}
+
+function Name({ name, onName }: { name: string; onName: (name: string) => void }) {
+  const [editing, setEditing] = useState(false);
+  if (!editing) {
+    return (
+      <button
+        type="button"
+        class="name"
+        title="click to rename"
+        data-edit="name"
+        onClick={() => setEditing(true)}
+      >
+        {name}
+      </button>
+    );
+  }
+  const done = (value: string) => {
+    setEditing(false);
+    if (value.trim() && value !== name) onName(value.trim());
+  };
+  return (
+    <input
+      class="field name"
+      aria-label="Name of the run"
+      autofocus
+      defaultValue={name}
+      onKeyDown={(event) => {
+        if (event.key === "Enter") done(event.currentTarget.value);
+        if (event.key === "Escape") setEditing(false);
+      }}
+      onBlur={(event) => done(event.currentTarget.value)}
+    />
+  );
+}
+
+function optimistic(run: Run, changes: Changes): Run {
+  const tags = { ...run.tags };
+  for (const key of changes.deletedTags ?? []) delete tags[key];
+  return {
+    ...run,
+    name: changes.name ?? run.name,
+    tags: { ...tags, ...changes.tags },
+    deleted: changes.deleted ?? run.deleted,
+  };
+}

@@ -1,0 +1,317 @@
+/** Runs screen: filter above, table left, cards right. */
+
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { call } from "../api/calls.ts";
+import { type Key, type Question, readKeys } from "../api/reads.ts";
+import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
+import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
+import { Cards } from "../parts/cards.tsx";
+import { groupColours } from "../parts/curves.ts";
+import { Chooser } from "../parts/chooser.tsx";
+import { CodeMenu } from "../parts/code.tsx";
+import { FilterBar } from "../parts/filterbar.tsx";
+import { useLoad } from "../parts/load.ts";
+import { Menu } from "../parts/menu.tsx";
+import { useRuns } from "../parts/runs.ts";
+import { Empty, Failed, FirstRun, Skeleton } from "../parts/states.tsx";
+import { Table } from "../parts/table.tsx";
+import { change, go, ground, hrefOf, keep, kept, view as viewSignal } from "../state.ts";
+import { cellOf } from "../view/cells.ts";
+import { ColourSlots, PALETTES } from "../view/colours.ts";
+import { parseColumn, readMask, suggestedColumns } from "../view/columns.ts";
+import { grouped } from "../view/numbers.ts";
+
+const slots = new ColourSlots();
+const MOST_CURVES = 300;
+
+/** See the file. */
+export function RunsScreen({ namespace, experiment }: { namespace: string; experiment: number | undefined }) {
+  const view = viewSignal.value;
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const [hovered, setHovered] = useState("");
+  const [share, setShare] = useState(() => Number(kept("split") ?? 52));
+  const body = useRef<HTMLDivElement>(null);
+  const named = useLoad(
+    `${namespace} ${experiment}`,
+    (signal) =>
+      experiment === undefined ? Promise.resolve(undefined) : call(QueryService.method.getExperiment, {
+        namespace,
+        which: { case: "experimentId", value: experiment },
+      }, signal)
+        .then((answer) => answer.experiment),
+  );
+  const found = useLoad<Key[]>(
+    `${namespace} ${experiment}`,
+    (signal) => readKeys({ namespace, experiment, filter: "" }, undefined, "", signal),
+  );
+  const keys = found.value;
+
+  const columnIds = view.cols.length > 0 ? view.cols : keys ? suggestedColumns(keys) : undefined;
+  const columns = useMemo(() => (columnIds ?? []).map(parseColumn).filter((each) => each !== undefined), [
+    columnIds?.join("\0"),
+  ]);
+  const groups = useMemo(() => view.g.map(parseColumn).filter((each) => each !== undefined), [view.g.join("\0")]);
+  const question: Question | undefined = useMemo(
+    () => columnIds && { namespace, experiment, filter: view.q, orders: view.o },
+    [columnIds === undefined, namespace, experiment, view.q, view.o.join("\0")],
+  );
+  const summaries = columns.some((column) => column.kind === "metrics" && column.statistic !== "last");
+  const runs = useRuns(question, readMask([...columns, ...groups]), summaries);
+  useEffect(() => setSelected(new Set()), [namespace, experiment]);
+
+  const visible = useMemo(() => visibleRuns(view.runs, runs.runs), [view.runs, runs.runs]);
+  const key = visible.join();
+  useMemo(() => slots.show(visible), [key]);
+  const palette = PALETTES[ground.value];
+  const byId = useMemo(() => new Map(runs.runs.map((run) => [run.runId, run])), [runs.runs]);
+  const groupOf = groups.length === 0 ? undefined : (run: string) => groupName(byId.get(run), groups);
+  const colours = groupOf && groupColours(visible, groupOf, palette);
+  const colourOf = (run: string) => {
+    const slot = slots.of(run);
+    return slot === undefined ? undefined : groupOf ? colours!.get(groupOf(run)) : palette[slot];
+  };
+  const toggleVisible = (id: string) => {
+    const next = visible.includes(id) ? visible.filter((each) => each !== id) : [...visible, id];
+    change({ runs: next.join(",") || "none" });
+  };
+  const open = (id: string) => go(hrefOf({ screen: "run", namespace, run: id }));
+  const compare = () => go(hrefOf({ screen: "compare", namespace }, `?runs=${[...selected].slice(0, 50).join(",")}`));
+
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (typing(event)) return;
+      const press = (menu: string) => document.querySelector<HTMLElement>(`[data-menu="${menu}"]`)?.click();
+      const focus = (selector: string) => document.querySelector<HTMLElement>(selector)?.focus();
+      const keys: Record<string, () => void> = {
+        "/": () => focus(".filter-box input"),
+        j: () => focus(".grid"),
+        k: () => focus(".grid"),
+        o: () => press("columns"),
+        g: () => press("group"),
+        Y: () => press("code"),
+        c: () => selected.size > 1 && compare(),
+        l: () => change({ y: { ...viewSignal.value.y, log: !viewSignal.value.y.log } }),
+        z: () => change({ x: { kind: viewSignal.value.x.kind, log: viewSignal.value.x.log } }),
+        s: () => focus(".smoothing input"),
+      };
+      const act = keys[event.key];
+      if (!act) return;
+      event.preventDefault();
+      act();
+    };
+    document.addEventListener("keydown", onKey);
+    return () => document.removeEventListener("keydown", onKey);
+  }, [selected]);
+
+  const missing = named.failure ?? (runs.answered ? undefined : found.failure);
+  if (missing && !named.value) return <Failed failure={missing} retry={named.failure ? named.retry : found.retry} />;
+  const total = runs.total ?? 0;
+  const stale = runs.loading && runs.answered !== question;
+  const nothing = runs.answered !== undefined && total === 0;
+  return (
+    <div class="screen runs-screen" data-screen="runs">
+      <div class="bar">
+        <h1>
+          <a href={hrefOf({ screen: "experiments", namespace })}>Experiments</a>
+          <span class="slash">/</span>
+          {experiment === undefined ? "All runs" : named.value?.name ?? "…"}
+        </h1>
+        <FilterBar
+          namespace={namespace}
+          experiment={experiment}
+          filter={view.q}
+          onFilter={(q) => change({ q })}
+        />
+      </div>
+      <div class="toolbar">
+        <span class="count" data-count={runs.total ?? ""}>
+          {runs.total === undefined ? "…" : (
+            <>
+              <b>{grouped(total)}</b> {total === 1 ? "run" : "runs"}
+            </>
+          )}
+          {runs.answered && <small class="quiet">{Math.max(1, Math.round(runs.took))} ms</small>}
+        </span>
+        {selected.size > 0 && (
+          <span class="selection">
+            <b>{selected.size}</b> selected
+            <button type="button" class="button primary" disabled={selected.size < 2} onClick={compare}>
+              Compare
+            </button>
+            <button type="button" class="button" onClick={() => change({ runs: [...selected].join(",") })}>
+              Chart these
+            </button>
+            <button type="button" class="plain" onClick={() => setSelected(new Set())}>clear</button>
+          </span>
+        )}
+        <span class="fill" />
+        {view.base && (
+          <button
+            type="button"
+            class="button"
+            onClick={() => change({ base: "" })}
+            title="show values without differences"
+          >
+            Baseline ✕
+          </button>
+        )}
+        <Show view={view.runs} onShow={(shown) => change({ runs: shown })} count={visible.length} />
+        <CodeMenu
+          asked={{
+            origin: location.origin,
+            namespace,
+            experiment: named.value && { name: named.value.name, id: named.value.experimentId },
+            filter: view.q,
+            orders: view.o,
+          }}
+        />
+        <Menu label="Columns" name="columns" right>
+          {() => (
+            <Chooser
+              keys={keys ?? []}
+              columns={columns}
+              onColumns={(cols) => change({ cols: cols.length ? cols : ["name"] }, "replace")}
+              onDefault={() => change({ cols: [] })}
+            />
+          )}
+        </Menu>
+      </div>
+      <div class="split" ref={body}>
+        <div class="left" style={{ flexBasis: `${share}%` }}>
+          {runs.failure && !runs.answered
+            ? <Failed failure={runs.failure} retry={runs.retry} />
+            : !runs.answered
+            ? <Skeleton rows={16} />
+            : nothing
+            ? (view.q
+              ? (
+                <Empty title="No run matches">
+                  <p>
+                    The filter <code>{view.q}</code> leaves none of the runs that are here.
+                  </p>
+                  <button type="button" class="button" onClick={() => change({ q: "" })}>
+                    Clear the filter
+                  </button>
+                </Empty>
+              )
+              : (
+                <Empty title="No runs yet">
+                  <FirstRun />
+                </Empty>
+              ))
+            : (
+              <>
+                {runs.failure && <Failed failure={runs.failure} retry={runs.retry} />}
+                <Table
+                  namespace={namespace}
+                  runs={runs.runs}
+                  total={total}
+                  columns={columns}
+                  orders={view.o}
+                  onOrders={(o) => change({ o })}
+                  more={runs.more}
+                  stale={stale}
+                  selected={selected}
+                  onSelect={setSelected}
+                  colourOf={colourOf}
+                  onVisible={toggleVisible}
+                  baseline={view.base}
+                  onBaseline={(id) => change({ base: view.base === id ? "" : id })}
+                  hovered={hovered}
+                  onHover={setHovered}
+                  onOpen={open}
+                />
+              </>
+            )}
+        </div>
+        <Splitter body={body} onShare={setShare} />
+        <div class="pane">
+          {keys && runs.answered && !nothing && (
+            <Cards
+              keys={keys}
+              view={view}
+              namespace={namespace}
+              runs={visible.slice(0, MOST_CURVES)}
+              labelOf={(run) => byId.get(run)?.name || run.slice(0, 12)}
+              colourOf={(run) => colourOf(run) ?? palette[0]!}
+              groupOf={groupOf}
+              lifted={hovered}
+              onLift={setHovered}
+              onPick={(run) => setSelected(new Set([...selected, run]))}
+              onChange={(changes) => change(changes, "s" in changes ? "replace" : "push")}
+              groupable
+            />
+          )}
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function Show({ view, onShow, count }: { view: string; onShow: (runs: string) => void; count: number }) {
+  const known = ["first:10", "first:20", "first:50", "first:100", "none"];
+  return (
+    <select
+      class="button"
+      aria-label="Runs with curves"
+      value={known.includes(view) ? view : "own"}
+      onChange={(event) => onShow(event.currentTarget.value)}
+    >
+      <option value="first:10">Chart first 10</option>
+      <option value="first:20">Chart first 20</option>
+      <option value="first:50">Chart first 50</option>
+      <option value="first:100">Chart first 100</option>
+      <option value="none">Chart none</option>
+      {!known.includes(view) && <option value="own">Chart {count} chosen</option>}
+    </select>
+  );
+}
+
+function Splitter({ body, onShare }: { body: { current: HTMLDivElement | null }; onShare: (share: number) => void }) {
+  const set = (share: number) => {
+    const next = Math.round(Math.max(20, Math.min(85, share)) * 10) / 10;
+    onShare(next);
+    keep("split", String(next));
+  };
+  return (
+    <div
+      class="splitter"
+      role="separator"
+      aria-orientation="vertical"
+      aria-label="width of the table"
+      tabIndex={0}
+      onKeyDown={(event) => {
+        const by = event.key === "ArrowLeft" ? -3 : event.key === "ArrowRight" ? 3 : 0;
+        if (by) set(Number(kept("split") ?? 52) + by);
+      }}
+      onPointerDown={(event) => {
+        const handle = event.currentTarget;
+        const box = body.current!.getBoundingClientRect();
+        handle.setPointerCapture(event.pointerId);
+        handle.onpointermove = (moved) => set((moved.clientX - box.left) / box.width * 100);
+        handle.onpointerup = () => handle.onpointermove = null;
+      }}
+    />
+  );
+}
+
+/** Returns the ids of the runs whose curves are drawn, of those that are known. */
+export function visibleRuns(text: string, runs: readonly Run[]): string[] {
+  const first = /^first:(\d+)$/.exec(text);
+  if (first) return runs.slice(0, Number(first[1])).map((run) => run.runId);
+  if (text === "all") return runs.map((run) => run.runId);
+  if (text === "none") return [];
+  return text.split(",").filter((id) => /^[0-9a-f]{32}$/.test(id));
+}
+
+/** True if the event is somebody writing a text, or a shortcut of the browser. */
+export function typing(event: KeyboardEvent): boolean {
+  const target = event.target as HTMLElement;
+  return event.ctrlKey || event.metaKey || event.altKey || target.isContentEditable ||
+    /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
+}
+
+function groupName(run: Run | undefined, groups: readonly NonNullable<ReturnType<typeof parseColumn>>[]): string {
+  if (!run) return "—";
+  return groups.map((column) => cellOf(run, column, 0).whole || "—").join(" · ");
+}

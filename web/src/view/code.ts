@@ -1,0 +1,70 @@
+/** Code that asks what a view shows: Python, the command line, and HTTP with curl. */
+
+/** Search to be told as code. */
+export interface Asked {
+  /** Address of this server, without a slash at its end. */
+  origin: string;
+  namespace: string;
+  /** Name and number of the experiment; undefined for all. */
+  experiment: { name: string; id: number } | undefined;
+  filter: string;
+  orders: string[];
+}
+
+/** Code in one language. */
+export interface Code {
+  language: "Python" | "Command line" | "curl";
+  text: string;
+}
+
+const DEFAULT_NAMESPACE = "default";
+
+/** Returns the search in each language. */
+export function codeOf(asked: Asked): Code[] {
+  return [
+    { language: "Python", text: python(asked) },
+    { language: "Command line", text: commandLine(asked) },
+    { language: "curl", text: curl(asked) },
+  ];
+}
+
+function python({ namespace, experiment, filter, orders }: Asked): string {
+  const items = [
+    filter && pythonText(filter),
+    experiment && `experiments=[${pythonText(experiment.name)}]`,
+    orders.length > 0 && `order_by=[${orders.map(pythonText).join(", ")}]`,
+  ].filter(Boolean);
+  const client = namespace === DEFAULT_NAMESPACE ? "" : `namespace=${pythonText(namespace)}`;
+  return `import fleetlog\n\nruns = fleetlog.Client(${client}).search_runs(${items.join(", ")})\n`;
+}
+
+function commandLine({ namespace, experiment, filter, orders }: Asked): string {
+  const words = ["fleetlog", "runs", "search"];
+  if (experiment) words.push("--experiment", shellText(experiment.name));
+  for (const order of orders) words.push("--order-by", shellText(order));
+  if (namespace !== DEFAULT_NAMESPACE) words.push("--namespace", shellText(namespace));
+  // Behind the end of options, since a filter may begin with a sign.
+  if (filter) words.push("--", shellText(filter));
+  return words.join(" ") + "\n";
+}
+
+function curl({ origin, namespace, experiment, filter, orders }: Asked): string {
+  const body = {
+    namespace,
+    ...(experiment ? { experimentIds: [experiment.id] } : {}),
+    ...(filter ? { filter } : {}),
+    ...(orders.length ? { orderBy: orders } : {}),
+  };
+  return `curl -s ${
+    shellText(`${origin}/fleetlog.v1.QueryService/SearchRuns`)
+  } \\\n  -H 'content-type: application/json' \\\n  -d ${shellText(JSON.stringify(body))}\n`;
+}
+
+// JSON's texts are Python's but for signs beyond 16 bits, which JSON.stringify leaves as they are.
+function pythonText(text: string): string {
+  return JSON.stringify(text);
+}
+
+function shellText(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) && !text.startsWith("-") ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

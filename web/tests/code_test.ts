@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { codeOf } from "../src/view/code.ts";
+
+const asked = {
+  origin: "http://127.0.0.1:7461",
+  namespace: "default",
+  experiment: { name: "it's", id: 3 },
+  filter: "tags.`a b` = 'x' AND metrics.loss < 3",
+  orders: ["metrics.loss", "start_time DESC"],
+};
+
+Deno.test("a view is told in Python, on the command line and by curl, with its texts quoted", () => {
+  const [python, command, curl] = codeOf(asked).map((code) => code.text);
+  assert.equal(
+    python,
+    "import fleetlog\n\nruns = fleetlog.Client().search_runs(\"tags.`a b` = 'x' AND metrics.loss < 3\", " +
+      'experiments=["it\'s"], order_by=["metrics.loss", "start_time DESC"])\n',
+  );
+  assert.equal(
+    command,
+    "fleetlog runs search --experiment 'it'\\''s' --order-by metrics.loss --order-by 'start_time DESC' " +
+      "-- 'tags.`a b` = '\\''x'\\'' AND metrics.loss < 3'\n",
+  );
+  assert.match(curl!, /^curl -s http:\/\/127\.0\.0\.1:7461\/fleetlog\.v1\.QueryService\/SearchRuns/);
+});
+
+Deno.test("what is not asked is not told", () => {
+  const [python, command] = codeOf({ ...asked, namespace: "lab", experiment: undefined, filter: "", orders: [] });
+  assert.equal(python!.text, 'import fleetlog\n\nruns = fleetlog.Client(namespace="lab").search_runs()\n');
+  assert.equal(command!.text, "fleetlog runs search --namespace lab\n");
+});

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { ColourSlots, PALETTES } from "../src/view/colours.ts";
+import { extremes } from "../src/view/extremes.ts";
+import { groupCurve, studentT95 } from "../src/view/grouping.ts";
+import { float64s, int64s, joined, onePointEach, placed, type Series, unionOfXs } from "../src/view/series.ts";
+import { smooth } from "../src/view/smoothing.ts";
+
+function series(run: string, xs: number[], ys: number[], counts?: number[]): Series {
+  const values = Float64Array.from(ys);
+  return {
+    run,
+    key: "loss",
+    xs: Float64Array.from(xs),
+    ys: values,
+    mins: values,
+    maxs: values,
+    counts: Float64Array.from(counts ?? ys.map(() => 1)),
+    raw: true,
+  };
+}
+
+// The definition, sum by sum: weights of all earlier values fall with their distance.
+function reference(xs: number[], ys: number[], tau: number): number[] {
+  return ys.map((y, at) => {
+    if (Number.isNaN(y)) return NaN;
+    let [sum, weight] = [0, 0];
+    const seen = xs.map((x, place) => [x, ys[place]!]).slice(0, at + 1).filter(([, value]) => !Number.isNaN(value!));
+    seen.forEach(([x, value], place) => {
+      const gap = place > 0 ? x! - seen[place - 1]![0]! : xs.filter((_, each) => !Number.isNaN(ys[each]!))[1]! - x!;
+      const share = (1 - Math.exp(-gap / tau)) * Math.exp(-(xs[at]! - x!) / tau);
+      sum += share * value!;
+      weight += share;
+    });
+    return sum / weight;
+  });
+}
+
+Deno.test("smoothing is the weighted mean of its definition on an irregular axis with gaps", () => {
+  const xs = [0, 1, 4, 5, 9, 9.5, 20];
+  const ys = [4, 3, NaN, 5, 1, 2, 8];
+  const found = smooth(xs, ys, 3);
+  reference(xs, ys, 3).forEach((value, at) => {
+    if (Number.isNaN(value)) assert.ok(Number.isNaN(found[at]!));
+    else assert.ok(Math.abs(found[at]! - value) < 1e-12, `${at}: ${found[at]} ${value}`);
+  });
+});
+
+Deno.test("a constant stays what it is, and no smoothing changes nothing", () => {
+  assert.ok(smooth([0, 1, 7], [2, 2, 2], 5).every((value) => Math.abs(value - 2) < 1e-12));
+  assert.deepEqual([...smooth([0, 1, 2], [3, 1, 2], 0)], [3, 1, 2]);
+});
+
+Deno.test("the same curve smooths alike at ten times the density", () => {
+  const at = (step: number) => {
+    const xs = Array.from({ length: 1000 / step + 1 }, (_, place) => place * step);
+    return smooth(xs, xs.map((x) => Math.sin(x / 100)), 50).at(-1)!;
+  };
+  assert.ok(Math.abs(at(1) - at(0.1)) < 0.01);
+});
+
+Deno.test("columns of the contract become numbers, wherever their bytes begin", () => {
+  const bytes = new Uint8Array(25);
+  new DataView(bytes.buffer).setFloat64(1, 3.5, true);
+  new DataView(bytes.buffer).setBigInt64(9, -7n, true);
+  new DataView(bytes.buffer).setBigInt64(17, 9007199254740991n, true);
+  assert.deepEqual([...float64s(bytes.subarray(1, 9))], [3.5]);
+  assert.deepEqual([...int64s(bytes.subarray(9))], [-7, 9007199254740991]);
+});
+
+Deno.test("curves of several runs share an axis: NaN breaks a line, a place without a point does not", () => {
+  const one = series("a", [0, 2, 2], [1, 5, NaN]);
+  const two = series("b", [1, 2], [7, 8]);
+  const union = unionOfXs([one, two]);
+  assert.deepEqual([...union], [0, 1, 2]);
+  assert.deepEqual(placed(union, one.xs, one.ys), [1, undefined, null]);
+  assert.deepEqual(placed(union, two.xs, two.ys), [undefined, 7, 8]);
+});
+
+Deno.test("parts of a series are one series", () => {
+  const whole = joined([series("a", [0, 1], [1, 2]), series("a", [2], [3])]);
+  assert.deepEqual([[...whole.xs], [...whole.ys]], [[0, 1, 2], [1, 2, 3]]);
+});
+
+Deno.test("buckets of one point each are told from those of more", () => {
+  assert.ok(onePointEach([series("a", [0, 1], [1, 2], [1, 1])]));
+  assert.ok(!onePointEach([series("a", [0, 1], [1, 2], [1, 3])]));
+});
+
+Deno.test("a lone spike is painted at its column, and a quiet bucket is not", () => {
+  const curve = { xs: [0, 10, 20], lines: [1, 1, 1], mins: [1, 1, 0.9], maxs: [1.1, 100, 1.1] };
+  assert.deepEqual(extremes(curve, (x) => x, (y) => 200 - y), [{ x: 10, low: 199, high: 100 }]);
+});
+
+Deno.test("a group's mean says of how many, and nothing is made up where a run has no number", () => {
+  const curve = groupCurve([
+    series("a", [0, 1, 2], [1, 2, NaN]),
+    series("b", [0, 1, 2], [3, 6, 9]),
+    series("c", [1], [4]),
+  ]);
+  assert.deepEqual([...curve.xs], [0, 1, 2]);
+  assert.deepEqual([...curve.means], [2, 4, 9]);
+  assert.deepEqual([...curve.counts], [2, 3, 1]);
+  assert.equal(curve.stds[1], 2);
+  assert.ok(Number.isNaN(curve.stds[2]!) && Number.isNaN(curve.lows[2]!));
+  assert.ok(Math.abs(curve.highs[1]! - (4 + 4.3027 * 2 / Math.sqrt(3))) < 1e-9);
+});
+
+Deno.test("Student's t is that of the tables", () => {
+  assert.equal(studentT95(1), 12.7062);
+  assert.ok(Math.abs(studentT95(40) - 2.0211) < 2e-4);
+  assert.ok(Math.abs(studentT95(1e6) - 1.96) < 1e-4);
+  assert.ok(Number.isNaN(studentT95(0)));
+});
+
+Deno.test("a run keeps its colour while it is visible, and no two share one before all are used", () => {
+  const slots = new ColourSlots();
+  slots.show(["a", "b", "c"]);
+  const [b, c] = [slots.of("b"), slots.of("c")];
+  slots.show(["c", "b", "d"]);
+  assert.deepEqual([slots.of("b"), slots.of("c"), slots.of("a")], [b, c, undefined]);
+  slots.show(Array.from({ length: 20 }, (_, at) => `r${at}`));
+  assert.equal(new Set(Array.from({ length: 20 }, (_, at) => slots.of(`r${at}`))).size, 20);
+});
+
+Deno.test("each colour can be told from its ground", () => {
+  const light = (colour: string) => {
+    const channel = (at: number) => {
+      const value = parseInt(colour.slice(at, at + 2), 16) / 255;
+      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+    };
+    return 0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5);
+  };
+  for (const colour of PALETTES.light) assert.ok(1.05 / (light(colour) + 0.05) >= 3, colour);
+  for (const colour of PALETTES.dark) assert.ok((light(colour) + 0.05) / (light("#14161a") + 0.05) >= 3, colour);
+});

@@ -130,7 +130,7 @@ class RunView:
     user: str
     """Who started it."""
     state: str
-    """RUNNING, FINISHED, FAILED, KILLED, LOST or SCHEDULED; STATE_ and a number for one that only a newer server knows."""
+    """RUNNING, FINISHED, FAILED, KILLED, LOST, SCHEDULED; STATE_ and a number for one that a newer server knows."""
     parent_id: str | None
     """Id of the run that it is part of."""
     deleted: bool

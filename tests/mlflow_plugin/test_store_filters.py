@@ -21,6 +21,10 @@ pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning", "default:
         # A state that there is not is no error to MLflow.
         ("attributes.status = 'blah'", "attributes.state IS NULL"),
         ("attributes.status != 'blah'", "attributes.state IS NOT NULL"),
+        # Runs that are lost are failed to MLflow.
+        ("status = 'FAILED'", "attributes.state IN ('FAILED', 'LOST')"),
+        ("status != 'FAILED'", "attributes.state NOT IN ('FAILED', 'LOST')"),
+        ("status = 'LOST'", "attributes.state IS NULL"),
     ],
 )
 def test_a_filter_of_mlflow_says_the_same_here(text: str, here: str) -> None:

@@ -365,7 +365,7 @@ class InFlight:
     def silent_seconds(self) -> float:
         """How long the stream has owed an answer and given none; 0 when it owes none."""
         with self._changed:
-            return time.monotonic() - self._heard if self._sent > 0 or self._requests else 0.0
+            return time.monotonic() - self._heard if self._sent > 0 or 0 in self._requests else 0.0
 
 
 def fill_in(sent: Sent) -> None:

@@ -27,7 +27,7 @@ Heard = tuple[bytes, bytes]
 
 
 class Heartbeats:
-    """Those that one gateway takes. Used from one event loop."""
+    """Heartbeats that one gateway takes. Used from one event loop."""
 
     def __init__(self, log: EventLog, gather_seconds: float = GATHER_SECONDS) -> None:
         self._log = log

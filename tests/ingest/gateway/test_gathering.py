@@ -22,7 +22,7 @@ def told(*runs: bytes, namespace: str = "") -> ingest_pb2.Heartbeats:
 
 
 def heard(log: MemoryLog) -> list[tuple[str, list[tuple[bytes, bytes]]]]:
-    """Of each record the namespace and the writers."""
+    """Namespace and writers of each record."""
     found = []
     for number in range(log.partitions(EVENTS)):
         for record in log.read(Partition(EVENTS, number), 0, max_bytes=1 << 30):

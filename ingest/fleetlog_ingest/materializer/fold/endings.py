@@ -66,7 +66,7 @@ class Endings:
 
     @classmethod
     def parse(cls, text: str) -> Endings | None:
-        """Of `text`; None when it is empty."""
+        """Returns what `text` was made of; None when it is empty."""
         if not text:
             return None
         at_work, lost, life, lost_at, worst, last_end, fixed = map(int, text.split(" "))

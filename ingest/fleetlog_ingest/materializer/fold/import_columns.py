@@ -207,6 +207,7 @@ def run_columns(found: ImportColumns, of: RunColumns) -> Columns:
         "deleted": np.zeros(found.runs, dtype=np.uint8),
         "started": np.ones(found.runs, dtype=np.uint8),
         "delete_time": np.zeros(found.runs, dtype=np.int64),
+        "endings": [""] * found.runs,
         "ver": of.offsets.astype(np.uint64),
     }
 

@@ -170,4 +170,5 @@ class ImportFold:
             "ranges": ["1-1"] * found.runs,
             "next_offset": until,
             "request": np.zeros(found.runs, dtype=np.uint64),
+            "at_work": np.zeros(found.runs, dtype=np.uint64),
         }

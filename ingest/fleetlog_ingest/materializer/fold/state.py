@@ -71,7 +71,7 @@ class State:
     linked: Written = field(default_factory=dict)
     models: dict[RunKey, Model] = field(default_factory=dict)
     work: dict[WriterKey, Work] = field(default_factory=dict)
-    """Of the writers that tell when they end."""
+    """Writers that tell when they end."""
 
     def after(self, changes: State) -> State:
         """The state with the changes of a fold."""

@@ -106,7 +106,7 @@ class LostRuns:
         return told
 
     def _begin(self) -> None:
-        """Of runs that are at work in partitions that came, the time begins now."""
+        """Begin the time of runs that are at work in partitions that came."""
         millis = self._millis()
         try:
             rows = self._warehouse.select(_AT_WORK)

@@ -186,13 +186,13 @@ def test_a_run_that_is_given_a_state_without_an_end_begins_anew(state: event_pb2
 
 
 def test_a_run_that_is_lost_runs_again_when_a_writer_is_heard_of() -> None:
-    for by in (lambda told: told.hear(1, 0), lambda told: told.points(0)):
+    for by_heartbeat in (True, False):
         told = Told()
         told.start(0)
         told.start(1)
         assert told.lose() == LOST
         assert told.run.end_time == NOW + 7
-        assert by(told) == RUNNING
+        assert (told.hear(1, 0) if by_heartbeat else told.points(0)) == RUNNING
         assert told.run.end_time == 0
 
 

@@ -50,7 +50,7 @@ def append(log: EventLog, message: frame_pb2.Frame) -> None:
 def state(warehouse: ChdbWarehouse, run: bytes = RUN) -> str:
     found = run_status(warehouse, "default", run)
     assert found is not None
-    return event_pb2.RunState.Name(found.state).removeprefix("RUN_STATE_")
+    return next(name for name, number in event_pb2.RunState.items() if number == found.state).removeprefix("RUN_STATE_")
 
 
 def begun(run: bytes, *, heartbeats: bool) -> frame_pb2.Frame:

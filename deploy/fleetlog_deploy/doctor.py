@@ -19,7 +19,7 @@ from rich.markup import escape
 FREE_BYTES = 2 * 1024**3
 REBUILDING = "WAREHOUSE_REBUILDING"
 """Reason of a server that is there, and can't answer reads yet."""
-SERVER_MODULES = ("chdb", "grpc_health", "grpc_reflection", "lark", "numpy", "prometheus_client")
+SERVER_MODULES = ("chdb", "grpc_health", "grpc_reflection", "jwt", "lark", "numpy", "prometheus_client")
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ class Node:
         if settings.metrics.port is not None:
             host, port = settings.metrics.host, settings.metrics.port
             self._metrics = MetricsPort(host, port, telemetry, self.complaint, self.degraded)
-        self._looking: asyncio.Future[object] | None = None
+        self._looking: asyncio.Future[tuple[None, None]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def complaint(self) -> str:

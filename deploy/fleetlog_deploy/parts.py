@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -13,7 +14,7 @@ from typing import Protocol
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.auth.authentication import Authentication
 from fleetlog_core.decisions import Decisions
-from fleetlog_core.log.port import CONTROL, LogUnavailable, Partition
+from fleetlog_core.log.port import CONTROL, EventLog, LogUnavailable, Partition
 from fleetlog_core.readers import Readers
 from fleetlog_core.rebuilds import NotWhole
 from fleetlog_core.serving.server import GrpcServer
@@ -30,6 +31,7 @@ from fleetlog_core.warehouse.port import (
     WarehouseUnavailable,
 )
 from fleetlog_ingest.checkpointing import Checkpointing
+from fleetlog_ingest.gateway.caller_log import CallerLog
 from fleetlog_ingest.gateway.documents import DocumentServicer
 from fleetlog_ingest.gateway.logged_models import LoggedModelServicer
 from fleetlog_ingest.gateway.registry import RegistryServicer
@@ -116,15 +118,14 @@ class GatewayPart:
         webhooks: WebhooksSettings,
         authentication: Authentication | None = None,
     ) -> None:
-        self._log = engines.log
-        self._servicer = IngestServicer(engines.log, engines.reads, engines.objects, applied, telemetry=telemetry)
-        self._registry = RegistryServicer(engines.log, engines.reads, applied)
-        self._webhooks = WebhookServicer(
-            engines.log, engines.reads, applied, secrets_of(webhooks), target_rules(webhooks)
-        )
-        self._logged_models = LoggedModelServicer(engines.log, engines.reads, applied)
-        self._documents = DocumentServicer(engines.log, engines.reads, applied)
-        self._auth = AuthServicer(engines.log, engines.reads, applied, authentication)
+        self._log, reads = engines.log, engines.reads
+        log: EventLog = engines.log if authentication is None else CallerLog(engines.log, socket.gethostname())
+        self._servicer = IngestServicer(log, reads, engines.objects, applied, telemetry=telemetry)
+        self._registry = RegistryServicer(log, reads, applied)
+        self._webhooks = WebhookServicer(log, reads, applied, secrets_of(webhooks), target_rules(webhooks))
+        self._logged_models = LoggedModelServicer(log, reads, applied)
+        self._documents = DocumentServicer(log, reads, applied)
+        self._auth = AuthServicer(log, reads, applied, authentication)
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""

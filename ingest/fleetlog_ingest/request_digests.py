@@ -55,7 +55,7 @@ def digest_of_intent(record: frame_pb2.ControlRecord) -> int:
     """64 bits of the intent; never 0."""
     asked = frame_pb2.ControlRecord()
     asked.CopyFrom(record)
-    for name in ("namespace", "request_id", "ingest_time_millis"):
+    for name in ("namespace", "request_id", "ingest_time_millis", "caller"):
         asked.ClearField(name)
     return _digest(asked)
 

@@ -10,7 +10,7 @@ import fleetlog as client
 import pytest
 
 from tests.core.serving.certificates import Authority
-from tests.deploy.processes import fleetlog, up
+from tests.deploy.processes import fleetlog, running
 from tests.waiting import reached
 
 
@@ -19,24 +19,23 @@ def test_the_first_admin_makes_tokens_and_revokes_them_over_tls(
 ) -> None:
     authority, data = Authority.made(tmp_path / "ca"), tmp_path / "data"
     files = authority.issue("localhost", "127.0.0.1", into=tmp_path / "server")
-    monkeypatch.setenv("FLEETLOG_CA", str(authority.ca_file))
-    monkeypatch.setenv("FLEETLOG_CONFIG_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FLEETLOG_SERVER_CERTIFICATE_FILE", str(files.certificate))
-    monkeypatch.setenv("FLEETLOG_SERVER_KEY_FILE", str(files.key))
-    admin = data / "admin.token"
-    with up(data, "--port", "0", "--auth") as server:
+    admin, token = data / "admin.token", tmp_path / "token"
+    trusting = {"FLEETLOG_CA": str(authority.ca_file), "FLEETLOG_CONFIG_HOME": str(tmp_path / "home")}
+    as_admin = {**trusting, "FLEETLOG_TOKEN_FILE": str(admin)}
+    for name, value in {**trusting, "FLEETLOG_TOKEN_FILE": str(token)}.items():
+        monkeypatch.setenv(name, value)
+    tls = {"FLEETLOG_SERVER_CERTIFICATE_FILE": str(files.certificate), "FLEETLOG_SERVER_KEY_FILE": str(files.key)}
+    with running("up", "--data", str(data), "--port", "0", "--auth", environment=tls) as server:
         target = server.target
         assert target.startswith("fleetlogs://")
         assert stat.S_IMODE(admin.stat().st_mode) == 0o600
         told = ("--target", target)
-        (nobody,) = fleetlog(("whoami", *told))
+        (nobody,) = fleetlog(("whoami", *told), environment=trusting)
         assert (nobody.code, "valid token" in nobody.err) == (1, True)
-        monkeypatch.setenv("FLEETLOG_TOKEN_FILE", str(admin))
-        (made,) = fleetlog(("tokens", "create", "ci", "--role", "writer@vision", "--expires", "1h", *told))
+        creating = ("tokens", "create", "ci", "--role", "writer@vision", "--expires", "1h", *told)
+        (made,) = fleetlog(creating, environment=as_admin)
         assert made.code == 0, made.err
-        token = tmp_path / "token"
         token.write_text(made.out)
-        monkeypatch.setenv("FLEETLOG_TOKEN_FILE", str(token))
         mine, others = client.Client(target, "vision"), client.Client(target)
         assert mine.whoami().roles == ("writer@vision",)
         run = client.start_run("x", target=target, namespace="vision")
@@ -49,16 +48,16 @@ def test_the_first_admin_makes_tokens_and_revokes_them_over_tls(
         assert str(foreign.value).replace(run.id, "0" * 32) == str(missing.value)
         with pytest.raises(client.PermissionDenied, match="the role reader in the namespace 'default'"):
             others.search_runs()
-        monkeypatch.setenv("FLEETLOG_TOKEN_FILE", str(admin))
-        listed, revoked = fleetlog(("tokens", "ls", *told), ("tokens", "revoke", "ci", *told))
-        assert (listed.code, revoked.code) == (0, 0)
+        listed, revoked = fleetlog(
+            ("tokens", "ls", *told), ("tokens", "revoke", "ci", *told), environment=as_admin
+        )  # fmt: skip
+        assert (listed.code, revoked.code) == (0, 0), listed.err + revoked.err
         assert made.out.strip() not in listed.out + made.err
-        monkeypatch.setenv("FLEETLOG_TOKEN_FILE", str(token))
         reached(lambda: _is_unknown(mine), 100)
         run.log({"a": 2.0})
         with pytest.raises(client.DeadlineExceeded):
             run.flush(timeout=0.5)
-        monkeypatch.setenv("FLEETLOG_TOKEN_FILE", str(admin))
+        token.write_text(admin.read_text())
         run.finish(timeout=100)
         points = mine.read_metric(run.id, "a")
         assert points.values.tolist() == [1.0, 2.0], "it waited for a token, and nothing was lost"

@@ -296,6 +296,16 @@ def tokens() -> dict[str, frame_pb2.ControlRecord]:
     return found
 
 
+def called() -> dict[str, frame_pb2.Frame]:
+    """A frame whose caller the gateway knows. They came later."""
+    caller = frame_pb2.Caller(principal="someone", token_name="ci", gateway="gateway-1")
+    event = event_pb2.Event(sequence=1, observe_time_millis=NOW, tags_set=event_pb2.TagsSet(tags={"team": "speed"}))
+    frame = frame_pb2.Frame(
+        namespace="golden", run_id=RUN, writer_id=WRITER, events=[event], ingest_time_millis=NOW, caller=caller
+    )
+    return {"tags_set_by_caller": frame}
+
+
 def documents() -> dict[str, frame_pb2.ControlRecord]:
     """Intents on documents, each accepted when they are decided in this order. They came later."""
     record, put, puts = frame_pb2.ControlRecord, document_event_pb2.DocumentPut, document_event_pb2.DocumentsPut
@@ -465,6 +475,7 @@ def _messages() -> dict[str, Message]:
         **webhooks(),
         **documents(),
         **tokens(),
+        **called(),
         **models(),
         **defaults(),
         **text_files(),

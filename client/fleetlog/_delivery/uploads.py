@@ -42,8 +42,8 @@ _OF_A_FILE = frozenset(
         errno.EINVAL, errno.ENXIO, errno.ENODEV,
     }
 )  # fmt: skip
-_AWAY = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED")
-"""Codes of a server that is away or has no room: waited for without an end."""
+_AWAY = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "RESOURCE_EXHAUSTED", "UNAUTHENTICATED")
+"""Codes of a server that is away, has no room, or wants another token: waited for without an end."""
 
 
 def speaks_of_file(error: BaseException) -> bool:

@@ -135,6 +135,14 @@ class RunView:
     """Id of the run that it is part of."""
     deleted: bool
     """True if it is hidden from searches."""
+    forked_from: tuple[str, int] | None
+    """Id of the run that it goes on from, and the last step that it has of it."""
+    branch: int
+    """Number of rewinds that led to it; 0 for the run as it began."""
+    root_id: str
+    """Id of the first branch of the run; its own when it was never rewound."""
+    superseded_by: str | None
+    """Id of the branch that a rewind put in its place."""
     params: dict[str, Value]
     """Typed inputs by key."""
     tags: dict[str, str]
@@ -152,6 +160,10 @@ class RunView:
         self.state = _STATES.get(message.state, f"STATE_{message.state}")
         self.parent_id = message.parent_run_id or None
         self.deleted = message.deleted
+        fork = message.forked_from
+        self.forked_from = (fork.run_id, fork.step) if message.HasField("forked_from") else None
+        self.branch, self.root_id = message.branch, message.root_run_id or message.run_id
+        self.superseded_by = message.superseded_by or None
         self.params = {param.key: from_param(param) for param in message.params}
         self.tags = dict(message.tags)
         self.metrics = {metric.key: metric.last for metric in message.metrics}

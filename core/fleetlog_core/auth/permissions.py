@@ -24,10 +24,11 @@ NAMESPACE = "namespace"
 PACKAGE = "fleetlog."
 NOWHERE = secrets.token_hex(32)
 """A namespace that nobody can name: what a caller without a role reads instead of one that is not theirs."""
+_FRAME = frame_pb2.Frame.DESCRIPTOR.full_name
 _IDENTIFIED = permission_pb2.PERMISSION_IDENTIFIED
 _OPEN = ("grpc.health.v1.Health",)
 """Services for everybody: probes of machines have no token, and it tells of no data."""
-Reader = Callable[[Any], Iterator[str]]
+Reader = Callable[[Any], Iterable[str]]
 
 
 class MethodUnsaid(Exception):
@@ -103,17 +104,16 @@ def _rule(service: str, method: MethodDescriptor) -> Rule:
 
 def _readers(message: Descriptor, above: tuple[str, ...] = ()) -> Iterator[Reader]:
     """Reads of every namespace that a message of the kind may have in it."""
-    if message.full_name == frame_pb2.Frame.DESCRIPTOR.full_name:
-        yield lambda frame: _of_frame(frame)
-        return
     if NAMESPACE in message.fields_by_name:
         # Where it is done. What a message within names beside it is kept as a text, such as the search behind a model.
-        yield lambda request: iter((request.namespace,))
+        yield lambda request: (request.namespace,)
         return
     if message.full_name in above:
         return
     for field in message.fields:
-        if field.message_type is not None and not field.message_type.GetOptions().map_entry:
+        if field.message_type is not None and field.message_type.full_name == _FRAME:
+            yield _of_frames(field.name, field.is_repeated)
+        elif field.message_type is not None and not field.message_type.GetOptions().map_entry:
             for inner in _readers(field.message_type, (*above, message.full_name)):
                 yield _within(field.name, inner, field.is_repeated, field.containing_oneof is not None)
 
@@ -131,7 +131,14 @@ def _within(name: str, inner: Reader, is_repeated: bool, is_choice: bool) -> Rea
     return many if is_repeated else one
 
 
-def _of_frame(frame: frame_pb2.Frame) -> Iterator[str]:
-    """A frame without ids is in the namespace of the one before it, whatever it says."""
-    if frame.run_id or frame.writer_id:
-        yield frame.namespace
+def _of_frames(name: str, is_repeated: bool) -> Reader:
+    """Namespaces of frames, each once. One without ids is in the namespace of the one before it, whatever it says."""
+
+    def many(request: Any) -> Iterable[str]:
+        return {frame.namespace for frame in getattr(request, name) if frame.run_id or frame.writer_id}
+
+    def one(request: Any) -> Iterable[str]:
+        frame = getattr(request, name)
+        return (frame.namespace,) if frame.run_id or frame.writer_id else ()
+
+    return many if is_repeated else one

@@ -48,6 +48,7 @@ def screen(frame: frame_pb2.Frame, ingest_time_millis: int, keys: StreamKeys | N
     check_frame(frame)
     frame.ingest_time_millis = ingest_time_millis
     frame.request_digest = 0
+    frame.ClearField("caller")
     screened = Screened(frame)
     for place, event in enumerate(frame.events):
         path = f"frame.events[{place}]"

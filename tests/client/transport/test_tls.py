@@ -11,25 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import fleetlog
+import grpc
 import pytest
 from fleetlog._transport.connection import connection_to, resolve_namespace
 from fleetlog._transport.targets import resolve_target
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.serving.tls import TlsFiles
-from fleetlog_proto.v1 import ingest_pb2, ingest_pb2_grpc
+from fleetlog_proto.v1 import ingest_pb2
 
 from tests.core.serving.certificates import Authority
 
+SERVICE = "fleetlog.v1.IngestService"
 NAMES = ("localhost", "127.0.0.1")
 
 
-class Gateway(ingest_pb2_grpc.IngestServiceServicer):
-    """Answers one call."""
+async def position(request: ingest_pb2.GetLogPositionRequest, context: object) -> ingest_pb2.GetLogPositionResponse:
+    return ingest_pb2.GetLogPositionResponse()
 
-    async def GetLogPosition(  # noqa: N802
-        self, request: ingest_pb2.GetLogPositionRequest, context: object
-    ) -> ingest_pb2.GetLogPositionResponse:
-        return ingest_pb2.GetLogPositionResponse()
+
+def register(server: grpc.aio.Server) -> None:
+    """One call."""
+    handler: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
+        position, ingest_pb2.GetLogPositionRequest.FromString, ingest_pb2.GetLogPositionResponse.SerializeToString
+    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"GetLogPosition": handler}),))
 
 
 @contextmanager
@@ -44,10 +49,7 @@ def serving(files: TlsFiles | None) -> Iterator[str]:
 
     async def made() -> GrpcServer:
         server = GrpcServer("127.0.0.1", 0, tls=files)
-        server.add(
-            lambda inner: ingest_pb2_grpc.add_IngestServiceServicer_to_server(Gateway(), inner),
-            "fleetlog.v1.IngestService",
-        )
+        server.add(register, SERVICE)
         return server
 
     server = run(made())

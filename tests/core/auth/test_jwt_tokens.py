@@ -94,7 +94,7 @@ def test_forged_tokens_are_invalid(keys: Keys) -> None:
     other = Keys()
     other.make("one")
     head, body, signature = good.split(".")
-    unsigned = jwt.encode({"sub": "ann"}, key=None, algorithm="none", headers={"kid": "one"})
+    unsigned = jwt.encode({"sub": "ann"}, key="", algorithm="none", headers={"kid": "one"})
     public = keys.keys["one"].public_key().public_numbers().x.to_bytes(32, "big")
     symmetric = jwt.encode({"sub": "ann"}, public, algorithm="HS256", headers={"kid": "one"})
     bad = f"{head}.{body}.{signature[::-1]}"

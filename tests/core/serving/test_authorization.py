@@ -8,6 +8,7 @@ import pkgutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import fleetlog_proto.v1
@@ -43,7 +44,7 @@ class Everything:
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []
 
-    def register(self, server: grpc.aio.Server, service: ServiceDescriptor) -> None:
+    def register(self, service: ServiceDescriptor, server: grpc.aio.Server) -> None:
         handlers = {method.name: self._handler(method) for method in service.methods}
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service.full_name, handlers),))
 
@@ -88,7 +89,8 @@ class Port:
         self.tokens: dict[str, KeptToken] = {}
         self.behind = Everything()
         self.interceptor = AuthorizationInterceptor(Authentication(lambda: dict(self.tokens)))
-        self.channel: grpc.aio.Channel | None = None
+        self.channel: Any = None
+        """Of gRPC's, whose calls here take bytes."""
 
     def token(self, *roles: str, seconds: float = 0.0) -> str:
         made = new_token()
@@ -107,13 +109,11 @@ class Port:
         self.tokens[token.token_id] = KeptToken(token, kept.salt, kept.digest)
 
     def stream(self, token: str) -> Any:
-        assert self.channel is not None
         call = self.channel.stream_stream("/fleetlog.v1.IngestService/AppendEvents")
         return call(metadata=headers(token), timeout=100)
 
     async def code(self, method: MethodDescriptor, request: Message, token: str) -> str:
         """The code of one call."""
-        assert self.channel is not None
         name, data = f"/{method.containing_service.full_name}/{method.name}", request.SerializeToString()
         options: dict[str, Any] = {"metadata": headers(token), "timeout": 100}
 
@@ -155,7 +155,7 @@ async def serving() -> AsyncIterator[Port]:
     port = Port()
     server = GrpcServer("127.0.0.1", 0, authorization=port.interceptor)
     for service in services():
-        server.add(lambda inner, service=service: port.behind.register(inner, service), service.full_name)
+        server.add(partial(port.behind.register, service), service.full_name)
     address = f"127.0.0.1:{await server.start()}"
     async with grpc.aio.insecure_channel(address, (("grpc.use_local_subchannel_pool", 1),)) as channel:
         port.channel = channel
@@ -172,8 +172,8 @@ def request_of(method: MethodDescriptor, namespace: str) -> Message:
     return request
 
 
-def _name(request: Any, kind: Descriptor, namespace: str) -> None:
-    for field in kind.fields:
+def _name(request: Any, kind: Descriptor | None, namespace: str) -> None:
+    for field in kind.fields if kind is not None else ():
         if field.name == "namespace":
             request.namespace = namespace
         elif field.name in ("scope", "search", "header", "frame"):
@@ -262,11 +262,7 @@ def test_health_is_for_everybody_and_reflection_for_those_who_have_a_token() -> 
         async with serving() as port:
             token = port.token("reader@own")
             await port.interceptor.refresh()
-            assert port.channel is not None
-            check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = port.channel.unary_unary(
-                "/grpc.health.v1.Health/Check"
-            )
-            assert await check(b"", timeout=60)
+            assert await port.channel.unary_unary("/grpc.health.v1.Health/Check")(b"", timeout=60)
             for shown, code in ((token, grpc.StatusCode.OK), ("", grpc.StatusCode.UNAUTHENTICATED)):
                 call = port.channel.stream_stream(REFLECTION)(metadata=headers(shown), timeout=60)
                 await call.done_writing()

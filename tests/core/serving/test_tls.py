@@ -13,7 +13,6 @@ import grpc
 import pytest
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.serving.tls import Certificates, TlsFiles, TlsRefused
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.core.serving.certificates import Authority
 
@@ -38,9 +37,10 @@ async def answers(target: str, credentials: grpc.ChannelCredentials | None) -> b
         if credentials is None
         else grpc.aio.secure_channel(target, credentials, options)
     )
+    check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/grpc.health.v1.Health/Check")
     async with channel:
         try:
-            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=60)
+            await check(b"", timeout=60)
         except grpc.aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.UNAVAILABLE:
                 raise

@@ -63,6 +63,7 @@ class Frame(_message.Message):
     REQUEST_DIGEST_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     REDELIVERED_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """Tenant boundary, 1 to 64 characters of a-z 0-9 - _. Empty = "default"."""
     run_id: _builtins.bytes
@@ -87,6 +88,10 @@ class Frame(_message.Message):
     def events(self) -> _containers.RepeatedCompositeFieldContainer[_event_pb2.Event]:
         """At least one, with consecutive sequences."""
 
+    @_builtins.property
+    def caller(self) -> Global___Caller:
+        """Who sent it. Set by the gateway, where callers are known; what clients say here is dropped."""
+
     def __init__(
         self,
         *,
@@ -99,16 +104,47 @@ class Frame(_message.Message):
         request_digest: _builtins.int = ...,
         subject: Global___Subject.ValueType = ...,
         redelivered: _builtins.bool = ...,
+        caller: Global___Caller | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "rank", b"rank"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "caller", b"caller", "rank", b"rank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "events", b"events", "ingest_time_millis", b"ingest_time_millis", "namespace", b"namespace", "rank", b"rank", "redelivered", b"redelivered", "request_digest", b"request_digest", "run_id", b"run_id", "subject", b"subject", "writer_id", b"writer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "caller", b"caller", "events", b"events", "ingest_time_millis", b"ingest_time_millis", "namespace", b"namespace", "rank", b"rank", "redelivered", b"redelivered", "request_digest", b"request_digest", "run_id", b"run_id", "subject", b"subject", "writer_id", b"writer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
     _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rank) -> _WhichOneofReturnType__rank | None: ...
 
 Global___Frame: _TypeAlias = Frame  # noqa: Y015
+
+@_typing.final
+class Caller(_message.Message):
+    """Who made a call, as the gateway that took it knows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRINCIPAL_FIELD_NUMBER: _builtins.int
+    TOKEN_NAME_FIELD_NUMBER: _builtins.int
+    GATEWAY_FIELD_NUMBER: _builtins.int
+    principal: _builtins.str
+    """As TokenCreated.principal, or the subject of an identity provider's token."""
+    token_name: _builtins.str
+    """Name of the token; empty for one of an identity provider."""
+    gateway: _builtins.str
+    """Name of the gateway's machine."""
+    def __init__(
+        self,
+        *,
+        principal: _builtins.str = ...,
+        token_name: _builtins.str = ...,
+        gateway: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gateway", b"gateway", "principal", b"principal", "token_name", b"token_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Caller: _TypeAlias = Caller  # noqa: Y015
 
 @_typing.final
 class ControlRecord(_message.Message):
@@ -120,6 +156,7 @@ class ControlRecord(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     INGEST_TIME_MILLIS_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
     EXPERIMENT_CREATED_FIELD_NUMBER: _builtins.int
     EXPERIMENT_UPDATED_FIELD_NUMBER: _builtins.int
     EXPERIMENT_DELETED_FIELD_NUMBER: _builtins.int
@@ -151,6 +188,10 @@ class ControlRecord(_message.Message):
     """The gateway's clock when it took the request, Unix milliseconds."""
     user: _builtins.str
     """Who asks, as the caller says, 0 to 200 characters. Set for intents on registered models."""
+    @_builtins.property
+    def caller(self) -> Global___Caller:
+        """Who asked, as Frame.caller."""
+
     @_builtins.property
     def experiment_created(self) -> Global___ExperimentCreated:
         """Make an experiment."""
@@ -250,6 +291,7 @@ class ControlRecord(_message.Message):
         request_id: _builtins.bytes = ...,
         ingest_time_millis: _builtins.int = ...,
         user: _builtins.str = ...,
+        caller: Global___Caller | None = ...,
         experiment_created: Global___ExperimentCreated | None = ...,
         experiment_updated: Global___ExperimentUpdated | None = ...,
         experiment_deleted: Global___ExperimentDeleted | None = ...,
@@ -274,9 +316,9 @@ class ControlRecord(_message.Message):
         token_created: _token_event_pb2.TokenCreated | None = ...,
         token_revoked: _token_event_pb2.TokenRevoked | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["documents_put", b"documents_put", "experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_purged", b"experiment_purged", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "token_created", b"token_created", "token_revoked", b"token_revoked", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "documents_put", b"documents_put", "experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_purged", b"experiment_purged", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "token_created", b"token_created", "token_revoked", b"token_revoked", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents_put", b"documents_put", "experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_purged", b"experiment_purged", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "ingest_time_millis", b"ingest_time_millis", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "namespace", b"namespace", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "request_id", b"request_id", "token_created", b"token_created", "token_revoked", b"token_revoked", "user", b"user", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "documents_put", b"documents_put", "experiment_created", b"experiment_created", "experiment_deleted", b"experiment_deleted", "experiment_purged", b"experiment_purged", "experiment_restored", b"experiment_restored", "experiment_updated", b"experiment_updated", "ingest_time_millis", b"ingest_time_millis", "intent", b"intent", "model_alias_deleted", b"model_alias_deleted", "model_alias_set", b"model_alias_set", "model_approval_decided", b"model_approval_decided", "model_approval_requested", b"model_approval_requested", "model_comment_added", b"model_comment_added", "model_version_created", b"model_version_created", "model_version_deleted", b"model_version_deleted", "model_version_transitioned", b"model_version_transitioned", "model_version_updated", b"model_version_updated", "namespace", b"namespace", "registered_model_created", b"registered_model_created", "registered_model_deleted", b"registered_model_deleted", "registered_model_updated", b"registered_model_updated", "request_id", b"request_id", "token_created", b"token_created", "token_revoked", b"token_revoked", "user", b"user", "webhook_created", b"webhook_created", "webhook_deleted", b"webhook_deleted", "webhook_updated", b"webhook_updated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_intent: _TypeAlias = _typing.Literal["experiment_created", "experiment_updated", "experiment_deleted", "experiment_restored", "experiment_purged", "registered_model_created", "registered_model_updated", "registered_model_deleted", "model_version_created", "model_version_updated", "model_version_transitioned", "model_version_deleted", "model_alias_set", "model_alias_deleted", "model_comment_added", "model_approval_requested", "model_approval_decided", "webhook_created", "webhook_updated", "webhook_deleted", "documents_put", "token_created", "token_revoked"]  # noqa: Y015
     _WhichOneofArgType_intent: _TypeAlias = _typing.Literal["intent", b"intent"]  # noqa: Y015

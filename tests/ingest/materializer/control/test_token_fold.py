@@ -7,6 +7,7 @@ from fleetlog_ingest.materializer.control.token_fold import TokenFold
 from fleetlog_proto.v1 import frame_pb2, token_event_pb2, token_pb2
 
 from tests.golden.records import tokens
+from tests.ingest.materializer.registry_intents import numbers
 
 
 def created(token_id: str, name: str) -> frame_pb2.ControlRecord:
@@ -25,7 +26,7 @@ def test_a_token_is_made_and_revoked_with_a_row_for_each_state() -> None:
     fold = TokenFold({})
     outcomes = [fold.decide(intent, offset) for offset, intent in enumerate(tokens().values())]
     assert [(one.accepted, one.result) for one in outcomes] == [(True, "0123456789abcdef")] * 2
-    assert len(fold.tables()["tokens"]["ver"]) == 2
+    assert numbers(fold.tables()["tokens"]["ver"]) == [0, 1]
     assert "someone" in str(fold.tables()["tokens"]["state"])
 
 

@@ -22,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fleetlog/v1/frame.proto.
  */
 export const file_fleetlog_v1_frame: GenFile = /*@__PURE__*/
-  fileDesc("ChdmbGVldGxvZy92MS9mcmFtZS5wcm90bxILZmxlZXRsb2cudjEi7QEKBUZyYW1lEhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAwSEQoJd3JpdGVyX2lkGAMgASgMEhEKBHJhbmsYBCABKAVIAIgBARIiCgZldmVudHMYBSADKAsyEi5mbGVldGxvZy52MS5FdmVudBIaChJpbmdlc3RfdGltZV9taWxsaXMYBiABKAMSFgoOcmVxdWVzdF9kaWdlc3QYByABKAYSJQoHc3ViamVjdBgIIAEoDjIULmZsZWV0bG9nLnYxLlN1YmplY3QSEwoLcmVkZWxpdmVyZWQYCSABKAhCBwoFX3JhbmsimAwKDUNvbnRyb2xSZWNvcmQSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAwSGgoSaW5nZXN0X3RpbWVfbWlsbGlzGAMgASgDEgwKBHVzZXIYBCABKAkSPAoSZXhwZXJpbWVudF9jcmVhdGVkGAogASgLMh4uZmxlZXRsb2cudjEuRXhwZXJpbWVudENyZWF0ZWRIABI8ChJleHBlcmltZW50X3VwZGF0ZWQYCyABKAsyHi5mbGVldGxvZy52MS5FeHBlcmltZW50VXBkYXRlZEgAEjwKEmV4cGVyaW1lbnRfZGVsZXRlZBgMIAEoCzIeLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnREZWxldGVkSAASPgoTZXhwZXJpbWVudF9yZXN0b3JlZBgNIAEoCzIfLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnRSZXN0b3JlZEgAEjoKEWV4cGVyaW1lbnRfcHVyZ2VkGA4gASgLMh0uZmxlZXRsb2cudjEuRXhwZXJpbWVudFB1cmdlZEgAEkcKGHJlZ2lzdGVyZWRfbW9kZWxfY3JlYXRlZBgeIAEoCzIjLmZsZWV0bG9nLnYxLlJlZ2lzdGVyZWRNb2RlbENyZWF0ZWRIABJHChhyZWdpc3RlcmVkX21vZGVsX3VwZGF0ZWQYHyABKAsyIy5mbGVldGxvZy52MS5SZWdpc3RlcmVkTW9kZWxVcGRhdGVkSAASRwoYcmVnaXN0ZXJlZF9tb2RlbF9kZWxldGVkGCAgASgLMiMuZmxlZXRsb2cudjEuUmVnaXN0ZXJlZE1vZGVsRGVsZXRlZEgAEkEKFW1vZGVsX3ZlcnNpb25fY3JlYXRlZBghIAEoCzIgLmZsZWV0bG9nLnYxLk1vZGVsVmVyc2lvbkNyZWF0ZWRIABJBChVtb2RlbF92ZXJzaW9uX3VwZGF0ZWQYIiABKAsyIC5mbGVldGxvZy52MS5Nb2RlbFZlcnNpb25VcGRhdGVkSAASSwoabW9kZWxfdmVyc2lvbl90cmFuc2l0aW9uZWQYIyABKAsyJS5mbGVldGxvZy52MS5Nb2RlbFZlcnNpb25UcmFuc2l0aW9uZWRIABJBChVtb2RlbF92ZXJzaW9uX2RlbGV0ZWQYJCABKAsyIC5mbGVldGxvZy52MS5Nb2RlbFZlcnNpb25EZWxldGVkSAASNQoPbW9kZWxfYWxpYXNfc2V0GCUgASgLMhouZmxlZXRsb2cudjEuTW9kZWxBbGlhc1NldEgAEj0KE21vZGVsX2FsaWFzX2RlbGV0ZWQYJiABKAsyHi5mbGVldGxvZy52MS5Nb2RlbEFsaWFzRGVsZXRlZEgAEj0KE21vZGVsX2NvbW1lbnRfYWRkZWQYJyABKAsyHi5mbGVldGxvZy52MS5Nb2RlbENvbW1lbnRBZGRlZEgAEkcKGG1vZGVsX2FwcHJvdmFsX3JlcXVlc3RlZBgoIAEoCzIjLmZsZWV0bG9nLnYxLk1vZGVsQXBwcm92YWxSZXF1ZXN0ZWRIABJDChZtb2RlbF9hcHByb3ZhbF9kZWNpZGVkGCkgASgLMiEuZmxlZXRsb2cudjEuTW9kZWxBcHByb3ZhbERlY2lkZWRIABI2Cg93ZWJob29rX2NyZWF0ZWQYMiABKAsyGy5mbGVldGxvZy52MS5XZWJob29rQ3JlYXRlZEgAEjYKD3dlYmhvb2tfdXBkYXRlZBgzIAEoCzIbLmZsZWV0bG9nLnYxLldlYmhvb2tVcGRhdGVkSAASNgoPd2ViaG9va19kZWxldGVkGDQgASgLMhsuZmxlZXRsb2cudjEuV2ViaG9va0RlbGV0ZWRIABIyCg1kb2N1bWVudHNfcHV0GDwgASgLMhkuZmxlZXRsb2cudjEuRG9jdW1lbnRzUHV0SAASMgoNdG9rZW5fY3JlYXRlZBhCIAEoCzIZLmZsZWV0bG9nLnYxLlRva2VuQ3JlYXRlZEgAEjIKDXRva2VuX3Jldm9rZWQYQyABKAsyGS5mbGVldGxvZy52MS5Ub2tlblJldm9rZWRIAEIICgZpbnRlbnQiswEKEUV4cGVyaW1lbnRDcmVhdGVkEgwKBG5hbWUYASABKAkSNgoEdGFncxgCIAMoCzIoLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnRDcmVhdGVkLlRhZ3NFbnRyeRIQCghleGlzdF9vaxgDIAEoCBIZChFhcnRpZmFjdF9sb2NhdGlvbhgEIAEoCRorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASLBAQoRRXhwZXJpbWVudFVwZGF0ZWQSFQoNZXhwZXJpbWVudF9pZBgBIAEoDRIRCgRuYW1lGAIgASgJSACIAQESNgoEdGFncxgDIAMoCzIoLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnRVcGRhdGVkLlRhZ3NFbnRyeRIUCgxkZWxldGVkX3RhZ3MYBCADKAkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBwoFX25hbWUiPwoRRXhwZXJpbWVudERlbGV0ZWQSFQoNZXhwZXJpbWVudF9pZBgBIAEoDRITCgtkZWZhdWx0X3RvbxgCIAEoCCIrChJFeHBlcmltZW50UmVzdG9yZWQSFQoNZXhwZXJpbWVudF9pZBgBIAEoDSIpChBFeHBlcmltZW50UHVyZ2VkEhUKDWV4cGVyaW1lbnRfaWQYASABKA0qRgoHU3ViamVjdBIXChNTVUJKRUNUX1VOU1BFQ0lGSUVEEAASDwoLU1VCSkVDVF9SVU4QARIRCg1TVUJKRUNUX01PREVMEAJiBnByb3RvMw", [file_fleetlog_v1_document_event, file_fleetlog_v1_event, file_fleetlog_v1_registry_event, file_fleetlog_v1_token_event, file_fleetlog_v1_webhook_event]);
+  fileDesc("ChdmbGVldGxvZy92MS9mcmFtZS5wcm90bxILZmxlZXRsb2cudjEikgIKBUZyYW1lEhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAwSEQoJd3JpdGVyX2lkGAMgASgMEhEKBHJhbmsYBCABKAVIAIgBARIiCgZldmVudHMYBSADKAsyEi5mbGVldGxvZy52MS5FdmVudBIaChJpbmdlc3RfdGltZV9taWxsaXMYBiABKAMSFgoOcmVxdWVzdF9kaWdlc3QYByABKAYSJQoHc3ViamVjdBgIIAEoDjIULmZsZWV0bG9nLnYxLlN1YmplY3QSEwoLcmVkZWxpdmVyZWQYCSABKAgSIwoGY2FsbGVyGA4gASgLMhMuZmxlZXRsb2cudjEuQ2FsbGVyQgcKBV9yYW5rIkAKBkNhbGxlchIRCglwcmluY2lwYWwYASABKAkSEgoKdG9rZW5fbmFtZRgCIAEoCRIPCgdnYXRld2F5GAMgASgJIr0MCg1Db250cm9sUmVjb3JkEhEKCW5hbWVzcGFjZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgMEhoKEmluZ2VzdF90aW1lX21pbGxpcxgDIAEoAxIMCgR1c2VyGAQgASgJEiMKBmNhbGxlchgIIAEoCzITLmZsZWV0bG9nLnYxLkNhbGxlchI8ChJleHBlcmltZW50X2NyZWF0ZWQYCiABKAsyHi5mbGVldGxvZy52MS5FeHBlcmltZW50Q3JlYXRlZEgAEjwKEmV4cGVyaW1lbnRfdXBkYXRlZBgLIAEoCzIeLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnRVcGRhdGVkSAASPAoSZXhwZXJpbWVudF9kZWxldGVkGAwgASgLMh4uZmxlZXRsb2cudjEuRXhwZXJpbWVudERlbGV0ZWRIABI+ChNleHBlcmltZW50X3Jlc3RvcmVkGA0gASgLMh8uZmxlZXRsb2cudjEuRXhwZXJpbWVudFJlc3RvcmVkSAASOgoRZXhwZXJpbWVudF9wdXJnZWQYDiABKAsyHS5mbGVldGxvZy52MS5FeHBlcmltZW50UHVyZ2VkSAASRwoYcmVnaXN0ZXJlZF9tb2RlbF9jcmVhdGVkGB4gASgLMiMuZmxlZXRsb2cudjEuUmVnaXN0ZXJlZE1vZGVsQ3JlYXRlZEgAEkcKGHJlZ2lzdGVyZWRfbW9kZWxfdXBkYXRlZBgfIAEoCzIjLmZsZWV0bG9nLnYxLlJlZ2lzdGVyZWRNb2RlbFVwZGF0ZWRIABJHChhyZWdpc3RlcmVkX21vZGVsX2RlbGV0ZWQYICABKAsyIy5mbGVldGxvZy52MS5SZWdpc3RlcmVkTW9kZWxEZWxldGVkSAASQQoVbW9kZWxfdmVyc2lvbl9jcmVhdGVkGCEgASgLMiAuZmxlZXRsb2cudjEuTW9kZWxWZXJzaW9uQ3JlYXRlZEgAEkEKFW1vZGVsX3ZlcnNpb25fdXBkYXRlZBgiIAEoCzIgLmZsZWV0bG9nLnYxLk1vZGVsVmVyc2lvblVwZGF0ZWRIABJLChptb2RlbF92ZXJzaW9uX3RyYW5zaXRpb25lZBgjIAEoCzIlLmZsZWV0bG9nLnYxLk1vZGVsVmVyc2lvblRyYW5zaXRpb25lZEgAEkEKFW1vZGVsX3ZlcnNpb25fZGVsZXRlZBgkIAEoCzIgLmZsZWV0bG9nLnYxLk1vZGVsVmVyc2lvbkRlbGV0ZWRIABI1Cg9tb2RlbF9hbGlhc19zZXQYJSABKAsyGi5mbGVldGxvZy52MS5Nb2RlbEFsaWFzU2V0SAASPQoTbW9kZWxfYWxpYXNfZGVsZXRlZBgmIAEoCzIeLmZsZWV0bG9nLnYxLk1vZGVsQWxpYXNEZWxldGVkSAASPQoTbW9kZWxfY29tbWVudF9hZGRlZBgnIAEoCzIeLmZsZWV0bG9nLnYxLk1vZGVsQ29tbWVudEFkZGVkSAASRwoYbW9kZWxfYXBwcm92YWxfcmVxdWVzdGVkGCggASgLMiMuZmxlZXRsb2cudjEuTW9kZWxBcHByb3ZhbFJlcXVlc3RlZEgAEkMKFm1vZGVsX2FwcHJvdmFsX2RlY2lkZWQYKSABKAsyIS5mbGVldGxvZy52MS5Nb2RlbEFwcHJvdmFsRGVjaWRlZEgAEjYKD3dlYmhvb2tfY3JlYXRlZBgyIAEoCzIbLmZsZWV0bG9nLnYxLldlYmhvb2tDcmVhdGVkSAASNgoPd2ViaG9va191cGRhdGVkGDMgASgLMhsuZmxlZXRsb2cudjEuV2ViaG9va1VwZGF0ZWRIABI2Cg93ZWJob29rX2RlbGV0ZWQYNCABKAsyGy5mbGVldGxvZy52MS5XZWJob29rRGVsZXRlZEgAEjIKDWRvY3VtZW50c19wdXQYPCABKAsyGS5mbGVldGxvZy52MS5Eb2N1bWVudHNQdXRIABIyCg10b2tlbl9jcmVhdGVkGEIgASgLMhkuZmxlZXRsb2cudjEuVG9rZW5DcmVhdGVkSAASMgoNdG9rZW5fcmV2b2tlZBhDIAEoCzIZLmZsZWV0bG9nLnYxLlRva2VuUmV2b2tlZEgAQggKBmludGVudCKzAQoRRXhwZXJpbWVudENyZWF0ZWQSDAoEbmFtZRgBIAEoCRI2CgR0YWdzGAIgAygLMiguZmxlZXRsb2cudjEuRXhwZXJpbWVudENyZWF0ZWQuVGFnc0VudHJ5EhAKCGV4aXN0X29rGAMgASgIEhkKEWFydGlmYWN0X2xvY2F0aW9uGAQgASgJGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIsEBChFFeHBlcmltZW50VXBkYXRlZBIVCg1leHBlcmltZW50X2lkGAEgASgNEhEKBG5hbWUYAiABKAlIAIgBARI2CgR0YWdzGAMgAygLMiguZmxlZXRsb2cudjEuRXhwZXJpbWVudFVwZGF0ZWQuVGFnc0VudHJ5EhQKDGRlbGV0ZWRfdGFncxgEIAMoCRorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIHCgVfbmFtZSI/ChFFeHBlcmltZW50RGVsZXRlZBIVCg1leHBlcmltZW50X2lkGAEgASgNEhMKC2RlZmF1bHRfdG9vGAIgASgIIisKEkV4cGVyaW1lbnRSZXN0b3JlZBIVCg1leHBlcmltZW50X2lkGAEgASgNIikKEEV4cGVyaW1lbnRQdXJnZWQSFQoNZXhwZXJpbWVudF9pZBgBIAEoDSpGCgdTdWJqZWN0EhcKE1NVQkpFQ1RfVU5TUEVDSUZJRUQQABIPCgtTVUJKRUNUX1JVThABEhEKDVNVQkpFQ1RfTU9ERUwQAmIGcHJvdG8z", [file_fleetlog_v1_document_event, file_fleetlog_v1_event, file_fleetlog_v1_registry_event, file_fleetlog_v1_token_event, file_fleetlog_v1_webhook_event]);
 
 /**
  * Consecutive events of one writer of one run or logged model: one request of AppendEvents, one record of the topic "events".
@@ -94,6 +94,13 @@ export type Frame = Message<"fleetlog.v1.Frame"> & {
    * @generated from field: bool redelivered = 9;
    */
   redelivered: boolean;
+
+  /**
+   * Who sent it. Set by the gateway, where callers are known; what clients say here is dropped.
+   *
+   * @generated from field: fleetlog.v1.Caller caller = 14;
+   */
+  caller?: Caller | undefined;
 };
 
 /**
@@ -102,6 +109,41 @@ export type Frame = Message<"fleetlog.v1.Frame"> & {
  */
 export const FrameSchema: GenMessage<Frame> = /*@__PURE__*/
   messageDesc(file_fleetlog_v1_frame, 0);
+
+/**
+ * Who made a call, as the gateway that took it knows.
+ *
+ * @generated from message fleetlog.v1.Caller
+ */
+export type Caller = Message<"fleetlog.v1.Caller"> & {
+  /**
+   * As TokenCreated.principal, or the subject of an identity provider's token.
+   *
+   * @generated from field: string principal = 1;
+   */
+  principal: string;
+
+  /**
+   * Name of the token; empty for one of an identity provider.
+   *
+   * @generated from field: string token_name = 2;
+   */
+  tokenName: string;
+
+  /**
+   * Name of the gateway's machine.
+   *
+   * @generated from field: string gateway = 3;
+   */
+  gateway: string;
+};
+
+/**
+ * Describes the message fleetlog.v1.Caller.
+ * Use `create(CallerSchema)` to create a new message.
+ */
+export const CallerSchema: GenMessage<Caller> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_frame, 1);
 
 /**
  * One intent on names that are unique in a namespace: one record of the topic "control".
@@ -136,6 +178,13 @@ export type ControlRecord = Message<"fleetlog.v1.ControlRecord"> & {
    * @generated from field: string user = 4;
    */
   user: string;
+
+  /**
+   * Who asked, as Frame.caller.
+   *
+   * @generated from field: fleetlog.v1.Caller caller = 8;
+   */
+  caller?: Caller | undefined;
 
   /**
    * What is asked for. Whether it is accepted is decided by the log's order.
@@ -334,7 +383,7 @@ export type ControlRecord = Message<"fleetlog.v1.ControlRecord"> & {
  * Use `create(ControlRecordSchema)` to create a new message.
  */
 export const ControlRecordSchema: GenMessage<ControlRecord> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_frame, 1);
+  messageDesc(file_fleetlog_v1_frame, 2);
 
 /**
  * Make an experiment: the next free number of the namespace, if the name is free.
@@ -377,7 +426,7 @@ export type ExperimentCreated = Message<"fleetlog.v1.ExperimentCreated"> & {
  * Use `create(ExperimentCreatedSchema)` to create a new message.
  */
 export const ExperimentCreatedSchema: GenMessage<ExperimentCreated> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_frame, 2);
+  messageDesc(file_fleetlog_v1_frame, 3);
 
 /**
  * Rename an experiment, or change its tags.
@@ -419,7 +468,7 @@ export type ExperimentUpdated = Message<"fleetlog.v1.ExperimentUpdated"> & {
  * Use `create(ExperimentUpdatedSchema)` to create a new message.
  */
 export const ExperimentUpdatedSchema: GenMessage<ExperimentUpdated> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_frame, 3);
+  messageDesc(file_fleetlog_v1_frame, 4);
 
 /**
  * Hide an experiment and its runs from searches.
@@ -447,7 +496,7 @@ export type ExperimentDeleted = Message<"fleetlog.v1.ExperimentDeleted"> & {
  * Use `create(ExperimentDeletedSchema)` to create a new message.
  */
 export const ExperimentDeletedSchema: GenMessage<ExperimentDeleted> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_frame, 4);
+  messageDesc(file_fleetlog_v1_frame, 5);
 
 /**
  * Bring a deleted experiment back.
@@ -468,7 +517,7 @@ export type ExperimentRestored = Message<"fleetlog.v1.ExperimentRestored"> & {
  * Use `create(ExperimentRestoredSchema)` to create a new message.
  */
 export const ExperimentRestoredSchema: GenMessage<ExperimentRestored> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_frame, 5);
+  messageDesc(file_fleetlog_v1_frame, 6);
 
 /**
  * Take a deleted experiment away for good: its name is free, its number is never given again.
@@ -489,7 +538,7 @@ export type ExperimentPurged = Message<"fleetlog.v1.ExperimentPurged"> & {
  * Use `create(ExperimentPurgedSchema)` to create a new message.
  */
 export const ExperimentPurgedSchema: GenMessage<ExperimentPurged> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_frame, 6);
+  messageDesc(file_fleetlog_v1_frame, 7);
 
 /**
  * What events are about.

@@ -88,5 +88,5 @@ def test_a_socket_that_speaks_otherwise_is_closed(socket: ClientConnection, sent
 @pytest.mark.parametrize("origin", [None, "http://evil.example"])
 def test_a_socket_of_another_origin_is_refused(embedded_web: int, origin: str | None) -> None:
     with pytest.raises(InvalidStatus) as caught:
-        connect(f"ws://127.0.0.1:{embedded_web}/live", origin=origin and Origin(origin), proxy=None)
+        connect(f"ws://127.0.0.1:{embedded_web}/live", origin=None if origin is None else Origin(origin), proxy=None)
     assert caught.value.response.status_code == 403

@@ -51,7 +51,7 @@ def address(embedded_web: int) -> str:
 
 
 def is_expected(message: ConsoleMessage) -> bool:
-    """True if it is no complaint, or one of those that tests want: a call that was refused, an artifact that may not act."""
+    """True if it is no complaint, or one that tests want: a call that was refused, an artifact that may not act."""
     if message.type not in ("error", "warning"):
         return True
     return "status of 4" in message.text or "/raw/" in message.text or "/raw/" in message.location["url"]

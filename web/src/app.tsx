@@ -1,7 +1,7 @@
 /** The page: its head, and the screen of the address below it. */
 
 import { useEffect, useState } from "preact/hooks";
-import { away } from "./api/calls.ts";
+import { away, outdated } from "./api/calls.ts";
 import { Help } from "./parts/help.tsx";
 import { Empty } from "./parts/states.tsx";
 import { CompareScreen } from "./screens/compare.tsx";
@@ -85,6 +85,11 @@ export function App() {
       {away.value && (
         <div class="strip bad" role="status" data-away>
           The server does not answer. What is shown is from before; this page tries again by itself.
+        </div>
+      )}
+      {outdated.value && (
+        <div class="strip" role="status">
+          A new version is here. <button type="button" class="plain" onClick={() => location.reload()}>Load it</button>
         </div>
       )}
       <main>

@@ -20,6 +20,11 @@ import { Failure, failureOf } from "./failure.ts";
 
 /** True while the server that gave the page does not answer. */
 export const away = signal(false);
+/** True once a call was answered by a server with other pages than this one. */
+export const outdated = signal(false);
+
+const VERSION_HEADER = "x-fleetlog-ui";
+const OWN_VERSION = /\/v\/([^/]+)\//.exec(import.meta.url)?.[1];
 
 const AT_ONCE = 4;
 let streaming = 0;
@@ -91,6 +96,8 @@ async function post(
     throw new Failure("unavailable", "the server does not answer", "SERVER_AWAY");
   }
   away.value = false;
+  const version = response.headers.get(VERSION_HEADER);
+  if (version && OWN_VERSION && version !== OWN_VERSION) outdated.value = true;
   if (response.ok) return response;
   throw failureOf(await response.json().catch(() => null), response.status);
 }

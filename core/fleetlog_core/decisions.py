@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-from fleetlog_core.registry.snapshot import DecidedStates
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,10 @@ class Decision:
     digest: int
     """See fleetlog_ingest/request_digests.py."""
     result: str
-    left: DecidedStates
+    time_millis: int = 0
+    """When it was asked for."""
+    states: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    """States of a model that it left, as texts by kind and number, see fleetlog_core/registry/states.py."""
 
 
 @dataclass(slots=True)

@@ -1,9 +1,8 @@
 from fleetlog_core.decisions import Decision, Decisions
-from fleetlog_core.registry.snapshot import DecidedStates
 
 
 def decision(request_id: bytes, namespace: str = "ns") -> Decision:
-    return Decision(namespace, request_id, 7, True, 0, "", "", 1, "3/1", DecidedStates(0, {}))
+    return Decision(namespace, request_id, 7, True, 0, "", "", 1, "3/1")
 
 
 def test_who_waits_for_a_decision_is_told_and_nobody_else() -> None:

@@ -25,6 +25,7 @@ from fleetlog._transport.answers import pages
 from fleetlog.errors import AlreadyExists, NotFound
 from fleetlog.mlflow_plugin.entities import experiment_entity
 from fleetlog.mlflow_plugin.errors import bad_state, invalid, missing, translated
+from fleetlog.mlflow_plugin.page_tokens import page_start
 from fleetlog.mlflow_plugin.store_base import StoreBase
 
 FRESH_SECONDS = 5.0
@@ -87,6 +88,7 @@ class ExperimentStore(StoreBase):
     ) -> PagedList:
         """Returns a page of experiments: all are read, and MLflow's own code filters and sorts them."""
         self.check_max_results(max_results)
+        page_start(page_token)
         found = [
             experiment_entity(one, self.artifact_root)
             for one in self.all_experiments()

@@ -15,6 +15,7 @@ from fleetlog._views.series import Series, Which
 from fleetlog.client import Client
 from fleetlog.mlflow_plugin.entities import distinct_points, shown_value
 from fleetlog.mlflow_plugin.errors import translated
+from fleetlog.mlflow_plugin.page_tokens import page_start
 from fleetlog.mlflow_plugin.searching import SearchStore
 
 Points = list[tuple[int, int, float]]
@@ -28,7 +29,7 @@ class HistoryStore(SearchStore):
         self, run_id: str, metric_key: str, max_results: int | None = None, page_token: str | None = None
     ) -> PagedList:
         """Returns the points of a metric by time, step and value, those that are the same once."""
-        offset = SearchUtils.parse_start_offset_from_page_token(page_token)
+        offset = page_start(page_token)
         points = self._points([run_id], metric_key).get(run_id, [])[offset:]
         token = None
         if max_results is not None and len(points) > max_results:

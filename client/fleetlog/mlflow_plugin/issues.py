@@ -13,6 +13,7 @@ from mlflow.utils.search_utils import SearchIssuesUtils, SearchUtils
 
 from fleetlog.mlflow_plugin.documents import DocumentStore, Kept, changed, put_of, until_first
 from fleetlog.mlflow_plugin.errors import invalid, missing, translated
+from fleetlog.mlflow_plugin.page_tokens import page_start
 
 KIND = "issue"
 
@@ -98,7 +99,7 @@ class IssueStore(DocumentStore):
         """Returns a page of issues, the severest and then the latest first. There are no traces: none has any."""
         self.check_max_results(max_results, allow_none=True)
         count = max_results or SEARCH_ISSUES_DEFAULT_MAX_RESULTS
-        first = SearchUtils.parse_start_offset_from_page_token(page_token)
+        first = page_start(page_token)
         conditions = SearchIssuesUtils.parse_search_filter(filter_string) if filter_string else []
         parents = None
         if experiment_id:

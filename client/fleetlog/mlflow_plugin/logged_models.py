@@ -25,6 +25,7 @@ from fleetlog.mlflow_plugin.errors import invalid, missing, translated
 from fleetlog.mlflow_plugin.experiments import FRESH_SECONDS
 from fleetlog.mlflow_plugin.histories import HistoryStore
 from fleetlog.mlflow_plugin.model_searches import chosen, ordered
+from fleetlog.mlflow_plugin.page_tokens import checked_start, reading_token
 
 _HEX = re.compile(r"[0-9a-f]{32}")
 
@@ -121,9 +122,10 @@ class LoggedModelStore(HistoryStore):
             raise invalid("`dataset_name` in the `datasets` clause must be specified.")
         offset, size = 0, max_results or SEARCH_LOGGED_MODEL_MAX_RESULTS_DEFAULT
         if page_token:
-            token = SearchLoggedModelsPaginationToken.decode(page_token)
+            with reading_token(page_token):
+                token = SearchLoggedModelsPaginationToken.decode(page_token)
+                offset = checked_start(page_token, int(token.offset))
             token.validate(experiment_ids, filter_string, order_by)
-            offset = token.offset
         found = [
             self._entity(message) for message in self._of_experiments(experiment_ids, scope_pb2.DELETED_VIEW_ACTIVE)
         ]

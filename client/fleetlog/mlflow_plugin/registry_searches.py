@@ -24,6 +24,7 @@ from fleetlog._calls.base import PAGE, TIMEOUT_SECONDS
 from fleetlog._transport.answers import pages
 from fleetlog.errors import InvalidArgument, NotFound
 from fleetlog.mlflow_plugin.errors import invalid, translated
+from fleetlog.mlflow_plugin.page_tokens import page_start
 from fleetlog.mlflow_plugin.registry_base import RegistryBase
 from fleetlog.mlflow_plugin.registry_entities import RUN_ID, model_entity, version_entity
 
@@ -50,7 +51,7 @@ class RegistrySearchStore(RegistryBase):
         # What is wrong with them is told before anything is asked for.
         SearchModelUtils.parse_search_filter(where)
         order = _model_order(order_by or ())
-        offset = SearchUtils.parse_start_offset_from_page_token(page_token)
+        offset = page_start(page_token)
         with translated():
             found = [model_entity(model, self.scheme) for model in self._models()]
         return _page(SearchModelUtils.sort(SearchModelUtils.filter(found, where), order), offset, size)
@@ -70,7 +71,7 @@ class RegistrySearchStore(RegistryBase):
         conditions = SearchModelVersionUtils.parse_search_filter(where)
         order = order_by or DEFAULT_ORDER
         SearchModelVersionUtils.sort([], order)
-        offset = SearchUtils.parse_start_offset_from_page_token(page_token)
+        offset = page_start(page_token)
         with translated():
             found = [version_entity(version, self.scheme) for version in self._versions(conditions)]
         return _page(SearchModelVersionUtils.sort(SearchModelVersionUtils.filter(found, where), order), offset, size)

@@ -11,8 +11,9 @@ from fleetlog_proto.v1 import dataset_pb2, query_pb2, scope_pb2
 from mlflow.entities import Run, ViewType, _DatasetSummary
 
 from fleetlog._calls.base import PAGE, TIMEOUT_SECONDS
-from fleetlog.mlflow_plugin.errors import invalid, translated
+from fleetlog.mlflow_plugin.errors import translated
 from fleetlog.mlflow_plugin.filters import RunFilter, run_filter, run_order
+from fleetlog.mlflow_plugin.page_tokens import checked_start, reading_token
 from fleetlog.mlflow_plugin.runs import RunStore
 
 MAX_SUMMARIES = 1_000
@@ -118,8 +119,6 @@ def _token(place: int, token: str) -> str:
 def _read_token(text: Any) -> tuple[int, str]:
     if not text:
         return 0, ""
-    try:
+    with reading_token(text):
         place, token = json.loads(base64.urlsafe_b64decode(text))
-        return int(place), str(token)
-    except (ValueError, TypeError) as error:
-        raise invalid(f"Invalid page token {str(text)[:100]!r}: give the one of the page before") from error
+        return checked_start(text, int(place)), str(token)

@@ -16,6 +16,7 @@ from mlflow.utils.validation import _validate_webhook_events, _validate_webhook_
 from fleetlog._calls.base import TIMEOUT_SECONDS
 from fleetlog.errors import NotFound
 from fleetlog.mlflow_plugin.errors import invalid, missing, translated
+from fleetlog.mlflow_plugin.page_tokens import page_start
 from fleetlog.mlflow_plugin.registry_base import RegistryBase
 from fleetlog.mlflow_plugin.served import is_served
 
@@ -126,7 +127,7 @@ class WebhookStore(RegistryBase):
         size = max_results or DEFAULT_PAGE
         if not 1 <= size <= MOST:
             raise invalid(f"max_results must be between 1 and {MOST}.")
-        first = SearchUtils.parse_start_offset_from_page_token(page_token)
+        first = page_start(page_token)
         end = first + size
         return PagedList(list(found[first:end]), SearchUtils.create_page_token(end) if end < len(found) else None)
 

@@ -26,6 +26,7 @@ from fleetlog_core.ids import ID_BYTES, new_random_id
 from fleetlog_core.log.port import CONTROL, EventLog, Partition
 from fleetlog_core.position import after
 from fleetlog_core.registry.snapshot import DecidedStates
+from fleetlog_core.registry.states import Kind
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import experiment_pb2, frame_pb2
@@ -126,11 +127,12 @@ class Control:
     def _outcome(
         self, record: frame_pb2.ControlRecord, position: Mapping[Partition, int], told: Decision | None
     ) -> Decided:
-        decision, left = (told, told.left) if told else (self._read(record.namespace, record.request_id), None)
+        decision = told or self._read(record.namespace, record.request_id)
         check_same_request(decision.digest, digest_of_intent(record))
         if not decision.accepted:
             reason = decision.reason
             raise _KINDS.get(reason, FailedPrecondition)(reason, decision.message)
+        left = _left(told) if told else None
         return Decided(decision.experiment, decision.result, decision.offset, position, left)
 
     def _read(self, namespace: str, request_id: bytes) -> Decision:
@@ -148,7 +150,6 @@ class Control:
             answer.texts("message")[0],
             int(answer.array("request")[0]),
             answer.texts("result")[0],
-            DecidedStates(0, {}),
         )
 
     def has_experiment(self, namespace: str, experiment_id: int) -> bool:
@@ -171,3 +172,7 @@ class Control:
             deleted=bool(answer.array("deleted")[0]),
             artifact_location=answer.texts("artifact_location")[0],
         )
+
+
+def _left(told: Decision) -> DecidedStates:
+    return DecidedStates(told.time_millis, {(Kind(kind), number): text for (kind, number), text in told.states.items()})

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 from fleetlog_core.decisions import Decision
 from fleetlog_core.errors import shown
-from fleetlog_core.registry.snapshot import DecidedStates
 from fleetlog_core.registry.states import State
 from fleetlog_core.warehouse.schema import PURGED
 from fleetlog_proto.v1 import frame_pb2
@@ -150,7 +149,8 @@ def _decision(control: frame_pb2.ControlRecord, namespace: str, offset: int, out
         outcome.message,
         digest_of_intent(control),
         outcome.result,
-        DecidedStates(control.ingest_time_millis, outcome.states),
+        control.ingest_time_millis,
+        outcome.states,
     )
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fleetlog_core.registry.states import Kind
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -18,7 +16,7 @@ class Outcome:
     message: str = ""
     result: str = ""
     """What an intent on the registry made: "MODEL_ID" or "MODEL_ID/NUMBER"; the revisions of documents: "1/4/2"."""
-    states: Mapping[tuple[Kind, int], str] = field(default_factory=dict)
+    states: Mapping[tuple[int, int], str] = field(default_factory=dict)
     """What an intent on the registry left of its model: states as texts, by kind and number."""
 
 

@@ -75,7 +75,8 @@ class RegistryFold:
             self._current[(namespace, decision.model.model_id, subject)] = (offset, state)
         states = {subject: to_text(state) for subject, state in changed.items()}
         self._history += _history(namespace, decision, states, control.request_id)
-        return Outcome(True, result=decision.result, states=states)
+        left = {(int(kind), number): text for (kind, number), text in states.items()}
+        return Outcome(True, result=decision.result, states=left)
 
     def changed(self) -> list[tuple[str, State]]:
         """The states that changed, with their namespaces, as they are now."""

@@ -72,6 +72,7 @@ class DecidedRequests:
         self._max_held = max_held
         self._held: OrderedDict[str, RequestIds | None] = OrderedDict()
         """None: the namespace has too many."""
+        self._count = 0
 
     def before(self, namespace: str, ids: Iterable[bytes], first: int) -> Before:
         """Of these requests, before offset `first` of the log."""
@@ -86,23 +87,31 @@ class DecidedRequests:
     def keep(self, namespace: str, ids: Sequence[bytes]) -> None:
         """They have an outcome, of a batch that is in."""
         held = self._held.get(namespace)
-        if held is not None:
-            held.add(ids)
-            if len(held) > self._max_of_namespace:
-                self._held[namespace] = None
-        while sum(len(one) for one in self._held.values() if one is not None) > self._max_held:
-            self._held.popitem(last=False)
+        if held is None:
+            return
+        before = len(held)
+        held.add(ids)
+        self._count += len(held) - before
+        if len(held) > self._max_of_namespace:
+            self._held[namespace] = None
+            self._count -= len(held)
+        while self._count > self._max_held:
+            _, gone = self._held.popitem(last=False)
+            self._count -= 0 if gone is None else len(gone)
 
     def forget(self) -> None:
         """Others may have decided, or this one and did not come to its end."""
         self._held.clear()
+        self._count = 0
 
     def _hold(self, namespace: str) -> None:
         sql = "SELECT request_id FROM outcomes WHERE namespace = {namespace:String} LIMIT {most:UInt64}"
         binds: dict[str, str | int] = {"namespace": namespace, "most": self._max_of_namespace + 1}
         found = self._warehouse.select(Statement(sql, binds))
-        fits = found.rows <= self._max_of_namespace
-        self._held[namespace] = RequestIds([one.tobytes() for one in found.array("request_id")]) if fits else None
+        self._held[namespace] = None
+        if found.rows <= self._max_of_namespace:
+            held = self._held[namespace] = RequestIds([one.tobytes() for one in found.array("request_id")])
+            self._count += len(held)
 
     def _ask(self, namespace: str, ids: Sequence[bytes], first: int) -> Before:
         sql = (

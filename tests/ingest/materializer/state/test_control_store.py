@@ -5,6 +5,7 @@ from __future__ import annotations
 from fleetlog_core.registry.states import Kind
 from fleetlog_core.warehouse.port import Answer, Statement
 from fleetlog_ingest.materializer.control.control import ControlFolded, fold_control
+from fleetlog_ingest.materializer.control.registry_decision import Model
 from fleetlog_ingest.materializer.state.control_loading import ControlStore
 from fleetlog_ingest.materializer.state.registry_memory import RegistryMemory
 
@@ -40,7 +41,7 @@ def test_a_version_of_a_model_that_was_made_lately_is_decided_without_a_read() -
     moved = decide(store, 2, intents.alias("m", "champion", 1))
     assert warehouse.asked == asked
     assert [one.decisions[0].result for one in (made, moved)] == ["0/2", "0"]
-    assert set(made.decisions[0].left.states) == {(Kind.MODEL, 0), (Kind.VERSION, 2)}
+    assert set(made.decisions[0].states) == {(Kind.MODEL, 0), (Kind.VERSION, 2)}
 
 
 def test_a_stage_that_is_archived_is_read_with_all_its_versions() -> None:
@@ -62,16 +63,12 @@ def test_what_is_forgotten_is_read_anew() -> None:
 
 
 def test_models_that_were_used_longest_ago_are_let_go_between_batches_alone() -> None:
-    folded = fold_control([control(0, 0, intents.create("a"))], ControlStore(Empty()).load([], 0))
-    ((namespace, first),) = folded.models
-    second = type(first)()
-    second.CopyFrom(first)
-    second.model_id, second.name = 1, "b"
+    first, second = Model(model_id=1, name="a"), Model(model_id=2, name="b")
     memory = RegistryMemory(max_bytes=second.ByteSize())
-    registry = memory.registry(namespace)
+    registry = memory.registry("ns")
     for model in (first, second):
         registry.put(model)
-        memory.note(namespace, model)
+        memory.note("ns", model)
     assert registry.named("a") is not None
     memory.trim()
     assert registry.named("a") is None

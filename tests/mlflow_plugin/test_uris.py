@@ -23,6 +23,8 @@ RUN = "0192f0c1a2b34c5d8e9f0123456789ab"
         ("fleetlog://host/team-a", Place("host", "team-a")),
         ("fleetlog://[::1]:7460/team", Place("[::1]:7460", "team")),
         ("fleetlog:///team", Place(None, "team")),
+        ("fleetlogs://host:7460/team", Place("fleetlogs://host:7460", "team")),
+        ("fleetlogs:///team", Place(None, "team")),
         ("fleetlog://host/team?wait=applied", Place("host", "team", "applied")),
         ("fleetlog://host/team?artifacts=s3://bucket/a", Place("host", "team", artifacts="s3://bucket/a")),
         (None, Place(None, "default")),
@@ -60,6 +62,11 @@ def test_an_artifact_uri_tells_the_run_and_the_path_within_it() -> None:
     assert of_server.owner(f"3/{RUN}/artifacts/a") == (RUN, "a")
     with pytest.raises(FleetlogError, match="experiment/run/artifacts"):
         of_server.owner("3")
+
+
+def test_files_of_a_server_with_tls_are_asked_of_it_with_tls() -> None:
+    root = artifact_root("fleetlogs-artifacts://host:7460/team/3")
+    assert root == ArtifactRoot(Place("fleetlogs://host:7460", "team"), ("3",))
 
 
 def test_the_entry_points_import_neither_mlflow_nor_grpc() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fleetlog._transport.targets import resolve_target
-from fleetlog._transport.tokens import keep_token
+from fleetlog._transport.tokens import keep_token, kept_tokens
 from fleetlog._views.tokens import Token
 from fleetlog.cli.context import AsJson, Namespace, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
@@ -90,11 +90,12 @@ def login(target: Target = None) -> None:
     """
     address = resolve_target(target)
     text = typer.prompt("token", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
+    before = kept_tokens().get(address, "")
     path = keep_token(address, text.strip())
     try:
         caller = Client(target).whoami()
     except FleetlogError:
-        keep_token(address, "")
+        keep_token(address, before)
         raise
     say(f"{caller.principal or 'anybody'} at {address}; the token is in {path}")
 

@@ -51,11 +51,14 @@ def test_writers_of_one_key_write_to_one_run_and_a_job_goes_on_with_it(embedded_
     first.finish("KILLED")
     client = fleetlog.Client(embedded_target)
     view = client.get_run(first)
-    assert (view.name, view.tags["fleetlog.key"], view.state) == ("job 7", "job 7", "KILLED")
+    assert (view.name, view.tags["fleetlog.key"], view.state) == ("job 7", "job 7", "RUNNING")
     assert view.metrics == {"x": 1.0, "y": 2.0}
+    second.finish()
+    assert client.get_run(first).state == "KILLED"
     again = fleetlog.start_run(experiment, key="job 7", resume=True, target=embedded_target)
     again.log({"x": 3.0})
     again.finish()
+    assert client.get_run(first).state == "FINISHED"
     assert client.read_metric(first, "x").steps.tolist() == [0, 1]
     assert [run.id for run in client.search_runs("tags.`fleetlog.key` = 'job 7'", experiments=experiment)] == [first.id]
 

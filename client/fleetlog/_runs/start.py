@@ -207,7 +207,8 @@ def started_writer(
         params=inputs.params,
         tags=tags,
         opening=opening,
-        heartbeats=True,
+        # What is imported again and again under one id is nobody's work.
+        heartbeats=writer_id is None,
     )
     check_event(event_pb2.Event(run_started=started), "start_run")
     return Writer(

@@ -123,6 +123,7 @@ FOLDERS: Mapping[str, str] = {
     "ingest/test_losses": "engine",
     "ingest/test_orphans": "engine",
     "ingest/test_replay": "engine",
+    "integrations": "server",
     "mlflow_plugin": "server",
     "mlflow_plugin/test_overlay": "unit",
     "mlflow_plugin/test_store_page_tokens": "unit",

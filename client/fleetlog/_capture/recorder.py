@@ -10,6 +10,8 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from fleetlog._capture.console import Console
 from fleetlog._capture.gpus import Gpus
@@ -33,8 +35,9 @@ class Recorder:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._awake = threading.Event()
-        self._console = Console(self._awake.set)
+        # Not an Event, whose lock a handler of a signal would find taken by the very thread that it interrupts.
+        self._woken: SimpleQueue[None] = SimpleQueue()
+        self._console = Console(self._wake)
         self._is_console_open = False
         self._recordings: dict[bytes, Recording] = {}
         self._new: list[Recording] = []
@@ -48,7 +51,7 @@ class Recorder:
         """Record, unless this process records the same run already. RuntimeError: no thread can be started."""
         with self._lock:
             if recording.sink.run_id in self._recordings:
-                recording.are_inputs_told.set()
+                recording.are_inputs_told = True
                 return
             self._drain()
             self._recordings[recording.sink.run_id] = recording
@@ -58,13 +61,15 @@ class Recorder:
                 self._console.open()
             if not is_alive(self._thread):
                 self._thread = started("fleetlog-capture", self._run)
-        self._awake.set()
+        self._wake()
 
     def end(self, recording: Recording) -> None:
         """Tell what is left of a run that ends."""
         if self._recordings.get(recording.sink.run_id) is not recording:
             return
-        recording.are_inputs_told.wait(END_SECONDS)
+        deadline = time.monotonic() + END_SECONDS
+        while not recording.are_inputs_told and time.monotonic() < deadline:
+            time.sleep(0.005)
         with self._lock:
             if self._recordings.get(recording.sink.run_id) is not recording:
                 return
@@ -74,11 +79,21 @@ class Recorder:
                 self._is_console_open = False
                 self._console.close()
             recording.keep_output(time.monotonic(), is_last=True)
-        self._awake.set()
+        self._wake()
 
     def abandon(self) -> None:
         """In a forked child: the runs are its parent's. Streams get their own methods back."""
         self._console.close()
+
+    def _wake(self) -> None:
+        self._woken.put(None)
+
+    def _wait(self, seconds: float) -> None:
+        """Until somebody wakes the thread, or the time is over."""
+        with suppress(Empty):
+            self._woken.get(timeout=seconds)
+            while True:
+                self._woken.get_nowait()
 
     def _drain(self) -> None:
         """Give what was written to the runs that are open."""
@@ -96,11 +111,10 @@ class Recorder:
             for recording in new:
                 self._tell_inputs(recording)
             try:
-                self._awake.wait(self._look())
+                self._wait(self._look())
             except Exception as error:  # whatever the machine answers: training goes on, and so does this
                 diagnostics.debug("nothing was recorded for a moment: %r", error)
-                self._awake.wait(LOOK_SECONDS)
-            self._awake.clear()
+                self._wait(LOOK_SECONDS)
 
     def _tell_inputs(self, recording: Recording) -> None:
         try:
@@ -113,7 +127,7 @@ class Recorder:
         except Exception as error:  # as above
             diagnostics.debug("inputs are not recorded: %r", error)
         finally:
-            recording.are_inputs_told.set()
+            recording.are_inputs_told = True
 
     def _inputs_for(self, on: Switches) -> Iterator[Inputs]:
         # Here, in the recorder's thread: what it takes to ask git and the machine makes no import of fleetlog slower.
@@ -168,7 +182,7 @@ def begin(recording: Recording) -> None:
     try:
         _recorder.begin(recording)
     except Exception as error:  # no thread is left, a stream is strange: training goes on
-        recording.are_inputs_told.set()
+        recording.are_inputs_told = True
         diagnostics.debug("run %s records nothing by itself: %r", recording.sink.run_id.hex(), error)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -50,14 +49,15 @@ class Sink(Protocol):
 
 
 class Recording:
-    """One run of this process. Used under the recorder's lock, but for `wait`."""
+    """One run of this process. Used under the recorder's lock."""
 
     def __init__(self, sink: Sink, on: Switches, folder: str, is_wanted: Callable[[], bool], now: float) -> None:
         self.sink = sink
         self.on = on
         self.is_wanted = is_wanted
         """True if the inputs are this process's to tell: asked once, off the training's thread, and may take time."""
-        self.are_inputs_told = threading.Event()
+        self.are_inputs_told = False
+        """True if nothing more is to come of what is recorded once."""
         self.step = 0
         self.sample_at = now + on.system_seconds
         self._console = ConsoleParts(f"{FOLDER}/console/{folder}", now) if "console" in on else None

@@ -22,7 +22,7 @@ from fleetlog._events.items import Fact, Marker, Row
 from fleetlog._runs.open_run import OpenRun
 from fleetlog._values.params import to_tags
 
-JOIN_SECONDS = 30.0
+JOIN_SECONDS = 10.0
 """Longest wait for the server's word whether a run that is joined was there before."""
 
 

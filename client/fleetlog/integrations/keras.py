@@ -38,8 +38,8 @@ class FleetlogCallback(Callback):
         """Start the run and log what it is trained with."""
         run = self._own.run
         run.log_params({"fit": dict(self.params or {})})
-        optimizer = getattr(self.model, "optimizer", None)
-        if hasattr(optimizer, "get_config"):
+        optimizer: Any = getattr(self.model, "optimizer", None)
+        if optimizer is not None and hasattr(optimizer, "get_config"):
             run.log_params({"optimizer": optimizer.get_config()})
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:

@@ -33,7 +33,8 @@ class FleetlogCallback:
     ) -> None:
         self._own = OwnRun(run, experiment, name, arguments)
         self._is_named = bool(name) or run is not None
-        self._of_child = {key: arguments[key] for key in ("target", "namespace", "user") if key in arguments}
+        self._of_child: dict[str, Any] = {"capture": False}
+        self._of_child.update((key, arguments[key]) for key in ("target", "namespace", "user") if key in arguments)
         self._lock = threading.Lock()
 
     def __call__(self, study: Any, trial: Any) -> None:
@@ -48,7 +49,7 @@ class FleetlogCallback:
             params=trial.params,
             tags={"optuna.trial": trial.number, "optuna.state": state, **_texts(trial.user_attrs)},
             start_time=None if trial.datetime_start is None else trial.datetime_start.astimezone(),
-            **{"capture": False, **self._of_child},
+            **self._of_child,
         )
         for step, value in sorted(trial.intermediate_values.items()):
             child.log({"intermediate_value": value}, step=step)

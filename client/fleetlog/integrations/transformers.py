@@ -38,8 +38,8 @@ class FleetlogCallback(TrainerCallback):
         if not self._is_named and getattr(args, "run_name", None):
             run.rename(args.run_name)
         run.log_params(args.to_dict())
-        config = getattr(model, "config", None)
-        if hasattr(config, "to_dict"):
+        config: Any = getattr(model, "config", None)
+        if config is not None and hasattr(config, "to_dict"):
             run.log_params({"model": config.to_dict()})
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:

@@ -40,14 +40,17 @@ class RunStatus:
     """True if it is gone for good: it takes nothing, and nobody is shown it."""
 
     superseded: bool = False
-    """True if it was rewound: another branch takes its new writers."""
+    """True if it was rewound: who goes on with the run goes on with another branch."""
+
+    @property
+    def takes_writers(self) -> bool:
+        """True if whoever joins it may write to it."""
+        return not self.deleted and self.state in (event_pb2.RUN_STATE_RUNNING, event_pb2.RUN_STATE_LOST)
 
     @property
     def is_open(self) -> bool:
         """True if whoever likes may write to it."""
-        if self.deleted or self.superseded:
-            return False
-        return self.state in (event_pb2.RUN_STATE_RUNNING, event_pb2.RUN_STATE_LOST)
+        return self.takes_writers and not self.superseded
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,8 @@ def opens(frame: frame_pb2.Frame) -> event_pb2.RunOpening.ValueType | None:
 
 
 def check_admitted(status: RunStatus, writer: WriterStatus | None, frame: frame_pb2.Frame) -> None:
-    """RUN_DELETED; RUN_REWOUND when it was rewound and the writer is new to it; RUN_FINISHED when the run ended, the
-    writer is new to it, and neither resumes nor annotates it.
+    """RUN_DELETED; RUN_REWOUND when it was rewound and a writer that is new to it resumes it; RUN_FINISHED when the run
+    ended, the writer is new to it, and neither resumes nor annotates it.
 
     A writer that was at work when the run ended may deliver what it still holds: nothing is lost by a rank that
     finishes early. And what the run has already is no write: its answer may have been lost.
@@ -127,13 +130,14 @@ def check_admitted(status: RunStatus, writer: WriterStatus | None, frame: frame_
         )
     event = frame.events[0]
     opening = event.run_started.opening if event.HasField("run_started") else event_pb2.RUN_OPENING_UNSPECIFIED
-    if status.superseded and writer is None and opening != event_pb2.RUN_OPENING_ANNOTATE:
+    if status.superseded and writer is None and opening == event_pb2.RUN_OPENING_RESUME:
         raise FailedPrecondition(
-            "RUN_REWOUND", f"run {run} was rewound, and goes on as another branch; start_run(run_id=…) joins that one"
+            "RUN_REWOUND",
+            f"run {run} was rewound, and goes on as another branch; start_run(run_id=…, resume=True) finds that one",
         )
-    if event.HasField("run_started") and event.run_started.opening in _PAST_THE_END:
+    if opening in _PAST_THE_END:
         return
-    if not status.is_open and writer is None:
+    if not status.takes_writers and writer is None:
         raise FailedPrecondition(
             "RUN_FINISHED", f"run {run} has ended; start_run(run_id=…, resume=True) goes on with it"
         )

@@ -54,6 +54,7 @@ class TokenCalls(Calls):
             AlreadyExists: There is a token of that name.
 
         Examples:
+            >>> from datetime import timedelta
             >>> made = client.create_token("ci", "writer@vision", expires=timedelta(days=90))  # doctest: +SKIP
 
         """
@@ -98,7 +99,9 @@ class TokenCalls(Calls):
             NotFound: There is no token of that name that is the caller's to revoke.
 
         Examples:
-            >>> client.revoke_token("ci")  # doctest: +SKIP
+            >>> for token in client.tokens():
+            ...     if token.principal == "ann":
+            ...         token = client.revoke_token(token)
 
         """
         request = token_pb2.RevokeTokenRequest(name=name.id if isinstance(name, Token) else name)

@@ -1,6 +1,6 @@
-"""Hook of hatchling: a wheel and an sdist have the web UI in them, built.
+"""Hook of hatchling: a wheel has the web UI in it, built.
 
-Without deno they are built without it, unless FLEETLOG_UI is "required": whoever installs the client alone from its
+Without deno it is built without it, unless FLEETLOG_UI is "required": whoever installs the client alone from its
 source needs no such tool. An editable install never has it: `make ui` builds it there, when somebody wants it.
 """
 

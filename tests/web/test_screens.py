@@ -5,6 +5,7 @@ FLEETLOG_SCREENSHOTS names a folder for pictures of them.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import fleetlog
@@ -12,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.conftest import COUNT, SPEEDRUN
-from tests.web.tables import shown_runs
+from tests.web.tables import open_runs, shown_runs
 
 
 def look(page: Page, folder: Path | None, name: str, theme: str) -> None:
@@ -20,6 +21,14 @@ def look(page: Page, folder: Path | None, name: str, theme: str) -> None:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         page.screenshot(path=folder / f"{name}-{theme}.png", animations="disabled")
+
+
+def charted(page: Page) -> None:
+    """Wait until every card shows what it has."""
+    cards = page.locator(".card")
+    expect(cards).not_to_have_count(0)
+    for card in cards.all():
+        expect(card).to_have_attribute("data-state", re.compile("ready|empty"))
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -30,9 +39,8 @@ def test_each_screen_shows_real_runs_without_an_error(
     expect(page.locator("tr[data-experiment]").filter(has_text=SPEEDRUN)).to_contain_text(str(COUNT))
     look(page, screenshots, "experiments", theme)
 
-    page.goto(f"{speedrun_path}?o=metrics.val_loss&s=50")
-    for card in page.locator(".card").all():
-        expect(card).to_have_attribute("data-state", "ready")
+    open_runs(page, f"{speedrun_path}?o=metrics.val_loss&s=50")
+    charted(page)
     look(page, screenshots, "runs", theme)
     ids = shown_runs(page)[:4]
 
@@ -44,23 +52,22 @@ def test_each_screen_shows_real_runs_without_an_error(
     expect(page.locator(".offers li").first).to_be_visible()
     look(page, screenshots, "filter", theme)
 
-    page.goto(f"{speedrun_path}?g=tags.record&runs=first:50&c=val_loss&c=train_time")
-    for card in page.locator(".card").all():
-        expect(card).to_have_attribute("data-state", "ready")
+    open_runs(page, f"{speedrun_path}?g=tags.record&runs=first:50&c=val_loss&c=train_time")
+    charted(page)
     look(page, screenshots, "groups", theme)
 
     page.goto(f"/n/default/runs/{ids[0]}")
     expect(page.locator("[data-section=metrics] tr[data-metric]").first).to_be_visible()
     look(page, screenshots, "run", theme)
     page.get_by_role("tab", name="charts").click()
-    for card in page.locator(".card").all():
-        expect(card).to_have_attribute("data-state", "ready")
+    charted(page)
     look(page, screenshots, "run-charts", theme)
     page.get_by_role("tab", name="artifacts").click()
     expect(page.get_by_text("No artifacts")).to_be_visible()
 
     page.goto(f"/n/default/compare?runs={','.join(ids)}")
     expect(page.locator(".compare thead th[data-run]")).to_have_count(len(ids))
+    charted(page)
     look(page, screenshots, "compare", theme)
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_be_visible()

@@ -296,6 +296,8 @@ def branch_run(place: Place) -> None:
     assert (run.forked_from.run_id, run.forked_from.step) == (place.run_id, 0)
     # It has the tags of its source, which others count.
     place.intent("UpdateRun", run_id=run.run_id, deleted=True, at_least=place.connection.position())
+    request.at_least.CopyFrom(place.connection.position())
+    assert place.query("GetRuns", request).runs[0].deleted
 
 
 CALLS: Mapping[str, Callable[[Place], None]] = {

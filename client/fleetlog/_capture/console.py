@@ -9,23 +9,24 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from fleetlog._delivery.diagnostics import diagnostics
 
-MAX_CHARACTERS = 4_000_000
+MAX_CHARACTERS = 1_000_000
 """Maximum that waits to be recorded; what is written beyond it is counted and left out."""
-WAKE_CHARACTERS = 500_000
+WAKE_CHARACTERS = 100_000
 """What waits is taken early from here on."""
 STREAMS = ("stdout", "stderr")
+TOGETHER_MILLIS = 20
+"""What a stream is written within this time has one time: print() alone writes a line in two pieces or more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What one call wrote, and when, in Unix milliseconds."""
+    """What was written in a moment, and when, in Unix milliseconds."""
 
     stream: str
     millis: int
@@ -38,7 +39,8 @@ class Console:
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._lock = threading.RLock()
-        self._written: deque[Written] = deque()
+        self._written: list[tuple[str, int, str]] = []
+        """Stream, time and text of each call."""
         self._characters = 0
         self._lost = 0
         self._taps: list[_Tap] = []
@@ -65,8 +67,20 @@ class Console:
     def take(self) -> list[Written]:
         """What was written since the last time."""
         with self._lock:
-            written, self._written = list(self._written), deque()
+            calls, self._written = self._written, []
             lost, self._characters, self._lost = self._lost, 0, 0
+        written: list[Written] = []
+        texts: list[str] = []
+        stream, begun = "", 0
+        for name, millis, text in calls:
+            if texts and (name != stream or millis > begun + TOGETHER_MILLIS):
+                written.append(Written(stream, begun, "".join(texts)))
+                texts = []
+            if not texts:
+                stream, begun = name, millis
+            texts.append(text)
+        if texts:
+            written.append(Written(stream, begun, "".join(texts)))
         if lost:
             millis = written[-1].millis if written else time.time_ns() // 1_000_000
             written.append(Written("stderr", millis, f"\n[fleetlog: {lost:,} characters of output were left out]\n"))
@@ -79,7 +93,7 @@ class Console:
                 self._lost += len(text)
                 return
             self._characters += len(text)
-            self._written.append(Written(stream, time.time_ns() // 1_000_000, text))
+            self._written.append((stream, time.time_ns() // 1_000_000, text))
         if before < WAKE_CHARACTERS <= before + len(text):
             self._wake()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from fleetlog_core.printable import printable
 
@@ -125,10 +126,19 @@ class ConsoleParts:
 
 
 def _joined(lines: list[tuple[int, bytes]]) -> bytes:
-    return b"".join([content for _, content in lines])
+    """The lines, without what looks like a secret: of all together, since a key may have many."""
+    content = b"".join([content for _, content in lines])
+    return masked(content.decode()).encode()
 
 
 def _encoded(stream: str, line: Line) -> bytes:
-    when = datetime.fromtimestamp(line.millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    text = printable(masked(line.text.expandtabs()))
-    return f"{when} {stream} {text}".rstrip().encode("utf-8", "backslashreplace") + b"\n"
+    text = line.text
+    if not (text.isascii() and text.isprintable()):
+        text = printable(text.expandtabs())
+    seconds, millis = divmod(line.millis, 1000)
+    return f"{_second(seconds)}.{millis:03d}Z {stream} {text}".rstrip().encode("utf-8", "backslashreplace") + b"\n"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat()

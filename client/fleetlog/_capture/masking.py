@@ -27,7 +27,9 @@ _TOKENS = re.compile(
     r"|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"
     r")"
 )
-_KEY_BLOCK = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_KEY_BLOCK = re.compile(
+    r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?:(?!-----END)[\s\S]){0,8192}(-----END [A-Z ]*PRIVATE KEY-----)?"
+)
 _CREDENTIALS = re.compile(r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9+.-]{1,20}://)([^\s/@'\"<>?#]+)@")
 _ASSIGNED = re.compile(r"""([A-Za-z_][\w.-]*)(["']?\s*[=:]\s*)(["'])([^"'\n]{4,})\3""")
 _VARIABLE = re.compile(r"\b([A-Z][A-Z0-9_]{3,})=([^\s'\"]{4,})")

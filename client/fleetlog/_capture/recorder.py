@@ -69,7 +69,7 @@ class Recorder:
             return
         deadline = time.monotonic() + END_SECONDS
         while not recording.are_inputs_told and time.monotonic() < deadline:
-            time.sleep(0.005)
+            time.sleep(0.001)
         with self._lock:
             if self._recordings.get(recording.sink.run_id) is not recording:
                 return

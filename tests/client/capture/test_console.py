@@ -120,7 +120,7 @@ def test_a_stream_that_is_not_ours_to_wrap_is_left_alone(monkeypatch: pytest.Mon
 
 
 def test_an_error_of_what_looks_on_never_reaches_who_prints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Written", None)
+    monkeypatch.setattr(module, "time", None)
     with recorded() as (_, out, _err):
         print("x", end="")
         assert out.getvalue() == "x"

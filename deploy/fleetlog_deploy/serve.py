@@ -43,9 +43,8 @@ def serve(names: Sequence[str], settings: Settings, as_json: bool) -> int:
     if "web" in names and settings.web.port is None:
         settings = replace(settings, web=replace(settings.web, port=WEB_PORT))
 
-    def announce(target: str | None, node: Node | None, web: int | None) -> None:
-        bound = settings.metrics.port if node is None else node.metrics_port
-        metrics = None if bound is None else joined(settings.metrics.host, bound)
+    def announce(target: str | None, web: int | None, metrics_port: int | None) -> None:
+        metrics = None if metrics_port is None else joined(settings.metrics.host, metrics_port)
         url = None if web is None else url_of_web(settings.web, web)
         logging.getLogger(__name__).info("serving on %s, metrics on %s", target or url, metrics or "no port")
         if as_json:
@@ -55,13 +54,13 @@ def serve(names: Sequence[str], settings: Settings, as_json: bool) -> int:
     def work() -> None:
         if names == ["web"]:
             need(settings, "web.query", "web.ingest")
-            asyncio.run(run_web(settings, lambda port: announce(None, None, port)))
+            asyncio.run(run_web(settings, lambda port, metrics_port: announce(None, port, metrics_port)))
         else:
             asyncio.run(
                 run_node(
                     lambda current: node_of(names, current),
                     settings,
-                    lambda target, node: announce(target, node, node.web_port),
+                    lambda target, node: announce(target, node.web_port, node.metrics_port),
                 )
             )
 

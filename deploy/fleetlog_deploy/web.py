@@ -87,10 +87,11 @@ def dialled(host: str, port: int) -> str:
     return joined(host, port)
 
 
-async def run_web(settings: Settings, announce: Callable[[int], None]) -> None:
+async def run_web(settings: Settings, announce: Callable[[int, int | None], None]) -> None:
     """Serve HTTP alone until SIGTERM or SIGINT, over servers elsewhere. PortTaken, SettingsRefused.
 
-    It is ready while it listens: whether those servers answer is told to who calls, and by their own ports.
+    `announce` is told the port, and that of the numbers. It is ready while it listens: whether those servers answer is
+    told to who calls, and by their own ports.
     """
     web = web_port(settings.web)
     if web is None:
@@ -98,12 +99,12 @@ async def run_web(settings: Settings, announce: Callable[[int], None]) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    metrics = None
+    metrics = metrics_port = None
     if settings.metrics.port is not None:
         metrics = MetricsPort(settings.metrics.host, settings.metrics.port, Telemetry(), lambda: "")
-        metrics.start()
+        metrics_port = metrics.start()
     try:
-        announce(await web.start(settings.web.query, settings.web.ingest))
+        announce(await web.start(settings.web.query, settings.web.ingest), metrics_port)
         await stopping.wait()
         await web.stop(settings.server.drain_seconds)
     finally:

@@ -31,7 +31,7 @@ def digest_of_log_run(request: ingest_pb2.LogRunRequest) -> int:
     """64 bits of what is logged to the run; never 0."""
     asked = ingest_pb2.LogRunRequest()
     asked.CopyFrom(request)
-    for name in ("namespace", "run_id", "request_id"):
+    for name in ("namespace", "run_id", "request_id", "at_least"):
         asked.ClearField(name)
     return _digest(asked)
 

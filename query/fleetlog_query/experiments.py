@@ -79,12 +79,30 @@ class Experiments:
         ]
         return _with_default(found)
 
+    def past(self, namespace: str, control: int) -> list[experiment_pb2.Experiment]:
+        """As `as_of`, with what never changes: when each was made, and where its artifacts are."""
+        now = {one.experiment_id: one for one in self.all(namespace)}
+        found = self.as_of(namespace, control)
+        for experiment in found:
+            same = now.get(experiment.experiment_id)
+            if same is not None:
+                experiment.create_time_millis = same.create_time_millis
+                experiment.artifact_location = same.artifact_location
+        return found
+
     def by_number(self, namespace: str, number: int) -> experiment_pb2.Experiment:
         """NotFound EXPERIMENT_NOT_FOUND."""
-        for experiment in self.all(namespace):
-            if experiment.experiment_id == number:
-                return experiment
-        raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {number} in this namespace")
+        return one_of(self.all(namespace), number)
+
+
+def one_of(experiments: Sequence[experiment_pb2.Experiment], which: str | int) -> experiment_pb2.Experiment:
+    """The experiment of a name or a number. EXPERIMENT_NOT_FOUND."""
+    for experiment in experiments:
+        if which in (experiment.name, experiment.experiment_id):
+            return experiment
+    if isinstance(which, str):
+        raise not_found(which)
+    raise NotFound("EXPERIMENT_NOT_FOUND", f"there is no experiment {which} in this namespace")
 
 
 def not_found(name: str) -> NotFound:

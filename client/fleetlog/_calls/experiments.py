@@ -10,17 +10,19 @@ from fleetlog_proto.v1 import experiment_pb2, ingest_pb2, query_pb2
 from fleetlog._calls.base import PAGE, Calls, Deleted, view
 from fleetlog._transport.answers import check_same, pages, understood
 from fleetlog._values import arguments
+from fleetlog._values.as_of import AsOf, as_of_message
 from fleetlog._views.views import Experiment
 
 
 class ExperimentCalls(Calls):
     """Experiments of the namespace."""
 
-    def experiments(self, *, deleted: Deleted = "active") -> list[Experiment]:
+    def experiments(self, *, deleted: Deleted = "active", as_of: AsOf | None = None) -> list[Experiment]:
         """All experiments, by number.
 
         Args:
             deleted: "active", "deleted" or "all" experiments.
+            as_of: When, as in search_runs; None = now. Then they have the names of then, and no tags.
 
         Returns:
             A list of Experiment.
@@ -35,6 +37,7 @@ class ExperimentCalls(Calls):
             page_size=PAGE,
             deleted_view=view(deleted),
             at_least=self._connection.position(),
+            as_of=as_of_message(as_of),
         )
         connection, found = self._connection, list[Experiment]()
         for page in pages(connection, connection.query.ListExperiments, request, self.timeout):

@@ -120,6 +120,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request: ingest_pb2.LogRunRequest, context: Context
     ) -> ingest_pb2.LogRunResponse:
         """See the proto."""
+        await self._reach(request.at_least, context)
         seconds = timeout_seconds(context)
         return await self._log_runs.take(request, seconds, lambda one: self._experiment_of(one, seconds))
 

@@ -62,6 +62,15 @@ DOCUMENTS_SHARE = 4
 KEYS_SHARE = 16
 """A sixteenth is for counted keys; those of 1,000,000 runs of 45 keys take 0.5 MB."""
 Result = TypeVar("Result")
+AsOfRequest = (
+    query_pb2.GetRunRequest
+    | query_pb2.GetRunsRequest
+    | query_pb2.GetExperimentRequest
+    | query_pb2.ListExperimentsRequest
+    | metric_pb2.ReadMetricRequest
+    | scope_pb2.RunScope
+)
+"""What says by itself as of when it is."""
 
 
 class Services:
@@ -151,11 +160,7 @@ class ReadCalls:
         if not await self._do(context, self._documents.read, namespace, [run_id], mask, False):
             raise run_not_found(run_id)
 
-    async def _as_of(
-        self,
-        request: query_pb2.GetRunRequest | query_pb2.GetRunsRequest | metric_pb2.ReadMetricRequest | scope_pb2.RunScope,
-        context: Context,
-    ) -> AsOf | None:
+    async def _as_of(self, request: AsOfRequest, context: Context) -> AsOf | None:
         """The position that is asked for, once everything before it is there."""
         if not request.HasField("as_of"):
             return None

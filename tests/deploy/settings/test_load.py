@@ -99,7 +99,7 @@ def test_a_file_that_is_not_there_or_no_toml(tmp_path: Path) -> None:
 
 def test_names_carry_units_and_are_told_apart_in_the_environment() -> None:
     assert len({key.variable for key in KEYS.values()}) == len(KEYS)
-    counts = {"port", "connections", "batch_rows"}
+    counts = {"port", "connections", "batch_rows", "client_calls", "client_sockets"}
     numbers = {key.name for key in KEYS.values() if key.kind in (int, float)} - counts
     assert all(name.endswith(("_seconds", "_millis", "_bytes")) for name in numbers)
 

@@ -320,6 +320,7 @@ class LogRunRequest(_message.Message):
     ARTIFACTS_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     END_TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     run_id: _builtins.str
@@ -360,6 +361,10 @@ class LogRunRequest(_message.Message):
     def artifacts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SmallArtifact]:
         """Files."""
 
+    @_builtins.property
+    def at_least(self) -> _position_pb2.Position:
+        """As UpdateRunRequest.at_least. A run that is named and not found is looked for once more in all that the log has."""
+
     def __init__(
         self,
         *,
@@ -378,10 +383,11 @@ class LogRunRequest(_message.Message):
         artifacts: _abc.Iterable[Global___SmallArtifact] | None = ...,
         state: _event_pb2.RunState.ValueType = ...,
         end_time_millis: _builtins.int = ...,
+        at_least: _position_pb2.Position | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["experiment", b"experiment", "experiment_id", b"experiment_id", "experiment_name", b"experiment_name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "experiment", b"experiment", "experiment_id", b"experiment_id", "experiment_name", b"experiment_name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "end_time_millis", b"end_time_millis", "experiment", b"experiment", "experiment_id", b"experiment_id", "experiment_name", b"experiment_name", "metrics", b"metrics", "name", b"name", "namespace", b"namespace", "params", b"params", "parent_run_id", b"parent_run_id", "request_id", b"request_id", "run_id", b"run_id", "start_time_millis", b"start_time_millis", "state", b"state", "tags", b"tags", "user", b"user"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["artifacts", b"artifacts", "at_least", b"at_least", "end_time_millis", b"end_time_millis", "experiment", b"experiment", "experiment_id", b"experiment_id", "experiment_name", b"experiment_name", "metrics", b"metrics", "name", b"name", "namespace", b"namespace", "params", b"params", "parent_run_id", b"parent_run_id", "request_id", b"request_id", "run_id", b"run_id", "start_time_millis", b"start_time_millis", "state", b"state", "tags", b"tags", "user", b"user"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_experiment: _TypeAlias = _typing.Literal["experiment_id", "experiment_name"]  # noqa: Y015
     _WhichOneofArgType_experiment: _TypeAlias = _typing.Literal["experiment", b"experiment"]  # noqa: Y015

@@ -500,6 +500,7 @@ class GetExperimentRequest(_message.Message):
     EXPERIMENT_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     experiment_id: _builtins.int
@@ -510,6 +511,10 @@ class GetExperimentRequest(_message.Message):
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
 
+    @_builtins.property
+    def as_of(self) -> _scope_pb2.AsOf:
+        """As ListExperimentsRequest.as_of; a name is the one that it had then."""
+
     def __init__(
         self,
         *,
@@ -517,10 +522,11 @@ class GetExperimentRequest(_message.Message):
         experiment_id: _builtins.int = ...,
         name: _builtins.str = ...,
         at_least: _position_pb2.Position | None = ...,
+        as_of: _scope_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "experiment_id", b"experiment_id", "name", b"name", "which", b"which"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "experiment_id", b"experiment_id", "name", b"name", "which", b"which"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "experiment_id", b"experiment_id", "name", b"name", "namespace", b"namespace", "which", b"which"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "experiment_id", b"experiment_id", "name", b"name", "namespace", b"namespace", "which", b"which"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["experiment_id", "name"]  # noqa: Y015
     _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
@@ -563,6 +569,7 @@ class ListExperimentsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     DELETED_VIEW_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     page_size: _builtins.int
@@ -575,6 +582,12 @@ class ListExperimentsRequest(_message.Message):
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
 
+    @_builtins.property
+    def as_of(self) -> _scope_pb2.AsOf:
+        """As of when; absent = now. Then experiments have the name of then and are deleted as they were; tags and the time of
+        the last change are left out, since no past of them is kept.
+        """
+
     def __init__(
         self,
         *,
@@ -583,10 +596,11 @@ class ListExperimentsRequest(_message.Message):
         page_token: _builtins.str = ...,
         deleted_view: _scope_pb2.DeletedView.ValueType = ...,
         at_least: _position_pb2.Position | None = ...,
+        as_of: _scope_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "deleted_view", b"deleted_view", "namespace", b"namespace", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "deleted_view", b"deleted_view", "namespace", b"namespace", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,7 +12,8 @@ from tests.waiting import reached
 
 CANARY = "document.title = 'reached'"
 HOSTILE = {
-    "page.html": f'<h1>a page</h1><script>{CANARY}; parent.{CANARY}</script><img src=x onerror="parent.{CANARY}">',
+    "page.html": f"<!doctype html><h1>a page</h1><script>{CANARY}; parent.{CANARY}</script>"
+    f'<img src=x onerror="parent.{CANARY}">',
     "drawing.svg": f'<svg xmlns="http://www.w3.org/2000/svg" onload="parent.{CANARY}"><script>{CANARY}</script></svg>',
     "note.md": f'# heading\n\n<img src=x onerror="{CANARY}"> **bold** [link](javascript:{CANARY})',
     "table.csv": 'name,value\n"a ""quoted"" one",=1+1\n',

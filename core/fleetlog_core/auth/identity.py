@@ -72,7 +72,7 @@ class Identity:
     grants: tuple[Grant, ...]
     token_name: str = ""
     token_id: str = ""
-    """Of a token of this server; "" for others."""
+    """Id of a token of this server; "" for others."""
     expire_time: float = 0.0
     """Unix seconds; 0 = never."""
     _may: dict[str, frozenset[Permission]] = field(default_factory=dict, init=False, repr=False, compare=False)

@@ -60,7 +60,7 @@ class WarehouseSettings:
     )
     """chdb: for one process, clickhouse:// (clickhouses:// with TLS, `?ca=FILE` what to trust) for any number."""
     password: str = setting("", secret=True)
-    """Of the URL's user, when it is not in the URL."""
+    """Password of the URL's user, when it is not in the URL."""
     connections: int = setting(8, Range(1, 1_000))
     """To a ClickHouse server, of each process."""
     applied_poll_millis: int = setting(10, Range(1, 10_000))
@@ -74,7 +74,7 @@ class ObjectsSettings:
     url: str = setting("", url_of("folder:DIRECTORY", "https://key:secret@host:port/bucket", "http://…"), secret=True)
     """folder: on one machine, http:// and https:// an S3 store, for any number of machines."""
     access_key: str = setting("", secret=True)
-    """Of an S3 store, when the keys are not in the URL."""
+    """Access key of an S3 store, when the URL has no keys."""
     secret_key: str = setting("", secret=True)
     """As access_key."""
 
@@ -111,7 +111,7 @@ class AuthSettings:
     admin_token: str = setting("", matches("(\\S{32,})?", "32 characters or more: openssl rand -hex 32"), secret=True)
     """A token that may do everything, for making the first ones. `fleetlog up --auth` has its own in `admin.token`."""
     jwt_issuer: str = ""
-    """Of an identity provider: `iss` of its tokens. Empty: there is none."""
+    """Issuer, `iss` of an identity provider's tokens. Empty: there is none."""
     jwt_audience: str = ""
     """`aud` that its tokens must be for."""
     jwt_keys_url: str = setting("", url_of("https://…", "http://localhost/…"))

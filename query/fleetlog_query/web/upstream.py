@@ -75,5 +75,5 @@ class Upstream:
 
 
 def forwarded(headers: Mapping[str, str]) -> Metadata:
-    """What of a request's headers the call gets."""
+    """Metadata of the call, out of a request's headers."""
     return tuple((name, headers[name]) for name in FORWARDED if name in headers)

@@ -90,7 +90,7 @@ class Port:
         self.behind = Everything()
         self.interceptor = AuthorizationInterceptor(Authentication(lambda: dict(self.tokens)))
         self.channel: Any = None
-        """Of gRPC's, whose calls here take bytes."""
+        """Channel of gRPC's, whose calls here take bytes."""
 
     def token(self, *roles: str, seconds: float = 0.0) -> str:
         made = new_token()

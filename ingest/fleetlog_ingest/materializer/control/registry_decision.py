@@ -27,7 +27,7 @@ Subject = tuple[Kind, int]
 
 
 def subject_of(state: State) -> Subject:
-    """What of its model the state is."""
+    """Subject, within its model, of a state."""
     if isinstance(state, Model):
         return Kind.MODEL, 0
     return (Kind.VERSION, state.version) if isinstance(state, Version) else (Kind.APPROVAL, state.number)

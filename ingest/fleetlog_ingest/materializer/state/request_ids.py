@@ -55,7 +55,7 @@ def _folded(ids: Sequence[bytes]) -> npt.NDArray[np.uint64]:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """Of some requests: those with an outcome before a batch, and whether outcomes of the batch itself are there."""
+    """Requests with an outcome before a batch, and whether outcomes of the batch itself are there."""
 
     decided: frozenset[bytes]
     is_begun: bool
@@ -75,7 +75,7 @@ class DecidedRequests:
         self._count = 0
 
     def before(self, namespace: str, ids: Iterable[bytes], first: int) -> Before:
-        """Of these requests, before offset `first` of the log."""
+        """Returns what was decided of these requests before offset `first` of the log."""
         wanted = list(ids)
         if namespace not in self._held:
             self._hold(namespace)

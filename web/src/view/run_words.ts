@@ -8,6 +8,7 @@ const WORDS: Record<RunState, string> = {
   [RunState.FINISHED]: "finished",
   [RunState.FAILED]: "failed",
   [RunState.KILLED]: "killed",
+  [RunState.LOST]: "lost",
   [RunState.SCHEDULED]: "scheduled",
 };
 

@@ -4,6 +4,7 @@ python -m benchmarks                all that need nothing else: twenty minutes
 python -m benchmarks writes         those of one module: searches, small, trickle, registry, journal, http, …
 python -m benchmarks cluster        over Kafka, ClickHouse and S3 servers
 python -m benchmarks against_mlflow beside MLflow, which is installed for it
+python -m benchmarks mlflow_store   MLflow's client and pages on fleetlog: needs mlflow-skinny
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sys
 from importlib import import_module
 
 MODULES = ("writes", "searches", "small", "trickle", "registry", "journal", "http", "footprint", "fleet")
-NAMED = ("cluster", "against_mlflow")
+NAMED = ("cluster", "against_mlflow", "mlflow_store")
 """These need servers or another program, and run when they are named."""
 
 

@@ -53,8 +53,6 @@ _BY_CODE: dict[str, type[FleetlogError]] = {
 _CLOSED = ("Socket closed", "Connection reset", "Broken pipe")
 SERVER_UNAVAILABLE = "SERVER_UNAVAILABLE"
 """Reason when no server answers."""
-CONNECTION_CLOSED = "CONNECTION_CLOSED"
-"""Reason when something answers, and closes the connection at once."""
 TLS_SCHEME = "fleetlogs://"
 """Before addresses that are spoken to with TLS."""
 _NO_GRPC = ("Failed parsing HTTP/2", "http1.x", "http2 header with status", "invalid content-type")
@@ -116,9 +114,10 @@ def from_call(error: grpc.RpcError, target: str) -> FleetlogError:
             why = f" ({closed}: is it a port with TLS, or of another service? give {TLS_SCHEME}{target} for TLS)"
         return _unknown_sender(
             Unavailable(
-                CONNECTION_CLOSED if closed else SERVER_UNAVAILABLE,
+                SERVER_UNAVAILABLE,
                 f"no server answers at {target}{why}: start one with `fleetlog up`,"
                 " or give the address of one in FLEETLOG_TARGET",
+                metadata={"closed": closed} if closed else None,
             ),
             name,
         )

@@ -137,7 +137,7 @@ class Connection:
                     return call()
             except Unavailable as error:
                 # A name may have two addresses, at one of which nobody is: which of them is told of is chance.
-                telling = telling if error.reason == SERVER_UNAVAILABLE else error
+                telling = telling if _says_nothing(error) else error
                 self.renew_if_certificates_changed()
                 time.sleep(pause)
         try:
@@ -146,7 +146,7 @@ class Connection:
         except Unavailable as error:
             if error.code == "UNAVAILABLE" and not error.domain and self._tls is None and speaks_tls(self.target):
                 raise Unavailable("TLS_WANTED", f"{self.target} speaks TLS: give {TLS_SCHEME}{self.target}") from None
-            if error.reason == SERVER_UNAVAILABLE and telling is not None:
+            if _says_nothing(error) and telling is not None:
                 raise telling from None
             raise
 
@@ -179,6 +179,11 @@ class Connection:
     def close(self) -> None:
         """Close the channel."""
         self._renewed.close()
+
+
+def _says_nothing(error: Unavailable) -> bool:
+    """True if it tells no more than that nobody answers."""
+    return error.reason == SERVER_UNAVAILABLE and not error.metadata
 
 
 _connections: dict[str, Connection] = {}

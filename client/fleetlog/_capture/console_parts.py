@@ -26,7 +26,7 @@ QUICK_SECONDS = 5.0
 SLOW_SECONDS = 60.0
 """Longest time until something new is written."""
 _HEAD_CHARACTERS = 32
-"""Of the time and the stream before each line."""
+"""Characters of the time and the stream before each line."""
 
 
 class ConsoleParts:
@@ -36,7 +36,7 @@ class ConsoleParts:
         self._folder = folder
         self._terminals: dict[str, Terminal] = {}
         self._lines: list[tuple[int, bytes]] = []
-        """Of the part that is being written, with their times."""
+        """Lines of the part that is being written, with their times."""
         self._bytes = 0
         self._number = 1
         self._head_bytes = 0

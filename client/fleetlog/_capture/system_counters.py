@@ -13,7 +13,7 @@ from typing import TypeVar
 
 _PROC = Path("/proc")
 _SECTOR_BYTES = 512
-"""Of /proc/diskstats, whatever the disk has."""
+"""Bytes of a sector in /proc/diskstats, whatever the disk has."""
 Found = TypeVar("Found")
 
 
@@ -28,9 +28,9 @@ class Counters:
     """Resident memory."""
     threads: int | None = None
     cpu_busy_seconds: float | None = None
-    """Of all cores together."""
+    """Seconds that all cores together worked."""
     cpu_seconds: float | None = None
-    """Those and the idle ones."""
+    """Seconds of all cores, with the idle ones."""
     memory_bytes: int | None = None
     available_bytes: int | None = None
     received_bytes: int | None = None
@@ -40,7 +40,7 @@ class Counters:
     """By all disks."""
     written_bytes: int | None = None
     disk_bytes: int | None = None
-    """Of the file system of the current directory."""
+    """Bytes of the file system of the current directory."""
     disk_free_bytes: int | None = None
 
 

@@ -23,7 +23,7 @@ _ENVIRONMENT = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL":
 
 @dataclass(frozen=True, slots=True)
 class GitState:
-    """State of a repository, from which a run can be made again."""
+    """State of a repository: what a run can be made from again."""
 
     commit: str
     branch: str = ""

@@ -39,7 +39,7 @@ def environment(
 
 
 def environment_tags(said: Mapping[str, Any]) -> dict[str, str]:
-    """Tags of what runs are searched by."""
+    """Returns what is searched for, as tags."""
     gpus = [gpu["name"] for gpu in said["gpus"]]
     memory = said["memory_bytes"]
     found = {

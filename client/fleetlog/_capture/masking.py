@@ -31,7 +31,8 @@ _KEY_BLOCK = re.compile(
     r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?:(?!-----END)[\s\S]){0,8192}(-----END [A-Z ]*PRIVATE KEY-----)?"
 )
 _CREDENTIALS = re.compile(r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9+.-]{1,20}://)([^\s/@'\"<>?#]+)@")
-_ASSIGNED = re.compile(r"""([A-Za-z_][\w.-]*)(["']?\s*[=:]\s*)(["'])([^"'\n]{4,})\3""")
+# From a word's begin alone: from each of its letters a long word would take the square of its length.
+_ASSIGNED = re.compile(r"""(?<![\w.-])([A-Za-z_][\w.-]{0,80})(["']?\s*[=:]\s*)(["'])([^"'\n]{4,})\3""")
 _VARIABLE = re.compile(r"\b([A-Z][A-Z0-9_]{3,})=([^\s'\"]{4,})")
 _BEARER = re.compile(r"\b(Bearer|Basic)(\s+)[A-Za-z0-9._~+/=-]{16,}")
 

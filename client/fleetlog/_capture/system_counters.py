@@ -28,9 +28,9 @@ class Counters:
     """Resident memory."""
     threads: int | None = None
     cpu_busy_seconds: float | None = None
-    """Seconds that all cores together were busy."""
+    """Seconds that all cores together worked."""
     cpu_seconds: float | None = None
-    """Seconds that they were busy or idle."""
+    """Seconds of all cores, with the idle ones."""
     memory_bytes: int | None = None
     available_bytes: int | None = None
     received_bytes: int | None = None

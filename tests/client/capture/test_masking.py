@@ -100,3 +100,10 @@ def test_other_names_are_no_secrets(name: str) -> None:
 )
 def test_a_remote_is_told_without_credentials(url: str, shown: str) -> None:
     assert without_credentials(url) == shown
+
+
+@pytest.mark.parametrize("word", ["x", "a-", "a.b", "A_"])
+def test_a_million_characters_without_a_secret_are_read_once(word: str) -> None:
+    """By the square of their number they would take hours."""
+    text = word * (500_000 // len(word)) + "=:"
+    assert masked(text) == text

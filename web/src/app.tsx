@@ -3,12 +3,13 @@
 import { useEffect, useState } from "preact/hooks";
 import { away, outdated } from "./api/calls.ts";
 import { Help } from "./parts/help.tsx";
+import { ThenBar } from "./parts/then.tsx";
 import { Empty } from "./parts/states.tsx";
 import { CompareScreen } from "./screens/compare.tsx";
 import { ExperimentsScreen } from "./screens/experiments.tsx";
 import { RunScreen } from "./screens/run.tsx";
 import { RunsScreen, typing } from "./screens/runs.tsx";
-import { chooseTheme, ground, hrefOf, route, theme } from "./state.ts";
+import { change, chooseTheme, ground, hrefOf, route, theme, view } from "./state.ts";
 import { DEFAULT_NAMESPACE, type Route } from "./view/route.ts";
 
 /** See the file. */
@@ -22,6 +23,7 @@ export function App() {
   useEffect(() => {
     document.title = `${to.screen === "lost" ? "Not found" : to.screen} · fleetlog`;
   }, [to.screen]);
+  const then = to.screen === "runs" || to.screen === "run" || to.screen === "compare";
   const copyLink = () => {
     navigator.clipboard.writeText(location.href).then(
       () => setTold("Link copied"),
@@ -68,6 +70,16 @@ export function App() {
         </nav>
         <span class="fill" />
         {to.namespace !== DEFAULT_NAMESPACE && <span class="quiet" title="namespace">{to.namespace}</span>}
+        {then && !view.value.asof && (
+          <button
+            type="button"
+            class="plain"
+            title="the runs as they were at a past moment"
+            onClick={() => change({ asof: String(Date.now()) })}
+          >
+            As of…
+          </button>
+        )}
         <button type="button" class="plain" onClick={copyLink}>Copy link</button>
         <button
           type="button"
@@ -92,6 +104,7 @@ export function App() {
           A new version is here. <button type="button" class="plain" onClick={() => location.reload()}>Load it</button>
         </div>
       )}
+      {then && view.value.asof && <ThenBar />}
       <main>
         <Screen to={to} />
       </main>

@@ -31,9 +31,11 @@ export function change(changes: Partial<View>, step: "push" | "replace" = "push"
   address.value = { path: location.pathname, search: location.search };
 }
 
-/** Returns the address of a route with some of a view. */
+/** Returns the address of a route with some of a view. Whoever looks at a past moment stays in it. */
 export function hrefOf(to: Route, search = ""): string {
-  return formatRoute(to) + search;
+  const { asof } = view.value;
+  if (!asof || to.screen === "experiments") return formatRoute(to) + search;
+  return `${formatRoute(to)}${search}${search ? "&" : "?"}asof=${encodeURIComponent(asof)}`;
 }
 
 /** Follows links of this page without loading it anew. */

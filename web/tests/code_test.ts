@@ -29,3 +29,10 @@ Deno.test("what is not asked is not told", () => {
   assert.equal(python!.text, 'import fleetlog\n\nruns = fleetlog.Client(namespace="lab").search_runs()\n');
   assert.equal(command!.text, "fleetlog runs search --namespace lab\n");
 });
+
+Deno.test("a past moment is in all of them", () => {
+  const codes = codeOf({ ...asked, asof: "1764489600123" }).map((code) => code.text);
+  assert.match(codes[0]!, /as_of=datetime\.fromisoformat\("2025-11-30T08:00:00\.123\+00:00"\)/);
+  assert.match(codes[1]!, /--as-of 2025-11-30T08:00:00\.123\+00:00/);
+  assert.match(codes[2]!, /"asOf":\{"timeMillis":"1764489600123"\}/);
+});

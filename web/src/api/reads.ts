@@ -1,6 +1,7 @@
 /** Reads of the screens, each a call or two of the contract. */
 
 import { call, stream } from "./calls.ts";
+import { DeletedView } from "../../contract/fleetlog/v1/scope_pb.ts";
 import { KeyKind } from "../../contract/fleetlog/v1/facets_pb.ts";
 import { MetricAxis, type MetricPart } from "../../contract/fleetlog/v1/metric_pb.ts";
 import { QueryService, TotalCount } from "../../contract/fleetlog/v1/query_pb.ts";
@@ -16,6 +17,14 @@ export interface Question {
   experiment: number | undefined;
   filter: string;
   orders: string[];
+  /** Unix milliseconds of a past moment; empty = now. */
+  asof?: string;
+}
+
+/** Returns the moment of a view as a request names it; undefined = now. */
+export function asOf(asof: string | undefined) {
+  if (!asof || !/^\d{1,15}$/.test(asof)) return undefined;
+  return { when: { case: "timeMillis" as const, value: BigInt(asof) } };
 }
 
 /** Returns the search of a question, as of a moment when one is named. */
@@ -25,6 +34,7 @@ export function search(question: Question) {
     experimentIds: question.experiment === undefined ? [] : [question.experiment],
     filter: question.filter,
     orderBy: question.orders,
+    asOf: asOf(question.asof),
   };
 }
 
@@ -97,6 +107,8 @@ export interface CurvesQuestion {
   range: [number, number] | undefined;
   buckets: number;
   perRank?: boolean;
+  /** As in Question. */
+  asof?: string;
 }
 
 const AXES: Record<string, MetricAxis> = {
@@ -130,6 +142,7 @@ async function read(question: CurvesQuestion, buckets: number, signal?: AbortSig
     buckets,
     axis: AXES[question.axis] ?? MetricAxis.STEP,
     perRank: question.perRank ?? false,
+    asOf: asOf(question.asof),
     ...bounds,
   }, signal);
   const parts = new Map<string, Series[]>();
@@ -170,5 +183,7 @@ function scope(question: Omit<Question, "orders">) {
     namespace: question.namespace,
     experimentIds: question.experiment === undefined ? [] : [question.experiment],
     filter: question.filter,
+    // What was deleted since is there in the past.
+    deletedView: question.asof ? DeletedView.ALL : DeletedView.ACTIVE,
   };
 }

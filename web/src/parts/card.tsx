@@ -60,6 +60,7 @@ export function Card(props: CardProps) {
     props.metric,
     view.x.kind,
     view.x.range,
+    view.asof,
     ready && width,
     props.version,
     props.perRank,
@@ -74,6 +75,7 @@ export function Card(props: CardProps) {
         range: view.x.range,
         buckets: width,
         perRank: props.perRank ?? false,
+        asof: view.asof,
       }, signal)
       : undefined);
   const order = runs.join();

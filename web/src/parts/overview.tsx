@@ -7,7 +7,7 @@ import type { Changes } from "../api/edits.ts";
 import { call } from "../api/calls.ts";
 import { search } from "../api/reads.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
-import { hrefOf } from "../state.ts";
+import { hrefOf, view } from "../state.ts";
 import { paramCell } from "../view/cells.ts";
 import { duration, grouped, localTime, shortNumber, utcTime, wholeNumber } from "../view/numbers.ts";
 import { stateWord } from "../view/run_words.ts";
@@ -22,11 +22,20 @@ export function Overview(
 ) {
   const start = Number(run.startTimeMillis);
   const end = run.endTimeMillis === undefined ? undefined : Number(run.endTimeMillis);
-  const children = useLoad(`${namespace} ${run.runId}`, (signal) =>
-    call(QueryService.method.searchRuns, {
-      ...search({ namespace, experiment: undefined, filter: `parent_run_id = '${run.runId}'`, orders: [] }),
-      readMask: ["attributes"],
-    }, signal));
+  const children = useLoad(
+    `${namespace} ${run.runId} ${view.value.asof}`,
+    (signal) =>
+      call(QueryService.method.searchRuns, {
+        ...search({
+          namespace,
+          experiment: undefined,
+          filter: `parent_run_id = '${run.runId}'`,
+          orders: [],
+          asof: view.value.asof,
+        }),
+        readMask: ["attributes"],
+      }, signal),
+  );
   const noteKey = NOTES.find((key) => run.tags[key] !== undefined) ?? "note";
   const tags = Object.keys(run.tags).filter((key) => !NOTES.includes(key)).sort();
   return (

@@ -2,7 +2,7 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { call } from "../api/calls.ts";
-import type { Key } from "../api/reads.ts";
+import { asOf, type Key } from "../api/reads.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import { Cards } from "../parts/cards.tsx";
@@ -23,12 +23,13 @@ export function CompareScreen({ namespace }: { namespace: string }) {
   const [all, setAll] = useState(false);
   const ids = view.runs.split(",").filter((id) => /^[0-9a-f]{32}$/.test(id)).slice(0, MOST);
   const loaded = useLoad(
-    `${namespace} ${ids.join()}`,
+    `${namespace} ${ids.join()} ${view.asof}`,
     (signal) =>
       ids.length
-        ? call(QueryService.method.getRuns, { namespace, runIds: ids, summaries: true }, signal).then((
-          answer,
-        ) => answer.runs)
+        ? call(QueryService.method.getRuns, { namespace, runIds: ids, summaries: true, asOf: asOf(view.asof) }, signal)
+          .then((
+            answer,
+          ) => answer.runs)
         : Promise.resolve([]),
   );
   const runs = loaded.value;

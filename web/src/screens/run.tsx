@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { call } from "../api/calls.ts";
 import { asFailure } from "../api/failure.ts";
 import { type Changes, updateRun } from "../api/edits.ts";
-import type { Key } from "../api/reads.ts";
+import { asOf, type Key } from "../api/reads.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import { Artifacts } from "../parts/artifacts.tsx";
@@ -25,12 +25,14 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
   const [edited, setEdited] = useState<Run>();
   const [refused, setRefused] = useState("");
   const loaded = useLoad(
-    `${namespace} ${id}`,
-    (signal) => call(QueryService.method.getRun, { namespace, runId: id }, signal),
+    `${namespace} ${id} ${view.asof}`,
+    (signal) => call(QueryService.method.getRun, { namespace, runId: id, asOf: asOf(view.asof) }, signal),
   );
-  useEffect(() => setEdited(undefined), [namespace, id]);
+  useEffect(() => setEdited(undefined), [namespace, id, view.asof]);
   const run = edited ?? loaded.value?.run;
-  const tab = TABS.find((each) => each === view.tab) ?? "overview";
+  // Artifacts of a past moment can not be asked for.
+  const tabs = TABS.filter((each) => each !== "artifacts" || !view.asof);
+  const tab = tabs.find((each) => each === view.tab) ?? "overview";
   const show = (next: string) => change({ tab: next === "overview" ? "" : next });
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
@@ -61,23 +63,25 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
   const keys: Key[] = run.metrics.map((each) => ({ kind: "metrics", key: each.key, runs: 1 }));
   return (
     <div class="screen run-screen" data-screen="run" data-run={id}>
-      <div class="bar">
-        <h1>
-          <a href={hrefOf({ screen: "experiments", namespace })}>Experiments</a>
-          <span class="slash">/</span>
-          <a href={hrefOf({ screen: "runs", namespace, experiment: run.experimentId })}>
-            <ExperimentName namespace={namespace} id={run.experimentId} />
-          </a>
-          <span class="slash">/</span>
-          <Name name={run.name || id.slice(0, 12)} onName={(name) => edit({ name })} />
-          <span class={`badge ${stateWord(run.state)}`}>{stateWord(run.state)}</span>
-          {run.deleted && <span class="badge failed">deleted</span>}
-        </h1>
-        <span class="fill" />
-        {run.deleted
-          ? <button type="button" class="button" onClick={() => edit({ deleted: false })}>Restore</button>
-          : <button type="button" class="button" onClick={() => edit({ deleted: true })}>Delete</button>}
-      </div>
+      <fieldset class="edits" disabled={Boolean(view.asof)}>
+        <div class="bar">
+          <h1>
+            <a href={hrefOf({ screen: "experiments", namespace })}>Experiments</a>
+            <span class="slash">/</span>
+            <a href={hrefOf({ screen: "runs", namespace, experiment: run.experimentId })}>
+              <ExperimentName namespace={namespace} id={run.experimentId} />
+            </a>
+            <span class="slash">/</span>
+            <Name name={run.name || id.slice(0, 12)} onName={(name) => edit({ name })} />
+            <span class={`badge ${stateWord(run.state)}`}>{stateWord(run.state)}</span>
+            {run.deleted && <span class="badge failed">deleted</span>}
+          </h1>
+          <span class="fill" />
+          {run.deleted
+            ? <button type="button" class="button" onClick={() => edit({ deleted: false })}>Restore</button>
+            : <button type="button" class="button" onClick={() => edit({ deleted: true })}>Delete</button>}
+        </div>
+      </fieldset>
       {refused && (
         <div class="strip bad" role="alert">
           Not changed: {refused} <button type="button" class="plain" onClick={() => setRefused("")}>✕</button>
@@ -90,7 +94,7 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
         </div>
       )}
       <div class="tabs" role="tablist">
-        {TABS.map((each, at) => (
+        {tabs.map((each, at) => (
           <button
             type="button"
             role="tab"
@@ -104,7 +108,11 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
         ))}
       </div>
       <div class="scroll">
-        {tab === "overview" && <Overview namespace={namespace} run={run} onEdit={edit} />}
+        {tab === "overview" && (
+          <fieldset class="edits" disabled={Boolean(view.asof)}>
+            <Overview namespace={namespace} run={run} onEdit={edit} />
+          </fieldset>
+        )}
         {tab === "charts" && (
           <Cards
             keys={keys}

@@ -41,8 +41,8 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
         .then((answer) => answer.experiment),
   );
   const found = useLoad<Key[]>(
-    `${namespace} ${experiment}`,
-    (signal) => readKeys({ namespace, experiment, filter: "" }, undefined, "", signal),
+    `${namespace} ${experiment} ${view.asof !== ""}`,
+    (signal) => readKeys({ namespace, experiment, filter: "", asof: view.asof }, undefined, "", signal),
   );
   const keys = found.value;
 
@@ -52,8 +52,8 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
   ]);
   const groups = useMemo(() => view.g.map(parseColumn).filter((each) => each !== undefined), [view.g.join("\0")]);
   const question: Question | undefined = useMemo(
-    () => columnIds && { namespace, experiment, filter: view.q, orders: view.o },
-    [columnIds === undefined, namespace, experiment, view.q, view.o.join("\0")],
+    () => columnIds && { namespace, experiment, filter: view.q, orders: view.o, asof: view.asof },
+    [columnIds === undefined, namespace, experiment, view.q, view.o.join("\0"), view.asof],
   );
   const summaries = columns.some((column) => column.kind === "metrics" && column.statistic !== "last");
   const runs = useRuns(question, readMask([...columns, ...groups]), summaries);
@@ -163,6 +163,7 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
             experiment: named.value && { name: named.value.name, id: named.value.experimentId },
             filter: view.q,
             orders: view.o,
+            asof: view.asof,
           }}
         />
         <Menu label="Columns" name="columns" right>
@@ -194,6 +195,8 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
                   </button>
                 </Empty>
               )
+              : view.asof
+              ? <Empty title="No runs at that time" />
               : (
                 <Empty title="No runs yet">
                   <FirstRun />

@@ -9,6 +9,8 @@ export interface Asked {
   experiment: { name: string; id: number } | undefined;
   filter: string;
   orders: string[];
+  /** Unix milliseconds of a past moment; empty = now. */
+  asof?: string;
 }
 
 /** Code in one language. */
@@ -28,36 +30,44 @@ export function codeOf(asked: Asked): Code[] {
   ];
 }
 
-function python({ namespace, experiment, filter, orders }: Asked): string {
+function python({ namespace, experiment, filter, orders, asof }: Asked): string {
   const items = [
     filter && pythonText(filter),
     experiment && `experiments=[${pythonText(experiment.name)}]`,
     orders.length > 0 && `order_by=[${orders.map(pythonText).join(", ")}]`,
+    asof && `as_of=datetime.fromisoformat(${pythonText(isoTime(asof))})`,
   ].filter(Boolean);
   const client = namespace === DEFAULT_NAMESPACE ? "" : `namespace=${pythonText(namespace)}`;
-  return `import fleetlog\n\nruns = fleetlog.Client(${client}).search_runs(${items.join(", ")})\n`;
+  const imports = asof ? "from datetime import datetime\n\nimport fleetlog\n" : "import fleetlog\n";
+  return `${imports}\nruns = fleetlog.Client(${client}).search_runs(${items.join(", ")})\n`;
 }
 
-function commandLine({ namespace, experiment, filter, orders }: Asked): string {
+function commandLine({ namespace, experiment, filter, orders, asof }: Asked): string {
   const words = ["fleetlog", "runs", "search"];
   if (experiment) words.push("--experiment", shellText(experiment.name));
   for (const order of orders) words.push("--order-by", shellText(order));
+  if (asof) words.push("--as-of", isoTime(asof));
   if (namespace !== DEFAULT_NAMESPACE) words.push("--namespace", shellText(namespace));
   // Behind the end of options, since a filter may begin with a sign.
   if (filter) words.push("--", shellText(filter));
   return words.join(" ") + "\n";
 }
 
-function curl({ origin, namespace, experiment, filter, orders }: Asked): string {
+function curl({ origin, namespace, experiment, filter, orders, asof }: Asked): string {
   const body = {
     namespace,
     ...(experiment ? { experimentIds: [experiment.id] } : {}),
     ...(filter ? { filter } : {}),
     ...(orders.length ? { orderBy: orders } : {}),
+    ...(asof ? { asOf: { timeMillis: asof } } : {}),
   };
   return `curl -s ${
     shellText(`${origin}/fleetlog.v1.QueryService/SearchRuns`)
   } \\\n  -H 'content-type: application/json' \\\n  -d ${shellText(JSON.stringify(body))}\n`;
+}
+
+function isoTime(millis: string): string {
+  return new Date(Number(millis)).toISOString().replace("Z", "+00:00");
 }
 
 // JSON's texts are Python's but for signs beyond 16 bits, which JSON.stringify leaves as they are.

@@ -1,0 +1,60 @@
+"""A past moment: the table, a run and its charts as they were, and nothing to edit."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import fleetlog
+from playwright.sync_api import Page, expect
+
+from tests.waiting import reached
+from tests.web.tables import cell, open_runs
+
+
+def test_what_was_renamed_deleted_and_logged_since_is_as_it_was(
+    page: Page, client: fleetlog.Client, embedded_target: str, namespace: str
+) -> None:
+    with fleetlog.start_run("then", "old name", tags={"team": "a"}, target=embedded_target, namespace=namespace) as run:
+        run.log({"loss": 1.0}, step=1)
+    fleetlog.flush(level="applied", target=embedded_target)
+    moment = int(time.time() * 1000) + 1
+    reached(lambda: time.time() * 1000 > moment + 20)
+    client.update_run(run.id, name="new name", tags={"team": "b"})
+    with fleetlog.start_run(run_id=run.id, resume=True, target=embedded_target, namespace=namespace) as again:
+        again.log({"loss": 2.0}, step=2)
+    with fleetlog.start_run("then", "another", target=embedded_target, namespace=namespace):
+        pass
+    fleetlog.flush(level="applied", target=embedded_target)
+    client.delete_run(run.id)
+
+    open_runs(page, f"/n/{namespace}/runs?cols=name,tags.team,metrics.loss&asof={moment}")
+    expect(page.locator(".count")).to_have_attribute("data-count", "1")
+    expect(cell(page, run.id, "name")).to_have_text("old name")
+    expect(cell(page, run.id, "tags.team")).to_have_text("a")
+    expect(cell(page, run.id, "metrics.loss")).to_have_attribute("data-value", "1")
+    chart = page.locator('.card[data-metric="loss"]')
+    expect(chart.locator(".plot")).to_have_attribute("data-points", "1")
+
+    cell(page, run.id, "name").get_by_role("link").click()
+    expect(page.locator("[data-screen=run]")).to_be_visible()
+    assert f"asof={moment}" in page.url
+    expect(page.locator("[data-edit=name]")).to_have_text("old name")
+    expect(page.locator("[data-edit=name]")).to_be_disabled()
+    expect(page.get_by_role("button", name="Delete")).to_be_hidden()
+    expect(page.locator("[data-edit=tag]")).to_be_hidden()
+
+    page.go_back()
+    page.get_by_text("Back to now").click()
+    expect(page.locator(".grid .row .cell[data-column=name]")).to_have_text("another")
+    expect(page).not_to_have_url(re.compile("asof"))
+
+
+def test_a_time_before_the_first_run_has_none(page: Page, embedded_target: str, namespace: str) -> None:
+    with fleetlog.start_run("then", "one", target=embedded_target, namespace=namespace):
+        pass
+    fleetlog.flush(level="applied", target=embedded_target)
+    open_runs(page, f"/n/{namespace}/runs")
+    page.get_by_role("button", name="As of…").click()
+    page.get_by_role("button", name="1 hour earlier").click()
+    expect(page.locator(".count")).to_have_attribute("data-count", "0")

@@ -19,12 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from chdb.session import Session
-
 from fleetlog_core.holder import take
 from fleetlog_core.threads import start_threads
 from fleetlog_core.unavailable import shortage_of
 from fleetlog_core.warehouse.chdb_priorities import config_file, put_inserts_back, put_merges_back
+from fleetlog_core.warehouse.chdb_session import ChdbSession
 from fleetlog_core.warehouse.directory import name_database
 from fleetlog_core.warehouse.engine import (
     INSERT_ROWS,
@@ -61,12 +60,12 @@ class _Sessions:
 
     def __init__(self, path: Path, config: str, count: int) -> None:
         self._count = count
-        self._idle: queue.LifoQueue[Session] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[ChdbSession] = queue.LifoQueue()
         for _ in range(count):
-            self._idle.put(Session(f"{path}?config-file={config}"))
+            self._idle.put(ChdbSession(f"{path}?config-file={config}"))
 
     @contextmanager
-    def one(self) -> Iterator[Session]:
+    def one(self) -> Iterator[ChdbSession]:
         """One that nobody uses; waits for it."""
         session = self._idle.get()
         try:

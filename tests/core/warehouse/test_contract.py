@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -32,6 +33,8 @@ from tests.core.warehouse.engines import chdb, clickhouse
 from tests.profiles import examples
 
 ENGINES = ["chdb", "clickhouse", "clickhouse-lz4"]
+READERS = 5
+"""More than an adapter has sessions or connections."""
 NUMBER = itertools.count()
 HOSTILE = ["", "'", "\\", "\\'", "' OR 1=1 --", "a\tb\nc\rd", "\0", "a\0b\0", "\\N", "{x:String}", "%(x)s", "é☃𝄞", "`",
            '"', "\a\b\f\v\x1b", "NULL", "]", "','", "\\x41", "\\0"]  # fmt: skip
@@ -384,6 +387,20 @@ def test_a_long_statement_times_out_and_stops(warehouse: Warehouse) -> None:
     while running(warehouse, mark):
         assert time.monotonic() - begun < 10, "it still runs"
     assert warehouse.select(Statement("SELECT 1 AS x")).array("x").tolist() == [1]
+
+
+def test_what_a_statement_answered_until_it_failed_is_in_no_other_answer(warehouse: Warehouse) -> None:
+    fails = Statement("SELECT number AS x, throwIf(number = 300000) AS y FROM numbers(1000000)")
+    own = Statement("SELECT 7 AS x")
+    for _ in range(READERS):
+        with pytest.raises((WarehouseRefused, WarehouseUnavailable)):
+            warehouse.select(fails)
+    for _ in range(READERS):
+        assert warehouse.select(own).array("x").tolist() == [7]
+    with pytest.raises(TimedOut):
+        warehouse.select(Statement("SELECT number AS x FROM numbers(100000000000)"), timeout_seconds=0.1)
+    with ThreadPoolExecutor(READERS) as pool:
+        assert [one.array("x").tolist() for one in pool.map(lambda _: warehouse.select(own), range(20))] == [[7]] * 20
 
 
 def test_a_statement_may_say_how_much_it_reads(warehouse: Warehouse) -> None:

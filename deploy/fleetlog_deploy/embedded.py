@@ -78,7 +78,7 @@ def embedded(data: Path, settings: Settings) -> Node:
             ),
             WebhooksPart(engines, telemetry, webhooks),
         )
-        return Node(settings, telemetry, engines, parts, applied, web_port(settings.web), authentication)
+        return Node(settings, telemetry, engines, parts, applied, web_port(settings), authentication)
     except BaseException:
         engines.close()
         raise

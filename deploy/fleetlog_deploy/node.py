@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.auth.authentication import CYCLE_SECONDS, Authentication
@@ -67,13 +69,18 @@ class Node:
         self._told: set[str] = {STARTING}
         """Kinds of complaints, as far as they were told since the process was ready last."""
         self._authorization = None if authentication is None else AuthorizationInterceptor(authentication)
+        tls = tls_files(settings.server)
+        # The HTTP port has no certificate to show to the gRPC port beside it, and needs none.
+        self._folder = None if web is None or tls is None else tempfile.TemporaryDirectory(prefix="fleetlog-")
+        self._local = None if self._folder is None else Path(self._folder.name) / "grpc"
         self._server = GrpcServer(
             settings.server.host,
             settings.server.port,
             telemetry,
             connection_age_seconds=settings.server.connection_age_seconds,
-            tls=tls_files(settings.server),
+            tls=tls,
             authorization=self._authorization,
+            local=self._local,
         )
         for part in parts:
             part.register(self._server)
@@ -110,7 +117,7 @@ class Node:
         for part in self._parts:
             part.start(self._fail)
         if self._web is not None:
-            target = dialled(self._settings.server.host, port)
+            target = dialled(self._settings.server.host, port) if self._local is None else f"unix:{self._local}"
             query, ingest = self._settings.web.query or target, self._settings.web.ingest or target
             self.web_port = await self._web.start(query, ingest)
         await self._look()
@@ -129,6 +136,8 @@ class Node:
         if self._web is not None:
             await self._web.stop(grace)
         await self._server.drain(grace)
+        if self._folder is not None:
+            self._folder.cleanup()
         await self._applied.close()
         for part in self._parts:
             await part.stop()

@@ -91,7 +91,7 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
             )
         if "webhooks" in names:
             parts.append(WebhooksPart(engines, telemetry, settings.webhooks))
-        web = web_port(settings.web) if "web" in names else None
+        web = web_port(settings) if "web" in names else None
         return Node(settings, telemetry, engines, parts, applied, web, authentication)
     except BaseException:
         engines.close()

@@ -8,12 +8,14 @@ import signal
 import socket
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from fleetlog_core.serving.metrics_port import MetricsPort
 from fleetlog_core.serving.server import PortTaken, check_address, joined
 from fleetlog_core.serving.telemetry import Telemetry
 
+from fleetlog_deploy.exposure import INSECURE
 from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import Settings, WebSettings
 
@@ -32,31 +34,44 @@ class WebPort(Protocol):
         ...
 
 
-def web_port(settings: WebSettings) -> WebPort | None:
+def web_port(settings: Settings) -> WebPort | None:
     """The port that the settings ask for; None where they ask for none. SettingsRefused."""
-    if not settings.port:
+    web = settings.web
+    if not web.port:
         return None
-    if not (_is_loopback(settings.host) or settings.insecure):
+    if _asks_for_certificates(settings):
         raise SettingsRefused(
             [
-                f'web.host = "{settings.host}": whoever reaches that address could read and write everything; listen on'
-                " 127.0.0.1 behind a proxy that asks who they are, or set web.insecure"
+                "web.port: a browser has no certificate of server.client_ca_file to show, and without tokens whoever"
+                " reaches the port could read and write everything; turn on [auth], or set web.port = 0"
+            ]
+        )
+    if not (_is_loopback(web.host) or settings.server.insecure):
+        raise SettingsRefused(
+            [
+                f'web.host = "{web.host}": what goes there over the network, tokens too, could be read, and without'
+                " tokens whoever reaches it could read and write everything; listen on 127.0.0.1 behind a proxy that"
+                f" speaks TLS, or say {INSECURE}"
             ]
         )
     from fleetlog_query.web.app import WebOptions
     from fleetlog_query.web.gate import Shares
     from fleetlog_query.web.port import WebPort as HttpPort
 
-    names = frozenset(name.lower() for name in (*settings.hosts.split(","), settings.host) if name)
-    return HttpPort(
-        settings.host, settings.port, WebOptions(names, Shares(settings.client_calls, settings.client_sockets))
-    )
+    names = frozenset(name.lower() for name in (*web.hosts.split(","), web.host) if name)
+    options = WebOptions(names, Shares(web.client_calls, web.client_sockets))
+    return HttpPort(web.host, web.port, options, Path(web.ca_file) if web.ca_file else None)
 
 
 def with_free_web_port(settings: Settings) -> Settings:
-    """The settings with a port for the web UI where they name none: the usual one, or a free one where it is taken."""
+    """The settings with a port for the web UI where they name none: the usual one, or a free one where it is taken.
+
+    None where clients are known by their certificates alone.
+    """
     if settings.web.port is not None:
         return settings
+    if _asks_for_certificates(settings):
+        return replace(settings, web=replace(settings.web, port=0))
     port, host = WEB_PORT, settings.web.host
     try:
         check_address(host, port)
@@ -93,7 +108,7 @@ async def run_web(settings: Settings, announce: Callable[[int, int | None], None
     `announce` is told the port, and that of the numbers. It is ready while it listens: whether those servers answer is
     told to who calls, and by their own ports.
     """
-    web = web_port(settings.web)
+    web = web_port(settings)
     if web is None:
         raise SettingsRefused(["web.port = 0: that is none; give another"])
     stopping = asyncio.Event()
@@ -110,6 +125,11 @@ async def run_web(settings: Settings, announce: Callable[[int, int | None], None
     finally:
         if metrics is not None:
             metrics.stop()
+
+
+def _asks_for_certificates(settings: Settings) -> bool:
+    """True if certificates alone say who may come."""
+    return bool(settings.server.client_ca_file) and not settings.auth.enabled
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import stat
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import fleetlog as client
@@ -11,6 +14,7 @@ import pytest
 
 from tests.core.serving.certificates import Authority
 from tests.deploy.processes import fleetlog, running
+from tests.ports import free_port
 from tests.waiting import reached
 
 
@@ -25,7 +29,9 @@ def test_the_first_admin_makes_tokens_and_revokes_them_over_tls(
     for name, value in {**trusting, "FLEETLOG_TOKEN_FILE": str(token)}.items():
         monkeypatch.setenv(name, value)
     tls = {"FLEETLOG_SERVER_CERTIFICATE_FILE": str(files.certificate), "FLEETLOG_SERVER_KEY_FILE": str(files.key)}
-    with running("up", "--data", str(data), "--port", "0", "--auth", environment=tls) as server:
+    web = free_port()
+    command = ("up", "--data", str(data), "--port", "0", "--web-port", str(web), "--auth")
+    with running(*command, environment=tls) as server:
         target = server.target
         assert target.startswith("fleetlogs://")
         assert stat.S_IMODE(admin.stat().st_mode) == 0o600
@@ -38,6 +44,12 @@ def test_the_first_admin_makes_tokens_and_revokes_them_over_tls(
         token.write_text(made.out)
         mine, others = client.Client(target, "vision"), client.Client(target)
         assert mine.whoami().roles == ("writer@vision",)
+        assert json.loads(who_am_i(web, token.read_text().strip()))["grants"] == [
+            {"role": "ROLE_WRITER", "namespace": "vision"}
+        ]
+        with pytest.raises(urllib.error.HTTPError) as nobody_there:
+            who_am_i(web, "another")
+        assert nobody_there.value.code == 401
         run = client.start_run("x", target=target, namespace="vision")
         run.log({"a": 1.0})
         run.flush(timeout=100)
@@ -54,19 +66,40 @@ def test_the_first_admin_makes_tokens_and_revokes_them_over_tls(
         assert (listed.code, revoked.code) == (0, 0), listed.err + revoked.err
         assert made.out.strip() not in listed.out + made.err
         reached(lambda: _is_unknown(mine), 100)
-        run.log({"a": 2.0})
-        with pytest.raises(client.DeadlineExceeded):
-            run.flush(timeout=0.5)
+        # A stream that was open before ends a moment later.
+        reached(lambda: _waits(run), 100)
         token.write_text(admin.read_text())
         run.finish(timeout=100)
         points = mine.read_metric(run.id, "a")
-        assert points.values.tolist() == [1.0, 2.0], "it waited for a token, and nothing was lost"
+        assert points.steps.tolist() == list(range(len(points.steps))), "it waited for a token, and nothing was lost"
+        assert points.values[-1] == 2.0
         assert server.stop(signal.SIGTERM) == 0
         assert f"the token of the first admin is in {admin}" in server.err
     secret = made.out.strip().rpartition("_")[2]
     for path in data.rglob("*"):
         if path.is_file():
             assert secret.encode() not in path.read_bytes(), path
+
+
+def who_am_i(port: int, token: str) -> bytes:
+    """The answer of the same call over HTTP."""
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/fleetlog.v1.AuthService/WhoAmI",
+        b"{}",
+        {"content-type": "application/json", "authorization": f"Bearer {token}"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        found: bytes = answer.read()
+    return found
+
+
+def _waits(run: client.Run) -> bool:
+    run.log({"a": 2.0})
+    try:
+        run.flush(timeout=0.5)
+    except client.DeadlineExceeded:
+        return True
+    return False
 
 
 def _is_unknown(reader: client.Client) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from fleetlog_deploy import web
 from fleetlog_deploy.settings.load import SettingsRefused
-from fleetlog_deploy.settings.model import Settings, WebSettings
+from fleetlog_deploy.settings.model import AuthSettings, ServerSettings, Settings, WebSettings
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
@@ -78,11 +78,22 @@ def test_the_usual_port_is_used_where_it_is_free_and_another_one_where_not(monke
 
 
 def test_an_address_beyond_this_machine_is_asked_for_twice() -> None:
-    with pytest.raises(SettingsRefused, match=r"web\.insecure"):
-        web.web_port(WebSettings(host="0.0.0.0", port=1))
-    assert web.web_port(WebSettings(host="0.0.0.0", port=1, insecure=True)) is not None
-    assert web.web_port(WebSettings(port=0)) is None
-    assert web.web_port(WebSettings()) is None
+    with pytest.raises(SettingsRefused, match=r"server\.insecure"):
+        web.web_port(Settings(web=WebSettings(host="0.0.0.0", port=1)))
+    assert (
+        web.web_port(Settings(web=WebSettings(host="0.0.0.0", port=1), server=ServerSettings(insecure=True)))
+        is not None
+    )
+    assert web.web_port(Settings(web=WebSettings(port=0))) is None
+    assert web.web_port(Settings()) is None
+
+
+def test_a_port_without_tokens_is_no_way_around_certificates() -> None:
+    server = ServerSettings(certificate_file="c", key_file="k", client_ca_file="a")
+    assert web.with_free_web_port(Settings(server=server)).web.port == 0
+    with pytest.raises(SettingsRefused, match="client_ca_file"):
+        web.web_port(Settings(server=server, web=WebSettings(port=1)))
+    assert web.web_port(Settings(server=server, web=WebSettings(port=1), auth=AuthSettings(enabled=True))) is not None
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -52,9 +53,12 @@ class GrpcServer:
         connection_age_seconds: float = 0.0,
         tls: TlsFiles | None = None,
         authorization: AuthorizationInterceptor | None = None,
+        local: Path | None = None,
     ) -> None:
         """`connection_age_seconds`: clients are asked to connect anew after about so long; 0 = never. `tls`: None =
-        without TLS. `authorization`: None = nobody is asked who they are."""
+        without TLS. `authorization`: None = nobody is asked who they are. `local`: a socket for what runs on this
+        machine, without TLS, in a folder that nobody else may enter; None = there is none."""
+        self._local = local
         self._host, self._port = host, port
         self._tls = tls
         options = (*_OPTIONS, *_aging(connection_age_seconds))
@@ -85,6 +89,8 @@ class GrpcServer:
             raise _taken(self._host, self._port) from error
         if port == 0:
             raise _taken(self._host, self._port)
+        if self._local is not None:
+            self._server.add_insecure_port(f"unix:{self._local}")
         await self._server.start()
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)

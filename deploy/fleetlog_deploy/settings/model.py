@@ -141,12 +141,12 @@ class WebSettings:
     hosts: str = setting("", matches(r"[A-Za-z0-9.:_-]+(,[A-Za-z0-9.:_-]+)*|", "names with commas between them"))
     """Names under which browsers ask, beside those of this machine; others are refused, since any name can be made to
     lead here."""
-    insecure: bool = False
-    """Whether the address may be beyond loopback, where whoever reaches the port can read and write everything."""
     query: str = ""
-    """host:port of the query service that `fleetlog serve web` asks; empty: of this process."""
+    """host:port, or fleetlogs://host:port for TLS, of the query service that it asks; empty: of this process."""
     ingest: str = ""
-    """host:port of the gateway that it gives what is written; empty: of this process."""
+    """As `query`, of the gateway that it gives what is written; empty: of this process."""
+    ca_file: str = ""
+    """PEM file of the CA that certificates of those servers are of; empty: those that the system trusts."""
     client_calls: int = setting(64, Range(1, 100_000))
     """Calls that one client, by its address, may have under way: a proxy counts as one client."""
     client_sockets: int = setting(8, Range(1, 100_000))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+from pathlib import Path
 
 import uvicorn
 from fleetlog_core.serving.server import PortTaken, check_address, joined
@@ -25,18 +26,18 @@ OPTION = "--web-port"
 class WebPort:
     """Listens on one address. Used from one event loop."""
 
-    def __init__(self, host: str, port: int, options: WebOptions) -> None:
-        """`port` 0: a free one."""
-        self._host, self._port, self._options = host, port, options
+    def __init__(self, host: str, port: int, options: WebOptions, ca_file: Path | None = None) -> None:
+        """`port` 0: a free one. `ca_file`: what is trusted of servers with TLS; None = what the system trusts."""
+        self._host, self._port, self._options, self._ca_file = host, port, options, ca_file
         self._upstream: Upstream | None = None
         self._server: uvicorn.Server | None = None
 
     async def start(self, query: str, ingest: str) -> int:
-        """Listen, and ask these gRPC servers; the port. PortTaken."""
+        """Listen, and ask these gRPC servers; the port. PortTaken, OSError."""
         check_address(self._host, self._port, OPTION)
         # What it says to people is said by whoever starts it; what it says of peers is noise.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-        self._upstream = Upstream(query, ingest)
+        self._upstream = Upstream(query, ingest, None if self._ca_file is None else self._ca_file.read_bytes())
         # By host and port: a socket that was made before has no TCP_NODELAY, and each answer waits 40 ms.
         config = uvicorn.Config(
             web_app(self._upstream, self._options),

@@ -9,6 +9,7 @@ from fleetlog_core import keepalive, limits
 
 from fleetlog_query.web.methods import Method
 
+TLS = "fleetlogs://"
 FORWARDED = ("authorization", "traceparent", "tracestate")
 """Headers that become metadata of the call, under the same names."""
 UNARY_SECONDS = 60.0
@@ -33,9 +34,12 @@ _OPTIONS = (
 class Upstream:
     """Connections to a query service and to a gateway, which may be one server. Used from one event loop."""
 
-    def __init__(self, query: str, ingest: str) -> None:
-        """Targets, host:port each. Nothing is dialled before the first call."""
-        self._channels = {target: grpc.aio.insecure_channel(target, _OPTIONS) for target in {query, ingest}}
+    def __init__(self, query: str, ingest: str, trusted: bytes | None = None) -> None:
+        """Targets, host:port or fleetlogs://host:port each. Nothing is dialled before the first call.
+
+        `trusted`: certificates in PEM that those of servers with TLS are of; None = what the system trusts.
+        """
+        self._channels = {target: _channel(target, trusted) for target in {query, ingest}}
         self._query, self._ingest = self._channels[query], self._channels[ingest]
 
     async def unary(self, method: Method, request: bytes, seconds: float | None, metadata: Metadata) -> bytes:
@@ -72,6 +76,12 @@ class Upstream:
 
     def _channel(self, method: Method) -> grpc.aio.Channel:
         return self._query if method.is_read else self._ingest
+
+
+def _channel(target: str, trusted: bytes | None) -> grpc.aio.Channel:
+    if target.startswith(TLS):
+        return grpc.aio.secure_channel(target.removeprefix(TLS), grpc.ssl_channel_credentials(trusted), _OPTIONS)
+    return grpc.aio.insecure_channel(target, _OPTIONS)
 
 
 def forwarded(headers: Mapping[str, str]) -> Metadata:

@@ -38,7 +38,7 @@ SWITCH_SECONDS = 0.001
 KEY_BYTES = 32
 
 
-def embedded(data: Path, settings: Settings) -> Node:
+def embedded(data: Path, settings: Settings, *, free_web_port: bool = False) -> Node:
     """The whole of fleetlog over one data directory, which it owns until it is stopped.
 
     Engines that the settings name take the place of those in the directory.
@@ -78,7 +78,9 @@ def embedded(data: Path, settings: Settings) -> Node:
             ),
             WebhooksPart(engines, telemetry, webhooks),
         )
-        return Node(settings, telemetry, engines, parts, applied, web_port(settings), authentication)
+        return Node(
+            settings, telemetry, engines, parts, applied, web_port(settings, or_free=free_web_port), authentication
+        )
     except BaseException:
         engines.close()
         raise

@@ -23,7 +23,7 @@ from fleetlog_deploy.node import Node
 from fleetlog_deploy.private import UMASK, make_private
 from fleetlog_deploy.running import FAILED, exit_code, run_node
 from fleetlog_deploy.settings.model import Settings
-from fleetlog_deploy.web import url_of_web, with_free_web_port
+from fleetlog_deploy.web import url_of_web, with_usual_web_port
 
 
 def up(data: Path, settings: Settings, as_json: bool, *, opens: bool = False) -> int:
@@ -56,8 +56,9 @@ def up(data: Path, settings: Settings, as_json: bool, *, opens: bool = False) ->
             threading.Thread(target=_open, args=(web,), name="browser", daemon=True).start()
 
     def work() -> None:
-        with_web = with_free_web_port(settings)
-        asyncio.run(run_node(lambda current: embedded(data, current), with_web, announce))
+        # Nobody chose the usual port, so another will do where it is taken.
+        or_free, with_web = settings.web.port is None, with_usual_web_port(settings)
+        asyncio.run(run_node(lambda now: embedded(data, now, free_web_port=or_free), with_web, announce))
 
     mend = f"`fleetlog replay --data {data}` makes the tables anew from the log"
     code = exit_code(work, str(data), f"{logs} has more", mend)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import signal
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from fleetlog_core.serving.metrics_port import MetricsPort
-from fleetlog_core.serving.server import PortTaken, check_address, joined
+from fleetlog_core.serving.server import joined
 from fleetlog_core.serving.telemetry import Telemetry
 
 from fleetlog_deploy.exposure import INSECURE
@@ -34,8 +33,11 @@ class WebPort(Protocol):
         ...
 
 
-def web_port(settings: Settings) -> WebPort | None:
-    """The port that the settings ask for; None where they ask for none. SettingsRefused."""
+def web_port(settings: Settings, *, or_free: bool = False) -> WebPort | None:
+    """The port that the settings ask for; None where they ask for none. SettingsRefused.
+
+    `or_free`: it is another one where that is taken.
+    """
     web = settings.web
     if not web.port:
         return None
@@ -60,29 +62,18 @@ def web_port(settings: Settings) -> WebPort | None:
 
     names = frozenset(name.lower() for name in (*web.hosts.split(","), web.host) if name)
     options = WebOptions(names, Shares(web.client_calls, web.client_sockets))
-    return HttpPort(web.host, web.port, options, Path(web.ca_file) if web.ca_file else None)
+    ca_file = Path(web.ca_file) if web.ca_file else None
+    return HttpPort(web.host, web.port, options, ca_file, or_free=or_free)
 
 
-def with_free_web_port(settings: Settings) -> Settings:
-    """The settings with a port for the web UI where they name none: the usual one, or a free one where it is taken.
+def with_usual_web_port(settings: Settings) -> Settings:
+    """The settings with a port for the web UI where they name none: the usual one.
 
     None where clients are known by their certificates alone.
     """
     if settings.web.port is not None:
         return settings
-    if _asks_for_certificates(settings):
-        return replace(settings, web=replace(settings.web, port=0))
-    port, host = WEB_PORT, settings.web.host
-    try:
-        check_address(host, port)
-    except PortTaken:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
-            try:
-                listener.bind((host, 0))
-            except OSError:
-                # What is wrong with the address is told by who listens on it.
-                return replace(settings, web=replace(settings.web, port=WEB_PORT))
-            port = listener.getsockname()[1]
+    port = 0 if _asks_for_certificates(settings) else WEB_PORT
     return replace(settings, web=replace(settings.web, port=port))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fleetlog_core.serving.server import PortTaken
 from fleetlog_deploy import web
 from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import AuthSettings, ServerSettings, Settings, WebSettings
@@ -66,15 +67,29 @@ def test_a_part_that_is_nothing_but_the_port_has_one() -> None:
         asyncio.run(web.run_web(Settings(web=WebSettings(port=0)), print))
 
 
-def test_the_usual_port_is_used_where_it_is_free_and_another_one_where_not(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_the_usual_port_is_used_where_it_is_free_and_another_one_where_not(
+    monkeypatch: pytest.MonkeyPatch, is_taken: bool
+) -> None:
     usual = free_port()
     monkeypatch.setattr(web, "WEB_PORT", usual)
-    assert web.with_free_web_port(Settings()).web.port == usual
+    settings = web.with_usual_web_port(Settings())
+    assert web.with_usual_web_port(Settings(web=WebSettings(port=0))).web.port == 0
+
+    async def port(*, or_free: bool) -> int:
+        made = web.web_port(settings, or_free=or_free)
+        assert made is not None
+        found = await made.start("127.0.0.1:1", "127.0.0.1:1")
+        await made.stop(0)
+        return found
+
     with socket.socket() as listener:
-        listener.bind(("127.0.0.1", usual))
-        listener.listen()
-        assert web.with_free_web_port(Settings()).web.port not in (None, 0, usual)
-    assert web.with_free_web_port(Settings(web=WebSettings(port=0))).web.port == 0
+        if is_taken:
+            listener.bind(("127.0.0.1", usual))
+            listener.listen()
+            with pytest.raises(PortTaken, match="--web-port"):
+                asyncio.run(port(or_free=False))
+        assert (asyncio.run(port(or_free=True)) == usual) is not is_taken
 
 
 def test_an_address_beyond_this_machine_is_asked_for_twice() -> None:
@@ -90,7 +105,7 @@ def test_an_address_beyond_this_machine_is_asked_for_twice() -> None:
 
 def test_a_port_without_tokens_is_no_way_around_certificates() -> None:
     server = ServerSettings(certificate_file="c", key_file="k", client_ca_file="a")
-    assert web.with_free_web_port(Settings(server=server)).web.port == 0
+    assert web.with_usual_web_port(Settings(server=server)).web.port == 0
     with pytest.raises(SettingsRefused, match="client_ca_file"):
         web.web_port(Settings(server=server, web=WebSettings(port=1)))
     assert web.web_port(Settings(server=server, web=WebSettings(port=1), auth=AuthSettings(enabled=True))) is not None

@@ -26,23 +26,41 @@ OPTION = "--web-port"
 class WebPort:
     """Listens on one address. Used from one event loop."""
 
-    def __init__(self, host: str, port: int, options: WebOptions, ca_file: Path | None = None) -> None:
-        """`port` 0: a free one. `ca_file`: what is trusted of servers with TLS; None = what the system trusts."""
+    def __init__(
+        self, host: str, port: int, options: WebOptions, ca_file: Path | None = None, *, or_free: bool = False
+    ) -> None:
+        """`port` 0: a free one; `or_free`: also when it is taken.
+
+        `ca_file`: what is trusted of servers with TLS; None = what the system trusts.
+        """
         self._host, self._port, self._options, self._ca_file = host, port, options, ca_file
+        self._or_free = or_free
         self._upstream: Upstream | None = None
         self._server: uvicorn.Server | None = None
 
     async def start(self, query: str, ingest: str) -> int:
         """Listen, and ask these gRPC servers; the port. PortTaken, OSError."""
-        check_address(self._host, self._port, OPTION)
         # What it says to people is said by whoever starts it; what it says of peers is noise.
-        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._upstream = Upstream(query, ingest, None if self._ca_file is None else self._ca_file.read_bytes())
+        try:
+            try:
+                return await self._listen(self._upstream, self._port)
+            except PortTaken:
+                if not self._or_free:
+                    raise
+                return await self._listen(self._upstream, 0)
+        except PortTaken:
+            await self._upstream.close()
+            raise
+
+    async def _listen(self, upstream: Upstream, port: int) -> int:
+        check_address(self._host, port, OPTION)
         # By host and port: a socket that was made before has no TCP_NODELAY, and each answer waits 40 ms.
         config = uvicorn.Config(
-            web_app(self._upstream, self._options),
+            web_app(upstream, self._options),
             host=self._host,
-            port=self._port,
+            port=port,
             http=PunctualProtocol,
             ws="websockets-sansio",
             ws_max_size=SOCKET_FRAME_BYTES,
@@ -57,17 +75,17 @@ class WebPort:
             h11_max_incomplete_event_size=HEAD_BYTES,
         )
         config.load()
-        self._server = uvicorn.Server(config)
-        self._server.lifespan = config.lifespan_class(config)
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
         try:
             # Not serve(), which takes the signals of the process, ends it when the port is taken, and wakes ten times a
             # second for the date, which the gate tells.
-            await self._server.startup()
+            await server.startup()
         except SystemExit:
-            await self._upstream.close()
-            raise PortTaken(f"{joined(self._host, self._port)} is taken: give another {OPTION}") from None
-        port: int = self._server.servers[0].sockets[0].getsockname()[1]
-        return port
+            raise PortTaken(f"{joined(self._host, port)} is taken: give another {OPTION}") from None
+        self._server = server
+        bound: int = server.servers[0].sockets[0].getsockname()[1]
+        return bound
 
     async def stop(self, grace_seconds: float) -> None:
         """Take nothing new, let what is under way end for so long, then cut it off. Idempotent."""

@@ -75,10 +75,21 @@ class _Method:
         self, request: object, timeout: float | None = None, metadata: Metadata | None = None, **options: Any
     ) -> Any:
         """See the multi-callables of grpc."""
+        return self._multi_callable()(request, timeout=timeout, metadata=self._told(metadata), **options)
+
+    def future(
+        self, request: object, timeout: float | None = None, metadata: Metadata | None = None, **options: Any
+    ) -> Any:
+        """See the multi-callables of grpc: a call whose answer is waited for later."""
+        return self._multi_callable().future(request, timeout=timeout, metadata=self._told(metadata), **options)
+
+    def _multi_callable(self) -> Any:
         channel, bound = self._renewed.current, self._bound
         if channel is None:
             raise ValueError("no channel was put yet")
         if bound is None or bound[0] is not channel:
             bound = self._bound = channel, getattr(channel, self._kind)(self._method, *self._args, **self._kwargs)
-        told = (*(metadata or ()), *self._renewed.metadata())
-        return bound[1](request, timeout=timeout, metadata=told or None, **options)
+        return bound[1]
+
+    def _told(self, metadata: Metadata | None) -> Metadata | None:
+        return (*(metadata or ()), *self._renewed.metadata()) or None

@@ -34,7 +34,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
 
 
 def write(warehouse: Warehouse, numbers: range, namespace: str = NAMESPACE, next_offset: int = 1) -> None:
-    rows = [(namespace, run(number), WRITER, -1, "1-1", next_offset, 0) for number in numbers]
+    rows = [(namespace, run(number), WRITER, -1, "1-1", next_offset, 0, 0) for number in numbers]
     warehouse.insert("writers", columns_of("writers", rows), f"{namespace} {numbers} {next_offset}")
 
 

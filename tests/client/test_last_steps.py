@@ -36,9 +36,6 @@ class Answering(Connection):
     def __init__(self) -> None:
         super().__init__(f"127.0.0.1:{free_port()}")
         self.asked: list[query_pb2.GetRunsRequest] = []
-
-    def renew(self) -> None:
-        super().renew()
         setattr(self.query, "GetRuns", self._runs)  # noqa: B010
 
     def _runs(self, request: query_pb2.GetRunsRequest, timeout: float, metadata: object) -> query_pb2.GetRunsResponse:

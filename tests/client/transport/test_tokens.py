@@ -11,6 +11,8 @@ import pytest
 from fleetlog._transport import tokens
 from fleetlog._transport.tokens import TokenSource, credentials_file, keep_token
 
+from tests.ports import free_port
+
 HERE, THERE = "localhost:1", "fleetlogs://tracking.example.com:1"
 
 
@@ -92,5 +94,5 @@ def test_what_can_not_be_sent_is_no_token(text: str, tmp_path: Path, monkeypatch
     file.write_text(text)
     monkeypatch.setenv("FLEETLOG_TOKEN_FILE", str(file))
     with pytest.raises(fleetlog.InvalidArgument) as error:
-        fleetlog.Client("localhost:1")
+        fleetlog.Client(f"localhost:{free_port()}")
     assert (error.value.reason, text in str(error.value)) == ("TOKEN_INVALID", False)

@@ -23,7 +23,7 @@ class _Process:
         self._executor = ProcessPoolExecutor(1, mp_context=SPAWN)
         self._pid = self._executor.submit(os.getpid).result(timeout=SECONDS)
 
-    def call(self, function: Callable[..., T], *arguments: object, seconds: float = SECONDS) -> T:
+    def call(self, function: Callable[..., T], *arguments: object, seconds: float) -> T:
         """Its result, or what it raises; TimeoutError."""
         try:
             return self._executor.submit(function, *arguments).result(timeout=seconds)
@@ -48,7 +48,7 @@ def in_own_process(function: Callable[..., T], *arguments: object) -> T:
     opens, and leaves the process as it was: else `in_fresh_process`.
     """
     process = _idle.pop() if _idle else _Process()
-    result = process.call(function, *arguments)
+    result = process.call(function, *arguments, seconds=SECONDS)
     _idle.append(process)
     return result
 

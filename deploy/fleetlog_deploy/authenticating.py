@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from fleetlog_core.auth.authentication import Authentication
@@ -10,6 +9,7 @@ from fleetlog_core.auth.claims import rules_of
 from fleetlog_core.auth.jwt_tokens import JwtTokens, Provider
 from fleetlog_core.auth.kept_tokens import read_tokens
 from fleetlog_core.auth.tokens import new_token
+from fleetlog_core.secret_files import write_secret
 from fleetlog_core.warehouse.port import Warehouse
 
 from fleetlog_deploy.settings.load import SettingsRefused
@@ -51,11 +51,5 @@ def admin_token(data: Path) -> tuple[str, bool]:
     if path.exists() and (text := path.read_text(encoding="ascii").strip()):
         return text, False
     text = new_token().text
-    fresh = path.with_name(path.name + ".fresh")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_secret(path, text.encode("ascii") + b"\n")
     return text, True

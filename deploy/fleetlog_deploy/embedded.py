@@ -7,7 +7,6 @@ Data directory: `log/` (the truth), `warehouse/` (folded from it), `objects/` (a
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import sys
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.readers import Readers
+from fleetlog_core.secret_files import write_secret
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.durability import Disk
 
@@ -98,13 +98,7 @@ def _key(path: Path) -> bytes:
     if path.exists() and len(key := path.read_bytes()) == KEY_BYTES:
         return key
     key = secrets.token_bytes(KEY_BYTES)
-    fresh = path.with_name(path.name + ".fresh")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    write_secret(path, key)
     return key
 
 

@@ -14,7 +14,7 @@ from fleetlog_core.serving.metrics_port import MetricsPort
 from fleetlog_core.serving.server import joined
 from fleetlog_core.serving.telemetry import Telemetry
 
-from fleetlog_deploy.exposure import INSECURE
+from fleetlog_deploy.exposure import INSECURE, is_loopback
 from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import Settings, WebSettings
 
@@ -48,7 +48,7 @@ def web_port(settings: Settings, *, or_free: bool = False) -> WebPort | None:
                 " reaches the port could read and write everything; turn on [auth], or set web.port = 0"
             ]
         )
-    if not (_is_loopback(web.host) or settings.server.insecure):
+    if not (is_loopback(web.host) or settings.server.insecure):
         raise SettingsRefused(
             [
                 f'web.host = "{web.host}": what goes there over the network, tokens too, could be read, and without'
@@ -121,10 +121,3 @@ async def run_web(settings: Settings, announce: Callable[[int, int | None], None
 def _asks_for_certificates(settings: Settings) -> bool:
     """True if certificates alone say who may come."""
     return bool(settings.server.client_ca_file) and not settings.auth.enabled
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

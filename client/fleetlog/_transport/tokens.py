@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from fleetlog_core.errors import FailedPrecondition, InvalidArgument, shown
+from fleetlog_core.secret_files import write_secret
 
 from fleetlog._transport.targets import dialed, uses_tls
 
@@ -111,11 +112,7 @@ def keep_token(target: str, text: str) -> Path:
         tokens.pop(target, None)
     path = credentials_file()
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump({"tokens": tokens}, file, indent=1, sort_keys=True)
-    fresh.replace(path)
+    write_secret(path, json.dumps({"tokens": tokens}, indent=1, sort_keys=True).encode())
     return path
 
 

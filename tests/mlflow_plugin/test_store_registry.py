@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import fleetlog
@@ -15,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from tests.servers import unique
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning", "default::FutureWarning")
+CLIENTS = 32
 RUN = "0190a7b3c4d5e6f708192a3b4c5d6e7f"
 
 
@@ -131,6 +133,24 @@ def test_a_version_that_was_registered_without_mlflow_is_one_of_its_own(store: F
     native.register_model("gpt2", source="https://models/gpt2", tags={"a": "b"}, aliases="champion")
     found = store.get_model_version_by_alias("gpt2", "champion")
     assert (found.source, found.tags, found.aliases) == ("https://models/gpt2", {"a": "b"}, ["champion"])
+
+
+def test_numbers_have_neither_gaps_nor_twins_when_many_register_at_once(store: FleetlogRegistryStore) -> None:
+    uri = f"fleetlog://{store.place.target}/{store.place.namespace}"
+    store.create_registered_model("gpt2")
+
+    def registered(place: int) -> tuple[int, str]:
+        own = FleetlogRegistryStore(uri)
+        made = own.create_model_version("gpt2", f"s3://x/{place}")
+        own.set_registered_model_alias("gpt2", "champion", made.version)
+        return int(made.version), made.source
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        made = dict(clients.map(registered, range(CLIENTS)))
+    assert sorted(made) == list(range(1, CLIENTS + 1))
+    found = {int(one.version): one.source for one in store.search_model_versions("name = 'gpt2'")}
+    assert found == made
+    assert store.get_model_version_by_alias("gpt2", "champion").source in made.values()
 
 
 def test_a_store_can_be_sent_to_another_process(store: FleetlogRegistryStore) -> None:

@@ -34,6 +34,7 @@ from mlflow.utils.uri import append_to_uri_path
 
 from fleetlog._values.arguments import MODEL_PREFIX
 from fleetlog._values.params import from_param
+from fleetlog.mlflow_plugin.hidden_tags import ARTIFACT_LOCATION, FOREIGN_RUN, without_hidden
 from fleetlog.mlflow_plugin.uris import ARTIFACT_SCHEME, FOLDER, MODELS_FOLDER
 
 _STATES = {
@@ -43,8 +44,6 @@ _STATES = {
     event_pb2.RUN_STATE_FAILED: "FAILED",
     event_pb2.RUN_STATE_KILLED: "KILLED",
 }
-FOREIGN_RUN = "fleetlog.foreign_run_id"
-"""Tag of a logged model whose run is not of this server: its id, as MLflow has it, and not shown as a tag."""
 _PENDING = logged_model_event_pb2.LOGGED_MODEL_STATUS_PENDING
 _MODEL_STATUSES = {
     logged_model_event_pb2.LOGGED_MODEL_STATUS_PENDING: LoggedModelStatus.PENDING,
@@ -93,7 +92,8 @@ def experiment_entity(experiment: experiment_pb2.Experiment, root: str | None) -
 
 
 def run_info(run: run_pb2.Run, location: str, *, deleted: bool) -> RunInfo:
-    """Returns what is known of a run beside its data. `location`: its experiment's; `deleted`: with its experiment."""
+    """Returns what is known of a run beside its data. `location`: its experiment's, unless the run keeps another one;
+    `deleted`: with its experiment."""
     return RunInfo(
         run_id=run.run_id,
         experiment_id=str(run.experiment_id),
@@ -102,7 +102,7 @@ def run_info(run: run_pb2.Run, location: str, *, deleted: bool) -> RunInfo:
         start_time=run.start_time_millis,
         end_time=run.end_time_millis if run.HasField("end_time_millis") else None,
         lifecycle_stage=stage(deleted),
-        artifact_uri=run_artifacts(location, run.run_id),
+        artifact_uri=run_artifacts(run.tags.get(ARTIFACT_LOCATION, location), run.run_id),
         run_name=run.name,
     )
 
@@ -114,7 +114,7 @@ def run_entity(run: run_pb2.Run, location: str, *, deleted: bool) -> Run:
         for metric in run.metrics
     ]
     params = [Param(param.key, param_text(param)) for param in run.params]
-    tags = [RunTag(key, text) for key, text in sorted(run.tags.items())]
+    tags = [RunTag(key, text) for key, text in sorted(without_hidden(run.tags).items())]
     return Run(
         run_info(run, location, deleted=deleted),
         RunData(metrics=metrics, params=params, tags=tags),
@@ -140,9 +140,9 @@ def model_status(status: LoggedModelStatus) -> logged_model_event_pb2.LoggedMode
 
 
 def model_entity(model: logged_model_pb2.LoggedModel, location: str) -> LoggedModel:
-    """Returns a logged model. `location`: its experiment's."""
-    model_id, tags = MODEL_PREFIX + model.model_id, dict(model.tags)
-    foreign_run = tags.pop(FOREIGN_RUN, None)
+    """Returns a logged model. `location`: its experiment's, unless the model keeps another one."""
+    model_id = MODEL_PREFIX + model.model_id
+    location = model.tags.get(ARTIFACT_LOCATION, location)
     return LoggedModel(
         experiment_id=str(model.experiment_id),
         model_id=model_id,
@@ -151,10 +151,10 @@ def model_entity(model: logged_model_pb2.LoggedModel, location: str) -> LoggedMo
         creation_timestamp=model.create_time_millis,
         last_updated_timestamp=model.update_time_millis,
         model_type=model.model_type or None,
-        source_run_id=model.source_run_id or foreign_run,
+        source_run_id=model.source_run_id or model.tags.get(FOREIGN_RUN),
         status=_MODEL_STATUSES.get(model.status, LoggedModelStatus.PENDING),
         status_message=model.status_message or None,
-        tags=tags,
+        tags=without_hidden(model.tags),
         params=dict(model.params),
         metrics=[
             Metric(

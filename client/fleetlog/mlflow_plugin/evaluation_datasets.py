@@ -17,6 +17,7 @@ from fleetlog.mlflow_plugin.dataset_records import digest_of
 from fleetlog.mlflow_plugin.documents import batches, changed, deletion_of, put_of, until_first
 from fleetlog.mlflow_plugin.errors import invalid, translated
 from fleetlog.mlflow_plugin.evaluation_records import DATASET, RECORD, WARNINGS, EvaluationRecordStore
+from fleetlog.mlflow_plugin.page_sizes import check_max_results
 from fleetlog.mlflow_plugin.page_tokens import page_start
 
 _FIELDS = ("name", "digest", "created_time", "last_update_time", "schema", "profile", "created_by", "last_updated_by")
@@ -81,7 +82,7 @@ class EvaluationDatasetStore(EvaluationRecordStore):
         page_token: str | None = None,
     ) -> PagedList[EvaluationDataset]:
         """Returns a page of datasets: all are read, and compared as MLflow's own words for it say."""
-        self.check_max_results(max_results)
+        check_max_results(max_results)
         first = page_start(page_token)
         conditions = SearchEvaluationDatasetsUtils.parse_search_filter(filter_string) if filter_string else []
         _check(conditions)

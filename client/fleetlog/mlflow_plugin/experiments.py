@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import experiment_pb2, ingest_pb2, query_pb2, scope_pb2
 from mlflow.entities import Experiment, ExperimentTag, LifecycleStage, ViewType
 from mlflow.store.entities.paged_list import PagedList
-from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT, SEARCH_MAX_RESULTS_THRESHOLD
+from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
 from mlflow.utils.search_utils import SearchExperimentsUtils
 from mlflow.utils.uri import resolve_uri_if_local
 from mlflow.utils.validation import (
@@ -25,6 +24,8 @@ from fleetlog._transport.answers import pages
 from fleetlog.errors import AlreadyExists, NotFound
 from fleetlog.mlflow_plugin.entities import experiment_entity
 from fleetlog.mlflow_plugin.errors import bad_state, invalid, missing, translated
+from fleetlog.mlflow_plugin.experiment_ids import experiment_number
+from fleetlog.mlflow_plugin.page_sizes import check_max_results
 from fleetlog.mlflow_plugin.page_tokens import page_start
 from fleetlog.mlflow_plugin.store_base import StoreBase
 
@@ -87,7 +88,7 @@ class ExperimentStore(StoreBase):
         page_token: str | None = None,
     ) -> PagedList:
         """Returns a page of experiments: all are read, and MLflow's own code filters and sorts them."""
-        self.check_max_results(max_results)
+        check_max_results(max_results)
         page_start(page_token)
         found = [
             experiment_entity(one, self.artifact_root)
@@ -181,7 +182,7 @@ class ExperimentStore(StoreBase):
 
     def read_experiment(self, experiment_id: str) -> experiment_pb2.Experiment:
         """Returns an experiment by its id, "0" when that is empty."""
-        number = self.experiment_number(experiment_id)
+        number = experiment_number(experiment_id)
         connection = self.writers.connection
         request = query_pb2.GetExperimentRequest(
             namespace=self.place.namespace, experiment_id=number, at_least=self.writers.position()
@@ -193,16 +194,6 @@ class ExperimentStore(StoreBase):
                 raise missing(f"No Experiment with id={number} exists") from None
         self._keep(found)
         return found
-
-    def experiment_number(self, experiment_id: str) -> int:
-        """Returns the number that an id is, 0 for an empty one. MlflowException when no experiment can have it."""
-        try:
-            number = int(experiment_id or 0)
-        except (ValueError, TypeError):
-            raise invalid(f"Invalid experiment ID '{experiment_id}'. Experiment ID must be a valid integer.") from None
-        if not 0 <= number < 1 << 32:
-            raise missing(f"No Experiment with id={number} exists")
-        return number
 
     def all_experiments(self) -> list[experiment_pb2.Experiment]:
         """Returns every experiment of the namespace by number, deleted ones too."""
@@ -216,20 +207,6 @@ class ExperimentStore(StoreBase):
         with translated():
             found = pages(connection, connection.query.ListExperiments, request, TIMEOUT_SECONDS)
             return [experiment for page in found for experiment in page.experiments]
-
-    def check_max_results(self, max_results: Any, *, allow_none: bool = False) -> None:
-        """MlflowException unless it is 1 to the most that MLflow allows."""
-        if allow_none and max_results is None:
-            return
-        if not isinstance(max_results, int) or max_results < 1:
-            raise invalid(
-                f"Invalid value {max_results} for parameter 'max_results' supplied. It must be a positive integer"
-            )
-        if max_results > SEARCH_MAX_RESULTS_THRESHOLD:
-            raise invalid(
-                f"Invalid value {max_results} for parameter 'max_results' supplied."
-                f" It must be at most {SEARCH_MAX_RESULTS_THRESHOLD}"
-            )
 
     def _update(
         self,

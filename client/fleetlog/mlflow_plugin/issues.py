@@ -13,6 +13,8 @@ from mlflow.utils.search_utils import SearchIssuesUtils, SearchUtils
 
 from fleetlog.mlflow_plugin.documents import DocumentStore, Kept, changed, put_of, until_first
 from fleetlog.mlflow_plugin.errors import invalid, missing, translated
+from fleetlog.mlflow_plugin.experiment_ids import experiment_number
+from fleetlog.mlflow_plugin.page_sizes import check_max_results
 from fleetlog.mlflow_plugin.page_tokens import page_start
 
 KIND = "issue"
@@ -97,13 +99,14 @@ class IssueStore(DocumentStore):
         include_trace_count: bool = False,
     ) -> PagedList[Issue]:
         """Returns a page of issues, the severest and then the latest first. There are no traces: none has any."""
-        self.check_max_results(max_results, allow_none=True)
+        if max_results is not None:
+            check_max_results(max_results)
         count = max_results or SEARCH_ISSUES_DEFAULT_MAX_RESULTS
         first = page_start(page_token)
         conditions = SearchIssuesUtils.parse_search_filter(filter_string) if filter_string else []
         parents = None
         if experiment_id:
-            parents = [str(self.experiment_number(experiment_id))]
+            parents = [str(experiment_number(experiment_id))]
         with translated():
             found = [Issue.from_dictionary(one.body) for one in self.find_documents(KIND, parent_ids=parents)]
         kept = [

@@ -10,7 +10,6 @@ from typing import Any
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import logged_model_event_pb2, logged_model_pb2, scope_pb2
 from mlflow.entities import LoggedModel, LoggedModelParameter, LoggedModelStatus, LoggedModelTag
-from mlflow.exceptions import MlflowException
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_LOGGED_MODEL_MAX_RESULTS_DEFAULT
 from mlflow.utils.name_utils import _generate_random_name
@@ -20,10 +19,13 @@ from mlflow.utils.validation import _validate_logged_model_name
 
 from fleetlog._calls.base import PAGE, TIMEOUT_SECONDS
 from fleetlog._transport.answers import pages
-from fleetlog.mlflow_plugin.entities import FOREIGN_RUN, model_entity, model_id_of, model_status
+from fleetlog.mlflow_plugin.entities import location_of, model_entity, model_status
 from fleetlog.mlflow_plugin.errors import invalid, missing, translated
+from fleetlog.mlflow_plugin.experiment_ids import experiment_numbers
 from fleetlog.mlflow_plugin.experiments import FRESH_SECONDS
+from fleetlog.mlflow_plugin.hidden_tags import FOREIGN_RUN, check_not_hidden, location_tags
 from fleetlog.mlflow_plugin.histories import HistoryStore
+from fleetlog.mlflow_plugin.model_ids import known_model_id, model_not_found
 from fleetlog.mlflow_plugin.model_searches import chosen, ordered
 from fleetlog.mlflow_plugin.page_tokens import checked_start, reading_token
 
@@ -46,9 +48,11 @@ class LoggedModelStore(HistoryStore):
         _validate_logged_model_name(name)
         experiment = self.active_experiment(experiment_id, FRESH_SECONDS)
         texts = {tag.key: str(tag.value) for tag in tags or ()}
+        check_not_hidden(texts)
         own_run = source_run_id if source_run_id and _HEX.fullmatch(source_run_id) else ""
         if source_run_id and not own_run:
             texts[FOREIGN_RUN] = source_run_id
+        texts |= location_tags(bool(experiment.artifact_location), location_of(experiment, self.artifact_root))
         message = logged_model_pb2.LoggedModel(
             model_id=secrets.token_hex(16),
             experiment_id=experiment.experiment_id,
@@ -78,7 +82,7 @@ class LoggedModelStore(HistoryStore):
         """Returns a model. MlflowException when it is not there, or is deleted and that is not allowed."""
         message = self._read(model_id)
         if message.deleted and not allow_deleted:
-            raise _not_found(model_id)
+            raise model_not_found(model_id)
         return self._entity(message)
 
     def finalize_logged_model(self, model_id: str, status: LoggedModelStatus) -> LoggedModel:
@@ -91,10 +95,12 @@ class LoggedModelStore(HistoryStore):
 
     def set_logged_model_tags(self, model_id: str, tags: list[LoggedModelTag]) -> None:
         """Set tags of a model; durable."""
+        check_not_hidden(tag.key for tag in tags)
         self._put_on_model(model_id, tags={tag.key: str(tag.value) for tag in tags})
 
     def delete_logged_model_tag(self, model_id: str, key: str) -> None:
         """Remove a tag of a model; durable. MlflowException when it has none of it."""
+        check_not_hidden([key])
         if key not in self._read(model_id).tags:
             raise missing(f"No tag with key {key!r} found for model with ID {model_id!r}.")
         self._tell(model_id, logged_model_updated=logged_model_event_pb2.LoggedModelUpdated(deleted_tags=[key]))
@@ -167,7 +173,7 @@ class LoggedModelStore(HistoryStore):
     def _of_experiments(
         self, experiment_ids: Sequence[str], view: scope_pb2.DeletedView.ValueType
     ) -> list[logged_model_pb2.LoggedModel]:
-        numbers = [int(one) for one in experiment_ids]
+        numbers = experiment_numbers(experiment_ids)
         if not numbers:
             return []
         self.writers.flush()
@@ -184,17 +190,17 @@ class LoggedModelStore(HistoryStore):
             return [message for page in found for message in page.models]
 
     def _read(self, model_id: str) -> logged_model_pb2.LoggedModel:
-        known = _hex_of(model_id)
+        known = known_model_id(model_id).hex()
         with translated():
             found = self.writers.read_model(known)
         if found is None:
-            raise _not_found(model_id)
+            raise model_not_found(model_id)
         return found
 
     def _put_on_model(
         self, model_id: str, *, params: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
     ) -> None:
-        if not self.writers.knows_model(_hex_of(model_id)):
+        if not self.writers.knows_model(known_model_id(model_id).hex()):
             self._read(model_id)
         if params or tags:
             updated = logged_model_event_pb2.LoggedModelUpdated(params=params, tags=tags)
@@ -202,7 +208,7 @@ class LoggedModelStore(HistoryStore):
 
     def _tell(self, model_id: str, **payload: Any) -> None:
         with translated():
-            self.writers.say_of_model(_hex_of(model_id), **payload)
+            self.writers.say_of_model(known_model_id(model_id).hex(), **payload)
         self._wrote_model()
 
     def _wrote_model(self) -> None:
@@ -210,15 +216,3 @@ class LoggedModelStore(HistoryStore):
 
     def _entity(self, message: logged_model_pb2.LoggedModel) -> LoggedModel:
         return model_entity(message, self._location(message.experiment_id))
-
-
-def _hex_of(model_id: str) -> str:
-    """The id as the server has it. MlflowException when it can't be one."""
-    known = model_id_of(model_id)
-    if known is None:
-        raise _not_found(model_id)
-    return known.hex()
-
-
-def _not_found(model_id: str) -> MlflowException:
-    return missing(f"Logged model with ID '{model_id}' not found.")

@@ -1,63 +1,34 @@
-"""Runs and what is logged to them, as MLflow's tracking store has them."""
+"""Runs, as MLflow's tracking store has them: made, read, ended, deleted, taken away."""
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from fleetlog_core import limits
 from fleetlog_core.ids import new_random_id
-from fleetlog_core.rules.names import check_key
-from fleetlog_proto.v1 import event_pb2, experiment_pb2, ingest_pb2, logged_model_event_pb2, run_pb2, scope_pb2
-from mlflow.entities import (
-    DatasetInput,
-    LoggedModelInput,
-    LoggedModelOutput,
-    Metric,
-    Param,
-    Run,
-    RunInfo,
-    RunTag,
-)
-from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_MODELS, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+from fleetlog_proto.v1 import event_pb2, experiment_pb2, ingest_pb2, run_pb2, scope_pb2
+from mlflow.entities import Run, RunInfo, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 from mlflow.utils.name_utils import _generate_random_name
 from mlflow.utils.time import get_current_time_millis
-from mlflow.utils.validation import (
-    _validate_batch_log_data,
-    _validate_batch_log_limits,
-    _validate_dataset_inputs,
-    _validate_metric,
-    _validate_param,
-    _validate_param_keys_unique,
-    _validate_run_id,
-    _validate_tag,
-)
+from mlflow.utils.validation import _validate_tag
 
 from fleetlog._calls.base import TIMEOUT_SECONDS
-from fleetlog._events.framing import rows_event
-from fleetlog._events.grouping import by_keys
-from fleetlog._events.items import Row
-from fleetlog._values.columns import pieces
 from fleetlog.mlflow_plugin.dataset_texts import DatasetTexts
-from fleetlog.mlflow_plugin.entities import dataset_message, location_of, model_id_of, run_entity, run_info, state_of
-from fleetlog.mlflow_plugin.errors import invalid, missing, translated
+from fleetlog.mlflow_plugin.entities import location_of, run_entity, run_info, state_of
+from fleetlog.mlflow_plugin.errors import invalid, translated
 from fleetlog.mlflow_plugin.experiments import FRESH_SECONDS, ExperimentStore
+from fleetlog.mlflow_plugin.hidden_tags import check_not_hidden, location_tags
 from fleetlog.mlflow_plugin.ledger import WrittenRun
 
-MAX_KEYS = 100_000
-"""Maximum of metric keys that are remembered as right."""
-_INT64 = 1 << 63
 _DELETED = "deleted"
+_ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
 
 
 class RunStore(ExperimentStore):
     """Runs of the namespace."""
 
-    _right_keys: set[str]
-    """Metric keys that MLflow and the server were found to take."""
     _texts: DatasetTexts
 
     def create_run(
@@ -80,6 +51,9 @@ class RunStore(ExperimentStore):
         name = run_name or named or _generate_random_name()
         given[MLFLOW_RUN_NAME] = name
         checked = {tag.key: tag.value for tag in (_validate_tag(key, text) for key, text in given.items())}
+        check_not_hidden(checked)
+        location = location_of(experiment, self.artifact_root)
+        checked |= location_tags(bool(experiment.artifact_location), location)
         start = get_current_time_millis() if start_time is None else start_time
         with translated():
             run = self.writers.create(
@@ -95,7 +69,7 @@ class RunStore(ExperimentStore):
             start_time_millis=start,
             tags=checked,
         )
-        return run_entity(message, location_of(experiment, self.artifact_root), deleted=False)
+        return run_entity(message, location, deleted=False)
 
     def get_run(self, run_id: str) -> Run:
         """Returns a run with its data and inputs."""
@@ -165,111 +139,6 @@ class RunStore(ExperimentStore):
         self.writers.forget(run_id)
         self.wrote()
 
-    def log_metric(self, run_id: str, metric: Metric) -> None:
-        """Log one point: handed over."""
-        run = self._active(run_id)
-        if metric.model_id:
-            for event in self._measured(run, (metric,), alone=True):
-                self.writers.say(run, metrics_logged=event)
-        else:
-            for row in self._rows(run, (metric,), alone=True):
-                self.writers.put_row(run, row)
-        if self.wait != "handed":
-            self.wrote()
-
-    def log_param(self, run_id: str, param: Param) -> None:
-        """Log one param. MlflowException when the run has another value of it."""
-        checked = _validate_param(param.key, param.value)
-        run = self._active(run_id)
-        self._put_params(run, [checked])
-        self.wrote()
-
-    def log_batch(
-        self, run_id: str, metrics: Sequence[Metric], params: Sequence[Param], tags: Sequence[RunTag]
-    ) -> None:
-        """Log metrics, params and tags. When one of them can't be logged, nothing of the batch is sent."""
-        _validate_run_id(run_id)
-        _, params, tags = _validate_batch_log_data([], params, tags)
-        _validate_batch_log_limits(metrics, params, tags)
-        _validate_param_keys_unique(params)
-        run = self._active(run_id)
-        new = run.new_params(params)
-        measured = [metric for metric in metrics if metric.model_id]
-        rows = self._rows(run, [metric for metric in metrics if not metric.model_id] if measured else metrics)
-        events = self._measured(run, measured)
-        if new:
-            self._put_params(run, new)
-        if tags:
-            self._put_tags(run, tags)
-        for row in rows:
-            self.writers.put_row(run, row)
-        for event in events:
-            self.writers.say(run, metrics_logged=event)
-        if self.wait != "handed":
-            self.wrote()
-
-    def set_tag(self, run_id: str, tag: RunTag) -> None:
-        """Set a tag; mlflow.runName renames the run, too."""
-        checked = _validate_tag(tag.key, tag.value)
-        self._put_tags(self._active(run_id), [checked])
-        self.wrote()
-
-    def delete_tag(self, run_id: str, key: str) -> None:
-        """Remove a tag. MlflowException when the run has none of it."""
-        run = self._active(run_id)
-        if key not in self.writers.read(run_id).tags:
-            raise missing(f"No tag with name: {key} in run with id {run_id}")
-        with translated():
-            self.writers.say(run, tags_deleted=event_pb2.TagsDeleted(keys=[key]))
-        self.wrote()
-
-    def log_inputs(
-        self,
-        run_id: str,
-        datasets: list[DatasetInput] | None = None,
-        models: list[LoggedModelInput] | None = None,
-    ) -> None:
-        """Log data and logged models that a run read: of one name and digest, or id, the first stays."""
-        _validate_run_id(run_id)
-        if datasets is not None:
-            if not isinstance(datasets, list):
-                raise TypeError(f"Argument 'datasets' should be a list, got '{type(datasets)}'")
-            _validate_dataset_inputs(datasets)
-        run = self._active(run_id)
-        if models:
-            linked = logged_model_event_pb2.ModelsLinked(input_model_ids=[_model(one.model_id) for one in models])
-            with translated():
-                self.writers.say(run, models_linked=linked)
-        new = run.new_datasets(dataset_message(given) for given in datasets or ())
-        self._texts.put(self.writers, run, new)
-        with translated():
-            for piece in pieces(new, event_pb2.Dataset.ByteSize):
-                for first in range(0, len(piece), limits.DATASETS_PER_RUN):
-                    some = piece[first : first + limits.DATASETS_PER_RUN]
-                    self.writers.say(run, datasets_logged=event_pb2.DatasetsLogged(datasets=some))
-        self.wrote()
-
-    def log_outputs(self, run_id: str, models: list[LoggedModelOutput]) -> None:
-        """Log logged models that a run made: of one id the first step stays."""
-        run = self._active(run_id)
-        outputs = [logged_model_event_pb2.ModelOutput(model_id=_model(one.model_id), step=one.step) for one in models]
-        if outputs:
-            with translated():
-                self.writers.say(run, models_linked=logged_model_event_pb2.ModelsLinked(outputs=outputs))
-        self.wrote()
-
-    def record_logged_model(self, run_id: str, mlflow_model: Any) -> None:
-        """Add a model to the tag that lists a run's models."""
-        from mlflow.models import Model
-
-        if not isinstance(mlflow_model, Model):
-            raise TypeError(f"Argument 'mlflow_model' should be mlflow.models.Model, got '{type(mlflow_model)}'")
-        run = self._active(run_id)
-        before = json.loads(self.writers.read(run_id).tags.get(MLFLOW_LOGGED_MODELS, "[]"))
-        checked = _validate_tag(MLFLOW_LOGGED_MODELS, json.dumps([*before, mlflow_model.get_tags_dict()]))
-        self._put_tags(run, [checked])
-        self.wrote()
-
     def entities_of(self, messages: Sequence[run_pb2.Run]) -> list[Run]:
         """Returns runs as entities: one is deleted when it is, or its experiment is."""
         found: list[Run] = []
@@ -303,89 +172,3 @@ class RunStore(ExperimentStore):
         if run.deleted or self._experiment_of(run.experiment_id, known).deleted:
             raise invalid(f"The run {run_id} must be in the 'active' state. Current state is {_DELETED}.")
         return run
-
-    def _measured(
-        self, run: WrittenRun, metrics: Sequence[Metric], *, alone: bool = False
-    ) -> list[event_pb2.MetricsLogged]:
-        """Returns metrics that name a logged model as events, one for each model, data and set of keys.
-        MlflowException."""
-        found: dict[tuple[bytes, str, str], list[Metric]] = {}
-        for metric in metrics:
-            of = (_model(metric.model_id), metric.dataset_name or "", metric.dataset_digest or "")
-            found.setdefault(of, []).append(metric)
-        events: list[event_pb2.MetricsLogged] = []
-        for (model_id, name, digest), some in found.items():
-            self.writers.measured_model(model_id.hex())
-            for rows in by_keys(self._rows(run, some, alone=alone), limits.POINTS_PER_EVENT):
-                event = rows_event(rows).metrics_logged
-                event.model_id, event.dataset_name, event.dataset_digest = model_id, name, digest
-                events.append(event)
-        return events
-
-    def _rows(self, run: WrittenRun, metrics: Sequence[Metric], *, alone: bool = False) -> list[Row]:
-        """Returns the metrics as rows, one for each step and time that follow one another. MlflowException, which names
-        the place among them, but for one that is `alone`."""
-        rows: list[Row] = []
-        found: dict[str, float] = {}
-        at: tuple[int, int] | None = None
-        right, writer = self._right_keys, run.writer
-        for place, metric in enumerate(metrics):
-            key, value, step, time = metric.key, metric.value, metric.step, metric.timestamp
-            plain = type(value) is float and type(step) is int and type(time) is int and key in right
-            if not (plain and 0 <= time <= limits.MAX_TIME_MILLIS and -_INT64 <= step < _INT64):
-                value, step, time = self._checked(metric, "" if alone else f"metrics[{place}]")
-            if at is not None and (at != (step, time) or key in found):
-                if at == (step, time) and _same(found[key], value):
-                    continue
-                rows.append(Row(writer, tuple(found), list(found.values()), *at))
-                found = {}
-            at = (step, time)
-            found[key] = value
-        if at is not None:
-            rows.append(Row(writer, tuple(found), list(found.values()), *at))
-        return rows
-
-    def _checked(self, metric: Metric, path: str) -> tuple[float, int, int]:
-        """Returns value, step and time of a metric that MLflow's own check takes, and the server."""
-        _validate_metric(metric.key, metric.value, metric.timestamp, metric.step, path=path)
-        value, step, time = float(metric.value), int(metric.step or 0), int(metric.timestamp)
-        if time > limits.MAX_TIME_MILLIS or not -_INT64 <= step < _INT64:
-            raise invalid(f"Metric '{metric.key}' is at step {step} and time {time}: these are out of range")
-        with translated():
-            check_key(metric.key, "metrics")
-        if len(self._right_keys) < MAX_KEYS:
-            self._right_keys.add(metric.key)
-        return value, step, time
-
-    def _put_params(self, run: WrittenRun, params: Iterable[Param]) -> None:
-        new = run.new_params(list(params))
-        if not new:
-            return
-        messages = [event_pb2.Param(key=param.key, text=str(param.value)) for param in new]
-        with translated():
-            self.writers.say(run, params_logged=event_pb2.ParamsLogged(params=messages))
-        run.params.update((param.key, str(param.value)) for param in new)
-
-    def _put_tags(self, run: WrittenRun, tags: Iterable[RunTag]) -> None:
-        texts = {tag.key: str(tag.value) for tag in tags}
-        with translated():
-            self.writers.say(run, tags_set=event_pb2.TagsSet(tags=texts))
-            if name := texts.get(MLFLOW_RUN_NAME):
-                self.writers.say(run, run_updated=event_pb2.RunUpdated(name=name))
-                run.name = name
-
-
-_ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)
-
-
-def _model(model_id: str) -> bytes:
-    """The bytes of a logged model's id. MlflowException when it can't be one."""
-    found = model_id_of(model_id)
-    if found is None:
-        raise missing(f"Logged model with ID '{model_id}' not found.")
-    return found
-
-
-def _same(one: float, other: float) -> bool:
-    """True if they are the same number, NaN among them."""
-    return one == other or (math.isnan(one) and math.isnan(other))

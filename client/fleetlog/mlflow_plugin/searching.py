@@ -12,7 +12,9 @@ from mlflow.entities import Run, ViewType, _DatasetSummary
 
 from fleetlog._calls.base import PAGE, TIMEOUT_SECONDS
 from fleetlog.mlflow_plugin.errors import translated
+from fleetlog.mlflow_plugin.experiment_ids import experiment_numbers
 from fleetlog.mlflow_plugin.filters import RunFilter, run_filter, run_order
+from fleetlog.mlflow_plugin.page_sizes import check_max_results
 from fleetlog.mlflow_plugin.page_tokens import checked_start, reading_token
 from fleetlog.mlflow_plugin.runs import RunStore
 
@@ -35,9 +37,10 @@ class SearchStore(RunStore):
         page_token: str | None,
     ) -> tuple[list[Run], str | None]:
         """Returns a page of runs, and the token of the next one. A token goes on as of the first page's moment."""
-        self.check_max_results(max_results, allow_none=True)
+        if max_results is not None:
+            check_max_results(max_results)
         where, order = run_filter(filter_string), run_order(order_by)
-        numbers = [int(one) for one in experiment_ids]
+        numbers = experiment_numbers(experiment_ids)
         first, token = _read_token(page_token)
         self.writers.flush()
         found: list[Run] = []
@@ -92,13 +95,14 @@ class SearchStore(RunStore):
 
     def _search_datasets(self, experiment_ids: Sequence[str]) -> list[_DatasetSummary]:
         """Returns the datasets of experiments by name, digest and context, each once, at most 1,000."""
-        if not experiment_ids:
+        numbers = experiment_numbers(experiment_ids)
+        if not numbers:
             return []
         self.writers.flush()
         connection = self.writers.connection
         request = dataset_pb2.ListDatasetsRequest(
             namespace=self.place.namespace,
-            experiment_ids=[int(one) for one in experiment_ids],
+            experiment_ids=numbers,
             page_size=MAX_SUMMARIES,
             at_least=self.writers.position(),
         )

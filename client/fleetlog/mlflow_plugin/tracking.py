@@ -20,13 +20,14 @@ from fleetlog.mlflow_plugin.errors import translated
 from fleetlog.mlflow_plugin.evaluation_datasets import EvaluationDatasetStore
 from fleetlog.mlflow_plugin.issues import IssueStore
 from fleetlog.mlflow_plugin.logged_models import LoggedModelStore
+from fleetlog.mlflow_plugin.run_inputs import RunInputStore
 from fleetlog.mlflow_plugin.scorers import ScorerStore
 from fleetlog.mlflow_plugin.served import is_served
 from fleetlog.mlflow_plugin.uris import place_of
 from fleetlog.mlflow_plugin.waiting import operations
 
 
-class FleetlogStore(LoggedModelStore, IssueStore, EvaluationDatasetStore, ScorerStore, AbstractStore):
+class FleetlogStore(LoggedModelStore, RunInputStore, IssueStore, EvaluationDatasetStore, ScorerStore, AbstractStore):
     """Made by MLflow for `fleetlog://host:port/namespace`. `artifact_uri`: where artifacts are kept, None = here."""
 
     DEFAULT_EXPERIMENT_ID = "0"

@@ -1,6 +1,7 @@
 """The process's recorder: one thread for all runs that record something, alive while there are some.
 
 begin ──▶ inputs are collected and told ──▶ output and samples, as they are due ──▶ end: the rest of the output
+Inputs that are late when a run ends are told behind its end, for as long as the process lives; then they are dropped.
 A forked child records nothing of its parent's runs; a run that it starts has a recorder of the child's own.
 """
 
@@ -24,8 +25,10 @@ from fleetlog._transport.threads import is_alive, started
 
 LOOK_SECONDS = 5.0
 """Time between two looks at the output."""
-END_SECONDS = 5.0
-"""Longest wait of a run that ends, for its inputs: those of a process's first run take a fraction of a second."""
+END_SECONDS = 0.25
+"""Longest wait of a run that ends, for its inputs: those of a process's first run mostly take a tenth of that."""
+LATE = "CAPTURE_LATE"
+"""Reason of the loss that a run is told of whose process ended before its inputs were there."""
 FRESH_SECONDS = 60.0
 """Age up to which inputs are told of the next run too: a search starts many runs a minute."""
 
@@ -41,6 +44,8 @@ class Recorder:
         self._is_console_open = False
         self._recordings: dict[bytes, Recording] = {}
         self._new: list[Recording] = []
+        self._late: list[Recording] = []
+        """Those that ended before their inputs were told."""
         self._thread: threading.Thread | None = None
         self._gpus = Gpus()
         self._inputs: dict[Switches, tuple[float, list[Inputs]]] = {}
@@ -68,7 +73,8 @@ class Recorder:
         if self._recordings.get(recording.sink.run_id) is not recording:
             return
         deadline = time.monotonic() + END_SECONDS
-        while not recording.are_inputs_told and time.monotonic() < deadline:
+        # Whoever comes behind one that was waited for in vain has even longer to wait.
+        while not (recording.are_inputs_told or self._has_late()) and time.monotonic() < deadline:
             time.sleep(0.001)
         with self._lock:
             if self._recordings.get(recording.sink.run_id) is not recording:
@@ -78,8 +84,22 @@ class Recorder:
             if self._is_console_open and not any(one.has_console for one in self._recordings.values()):
                 self._is_console_open = False
                 self._console.close()
+            if not recording.are_inputs_told:
+                self._late.append(recording)
             recording.keep_output(time.monotonic(), is_last=True)
         self._wake()
+
+    def give_up(self) -> None:
+        """Drop the inputs of runs that ended and that are still to come: the process ends. Their runs are told."""
+        with self._lock:
+            late, self._late = self._late, []
+            for recording in late:
+                if not recording.are_inputs_told:
+                    recording.are_inputs_dropped = True
+                    recording.sink.lose(LATE)
+
+    def _has_late(self) -> bool:
+        return any(not one.are_inputs_told for one in self._late)
 
     def abandon(self) -> None:
         """In a forked child: the runs are its parent's. Streams get their own methods back."""
@@ -104,7 +124,7 @@ class Recorder:
     def _run(self) -> None:
         while True:
             with self._lock:
-                if not self._recordings:
+                if not (self._recordings or self._new):
                     self._thread = self._start = self._before = None
                     return
                 new, self._new = self._new, []
@@ -121,13 +141,16 @@ class Recorder:
             if recording.is_wanted():
                 for inputs in self._inputs_for(recording.on):
                     with self._lock:
-                        # Nothing is said of a run behind its end.
-                        if recording.sink.run_id in self._recordings:
-                            recording.tell(inputs)
+                        if recording.are_inputs_dropped:
+                            return
+                        recording.tell(inputs)
         except Exception as error:  # as above
             diagnostics.debug("inputs are not recorded: %r", error)
         finally:
-            recording.are_inputs_told = True
+            with self._lock:
+                recording.are_inputs_told = True
+                if recording in self._late:
+                    self._late.remove(recording)
 
     def _inputs_for(self, on: Switches) -> Iterator[Inputs]:
         # Here, in the recorder's thread: what it takes to ask git and the machine makes no import of fleetlog slower.
@@ -192,6 +215,14 @@ def end(recording: Recording) -> None:
         _recorder.end(recording)
     except Exception as error:  # as above
         diagnostics.debug("the end of run %s is not recorded: %r", recording.sink.run_id.hex(), error)
+
+
+def give_up() -> None:
+    """The process ends: what is not recorded yet of runs that ended is dropped, and counted. Never raises."""
+    try:
+        _recorder.give_up()
+    except Exception as error:  # as above
+        diagnostics.debug("late inputs are not counted: %r", error)
 
 
 def _forked() -> None:

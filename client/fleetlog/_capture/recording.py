@@ -47,6 +47,10 @@ class Sink(Protocol):
         """Log a step that is none of the training's."""
         ...
 
+    def lose(self, reason: str) -> None:
+        """Have the run told that something of it is not recorded."""
+        ...
+
 
 class Recording:
     """One run of this process. Used under the recorder's lock."""
@@ -58,6 +62,8 @@ class Recording:
         """True if the inputs are this process's to tell: asked once, off the training's thread, and may take time."""
         self.are_inputs_told = False
         """True if nothing more is to come of what is recorded once."""
+        self.are_inputs_dropped = False
+        """True if the process ends, and nothing of them may be told any more."""
         self.step = 0
         self.sample_at = now + on.system_seconds
         self._console = ConsoleParts(f"{FOLDER}/console/{folder}", now) if "console" in on else None

@@ -19,6 +19,7 @@ from multiprocessing import util
 from types import FrameType
 from typing import NoReturn, Protocol
 
+from fleetlog._capture import recorder
 from fleetlog._delivery.registry import end_deliveries, held_here
 from fleetlog._runs import exit_codes, exit_signals
 from fleetlog._runs.open_run import EndState
@@ -116,6 +117,7 @@ def _deliver(state: str) -> None:
     global _delivering
     _delivering = True
     _end_runs(state)
+    recorder.give_up()
     begun = time.monotonic()
     seconds = max(SHORTEST_SECONDS, EXIT_SECONDS - _waited_seconds)
     try:

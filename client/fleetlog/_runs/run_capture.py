@@ -102,6 +102,10 @@ class RunSink:
         if not run.delivery.outbox.put(row):
             run.delivery.account.full(len(metrics))
 
+    def lose(self, reason: str) -> None:
+        """Have the run told that something of it is not recorded."""
+        self._run.delivery.outbox.lose(self._run.writer, reason, events=1)
+
     def _put(self, **payload: Any) -> None:
         """Put an event. FleetlogError: it can't be one."""
         event = event_pb2.Event(observe_time_millis=self._run.clock.now_millis(), **payload)

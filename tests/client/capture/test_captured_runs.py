@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import fleetlog
 import pytest
-from fleetlog._capture import recorder
+from fleetlog._capture import inputs, recorder
+from fleetlog._capture.recording import Inputs
+from fleetlog._capture.switches import Switches
 
 from tests.client.processes import command, ended, environment, said, train
 from tests.waiting import reached
@@ -194,6 +198,28 @@ def test_who_joins_a_run_that_is_there_tells_nothing_of_itself_and_who_comes_fir
     with fleetlog.start_run(experiment, key="first", capture=on, target=embedded_target) as first:
         pass
     assert "python.version" in fleetlog.Client(embedded_target).get_run(first).tags
+
+
+def test_what_is_late_is_recorded_behind_the_end_of_a_run_which_stays_ended(
+    embedded_target: str, experiment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_answer = threading.Event()
+
+    def collected(on: Switches, gpus: object) -> Iterator[Inputs]:
+        assert may_answer.wait(120)
+        yield Inputs({"git.commit": "abc"}, {"requirements.txt": b"numpy==2\n"})
+
+    monkeypatch.setattr(recorder, "_recorder", recorder.Recorder())
+    monkeypatch.setattr(inputs, "collected", collected)
+    with fleetlog.start_run(experiment, capture=["environment"], target=embedded_target) as run:
+        run.log({"loss": 1.0})
+    client = fleetlog.Client(embedded_target)
+    ended_at = client.get_run(run).end_time
+    may_answer.set()
+    reached(lambda: "git.commit" in client.get_run(run).tags)
+    view = client.get_run(run)
+    assert (view.state, view.end_time, view.problems) == ("FINISHED", ended_at, [])
+    reached(lambda: files_of(embedded_target, run.id) == ["captured/requirements.txt"])
 
 
 def test_without_a_server_it_waits_in_the_journal_with_everything_else(experiment: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
@@ -26,6 +27,7 @@ class Kept:
         self.tags: dict[str, str] = {}
         self.files: dict[str, bytes] = {}
         self.metrics: list[tuple[int, Mapping[str, float]]] = []
+        self.losses: list[str] = []
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self.tags.update(tags)
@@ -38,6 +40,9 @@ class Kept:
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         self.metrics.append((step, metrics))
+
+    def lose(self, reason: str) -> None:
+        self.losses.append(reason)
 
 
 class Broken(Kept):
@@ -63,6 +68,20 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Switches]:
     monkeypatch.setattr(inputs_module, "collected", collected)
     monkeypatch.setattr(module, "END_SECONDS", 60.0)
     return found
+
+
+class Slow:
+    """A machine that answers when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked, self.may_answer = threading.Event(), threading.Event()
+        monkeypatch.setattr(inputs_module, "collected", self._collected)
+
+    def _collected(self, on: Switches, gpus: object) -> Iterator[Inputs]:
+        yield Inputs({"host.name": "here"})
+        self.asked.set()
+        assert self.may_answer.wait(120)
+        yield Inputs({"git.commit": "abc"})
 
 
 def recording(sink: Kept, *names: str) -> Recording:
@@ -149,3 +168,37 @@ def test_the_thread_ends_with_the_last_run(asked: list[Switches]) -> None:
     assert thread is not None
     recorder.end(one)
     reached(lambda: not thread.is_alive())
+
+
+def test_a_run_ends_without_inputs_that_are_late_and_gets_them_when_they_are_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine, recorder, sinks = Slow(monkeypatch), Recorder(), [Kept(b"%016d" % number) for number in range(3)]
+    for sink in sinks:
+        one = recording(sink, "environment")
+        recorder.begin(one)
+        recorder.end(one)
+    assert machine.asked.wait(120)
+    assert sinks[0].tags == {"host.name": "here"}
+    machine.may_answer.set()
+    reached(lambda: all(sink.tags == {"host.name": "here", "git.commit": "abc"} for sink in sinks))
+    recorder.give_up()
+    assert [sink.losses for sink in sinks] == [[], [], []]
+
+
+def test_inputs_that_are_not_there_when_the_process_ends_are_dropped_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine, recorder, late, open_ = Slow(monkeypatch), Recorder(), Kept(b"1" * 16), Kept(b"2" * 16)
+    one, other = recording(late, "environment"), recording(open_, "environment")
+    recorder.begin(one)
+    recorder.begin(other)
+    recorder.end(one)
+    assert machine.asked.wait(120)
+    recorder.give_up()
+    recorder.give_up()
+    machine.may_answer.set()
+    reached(lambda: other.are_inputs_told)
+    assert late.tags == {"host.name": "here"}
+    assert late.losses == ["CAPTURE_LATE"]
+    assert open_.tags == {"host.name": "here", "git.commit": "abc"}

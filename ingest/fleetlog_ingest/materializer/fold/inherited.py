@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from fleetlog_core.ordered import order_steps, order_values, pack128, pack192
-from fleetlog_core.warehouse.schema import KeyKind
 from fleetlog_proto.v1 import event_pb2
 
+from fleetlog_ingest.materializer.fold.metric_attrs import metric_attrs
 from fleetlog_ingest.materializer.fold.state import RunKey
 from fleetlog_ingest.materializer.fold.tables import Columns, coded, fixed16
 
@@ -40,7 +40,7 @@ class InheritedSink:
         """Rows of `series` and of `attrs` (kind 3); None when there are none."""
         if not self._series:
             return None
-        found, count = self._series, len(self._series)
+        found = self._series
         owners: Columns = {
             "namespace": coded([namespace for namespace, _ in self._keys]),
             "experiment": np.array(self._experiments, dtype=np.uint32),
@@ -72,20 +72,7 @@ class InheritedSink:
             "until": np.array(self._offsets, dtype=np.uint64) + np.uint64(1),
         }
         latest = np.array([one.last.value for one in found], dtype=np.float64)
-        latest[np.isnan(latest)] = np.nan
-        attrs: Columns = {
-            "namespace": owners["namespace"],
-            "experiment": owners["experiment"],
-            "kind": np.full(count, KeyKind.METRIC, dtype=np.uint8),
-            "key": owners["key"],
-            "run_id": owners["run_id"],
-            "num": latest,
-            "str": [""] * count,
-            "type": np.zeros(count, dtype=np.uint8),
-            "removed": np.zeros(count, dtype=np.uint8),
-            "ver": last,
-        }
-        return series, attrs
+        return series, metric_attrs(owners, latest, last)
 
 
 def _packed(points: Sequence[event_pb2.MetricPoint]) -> npt.NDArray[np.void]:

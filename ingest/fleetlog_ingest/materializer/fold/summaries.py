@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from fleetlog_core.ordered import order_steps, order_values, pack128, pack192
 from fleetlog_core.warehouse.port import Coded
-from fleetlog_core.warehouse.schema import BUCKET_BITS, KeyKind
+from fleetlog_core.warehouse.schema import BUCKET_BITS
 
+from fleetlog_ingest.materializer.fold.metric_attrs import metric_attrs
 from fleetlog_ingest.materializer.fold.points import Points
 from fleetlog_ingest.materializer.fold.tables import Columns
 
@@ -55,21 +56,7 @@ def _summarize(points: Points) -> tuple[Columns, Columns, Columns]:
         "high": high,
         "until": np.maximum.reduceat(points.offsets, starts).astype(np.uint64) + np.uint64(1),
     }
-    latest = values[last]
-    latest[np.isnan(latest)] = np.nan
-    count = len(starts)
-    attrs: Columns = {
-        "namespace": owners["namespace"],
-        "experiment": owners["experiment"],
-        "kind": np.full(count, KeyKind.METRIC, dtype=np.uint8),
-        "key": owners["key"],
-        "run_id": owners["run_id"],
-        "num": latest,
-        "str": [""] * count,
-        "type": np.zeros(count, dtype=np.uint8),
-        "removed": np.zeros(count, dtype=np.uint8),
-        "ver": ordered_last,
-    }
+    attrs = metric_attrs(owners, values[last], ordered_last)
     return series, attrs, _rollup(points, owner, owners, nan if has_nan else None)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 STATIC = ROOT.parent / "query" / "fleetlog_query" / "web" / "static"
-STYLES = ("base.css", "runs.css", "run.css")
+STYLES = ("base.css", "runs.css", "run.css", "models.css", "select.css")
 MOST_BYTES = 150_000
 """Maximum of the bundle, compressed; a page that needs longer to arrive is not first seen within its budget."""
 

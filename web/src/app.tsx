@@ -1,16 +1,25 @@
 /** The page: its head, and the screen of the address below it. */
 
 import { useEffect, useState } from "preact/hooks";
-import { away, outdated } from "./api/calls.ts";
+import { caller, identify } from "./api/caller.ts";
+import { away, outdated, signedOut } from "./api/calls.ts";
+import { signOut } from "./api/session.ts";
 import { Help } from "./parts/help.tsx";
+import { Caller } from "./parts/caller.tsx";
 import { ThenBar } from "./parts/then.tsx";
 import { Empty } from "./parts/states.tsx";
 import { CompareScreen } from "./screens/compare.tsx";
 import { ExperimentsScreen } from "./screens/experiments.tsx";
 import { RunScreen } from "./screens/run.tsx";
-import { RunsScreen, typing } from "./screens/runs.tsx";
+import { LoginScreen } from "./screens/login.tsx";
+import { ModelScreen } from "./screens/model.tsx";
+import { ModelsScreen } from "./screens/models.tsx";
+import { RunsScreen } from "./screens/runs.tsx";
+import { SelectScreen } from "./screens/select.tsx";
+import { VersionScreen } from "./screens/version.tsx";
 import { change, chooseTheme, ground, hrefOf, route, theme, view } from "./state.ts";
 import { DEFAULT_NAMESPACE, type Route } from "./view/route.ts";
+import { typing } from "./view/typing.ts";
 
 /** See the file. */
 export function App() {
@@ -23,7 +32,7 @@ export function App() {
   useEffect(() => {
     document.title = `${to.screen === "lost" ? "Not found" : to.screen} · fleetlog`;
   }, [to.screen]);
-  const then = to.screen === "runs" || to.screen === "run" || to.screen === "compare";
+  const then = to.screen !== "experiments" && to.screen !== "lost";
   const copyLink = () => {
     navigator.clipboard.writeText(location.href).then(
       () => setTold("Link copied"),
@@ -31,6 +40,10 @@ export function App() {
     );
     setTimeout(() => setTold(""), 2500);
   };
+  useEffect(() => {
+    // Until it is known who calls, everything is offered, and the server refuses.
+    identify().catch(() => undefined);
+  }, []);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (typing(event)) return;
@@ -67,9 +80,24 @@ export function App() {
           >
             Runs
           </a>
+          <a
+            href={hrefOf({ screen: "select", namespace: to.namespace })}
+            aria-current={to.screen === "select" ? "page" : undefined}
+          >
+            Select
+          </a>
+          <a
+            href={hrefOf({ screen: "models", namespace: to.namespace })}
+            aria-current={to.screen === "models" || to.screen === "model" || to.screen === "version"
+              ? "page"
+              : undefined}
+          >
+            Models
+          </a>
         </nav>
         <span class="fill" />
         {to.namespace !== DEFAULT_NAMESPACE && <span class="quiet" title="namespace">{to.namespace}</span>}
+        {caller.value?.principal && !signedOut.value && <Caller caller={caller.value} onSignOut={signOut} />}
         {then && !view.value.asof && (
           <button
             type="button"
@@ -104,9 +132,9 @@ export function App() {
           A new version is here. <button type="button" class="plain" onClick={() => location.reload()}>Load it</button>
         </div>
       )}
-      {then && view.value.asof && <ThenBar />}
+      {then && view.value.asof && !signedOut.value && <ThenBar />}
       <main>
-        <Screen to={to} />
+        {signedOut.value ? <LoginScreen /> : <Screen to={to} />}
       </main>
       {help && <Help onClose={() => setHelp(false)} />}
       <div class="toast" role="status" hidden={!told}>{told}</div>
@@ -130,6 +158,20 @@ function Screen({ to }: { to: Route }) {
       return <RunScreen key={`${to.namespace} ${to.run}`} namespace={to.namespace} id={to.run} />;
     case "compare":
       return <CompareScreen key={to.namespace} namespace={to.namespace} />;
+    case "select":
+      return (
+        <SelectScreen
+          key={`${to.namespace} ${to.experiment}`}
+          namespace={to.namespace}
+          experiment={to.experiment}
+        />
+      );
+    case "models":
+      return <ModelsScreen key={to.namespace} namespace={to.namespace} />;
+    case "model":
+      return <ModelScreen key={`${to.namespace} ${to.model}`} namespace={to.namespace} name={to.model} />;
+    case "version":
+      return <VersionScreen key={`${to.namespace} ${to.model} ${to.version}`} {...to} />;
     case "lost":
       return (
         <Empty title="Nothing is at this address">

@@ -20,6 +20,8 @@ import { Failure, failureOf } from "./failure.ts";
 
 /** True while the server that gave the page does not answer. */
 export const away = signal(false);
+/** True while the server asks for a token that this page has not shown. */
+export const signedOut = signal(false);
 /** True once a call was answered by a server with other pages than this one. */
 export const outdated = signal(false);
 
@@ -64,7 +66,7 @@ export async function* stream<I extends DescMessage, O extends DescMessage>(
       await pieces.cancel();
     }
     const ended = JSON.parse(reader.end || "{}") as { error?: unknown };
-    if (ended.error) throw failureOf(ended.error, 200);
+    if (ended.error) throw told(failureOf(ended.error, 200));
   } finally {
     streaming--;
     waiting.shift()?.();
@@ -99,5 +101,10 @@ async function post(
   const version = response.headers.get(VERSION_HEADER);
   if (version && OWN_VERSION && version !== OWN_VERSION) outdated.value = true;
   if (response.ok) return response;
-  throw failureOf(await response.json().catch(() => null), response.status);
+  throw told(failureOf(await response.json().catch(() => null), response.status));
+}
+
+function told(failure: Failure): Failure {
+  if (failure.code === "unauthenticated") signedOut.value = true;
+  return failure;
 }

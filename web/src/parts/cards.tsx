@@ -128,7 +128,10 @@ function AddCard({ metrics, shown, onAdd }: { metrics: Key[]; shown: string[]; o
   );
 }
 
-function GroupBy({ keys, view, onChange }: { keys: Key[]; view: View; onChange: (changes: Partial<View>) => void }) {
+/** Menu of keys by which runs are grouped. */
+export function GroupBy(
+  { keys, view, onChange }: { keys: Key[]; view: View; onChange: (changes: Partial<View>) => void },
+) {
   const offered = keys.filter((each) => each.kind !== "metrics" && !each.key.startsWith("mlflow."));
   return (
     <Menu

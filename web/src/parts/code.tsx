@@ -1,14 +1,14 @@
 /** Code menu: the view as Python, as a command and for curl, to be copied. */
 
 import { useState } from "preact/hooks";
-import { type Asked, codeOf } from "../view/code.ts";
+import type { Code } from "../view/code.ts";
 import { Menu } from "./menu.tsx";
 
 /** See the file. */
-export function CodeMenu({ asked }: { asked: Asked }) {
+export function CodeMenu({ codes }: { codes: Code[] }) {
   return (
-    <Menu label="Code" name="code" title="this table as code" right>
-      {() => <div class="codes">{codeOf(asked).map((code) => <One key={code.language} {...code} />)}</div>}
+    <Menu label="Code" name="code" title="this view as code" right>
+      {() => <div class="codes">{codes.map((code) => <One key={code.language} {...code} />)}</div>}
     </Menu>
   );
 }

@@ -4,12 +4,14 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 /** See the file. The label is what the button says; `name` finds it in tests and for shortcuts. */
-export function Menu({ label, name, children, title, right }: {
+export function Menu({ label, name, children, title, right, plain }: {
   label: ComponentChildren;
   name: string;
   children: (close: () => void) => ComponentChildren;
   title?: string;
   right?: boolean;
+  /** Without a border, as in the head of the page. */
+  plain?: boolean;
 }) {
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
@@ -33,7 +35,7 @@ export function Menu({ label, name, children, title, right }: {
     <div class="menu" ref={root}>
       <button
         type="button"
-        class="button"
+        class={plain ? "plain" : "button"}
         data-menu={name}
         aria-expanded={open}
         title={title}

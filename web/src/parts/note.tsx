@@ -1,10 +1,12 @@
-/** Note of a run in Markdown, shown as elements and edited as text. */
+/** Note in Markdown, shown as elements and edited as text. */
 
 import { useState } from "preact/hooks";
 import { type Block, blocks, type Span } from "../view/markdown.ts";
 
 /** See the file. */
-export function Note({ text, onText }: { text: string; onText: (text: string) => void }) {
+export function Note(
+  { text, onText, word = "note" }: { text: string; onText: (text: string) => void; word?: string },
+) {
   const [draft, setDraft] = useState<string>();
   if (draft !== undefined) {
     const save = () => {
@@ -14,7 +16,7 @@ export function Note({ text, onText }: { text: string; onText: (text: string) =>
     return (
       <div class="note editing">
         <textarea
-          aria-label="Note in Markdown"
+          aria-label={`${word[0]!.toUpperCase()}${word.slice(1)} in Markdown`}
           autofocus
           value={draft}
           rows={Math.max(4, draft.split("\n").length + 1)}
@@ -25,13 +27,13 @@ export function Note({ text, onText }: { text: string; onText: (text: string) =>
           }}
         />
         <div class="toolbar">
-          <button type="button" class="button primary" onClick={save}>Save note</button>
+          <button type="button" class="button primary" onClick={save}>Save {word}</button>
           <button type="button" class="plain" onClick={() => setDraft(undefined)}>cancel</button>
         </div>
       </div>
     );
   }
-  if (!text) return <button type="button" class="plain" data-edit="note" onClick={() => setDraft("")}>+ note</button>;
+  if (!text) return <button type="button" class="plain" data-edit="note" onClick={() => setDraft("")}>+ {word}</button>;
   return (
     <div class="note" data-note>
       <Markdown text={text} />
@@ -41,8 +43,12 @@ export function Note({ text, onText }: { text: string; onText: (text: string) =>
 }
 
 /** Markdown as elements. */
-export function Markdown({ text }: { text: string }) {
-  return <div class="markdown">{blocks(text).map((block, at) => <OneBlock key={at} block={block} />)}</div>;
+export function Markdown({ text, quiet }: { text: string; quiet?: boolean }) {
+  return (
+    <div class={quiet ? "markdown quiet" : "markdown"}>
+      {blocks(text).map((block, at) => <OneBlock key={at} block={block} />)}
+    </div>
+  );
 }
 
 function OneBlock({ block }: { block: Block }) {

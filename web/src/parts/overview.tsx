@@ -1,18 +1,20 @@
 /** Overview of a run: what it was told, what it is, what it reached, and what went wrong. */
 
-import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import type { Changes } from "../api/edits.ts";
 import { call } from "../api/calls.ts";
+import { searchVersions } from "../api/models.ts";
 import { search } from "../api/reads.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
 import { hrefOf, view } from "../state.ts";
 import { paramCell } from "../view/cells.ts";
 import { duration, grouped, localTime, shortNumber, utcTime, wholeNumber } from "../view/numbers.ts";
 import { stateWord } from "../view/run_words.ts";
+import { Fact, Section } from "./facts.tsx";
 import { useLoad } from "./load.ts";
 import { Note } from "./note.tsx";
+import { Tags } from "./tags.tsx";
+import { Stage } from "./versions.tsx";
 
 const NOTES = ["note", "mlflow.note.content"];
 
@@ -36,6 +38,12 @@ export function Overview(
         readMask: ["attributes"],
       }, signal),
   );
+  const registered = useLoad(
+    `${namespace} ${run.runId} ${view.value.asof}`,
+    (signal) =>
+      searchVersions({ namespace, asof: view.value.asof, atLeast: undefined }, { runIds: [run.runId] }, "", signal),
+  );
+  const versions = registered.value?.items ?? [];
   const noteKey = NOTES.find((key) => run.tags[key] !== undefined) ?? "note";
   const tags = Object.keys(run.tags).filter((key) => !NOTES.includes(key)).sort();
   return (
@@ -151,35 +159,7 @@ export function Overview(
               </tbody>
             </table>
           </Section>
-          <Section title="Tags" count={tags.length}>
-            <table class="pairs">
-              <tbody>
-                {tags.map((key) => (
-                  <tr key={key} data-tag={key}>
-                    <th title={key}>{key}</th>
-                    <td>
-                      <Editable
-                        value={run.tags[key]!}
-                        name={key}
-                        onValue={(value) => onEdit({ tags: { [key]: value } })}
-                      />
-                    </td>
-                    <td class="right">
-                      <button
-                        type="button"
-                        class="plain"
-                        aria-label={`remove tag ${key}`}
-                        onClick={() => onEdit({ deletedTags: [key] })}
-                      >
-                        ✕
-                      </button>
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-            <NewTag onTag={(key, value) => onEdit({ tags: { [key]: value } })} />
-          </Section>
+          <Tags tags={run.tags} keys={tags} onEdit={onEdit} />
           {run.datasets.length > 0 && (
             <Section title="Datasets" count={run.datasets.length}>
               <table class="pairs">
@@ -191,6 +171,26 @@ export function Overview(
                         <code>{each.digest || "–"}</code>
                       </td>
                       <td class="quiet">{each.context}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </Section>
+          )}
+          {versions.length > 0 && (
+            <Section title="Models" count={versions.length}>
+              <table class="pairs">
+                <tbody>
+                  {versions.map((each) => (
+                    <tr key={`${each.name} ${each.version}`} data-registered={each.name}>
+                      <th>
+                        <a href={hrefOf({ screen: "version", namespace, model: each.name, version: each.version })}>
+                          {each.name}, version {String(each.version)}
+                        </a>
+                      </th>
+                      <td>
+                        <Stage stage={each.stage} />
+                      </td>
                     </tr>
                   ))}
                 </tbody>
@@ -221,97 +221,6 @@ export function Overview(
           )}
         </div>
       </div>
-    </div>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <div class="fact">
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
-}
-
-function Section(
-  { title, count, children, bad }: { title: string; count: number; children: ComponentChildren; bad?: boolean },
-) {
-  return (
-    <section class={`section ${bad ? "bad" : ""}`} data-section={title.toLowerCase()}>
-      <h2>
-        {title} <small>{grouped(count)}</small>
-      </h2>
-      {count === 0 ? <p class="quiet none">none</p> : null}
-      {children}
-    </section>
-  );
-}
-
-function Editable({ value, name, onValue }: { value: string; name: string; onValue: (value: string) => void }) {
-  const [editing, setEditing] = useState(false);
-  if (!editing) {
-    return (
-      <button type="button" class="editable" title={value} onClick={() => setEditing(true)}>
-        {value || <i class="quiet">empty</i>}
-      </button>
-    );
-  }
-  const done = (next: string) => {
-    setEditing(false);
-    if (next !== value) onValue(next);
-  };
-  return (
-    <input
-      class="field"
-      aria-label={`value of tag ${name}`}
-      autofocus
-      defaultValue={value}
-      onKeyDown={(event) => {
-        if (event.key === "Enter") done(event.currentTarget.value);
-        if (event.key === "Escape") setEditing(false);
-      }}
-      onBlur={(event) => done(event.currentTarget.value)}
-    />
-  );
-}
-
-function NewTag({ onTag }: { onTag: (key: string, value: string) => void }) {
-  const [open, setOpen] = useState(false);
-  const [key, setKey] = useState("");
-  const [value, setValue] = useState("");
-  if (!open) return <button type="button" class="plain" data-edit="tag" onClick={() => setOpen(true)}>+ tag</button>;
-  const add = () => {
-    if (!key.trim()) return;
-    onTag(key.trim(), value);
-    setKey("");
-    setValue("");
-    setOpen(false);
-  };
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === "Enter") add();
-    if (event.key === "Escape") setOpen(false);
-  };
-  return (
-    <div class="new-tag">
-      <input
-        class="field"
-        placeholder="key"
-        aria-label="key of the new tag"
-        autofocus
-        value={key}
-        onInput={(event) => setKey(event.currentTarget.value)}
-        onKeyDown={onKeyDown}
-      />
-      <input
-        class="field"
-        placeholder="value"
-        aria-label="value of the new tag"
-        value={value}
-        onInput={(event) => setValue(event.currentTarget.value)}
-        onKeyDown={onKeyDown}
-      />
-      <button type="button" class="button" disabled={!key.trim()} onClick={add}>Add</button>
     </div>
   );
 }

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { call } from "../api/calls.ts";
+import { may } from "../api/caller.ts";
 import { asFailure } from "../api/failure.ts";
 import { type Changes, updateRun } from "../api/edits.ts";
 import { asOf, type Key } from "../api/reads.ts";
@@ -11,11 +12,14 @@ import { Artifacts } from "../parts/artifacts.tsx";
 import { Cards } from "../parts/cards.tsx";
 import { useLoad } from "../parts/load.ts";
 import { Overview } from "../parts/overview.tsx";
+import { Refused } from "../parts/changing.tsx";
+import { RegisterDialog } from "../parts/register.tsx";
 import { Failed, Skeleton } from "../parts/states.tsx";
+import { Tabs } from "../parts/tabs.tsx";
 import { change, ground, hrefOf, view as viewSignal } from "../state.ts";
 import { PALETTES } from "../view/colours.ts";
 import { stateWord } from "../view/run_words.ts";
-import { typing } from "./runs.tsx";
+import { typing } from "../view/typing.ts";
 
 const TABS = ["overview", "charts", "artifacts"] as const;
 
@@ -24,6 +28,7 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
   const view = viewSignal.value;
   const [edited, setEdited] = useState<Run>();
   const [refused, setRefused] = useState("");
+  const [registering, setRegistering] = useState(false);
   const loaded = useLoad(
     `${namespace} ${id} ${view.asof}`,
     (signal) => call(QueryService.method.getRun, { namespace, runId: id, asOf: asOf(view.asof) }, signal),
@@ -33,13 +38,10 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
   // Artifacts of a past moment can not be asked for.
   const tabs = TABS.filter((each) => each !== "artifacts" || !view.asof);
   const tab = tabs.find((each) => each === view.tab) ?? "overview";
-  const show = (next: string) => change({ tab: next === "overview" ? "" : next });
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (typing(event)) return;
-      const next = TABS[Number(event.key) - 1];
-      if (next) show(next);
-      else if (event.key === "l") change({ y: { ...viewSignal.value.y, log: !viewSignal.value.y.log } });
+      if (event.key === "l") change({ y: { ...viewSignal.value.y, log: !viewSignal.value.y.log } });
       else if (event.key === "z") change({ x: { kind: viewSignal.value.x.kind, log: viewSignal.value.x.log } });
       else if (event.key === "e") document.querySelector<HTMLElement>("[data-edit=tag]")?.click();
     };
@@ -63,7 +65,7 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
   const keys: Key[] = run.metrics.map((each) => ({ kind: "metrics", key: each.key, runs: 1 }));
   return (
     <div class="screen run-screen" data-screen="run" data-run={id}>
-      <fieldset class="edits" disabled={Boolean(view.asof)}>
+      <fieldset class="edits" disabled={Boolean(view.asof) || !may.value.write}>
         <div class="bar">
           <h1>
             <a href={hrefOf({ screen: "experiments", namespace })}>Experiments</a>
@@ -77,39 +79,31 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
             {run.deleted && <span class="badge failed">deleted</span>}
           </h1>
           <span class="fill" />
+          {!run.deleted && !view.asof && may.value.write && (
+            <button
+              type="button"
+              class="button"
+              onClick={() => setRegistering(true)}
+            >
+              Register
+            </button>
+          )}
           {run.deleted
             ? <button type="button" class="button" onClick={() => edit({ deleted: false })}>Restore</button>
             : <button type="button" class="button" onClick={() => edit({ deleted: true })}>Delete</button>}
         </div>
       </fieldset>
-      {refused && (
-        <div class="strip bad" role="alert">
-          Not changed: {refused} <button type="button" class="plain" onClick={() => setRefused("")}>✕</button>
-        </div>
-      )}
+      <Refused message={refused} onClose={() => setRefused("")} />
       {run.deleted && (
         <div class="strip">
           This run is deleted: searches leave it out, and everything of it is kept.{" "}
           <button type="button" class="plain" onClick={() => edit({ deleted: false })}>Undo</button>
         </div>
       )}
-      <div class="tabs" role="tablist">
-        {tabs.map((each, at) => (
-          <button
-            type="button"
-            role="tab"
-            key={each}
-            aria-selected={each === tab}
-            title={`${at + 1}`}
-            onClick={() => show(each)}
-          >
-            {each}
-          </button>
-        ))}
-      </div>
+      <Tabs tabs={tabs} tab={tab} />
       <div class="scroll">
         {tab === "overview" && (
-          <fieldset class="edits" disabled={Boolean(view.asof)}>
+          <fieldset class="edits" disabled={Boolean(view.asof) || !may.value.write}>
             <Overview namespace={namespace} run={run} onEdit={edit} />
           </fieldset>
         )}
@@ -137,6 +131,14 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
         )}
         {tab === "artifacts" && <Artifacts namespace={namespace} run={id} />}
       </div>
+      {registering && (
+        <RegisterDialog
+          namespace={namespace}
+          run={{ id, name: run.name }}
+          mayAlias={may.value.approve}
+          onClose={() => setRegistering(false)}
+        />
+      )}
     </div>
   );
 }

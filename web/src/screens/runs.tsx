@@ -19,7 +19,10 @@ import { change, go, ground, hrefOf, keep, kept, view as viewSignal } from "../s
 import { cellOf } from "../view/cells.ts";
 import { ColourSlots, PALETTES } from "../view/colours.ts";
 import { parseColumn, readMask, suggestedColumns } from "../view/columns.ts";
+import { codeOf } from "../view/code.ts";
 import { grouped } from "../view/numbers.ts";
+import { emptyView, formatView } from "../view/url.ts";
+import { typing } from "../view/typing.ts";
 
 const slots = new ColourSlots();
 const MOST_CURVES = 300;
@@ -156,15 +159,25 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
           </button>
         )}
         <Show view={view.runs} onShow={(shown) => change({ runs: shown })} count={visible.length} />
+        <a
+          class="button"
+          href={hrefOf(
+            { screen: "select", namespace, ...(experiment === undefined ? {} : { experiment }) },
+            formatView({ ...emptyView(), q: view.q, g: view.g }),
+          )}
+          title="the best of these runs by one number or several"
+        >
+          Select
+        </a>
         <CodeMenu
-          asked={{
+          codes={codeOf({
             origin: location.origin,
             namespace,
             experiment: named.value && { name: named.value.name, id: named.value.experimentId },
             filter: view.q,
             orders: view.o,
             asof: view.asof,
-          }}
+          })}
         />
         <Menu label="Columns" name="columns" right>
           {() => (
@@ -305,13 +318,6 @@ export function visibleRuns(text: string, runs: readonly Run[]): string[] {
   if (text === "all") return runs.map((run) => run.runId);
   if (text === "none") return [];
   return text.split(",").filter((id) => /^[0-9a-f]{32}$/.test(id));
-}
-
-/** True if the event is somebody writing a text, or a shortcut of the browser. */
-export function typing(event: KeyboardEvent): boolean {
-  const target = event.target as HTMLElement;
-  return event.ctrlKey || event.metaKey || event.altKey || target.isContentEditable ||
-    /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
 }
 
 function groupName(run: Run | undefined, groups: readonly NonNullable<ReturnType<typeof parseColumn>>[]): string {

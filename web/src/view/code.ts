@@ -1,5 +1,7 @@
 /** Code that asks what a view shows: Python, the command line, and HTTP with curl. */
 
+import { DEFAULT_NAMESPACE } from "./route.ts";
+
 /** Search to be told as code. */
 export interface Asked {
   /** Address of this server, without a slash at its end. */
@@ -18,8 +20,6 @@ export interface Code {
   language: "Python" | "Command line" | "curl";
   text: string;
 }
-
-const DEFAULT_NAMESPACE = "default";
 
 /** Returns the search in each language. */
 export function codeOf(asked: Asked): Code[] {
@@ -66,15 +66,18 @@ function curl({ origin, namespace, experiment, filter, orders, asof }: Asked): s
   } \\\n  -H 'content-type: application/json' \\\n  -d ${shellText(JSON.stringify(body))}\n`;
 }
 
-function isoTime(millis: string): string {
+/** Returns Unix milliseconds as Python and the command take a time. */
+export function isoTime(millis: string): string {
   return new Date(Number(millis)).toISOString().replace("Z", "+00:00");
 }
 
+/** Returns a text as Python writes it. */
 // JSON's texts are Python's but for signs beyond 16 bits, which JSON.stringify leaves as they are.
-function pythonText(text: string): string {
+export function pythonText(text: string): string {
   return JSON.stringify(text);
 }
 
-function shellText(text: string): string {
+/** Returns a text as a word of a shell. */
+export function shellText(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) && !text.startsWith("-") ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -26,6 +26,16 @@ export interface View {
   y: Axis;
   /** Smoothing, in units of the axis; 0 = none. */
   s: number;
+  /** How several objectives of a selection become one order: "lexicographic", "weighted" or "pareto". */
+  mode: Mode;
+  /** What stands for a group of a selection. */
+  stat: Statistic;
+  /** Runs that a group of a selection has at least. */
+  least: number;
+  /** Confidence of intervals, in percent. */
+  conf: number;
+  /** Groups of a selection at most. */
+  top: number;
   /** Unix milliseconds of a past moment, or empty = now. */
   asof: string;
   /** Tab of a screen that has some. */
@@ -33,6 +43,11 @@ export interface View {
   /** Names that this version does not know, in their order. */
   rest: [string, string][];
 }
+
+export const MODES = ["lexicographic", "weighted", "pareto"] as const;
+export type Mode = (typeof MODES)[number];
+export const GROUP_STATISTICS = ["mean", "median", "best", "worst"] as const;
+export type Statistic = (typeof GROUP_STATISTICS)[number];
 
 /** Axis of a chart. */
 export interface Axis {
@@ -45,6 +60,9 @@ export interface Axis {
 
 const LISTS = new Set(["cols", "g"]);
 const DEFAULT_RUNS = "first:20";
+const DEFAULT_CONFIDENCE = 95;
+const DEFAULT_TOP = 50;
+const MOST_TOP = 1000;
 
 /** Returns the view of an address without a query string. */
 export function emptyView(): View {
@@ -59,6 +77,11 @@ export function emptyView(): View {
     x: { kind: "step", log: false },
     y: { kind: "", log: false },
     s: 0,
+    mode: "lexicographic",
+    stat: "mean",
+    least: 1,
+    conf: DEFAULT_CONFIDENCE,
+    top: DEFAULT_TOP,
     asof: "",
     tab: "",
     rest: [],
@@ -77,6 +100,12 @@ export function parseView(search: string): View {
     else if (name === "x") view.x = parseAxis(value, "step");
     else if (name === "y") view.y = parseAxis(value, "");
     else if (name === "s") view.s = positive(value);
+    else if (name === "mode") view.mode = MODES.find((each) => each === value) ?? "lexicographic";
+    else if (name === "stat") view.stat = GROUP_STATISTICS.find((each) => each === value) ?? "mean";
+    else if (name === "least") view.least = Math.max(1, Math.round(positive(value)));
+    else if (name === "conf") {
+      view.conf = positive(value) < 100 ? positive(value) || DEFAULT_CONFIDENCE : DEFAULT_CONFIDENCE;
+    } else if (name === "top") view.top = Math.min(MOST_TOP, Math.round(positive(value)) || DEFAULT_TOP);
     else if (name === "asof") view.asof = value;
     else if (name === "tab") view.tab = value;
     else view.rest.push([name, value]);
@@ -98,6 +127,11 @@ export function formatView(view: View): string {
   add("x", formatAxis(view.x, "step"));
   add("y", formatAxis(view.y, ""));
   add("s", view.s > 0 ? String(view.s) : "");
+  add("mode", view.mode === "lexicographic" ? "" : view.mode);
+  add("stat", view.stat === "mean" ? "" : view.stat);
+  add("least", view.least === 1 ? "" : String(view.least));
+  add("conf", view.conf === DEFAULT_CONFIDENCE ? "" : String(view.conf));
+  add("top", view.top === DEFAULT_TOP ? "" : String(view.top));
   add("asof", view.asof);
   add("tab", view.tab);
   pairs.push(...view.rest);

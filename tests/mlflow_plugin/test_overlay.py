@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -45,6 +46,19 @@ def test_the_last_point_is_the_highest_step_time_and_value(
     before.metrics.add(key="loss", last=server[2], last_step=server[0], last_time_millis=server[1])
     metrics = {metric.key: metric.last for metric in over(own, before).metrics}
     assert metrics == {"loss": last, "new": 1.0}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+def test_the_last_point_is_the_same_in_whatever_order_rows_were_put(order: tuple[int, ...]) -> None:
+    rows = [
+        Row(WRITER, ("loss", "acc"), [9.0, 9.0], 1, 5),
+        Row(WRITER, ("loss", "acc"), [2.0, 3.0], 2, 5),
+        Row(WRITER, ("loss", "acc"), [3.0, 2.0], 2, 5),
+        Row(WRITER, ("loss",), [1.0], 2, 6),
+    ]
+    own = OwnWrites()
+    own.rows.extend(rows[place] for place in order)
+    assert {metric.key: metric.last for metric in over(own, found()).metrics} == {"loss": 1.0, "acc": 3.0}
 
 
 def test_of_params_the_servers_stay_and_of_tags_ours() -> None:

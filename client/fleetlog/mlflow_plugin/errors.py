@@ -20,6 +20,8 @@ from mlflow.protos.databricks_pb2 import (
 
 from fleetlog.errors import FleetlogError
 
+MAX_MESSAGE = 1_000
+"""Maximum of characters that are shown of a message."""
 _CODES = {
     "INVALID_ARGUMENT": INVALID_PARAMETER_VALUE,
     "NOT_FOUND": RESOURCE_DOES_NOT_EXIST,
@@ -45,19 +47,25 @@ def translated() -> Iterator[None]:
 
 def invalid(message: str) -> MlflowException:
     """An error of an argument."""
-    return MlflowException(message, INVALID_PARAMETER_VALUE)
+    return MlflowException(_shown(message), INVALID_PARAMETER_VALUE)
 
 
 def missing(message: str) -> MlflowException:
     """An error of something that is not there."""
-    return MlflowException(message, RESOURCE_DOES_NOT_EXIST)
+    return MlflowException(_shown(message), RESOURCE_DOES_NOT_EXIST)
 
 
 def bad_state(message: str) -> MlflowException:
     """An error of something that is not in the state for it."""
-    return MlflowException(message, INVALID_STATE)
+    return MlflowException(_shown(message), INVALID_STATE)
 
 
 def exists(message: str) -> MlflowException:
     """An error of something whose name is taken."""
-    return MlflowException(message, RESOURCE_ALREADY_EXISTS)
+    return MlflowException(_shown(message), RESOURCE_ALREADY_EXISTS)
+
+
+def _shown(message: str) -> str:
+    """The message as it can be shown to anybody, whatever text of a caller's is in it: escaped, and cut."""
+    escaped = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in message[:MAX_MESSAGE])
+    return escaped if len(message) <= MAX_MESSAGE else f"{escaped}…"

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from fleetlog_core.errors import shown
 from mlflow.entities.evaluation_dataset import EvaluationDataset
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities.paged_list import PagedList
@@ -62,7 +63,7 @@ class EvaluationDatasetStore(EvaluationRecordStore):
         def attempt() -> None:
             found = self.find_document(DATASET, dataset_id)
             if found is None:
-                WARNINGS.warning("Evaluation dataset with id '%s' not found.", dataset_id)
+                WARNINGS.warning("Evaluation dataset with id %s not found.", shown(dataset_id))
                 return
             gone = [deletion_of(RECORD, one) for one in self.find_documents(RECORD, parent_ids=[dataset_id])]
             first, *others = list(batches(gone)) or [[]]
@@ -148,7 +149,7 @@ class EvaluationDatasetStore(EvaluationRecordStore):
             before = self.read_dataset(dataset_id).body["experiment_ids"]
         for one in given:
             if one not in before:
-                WARNINGS.warning("Dataset '%s' was not associated with experiment '%s'", dataset_id, one)
+                WARNINGS.warning("Dataset %s was not associated with experiment %s", shown(dataset_id), shown(one))
 
         def without(body: dict[str, Any]) -> dict[str, Any]:
             left = [one for one in body["experiment_ids"] if one not in given]

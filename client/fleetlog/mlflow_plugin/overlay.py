@@ -84,10 +84,17 @@ class OwnWrites:
 
     def fold(self) -> None:
         """Keep of the rows the last point of each metric."""
+        last: dict[tuple[str, ...], Row] = {}
         while self.rows:
             row = self.rows.popleft()
-            for key, value in zip(row.keys, row.values, strict=True):
-                self._put_point(key, (row.step, row.time_millis, value))
+            known = last.get(row.keys)
+            if known is not None and (row.step, row.time_millis) == (known.step, known.time_millis):
+                # Which of them is the last is for each value to say.
+                self._put_row(row)
+            elif known is None or (row.step, row.time_millis) > (known.step, known.time_millis):
+                last[row.keys] = row
+        for row in last.values():
+            self._put_row(row)
 
     def over(self, found: run_pb2.Run | None) -> run_pb2.Run | None:
         """Returns the run with all of it. `found`: the server's; None when it has none, which is the answer then for a
@@ -150,6 +157,10 @@ class OwnWrites:
             step, time = step + by, time + later
             for column in metrics.columns:
                 self._put_point(column.key, (step, time, column.values[place]))
+
+    def _put_row(self, row: Row) -> None:
+        for key, value in zip(row.keys, row.values, strict=True):
+            self._put_point(key, (row.step, row.time_millis, value))
 
     def _put_point(self, key: str, point: Point) -> None:
         known = self._metrics.get(key)

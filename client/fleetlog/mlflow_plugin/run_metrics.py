@@ -66,9 +66,15 @@ class RunMetricStore(RunStore):
         rows: list[Row] = []
         found: dict[str, float] = {}
         at: tuple[int, int] | None = None
+        at_step: int | None = None
+        at_time: int | None = None
         right, writer = self._right_keys, run.writer
         for place, metric in enumerate(metrics):
             key, value, step, time = metric.key, metric.value, metric.step, metric.timestamp
+            # Metrics of one call have one step and one time, which were looked at with the first of them.
+            if step is at_step and time is at_time and type(value) is float and key in right and key not in found:
+                found[key] = value
+                continue
             plain = type(value) is float and type(step) is int and type(time) is int and key in right
             if not (plain and 0 <= time <= limits.MAX_TIME_MILLIS and -_INT64 <= step < _INT64):
                 value, step, time = self._checked(metric, "" if alone else f"metrics[{place}]")
@@ -77,7 +83,7 @@ class RunMetricStore(RunStore):
                     continue
                 rows.append(Row(writer, tuple(found), list(found.values()), *at))
                 found = {}
-            at = (step, time)
+            at = (at_step, at_time) = step, time
             found[key] = value
         if at is not None:
             rows.append(Row(writer, tuple(found), list(found.values()), *at))

@@ -37,10 +37,11 @@ class RunValueStore(RunMetricStore):
     ) -> None:
         """Log metrics, params and tags. When one of them can't be logged, nothing of the batch is sent."""
         _validate_run_id(run_id)
-        _, params, tags = _validate_batch_log_data([], params, tags)
+        if params or tags:
+            _, params, tags = _validate_batch_log_data([], params, tags)
+            _validate_param_keys_unique(params)
+            check_not_hidden(tag.key for tag in tags)
         _validate_batch_log_limits(metrics, params, tags)
-        _validate_param_keys_unique(params)
-        check_not_hidden(tag.key for tag in tags)
         run = self._active(run_id)
         new = run.new_params(params)
         measured = [metric for metric in metrics if metric.model_id]

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fleetlog_core.errors import shown
 from mlflow.entities.scorer import ScorerVersion
 from mlflow.exceptions import MlflowException
 
@@ -34,16 +35,11 @@ class ScorerStore(DocumentStore):
 
     def register_scorer(self, experiment_id: str, name: str, serialized_scorer: str) -> ScorerVersion:
         """Returns the new version of the scorer of that name, which is made when it is not there."""
-        from mlflow.genai.scorers.scorer_utils import (
-            extract_model_from_serialized_scorer,
-            is_gateway_model,
-            validate_scorer_model,
-            validate_scorer_name,
-        )
+        from mlflow.genai.scorers.scorer_utils import is_gateway_model, validate_scorer_model, validate_scorer_name
 
         validate_scorer_name(name)
         experiment = self._experiment(experiment_id)
-        model = extract_model_from_serialized_scorer(json.loads(serialized_scorer))
+        model = _model_of(serialized_scorer)
         validate_scorer_model(model)
         if is_gateway_model(model):
             raise missing(f"GatewayEndpoint not found: fleetlog keeps none, and the scorer's model is '{model}'")
@@ -75,9 +71,9 @@ class ScorerStore(DocumentStore):
         """Returns a version of a scorer, the latest for None."""
         experiment = self._experiment(experiment_id)
         with translated():
-            scorer = self._scorer(experiment, name, version)
-            number = scorer.body["versions"][-1] if version is None else int(version)
-            return self._versions([(scorer, [number])])[0]
+            wanted = _numbers(version)
+            scorer = self._scorer(experiment, name, wanted)
+            return self._versions([(scorer, wanted or scorer.body["versions"][-1:])])[0]
 
     def list_scorer_versions(self, experiment_id: str, name: str) -> list[ScorerVersion]:
         """Returns all versions of a scorer by number."""
@@ -88,11 +84,11 @@ class ScorerStore(DocumentStore):
 
     def delete_scorer(self, experiment_id: str, name: str, version: int | None = None) -> None:
         """Delete a version of a scorer; all of it for None."""
-        experiment = self._experiment(experiment_id)
+        experiment, wanted = self._experiment(experiment_id), _numbers(version)
 
         def attempt() -> None:
-            scorer = self._scorer(experiment, name, version)
-            numbers = scorer.body["versions"] if version is None else [int(version)]
+            scorer = self._scorer(experiment, name, wanted)
+            numbers = wanted or scorer.body["versions"]
             ids = [_version_id(scorer, number) for number in numbers]
             gone = [deletion_of(VERSION, one) for one in self.find_documents(VERSION, document_ids=ids)]
             left = [number for number in scorer.body["versions"] if number not in numbers]
@@ -137,13 +133,14 @@ class ScorerStore(DocumentStore):
     def _named(self, experiment_id: str, name: str) -> Kept | None:
         return next(self.find_documents(SCORER, unique_keys=[_key(experiment_id, name)]), None)
 
-    def _scorer(self, experiment_id: str, name: str, version: int | None = None) -> Kept:
-        """A scorer that has the version, or any for None."""
+    def _scorer(self, experiment_id: str, name: str, wanted: Sequence[int] = ()) -> Kept:
+        """A scorer that has the versions, and at least one."""
         found = self._named(experiment_id, name)
         if found is None or not found.body["versions"]:
             raise _none(experiment_id, f"'{name}'")
-        if version is not None and int(version) not in found.body["versions"]:
-            raise _none(experiment_id, f"'{name}' and version {version}")
+        for number in wanted:
+            if number not in found.body["versions"]:
+                raise _none(experiment_id, f"'{name}' and version {number}")
         return found
 
     def _latest(self, experiments: Sequence[str]) -> list[ScorerVersion]:
@@ -162,6 +159,25 @@ class ScorerStore(DocumentStore):
             for number in numbers
             if _version_id(scorer, number) in found
         ]
+
+
+def _model_of(serialized_scorer: str) -> str | None:
+    """Returns the model that a scorer asks, None when it asks none. MlflowException when the text is no scorer."""
+    from mlflow.genai.scorers.scorer_utils import extract_model_from_serialized_scorer
+
+    try:
+        model: str | None = extract_model_from_serialized_scorer(json.loads(serialized_scorer))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise invalid(f"serialized_scorer {shown(serialized_scorer)} is no scorer's JSON object") from None
+    return model
+
+
+def _numbers(version: int | None) -> list[int]:
+    """Returns the version that a call names, none for None. MlflowException when it is no number."""
+    try:
+        return [] if version is None else [int(version)]
+    except (ValueError, TypeError):
+        raise invalid(f"Scorer version {shown(version)} is no integer") from None
 
 
 def _key(experiment_id: str, name: str) -> str:

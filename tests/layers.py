@@ -86,6 +86,7 @@ FOLDERS: Mapping[str, str] = {
     "docs": "unit",
     "docs/test_own_processes": "engine",
     "end_to_end": "server",
+    "end_to_end/test_branch_kill": "crash",
     "end_to_end/test_cluster": "crash",
     "end_to_end/test_costly_searches": "crash",
     "end_to_end/test_floods": "crash",

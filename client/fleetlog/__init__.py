@@ -5,7 +5,7 @@ with fleetlog.start_run(experiment="speedrun", params={"lr": 2e-5}) as run:
 fleetlog.Client().search_runs("metrics.train_loss < 3", experiments=["speedrun"])
 """
 
-from fleetlog._calls.base import Branch, Deleted, Experiments
+from fleetlog._calls.base import Deleted, Experiments
 from fleetlog._calls.imports import ImportedRuns
 from fleetlog._calls.searches import Total
 from fleetlog._delivery.registry import Level, flush
@@ -22,7 +22,7 @@ from fleetlog._views.facets import KeyInfo, Kind, ValueCount
 from fleetlog._views.models import Approval, Model, ModelComment, ModelEvent, ModelVersion
 from fleetlog._views.searches import Explanation
 from fleetlog._views.selection import Group, Mode, Objective, ObjectiveStats, Selection, Statistic, Verdict
-from fleetlog._views.series import Axis, Buckets, Series, Which
+from fleetlog._views.series import Axis, Branch, Buckets, Series, Which
 from fleetlog._views.tokens import Caller, NewToken, Token
 from fleetlog._views.views import Experiment, MetricSummary, Problem, RunList, RunView
 from fleetlog._views.watching import RunChanges

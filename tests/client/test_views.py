@@ -9,7 +9,7 @@ import pytest
 from fleetlog._values.position import Position
 from fleetlog._views.artifacts import Artifact
 from fleetlog._views.comparing import Comparison
-from fleetlog._views.series import Buckets, Series, Which
+from fleetlog._views.series import Branch, Buckets, Series, Which
 from fleetlog._views.views import Experiment, RunList, RunView
 from fleetlog.errors import FleetlogError, InvalidArgument
 from fleetlog_proto.v1 import artifact_pb2, event_pb2, experiment_pb2, position_pb2, run_pb2
@@ -23,11 +23,15 @@ class Asked:
     def __init__(self) -> None:
         self.calls: list[tuple[object, ...]] = []
 
-    def read_metric(self, run_id: str, key: str, *, last: int | None = None, **which: Unpack[Which]) -> Series:
+    def read_metric(
+        self, run_id: str, key: str, *, branch: Branch | None = None, last: int | None = None, **which: Unpack[Which]
+    ) -> Series:
         self.calls.append((run_id, key, last, which))
         return Series(key, b"", b"", b"", run_id)
 
-    def read_buckets(self, run_id: str, key: str, buckets: int, **which: Unpack[Which]) -> Buckets:
+    def read_buckets(
+        self, run_id: str, key: str, buckets: int, *, branch: Branch | None = None, **which: Unpack[Which]
+    ) -> Buckets:
         self.calls.append((run_id, key, buckets, which))
         return Buckets(key, [], run_id)
 

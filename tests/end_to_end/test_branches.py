@@ -120,6 +120,19 @@ def test_a_rewind_takes_the_place_of_what_it_leaves(embedded_target: str) -> Non
     assert points(client, third.id) == [(step, float(-step)) for step in range(10)] + [(10, 8.0)]
     assert points(client, third.id, branch=1) == points(client, second.id)
     assert client.get_run(first, branch="current").id == third.id
+    assert [one.id for one in client.get_runs([second, first, third], branch=0)] == [first] * 3
+    assert client.compare([first, second], branch="current").metrics["loss"] == [8.0, 8.0]
+    curves = [*client.read_curves([first], ["loss"], 1, branch=1), client.read_buckets(third, "loss", 1, branch=1)]
+    assert [(one.run_id, one.counts.tolist()) for one in curves] == [(second.id, [51])] * 2
+    (sampled,) = client.read_series([second], ["loss"], branch="current", sample=2)
+    assert (sampled.run_id, sampled.values.tolist()[-1]) == (third.id, 8.0)
+    assert branches[0].metric("loss", branch=2, last=1).values.tolist() == [8.0]
+    assert branches[2].buckets("loss", 1, branch=0).counts.tolist() == [100]
+    assert client.list_artifacts(first, branch="current") == []
+    with pytest.raises(fleetlog.NotFound, match="0 to 2"):
+        client.read_series([first], ["loss"], branch=7)
+    with pytest.raises(fleetlog.InvalidArgument, match="branch"):
+        client.read_curves([first], ["loss"], branch="last")  # type: ignore[arg-type]
     with pytest.raises(fleetlog.NotFound, match="0 to 2"):
         client.get_run(first, branch=3)
     with fleetlog.start_run(run_id=first, resume=True, target=embedded_target, namespace=namespace) as again:

@@ -11,7 +11,7 @@ from fleetlog_core.errors import shown
 from fleetlog_core.rules.paths import check_artifact_path
 from fleetlog_proto.v1 import artifact_pb2, frame_pb2
 
-from fleetlog._calls.base import Calls
+from fleetlog._calls.branches import BranchCalls
 from fleetlog._files.downloads import download, target_of
 from fleetlog._files.many_downloads import download_all
 from fleetlog._transport.answers import bad_answer, pages, understood
@@ -19,21 +19,23 @@ from fleetlog._transport.traces import trace_metadata
 from fleetlog._values import arguments
 from fleetlog._values.arguments import MODEL_PREFIX, AnyRun
 from fleetlog._views.artifacts import Artifact
+from fleetlog._views.series import Branch
 from fleetlog.errors import InvalidArgument, NotFound
 
 DOWNLOAD_SECONDS = 3600.0
 MAX_THREADS = 32
 
 
-class ArtifactCalls(Calls):
+class ArtifactCalls(BranchCalls):
     """Files of a run or a logged model."""
 
-    def list_artifacts(self, run_id: AnyRun, path: str = "") -> list[Artifact]:
+    def list_artifacts(self, run_id: AnyRun, path: str = "", *, branch: Branch | None = None) -> list[Artifact]:
         """Files of a run, by path.
 
         Args:
             run_id: 32 hexadecimal digits, a UUID, a Run or a RunView; or "m-" and the 32 of a logged model.
             path: Only the file of this path, or those of the folder below it; "" = all.
+            branch: Of a run that was rewound: a number from 0, or "current"; None = the one that has this id.
 
         Returns:
             A list of Artifact: path, size_bytes, sha256 and time of each. Empty when there are none.
@@ -46,7 +48,7 @@ class ArtifactCalls(Calls):
             [('ckpt/model.pt', 7), ('notes.txt', 5)]
 
         """
-        messages = self._artifacts(arguments.owner_id(run_id), arguments.one_text("path", path))
+        messages = self._artifacts(self._owner(run_id, branch), arguments.one_text("path", path))
         with understood(self.target, "an artifact"):
             return [Artifact.of(message) for message in messages]
 
@@ -77,7 +79,9 @@ class ArtifactCalls(Calls):
         if not 0 <= artifact.size_bytes <= limits.ARTIFACT_BYTES or len(artifact.sha256) != 32:
             raise bad_answer(self.target, "an artifact has no SHA-256 or no possible size")
 
-    def download_artifact(self, run_id: AnyRun, path: str, to: str | os.PathLike[str]) -> Path:
+    def download_artifact(
+        self, run_id: AnyRun, path: str, to: str | os.PathLike[str], *, branch: Branch | None = None
+    ) -> Path:
         """Download one file into a folder, or to a path; its digest is verified before it shows.
 
         A download that broke off goes on where it stopped. Any number of processes may download the same file to the
@@ -87,6 +91,7 @@ class ArtifactCalls(Calls):
             run_id: 32 hexadecimal digits, a UUID, a Run or a RunView; or "m-" and the 32 of a logged model.
             path: Path of the file in the run.
             to: A folder that is there, below which the file gets its path in the run; or the path to write to.
+            branch: Of a run that was rewound: a number from 0, or "current"; None = the one that has this id.
 
         Returns:
             The path that it was written to.
@@ -100,7 +105,7 @@ class ArtifactCalls(Calls):
             b'weights'
 
         """
-        target, known = target_of(to, path), arguments.owner_id(run_id)
+        target, known = target_of(to, path), self._owner(run_id, branch)
         download(lambda offset: self._pieces(known, path, offset), path, target, self.target)
         return target
 
@@ -110,6 +115,7 @@ class ArtifactCalls(Calls):
         path: str | None = None,
         to: str | os.PathLike[str] = ".",
         *,
+        branch: Branch | None = None,
         threads: int = 4,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[Path]:
@@ -122,6 +128,7 @@ class ArtifactCalls(Calls):
             run_id: 32 hexadecimal digits, a UUID, a Run or a RunView; or "m-" and the 32 of a logged model.
             path: Path of a file or folder in the run; None = everything.
             to: Folder to write to; made when it is not there. The current one unless it is given.
+            branch: Of a run that was rewound: a number from 0, or "current"; None = the one that has this id.
             threads: Files that are downloaded at a time, 1 to 32.
             on_progress: Is told (bytes that are there, bytes in all) while they come, from any of the threads.
 
@@ -137,7 +144,7 @@ class ArtifactCalls(Calls):
             ['copies/ckpt/model.pt']
 
         """
-        known, folder = arguments.owner_id(run_id), Path(to)
+        known, folder = self._owner(run_id, branch), Path(to)
         wanted = "" if path is None else arguments.one_text("path", path).strip("/")
         most = arguments.count("threads", threads, 1, MAX_THREADS)
         files = self._artifacts(known, wanted)
@@ -146,6 +153,10 @@ class ArtifactCalls(Calls):
         return download_all(
             files, folder, lambda name, offset: self._pieces(known, name, offset), self.target, most, on_progress
         )
+
+    def _owner(self, run_id: AnyRun, branch: Branch | None) -> str:
+        """The id of whose files they are. NotFound BRANCH_NOT_FOUND: logged models have no branches either."""
+        return arguments.owner_id(run_id) if branch is None else self._branch_id(run_id, branch)
 
     def _pieces(
         self, owner: str, path: str, offset: int

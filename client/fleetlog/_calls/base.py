@@ -22,8 +22,6 @@ VIEWS: dict[Deleted, scope_pb2.DeletedView.ValueType] = {
     "all": scope_pb2.DELETED_VIEW_ALL,
     "superseded": scope_pb2.DELETED_VIEW_SUPERSEDED,
 }
-Branch = int | Literal["current"]
-"""A branch of a run: its number, from 0, or the one that searches show."""
 Experiments = Sequence[str | int | Experiment] | str | int | Experiment | None
 """Names, numbers or Experiments, or one by itself; left out (or None) all of them."""
 PAGE = 1000

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from fleetlog_core import limits
-from fleetlog_proto.v1 import metric_pb2, query_pb2
+from fleetlog_proto.v1 import metric_pb2
 
-from fleetlog._calls.base import Branch, Calls
-from fleetlog._transport.answers import check_ids, understood
+from fleetlog._calls.branches import BranchCalls
+from fleetlog._transport.answers import understood
 from fleetlog._transport.traces import trace_metadata
 from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
-from fleetlog._views.series import MAX_POINTS, Buckets, Series, Which, gather, metric_request
+from fleetlog._views.series import MAX_POINTS, Branch, Buckets, Series, Which, gather, metric_request
 from fleetlog._views.views import RunList, RunView
-from fleetlog.errors import NotFound
 
 
-class MetricCalls(Calls):
+class MetricCalls(BranchCalls):
     """Points and branches. What reads runs has this too: a run that was read can be asked for its points."""
 
     def branches(self, run_id: AnyRun) -> RunList:
@@ -35,14 +34,15 @@ class MetricCalls(Calls):
             [0]
 
         """
-        run = self._attributes(arguments.run_id(run_id))
-        if run.root_id != run.id:
-            run = self._attributes(run.root_id)
-        found = {run.id: run}
-        while run.superseded_by is not None and run.superseded_by not in found:
-            run = self._attributes(run.superseded_by)
-            found[run.id] = run
-        return RunList(list(found.values()))
+        known = arguments.run_id(run_id)
+        root = self._attributes([known])[known].root_run_id or known
+        found = self._attributes([root])
+        run = found[root]
+        while (behind := run.superseded_by) and behind not in found:
+            found |= self._attributes([behind])
+            run = found[behind]
+        with understood(self.target, "a run"):
+            return RunList([RunView(one, self) for one in found.values()])
 
     def read_metric(
         self, run_id: AnyRun, key: str, *, branch: Branch | None = None, last: int | None = None,
@@ -74,44 +74,16 @@ class MetricCalls(Calls):
         series = self.read_series([known], [arguments.one_text("key", key)], last=last, max_points=max_points, **which)
         return series[0] if series else Series(key, b"", b"", b"", known)
 
-    def _branch_id(self, run_id: AnyRun, branch: Branch | None) -> str:
-        """The id of a branch of a run. NotFound BRANCH_NOT_FOUND."""
-        known = arguments.run_id(run_id)
-        if branch is None:
-            return known
-        if branch != "current" and (isinstance(branch, bool) or not isinstance(branch, int)):
-            raise arguments.invalid("branch", branch, "a number from 0, 'current' or None")
-        branches = self.branches(known)
-        if branch == "current":
-            return branches[-1].id
-        for one in branches:
-            if one.branch == branch:
-                return one.id
-        raise NotFound(
-            "BRANCH_NOT_FOUND", f"run {known} has no branch {branch}: there are 0 to {branches[-1].branch}"
-        )  # fmt: skip
-
-    def _attributes(self, run_id: str) -> RunView:
-        request = query_pb2.GetRunsRequest(
-            namespace=self.namespace, run_ids=[run_id], read_mask=["attributes"],
-            at_least=self._connection.position(),
-        )  # fmt: skip
-        response = self._connection.call(self._connection.query.GetRuns, request, self.timeout)
-        check_ids(self.target, "run", [run.run_id for run in response.runs], request.run_ids)
-        if not response.runs:
-            raise NotFound("RUN_NOT_FOUND", f"there is no run {run_id} in this namespace")
-        with understood(self.target, "a run"):
-            return RunView(response.runs[0], self)
-
     def read_series(
-        self, run_ids: Sequence[AnyRun], keys: Sequence[str], *, last: int | None = None, sample: int | None = None,
-        per_rank: bool = False, max_points: int = MAX_POINTS, **which: Unpack[Which],
+        self, run_ids: Sequence[AnyRun], keys: Sequence[str], *, branch: Branch | None = None, last: int | None = None,
+        sample: int | None = None, per_rank: bool = False, max_points: int = MAX_POINTS, **which: Unpack[Which],
     ) -> list[Series]:  # fmt: skip
         """Points of metrics of many runs (up to 1,000, of 100 metrics), by run, key and rank as asked for.
 
         Args:
             run_ids: Up to 1,000 runs.
             keys: Up to 100 metrics.
+            branch: Of runs that were rewound: a number from 0, or "current"; None = those that have these ids.
             last: Number of points of each series, the last ones; None = all.
             sample: Number of steps, the same ones for all: evenly among those that there are, with the first and the
                 last of each series. None = all. Not together with `last`.
@@ -124,6 +96,7 @@ class MetricCalls(Calls):
 
         Raises:
             InvalidArgument: An argument can't be meant.
+            NotFound: There is no such branch.
             FleetlogError: BAD_ANSWER when more than `max_points` come.
 
         Examples:
@@ -132,15 +105,19 @@ class MetricCalls(Calls):
 
         """
         most = arguments.count("max_points", max_points, 1)
-        return self._read(metric_request(run_ids, keys, which, last=last, per_rank=per_rank, sample=sample), most)[0]
+        ids = self._branch_ids(run_ids, branch)
+        return self._read(metric_request(ids, keys, which, last=last, per_rank=per_rank, sample=sample), most)[0]
 
-    def read_buckets(self, run_id: AnyRun, key: str, buckets: int, **which: Unpack[Which]) -> Buckets:
+    def read_buckets(
+        self, run_id: AnyRun, key: str, buckets: int, *, branch: Branch | None = None, **which: Unpack[Which]
+    ) -> Buckets:
         """A metric in at most `buckets` buckets; see read_curves.
 
         Args:
             run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
             key: The metric's key.
             buckets: Maximum of buckets, 1 to 10,000.
+            branch: Of a run that was rewound: a number from 0, or "current"; None = the one that has this id.
             **which: axis, min_step, max_step, min_time, max_time, ranks, as_of: see fleetlog.Which.
 
         Examples:
@@ -148,13 +125,13 @@ class MetricCalls(Calls):
             [0.25]
 
         """
-        known = arguments.run_id(run_id)
+        known = self._branch_id(run_id, branch)
         found = self.read_curves([known], [arguments.one_text("key", key)], buckets, **which)
         return found[0] if found else Buckets(key, [], known)
 
     def read_curves(
-        self, run_ids: Sequence[AnyRun], keys: Sequence[str], buckets: int = 1000, *, per_rank: bool = False,
-        **which: Unpack[Which],
+        self, run_ids: Sequence[AnyRun], keys: Sequence[str], buckets: int = 1000, *, branch: Branch | None = None,
+        per_rank: bool = False, **which: Unpack[Which],
     ) -> list[Buckets]:  # fmt: skip
         """Metrics of many runs in at most so many buckets each, the same ones for all, so that their curves line up.
 
@@ -165,6 +142,7 @@ class MetricCalls(Calls):
             run_ids: Up to 1,000 runs.
             keys: Up to 100 metrics.
             buckets: Maximum of buckets of each, 1 to 10,000.
+            branch: Of runs that were rewound: a number from 0, or "current"; None = those that have these ids.
             per_rank: The points of each rank are a series by themselves.
             **which: axis, min_step, max_step, min_time, max_time, ranks, as_of: see fleetlog.Which.
 
@@ -180,7 +158,8 @@ class MetricCalls(Calls):
 
         """
         most = arguments.count("buckets", buckets, 1, limits.BUCKETS_PER_SERIES)
-        return self._read(metric_request(run_ids, keys, which, buckets=most, per_rank=per_rank))[1]
+        ids = self._branch_ids(run_ids, branch)
+        return self._read(metric_request(ids, keys, which, buckets=most, per_rank=per_rank))[1]
 
     def _read(
         self, request: metric_pb2.ReadMetricRequest, max_points: int = MAX_POINTS

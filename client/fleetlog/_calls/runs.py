@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
 
-from fleetlog._calls.base import PAGE, Branch
+from fleetlog._calls.base import PAGE
 from fleetlog._calls.metrics import MetricCalls
 from fleetlog._runs.open_run import EndState
 from fleetlog._transport.answers import check_ids, check_same, understood
@@ -15,6 +15,7 @@ from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
 from fleetlog._values.as_of import AsOf, as_of_message
 from fleetlog._views.comparing import OF, Comparison, Of
+from fleetlog._views.series import Branch
 from fleetlog._views.views import RunList, RunView
 from fleetlog.errors import NotFound
 
@@ -57,11 +58,15 @@ class RunCalls(MetricCalls):
         with understood(self.target, "a run"):
             return RunView(run, self)
 
-    def get_runs(self, run_ids: Sequence[AnyRun], *, summaries: bool = False, as_of: AsOf | None = None) -> RunList:
+    def get_runs(
+        self, run_ids: Sequence[AnyRun], *, branch: Branch | None = None, summaries: bool = False,
+        as_of: AsOf | None = None,
+    ) -> RunList:  # fmt: skip
         """Runs by id, in the order asked for; those that are not there are left out.
 
         Args:
             run_ids: Ids, Runs or RunViews, any number of them.
+            branch: Of runs that were rewound: a number from 0, or "current"; None = those that have these ids.
             summaries: Fill `summary()` of their metrics.
             as_of: When, as in search_runs; None = now.
 
@@ -74,7 +79,7 @@ class RunCalls(MetricCalls):
 
         """
         runs: list[RunView] = []
-        known = arguments.run_ids(run_ids)
+        known = self._branch_ids(run_ids, branch)
         summaries = arguments.flag("summaries", summaries)
         for first in range(0, len(known), PAGE):
             request = query_pb2.GetRunsRequest(
@@ -90,15 +95,16 @@ class RunCalls(MetricCalls):
                 runs += [RunView(run, self) for run in response.runs]
         return RunList(runs)
 
-    def compare(self, run_ids: Sequence[AnyRun], *, of: Of = "last") -> Comparison:
+    def compare(self, run_ids: Sequence[AnyRun], *, of: Of = "last", branch: Branch | None = None) -> Comparison:
         """Runs side by side: params and tags that differ, and all metrics.
 
         Args:
             run_ids: Ids, Runs or RunViews, two or more.
             of: Number of each metric: "last", "min", "max", "mean" or "first".
+            branch: Of runs that were rewound: a number from 0, or "current"; None = those that have these ids.
 
         Raises:
-            NotFound: One of them is not there.
+            NotFound: One of them is not there, or has no such branch.
 
         Examples:
             >>> other = client.import_runs({"metrics.val_loss": [3.5]}, "speedrun-old").run_ids[0]
@@ -107,7 +113,7 @@ class RunCalls(MetricCalls):
 
         """
         arguments.choice("of", of, dict.fromkeys(OF))
-        known = arguments.run_ids(run_ids)
+        known = self._branch_ids(run_ids, branch)
         runs = self.get_runs(known, summaries=of != "last")
         if len(runs) < len(known):
             there = {run.id for run in runs}

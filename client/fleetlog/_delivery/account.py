@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from fleetlog._delivery.in_flight import Sent
 from fleetlog._delivery.outbox import Outbox
+from fleetlog._delivery.sent import Sent
 from fleetlog._events.items import Fact, Item, Writer
 from fleetlog.errors import FleetlogError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fleetlog_core.printable import printable
 
@@ -66,3 +66,12 @@ class Warnings:
                 break
             del self._last[old]
         return True
+
+
+def pending_words(points: int, files: Sequence[str]) -> str:
+    """What is not durable yet, in words; "" when that is nothing."""
+    parts = [f"{points:,} points"] if points else []
+    if files:
+        named = ", ".join(files[:3]) + (", …" if len(files) > 3 else "")
+        parts.append(f"{len(files):,} {'file' if len(files) == 1 else 'files'} ({named})")
+    return " and ".join(parts)

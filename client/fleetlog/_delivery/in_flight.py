@@ -11,60 +11,26 @@ answers.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import islice
 
-from fleetlog_proto.v1 import frame_pb2, ingest_pb2
+from fleetlog_proto.v1 import frame_pb2
 
+from fleetlog._delivery.held_frames import HeldFrames
+from fleetlog._delivery.sent import Sent, fill_in, sent_of
 from fleetlog._delivery.serials import Serials
 from fleetlog._delivery.spilled import Paths, Spilled
+from fleetlog._delivery.stream_frames import REQUEST_BYTES, StreamFrames
+from fleetlog._delivery.waiting_frames import WaitingFrames
 from fleetlog._events.items import Marker, Writer
 from fleetlog._journal.segments import Place
 
-FRAMES_IN_FLIGHT = 32
-SMALL_FRAMES_IN_FLIGHT = 4_096
-BYTES_IN_FLIGHT = 4_000_000
-"""Frames are small when so many of them have fewer bytes together."""
-REQUEST_BYTES = 500_000
-"""Frames that are small go together into requests of about this size, as far as the server takes several at once."""
 WAITING_BYTES = 16_000_000
 """Bytes of waiting frames that stay in memory; those behind them are in the journal alone, where there is one."""
 HELD_BYTES = 32_000_000
 """Bytes of frames that are held; with more of them nothing passes them any more."""
 MEMORY_BYTES = 64_000_000
 """Bytes of frames in memory from which on no more are made without a place in the journal."""
-
-
-@dataclass(slots=True)
-class Sent:
-    """One frame."""
-
-    frame: frame_pb2.Frame
-    writer: Writer
-    points: int
-    size: int
-    """Bytes, encoded."""
-    serial: int = 0
-    lacks_experiment: bool = False
-    """True if the number of its experiment is to be filled in before it is sent."""
-    is_journaled: bool = False
-    refused_streams: int = 0
-    """Streams that ended as wrong while this was the first without an answer."""
-
-
-def points_of(frame: frame_pb2.Frame) -> int:
-    """Points in the metrics of a frame."""
-    return sum(len(event.metrics_logged.step_deltas) * len(event.metrics_logged.columns) for event in frame.events)
-
-
-def request_of(sent: Sequence[Sent]) -> ingest_pb2.AppendEventsRequest:
-    """One request of these frames, at least one."""
-    request = ingest_pb2.AppendEventsRequest(frame=sent[0].frame)
-    request.more_frames.extend(one.frame for one in sent[1:])
-    return request
 
 
 class InFlight:
@@ -78,25 +44,13 @@ class InFlight:
         self, changed: threading.Condition, paths: Paths | None = None, waiting_bytes: int = WAITING_BYTES
     ) -> None:
         self._changed = changed
-        self._paths = paths
-        self._waiting_bytes = waiting_bytes
-        self._frames: deque[Sent] = deque()
-        self._waiting: deque[Sent | Spilled] = deque()
-        self._held: deque[Sent] = deque()
-        self._holding: set[Writer] = set()
+        self._to_send = StreamFrames()
+        self._waiting = WaitingFrames(paths, waiting_bytes)
+        self._held = HeldFrames()
         self._serials = Serials()
         self._markers: deque[tuple[int, Marker]] = deque()
-        self._sent = 0
-        self._size = 0
-        self._waiting_size = 0
-        self._held_size = 0
         self._points = 0
         self._unjournaled = 0
-        self._together = 1
-        self._requests: deque[int] = deque()
-        """How many frames each request of the stream has that has no answer; 0: it is of heartbeats."""
-        self._heard = 0.0
-        """When the stream last answered, or began to owe an answer (monotonic)."""
         self._unreadable = (0, 0)
 
     def __len__(self) -> int:
@@ -125,14 +79,12 @@ class InFlight:
     @property
     def full(self) -> bool:
         """True if enough of them are to be sent."""
-        frames = len(self._frames)
-        return frames >= SMALL_FRAMES_IN_FLIGHT or (frames >= FRAMES_IN_FLIGHT and self._size >= BYTES_IN_FLIGHT)
+        return self._to_send.full
 
     @property
     def wants_more(self) -> bool:
         """True if the stream could send more than there is: the rest may stay unframed for as long as it can't."""
-        unsent = len(self._frames) - self._sent
-        return not unsent and not self._waiting and not self.full and self._held_size < HELD_BYTES
+        return not self._to_send.unsent and not self._waiting and not self.full and self._held.size < HELD_BYTES
 
     @property
     def has_room(self) -> bool:
@@ -147,195 +99,129 @@ class InFlight:
     @property
     def size(self) -> int:
         """Bytes in memory."""
-        return self._size + self._waiting_size + self._held_size
+        return self._to_send.size + self._waiting.size + self._held.size
 
     def hold(self, writer: Writer) -> None:
         """Hold back the writer's frames, until `release`; those of others pass them."""
         with self._changed:
-            self._holding.add(writer)
+            self._held.hold(writer)
 
     def release(self, writer: Writer) -> None:
         """Let the writer's frames be sent, in their order, with the number that its experiment has now."""
         with self._changed:
-            if writer not in self._holding:
-                return
-            self._holding.discard(writer)
-            held, self._held = self._held, deque()
-            self._held_size = 0
-            for sent in held:
+            for sent in self._held.release(writer):
                 self._put(sent)
             self._changed.notify_all()
 
     def holds(self, writer: Writer) -> bool:
         """True if the writer's frames are held back."""
-        return writer in self._holding
+        return self._held.holds(writer)
 
     def extend(
-        self,
-        made: Sequence[tuple[Writer, frame_pb2.Frame] | Marker],
-        place: Place | None = None,
+        self, made: Sequence[tuple[Writer, frame_pb2.Frame] | Marker], place: Place | None = None,
         lacking: frozenset[Writer] = frozenset(),
-    ) -> None:
+    ) -> None:  # fmt: skip
         """The next ones, all or none; a marker is reached when what is before it has its answers.
 
         `place` is where the journal has them. Frames of the writers in `lacking` lack their experiment's number.
         """
         frames = [
-            Sent(
-                frame, writer, points_of(frame), frame.ByteSize(),
-                lacks_experiment=writer in lacking, is_journaled=place is not None,
-            )
+            sent_of(frame, writer, lacks_experiment=writer in lacking, is_journaled=place is not None)
             for writer, frame in (one for one in made if not isinstance(one, Marker))
-        ]  # fmt: skip
+        ]
         with self._changed:
             first = self._serials.give(len(frames))
-            number = first
+            last = first - 1
             for one in made:
                 if isinstance(one, Marker):
-                    self._markers.append((number - 1, one))
+                    self._markers.append((last, one))
                 else:
-                    number += 1
-            for number, sent in enumerate(frames, first):
-                sent.serial = number
+                    last += 1
+            for serial, sent in enumerate(frames, first):
+                sent.serial = serial
             self._points += sum(sent.points for sent in frames)
             self._unjournaled += 0 if place else len(frames)
-            if frames and place is not None and self._paths is not None and self._must_spill():
-                self._spill(frames, place, self._paths)
-            elif self._waiting or self.full:
+            spills = bool(frames) and (self._waiting.must_spill or self._held.size >= HELD_BYTES)
+            spills = spills and place is not None and self._waiting.spill(frames, place)
+            if not spills and (self._waiting or self.full):
                 self._waiting.extend(frames)
-                self._waiting_size += sum(sent.size for sent in frames)
-            else:
+            elif not spills:
                 for sent in frames:
                     self._put(sent)
             self._reach()
             self._changed.notify_all()
 
-    def _must_spill(self) -> bool:
-        last = self._waiting[-1] if self._waiting else None
-        if isinstance(last, Spilled):
-            return True
-        return self._waiting_size >= self._waiting_bytes or self._held_size >= HELD_BYTES
-
-    def _spill(self, frames: Sequence[Sent], place: Place, paths: Paths) -> None:
-        last = self._waiting[-1] if self._waiting else None
-        if not isinstance(last, Spilled):
-            last = Spilled(place, frames[0].serial, paths)
-            self._waiting.append(last)
-        last.extend([sent.writer for sent in frames], sum(sent.points for sent in frames))
-
     def _put(self, sent: Sent) -> None:
         """Behind those that are to be sent, or among those that are held."""
-        if sent.writer in self._holding:
-            self._held.append(sent)
-            self._held_size += sent.size
+        if self._held.take(sent):
             return
         if sent.lacks_experiment:
             fill_in(sent)
-        self._frames.append(sent)
-        self._size += sent.size
+        self._to_send.add(sent)
 
     def _refill(self) -> None:
         """Have enough to send for one request, of what waits."""
         size = 0
-        while self._waiting and not self.full and self._held_size < HELD_BYTES and size < REQUEST_BYTES:
-            first = self._waiting[0]
-            if isinstance(first, Spilled):
-                sent = self._read_back(first)
-                if sent is None:
-                    continue
-            else:
-                self._waiting.popleft()
-                self._waiting_size -= first.size
-                sent = first
+        while self._waiting and not self.full and self._held.size < HELD_BYTES and size < REQUEST_BYTES:
+            sent = self._waiting.take()
+            if isinstance(sent, Spilled):
+                self._lose(sent)
+                continue
             self._put(sent)
             size += sent.size
 
-    def _read_back(self, spilled: Spilled) -> Sent | None:
-        """The first frame of a stretch of the journal; None when nothing is left of it that can be read."""
-        if spilled.count and (read := spilled.read()) is not None:
-            writer, logged, frame = read
-            points = points_of(frame)
-            spilled.points -= points
-            return Sent(
-                frame, writer, points, len(logged.frame), spilled.next_serial - 1, bool(logged.experiment),
-                is_journaled=True,
-            )  # fmt: skip
-        self._waiting.popleft()
-        frames, lost = self._unreadable
-        self._unreadable = (frames + spilled.count, lost + spilled.points)
+    def _lose(self, spilled: Spilled) -> None:
+        """The rest of a stretch of the journal can't be read."""
+        frames, points = self._unreadable
+        self._unreadable = (frames + spilled.count, points + spilled.points)
         self._points -= spilled.points
         for serial in range(spilled.next_serial, spilled.next_serial + spilled.count):
             self._serials.answered(serial)
         self._reach()
-        return None
 
     def begin(self) -> None:
         """A new stream: it sends all of them again, one by one until its server says that it takes several."""
         with self._changed:
-            self._sent = 0
-            self._together = 1
-            self._requests.clear()
+            self._to_send.begin()
 
     def allow(self, frames: int) -> None:
         """The stream's server takes so many frames in one request."""
         with self._changed:
-            self._together = frames
+            self._to_send.allow(frames)
 
     def next(self) -> list[Sent]:
         """What the stream sends now, in one request; none when it sent all. OSError: the journal can't be read now."""
         with self._changed:
-            found: list[Sent] = []
-            if len(self._frames) - self._sent < max(self._together, 1):
+            if self._to_send.lacks_frames:
                 self._refill()
-            if self._sent == len(self._frames):
-                return found
-            if self._sent == 0:
-                self._heard = time.monotonic()
-            size = 0
-            for sent in islice(self._frames, self._sent, self._sent + max(self._together, 1)):
-                size += sent.size
-                if found and size > REQUEST_BYTES:
-                    break
-                found.append(sent)
-            self._sent += len(found)
-            self._requests.append(len(found))
-            return found
+            return self._to_send.next()
 
     def add_heartbeats(self) -> bool:
         """The stream sends a request of heartbeats; False when the one before has no answer yet."""
         with self._changed:
-            if 0 in self._requests:
-                return False
-            if not self._requests:
-                self._heard = time.monotonic()
-            self._requests.append(0)
-            return True
+            return self._to_send.owed.sent_heartbeats()
 
     def next_answer(self) -> int:
         """A request has its answer: how many frames, the first ones here, it speaks of."""
         with self._changed:
-            self._heard = time.monotonic()
-            return self._requests.popleft()
+            return self._to_send.owed.answered()
 
     def first_sent(self) -> Sent | None:
         """The one whose answer is next."""
         with self._changed:
-            return self._frames[0] if self._frames and self._sent else None
+            return self._to_send.first_sent()
 
     def oldest(self, count: int) -> list[Sent]:
         """The first ones."""
         with self._changed:
-            return list(islice(self._frames, count))
+            return self._to_send.oldest(count)
 
     def answered(self) -> Sent:
         """Forget the first one."""
         with self._changed:
-            sent = self._frames.popleft()
-            self._sent -= 1
-            self._size -= sent.size
+            sent = self._to_send.answered()
             self._points -= sent.points
             self._unjournaled -= not sent.is_journaled
-            self._heard = time.monotonic()
             self._serials.answered(sent.serial)
             self._changed.notify_all()
         return sent
@@ -359,18 +245,9 @@ class InFlight:
     def owed_bytes(self) -> int:
         """Bytes of the request whose answer is next; 0 when none is."""
         with self._changed:
-            frames = self._requests[0] if self._requests else 0
-            return sum(sent.size for sent in islice(self._frames, frames))
+            return self._to_send.owed_bytes
 
     def silent_seconds(self) -> float:
         """How long the stream has owed an answer and given none; 0 when it owes none."""
         with self._changed:
-            return time.monotonic() - self._heard if self._sent > 0 or 0 in self._requests else 0.0
-
-
-def fill_in(sent: Sent) -> None:
-    """Give the frame the number of its writer's experiment."""
-    sent.lacks_experiment = False
-    for event in sent.frame.events:
-        if event.HasField("run_started") and sent.writer.experiment_id is not None:
-            event.run_started.experiment_id = sent.writer.experiment_id
+            return self._to_send.silent_seconds

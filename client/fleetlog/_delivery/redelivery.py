@@ -17,8 +17,8 @@ from pathlib import Path
 from fleetlog_proto.v1 import frame_pb2
 
 from fleetlog._delivery.delivery import Delivery
-from fleetlog._delivery.in_flight import Sent, points_of
 from fleetlog._delivery.kept_uploads import uploaded
+from fleetlog._delivery.sent import Sent, points_of
 from fleetlog._events.items import Writer
 from fleetlog._journal.folders import Folder
 from fleetlog._journal.kept_files import KeptFile

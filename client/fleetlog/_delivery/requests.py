@@ -10,7 +10,8 @@ from fleetlog_proto.v1 import ingest_pb2
 from fleetlog._delivery import heartbeats
 from fleetlog._delivery.account import Refusals
 from fleetlog._delivery.heartbeats import Heartbeats
-from fleetlog._delivery.in_flight import InFlight, request_of
+from fleetlog._delivery.in_flight import InFlight
+from fleetlog._delivery.sent import request_of
 from fleetlog._delivery.stream_state import StreamState
 
 

@@ -8,7 +8,8 @@ from fleetlog_proto.v1 import ingest_pb2, position_pb2
 
 from fleetlog._delivery.account import Refusals
 from fleetlog._delivery.heartbeats import Heartbeats
-from fleetlog._delivery.in_flight import InFlight, Sent
+from fleetlog._delivery.in_flight import InFlight
+from fleetlog._delivery.sent import Sent
 from fleetlog._delivery.verdicts import Said, Then, mismatch, mismatch_of, said_by, then
 from fleetlog.errors import FleetlogError, from_status, is_verdict
 

@@ -15,12 +15,14 @@ from fleetlog._delivery.account import Account
 from fleetlog._delivery.heartbeats import Heartbeats
 from fleetlog._delivery.in_flight import InFlight
 from fleetlog._delivery.outbox import Outbox
+from fleetlog._delivery.sent import Sent
 from fleetlog._events.framing import FRAME_POINTS, Framer
 from fleetlog._events.grouping import by_writer
 from fleetlog._events.items import Marker, Writer
 from fleetlog._journal.journal import Journal
-from fleetlog._journal.records import LoggedFrame
+from fleetlog._journal.records import Answered, LoggedFrame
 from fleetlog._journal.segments import Place
+from fleetlog.errors import FailedPrecondition
 
 FRAME_INTERVAL_SECONDS = 0.02
 """Under load frames are this far apart, so that they are large; a lone event goes at once."""
@@ -74,6 +76,42 @@ class Spool:
             return self._outbox.empty
         finally:
             self.framing.release()
+
+    def flush(self, pending: Callable[[], str]) -> None:
+        """Have everything that was put, and has no answer, on this machine's disk. FailedPrecondition: it can't be.
+
+        `pending` says what has no answer, in words.
+        """
+        framed = self.drain()
+        if self._journal is None:
+            raise FailedPrecondition(
+                "JOURNAL_OFF",
+                "this process keeps no journal: set FLEETLOG_JOURNAL to a folder, or give level='durable'",
+            )
+        self._journal.flush()
+        if not framed or self._in_flight.unjournaled:
+            raise FailedPrecondition(
+                self._journal.problem or "JOURNAL_UNWRITABLE",
+                f"{pending() or 'the last events'} are not all in the journal, which could not be written;"
+                " level='durable' waits for the server instead",
+            )
+
+    @property
+    def is_kept(self) -> bool:
+        """True if all events that have no answer are in the journal, from which `fleetlog sync` delivers them."""
+        return self._journal is not None and self._outbox.empty and not self._in_flight.unjournaled
+
+    def forget(self, frames: Sequence[Sent]) -> None:
+        """These have their answers."""
+        if self._journal is not None:
+            last = {(sent.writer.run_id, sent.writer.writer_id): sent.frame.events[-1].sequence for sent in frames}
+            answers = [Answered(*names, sequence) for names, sequence in last.items()]
+            self._journal.answered(answers, self._in_flight.low)
+
+    def note_experiment(self, namespace: str, name: str, number: int) -> None:
+        """The number of an experiment that frames lack is known by now."""
+        if self._journal is not None:
+            self._journal.note_experiment(namespace, name, number)
 
     def _has_room(self) -> bool:
         if self._in_flight.wants_more:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_POINTS = 200_000_000
 """Maximum of points that one read takes unless it is told another one: 4.8 GB. BAD_ANSWER beyond it."""
+Branch = int | Literal["current"]
+"""A branch of a run: its number, from 0, or the one that searches show."""
 Axis = Literal["step", "time", "relative"]
 AXES: dict[Axis, metric_pb2.MetricAxis.ValueType] = {
     "step": metric_pb2.METRIC_AXIS_STEP,

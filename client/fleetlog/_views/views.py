@@ -16,7 +16,7 @@ from fleetlog._values.datasets import Dataset
 from fleetlog._values.params import Value, from_param
 from fleetlog._values.position import Position
 from fleetlog._views import frames, messages
-from fleetlog._views.series import Buckets, Series, Which
+from fleetlog._views.series import Branch, Buckets, Series, Which
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,11 +33,15 @@ _STATES = {int(number): name.removeprefix("RUN_STATE_") for name, number in even
 class Reader(Protocol):
     """What a view needs to read more of its run."""
 
-    def read_metric(self, run_id: str, key: str, *, last: int | None = None, **which: Unpack[Which]) -> Series:
+    def read_metric(
+        self, run_id: str, key: str, *, branch: Branch | None = None, last: int | None = None, **which: Unpack[Which]
+    ) -> Series:
         """Points of one metric."""
         ...
 
-    def read_buckets(self, run_id: str, key: str, buckets: int, **which: Unpack[Which]) -> Buckets:
+    def read_buckets(
+        self, run_id: str, key: str, buckets: int, *, branch: Branch | None = None, **which: Unpack[Which]
+    ) -> Buckets:
         """One metric in buckets."""
         ...
 
@@ -216,13 +220,15 @@ class RunView:
             whole.min, whole.min_step, whole.max, whole.max_step, whole.mean, whole.std, whole.count, whole.nan_count,
         )  # fmt: skip
 
-    def metric(self, key: str, *, last: int | None = None, **which: Unpack[Which]) -> Series:
-        """The points of a metric, read now; `last`: only so many, the last ones."""
-        return self._reader.read_metric(self.id, key, last=last, **which)
+    def metric(
+        self, key: str, *, branch: Branch | None = None, last: int | None = None, **which: Unpack[Which]
+    ) -> Series:
+        """The points of a metric, read now; `last`: only so many, the last ones. `branch`: see Client.read_metric."""
+        return self._reader.read_metric(self.id, key, branch=branch, last=last, **which)
 
-    def buckets(self, key: str, count: int, **which: Unpack[Which]) -> Buckets:
-        """A metric in at most `count` buckets, for charts."""
-        return self._reader.read_buckets(self.id, key, count, **which)
+    def buckets(self, key: str, count: int, *, branch: Branch | None = None, **which: Unpack[Which]) -> Buckets:
+        """A metric in at most `count` buckets, for charts. `branch`: see Client.read_metric."""
+        return self._reader.read_buckets(self.id, key, count, branch=branch, **which)
 
 
 class RunList(Sequence[RunView]):

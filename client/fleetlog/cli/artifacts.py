@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from fleetlog.cli.branches import BranchOption, branch_of
 from fleetlog.cli.context import AsJson, Namespace, RunId, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
 from fleetlog.cli.run_ids import find_run
@@ -21,6 +22,7 @@ app = typer.Typer(no_args_is_help=True, help="The files of runs.")
 def list_(
     run_id: RunId,
     path: Annotated[str, typer.Argument(help="Only this file, or what is below this folder.")] = "",
+    branch: BranchOption = None,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -30,7 +32,7 @@ def list_(
     Example: fleetlog artifacts ls 0190a3b4 checkpoints
     """
     client = Client(target, namespace)
-    files = client.list_artifacts(find_run(client, run_id), path.strip("/"))
+    files = client.list_artifacts(find_run(client, run_id), path.strip("/"), branch=branch_of(branch))
     if as_json:
         names = ("path", "size_bytes", "sha256", "time")
         print_json([{name: getattr(one, name) for name in names} for one in files])
@@ -51,6 +53,7 @@ def get(
     path: Annotated[str, typer.Argument(help="A file, or a folder with all below it; left out = everything.")] = "",
     to: Annotated[Path, typer.Option(help="Folder to write to; files keep their paths below it.")] = Path(),
     threads: Annotated[int, typer.Option(min=1, max=32, help="Files that are downloaded at a time.")] = 4,
+    branch: BranchOption = None,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -70,7 +73,7 @@ def get(
     with Progress(*parts, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("downloading", total=None)
         written = client.download_artifacts(
-            whole, path or None, to, threads=threads,
+            whole, path or None, to, branch=branch_of(branch), threads=threads,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )  # fmt: skip
     if as_json:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from fleetlog._calls.base import Branch
+from fleetlog._calls.base import Deleted
+from fleetlog._views.series import Branch
 from fleetlog.cli.context import AsJson, Namespace, RunId, Target
 from fleetlog.cli.output import print_json, print_rows
 from fleetlog.cli.run_ids import find_run
@@ -16,6 +17,12 @@ from fleetlog.client import Client
 BranchOption = Annotated[
     str | None, typer.Option("--branch", help="Of a run that was rewound: a number from 0, or current.")
 ]
+Superseded = Annotated[bool, typer.Option("--superseded", help="Branches that rewinds left behind, no other runs.")]
+
+
+def view_of(superseded: bool) -> Deleted:
+    """The runs that an option asks for."""
+    return "superseded" if superseded else "active"
 
 
 def branch_of(text: str | None) -> Branch | None:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from fleetlog._imports.run_files import COLUMNS, WRITERS, FileForm, RunRows
+from fleetlog.cli.branches import Superseded, view_of
 from fleetlog.cli.columns import asked
 from fleetlog.cli.context import AsOf, Namespace, Target
 from fleetlog.cli.output import say
@@ -37,6 +38,7 @@ def export(
     form: Annotated[Form | None, typer.Option("--format", help="Default: by the suffix of the file, or csv.")] = None,
     columns: Annotated[str, typer.Option(help="By comma, such as run_id,params.lr; default: all there are.")] = "",
     order_by: Annotated[list[str] | None, typer.Option(help="Such as 'metrics.val_loss ASC'; may be repeated.")] = None,
+    superseded: Superseded = False,
     as_of: AsOf = None,
     target: Target = None,
     namespace: Namespace = None,
@@ -60,9 +62,10 @@ def export(
         )
     client = Client(target, namespace)
     experiments = experiment or ()
-    keys = [] if wanted else client.keys(filter, experiments=experiments)
+    deleted = view_of(superseded)
+    keys = [] if wanted else client.keys(filter, experiments=experiments, deleted=deleted)
     runs = client.stream_runs(
-        filter, experiments=experiments, order_by=order_by or (), as_of=as_of, read_mask=_mask(wanted)
+        filter, experiments=experiments, order_by=order_by or (), as_of=as_of, read_mask=_mask(wanted), deleted=deleted
     )
     rows = RunRows(wanted, keys)
     console = Console(stderr=True)

@@ -11,7 +11,7 @@ import typer
 from fleetlog_core.printable import printable_lines
 
 from fleetlog._values.params import Value
-from fleetlog.cli.branches import BranchOption, branch_of
+from fleetlog.cli.branches import BranchOption, Superseded, branch_of, view_of
 from fleetlog.cli.columns import asked, document, unasked, value_of
 from fleetlog.cli.context import AsJson, AsOf, Namespace, RunId, RunIds, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
@@ -32,6 +32,7 @@ def search(
     limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 20,
     columns: Annotated[str, typer.Option(help="By comma, such as name,params.lr,metrics.val_loss,duration.")] = "",
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be read, and search nothing.")] = False,
+    superseded: Superseded = False,
     as_of: AsOf = None,
     target: Target = None,
     namespace: Namespace = None,
@@ -52,8 +53,9 @@ def search(
         return
     try:
         found = client.search_runs(
-            filter, experiments=experiment or (), order_by=order_by or (), limit=limit, as_of=as_of
-        )
+            filter, experiments=experiment or (), order_by=order_by or (), limit=limit, as_of=as_of,
+            deleted=view_of(superseded),
+        )  # fmt: skip
     except NotFound as error:
         raise NotFound(error.reason, f"{error}: {_experiments_there_are(client)}") from None
     if as_json:
@@ -152,6 +154,7 @@ def diff(
     run_ids: RunIds,
     of: Annotated[Number, typer.Option(help="Which number of each metric.")] = Number.last,
     everything: Annotated[bool, typer.Option("--all", help="Metrics that are the same as well.")] = False,
+    branch: BranchOption = None,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -163,7 +166,7 @@ def diff(
     if len(run_ids) < 2:
         raise typer.BadParameter("give two runs or more", param_hint="RUN_IDS")
     client = Client(target, namespace)
-    found = client.compare(find_runs(client, run_ids), of=of.value)
+    found = client.compare(find_runs(client, run_ids), of=of.value, branch=branch_of(branch))
     rows: dict[str, list[Value | None]] = found.differences
     if everything:
         rows |= {f"metrics.{key}": list(values) for key, values in found.metrics.items()}

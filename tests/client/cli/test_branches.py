@@ -34,5 +34,13 @@ def test_branches_are_listed_and_named(embedded_target: str, monkeypatch: pytest
     assert (new["run_id"], new["branch"], new["forked_from"]) == (second.id, 1, f"{first.id} step 0")
     shown = said(embedded_target, "metrics", "show", first.id, "loss", "--branch", "1", "--points")
     assert [line.split("\t")[1:2] for line in shown.lines] == [["step"], ["0"], ["1"]]
+    same = json.loads(said(embedded_target, "runs", "diff", first.id, second.id, "--branch", "0", "--json").out)
+    assert same == []
+    files = json.loads(said(embedded_target, "artifacts", "ls", first.id, "--branch", "current", "--json").out)
+    assert files == []
+    left = json.loads(said(embedded_target, "runs", "search", "--superseded", "--json").out)
+    assert [one["run_id"] for one in left] == [first.id]
+    exported = said(embedded_target, "runs", "export", "--superseded", "--columns", "run_id", "--format", "jsonl")
+    assert [json.loads(line) for line in exported.lines] == [{"run_id": first.id}]
     wrong = said(embedded_target, "runs", "get", first.id, "--branch", "last")
     assert (wrong.code, "neither a number" in wrong.err) == (2, True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from fleetlog._delivery.delivery import Delivery
-from fleetlog._delivery.in_flight import BYTES_IN_FLIGHT, SMALL_FRAMES_IN_FLIGHT
 from fleetlog._delivery.outbox import Outbox
+from fleetlog._delivery.stream_frames import BYTES_IN_FLIGHT, SMALL_FRAMES_IN_FLIGHT
 from fleetlog._events.items import Fact, Row, Slice, Writer
 from fleetlog._transport.connection import Connection
 from fleetlog_core.ids import new_random_id

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 
-from fleetlog._delivery.in_flight import REQUEST_BYTES, InFlight, Sent, request_of
+from fleetlog._delivery.in_flight import InFlight
+from fleetlog._delivery.sent import Sent, request_of
+from fleetlog._delivery.stream_frames import REQUEST_BYTES
 from fleetlog._events.items import Marker, Writer
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 

@@ -50,7 +50,7 @@ def test_a_sender_that_dies_begins_again_at_the_next_put(
     delivery.add(one)
     assert delivery.flush(30.0)
     for step in range(3):
-        before = delivery._thread
+        before = delivery._threads._deliverer
         assert before is not None
         generation = delivery._stream.generation
         kill(before, error)
@@ -66,12 +66,12 @@ def test_a_sender_that_dies_begins_again_at_the_next_put(
 def test_a_watch_that_dies_begins_again(place: House) -> None:
     delivery = Delivery(Connection(place.target), backoff_seconds=BACKOFF, silence_seconds=0.2)
     delivery.add(writer())
-    before = delivery._watcher
+    before = delivery._threads._watcher
     assert before is not None
     kill(before, SystemExit)
     reached(lambda: not before.is_alive())
     assert delivery.flush(30.0)
-    assert delivery._watcher is not before
+    assert delivery._threads._watcher is not before
     delivery.close()
 
 
@@ -154,10 +154,10 @@ def test_where_the_exit_starts_no_threads_the_first_put_waits_for_its_stream(
     place: House, delivery: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A child that logs and ends at once: gRPC makes threads of a stream, for which it is too late then."""
-    monkeypatch.setattr("fleetlog._delivery.delivery.THREADS_AT_EXIT", False)
-    monkeypatch.setattr("fleetlog._delivery.delivery.BEGIN_SECONDS", 60.0)
+    monkeypatch.setattr("fleetlog._delivery.threads.THREADS_AT_EXIT", False)
+    monkeypatch.setattr("fleetlog._delivery.streams.BEGIN_SECONDS", 60.0)
     delivery.add(writer())
-    assert delivery._call is not None
+    assert delivery._streams._call is not None
 
 
 def test_over_a_slow_link_what_waits_is_bounded_and_what_finds_no_room_is_told(place: House) -> None:

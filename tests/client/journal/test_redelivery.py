@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fleetlog._delivery import in_flight
+from fleetlog._delivery import stream_frames
 from fleetlog._delivery.delivery import Delivery
 from fleetlog._delivery.redelivery import Redelivery, Report
 from fleetlog._events.items import Writer
@@ -219,11 +219,11 @@ def test_a_process_that_finds_its_server_again_delivers_by_itself_and_leaves_no_
     place: House, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than memory takes is read back from the journal, in order."""
-    monkeypatch.setattr(in_flight, "SMALL_FRAMES_IN_FLIGHT", 4)
+    monkeypatch.setattr(stream_frames, "SMALL_FRAMES_IN_FLIGHT", 4)
     monkeypatch.setattr(segments, "SEGMENT_BYTES", 500)
     place.stop()
     delivery = journaled(place.target, root)
-    delivery._in_flight._waiting_bytes = 1_000
+    delivery._in_flight._waiting._most_bytes = 1_000
     first, second = writer(), writer()
     delivery.add(first)
     delivery.add(second)

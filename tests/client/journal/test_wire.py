@@ -21,7 +21,7 @@ class JournaledWire(Wire):
         delivery = Delivery(
             self.connection, Outbox(ROOM), BACKOFF, SILENCE, lambda warn: Journal(self.root, "server", warn)
         )
-        delivery._in_flight._waiting_bytes = 500
+        delivery._in_flight._waiting._most_bytes = 500
         return delivery
 
     def check(self, story: Story) -> None:

@@ -14,6 +14,7 @@ from fleetlog.cli.app import app, run_app
 
 from fleetlog_deploy import topics
 from fleetlog_deploy.doctor import default_data, examine
+from fleetlog_deploy.settings.limits import SettingsFile
 from fleetlog_deploy.settings.load import Loaded, SettingsRefused, load
 from fleetlog_deploy.settings.model import Settings
 from fleetlog_deploy.settings.shown import lines
@@ -87,12 +88,12 @@ def up(
     given = {
         "server.insecure": insecure, "auth.enabled": auth, "web.host": web_host, "web.port": web_port,
     }  # fmt: skip
-    settings = _settings(config, host, port, metrics_host, metrics_port, log_format, given)
+    settings, file = _settings(config, host, port, metrics_host, metrics_port, log_format, given)
     try:
         from fleetlog_deploy.up import up as serve_all
     except ImportError as error:
         raise SystemExit(f"fleetlog: {MISSING} ({error})") from None
-    raise typer.Exit(serve_all((data or default_data()).absolute(), settings, as_json, opens=opens))
+    raise typer.Exit(serve_all((data or default_data()).absolute(), settings, as_json, file, opens=opens))
 
 
 class PartName(enum.StrEnum):
@@ -143,12 +144,12 @@ def serve(
         "server.insecure": insecure, "web.host": web_host, "web.port": web_port, "web.query": query,
         "web.ingest": ingest,
     }  # fmt: skip
-    settings = _settings(config, host, port, metrics_host, metrics_port, log_format, given)
+    settings, file = _settings(config, host, port, metrics_host, metrics_port, log_format, given)
     try:
         from fleetlog_deploy.serve import serve as serve_parts
     except ImportError as error:
         raise SystemExit(f"fleetlog: {MISSING} ({error})") from None
-    raise typer.Exit(serve_parts(list(dict.fromkeys(part.value for part in parts)), settings, as_json))
+    raise typer.Exit(serve_parts(list(dict.fromkeys(part.value for part in parts)), settings, as_json, file))
 
 
 @config_app.command()
@@ -169,7 +170,7 @@ def _settings(
     metrics_port: int | None,
     log_format: str | None,
     more: Mapping[str, object],
-) -> Settings:
+) -> tuple[Settings, SettingsFile]:
     given: dict[str, object] = {
         "server.host": host,
         "server.port": port,
@@ -178,7 +179,8 @@ def _settings(
         "diagnostics.format": log_format,
         **more,
     }
-    return _loaded(config, given).settings
+    settings = _loaded(config, given).settings
+    return settings, SettingsFile.of(config, given)
 
 
 def _loaded(config: Path | None, given: Mapping[str, object]) -> Loaded:

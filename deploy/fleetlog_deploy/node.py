@@ -10,8 +10,10 @@ from pathlib import Path
 
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.auth.authentication import CYCLE_SECONDS, Authentication
+from fleetlog_core.rates.limiter import Limiter
 from fleetlog_core.serving.authorization import AuthorizationInterceptor
 from fleetlog_core.serving.metrics_port import MetricsPort
+from fleetlog_core.serving.rate_limits import LimitsInterceptor
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import TimedOut, WarehouseUnavailable
@@ -19,6 +21,7 @@ from fleetlog_core.warehouse.port import TimedOut, WarehouseUnavailable
 from fleetlog_deploy.engines import Engines
 from fleetlog_deploy.exposure import tls_files
 from fleetlog_deploy.parts import LOOK_SECONDS, Part
+from fleetlog_deploy.settings.limits import server_limits
 from fleetlog_deploy.settings.model import Settings
 from fleetlog_deploy.web import WebPort, dialled
 
@@ -60,6 +63,8 @@ class Node:
         self.web_port: int | None = None
         """Where the web UI is, once it is started."""
         self.engines = engines
+        self.limiter = Limiter(server_limits(settings.limits))
+        """What callers and namespaces may have; it can be told of other limits while this serves."""
         self._web = web
         self._settings = settings
         self._parts = parts
@@ -82,6 +87,7 @@ class Node:
             connection_age_seconds=settings.server.connection_age_seconds,
             tls=tls,
             authorization=self._authorization,
+            limits=LimitsInterceptor(self.limiter, telemetry),
             local=self._local,
         )
         for part in parts:

@@ -21,6 +21,7 @@ from fleetlog_ingest.materializer.loop.loop import WarehouseBehind
 
 from fleetlog_deploy.exposure import check_exposure
 from fleetlog_deploy.node import Node, Superseded
+from fleetlog_deploy.settings.limits import SettingsFile, server_limits
 from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import Settings
 
@@ -29,6 +30,7 @@ STOPPED, FAILED, REFUSED = 0, 1, 2
 """Exit codes: stopped as it was told, could not start or go on, settings that can't be meant."""
 HARD_SECONDS = 75.0
 """Beyond the drain: what has not ended by then is cut off. What was acknowledged is in the log already."""
+LOOK_AT_FILE_SECONDS = 2.0
 Announce = Callable[[str, Node], None]
 """Told the target when it serves."""
 
@@ -37,10 +39,13 @@ class Failed(Exception):
     """A part ended and needs a person; the cause says why."""
 
 
-async def run_node(make: Callable[[Settings], Node], settings: Settings, announce: Announce) -> None:
+async def run_node(
+    make: Callable[[Settings], Node], settings: Settings, announce: Announce, file: SettingsFile | None = None
+) -> None:
     """Serve until SIGTERM or SIGINT, then drain. Failed, PortTaken, SettingsRefused, TlsRefused; what `make` raises.
 
     When the tables lost rows, or another generation of them is current, the node is made anew on the same ports.
+    Limits that change in `file` hold from then on.
     """
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -61,7 +66,9 @@ async def run_node(make: Callable[[Settings], Node], settings: Settings, announc
     )
     behind = 0
     while True:
+        watching = asyncio.create_task(_keep_limits(node, file))
         failure, generation = await _ended(node, stopping, settings.server.drain_seconds), node.generation()
+        watching.cancel()
         if failure is None:
             return
         if not (isinstance(failure, Superseded) or (isinstance(failure, WarehouseBehind) and generation > behind)):
@@ -69,7 +76,19 @@ async def run_node(make: Callable[[Settings], Node], settings: Settings, announc
         if stopping.is_set():
             return
         behind = generation
+        limits = node.limiter.limits
         node, _ = await _started(make, same_ports)
+        node.limiter.change(limits)
+
+
+async def _keep_limits(node: Node, file: SettingsFile | None) -> None:
+    """Tell the node of other limits whenever the file says some."""
+    while file is not None:
+        await asyncio.sleep(LOOK_AT_FILE_SECONDS)
+        changed = await asyncio.to_thread(file.changed)
+        if changed is not None:
+            node.limiter.change(server_limits(changed.limits))
+            diagnostics.info("the limits were read again")
 
 
 async def _started(make: Callable[[Settings], Node], settings: Settings) -> tuple[Node, int]:

@@ -20,6 +20,7 @@ from fleetlog_deploy.node import Node
 from fleetlog_deploy.parts import GatewayPart, MaterializerPart, Part, QueryPart
 from fleetlog_deploy.preparing import prepare
 from fleetlog_deploy.running import exit_code, run_node
+from fleetlog_deploy.settings.limits import SettingsFile
 from fleetlog_deploy.settings.model import Settings
 from fleetlog_deploy.tracing import traces_of
 from fleetlog_deploy.web import WEB_PORT, run_web, url_of_web, web_port
@@ -35,8 +36,8 @@ NEEDS = {
 """The parts, and the settings without which each can't be."""
 
 
-def serve(names: Sequence[str], settings: Settings, as_json: bool) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit code. Diagnostics go to stderr."""
+def serve(names: Sequence[str], settings: Settings, as_json: bool, file: SettingsFile | None = None) -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit code. Diagnostics go to stderr. `file`: where limits may change."""
     what = "+".join(names)
     diagnostics.configure(what, settings.diagnostics.format, settings.diagnostics.level)
 
@@ -61,6 +62,7 @@ def serve(names: Sequence[str], settings: Settings, as_json: bool) -> int:
                     lambda current: node_of(names, current),
                     settings,
                     lambda target, node: announce(target, node.web_port, node.metrics_port),
+                    file,
                 )
             )
 

@@ -22,12 +22,16 @@ from fleetlog_deploy.embedded import embedded
 from fleetlog_deploy.node import Node
 from fleetlog_deploy.private import UMASK, make_private
 from fleetlog_deploy.running import FAILED, exit_code, run_node
+from fleetlog_deploy.settings.limits import SettingsFile
 from fleetlog_deploy.settings.model import Settings
 from fleetlog_deploy.web import url_of_web, with_usual_web_port
 
 
-def up(data: Path, settings: Settings, as_json: bool, *, opens: bool = False) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit code. `opens`: the web UI is opened in a browser."""
+def up(data: Path, settings: Settings, as_json: bool, file: SettingsFile | None = None, *, opens: bool = False) -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit code. `opens`: the web UI is opened in a browser.
+
+    `file`: where limits may change meanwhile.
+    """
     begun = time.monotonic()
     logs = data / "logs" / "fleetlog.log"
     try:
@@ -58,7 +62,7 @@ def up(data: Path, settings: Settings, as_json: bool, *, opens: bool = False) ->
     def work() -> None:
         # Nobody chose the usual port, so another will do where it is taken.
         or_free, with_web = settings.web.port is None, with_usual_web_port(settings)
-        asyncio.run(run_node(lambda now: embedded(data, now, free_web_port=or_free), with_web, announce))
+        asyncio.run(run_node(lambda now: embedded(data, now, free_web_port=or_free), with_web, announce, file))
 
     mend = f"`fleetlog replay --data {data}` makes the tables anew from the log"
     code = exit_code(work, str(data), f"{logs} has more", mend)

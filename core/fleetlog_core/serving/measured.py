@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from fleetlog_core.rates.limiter import charge_read
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import Attributes, Span
 from fleetlog_core.warehouse.native import rows_of
@@ -34,10 +35,15 @@ class MeasuredWarehouse(WrappedWarehouse):
 
     def select(self, statement: Statement, *, timeout_seconds: float = 30.0) -> Answer:
         """See Warehouse."""
-        with self._measured("select") as span:
-            answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
-            span.tell({"fleetlog.rows_read": answer.rows_read, "fleetlog.bytes_read": answer.bytes_read})
-        self._telemetry.statement_rows_read.inc(answer.rows_read)
+        begun, rows = time.monotonic(), 0
+        try:
+            with self._measured("select") as span:
+                answer = self._warehouse.select(statement, timeout_seconds=timeout_seconds)
+                rows = answer.rows_read
+                span.tell({"fleetlog.rows_read": rows, "fleetlog.bytes_read": answer.bytes_read})
+        finally:
+            charge_read(rows, time.monotonic() - begun)
+        self._telemetry.statement_rows_read.inc(rows)
         self._telemetry.statement_bytes_read.inc(answer.bytes_read)
         return answer
 

@@ -16,6 +16,7 @@ from fleetlog_core import keepalive, limits
 from fleetlog_core.auth.permissions import rules_of
 from fleetlog_core.serving.authorization import AuthorizationInterceptor
 from fleetlog_core.serving.errors import ErrorInterceptor
+from fleetlog_core.serving.rate_limits import LimitsInterceptor
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.tls import Certificates, TlsFiles
 
@@ -53,19 +54,24 @@ class GrpcServer:
         connection_age_seconds: float = 0.0,
         tls: TlsFiles | None = None,
         authorization: AuthorizationInterceptor | None = None,
+        limits: LimitsInterceptor | None = None,
         local: Path | None = None,
     ) -> None:
         """`connection_age_seconds`: clients are asked to connect anew after about so long; 0 = never. `tls`: None =
-        without TLS. `authorization`: None = nobody is asked who they are. `local`: a socket for what runs on this
-        machine, without TLS, in a folder that nobody else may enter; None = there is none."""
+        without TLS. `authorization`: None = nobody is asked who they are. `limits`: None = there are none. `local`: a
+        socket for what runs on this machine, without TLS, in a folder that nobody else may enter; None = there is none.
+        """
         self._local = local
         self._host, self._port = host, port
         self._tls = tls
         options = (*_OPTIONS, *_aging(connection_age_seconds))
-        self._authorization = authorization
+        self._authorization, self._limits = authorization, limits
         interceptors: tuple[grpc.aio.ServerInterceptor, ...] = (ErrorInterceptor(telemetry or Telemetry()),)
         if authorization is not None:
             interceptors = (*interceptors, authorization)
+        if limits is not None:
+            # Behind who calls, which it is by.
+            interceptors = (*interceptors, limits)
         self._server = grpc.aio.server(interceptors=interceptors, options=options)
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -81,6 +87,8 @@ class GrpcServer:
         rules = rules_of(self._names)
         if self._authorization is not None:
             self._authorization.put_rules(rules)
+        if self._limits is not None:
+            self._limits.put_rules(rules)
         reflection.enable_server_reflection(self._names, self._server)
         check_address(self._host, self._port)
         try:

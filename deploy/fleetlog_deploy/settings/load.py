@@ -51,7 +51,7 @@ def load(
     """
     environment = os.environ if environment is None else environment
     found = _Found()
-    path = file or (Path(environment[FILE_VARIABLE]) if environment.get(FILE_VARIABLE) else None)
+    path = settings_file(file, environment)
     if path is not None:
         _read_file(path, found)
     _read_environment(environment, found)
@@ -67,6 +67,12 @@ def load(
         for section, kind in sections().items()
     }
     return Loaded(Settings(**made), {name: found.sources.get(name, DEFAULT) for name in KEYS})
+
+
+def settings_file(given: Path | None, environment: Mapping[str, str] | None = None) -> Path | None:
+    """The file of settings: the one that is given, or that FLEETLOG_CONFIG names; None = there is none."""
+    named = (os.environ if environment is None else environment).get(FILE_VARIABLE)
+    return given or (Path(named) if named else None)
 
 
 class _Found:

@@ -232,6 +232,37 @@ class WebhooksSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class LimitsSettings:
+    """What one caller may have of a process, and all callers of a namespace together: docs/security.md. 0 = any.
+
+    A caller is a principal, or without [auth] an address. The file is read again when it changes."""
+
+    calls_per_second: float = setting(0.0, Range(0, 1e6))
+    """Calls that begin; a stream is one."""
+    points_per_second: float = setting(0.0, Range(0, 1e12))
+    """Points that are logged."""
+    bytes_per_second: float = setting(0.0, Range(0, 1e12))
+    """Bytes of messages that write, files that are uploaded through the server among them."""
+    rows_per_second: float = setting(0.0, Range(0, 1e12))
+    """Rows that the warehouse reads."""
+    read_seconds_per_second: float = setting(0.0, Range(0, 1_000))
+    """Seconds that statements to the warehouse take, those at a time added: 2.0 are two threads all the time."""
+    streams: int = setting(0, Range(0, 1_000_000))
+    """Streams that are open, but for watches; each process that trains has one."""
+    watches: int = setting(0, Range(0, 1_000_000))
+    """Searches that are watched live."""
+    namespace_calls_per_second: float = setting(0.0, Range(0, 1e6))
+    namespace_points_per_second: float = setting(0.0, Range(0, 1e12))
+    namespace_bytes_per_second: float = setting(0.0, Range(0, 1e12))
+    namespace_rows_per_second: float = setting(0.0, Range(0, 1e12))
+    namespace_read_seconds_per_second: float = setting(0.0, Range(0, 1_000))
+    namespace_streams: int = setting(0, Range(0, 1_000_000))
+    namespace_watches: int = setting(0, Range(0, 1_000_000))
+    burst_seconds: float = setting(10.0, Range(0.1, 3_600))
+    """Seconds' worth of a rate that may be used at once."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of them, by section."""
 
@@ -248,6 +279,7 @@ class Settings:
     materializer: MaterializerSettings = MaterializerSettings()
     query: QuerySettings = QuerySettings()
     webhooks: WebhooksSettings = WebhooksSettings()
+    limits: LimitsSettings = LimitsSettings()
 
 
 @dataclass(frozen=True, slots=True)

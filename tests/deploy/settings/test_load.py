@@ -100,8 +100,9 @@ def test_a_file_that_is_not_there_or_no_toml(tmp_path: Path) -> None:
 def test_names_carry_units_and_are_told_apart_in_the_environment() -> None:
     assert len({key.variable for key in KEYS.values()}) == len(KEYS)
     counts = {"port", "connections", "batch_rows", "client_calls", "client_sockets"}
+    counts |= {"streams", "watches", "namespace_streams", "namespace_watches"}
     numbers = {key.name for key in KEYS.values() if key.kind in (int, float)} - counts
-    assert all(name.endswith(("_seconds", "_millis", "_bytes")) for name in numbers)
+    assert all(name.endswith(("_seconds", "_millis", "_bytes", "_per_second")) for name in numbers)
 
 
 def test_a_secret_may_stand_in_a_file_of_its_own_and_is_never_shown(tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fleetlog_core.rates.limits import Limits, ServerLimits
+from fleetlog_deploy.settings.limits import SettingsFile, server_limits
+from fleetlog_deploy.settings.load import load
+from fleetlog_deploy.settings.model import LimitsSettings
+
+
+def test_by_default_there_are_none() -> None:
+    assert server_limits(LimitsSettings()) == ServerLimits()
+    assert Limits() == Limits(0, 0, 0, 0, 0, 0, 0)
+
+
+def test_each_setting_is_a_limit_of_a_caller_or_of_a_namespace(tmp_path: Path) -> None:
+    file = tmp_path / "fleetlog.toml"
+    file.write_text("[limits]\npoints_per_second = 1e6\nwatches = 7\nnamespace_points_per_second = 5e6\n")
+    found = server_limits(load(file, {}).settings.limits)
+    assert found.caller == Limits(points_per_second=1e6, watches=7)
+    assert found.namespace == Limits(points_per_second=5e6)
+
+
+def test_a_file_that_changes_is_read_again_and_one_that_is_no_good_is_told_of_once_and_changes_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "fleetlog.toml"
+    path.write_text("[limits]\nstreams = 1\n")
+    file = SettingsFile(lambda: load(path, {}).settings, path)
+    assert file.changed() is None
+    for text, streams in (("[limits]\nstreams = 20\n", 20), ("[limits]\nstreams = -1\n", None), ("[limits]\n", 0)):
+        replaced = tmp_path / "new"
+        replaced.write_text(text)
+        replaced.replace(path)
+        changed = file.changed()
+        assert (None if changed is None else changed.limits.streams) == streams
+        assert file.changed() is None
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the limits that were there before hold: limits.streams = -1 ({path}): it must be 0 to 1,000,000"
+    ]
+    path.unlink()
+    assert file.changed() is None
+    assert SettingsFile.of(None, {}).changed() is None

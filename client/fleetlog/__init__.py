@@ -18,6 +18,7 @@ from fleetlog._values.datasets import Dataset
 from fleetlog._values.position import Position
 from fleetlog._views.artifacts import Artifact
 from fleetlog._views.comparing import Comparison
+from fleetlog._views.events import DeniedCall, LoggedEvent
 from fleetlog._views.facets import KeyInfo, Kind, ValueCount
 from fleetlog._views.models import Approval, Model, ModelComment, ModelEvent, ModelVersion
 from fleetlog._views.searches import Explanation
@@ -60,6 +61,7 @@ __all__ = [
     "Dataset",
     "DeadlineExceeded",
     "Deleted",
+    "DeniedCall",
     "EndState",
     "Experiment",
     "Experiments",
@@ -73,6 +75,7 @@ __all__ = [
     "Kind",
     "LeftOutValue",
     "Level",
+    "LoggedEvent",
     "MetricSummary",
     "Mode",
     "Model",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from fleetlog._calls.events import EventCalls
 from fleetlog._calls.facets import FacetCalls
 from fleetlog._calls.imports import ImportCalls
 from fleetlog._calls.searches import SearchCalls
@@ -16,7 +17,7 @@ from fleetlog._calls.webhooks import WebhookCalls
 from fleetlog._delivery.registry import Level, delivery_to, flush_delivery, release
 
 
-class Client(SearchCalls, WebhookCalls, FacetCalls, ImportCalls, TokenCalls):
+class Client(SearchCalls, WebhookCalls, FacetCalls, ImportCalls, TokenCalls, EventCalls):
     """A server's runs in one namespace: searched, selected, read and changed.
 
     Cheap to make: one process has one connection to each server, which its clients and runs share. May be used from

@@ -55,6 +55,7 @@ class Engines:
         self.has_checkpoints = self.generations is not None or not settings.warehouse.url.startswith("clickhouse")
         """False for a cluster."""
         self._telemetry = telemetry
+        self._has_log = bool(settings.log.url)
         self._writes = Outage("the event log takes no writes")
         self._opened: list[EventLog | Warehouse | ObjectStore] = []
 
@@ -65,6 +66,10 @@ class Engines:
         self._opened.append(log)
         traces = self._telemetry.traces
         return WatchedLog(log if isinstance(traces, NoTraces) else TracedLog(log, traces), self._writes)
+
+    def log_if_known(self) -> EventLog | None:
+        """The log, opened when it is first asked for; None where no setting says it. LogUnavailable."""
+        return self.log if self._has_log else None
 
     @cached_property
     def warehouse(self) -> Warehouse:

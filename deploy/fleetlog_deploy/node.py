@@ -73,7 +73,9 @@ class Node:
         self._complaint, self._degraded = STARTING, ""
         self._told: set[str] = {STARTING}
         """Kinds of complaints, as far as they were told since the process was ready last."""
-        self._authorization = None if authentication is None else AuthorizationInterceptor(authentication)
+        self._authorization = (
+            None if authentication is None else AuthorizationInterceptor(authentication, telemetry.denials)
+        )
         tls = tls_files(settings.server)
         # The HTTP port has no certificate to show to the gRPC port beside it, and needs none.
         self._folder = None if web is None or tls is None else tempfile.TemporaryDirectory(prefix="fleetlog-")

@@ -125,7 +125,7 @@ class GatewayPart:
         self._webhooks = WebhookServicer(log, reads, applied, secrets_of(webhooks), target_rules(webhooks))
         self._logged_models = LoggedModelServicer(log, reads, applied)
         self._documents = DocumentServicer(log, reads, applied)
-        self._auth = AuthServicer(log, reads, applied, authentication)
+        self._auth = AuthServicer(log, reads, applied, authentication, telemetry.denials)
 
     def register(self, server: GrpcServer) -> None:
         """See Part."""
@@ -195,6 +195,8 @@ class QueryPart:
             bytes.fromhex(settings.token_key),
             Answers(telemetry, settings.answer_bytes, settings.client_answer_bytes),
             settings.held_bytes,
+            log=engines.log_if_known,
+            denials=telemetry.denials,
         )
 
     def register(self, server: GrpcServer) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.log.port import EventLog
 from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.serving.denials import Denials
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import query_pb2
 
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.calls.artifacts import ArtifactCalls
+from fleetlog_query.calls.audit import AuditCalls
 from fleetlog_query.calls.base import HELD_BYTES, Services
 from fleetlog_query.calls.datasets import DatasetCalls
 from fleetlog_query.calls.documents import DocumentCalls
@@ -24,7 +29,15 @@ from fleetlog_query.calls.watches import WatchCalls
 
 
 class QueryServicer(
-    RunCalls, SearchCalls, WatchCalls, ScopeCalls, DatasetCalls, ExperimentCalls, MetricCalls, ArtifactCalls
+    RunCalls,
+    SearchCalls,
+    WatchCalls,
+    ScopeCalls,
+    DatasetCalls,
+    ExperimentCalls,
+    MetricCalls,
+    ArtifactCalls,
+    AuditCalls,
 ):
     """See protos/fleetlog/v1/query.proto."""
 
@@ -36,8 +49,10 @@ class QueryServicer(
         token_key: bytes,
         answers: Answers | None = None,
         held_bytes: int = HELD_BYTES,
+        log: Callable[[], EventLog | None] = lambda: None,
+        denials: Denials | None = None,
     ) -> None:
-        services = Services(warehouse, objects, applied, token_key, answers, held_bytes)
+        services = Services(warehouse, objects, applied, token_key, answers, held_bytes, log, denials)
         super().__init__(services)
         self.registry = RegistryCalls(services)
         """RegistryQueryService over the same services."""

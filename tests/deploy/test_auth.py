@@ -60,10 +60,34 @@ def test_the_first_admin_makes_tokens_and_revokes_them_over_tls(
         assert str(foreign.value).replace(run.id, "0" * 32) == str(missing.value)
         with pytest.raises(client.PermissionDenied, match="the role reader in the namespace 'default'"):
             others.search_runs()
+        with pytest.raises(client.PermissionDenied, match="the role admin"):
+            mine.denied_calls()
+        with pytest.raises(client.PermissionDenied):
+            list(others.events())
+        with pytest.raises(client.NotFound) as foreign:
+            list(others.events(run.id))
+        assert "there is no run" in str(foreign.value)
         listed, revoked = fleetlog(
             ("tokens", "ls", *told), ("tokens", "revoke", "ci", *told), environment=as_admin
         )  # fmt: skip
         assert (listed.code, revoked.code) == (0, 0), listed.err + revoked.err
+        audited, tokens, denied = fleetlog(
+            ("audit", run.id, "--namespace", "vision", "--json", *told),
+            ("audit", "--all-namespaces", "--kind", "token_created", *told),
+            ("audit", "--denied", "--all-namespaces", *told),
+            environment=as_admin,
+        )  # fmt: skip
+        assert audited.code == 0, audited.err
+        events = [json.loads(line) for line in audited.out.splitlines()]
+        assert {(one["principal"], one["token"], one["namespace"]) for one in events} == {("ci", "ci", "vision")}
+        assert all(one["gateway"] for one in events)
+        (heads, *rows) = [line.split("\t") for line in tokens.out.splitlines()]
+        assert [(row[heads.index("who")], row[heads.index("kinds")]) for row in rows] == [("admin", "token_created")]
+        (heads, *rows) = [line.split("\t") for line in denied.out.splitlines()]
+        told_of = {tuple(row[heads.index(head)] for head in ("who", "reason", "namespace")) for row in rows}
+        assert {
+            ("", "UNAUTHENTICATED", ""), ("ci", "ROLE_MISSING", "default"), ("ci", "FOREIGN_NAMESPACE", "default")
+        } <= told_of  # fmt: skip
         assert made.out.strip() not in listed.out + made.err
         reached(lambda: _is_unknown(mine), 100)
         # A stream that was open before ends a moment later.

@@ -13,6 +13,7 @@ import pytest
 from fleetlog._transport.connection import Connection, connection_to
 from fleetlog_proto.v1 import (
     artifact_pb2,
+    audit_pb2,
     dataset_pb2,
     event_pb2,
     facets_pb2,
@@ -234,6 +235,18 @@ def list_datasets(place: Place) -> None:
     assert found == [(number, "a", "1", "training"), (number, "b", "1", "training")]
 
 
+def list_events(place: Place) -> None:
+    request = audit_pb2.ListEventsRequest(
+        namespace="default", run_id=place.run_id, kinds=["run_started"], at_least=place.connection.position()
+    )
+    (event,) = place.query("ListEvents", request).events
+    assert (event.run_id, event.experiment_id) == (place.run_id, place.number)
+
+
+def list_denials(place: Place) -> None:
+    assert not place.query("ListDenials", audit_pb2.ListDenialsRequest()).denials
+
+
 def explain_search(place: Place) -> None:
     answer = place.query("ExplainSearch", query_pb2.ExplainSearchRequest(search=place.search))
     assert any("loss" in line for line in answer.lines)
@@ -327,6 +340,8 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "ListDatasets": list_datasets,
     "SelectRuns": select_runs,
     "ExplainSearch": explain_search,
+    "ListEvents": list_events,
+    "ListDenials": list_denials,
     "GetExperiment": change_an_experiment,
     "ListExperiments": list_experiments,
     "ReadMetric": read_metric,

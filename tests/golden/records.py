@@ -589,7 +589,9 @@ def main() -> None:
 def digests_of(records: list[tuple[str, bytes, bytes]]) -> dict[str, int]:
     """The digests of the tables that a log of the records folds into."""
     with tempfile.TemporaryDirectory() as folder:
-        return {table: found.digest for table, found in rebuilt(log_of(records), Path(folder)).items()}
+        found = rebuilt(log_of(records), Path(folder))
+        # Each log has some: they have digests of their own.
+        return {table: one.digest for table, one in found.items() if table != "records"}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import typer
 import fleetlog
 from fleetlog.cli import (
     artifacts,
+    audit,
     branches,
     changing,
     experiments,
@@ -50,6 +51,7 @@ app.command(rich_help_panel="Client")(sync.sync)
 for who in (tokens.login, tokens.logout, tokens.whoami):
     app.command(rich_help_panel="Client")(who)
 app.command("mlflow-ui", rich_help_panel="Client")(mlflow_ui.mlflow_ui)
+app.command("audit", rich_help_panel="Client")(audit.audit)
 for command in (select.select, facets.keys, facets.values):
     app.command(rich_help_panel="Client")(command)
 

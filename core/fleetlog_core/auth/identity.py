@@ -98,14 +98,23 @@ class Identity:
         return 0.0 < self.expire_time <= now
 
 
-def denied(permission: Permission, namespace: str) -> PermissionDenied:
+class RoleMissing(PermissionDenied):
+    """The caller has no role that the call takes."""
+
+    namespace = ""
+    """Where it has none."""
+
+
+def denied(permission: Permission, namespace: str) -> RoleMissing:
     """The error of a caller without a role; the same whether the namespace has anything or not."""
     role = _LEAST.get(permission, "admin")
-    return PermissionDenied(
+    error = RoleMissing(
         "ROLE_MISSING",
         f"this takes the role {role} in the namespace {shown(namespace or DEFAULT_NAMESPACE)}, which the token that was"
         " given does not have; ask an admin of the namespace for one that has",
     )
+    error.namespace = namespace or DEFAULT_NAMESPACE
+    return error
 
 
 NOBODY = Identity("", (Grant(EVERYWHERE, token_event_pb2.ROLE_ADMIN),))

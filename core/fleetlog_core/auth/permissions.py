@@ -35,6 +35,10 @@ class MethodUnsaid(Exception):
     """A call whose proto does not say what it asks of its caller."""
 
 
+def _untold(namespace: str) -> None:
+    """Nobody asks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What one call asks. `permission` None: nothing, not even a token."""
@@ -44,11 +48,13 @@ class Rule:
     hides: bool = False
     """A namespace without a role is looked for nowhere, instead of being refused."""
 
-    def check(self, identity: Identity, request: Any, seen: str | None = None) -> str | None:
+    def check(
+        self, identity: Identity, request: Any, seen: str | None = None, hidden: Callable[[str], None] = _untold
+    ) -> str | None:
         """The last namespace that the message names, None = it names none. PermissionDenied.
 
         `seen`: a namespace that was checked for this caller before. A message of a call that hides is changed where its
-        namespace is not the caller's.
+        namespace is not the caller's; `hidden` is told which it was.
         """
         permission = self.permission
         if permission is None or permission == _IDENTIFIED:
@@ -61,6 +67,7 @@ class Rule:
                 if permission not in may:
                     if may or not self.hides:
                         raise denied(permission, namespace)
+                    hidden(namespace)
                     request.namespace = NOWHERE
                 seen = namespace
         return seen

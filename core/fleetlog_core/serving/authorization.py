@@ -8,28 +8,61 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 
 from fleetlog_core.auth.authentication import Authentication, unauthenticated
-from fleetlog_core.auth.identity import Identity, set_caller
+from fleetlog_core.auth.identity import Identity, RoleMissing, caller, set_caller
 from fleetlog_core.auth.permissions import Rule
-from fleetlog_core.errors import PermissionDenied
+from fleetlog_core.errors import PermissionDenied, Unauthenticated
+from fleetlog_core.rules.names import DEFAULT_NAMESPACE
 from fleetlog_core.serving.calls import Context
+from fleetlog_core.serving.denials import FOREIGN_NAMESPACE, Denials
 from fleetlog_core.serving.errors import Undecodable
 
 AUTHORIZATION = "authorization"
+_UNKNOWN = Identity("", ())
+"""Whoever shows no valid token."""
 Behaviour = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A call that is made, what it asks of its caller, and who is told when that is denied."""
+
+    method: str
+    rule: Rule | None
+    denials: Denials | None
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Around the call: notes that it was denied, by whomever."""
+        try:
+            yield
+        except (PermissionDenied, Unauthenticated) as error:
+            if self.denials is not None:
+                identity = _UNKNOWN if isinstance(error, Unauthenticated) else caller()
+                namespace = error.namespace if isinstance(error, RoleMissing) else ""
+                self.denials.note(identity, self.method, error.reason, namespace)
+            raise
+
+    def hidden(self, namespace: str) -> None:
+        """The call finds nothing, since the namespace is not the caller's."""
+        if self.denials is not None:
+            self.denials.note(caller(), self.method, FOREIGN_NAMESPACE, namespace or DEFAULT_NAMESPACE)
 
 
 class AuthorizationInterceptor(grpc.aio.ServerInterceptor):
     """Stands behind the interceptor of errors, which tells what this one raises. For one event loop."""
 
-    def __init__(self, authentication: Authentication) -> None:
+    def __init__(self, authentication: Authentication, denials: Denials | None = None) -> None:
+        """`denials`: takes what is denied; None = nobody asks for it."""
         self._authentication = authentication
+        self._denials = denials
         self._rules: dict[str, Rule] = {}
         self._lasting: dict[asyncio.Timeout, Identity] = {}
         """Streams under way, with whom they are for."""
@@ -60,13 +93,14 @@ class AuthorizationInterceptor(grpc.aio.ServerInterceptor):
         if rule is not None and rule.permission is None:
             return handler
         codec = handler.request_deserializer, handler.response_serializer
+        asked = _Asked(handler_call_details.method, rule, self._denials)
         if handler.request_streaming and handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(self._streamed(handler.stream_stream, rule, True), *codec)
+            return grpc.stream_stream_rpc_method_handler(self._streamed(handler.stream_stream, asked, True), *codec)
         if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(self._collected(handler.stream_unary, rule), *codec)
+            return grpc.stream_unary_rpc_method_handler(self._collected(handler.stream_unary, asked), *codec)
         if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(self._streamed(handler.unary_stream, rule, False), *codec)
-        return grpc.unary_unary_rpc_method_handler(self._single(handler.unary_unary, rule), *codec)
+            return grpc.unary_stream_rpc_method_handler(self._streamed(handler.unary_stream, asked, False), *codec)
+        return grpc.unary_unary_rpc_method_handler(self._single(handler.unary_unary, asked), *codec)
 
     def _identify(self, context: Context, rule: Rule | None) -> tuple[Identity, Rule]:
         """Unauthenticated, PermissionDenied, Unavailable."""
@@ -80,36 +114,39 @@ class AuthorizationInterceptor(grpc.aio.ServerInterceptor):
         set_caller(identity)
         return identity, rule
 
-    def _single(self, behaviour: Behaviour, rule: Rule | None) -> Behaviour:
+    def _single(self, behaviour: Behaviour, asked: _Asked) -> Behaviour:
         async def handle(request: Any, context: Context) -> Any:
-            identity, known = self._identify(context, rule)
-            known.check(identity, request)
-            return await behaviour(request, context)
+            with asked.noted():
+                identity, known = self._identify(context, asked.rule)
+                known.check(identity, request, None, asked.hidden)
+                return await behaviour(request, context)
 
         return handle
 
-    def _collected(self, behaviour: Behaviour, rule: Rule | None) -> Behaviour:
+    def _collected(self, behaviour: Behaviour, asked: _Asked) -> Behaviour:
         async def handle(requests: AsyncIterator[Any], context: Context) -> Any:
-            identity, known = self._identify(context, rule)
-            async with self._valid(identity):
-                return await behaviour(_checked(requests, identity, known), context)
+            with asked.noted():
+                identity, known = self._identify(context, asked.rule)
+                async with self._valid(identity):
+                    return await behaviour(_checked(requests, identity, known, asked), context)
 
         return handle
 
-    def _streamed(self, behaviour: Behaviour, rule: Rule | None, has_many: bool) -> Behaviour:
+    def _streamed(self, behaviour: Behaviour, asked: _Asked, has_many: bool) -> Behaviour:
         async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
-            identity, known = self._identify(context, rule)
-            if has_many:
-                request = _checked(request, identity, known)
-            else:
-                known.check(identity, request)
-            async with self._valid(identity):
-                answers = behaviour(request, context)
-                if inspect.isawaitable(answers):
-                    await answers
-                    return
-                async for response in answers:
-                    yield response
+            with asked.noted():
+                identity, known = self._identify(context, asked.rule)
+                if has_many:
+                    request = _checked(request, identity, known, asked)
+                else:
+                    known.check(identity, request, None, asked.hidden)
+                async with self._valid(identity):
+                    answers = behaviour(request, context)
+                    if inspect.isawaitable(answers):
+                        await answers
+                        return
+                    async for response in answers:
+                        yield response
 
         return handle
 
@@ -130,9 +167,9 @@ class AuthorizationInterceptor(grpc.aio.ServerInterceptor):
             raise
 
 
-async def _checked(requests: AsyncIterator[Any], identity: Identity, rule: Rule) -> AsyncIterator[Any]:
+async def _checked(requests: AsyncIterator[Any], identity: Identity, rule: Rule, asked: _Asked) -> AsyncIterator[Any]:
     seen: str | None = None
     async for request in requests:
         if not isinstance(request, Undecodable):
-            seen = rule.check(identity, request, seen)
+            seen = rule.check(identity, request, seen, asked.hidden)
         yield request

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from fleetlog_core.log.lag import Lag
 from fleetlog_core.log.port import LogUnavailable, Partition, RecordsGone
+from fleetlog_core.serving.denials import Denials
 from fleetlog_core.serving.traces import NoTraces, Traces
 
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -51,6 +52,11 @@ class Telemetry:
         self.limited = self._counter(
             "limited", "Calls that were refused, ended or slowed so that others have room, by reason", "reason"
         )
+        self.denied = self._counter(
+            "denied", "Calls that were denied, by who called (empty: no valid token) and reason", "principal", "reason"
+        )
+        self.denials = Denials(self.denied)
+        """The last of them."""
         self.answer_bytes = Gauge(
             "fleetlog_answer_bytes", "Bytes of memory that streams of answers hold", registry=self.registry
         )

@@ -37,6 +37,10 @@ _TABLE = re.compile(
     re.DOTALL,
 )
 _COLUMN = re.compile(r"ALTER TABLE (?P<name>\w+) ADD COLUMN IF NOT EXISTS (?P<column>.*)", re.DOTALL)
+_ORDER = re.compile(
+    r"ALTER TABLE (?P<name>\w+) (?P<columns>ADD COLUMN IF NOT EXISTS .*?), MODIFY ORDER BY (?P<order>\([^)]*\))",
+    re.DOTALL,
+)
 _SETTING = re.compile(r"ALTER TABLE (?P<name>\w+) MODIFY SETTING (?P<settings>[^;]*)", re.DOTALL)
 _INDEX = re.compile(r"ALTER TABLE (?P<name>\w+) (?P<change>(?:ADD|MATERIALIZE) INDEX .*)", re.DOTALL)
 _DROP = re.compile(r"DROP VIEW IF EXISTS (?P<name>\w+)")
@@ -51,6 +55,12 @@ def rendered(sql: str, cluster: str, database: str) -> list[str]:
     """
     if table := _TABLE.fullmatch(sql):
         return _table(table, cluster, database)
+    if ordered := _ORDER.fullmatch(sql):
+        change, table_name = f"ON CLUSTER '{cluster}' {ordered['columns']}", f"{database}.{ordered['name']}"
+        return [
+            f"ALTER TABLE {table_name}_local {change}, MODIFY ORDER BY {ordered['order']}",
+            f"ALTER TABLE {table_name} {change}",
+        ]
     if column := _COLUMN.fullmatch(sql):
         return [
             f"ALTER TABLE {database}.{table} ON CLUSTER '{cluster}' ADD COLUMN IF NOT EXISTS {column['column']}"

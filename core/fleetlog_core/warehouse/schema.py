@@ -35,3 +35,9 @@ PLACE_BITS = 20
 BUCKET_BITS = 7
 BUCKET_STEPS = 1 << BUCKET_BITS
 """Steps of a row of `rollup`."""
+RECORD_SPAN = 0
+"""`span` of the rows of `log_times` that are about one record each: who wrote it, and what stands in it."""
+NO_EXPERIMENT = 0xFFFF_FFFF
+"""`experiment` there of what is in none."""
+EVERY_NAMESPACE = "*"
+"""`namespace` there of intents that are about the whole server, such as those on tokens."""

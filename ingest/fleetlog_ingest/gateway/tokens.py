@@ -18,10 +18,11 @@ from fleetlog_core.log.port import EventLog
 from fleetlog_core.position import to_proto
 from fleetlog_core.rules.names import DEFAULT_NAMESPACE
 from fleetlog_core.rules.tokens import check_grants, check_principal, check_token_end, check_token_name
+from fleetlog_core.serving.denials import Denials
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import Warehouse
-from fleetlog_proto.v1 import frame_pb2, position_pb2, token_event_pb2, token_pb2, token_pb2_grpc
+from fleetlog_proto.v1 import audit_pb2, frame_pb2, position_pb2, token_event_pb2, token_pb2, token_pb2_grpc
 
 from fleetlog_ingest.gateway.control import Control, Decided, timeout_seconds
 
@@ -33,8 +34,14 @@ class AuthServicer(token_pb2_grpc.AuthServiceServicer):
     """See protos/fleetlog/v1/token.proto. `authentication` None: the server asks for no tokens."""
 
     def __init__(
-        self, log: EventLog, warehouse: Warehouse, applied: AppliedWatch, authentication: Authentication | None
+        self,
+        log: EventLog,
+        warehouse: Warehouse,
+        applied: AppliedWatch,
+        authentication: Authentication | None,
+        denials: Denials,
     ) -> None:
+        self._denials = denials
         self._warehouse = warehouse
         self._authentication = authentication
         self._executor = ContextThreads(THREADS, "tokens")
@@ -98,6 +105,12 @@ class AuthServicer(token_pb2_grpc.AuthServiceServicer):
         intent = token_event_pb2.TokenRevoked(token_id=token_id)
         kept, position = await self._decide(frame_pb2.ControlRecord(token_revoked=intent), context)
         return token_pb2.RevokeTokenResponse(token=kept, position=position)
+
+    async def ListDenials(  # noqa: N802
+        self, request: audit_pb2.ListDenialsRequest, context: Context
+    ) -> audit_pb2.ListDenialsResponse:
+        """See the proto."""
+        return self._denials.answer(caller())
 
     async def _decide(
         self, record: frame_pb2.ControlRecord, context: Context

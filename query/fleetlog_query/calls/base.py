@@ -17,14 +17,15 @@ from fleetlog_core.errors import (
     Unavailable,
     check_count,
 )
-from fleetlog_core.log.port import CONTROL
+from fleetlog_core.log.port import CONTROL, EventLog
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.position import from_proto, merge, to_proto
+from fleetlog_core.serving.denials import Denials
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
-from fleetlog_proto.v1 import metric_pb2, position_pb2, query_pb2, query_pb2_grpc, scope_pb2
+from fleetlog_proto.v1 import audit_pb2, metric_pb2, position_pb2, query_pb2, query_pb2_grpc, scope_pb2
 
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.changes.changed_runs import ChangedRuns
@@ -68,6 +69,7 @@ AsOfRequest = (
     | query_pb2.GetExperimentRequest
     | query_pb2.ListExperimentsRequest
     | metric_pb2.ReadMetricRequest
+    | audit_pb2.ListEventsRequest
     | scope_pb2.RunScope
 )
 """What says by itself as of when it is."""
@@ -84,7 +86,12 @@ class Services:
         token_key: bytes,
         answers: Answers | None = None,
         held_bytes: int = HELD_BYTES,
+        log: Callable[[], EventLog | None] = lambda: None,
+        denials: Denials | None = None,
     ) -> None:
+        """`log`: the event log, opened when it is asked for; None = it is not known here."""
+        self.log = log
+        self.denials = denials or Telemetry().denials
         self.answers = answers or Answers(Telemetry())
         self.objects = objects
         self.applied = applied

@@ -50,7 +50,7 @@ class History:
         timed = which == "time_millis"
         if timed:
             self._check_time(asked.time_millis)
-            found = self._at(asked.time_millis)
+            found = self.offsets_at(asked.time_millis)
         else:
             found = from_proto(asked.position, "as_of.position")
         reach = self._reach()
@@ -73,7 +73,7 @@ class History:
                 " for what is now",
             )
 
-    def _at(self, millis: int) -> dict[Partition, int]:
+    def offsets_at(self, millis: int) -> dict[Partition, int]:
         """Offsets after the last record that the log had taken then. Partitions without one are left out."""
         binds = Binds()
         hour, then = binds.whole(millis // HOUR_MILLIS * HOUR_MILLIS), binds.whole(millis)

@@ -81,11 +81,19 @@ def test_a_setting_is_one_of_the_tables_that_hold_rows() -> None:
 
 def test_an_index_is_one_of_the_tables_that_hold_rows() -> None:
     changed = [sql for sql in RENDERED if " INDEX " in sql and sql.startswith("ALTER")]
+    changes = [(table, what) for table in ("attrs", "series", "series") for what in ("ADD", "MATERIALIZE")]
+    changes += [("log_times", "ADD")] * 2
     assert [sql.split(" INDEX")[0] for sql in changed] == [
-        f"ALTER TABLE fleetlog.{table}_local ON CLUSTER 'main' {what}"
-        for table in ("attrs", "series", "series")
-        for what in ("ADD", "MATERIALIZE")
+        f"ALTER TABLE fleetlog.{table}_local ON CLUSTER 'main' {what}" for table, what in changes
     ]
+
+
+def test_an_order_is_one_of_the_tables_that_hold_rows_and_its_column_of_all() -> None:
+    changed = [sql for sql in RENDERED if " COLUMN IF NOT EXISTS place " in sql]
+    assert ["MODIFY ORDER BY (topic, part, span, begin, place)" in sql for sql in changed] == [True, False]
+    assert [sql.split(" ON CLUSTER")[0] for sql in changed] == [
+        "ALTER TABLE fleetlog.log_times_local", "ALTER TABLE fleetlog.log_times",
+    ]  # fmt: skip
 
 
 def test_names_are_names_also_in_a_database_of_ones_own() -> None:

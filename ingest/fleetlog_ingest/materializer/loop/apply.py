@@ -23,9 +23,10 @@ from fleetlog_core.warehouse.port import (
     WarehouseRefused,
     WarehouseUnavailable,
 )
+from fleetlog_core.warehouse.schema import NO_EXPERIMENT
 
 from fleetlog_ingest.materializer.control.control import CONTROL_FIRST, CONTROL_LAST, fold_control
-from fleetlog_ingest.materializer.control.log_times import time_rows
+from fleetlog_ingest.materializer.control.record_rows import ExperimentOf, log_rows
 from fleetlog_ingest.materializer.fold.artifacts import Artifacts
 from fleetlog_ingest.materializer.fold.decoding import Decoded
 from fleetlog_ingest.materializer.fold.result import DeadLetter, Folded
@@ -44,6 +45,7 @@ from fleetlog_ingest.materializer.fold.tables import (
 from fleetlog_ingest.materializer.loop.dead_letters import DeadLetterRate
 from fleetlog_ingest.materializer.loop.pieces import Batch, Counts, Pieces
 from fleetlog_ingest.materializer.state.control_loading import ControlStore
+from fleetlog_ingest.materializer.state.experiment_loading import load_experiments
 from fleetlog_ingest.materializer.state.import_loading import load_imports
 from fleetlog_ingest.materializer.state.loading import BatchIsIn, StateStore
 
@@ -135,18 +137,20 @@ class Applier:
     def apply(self, batch: Batch) -> Counts:
         """Fold the batch and insert its rows, `applied` last. Stopped, TooManyBad, WarehouseRefused."""
         decided: Sequence[Decision] = ()
+        experiment_of: ExperimentOf = _no_experiment
         try:
             if batch.partition.topic == CONTROL:
                 counts, decided = self._apply_control(batch)
             else:
-                counts = self._apply_events(batch)
+                counts, experiment_of = self._apply_events(batch)
         except BatchIsIn:
             self.forget(batch.partition)
             counts = Counts(records=len(batch.records))
+            known = self._ask(lambda: load_experiments(self._warehouse, batch.records))
+            experiment_of = _known_experiments(known)
         partition = batch.partition
         count = self._event_partitions if partition.topic == EVENTS else 1
-        times = time_rows(partition, [decoded.record for decoded in batch.records], count)
-        self._insert("log_times", columns_of("log_times", times), batch)
+        self._insert("log_times", log_rows(batch.records, count, experiment_of), batch)
         row = (partition.topic, partition.number, batch.last + 1)
         self._insert("applied", columns_of("applied", [row]), batch)
         for decision in decided:
@@ -169,7 +173,7 @@ class Applier:
         rows, dead = sum(map(rows_in, folded.tables.values())), len(folded.dead)
         return Counts(len(batch.records), len(batch.records) - dead, 0, 0, rows, dead), folded.decisions
 
-    def _apply_events(self, batch: Batch) -> Counts:
+    def _apply_events(self, batch: Batch) -> tuple[Counts, ExperimentOf]:
         states = self._states.get(batch.partition)
         if states is None:
             states = self._states[batch.partition] = StateStore(self._warehouse, limits=self._limits)
@@ -190,7 +194,7 @@ class Applier:
         dead = len(folded.dead)
         pending = rows_in(folded.tables["pending_artifacts"]) if "pending_artifacts" in folded.tables else 0
         found = (folded.events, folded.duplicates, folded.points, rows, dead, pending, folded.gaps, folded.reused)
-        return Counts(len(batch.records), *found)
+        return Counts(len(batch.records), *found), _experiments_of(state, folded.changes)
 
     def _insert_all(self, pieces: Pieces, folded: Folded) -> Folded:
         """Insert its rows. Answers with what is in: without the records that the warehouse refused."""
@@ -341,3 +345,23 @@ class Applier:
         self._stay()
         if self._stopped.wait(seconds):
             raise Stopped
+
+
+def _no_experiment(key: RunKey) -> int:
+    return NO_EXPERIMENT
+
+
+def _known_experiments(known: Mapping[RunKey, int]) -> ExperimentOf:
+    return lambda key: known.get(key, NO_EXPERIMENT)
+
+
+def _experiments_of(before: State, changes: State) -> ExperimentOf:
+    """As the fold knows them."""
+
+    def experiment_of(key: RunKey) -> int:
+        found = (
+            changes.runs.get(key) or before.runs.get(key) or changes.models.get(key) or before.models.get(key)
+        )  # fmt: skip
+        return NO_EXPERIMENT if found is None else found.experiment
+
+    return experiment_of

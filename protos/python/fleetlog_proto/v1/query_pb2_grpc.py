@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from fleetlog_proto.v1 import artifact_pb2 as fleetlog_dot_v1_dot_artifact__pb2
+from fleetlog_proto.v1 import audit_pb2 as fleetlog_dot_v1_dot_audit__pb2
 from fleetlog_proto.v1 import dataset_pb2 as fleetlog_dot_v1_dot_dataset__pb2
 from fleetlog_proto.v1 import facets_pb2 as fleetlog_dot_v1_dot_facets__pb2
 from fleetlog_proto.v1 import metric_pb2 as fleetlog_dot_v1_dot_metric__pb2
@@ -117,6 +118,16 @@ class QueryServiceStub:
                 '/fleetlog.v1.QueryService/DownloadArtifact',
                 request_serializer=fleetlog_dot_v1_dot_artifact__pb2.DownloadArtifactRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_artifact__pb2.DownloadArtifactResponse.FromString,
+                _registered_method=True)
+        self.ListEvents = channel.unary_unary(
+                '/fleetlog.v1.QueryService/ListEvents',
+                request_serializer=fleetlog_dot_v1_dot_audit__pb2.ListEventsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_audit__pb2.ListEventsResponse.FromString,
+                _registered_method=True)
+        self.ListDenials = channel.unary_unary(
+                '/fleetlog.v1.QueryService/ListDenials',
+                request_serializer=fleetlog_dot_v1_dot_audit__pb2.ListDenialsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_audit__pb2.ListDenialsResponse.FromString,
                 _registered_method=True)
         self.WaitForPosition = channel.unary_unary(
                 '/fleetlog.v1.QueryService/WaitForPosition',
@@ -246,6 +257,22 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListEvents(self, request, context):
+        """Who did what: the records of the log that are about a run, an experiment, a model or a namespace, or that somebody
+        sent, a page at a time. NOT_FOUND: no such run or model in the namespace, and no record of one.
+        PERMISSION_DENIED: namespace "*" without the role admin of "*".
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDenials(self, request, context):
+        """Calls that this query service denied; see AuthService.ListDenials for those of a gateway.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WaitForPosition(self, request, context):
         """Returns when reads see everything before a position.
         """
@@ -330,6 +357,16 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.DownloadArtifact,
                     request_deserializer=fleetlog_dot_v1_dot_artifact__pb2.DownloadArtifactRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_artifact__pb2.DownloadArtifactResponse.SerializeToString,
+            ),
+            'ListEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEvents,
+                    request_deserializer=fleetlog_dot_v1_dot_audit__pb2.ListEventsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_audit__pb2.ListEventsResponse.SerializeToString,
+            ),
+            'ListDenials': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDenials,
+                    request_deserializer=fleetlog_dot_v1_dot_audit__pb2.ListDenialsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_audit__pb2.ListDenialsResponse.SerializeToString,
             ),
             'WaitForPosition': grpc.unary_unary_rpc_method_handler(
                     servicer.WaitForPosition,
@@ -745,6 +782,60 @@ class QueryService:
             '/fleetlog.v1.QueryService/DownloadArtifact',
             fleetlog_dot_v1_dot_artifact__pb2.DownloadArtifactRequest.SerializeToString,
             fleetlog_dot_v1_dot_artifact__pb2.DownloadArtifactResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/ListEvents',
+            fleetlog_dot_v1_dot_audit__pb2.ListEventsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_audit__pb2.ListEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDenials(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/ListDenials',
+            fleetlog_dot_v1_dot_audit__pb2.ListDenialsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_audit__pb2.ListDenialsResponse.FromString,
             options,
             channel_credentials,
             insecure,

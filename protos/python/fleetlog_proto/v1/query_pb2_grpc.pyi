@@ -5,6 +5,7 @@ Everything that reads."""
 
 from collections import abc as _abc
 from fleetlog_proto.v1 import artifact_pb2 as _artifact_pb2
+from fleetlog_proto.v1 import audit_pb2 as _audit_pb2
 from fleetlog_proto.v1 import dataset_pb2 as _dataset_pb2
 from fleetlog_proto.v1 import facets_pb2 as _facets_pb2
 from fleetlog_proto.v1 import metric_pb2 as _metric_pb2
@@ -86,6 +87,13 @@ class QueryServiceStub:
     """The bytes of one artifact, from an offset on: a download that broke off goes on where it stopped.
     NOT_FOUND: no such run or artifact.
     """
+    ListEvents: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListEventsRequest, _audit_pb2.ListEventsResponse]
+    """Who did what: the records of the log that are about a run, an experiment, a model or a namespace, or that somebody
+    sent, a page at a time. NOT_FOUND: no such run or model in the namespace, and no record of one.
+    PERMISSION_DENIED: namespace "*" without the role admin of "*".
+    """
+    ListDenials: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListDenialsRequest, _audit_pb2.ListDenialsResponse]
+    """Calls that this query service denied; see AuthService.ListDenials for those of a gateway."""
     WaitForPosition: _grpc.UnaryUnaryMultiCallable[_query_pb2.WaitForPositionRequest, _query_pb2.WaitForPositionResponse]
     """Returns when reads see everything before a position."""
 
@@ -141,6 +149,13 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """The bytes of one artifact, from an offset on: a download that broke off goes on where it stopped.
     NOT_FOUND: no such run or artifact.
     """
+    ListEvents: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListEventsRequest, _audit_pb2.ListEventsResponse]  # type: ignore[assignment]
+    """Who did what: the records of the log that are about a run, an experiment, a model or a namespace, or that somebody
+    sent, a page at a time. NOT_FOUND: no such run or model in the namespace, and no record of one.
+    PERMISSION_DENIED: namespace "*" without the role admin of "*".
+    """
+    ListDenials: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListDenialsRequest, _audit_pb2.ListDenialsResponse]  # type: ignore[assignment]
+    """Calls that this query service denied; see AuthService.ListDenials for those of a gateway."""
     WaitForPosition: _aio.UnaryUnaryMultiCallable[_query_pb2.WaitForPositionRequest, _query_pb2.WaitForPositionResponse]  # type: ignore[assignment]
     """Returns when reads see everything before a position."""
 
@@ -283,6 +298,25 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         """The bytes of one artifact, from an offset on: a download that broke off goes on where it stopped.
         NOT_FOUND: no such run or artifact.
         """
+
+    @_abc_1.abstractmethod
+    def ListEvents(
+        self,
+        request: _audit_pb2.ListEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListEventsResponse, _abc.Awaitable[_audit_pb2.ListEventsResponse]]:
+        """Who did what: the records of the log that are about a run, an experiment, a model or a namespace, or that somebody
+        sent, a page at a time. NOT_FOUND: no such run or model in the namespace, and no record of one.
+        PERMISSION_DENIED: namespace "*" without the role admin of "*".
+        """
+
+    @_abc_1.abstractmethod
+    def ListDenials(
+        self,
+        request: _audit_pb2.ListDenialsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListDenialsResponse, _abc.Awaitable[_audit_pb2.ListDenialsResponse]]:
+        """Calls that this query service denied; see AuthService.ListDenials for those of a gateway."""
 
     @_abc_1.abstractmethod
     def WaitForPosition(

@@ -22,12 +22,13 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from fleetlog_proto.v1 import audit_pb2 as fleetlog_dot_v1_dot_audit__pb2
 from fleetlog_proto.v1 import permission_pb2 as fleetlog_dot_v1_dot_permission__pb2
 from fleetlog_proto.v1 import position_pb2 as fleetlog_dot_v1_dot_position__pb2
 from fleetlog_proto.v1 import token_event_pb2 as fleetlog_dot_v1_dot_token__event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66leetlog/v1/token.proto\x12\x0b\x66leetlog.v1\x1a\x1c\x66leetlog/v1/permission.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x1d\x66leetlog/v1/token_event.proto\"\xc7\x01\n\x05Token\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tprincipal\x18\x03 \x01(\t\x12\"\n\x06grants\x18\x04 \x03(\x0b\x32\x12.fleetlog.v1.Grant\x12\x1a\n\x12\x63reate_time_millis\x18\x05 \x01(\x03\x12\x1a\n\x12\x65xpire_time_millis\x18\x06 \x01(\x03\x12\x13\n\x0b\x63reate_user\x18\x07 \x01(\t\x12\x1a\n\x12revoke_time_millis\x18\x08 \x01(\x03\"\x0f\n\rWhoAmIRequest\"w\n\x0eWhoAmIResponse\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x12\n\ntoken_name\x18\x02 \x01(\t\x12\"\n\x06grants\x18\x03 \x03(\x0b\x32\x12.fleetlog.v1.Grant\x12\x1a\n\x12\x65xpire_time_millis\x18\x04 \x01(\x03\"u\n\x12\x43reateTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\"\n\x06grants\x18\x03 \x03(\x0b\x32\x12.fleetlog.v1.Grant\x12\x1a\n\x12\x65xpire_time_millis\x18\x04 \x01(\x03\"q\n\x13\x43reateTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.fleetlog.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\'\n\x08position\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.Position\"(\n\x11ListTokensRequest\x12\x13\n\x0brevoked_too\x18\x01 \x01(\x08\"8\n\x12ListTokensResponse\x12\"\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.fleetlog.v1.Token\"\"\n\x12RevokeTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x13RevokeTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.fleetlog.v1.Token\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position2\xdb\x02\n\x0b\x41uthService\x12G\n\x06WhoAmI\x12\x1a.fleetlog.v1.WhoAmIRequest\x1a\x1b.fleetlog.v1.WhoAmIResponse\"\x04\xd0\xe3\x18\x01\x12V\n\x0b\x43reateToken\x12\x1f.fleetlog.v1.CreateTokenRequest\x1a .fleetlog.v1.CreateTokenResponse\"\x04\xd0\xe3\x18\x01\x12S\n\nListTokens\x12\x1e.fleetlog.v1.ListTokensRequest\x1a\x1f.fleetlog.v1.ListTokensResponse\"\x04\xd0\xe3\x18\x01\x12V\n\x0bRevokeToken\x12\x1f.fleetlog.v1.RevokeTokenRequest\x1a .fleetlog.v1.RevokeTokenResponse\"\x04\xd0\xe3\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66leetlog/v1/token.proto\x12\x0b\x66leetlog.v1\x1a\x17\x66leetlog/v1/audit.proto\x1a\x1c\x66leetlog/v1/permission.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x1d\x66leetlog/v1/token_event.proto\"\xc7\x01\n\x05Token\x12\x10\n\x08token_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\tprincipal\x18\x03 \x01(\t\x12\"\n\x06grants\x18\x04 \x03(\x0b\x32\x12.fleetlog.v1.Grant\x12\x1a\n\x12\x63reate_time_millis\x18\x05 \x01(\x03\x12\x1a\n\x12\x65xpire_time_millis\x18\x06 \x01(\x03\x12\x13\n\x0b\x63reate_user\x18\x07 \x01(\t\x12\x1a\n\x12revoke_time_millis\x18\x08 \x01(\x03\"\x0f\n\rWhoAmIRequest\"w\n\x0eWhoAmIResponse\x12\x11\n\tprincipal\x18\x01 \x01(\t\x12\x12\n\ntoken_name\x18\x02 \x01(\t\x12\"\n\x06grants\x18\x03 \x03(\x0b\x32\x12.fleetlog.v1.Grant\x12\x1a\n\x12\x65xpire_time_millis\x18\x04 \x01(\x03\"u\n\x12\x43reateTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tprincipal\x18\x02 \x01(\t\x12\"\n\x06grants\x18\x03 \x03(\x0b\x32\x12.fleetlog.v1.Grant\x12\x1a\n\x12\x65xpire_time_millis\x18\x04 \x01(\x03\"q\n\x13\x43reateTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.fleetlog.v1.Token\x12\x0e\n\x06secret\x18\x02 \x01(\t\x12\'\n\x08position\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.Position\"(\n\x11ListTokensRequest\x12\x13\n\x0brevoked_too\x18\x01 \x01(\x08\"8\n\x12ListTokensResponse\x12\"\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.fleetlog.v1.Token\"\"\n\x12RevokeTokenRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"a\n\x13RevokeTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.fleetlog.v1.Token\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position2\xb3\x03\n\x0b\x41uthService\x12G\n\x06WhoAmI\x12\x1a.fleetlog.v1.WhoAmIRequest\x1a\x1b.fleetlog.v1.WhoAmIResponse\"\x04\xd0\xe3\x18\x01\x12V\n\x0b\x43reateToken\x12\x1f.fleetlog.v1.CreateTokenRequest\x1a .fleetlog.v1.CreateTokenResponse\"\x04\xd0\xe3\x18\x01\x12S\n\nListTokens\x12\x1e.fleetlog.v1.ListTokensRequest\x1a\x1f.fleetlog.v1.ListTokensResponse\"\x04\xd0\xe3\x18\x01\x12V\n\x0bRevokeToken\x12\x1f.fleetlog.v1.RevokeTokenRequest\x1a .fleetlog.v1.RevokeTokenResponse\"\x04\xd0\xe3\x18\x01\x12V\n\x0bListDenials\x12\x1f.fleetlog.v1.ListDenialsRequest\x1a .fleetlog.v1.ListDenialsResponse\"\x04\xd0\xe3\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,24 +43,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHSERVICE'].methods_by_name['ListTokens']._serialized_options = b'\320\343\030\001'
   _globals['_AUTHSERVICE'].methods_by_name['RevokeToken']._loaded_options = None
   _globals['_AUTHSERVICE'].methods_by_name['RevokeToken']._serialized_options = b'\320\343\030\001'
-  _globals['_TOKEN']._serialized_start=130
-  _globals['_TOKEN']._serialized_end=329
-  _globals['_WHOAMIREQUEST']._serialized_start=331
-  _globals['_WHOAMIREQUEST']._serialized_end=346
-  _globals['_WHOAMIRESPONSE']._serialized_start=348
-  _globals['_WHOAMIRESPONSE']._serialized_end=467
-  _globals['_CREATETOKENREQUEST']._serialized_start=469
-  _globals['_CREATETOKENREQUEST']._serialized_end=586
-  _globals['_CREATETOKENRESPONSE']._serialized_start=588
-  _globals['_CREATETOKENRESPONSE']._serialized_end=701
-  _globals['_LISTTOKENSREQUEST']._serialized_start=703
-  _globals['_LISTTOKENSREQUEST']._serialized_end=743
-  _globals['_LISTTOKENSRESPONSE']._serialized_start=745
-  _globals['_LISTTOKENSRESPONSE']._serialized_end=801
-  _globals['_REVOKETOKENREQUEST']._serialized_start=803
-  _globals['_REVOKETOKENREQUEST']._serialized_end=837
-  _globals['_REVOKETOKENRESPONSE']._serialized_start=839
-  _globals['_REVOKETOKENRESPONSE']._serialized_end=936
-  _globals['_AUTHSERVICE']._serialized_start=939
-  _globals['_AUTHSERVICE']._serialized_end=1286
+  _globals['_AUTHSERVICE'].methods_by_name['ListDenials']._loaded_options = None
+  _globals['_AUTHSERVICE'].methods_by_name['ListDenials']._serialized_options = b'\320\343\030\001'
+  _globals['_TOKEN']._serialized_start=155
+  _globals['_TOKEN']._serialized_end=354
+  _globals['_WHOAMIREQUEST']._serialized_start=356
+  _globals['_WHOAMIREQUEST']._serialized_end=371
+  _globals['_WHOAMIRESPONSE']._serialized_start=373
+  _globals['_WHOAMIRESPONSE']._serialized_end=492
+  _globals['_CREATETOKENREQUEST']._serialized_start=494
+  _globals['_CREATETOKENREQUEST']._serialized_end=611
+  _globals['_CREATETOKENRESPONSE']._serialized_start=613
+  _globals['_CREATETOKENRESPONSE']._serialized_end=726
+  _globals['_LISTTOKENSREQUEST']._serialized_start=728
+  _globals['_LISTTOKENSREQUEST']._serialized_end=768
+  _globals['_LISTTOKENSRESPONSE']._serialized_start=770
+  _globals['_LISTTOKENSRESPONSE']._serialized_end=826
+  _globals['_REVOKETOKENREQUEST']._serialized_start=828
+  _globals['_REVOKETOKENREQUEST']._serialized_end=862
+  _globals['_REVOKETOKENRESPONSE']._serialized_start=864
+  _globals['_REVOKETOKENRESPONSE']._serialized_end=961
+  _globals['_AUTHSERVICE']._serialized_start=964
+  _globals['_AUTHSERVICE']._serialized_end=1399
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from fleetlog_proto.v1 import audit_pb2 as fleetlog_dot_v1_dot_audit__pb2
 from fleetlog_proto.v1 import token_pb2 as fleetlog_dot_v1_dot_token__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -56,6 +57,11 @@ class AuthServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_token__pb2.RevokeTokenRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_token__pb2.RevokeTokenResponse.FromString,
                 _registered_method=True)
+        self.ListDenials = channel.unary_unary(
+                '/fleetlog.v1.AuthService/ListDenials',
+                request_serializer=fleetlog_dot_v1_dot_audit__pb2.ListDenialsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_audit__pb2.ListDenialsResponse.FromString,
+                _registered_method=True)
 
 
 class AuthServiceServicer:
@@ -94,6 +100,14 @@ class AuthServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListDenials(self, request, context):
+        """Lists calls that this gateway denied, the latest first: those of namespaces that the caller is admin of, all to an
+        admin of "*". PERMISSION_DENIED: the caller is admin of none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -116,6 +130,11 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.RevokeToken,
                     request_deserializer=fleetlog_dot_v1_dot_token__pb2.RevokeTokenRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_token__pb2.RevokeTokenResponse.SerializeToString,
+            ),
+            'ListDenials': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDenials,
+                    request_deserializer=fleetlog_dot_v1_dot_audit__pb2.ListDenialsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_audit__pb2.ListDenialsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -228,6 +247,33 @@ class AuthService:
             '/fleetlog.v1.AuthService/RevokeToken',
             fleetlog_dot_v1_dot_token__pb2.RevokeTokenRequest.SerializeToString,
             fleetlog_dot_v1_dot_token__pb2.RevokeTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDenials(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.AuthService/ListDenials',
+            fleetlog_dot_v1_dot_audit__pb2.ListDenialsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_audit__pb2.ListDenialsResponse.FromString,
             options,
             channel_credentials,
             insecure,

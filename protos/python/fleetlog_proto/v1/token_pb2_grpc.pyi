@@ -4,6 +4,7 @@ isort:skip_file
 Who calls, and the tokens that say so."""
 
 from collections import abc as _abc
+from fleetlog_proto.v1 import audit_pb2 as _audit_pb2
 from fleetlog_proto.v1 import token_pb2 as _token_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -48,6 +49,10 @@ class AuthServiceStub:
     """Revokes a token: every server refuses it within two seconds, and ends the streams that it has open. NOT_FOUND
     TOKEN_NOT_FOUND: there is none of the name, or the caller is not admin of its grants.
     """
+    ListDenials: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListDenialsRequest, _audit_pb2.ListDenialsResponse]
+    """Lists calls that this gateway denied, the latest first: those of namespaces that the caller is admin of, all to an
+    admin of "*". PERMISSION_DENIED: the caller is admin of none.
+    """
 
 @_typing.type_check_only
 class AuthServiceAsyncStub(AuthServiceStub):
@@ -68,6 +73,10 @@ class AuthServiceAsyncStub(AuthServiceStub):
     RevokeToken: _aio.UnaryUnaryMultiCallable[_token_pb2.RevokeTokenRequest, _token_pb2.RevokeTokenResponse]  # type: ignore[assignment]
     """Revokes a token: every server refuses it within two seconds, and ends the streams that it has open. NOT_FOUND
     TOKEN_NOT_FOUND: there is none of the name, or the caller is not admin of its grants.
+    """
+    ListDenials: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListDenialsRequest, _audit_pb2.ListDenialsResponse]  # type: ignore[assignment]
+    """Lists calls that this gateway denied, the latest first: those of namespaces that the caller is admin of, all to an
+    admin of "*". PERMISSION_DENIED: the caller is admin of none.
     """
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -110,6 +119,16 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_token_pb2.RevokeTokenResponse, _abc.Awaitable[_token_pb2.RevokeTokenResponse]]:
         """Revokes a token: every server refuses it within two seconds, and ends the streams that it has open. NOT_FOUND
         TOKEN_NOT_FOUND: there is none of the name, or the caller is not admin of its grants.
+        """
+
+    @_abc_1.abstractmethod
+    def ListDenials(
+        self,
+        request: _audit_pb2.ListDenialsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_audit_pb2.ListDenialsResponse, _abc.Awaitable[_audit_pb2.ListDenialsResponse]]:
+        """Lists calls that this gateway denied, the latest first: those of namespaces that the caller is admin of, all to an
+        admin of "*". PERMISSION_DENIED: the caller is admin of none.
         """
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

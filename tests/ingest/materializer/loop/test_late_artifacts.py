@@ -18,6 +18,7 @@ from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.loop import Materializer
 from fleetlog_proto.v1 import event_pb2
 from fleetlog_query.runs.documents import Documents
+from fleetlog_query.sql.branches import BranchedNamespaces
 
 from tests.ingest.materializer.builders import frame, in_own_process, metrics, start
 from tests.ingest.materializer.history import run_id
@@ -91,7 +92,7 @@ def _away(path: Path) -> None:
         assert time.monotonic() - begun < 60
         assert materializer.degraded().startswith("artifacts wait for their store: the folder can't be written")
         assert materializer.outage() == ""
-    run = Documents(live).problems("default", run_id(7))
+    run = Documents(live, BranchedNamespaces(live).tables).problems("default", run_id(7))
     assert [(problem.reason, problem.sequence) for problem in run] == [("ARTIFACT_PENDING", 2)]
     assert run[0].message.startswith("path: 'file-7' waits for the artifact store: ")
     # Nothing of it was poison, and another process goes on with what is pending.

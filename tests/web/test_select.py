@@ -91,7 +91,8 @@ def test_a_model_registered_from_the_choice_can_tell_it_again(
     assert version.run_id == sweep[0]
     assert version.selection is not None
     best = client.select_again(version.selection).best
-    assert best is not None and best.run.id == sweep[0]
+    assert best is not None
+    assert best.run.id == sweep[0]
 
 
 def test_the_view_as_code_chooses_the_same(

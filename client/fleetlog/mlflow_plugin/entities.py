@@ -6,6 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, logged_model_event_pb2, logged_model_pb2, run_pb2
 from mlflow.entities import (
@@ -222,6 +223,9 @@ def dataset_message(given: DatasetInput) -> event_pb2.Dataset:
 
 def distinct_points(points: Sequence[tuple[int, int, float]]) -> list[tuple[int, int, float]]:
     """Returns points (time, step, value) in MLflow's order, those that are the same once. NaN is the same as NaN."""
+    if all(one[1] < other[1] and one[0] <= other[0] for one, other in pairwise(points)):
+        # Later steps at later times, as nearly all are: in that order, and each once.
+        return list(points)
     keyed = {(time, step, "nan" if math.isnan(value) else repr(value)): value for time, step, value in points}
     found = [(time, step, value) for (time, step, _), value in keyed.items()]
     return sorted(found, key=lambda point: (point[0], point[1], not math.isnan(point[2]), point[2]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Unpack
 
 from mlflow.entities import Metric
@@ -80,8 +81,8 @@ class HistoryStore(SearchStore):
 
 
 def _by_step(run_id: str, key: str, points: Points, max_results: int) -> list[MetricWithRunId]:
-    found = sorted((step, time, place) for place, (time, step, _) in enumerate(points))
-    return [MetricWithRunId(_metric(key, points[place]), run_id) for _, _, place in found[:max_results]]
+    found = sorted(points, key=itemgetter(1, 0))
+    return [MetricWithRunId(_metric(key, point), run_id) for point in found[:max_results]]
 
 
 def _is_id(run_id: str) -> bool:

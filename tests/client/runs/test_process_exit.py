@@ -287,13 +287,14 @@ def test_a_word_that_ends_no_run_is_told_and_the_run_can_still_be_ended(
     assert fleetlog.Client(embedded_target).get_run(run.id).state == "FINISHED"
 
 
+@pytest.mark.parametrize("seconds", [-3_600, 86_400])
 def test_a_clock_that_is_set_meanwhile_changes_no_duration_and_is_told(
-    embedded_target: str, experiment: str, monkeypatch: pytest.MonkeyPatch
+    embedded_target: str, experiment: str, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
     real = time.time_ns
     with fleetlog.start_run(experiment, target=embedded_target) as run:
         run.log({"x": 1.0}, step=0)
-        monkeypatch.setattr(time, "time_ns", lambda: real() + 86_400_000_000_000)
+        monkeypatch.setattr(time, "time_ns", lambda: real() + seconds * 1_000_000_000)
         run.log({"x": 1.0}, step=1)
         run.finish()
     view = fleetlog.Client(embedded_target).get_run(run.id)

@@ -48,9 +48,9 @@ class AppendEventsRequest(_message.Message):
 
     @_builtins.property
     def heartbeats(self) -> _containers.RepeatedCompositeFieldContainer[Global___Heartbeats]:
-        """Writers that live and have sent nothing for as long as responses say (heartbeat_seconds), at most 10,000: a request of these alone, without a frame. Its
-        response says nothing of any frame, and nobody has to wait for it. A gateway that does not know them refuses the
-        request, and the stream goes on.
+        """Writers that live and have sent nothing for as long as responses say (heartbeat_seconds), at most 10,000: a request
+        of these alone, without a frame. Its response says nothing of any frame, and nobody has to wait for it. A gateway
+        that does not know them refuses the request, and the stream goes on.
         """
 
     def __init__(

@@ -51,9 +51,9 @@ export type AppendEventsRequest = Message<"fleetlog.v1.AppendEventsRequest"> & {
   moreFrames: Frame[];
 
   /**
-   * Writers that live and have sent nothing for as long as responses say (heartbeat_seconds), at most 10,000: a request of these alone, without a frame. Its
-   * response says nothing of any frame, and nobody has to wait for it. A gateway that does not know them refuses the
-   * request, and the stream goes on.
+   * Writers that live and have sent nothing for as long as responses say (heartbeat_seconds), at most 10,000: a request
+   * of these alone, without a frame. Its response says nothing of any frame, and nobody has to wait for it. A gateway
+   * that does not know them refuses the request, and the stream goes on.
    *
    * @generated from field: repeated fleetlog.v1.Heartbeats heartbeats = 3;
    */

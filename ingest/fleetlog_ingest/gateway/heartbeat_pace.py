@@ -29,7 +29,7 @@ def gather_seconds(lost_seconds: float) -> float:
 
 
 class HeartbeatPace:
-    """That of one gateway. `lost_seconds` says for a namespace after how long a run is lost; 0 = never."""
+    """Pace of one gateway. `lost_seconds` says for a namespace after how long a run is lost; 0 = never."""
 
     def __init__(self, lost_seconds: Callable[[str], float] = lambda namespace: LOST_SECONDS) -> None:
         self._lost_seconds = lost_seconds

@@ -15,7 +15,7 @@ from fleetlog_ingest.materializer.loop.progress import Progress
 
 
 class BatchesApplied:
-    """Those of one materializer. `on_applied` takes a partition and the offset behind what is visible of it."""
+    """Batches of one materializer. `on_applied` takes a partition and the offset behind what is visible of it."""
 
     def __init__(
         self, applier: Applier, telemetry: Telemetry, progress: Progress, late: LateArtifacts,

@@ -18,7 +18,7 @@ class WarehouseBehind(Exception):
 
 
 class Recovery:
-    """That of one group. `apply` puts a batch into the warehouse."""
+    """Recovery of one group. `apply` puts a batch into the warehouse."""
 
     def __init__(self, log: EventLog, group: str, applier: Applier, apply: Callable[[Batch], None]) -> None:
         self._log = log

@@ -19,7 +19,7 @@ IDLE_SECONDS = 1.0
 
 
 class Rounds:
-    """Those of one materializer. `clock` counts seconds."""
+    """Rounds of one materializer. `clock` counts seconds."""
 
     def __init__(self, policy: BatchPolicy, waker: ReaderWaker, clock: Callable[[], float]) -> None:
         self._policy = policy

@@ -13,7 +13,7 @@ import os
 import sys
 from importlib import import_module
 
-MODULES = ("writes", "searches", "small", "trickle", "registry", "journal", "http", "footprint", "fleet")
+MODULES = ("writes", "searches", "small", "trickle", "registry", "journal", "heartbeats", "http", "footprint", "fleet")
 NAMED = ("cluster", "against_mlflow", "mlflow_store")
 """These need servers or another program, and run when they are named."""
 

@@ -17,10 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fleetlog
+import numpy as np
 import psutil
 from fleetlog._journal.folders import below
 from fleetlog._journal.left import Left
@@ -34,7 +35,8 @@ KILLS = 30
 KILLED_HERTZ = 100
 _LAST = struct.Struct("<q")
 """Step that was logged last."""
-PACED_HERTZ, PACED_SECONDS = 500, 20
+PACED_HERTZ, PACED_SECONDS, TURNS = 500, 20, 4
+RATIO_ROUNDS, BULK_POINTS, RATIO_STEPS = 5, 2_000_000, 20_000
 DAY_SECONDS, DAY_HERTZ = 86_400, 5
 """A day of 100 points a second, twenty at once."""
 
@@ -44,6 +46,8 @@ def measure() -> Iterator[Figure]:
     yield from kills()
     with running() as server:
         yield from paced(server)
+    with running() as server:
+        yield from beside_none(server)
     with running() as server:
         yield from day(server)
 
@@ -97,11 +101,15 @@ def paced(server: Server) -> Iterator[Figure]:
     receiver, sender = context.Pipe(duplex=False)
     trainer = context.Process(target=_train_paced, args=(server.target, sender))
     trainer.start()
-    costs, megabytes = receiver.recv()
+    costs, empty, copied, megabytes = receiver.recv()
     trainer.join()
-    detail = f"{METRICS} metrics at {PACED_HERTZ} Hz for {PACED_SECONDS} s, journal on"
-    yield Figure("a step at 10,000 points/s, caller p50", quantile(costs, 0.5), "µs", 5, True, detail)
-    yield Figure("a step at 10,000 points/s, caller p99", quantile(costs, 0.99), "µs", 100, True, detail)
+    pace = f"{METRICS} metrics at {PACED_HERTZ} Hz for {PACED_SECONDS} s, journal on"
+    for name, part, mark in (("p50", 0.5, 5.0), ("p99", 0.99, 100.0)):
+        floor = (
+            f"{pace}; at that pace a call that does nothing {quantile(empty, part):.1f} µs, one that copies keys and"
+            f" values {quantile(copied, part):.1f}"
+        )
+        yield Figure(f"a step at 10,000 points/s, caller {name}", quantile(costs, part), "µs", mark, True, floor)
     yield Figure("memory of that process", megabytes, "MB", 80, True, "resident, at its end")
 
 
@@ -109,16 +117,79 @@ def _train_paced(target: str, sender: multiprocessing.connection.Connection) -> 
     with tempfile.TemporaryDirectory(prefix="fleetlog-bench-") as journal:
         os.environ["FLEETLOG_JOURNAL"] = journal
         run = fleetlog.start_run(experiment="paced", target=target)
-        costs, begun = [], time.monotonic()
-        for step in range(PACED_HERTZ * PACED_SECONDS):
-            at = time.perf_counter_ns()
-            run.log(ROW, step=step)
-            costs.append((time.perf_counter_ns() - at) / 1e3)
-            time.sleep(max(0.0, begun + (step + 1) / PACED_HERTZ - time.monotonic()))
+        # In turn: what else the machine does changes from minute to minute.
+        calls: tuple[Callable[[int], object], ...] = (lambda step: run.log(ROW, step=step), _do_nothing, _copy)
+        found: list[list[float]] = [[], [], []]
+        for _ in range(TURNS):
+            for costs, call in zip(found, calls, strict=True):
+                costs += _paced(call)
         megabytes = psutil.Process().memory_info().rss / 1e6
         run.finish()
         run.flush(timeout=60)
-    sender.send((costs, megabytes))
+    sender.send((*found, megabytes))
+
+
+def _paced(call: Callable[[int], object]) -> list[float]:
+    """Microseconds of each call, at the pace."""
+    costs, begun = [], time.monotonic()
+    for step in range(PACED_HERTZ * PACED_SECONDS // TURNS):
+        at = time.perf_counter_ns()
+        call(step)
+        costs.append((time.perf_counter_ns() - at) / 1e3)
+        time.sleep(max(0.0, begun + (step + 1) / PACED_HERTZ - time.monotonic()))
+    return costs
+
+
+def _do_nothing(step: int) -> None:
+    """What the machine itself takes."""
+
+
+def _copy(step: int) -> object:
+    """The least that has to be done with a step: its keys and values, which may change behind the call."""
+    return tuple(ROW), list(ROW.values()), step
+
+
+def beside_none(server: Server) -> Iterator[Figure]:
+    """Writes that can be read, with a journal and without one in turn, each by a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    for name, work in (("bulk", _log_bulk), ("steps of 20 metrics", _log_steps)):
+        seconds: dict[bool, list[float]] = {True: [], False: []}
+        for _ in range(RATIO_ROUNDS):
+            for has_journal, found in seconds.items():
+                receiver, sender = context.Pipe(duplex=False)
+                writer = context.Process(target=_timed, args=(work, server.target, has_journal, sender))
+                writer.start()
+                found.append(receiver.recv())
+                writer.join()
+        with_it, without = (quantile(found, 0.5) for found in seconds.values())
+        detail = f"p50 of {RATIO_ROUNDS}, in turn, until they can be read: {with_it:.2f} s and {without:.2f} s"
+        yield Figure(
+            f"{name} with the journal, of without", 100 * without / with_it, "% of the rate", 80, False, detail
+        )
+
+
+def _timed(
+    work: Callable[[fleetlog.Run], None], target: str, has_journal: bool, sender: multiprocessing.connection.Connection
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="fleetlog-bench-") as journal:
+        os.environ["FLEETLOG_JOURNAL"] = journal if has_journal else "off"
+        run = fleetlog.start_run(experiment="beside none", target=target)
+        run.flush(level="applied")
+        begun = time.perf_counter()
+        work(run)
+        run.finish()
+        run.flush(timeout=300, level="applied")
+        sender.send(time.perf_counter() - begun)
+
+
+def _log_bulk(run: fleetlog.Run) -> None:
+    steps = np.arange(BULK_POINTS, dtype=np.int64)
+    run.log_series("loss", steps=steps, values=np.exp(-steps / BULK_POINTS))
+
+
+def _log_steps(run: fleetlog.Run) -> None:
+    for step in range(RATIO_STEPS):
+        run.log(ROW, step=step)
 
 
 def day(server: Server) -> Iterator[Figure]:

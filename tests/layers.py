@@ -94,6 +94,7 @@ FOLDERS: Mapping[str, str] = {
     "end_to_end/test_floods": "crash",
     "end_to_end/test_full_disk": "crash",
     "end_to_end/test_growing_up": "crash",
+    "end_to_end/test_heartbeat_times": "unit",
     "end_to_end/test_kill": "crash",
     "end_to_end/test_lost_runs": "crash",
     "end_to_end/test_unread_answers": "crash",

@@ -21,6 +21,8 @@ RUNS_PER_IMPORT = 10_000
 """Runs in one table that is imported."""
 FRAME_BYTES = 4 * 1024 * 1024
 """Encoded size of a frame. Kafka's limit is set to this and a little more."""
+LOST_SECONDS = 300.0
+"""Without a word of its writers a run is lost, unless the settings say another time."""
 FRAMES_PER_REQUEST = 64
 """Frames that travel in one request: the cost of a gRPC message is shared, and a gateway's others wait milliseconds."""
 REQUEST_BYTES = FRAME_BYTES

@@ -25,7 +25,9 @@ from fleetlog_deploy.authenticating import admin_token, authentication_of
 from fleetlog_deploy.engines import Engines, engine_path
 from fleetlog_deploy.healing import open_whole
 from fleetlog_deploy.node import Node
-from fleetlog_deploy.parts import GatewayPart, MaterializerPart, QueryPart
+from fleetlog_deploy.parts.gateway import GatewayPart
+from fleetlog_deploy.parts.materializer import MaterializerPart
+from fleetlog_deploy.parts.query import QueryPart
 from fleetlog_deploy.preparing import prepare
 from fleetlog_deploy.settings.model import AuthSettings, ServerSettings, Settings, WebSettings
 from fleetlog_deploy.tracing import traces_of
@@ -71,7 +73,7 @@ def embedded(data: Path, settings: Settings, *, free_web_port: bool = False) -> 
         )
         authentication = authentication_of(_with_admin(settings.auth, data), engines.reads)
         parts = (
-            GatewayPart(engines, applied, telemetry, webhooks, authentication),
+            GatewayPart(engines, applied, telemetry, webhooks, authentication, settings.materializer.lost_seconds_by),
             QueryPart(engines, applied, telemetry, replace(settings.query, token_key=key)),
             MaterializerPart(
                 engines, telemetry, settings.materializer, group, applied.poke, disk, alone, applied.decisions

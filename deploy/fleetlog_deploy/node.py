@@ -20,7 +20,8 @@ from fleetlog_core.warehouse.port import TimedOut, WarehouseUnavailable
 
 from fleetlog_deploy.engines import Engines
 from fleetlog_deploy.exposure import tls_files
-from fleetlog_deploy.parts import LOOK_SECONDS, Part
+from fleetlog_deploy.parts.complaints import LOOK_SECONDS
+from fleetlog_deploy.parts.part import Part
 from fleetlog_deploy.settings.limits import server_limits
 from fleetlog_deploy.settings.model import Settings
 from fleetlog_deploy.web import WebPort, dialled

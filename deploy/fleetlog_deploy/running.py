@@ -17,7 +17,7 @@ from fleetlog_core.serving.server import PortTaken, joined
 from fleetlog_core.serving.tls import TlsRefused
 from fleetlog_core.warehouse.port import WarehouseUnavailable
 from fleetlog_ingest.losses import LogLost
-from fleetlog_ingest.materializer.loop.loop import WarehouseBehind
+from fleetlog_ingest.materializer.loop.recovery import WarehouseBehind
 
 from fleetlog_deploy.exposure import check_exposure
 from fleetlog_deploy.node import Node, Superseded

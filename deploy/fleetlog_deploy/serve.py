@@ -17,7 +17,10 @@ from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_deploy.authenticating import authentication_of
 from fleetlog_deploy.engines import Engines, need, need_shared
 from fleetlog_deploy.node import Node
-from fleetlog_deploy.parts import GatewayPart, MaterializerPart, Part, QueryPart
+from fleetlog_deploy.parts.gateway import GatewayPart
+from fleetlog_deploy.parts.materializer import MaterializerPart
+from fleetlog_deploy.parts.part import Part
+from fleetlog_deploy.parts.query import QueryPart
 from fleetlog_deploy.preparing import prepare
 from fleetlog_deploy.running import exit_code, run_node
 from fleetlog_deploy.settings.limits import SettingsFile
@@ -83,7 +86,8 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
         authentication = authentication_of(settings.auth, engines.reads)
         parts: list[Part] = []
         if "gateway" in names:
-            parts.append(GatewayPart(engines, applied, telemetry, settings.webhooks, authentication))
+            lost_seconds = settings.materializer.lost_seconds_by
+            parts.append(GatewayPart(engines, applied, telemetry, settings.webhooks, authentication, lost_seconds))
         if "query" in names:
             parts.append(QueryPart(engines, applied, telemetry, settings.query))
         if "materializer" in names:

@@ -21,7 +21,7 @@ JOIN_SECONDS = 60.0
 
 
 class WebhooksPart:
-    """See fleetlog_deploy.parts.Part. It serves nothing but health."""
+    """See fleetlog_deploy.parts.part.Part. It serves nothing but health."""
 
     service = "fleetlog.v1.Webhooks"
     services: tuple[str, ...] = (service,)

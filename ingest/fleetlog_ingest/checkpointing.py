@@ -10,7 +10,7 @@ from contextlib import suppress
 from fleetlog_core.warehouse.checkpoints import Checkpoints, PartsLost
 from fleetlog_core.warehouse.port import TimedOut, WarehouseRefused, WarehouseUnavailable
 
-from fleetlog_ingest.materializer.loop.loop import WarehouseBehind
+from fleetlog_ingest.materializer.loop.recovery import WarehouseBehind
 
 diagnostics = logging.getLogger(__name__)
 PAUSE_SECONDS = 2.0

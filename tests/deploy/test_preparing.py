@@ -19,7 +19,7 @@ from fleetlog_core.warehouse.generations import Generations
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_deploy.doctor import examine
 from fleetlog_deploy.engines import Engines
-from fleetlog_deploy.parts import QueryPart
+from fleetlog_deploy.parts.query import QueryPart
 from fleetlog_deploy.preparing import prepare
 from fleetlog_deploy.settings.model import LogSettings, ObjectsSettings, QuerySettings, Settings, WarehouseSettings
 from fleetlog_ingest.losses import LogLost

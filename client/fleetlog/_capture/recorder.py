@@ -45,7 +45,7 @@ class Recorder:
         self._recordings: dict[bytes, Recording] = {}
         self._new: list[Recording] = []
         self._late: list[Recording] = []
-        """Those that ended before their inputs were told."""
+        """Recordings that ended before their inputs were told."""
         self._thread: threading.Thread | None = None
         self._gpus = Gpus()
         self._inputs: dict[Switches, tuple[float, list[Inputs]]] = {}

@@ -15,7 +15,7 @@ from fleetlog_proto.v1 import ingest_pb2
 from fleetlog._events.items import Writer
 
 QUIET_SECONDS = 30.0
-"""Seconds without an event of a writer after which its heartbeat is sent."""
+"""Seconds without an event of a writer after which its heartbeat is sent, to a server that says no other time."""
 MOST_WRITERS = 10_000
 """Maximum of writers in a request."""
 
@@ -32,12 +32,16 @@ class Heartbeats:
         self._due = float("inf")
         """When the first of them may be due."""
         self._refused = False
+        self._has_begun = False
+        """True if there was a stream."""
+        self._allowed_seconds: int | None = None
+        """The lowest time that the stream's server said."""
 
     def begin(self, writer: Writer) -> None:
         """The writer lives from now on."""
         with self._lock:
             self._told[writer] = self._clock()
-            self._due = min(self._due, self._clock() + self._quiet_seconds)
+            self._due = min(self._due, self._clock() + self._quiet_now)
 
     def end(self, writer: Writer) -> None:
         """The writer ended: nothing is told of it any more."""
@@ -57,8 +61,21 @@ class Heartbeats:
         self._refused = True
 
     def stream_began(self) -> None:
-        """Another server may be there."""
-        self._refused = False
+        """Another server may be there: it is told at once who lives, since the one before may have died untold."""
+        with self._lock:
+            self._refused, self._allowed_seconds = False, None
+            if self._has_begun:
+                self._told = dict.fromkeys(self._told, float("-inf"))
+                self._due = float("-inf")
+            self._has_begun = True
+
+    def may_be_quiet(self, seconds: int) -> None:
+        """The stream's server says for how long a writer may send nothing; 0 = it says nothing of it."""
+        if not seconds or (self._allowed_seconds is not None and seconds >= self._allowed_seconds):
+            return
+        with self._lock:
+            self._allowed_seconds = seconds
+            self._due = min(self._told.values(), default=float("inf")) + seconds
 
     def due(self) -> list[Writer]:
         """The writers to tell of now; not again before they have been quiet for as long once more."""
@@ -66,12 +83,17 @@ class Heartbeats:
             return []
         with self._lock:
             now = self._clock()
-            found = [writer for writer, told in self._told.items() if now - told >= self._quiet_seconds]
+            quiet = self._quiet_now
+            found = [writer for writer, told in self._told.items() if now - told >= quiet]
             del found[MOST_WRITERS:]
             for writer in found:
                 self._told[writer] = now
-            self._due = min(self._told.values(), default=float("inf")) + self._quiet_seconds
+            self._due = min(self._told.values(), default=float("inf")) + quiet
         return found
+
+    @property
+    def _quiet_now(self) -> float:
+        return self._quiet_seconds if self._allowed_seconds is None else self._allowed_seconds
 
 
 def request_of(writers: Sequence[Writer]) -> ingest_pb2.AppendEventsRequest:

@@ -7,7 +7,7 @@ from fleetlog._events.items import Writer
 
 
 class HeldFrames:
-    """In their order. Used with the lock of what is in flight."""
+    """Frames in their order. Used with the lock of what is in flight."""
 
     def __init__(self) -> None:
         self._frames: list[Sent] = []

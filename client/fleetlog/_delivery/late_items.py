@@ -13,7 +13,7 @@ LOST = "lost"
 
 
 class LateItems:
-    """Those of one delivery.
+    """Items of one delivery that were put after its end.
 
     `send` takes one and the seconds that are left for it, and says in words what became of it; "" = it is delivered.
     """

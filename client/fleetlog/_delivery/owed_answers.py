@@ -7,7 +7,7 @@ from collections import deque
 
 
 class OwedAnswers:
-    """Those of the stream there is. Used with the lock of what is in flight."""
+    """Requests of the stream there is. Used with the lock of what is in flight."""
 
     def __init__(self) -> None:
         self._requests: deque[int] = deque()

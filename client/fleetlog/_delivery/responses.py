@@ -45,6 +45,8 @@ class Responses:
         """The answer to one request. NotNow: from some frame on it is to be sent again."""
         answers = [response, *response.more_responses]
         asked = self._in_flight.next_answer()
+        if self._heartbeats is not None:
+            self._heartbeats.may_be_quiet(response.heartbeat_seconds)
         if asked == 0:
             if response.HasField("status") and self._heartbeats is not None:
                 self._heartbeats.refused()

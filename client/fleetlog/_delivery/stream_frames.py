@@ -17,14 +17,14 @@ REQUEST_BYTES = 500_000
 
 
 class StreamFrames:
-    """Those of one delivery. Used with the lock of what is in flight."""
+    """Frames of one delivery. Used with the lock of what is in flight."""
 
     def __init__(self) -> None:
         self._frames: deque[Sent] = deque()
         self._sent = 0
         self._together = 1
         self.owed = OwedAnswers()
-        """Of the requests that the stream there is sent."""
+        """Answers to the requests that the stream there is sent."""
         self.size = 0
         """Bytes of the frames."""
 

@@ -35,7 +35,7 @@ BEGIN_SECONDS = 1.0
 
 
 class Streams:
-    """One delivery's. `changed` is held where the state, or what is in flight, changes."""
+    """Streams of one delivery. `changed` is held where the state, or what is in flight, changes."""
 
     def __init__(
         self, connection: Connection, outbox: Outbox, in_flight: InFlight, state: StreamState,

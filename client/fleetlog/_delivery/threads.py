@@ -26,7 +26,7 @@ SPOOL_PAUSE_SECONDS = 0.1
 
 
 class DeliveryThreads:
-    """One delivery's. `streams`: None where no server is tried. `begin_more` begins threads of its other parts."""
+    """Threads of one delivery. `streams`: None where no server is tried. `begin_more` begins those of other parts."""
 
     def __init__(
         self, outbox: Outbox, spool: Spool, journal: Journal | None, streams: Streams | None, silence_seconds: float,

@@ -11,7 +11,7 @@ from fleetlog._journal.segments import Place
 
 
 class WaitingFrames:
-    """In their order. `paths` are the journal's segments from a number on; None = there is no journal."""
+    """Frames in their order. `paths` are the journal's segments from a number on; None = there is no journal."""
 
     def __init__(self, paths: Paths | None, most_bytes: int) -> None:
         self._paths = paths

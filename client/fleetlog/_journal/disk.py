@@ -35,6 +35,10 @@ class Disk:
         """Cut the file's end off."""
         os.ftruncate(file, size)
 
+    def rename(self, path: Path, target: Path) -> None:
+        """Give a file its name, in the same folder."""
+        path.rename(target)
+
     def remove(self, path: Path) -> None:
         """Remove a file; one that is gone is no error."""
         path.unlink(missing_ok=True)

@@ -145,7 +145,7 @@ class Journal:
             folder, frames_bytes = self._folder.path, self._segments.size
         try:
             if frames_bytes + kept_bytes(folder) + size <= self._max_bytes:
-                return keep(folder, about, size, chunks)
+                return keep(folder, about, size, chunks, self._disk)
             why = (
                 f"it has {size:,} bytes, and may take {self._max_bytes:,} in all; FLEETLOG_JOURNAL_BYTES gives it more"
             )

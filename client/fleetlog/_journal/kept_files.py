@@ -15,10 +15,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fleetlog._journal.disk import Disk
 from fleetlog._journal.segments import MIN_FREE_BYTES
 
 FILE, ABOUT_FILE = ".file", ".json"
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True)
@@ -61,24 +61,25 @@ class KeptFile:
         """Keep it in another journal. OSError."""
         if folder == self.path.parent:
             return
-        target = _free_place(folder)
+        disk = Disk()
+        target, file = _free_place(folder, disk)
+        os.close(file)
         shutil.move(self.path, target)
-        _write_about(target, self.about)
+        _write_about(target, self.about, disk)
         self.remove()
 
 
-def keep(folder: Path, about: AboutFile, size: int, chunks: Iterable[bytes]) -> KeptFile:
-    """A file of so many bytes, on the disk when this returns. OSError."""
+def keep(
+    folder: Path, about: AboutFile, size: int, chunks: Iterable[bytes], disk: Disk | None = None
+) -> KeptFile:  # fmt: skip
+    """A file of so many bytes, on the disk when this returns. OSError: nothing of it is left."""
+    disk = disk or Disk()
     if shutil.disk_usage(folder).free - size < MIN_FREE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    target = _free_place(folder)
+    target, file = _free_place(folder, disk)
     try:
-        with target.open("r+b") as copy:
-            for chunk in chunks:
-                copy.write(chunk)
-            copy.flush()
-            os.fsync(copy.fileno())
-        _write_about(target, about)
+        _fill(file, chunks, disk)
+        _write_about(target, about, disk)
     except BaseException:
         with suppress(OSError):
             target.unlink()
@@ -99,21 +100,40 @@ def kept_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob(f"*{FILE}"))
 
 
-def _free_place(folder: Path) -> Path:
-    """A path for the next file, which nothing has."""
+def _free_place(folder: Path, disk: Disk) -> tuple[Path, int]:
+    """A path for the next file, which nothing had, and the file's descriptor."""
     number = max((int(one.stem) for one in folder.glob(f"*{FILE}") if one.stem.isdecimal()), default=0)
     while True:
         number += 1
         path = folder / f"{number:08d}{FILE}"
         with suppress(FileExistsError):
-            os.close(os.open(path, _NEW, 0o600))
-            return path
+            return path, disk.create(path)
 
 
-def _write_about(target: Path, about: AboutFile) -> None:
+def _fill(file: int, chunks: Iterable[bytes], disk: Disk) -> None:
+    """Write and close a file, which is on the disk when this returns."""
+    try:
+        for chunk in chunks:
+            left = memoryview(chunk)
+            while left:
+                left = left[disk.write(file, left) :]
+        disk.sync(file)
+    finally:
+        os.close(file)
+
+
+def _write_about(target: Path, about: AboutFile, disk: Disk) -> None:
+    """Write what a file is of. Both names are on the disk when this returns."""
     hidden = target.with_name(f".{target.stem}.new")
-    with os.fdopen(os.open(hidden, _NEW, 0o600), "w") as file:
-        json.dump(asdict(about), file)
-        file.flush()
-        os.fsync(file.fileno())
-    hidden.rename(target.with_suffix(ABOUT_FILE))
+    # A process that died here may have left one.
+    hidden.unlink(missing_ok=True)
+    named = target.with_suffix(ABOUT_FILE)
+    try:
+        _fill(disk.create(hidden), [json.dumps(asdict(about)).encode()], disk)
+        disk.rename(hidden, named)
+        disk.sync_folder(target.parent)
+    except BaseException:
+        for path in (named, hidden):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise

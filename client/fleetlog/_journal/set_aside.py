@@ -66,6 +66,9 @@ class SetAside:
         for file in (self._file, self._reasons):
             if file is not None:
                 self._disk.sync(file)
+        if self.path.is_dir():
+            self._disk.sync_folder(self.path)
+            self._disk.sync_folder(self.path.parent)
 
     def close(self) -> None:
         """Close the files."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from fleetlog_core.limits import LOST_SECONDS
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
-from fleetlog_ingest.materializer.loop.lost_runs import LOOK_SECONDS, LOST_SECONDS
+from fleetlog_ingest.materializer.loop.lost_runs import LOOK_SECONDS
 
 from fleetlog_deploy.settings.limit import Limit, Range, choices, matches, url_of
 
@@ -184,7 +185,7 @@ class MaterializerSettings:
     it, and so does the first of several reads; a read without a position may miss what came during the pause."""
     lost_seconds: float = setting(LOST_SECONDS, Range(0, 2_592_000))
     """Seconds without a word of its writers after which a run is LOST, until one is heard of again; 0: never. They say
-    that they live every 30 s."""
+    that they live three times as often, which gateways tell them: so all parts of a fleet need the same value."""
     lost_seconds_of: str = setting(
         "", matches(_BY_NAMESPACE, "namespace=seconds,namespace=seconds, such as nightly=3600,sandbox=0")
     )

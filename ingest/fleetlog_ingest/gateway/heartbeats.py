@@ -19,7 +19,8 @@ from fleetlog_core.log.port import EVENTS, EventLog
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2
 
-GATHER_SECONDS = 15.0
+from fleetlog_ingest.gateway.heartbeat_pace import HeartbeatPace
+
 MOST_WRITERS = 10_000
 """Maximum of writers in a request; also in a record."""
 Heard = tuple[bytes, bytes]
@@ -29,9 +30,9 @@ Heard = tuple[bytes, bytes]
 class Heartbeats:
     """Heartbeats that one gateway takes. Used from one event loop."""
 
-    def __init__(self, log: EventLog, gather_seconds: float = GATHER_SECONDS) -> None:
+    def __init__(self, log: EventLog, pace: HeartbeatPace | None = None) -> None:
         self._log = log
-        self._gather_seconds = gather_seconds
+        self.pace = pace or HeartbeatPace()
         self._writer_id = new_random_id()
         self._heard: defaultdict[tuple[str, int], dict[Heard, None]] = defaultdict(dict)
         self._writing: asyncio.TimerHandle | None = None
@@ -48,8 +49,16 @@ class Heartbeats:
         for namespace, writers in found:
             for writer in writers:
                 self._heard[namespace, partition_of(writer[0], partitions)][writer] = None
-        if self._heard and not self._stopped and self._writing is None:
-            self._writing = asyncio.get_running_loop().call_later(self._gather_seconds, self._write)
+        if self._heard and not self._stopped:
+            self._write_within(self.pace.gather_seconds({namespace for namespace, _ in found}))
+
+    def _write_within(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._writing is not None:
+            if self._writing.when() <= loop.time() + seconds:
+                return
+            self._writing.cancel()
+        self._writing = loop.call_later(seconds, self._write)
 
     def stop(self) -> None:
         """Write what is gathered, and nothing later."""

@@ -34,6 +34,7 @@ from fleetlog_ingest.gateway.backlog import Backlog
 from fleetlog_ingest.gateway.branches import Branches
 from fleetlog_ingest.gateway.control import Control, Decided, check_request_id, timeout_seconds
 from fleetlog_ingest.gateway.direct_uploads import PartUploads
+from fleetlog_ingest.gateway.heartbeat_pace import HeartbeatPace
 from fleetlog_ingest.gateway.heartbeats import Heartbeats
 from fleetlog_ingest.gateway.imports import Imports
 from fleetlog_ingest.gateway.log_run import LogRuns
@@ -64,6 +65,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         telemetry: Telemetry | None = None,
         run_limits: RunLimits | None = None,
         again_seconds: float = AGAIN_SECONDS,
+        pace: HeartbeatPace | None = None,
     ) -> None:
         self._log = log
         self._warehouse = warehouse
@@ -77,7 +79,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._uploading = ContextThreads(upload_slots.THREADS + COMPLETING, "uploads")
         self._uploader = Uploader(objects, self._uploading, UploadSlots(self._telemetry))
         self._backlog = Backlog(applied, lambda reason: self._telemetry.limited.labels(reason).inc())
-        self._heartbeats = Heartbeats(log)
+        self._heartbeats = Heartbeats(log, pace)
         self._applied = applied
         self._watch = RunWatch(warehouse, self._executor, again_seconds)
         self._admission = Admission(log, warehouse, self._executor, applied, self._watch)

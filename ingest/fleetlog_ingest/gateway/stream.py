@@ -11,6 +11,7 @@ from fleetlog_core.errors import InvalidArgument, ResourceExhausted, Unavailable
 from fleetlog_core.limits import FRAMES_PER_REQUEST, REQUEST_BYTES, RunLimits
 from fleetlog_core.log.port import EventLog, Partition, RecordTooLarge
 from fleetlog_core.position import to_proto
+from fleetlog_core.rules.names import DEFAULT_NAMESPACE
 from fleetlog_core.serving.errors import refuse_undecodable
 from fleetlog_core.serving.status import to_status
 from fleetlog_core.serving.telemetry import Telemetry
@@ -26,6 +27,9 @@ REQUESTS_IN_FLIGHT = 64
 """Requests of one stream that wait for the log or for their client: enough for one commit to take many."""
 BYTES_IN_FLIGHT = 32 * 1024 * 1024
 """Bytes of their records, and one request more, whatever its size: more than a log takes in one go."""
+
+NAMESPACES_TOLD = 100
+"""Maximum of namespaces of a stream that are remembered; what is to be said of others is said with each answer."""
 
 
 @dataclass(slots=True)
@@ -62,6 +66,8 @@ class AppendStream:
         heartbeats: Heartbeats | None = None,
     ) -> None:
         self._heartbeats = heartbeats
+        self._told: set[str] = set()
+        """Namespaces of which the stream's client knows for how long writers may be quiet."""
         self._backlog = backlog
         self._number = 0 if backlog is None else backlog.stream()
         self._telemetry = telemetry
@@ -131,12 +137,26 @@ class AppendStream:
             if request.heartbeats and not request.HasField("frame"):
                 if self._heartbeats is not None:
                     self._heartbeats.take(request.heartbeats)
-                return _Request([Taken(ingest_pb2.AppendEventsResponse())], began)
+                quiet = self._may_be_quiet(one.namespace or DEFAULT_NAMESPACE for one in request.heartbeats)
+                return _Request([Taken(ingest_pb2.AppendEventsResponse(heartbeat_seconds=quiet))], began)
         except (InvalidArgument, ResourceExhausted) as error:
             self._intake.forget_names()
             self._telemetry.refused.labels(error.reason).inc()
             return _Request([Taken(ingest_pb2.AppendEventsResponse(status=to_status(error)))], began)
-        return _Request(await self._intake.take((request.frame, *request.more_frames)), began)
+        taken = await self._intake.take((request.frame, *request.more_frames))
+        if (named := request.frame.namespace) or not self._told:
+            # A frame that leaves it empty is of the namespace of the one before.
+            taken[0].answer.heartbeat_seconds = self._may_be_quiet([named or DEFAULT_NAMESPACE])
+        return _Request(taken, began)
+
+    def _may_be_quiet(self, namespaces: Iterable[str]) -> int:
+        """Seconds that writers of these may send nothing; 0 = as long as was said before."""
+        new = {one for one in namespaces if one not in self._told}
+        if self._heartbeats is None or not new:
+            return 0
+        if len(self._told) < NAMESPACES_TOLD:
+            self._told |= new
+        return self._heartbeats.pace.quiet_seconds(new)
 
     async def _finish(self, request: _Request) -> ingest_pb2.AppendEventsResponse:
         await _settled(request.taken)

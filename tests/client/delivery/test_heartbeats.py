@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,11 @@ class Clock:
 def writer(number: int, namespace: str = "default") -> Writer:
     started = event_pb2.RunStarted(heartbeats=True)
     return Writer(namespace, number.to_bytes(16, "big"), b"w" * 16, None, "Default", started, 0)
+
+
+def hasty() -> float:
+    """A clock by which every writer has been quiet for long."""
+    return 1e6 * time.monotonic()
 
 
 @pytest.fixture
@@ -76,6 +82,37 @@ def test_a_server_that_knows_no_heartbeats_gets_none_until_the_next_stream(clock
     assert heartbeats.due() == [one]
 
 
+def test_a_writer_may_be_quiet_for_as_long_as_the_streams_server_says(clock: Clock) -> None:
+    heartbeats, one, other = Heartbeats(clock), writer(1), writer(2)
+    heartbeats.stream_began()
+    heartbeats.begin(one)
+    for said in (0, 100, 0, 200):
+        heartbeats.may_be_quiet(said)
+    clock.now += 99.9
+    assert heartbeats.due() == []
+    clock.now += 0.1
+    assert heartbeats.due() == [one]
+    heartbeats.may_be_quiet(10)
+    heartbeats.begin(other)
+    clock.now += 10.0
+    assert heartbeats.due() == [one, other]
+
+
+def test_a_server_behind_a_stream_that_broke_is_told_at_once_who_lives(clock: Clock) -> None:
+    heartbeats, one, other = Heartbeats(clock), writer(1), writer(2)
+    heartbeats.stream_began()
+    heartbeats.begin(one)
+    heartbeats.begin(other)
+    heartbeats.may_be_quiet(100)
+    assert heartbeats.due() == [], "what opens their runs is on its way"
+    heartbeats.stream_began()
+    heartbeats.wrote([other])
+    assert heartbeats.due() == [one]
+    assert heartbeats.due() == []
+    clock.now += 30.0
+    assert heartbeats.due() == [one, other], "this server said nothing of longer"
+
+
 def test_a_request_has_as_many_as_the_server_takes(clock: Clock) -> None:
     heartbeats = Heartbeats(clock)
     for number in range(MOST_WRITERS + 1):
@@ -113,7 +150,7 @@ def test_the_answer_to_heartbeats_is_no_frames(clock: Clock, refused: bool) -> N
 
 def test_heartbeats_come_between_frames_over_one_stream(tmp_path: Path) -> None:
     with house(tmp_path) as place:
-        heartbeats = Heartbeats(quiet_seconds=0.0)
+        heartbeats = Heartbeats(hasty)
         delivery = Delivery(Connection(place.target), backoff_seconds=BACKOFF, heartbeats=heartbeats)
         one = writer(7)
         delivery.add(one)
@@ -137,7 +174,7 @@ def test_heartbeats_come_between_frames_over_one_stream(tmp_path: Path) -> None:
 
 def test_a_server_that_answers_no_heartbeat_is_left_for_another_connection(tmp_path: Path) -> None:
     with house(tmp_path) as place:
-        heartbeats = Heartbeats(quiet_seconds=0.0)
+        heartbeats = Heartbeats(hasty)
         delivery = Delivery(
             Connection(place.target), backoff_seconds=BACKOFF, silence_seconds=0.5, heartbeats=heartbeats
         )

@@ -43,9 +43,35 @@ class FailingDisk(Disk):
         self._call("cut")
         super().cut(file, size)
 
+    def rename(self, path: Path, target: Path) -> None:
+        self._call("rename")
+        super().rename(path, target)
+
     def remove(self, path: Path) -> None:
         self._call("remove")
         super().remove(path)
+
+
+class FailingOnce(FailingDisk):
+    """A disk of which one call fails: that with the number, from 0."""
+
+    def __init__(self, number: int, error: int) -> None:
+        super().__init__()
+        self._number = number
+        self._error = error
+
+    def sync(self, file: int) -> None:
+        """Nothing is waited for: no machine ends."""
+        self._call("sync")
+
+    def sync_folder(self, path: Path) -> None:
+        self._call("sync_folder")
+
+    def _call(self, name: str) -> None:
+        number = len(self.calls)
+        super()._call(name)
+        if number == self._number:
+            raise OSError(self._error, os.strerror(self._error))
 
 
 FULL, BROKEN, READ_ONLY = errno.ENOSPC, errno.EIO, errno.EROFS

@@ -283,5 +283,6 @@ def test_heartbeats_are_answered_and_change_nothing_of_the_frames_around_them(tm
         answers = list(gateway.ingest.AppendEvents(iter(requests), timeout=SECONDS))
     assert [answer.durable_sequence for answer in answers] == [1, 0, 2, 0]
     assert [reason(answer.status) for answer in answers] == ["", "", "", "INVALID_ID"]
+    assert [answer.heartbeat_seconds for answer in answers] == [100, 0, 0, 0], "it is said once"
     # A gateway that stops writes what it gathered.
     assert [kinds(one)[0][1] for one in logged(log)] == ["run_started", "metrics_logged", "writers_heard"]

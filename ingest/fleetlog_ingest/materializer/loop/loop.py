@@ -16,10 +16,8 @@ others. What comes during a round, or when `waiting_bytes` wait in memory, waits
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from fleetlog_core.decisions import Decisions
@@ -33,21 +31,19 @@ from fleetlog_core.log.port import (
     Fenced,
     LogUnavailable,
     Partition,
-    Record,
 )
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.outages import Outage
 from fleetlog_core.readers import Readers
 from fleetlog_core.serving.telemetry import Telemetry
-from fleetlog_core.serving.traces import Attributes
 from fleetlog_core.unavailable import shortage_of
 from fleetlog_core.warehouse.port import Warehouse
 
-from fleetlog_ingest.materializer.fold.decoding import Decoded, decode
 from fleetlog_ingest.materializer.fold.result import DeadLetter
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.state import RunKey
 from fleetlog_ingest.materializer.loop.apply import Applier, Stopped
+from fleetlog_ingest.materializer.loop.batches_applied import BatchesApplied
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.dead_letters import write_dead_letters
 from fleetlog_ingest.materializer.loop.late_artifacts import LateArtifacts
@@ -55,16 +51,11 @@ from fleetlog_ingest.materializer.loop.lost_runs import LostRuns
 from fleetlog_ingest.materializer.loop.pieces import Batch
 from fleetlog_ingest.materializer.loop.progress import Progress
 from fleetlog_ingest.materializer.loop.reader_waker import ReaderWaker
+from fleetlog_ingest.materializer.loop.recovery import POLL_BYTES, Recovery
+from fleetlog_ingest.materializer.loop.rounds import Rounds
 from fleetlog_ingest.materializer.loop.waiting import Waiting
 
-diagnostics = logging.getLogger(__name__)
-POLL_BYTES = 16 * 1024 * 1024
-IDLE_SECONDS = 1.0
 RETRY_SECONDS = 0.5
-
-
-class WarehouseBehind(Exception):
-    """The group's progress is ahead of the warehouse: rows were lost, and only a rebuild brings them back."""
 
 
 class Materializer:
@@ -94,7 +85,6 @@ class Materializer:
     ) -> None:
         self._log = log
         self._group = group
-        self._on_applied = on_applied
         self._telemetry = telemetry or Telemetry()
         self._policy = policy or BatchPolicy()
         self._clock = clock
@@ -105,14 +95,7 @@ class Materializer:
         self._applier = Applier(
             warehouse, objects, epoch, self._bury, self._stopped, limits, count, self._stay, decisions, self._changed
         )
-        self._open: dict[Partition, Waiting] = {}
-        self._round: deque[Partition] = deque()
-        """The partitions whose turn comes before the next poll for records."""
-        self._is_idle = False
-        """When the round began the log had nothing more."""
-        self._small: list[Waiting] = []
-        """The partitions that had a small batch in this round, and how long all of these took."""
-        self._small_seconds = 0.0
+        self._rounds = Rounds(self._policy, self._waker, clock)
         self._at_work: Partition | None = None
         self._thread: int | None = None
         self._consumer: Consumer | None = None
@@ -121,6 +104,10 @@ class Materializer:
         self._telemetry.watch_lag(self._progress.lags)
         artifacts, outage = self._applier.artifacts, self._applier.outages.artifacts
         self._late = LateArtifacts(log, warehouse, artifacts, outage, epoch, self._progress.partitions)
+        self._applied = BatchesApplied(
+            self._applier, self._telemetry, self._progress, self._late, on_applied, clock
+        )  # fmt: skip
+        self._recovery = Recovery(log, group, self._applier, self._applied.apply)
         self._outage = Outage("the materializer can't go on")
 
     def run(self) -> None:
@@ -193,67 +180,56 @@ class Materializer:
         self._turned = self._clock()
         if self._late.failure is not None:
             raise self._late.failure
-        goes_on = bool(self._round or consumer.assignment() - self._open.keys())
+        rounds = self._rounds
+        goes_on = bool(rounds or consumer.assignment() - rounds.open.keys())
         if goes_on:
             records = consumer.poll(0.0, max_bytes=0)
         else:
-            records = consumer.poll(self._patience(), max_bytes=min(POLL_BYTES, self._room()))
+            records = consumer.poll(rounds.patience(), max_bytes=min(POLL_BYTES, rounds.room()))
         assigned = consumer.assignment()
         self._drop_all_but(assigned)
-        # Before all that may fail, since none is handed out twice. Those of a partition that is not open are: it is
-        # sought when it is taken up.
-        self._take(records)
+        # Before all that may fail, since none is handed out twice.
+        rounds.take(records)
         self._take_up_one(consumer, assigned)
         if not goes_on:
-            self._begin_round(is_idle=not records and self._room() > 0)
-        if self._round:
-            self._work(consumer, self._round.popleft())
-        if not self._round:
-            self._end_round(consumer)
+            rounds.begin(is_idle=not records and rounds.room() > 0)
+        if rounds:
+            self._work(consumer, rounds.next())
+        if not rounds:
+            rounds.end()
+            if rounds.is_idle:
+                self._confirm(consumer)
             self._telemetry.runs_lost.inc(self._lost_runs.look(self._reached))
 
     def _reached(self, partition: Partition) -> int | None:
         """Next offset of a partition of which nothing waits."""
-        waiting = self._open.get(partition)
+        waiting = self._rounds.open.get(partition)
         return None if waiting is None or waiting.weight else waiting.next_offset
 
     def _changed(self, batch: Batch, runs: dict[RunKey, Run]) -> None:
         self._lost_runs.applied(batch.partition, batch.records, runs)
 
-    def _patience(self) -> float:
-        """How long there is nothing to do but to wait for more records, in seconds."""
-        if any(self._ready(partition, waiting) for partition, waiting in self._open.items()):
-            return 0.0
-        demand = self._waker.demand()
-        rests = [waiting.rests_until(self._policy, demand) for waiting in self._open.values() if waiting.weight]
-        if rests:
-            return max(0.0, min(rests) - self._clock())
-        return IDLE_SECONDS if all(waiting.confirmed for waiting in self._open.values()) else 0.0
-
-    def _room(self) -> int:
-        """How many bytes of records more may wait in memory."""
-        return max(0, self._policy.waiting_bytes - sum(waiting.size for waiting in self._open.values()))
-
     def _take_up_one(self, consumer: Consumer, assigned: frozenset[Partition]) -> None:
         """Take up one partition of those that came. It may have a batch to finish, so the next one has its own turn."""
-        for partition in sorted(assigned - self._open.keys()):
+        for partition in sorted(assigned - self._rounds.open.keys()):
             try:
-                start = self._recover(consumer, partition)
+                self._at_work = partition
+                start = self._recovery.recover(consumer, partition)
                 consumer.seek(partition, start)
             except Fenced:
                 continue
-            self._open[partition] = Waiting(start)
+            self._rounds.open[partition] = Waiting(start)
             self._progress.reached(partition, start)
             self._lost_runs.opened(partition)
             self._late.due()
             return
 
     def _drop_all_but(self, assigned: frozenset[Partition]) -> None:
-        for partition in self._open.keys() - assigned:
+        for partition in self._rounds.open.keys() - assigned:
             self._drop(partition)
 
     def _drop(self, partition: Partition) -> None:
-        self._open.pop(partition, None)
+        self._rounds.open.pop(partition, None)
         self._progress.gone(partition)
         self._lost_runs.gone(partition)
         self._applier.forget(partition)
@@ -274,73 +250,9 @@ class Materializer:
         if self._at_work not in assigned:
             raise Fenced(f"{self._at_work} went to another member while its batch could not be finished")
 
-    def _recover(self, consumer: Consumer, partition: Partition) -> int:
-        """Finish what was declared. Answers with the offset to go on from."""
-        self._at_work = partition
-        self._applier.forget(partition)
-        commit = consumer.committed(partition) or Commit(0)
-        applied = self._applier.applied(partition)
-        if commit.metadata:
-            first, last = commit.offset, int(commit.metadata)
-            if applied > last:
-                return applied
-            self._must_hold(partition, first, applied)
-            if applied < first:
-                # A rebuild has not come to it: it was declared before the rows were lost.
-                return applied
-            self._apply(Batch(partition, self._read(partition, first, last)))
-            consumer.commit(partition, Commit(last + 1))
-            return last + 1
-        self._must_hold(partition, commit.offset, applied)
-        return applied
-
-    def _must_hold(self, partition: Partition, confirmed: int, applied: int) -> None:
-        if applied >= confirmed or applied < self._applier.rebuild_target(partition):
-            return
-        if applied == 0 and self._applier.is_empty():
-            return
-        raise WarehouseBehind(
-            f"{partition}: the log's group {self._group!r} is at {confirmed}, the warehouse has {applied}. Rows"
-            " were lost: rebuild it from the log into an empty one, with a group of its own"
-        )
-
-    def _read(self, partition: Partition, first: int, last: int) -> list[Decoded]:
-        found: list[Decoded] = []
-        while first <= last:
-            records = self._log.read(partition, first, max_bytes=POLL_BYTES)
-            if not records:
-                raise LogUnavailable(f"{partition} does not have the offset {first}, which was declared")
-            found += [decode(record) for record in records if record.offset <= last]
-            first = records[-1].offset + 1
-        return found
-
-    def _take(self, records: Sequence[Record]) -> None:
-        now = self._clock()
-        for record in records:
-            waiting = self._open.get(record.partition)
-            if waiting is not None and record.offset >= waiting.next_offset:
-                waiting.add(decode(record), now)
-
-    def _begin_round(self, *, is_idle: bool) -> None:
-        """Whoever asks of the control partition waits for its answer; among the others, who waited longest."""
-        self._is_idle = is_idle
-        ready = [partition for partition, waiting in self._open.items() if self._ready(partition, waiting)]
-        self._round.extend(sorted(ready, key=lambda one: (one.topic != CONTROL, self._open[one].since)))
-
-    def _ready(self, partition: Partition, waiting: Waiting) -> bool:
-        now = self._clock()
-        at_once = partition.topic == CONTROL or not self._room()
-        return self._policy.ready(
-            waiting.weight,
-            waiting.size,
-            now - waiting.since,
-            idle=at_once or self._is_idle,
-            rests=not at_once and now < waiting.rests_until(self._policy, self._waker.demand()),
-        )
-
     def _work(self, consumer: Consumer, partition: Partition) -> None:
         """One batch of the partition, if it is still ours."""
-        waiting = self._open.get(partition)
+        waiting = self._rounds.open.get(partition)
         if waiting is None or not waiting.weight:
             return
         if self._stopped.is_set():
@@ -351,7 +263,7 @@ class Materializer:
             consumer.commit(partition, Commit(batch.first, str(batch.last)))
             waiting.confirmed = False
             began = self._clock()
-            self._apply(batch)
+            self._applied.apply(batch)
         except Fenced:
             self._drop(partition)
             return
@@ -361,53 +273,17 @@ class Materializer:
                 self._drop(partition)
             raise
         waiting.done(batch.records, self._clock())
-        if not self._policy.is_enough(batch.weight, batch.size):
-            self._small.append(waiting)
-            self._small_seconds += waiting.since - began
-
-    def _end_round(self, consumer: Consumer) -> None:
-        now = self._clock()
-        for waiting in self._small:
-            waiting.rests_since, waiting.round_seconds = now, self._small_seconds
-        self._small.clear()
-        self._small_seconds = 0.0
-        if self._is_idle:
-            self._confirm(consumer)
+        self._rounds.done(waiting, batch.weight, batch.size, began)
 
     def _confirm(self, consumer: Consumer) -> None:
         """Say that what was declared is in. Of what waits the next declaration says so too."""
-        for partition, waiting in list(self._open.items()):
+        for partition, waiting in list(self._rounds.open.items()):
             if not waiting.confirmed and not waiting.weight:
                 try:
                     consumer.commit(partition, Commit(waiting.next_offset))
                     waiting.confirmed = True
                 except Fenced:
                     self._drop(partition)
-
-    def _apply(self, batch: Batch) -> None:
-        began = self._clock()
-        told = self._telemetry
-        # By these, an append's place in the log finds its batch.
-        place: Attributes = {
-            "fleetlog.topic": batch.partition.topic,
-            "fleetlog.partition": batch.partition.number,
-            "fleetlog.first_offset": batch.first,
-            "fleetlog.last_offset": batch.last,
-        }
-        with told.traces.root("materialize", place) as span:
-            counts = self._applier.apply(batch)
-            span.tell({"fleetlog.points": counts.points, "fleetlog.duplicates": counts.duplicates})
-        if counts.pending or self._applier.outages.artifacts.reason():
-            self._late.due()
-        told.batches.inc()
-        told.duplicates.inc(counts.duplicates)
-        told.sequence_gaps.inc(counts.gaps)
-        told.sequences_reused.inc(counts.reused)
-        told.batch_rows.observe(counts.points)
-        told.batch_seconds.observe(self._clock() - began)
-        self._progress.reached(batch.partition, batch.last + 1)
-        if self._on_applied is not None:
-            self._on_applied(batch.partition, batch.last + 1)
 
     def _bury(self, dead: Sequence[DeadLetter]) -> None:
         write_dead_letters(self._log, dead)

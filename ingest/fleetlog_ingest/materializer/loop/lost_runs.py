@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from fleetlog_core.ids import ID_BYTES
+from fleetlog_core.limits import LOST_SECONDS
 from fleetlog_core.log.partitions import partition_of
 from fleetlog_core.log.port import EVENTS, EventLog, Partition
 from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, WarehouseRefused, WarehouseUnavailable
@@ -24,7 +25,6 @@ from fleetlog_ingest.materializer.fold.state import RunKey
 from fleetlog_ingest.materializer.loop.silence import LostRun, Silence
 
 diagnostics = logging.getLogger(__name__)
-LOST_SECONDS = 300.0
 LOOK_SECONDS = 15.0
 MOST_AT_ONCE = 1_000
 STALL_SECONDS = 60.0

@@ -48,9 +48,9 @@ class AppendEventsRequest(_message.Message):
 
     @_builtins.property
     def heartbeats(self) -> _containers.RepeatedCompositeFieldContainer[Global___Heartbeats]:
-        """Writers that live and have sent nothing for 30 s, at most 10,000: a request of these alone, without a frame. Its
-        response says nothing of any frame, and nobody has to wait for it. A gateway that does not know them refuses the
-        request, and the stream goes on.
+        """Writers that live and have sent nothing for as long as responses say (heartbeat_seconds), at most 10,000: a request
+        of these alone, without a frame. Its response says nothing of any frame, and nobody has to wait for it. A gateway
+        that does not know them refuses the request, and the stream goes on.
         """
 
     def __init__(
@@ -112,6 +112,7 @@ class AppendEventsResponse(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     MORE_RESPONSES_FIELD_NUMBER: _builtins.int
     FRAMES_PER_REQUEST_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_SECONDS_FIELD_NUMBER: _builtins.int
     run_id: _builtins.bytes
     """The frame's run: 16 bytes; also when it is refused. Empty when the request could not be read."""
     writer_id: _builtins.bytes
@@ -123,6 +124,10 @@ class AppendEventsResponse(_message.Message):
     frames_per_request: _builtins.int
     """How many frames a request of this stream may have from now on. 0: one, as with gateways that do not know
     of more_frames.
+    """
+    heartbeat_seconds: _builtins.int
+    """Seconds that a writer of this stream may send nothing before its heartbeat is due: the lowest of what was said on
+    the stream, and 30 until something was. 0: nothing is said.
     """
     @_builtins.property
     def position(self) -> _position_pb2.Position:
@@ -151,10 +156,11 @@ class AppendEventsResponse(_message.Message):
         status: _status_pb2.Status | None = ...,
         more_responses: _abc.Iterable[Global___AppendEventsResponse] | None = ...,
         frames_per_request: _builtins.int = ...,
+        heartbeat_seconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["durable_sequence", b"durable_sequence", "frames_per_request", b"frames_per_request", "more_responses", b"more_responses", "position", b"position", "refusals", b"refusals", "run_id", b"run_id", "status", b"status", "writer_id", b"writer_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["durable_sequence", b"durable_sequence", "frames_per_request", b"frames_per_request", "heartbeat_seconds", b"heartbeat_seconds", "more_responses", b"more_responses", "position", b"position", "refusals", b"refusals", "run_id", b"run_id", "status", b"status", "writer_id", b"writer_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -13,7 +13,8 @@ from fleetlog_core.objects.folder import FolderStore
 from fleetlog_core.warehouse.port import Column, Statement, Warehouse, WarehouseRefused
 from fleetlog_ingest import replay
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
-from fleetlog_ingest.materializer.loop.loop import Materializer, WarehouseBehind
+from fleetlog_ingest.materializer.loop.loop import Materializer
+from fleetlog_ingest.materializer.loop.recovery import WarehouseBehind
 
 from tests.ingest.materializer.builders import frame, in_own_process, metrics, start
 from tests.ingest.materializer.history import run_id, write

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from fleetlog_core.limits import LOST_SECONDS
 from fleetlog_core.log.memory import MemoryLog
 from fleetlog_core.log.port import EVENTS, EventLog, Partition
 from fleetlog_core.warehouse.chdb import ChdbWarehouse
 from fleetlog_ingest import replay
 from fleetlog_ingest.gateway.runs import run_status
 from fleetlog_ingest.materializer.fold.decoding import decode
-from fleetlog_ingest.materializer.loop.lost_runs import LOOK_SECONDS, LOST_SECONDS, LostRuns
+from fleetlog_ingest.materializer.loop.lost_runs import LOOK_SECONDS, LostRuns
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 from tests.ingest.materializer.builders import RUN, WRITER, frame, in_own_process, metrics, start

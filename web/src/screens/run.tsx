@@ -5,11 +5,14 @@ import { call } from "../api/calls.ts";
 import { may } from "../api/caller.ts";
 import { asFailure } from "../api/failure.ts";
 import { type Changes, updateRun } from "../api/edits.ts";
-import { asOf, type Key } from "../api/reads.ts";
+import { connection } from "../api/live.ts";
+import { asOf, type Key, type Question } from "../api/reads.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
+import { RunState } from "../../contract/fleetlog/v1/event_pb.ts";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import { Artifacts } from "../parts/artifacts.tsx";
 import { Cards } from "../parts/cards.tsx";
+import { usePaced, useWatch } from "../parts/live.ts";
 import { useLoad } from "../parts/load.ts";
 import { Overview } from "../parts/overview.tsx";
 import { Refused } from "../parts/changing.tsx";
@@ -20,6 +23,14 @@ import { change, ground, hrefOf, view as viewSignal } from "../state.ts";
 import { PALETTES } from "../view/colours.ts";
 import { stateWord } from "../view/run_words.ts";
 import { typing } from "../view/typing.ts";
+
+const PACE_MILLIS = 1000;
+// A watch tells of what its mask names; an empty one names all.
+const WHOLE: string[] = [];
+
+function questionOf(namespace: string, id: string): Question {
+  return { namespace, experiment: undefined, filter: `run_id = '${id}'`, orders: [] };
+}
 
 const TABS = ["overview", "charts", "artifacts"] as const;
 
@@ -35,6 +46,14 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
   );
   useEffect(() => setEdited(undefined), [namespace, id, view.asof]);
   const run = edited ?? loaded.value?.run;
+  const running = run?.state === RunState.RUNNING && !view.asof;
+  const live = useWatch(running ? questionOf(namespace, id) : undefined, WHOLE, 1);
+  const told = usePaced(live.answers, PACE_MILLIS);
+  useEffect(() => {
+    if (told < 2) return;
+    setEdited(undefined);
+    loaded.retry();
+  }, [told]);
   // Artifacts of a past moment can not be asked for.
   const tabs = TABS.filter((each) => each !== "artifacts" || !view.asof);
   const tab = tabs.find((each) => each === view.tab) ?? "overview";
@@ -76,6 +95,8 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
             <span class="slash">/</span>
             <Name name={run.name || id.slice(0, 12)} onName={(name) => edit({ name })} />
             <span class={`badge ${stateWord(run.state)}`}>{stateWord(run.state)}</span>
+            {live.answers > 0 && connection.value === "open" && <span class="live-state">live</span>}
+            {running && connection.value === "waiting" && <span class="live-state away">reconnecting</span>}
             {run.deleted && <span class="badge failed">deleted</span>}
           </h1>
           <span class="fill" />
@@ -127,6 +148,7 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
             onChange={(changes) => change(changes, "s" in changes ? "replace" : "push")}
             groupable={false}
             perRank
+            versionOf={() => String(told)}
           />
         )}
         {tab === "artifacts" && <Artifacts namespace={namespace} run={id} />}

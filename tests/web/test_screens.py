@@ -36,7 +36,7 @@ def charted(page: Page) -> None:
 
 def register(client: fleetlog.Client, runs: list[str]) -> None:
     """Versions of a model of some runs, and what may be said of them; once."""
-    if any(model.name == MODEL for model in client.search_models()):
+    if any(model.name == MODEL for model in client.models()):
         return
     for run in runs:
         client.register_model(MODEL, run=run)

@@ -51,9 +51,9 @@ export function ThenBar() {
       </button>
       <button type="button" class="button" title="later start or end of a run (.)" onClick={() => step(1)}>›</button>
       <label>
-        Go to{" "}
         <input
           class="field"
+          aria-label="go to a time"
           type="datetime-local"
           step={1}
           value={localInput(millis)}
@@ -63,8 +63,10 @@ export function ThenBar() {
           }}
         />
       </label>
-      <button type="button" class="button" onClick={() => go(millis - HOUR)}>1 hour earlier</button>
-      <button type="button" class="button" onClick={() => go(millis - 24 * HOUR)}>1 day earlier</button>
+      <button type="button" class="button" aria-label="1 hour earlier" onClick={() => go(millis - HOUR)}>−1 h</button>
+      <button type="button" class="button" aria-label="1 day earlier" onClick={() => go(millis - 24 * HOUR)}>
+        −1 d
+      </button>
       {to.screen === "runs" && (
         <button
           type="button"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import fleetlog
 import pytest
@@ -10,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.deploy.processes import running
 from tests.ports import free_port
+from tests.web.pictures import look
 
 MODEL = "guarded"
 
@@ -56,12 +58,16 @@ def signed_in(page: Page, token: str) -> None:
     expect(page.locator("[data-screen=login]")).to_have_count(0)
 
 
-def test_a_token_is_asked_for_once_and_one_comes_back_to_where_one_was(page: Page, guarded: Guarded) -> None:
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_token_is_asked_for_once_and_one_comes_back_to_where_one_was(
+    page: Page, guarded: Guarded, screenshots: Path | None, theme: str
+) -> None:
     path = "/n/default/runs?cols=name&q=name+%3D+%27guarded+run%27"
     page.goto(path)
     page.get_by_label("Token").fill("fl_nobody_knows")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("does not know this token")
+    look(page, screenshots, "login", theme)
     signed_in(page, guarded.tokens["reader"])
     expect(page.locator(f'.grid .row[data-run="{guarded.run}"]')).to_be_visible()
     assert page.url.endswith(path)

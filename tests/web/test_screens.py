@@ -14,16 +14,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.conftest import COUNT, SPEEDRUN
+from tests.web.pictures import look
 from tests.web.tables import open_runs, shown_runs
 
 MODEL = "speedrun-gpt"
-
-
-def look(page: Page, folder: Path | None, name: str, theme: str) -> None:
-    """Keep a picture of the page, where somebody wants one."""
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=folder / f"{name}-{theme}.png", animations="disabled")
 
 
 def charted(page: Page) -> None:

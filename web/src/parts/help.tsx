@@ -20,7 +20,7 @@ const KEYS: [string, string][] = [
   ["1 2 3", "tabs"],
   ["e", "add a tag to the run"],
   ["y", "copy the link of this view"],
-  ["Y", "this table as code"],
+  ["Y", "this view as code"],
   ["?", "this list"],
 ];
 

@@ -11,6 +11,7 @@ import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
 import { RunState } from "../../contract/fleetlog/v1/event_pb.ts";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import { Artifacts } from "../parts/artifacts.tsx";
+import { CodeMenu } from "../parts/code.tsx";
 import { Cards } from "../parts/cards.tsx";
 import { usePaced, useWatch } from "../parts/live.ts";
 import { useLoad } from "../parts/load.ts";
@@ -21,6 +22,7 @@ import { Failed, Skeleton } from "../parts/states.tsx";
 import { Tabs } from "../parts/tabs.tsx";
 import { change, ground, hrefOf, view as viewSignal } from "../state.ts";
 import { PALETTES } from "../view/colours.ts";
+import { runCode } from "../view/subject_code.ts";
 import { stateWord } from "../view/run_words.ts";
 import { typing } from "../view/typing.ts";
 
@@ -84,8 +86,8 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
   const keys: Key[] = run.metrics.map((each) => ({ kind: "metrics", key: each.key, runs: 1 }));
   return (
     <div class="screen run-screen" data-screen="run" data-run={id}>
-      <fieldset class="edits" disabled={Boolean(view.asof) || !may.value.write}>
-        <div class="bar">
+      <div class="bar">
+        <fieldset class="edits" disabled={Boolean(view.asof) || !may.value.write}>
           <h1>
             <a href={hrefOf({ screen: "experiments", namespace })}>Experiments</a>
             <span class="slash">/</span>
@@ -99,7 +101,10 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
             {running && connection.value === "waiting" && <span class="live-state away">reconnecting</span>}
             {run.deleted && <span class="badge failed">deleted</span>}
           </h1>
-          <span class="fill" />
+        </fieldset>
+        <span class="fill" />
+        <CodeMenu codes={runCode({ origin: location.origin, namespace, asof: view.asof }, id)} />
+        <fieldset class="edits" disabled={Boolean(view.asof) || !may.value.write}>
           {!run.deleted && !view.asof && may.value.write && (
             <button
               type="button"
@@ -112,13 +117,21 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
           {run.deleted
             ? <button type="button" class="button" onClick={() => edit({ deleted: false })}>Restore</button>
             : <button type="button" class="button" onClick={() => edit({ deleted: true })}>Delete</button>}
-        </div>
-      </fieldset>
+        </fieldset>
+      </div>
       <Refused message={refused} onClose={() => setRefused("")} />
       {run.deleted && (
         <div class="strip">
           This run is deleted: searches leave it out, and everything of it is kept.{" "}
-          <button type="button" class="plain" onClick={() => edit({ deleted: false })}>Undo</button>
+          {!view.asof && may.value.write && (
+            <button
+              type="button"
+              class="plain"
+              onClick={() => edit({ deleted: false })}
+            >
+              Undo
+            </button>
+          )}
         </div>
       )}
       <Tabs tabs={tabs} tab={tab} />

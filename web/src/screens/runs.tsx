@@ -154,7 +154,6 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
         k: () => focus(".grid"),
         o: () => press("columns"),
         g: () => press("group"),
-        Y: () => press("code"),
         c: () => selected.size > 1 && compare(),
         v: () => change({ live: !viewSignal.value.live }),
         l: () => change({ y: { ...viewSignal.value.y, log: !viewSignal.value.y.log } }),

@@ -49,7 +49,7 @@ test-ui: $(VENV)/.dev $(UI)  ## those of the web UI, in Chromium: apt-get instal
 	FLEETLOG_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -m browser tests/web
 
 screenshots: $(VENV)/.dev $(UI)  ## each screen of the web UI in both themes, into build/screenshots
-	FLEETLOG_SCREENSHOTS=build/screenshots FLEETLOG_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -q -m browser tests/web/test_screens.py
+	FLEETLOG_SCREENSHOTS=build/screenshots FLEETLOG_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -q -m browser tests/web/test_screens.py tests/web/test_login.py
 
 test-faults: $(VENV)/.dev  ## everything that dies, again and again, for an hour or two; needs Kafka, ClickHouse and S3
 	FLEETLOG_FAULTS=long FLEETLOG_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/faults

@@ -144,6 +144,7 @@ FOLDERS: Mapping[str, str] = {
     "query/warehouse/test_costly_patterns": "server",
     "query/watch/test_run_watching": "engine",
     "query/web/test_passing": "server",
+    "query/web/test_sessions": "server",
     "test_alone": "unit",
     "web": "server",
 }

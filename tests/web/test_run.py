@@ -50,6 +50,18 @@ def test_the_overview_has_what_the_run_was_told_and_reached(page: Page, run: str
     expect(page.locator("[data-note] strong")).to_have_text("bold")
 
 
+def test_the_page_as_code_reads_the_run(
+    page: Page, run: str, namespace: str, embedded_target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.goto(f"/n/{namespace}/runs/{run}")
+    page.get_by_role("button", name="Code").click()
+    code = page.locator('[data-code="Python"]').inner_text()
+    monkeypatch.setenv("FLEETLOG_TARGET", embedded_target)
+    names: dict[str, fleetlog.RunView] = {}
+    exec(compile(code, "code", "exec"), names)
+    assert names["run"].id == run
+
+
 def test_name_tags_and_note_are_edited_and_the_client_sees_it(
     page: Page, client: fleetlog.Client, run: str, namespace: str
 ) -> None:

@@ -90,9 +90,7 @@ def test_a_model_registered_from_the_choice_can_tell_it_again(
     version = client.get_version("chosen", alias="champion")
     assert version.run_id == sweep[0]
     assert version.selection is not None
-    best = client.select_again(version.selection).best
-    assert best is not None
-    assert best.run.id == sweep[0]
+    assert client.select_again(version.selection)[0].run.id == sweep[0]
 
 
 def test_the_view_as_code_chooses_the_same(

@@ -58,3 +58,29 @@ def test_a_time_before_the_first_run_has_none(page: Page, embedded_target: str, 
     page.get_by_role("button", name="As of…").click()
     page.get_by_role("button", name="1 hour earlier").click()
     expect(page.locator(".count")).to_have_attribute("data-count", "0")
+
+
+def test_what_changed_since_is_marked_and_the_time_line_goes_from_event_to_event(
+    page: Page, client: fleetlog.Client, embedded_target: str, namespace: str
+) -> None:
+    ids = []
+    for name in ("stays", "changes", "goes"):
+        with fleetlog.start_run("then", name, tags={"team": "a"}, target=embedded_target, namespace=namespace) as run:
+            ids.append(run.id)
+    fleetlog.flush(level="applied", target=embedded_target)
+    moment = int(time.time() * 1000) + 1
+    reached(lambda: time.time() * 1000 > moment + 20)
+    client.update_run(ids[1], tags={"team": "b"})
+    client.delete_run(ids[2])
+    open_runs(page, f"/n/{namespace}/runs?cols=name,tags.team&asof={moment}")
+    page.get_by_role("button", name="What changed").click()
+    changed = cell(page, ids[1], "tags.team")
+    expect(changed).to_have_attribute("data-differs", "true")
+    expect(changed).to_have_attribute("title", "then a, now b")
+    expect(page.locator("[data-differs]")).to_have_count(1)
+    expect(page.locator(".row.gone")).to_have_attribute("data-run", ids[2])
+    expect(page.locator(".time-line")).to_have_attribute("data-moments", re.compile("[4-6]"))
+    page.keyboard.press(",")
+    expect(page).not_to_have_url(re.compile(f"asof={moment}"))
+    page.get_by_label("moment", exact=True).fill("0")
+    expect(page.locator(".count")).to_have_attribute("data-count", "0")

@@ -49,6 +49,7 @@ export function App() {
       if (typing(event)) return;
       if (event.key === "?") setHelp(true);
       if (event.key === "y") copyLink();
+      if (event.key === "Y") document.querySelector<HTMLElement>("[data-menu=code]")?.click();
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
@@ -98,7 +99,7 @@ export function App() {
         <span class="fill" />
         {to.namespace !== DEFAULT_NAMESPACE && <span class="quiet" title="namespace">{to.namespace}</span>}
         {caller.value?.principal && !signedOut.value && <Caller caller={caller.value} onSignOut={signOut} />}
-        {then && !view.value.asof && (
+        {then && !view.value.asof && !signedOut.value && (
           <button
             type="button"
             class="plain"

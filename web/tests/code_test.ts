@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { compareCode, modelCode, runCode, versionCode } from "../src/view/subject_code.ts";
 import { codeOf } from "../src/view/code.ts";
 
 const asked = {
@@ -35,4 +36,22 @@ Deno.test("a past moment is in all of them", () => {
   assert.match(codes[0]!, /as_of=datetime\.fromisoformat\("2025-11-30T08:00:00\.123\+00:00"\)/);
   assert.match(codes[1]!, /--as-of 2025-11-30T08:00:00\.123\+00:00/);
   assert.match(codes[2]!, /"asOf":\{"timeMillis":"1764489600123"\}/);
+});
+
+Deno.test("one thing is read as it was, in each language that can", () => {
+  const place = { origin: "http://localhost:7461", namespace: "team", asof: "1000" };
+  const [python, command, curl] = versionCode(place, "gpt 2", 3n);
+  assert.match(
+    python!.text,
+    /get_version\("gpt 2", 3, as_of=datetime.fromisoformat\("1970-01-01T00:00:01.000\+00:00"\)\)/,
+  );
+  assert.equal(
+    command!.text,
+    "fleetlog models show 'gpt 2' 3 --as-of 1970-01-01T00:00:01.000+00:00 --namespace team\n",
+  );
+  assert.match(curl!.text, /RegistryQueryService\/GetModelVersion.*"version":"3","asOf":\{"timeMillis":"1000"\}/s);
+  const now = { ...place, namespace: "default", asof: "" };
+  assert.equal(runCode(now, "a")[0]!.text, 'import fleetlog\n\nrun = fleetlog.Client().get_run("a")\n');
+  assert.equal(compareCode(place, ["a", "b"])[1]!.text, "fleetlog runs diff a b --namespace team\n");
+  assert.equal(modelCode(now, "m")[1]!.text, "fleetlog models show m\n");
 });

@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { ago, byteSize, duration, shortNumber, signedNumber, wholeNumber } from "../src/view/numbers.ts";
+import {
+  ago,
+  aligned,
+  byteSize,
+  decimalsOf,
+  duration,
+  shortNumber,
+  signedNumber,
+  wholeNumber,
+} from "../src/view/numbers.ts";
 import { logTicks, tickLabel } from "../src/view/ticks.ts";
 
 Deno.test("a number has four significant digits, and its kind can be seen", () => {
@@ -56,4 +65,19 @@ Deno.test("labels of neighbouring ticks differ", () => {
   assert.deepEqual([3.28, 3.29, 3.3].map((tick) => tickLabel(tick, 0.01)), ["3.28", "3.29", "3.30"]);
   assert.deepEqual([10_000, 12_500].map((tick) => tickLabel(tick, 2500)), ["10.0k", "12.5k"]);
   assert.deepEqual([1e-9, 0, -2e6].map((tick) => tickLabel(tick, 1e6)), ["1e-9", "0", "−2M"]);
+});
+
+Deno.test("points of a column stand below one another, and no digit is made up", () => {
+  const texts = ["59.28", "59", "3.5", "−1,234", "∞", "2.6e7"];
+  const room = decimalsOf(texts);
+  assert.equal(room, 2);
+  assert.deepEqual(texts.map((text) => aligned(text, room)), [
+    "59.28",
+    "59\u2008\u2007\u2007",
+    "3.5\u2007",
+    "−1,234\u2008\u2007\u2007",
+    "∞",
+    "2.6e7",
+  ]);
+  assert.equal(decimalsOf(["0.0001234", "1.5"]), 0);
 });

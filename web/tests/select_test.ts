@@ -35,10 +35,16 @@ Deno.test("scales hold every finite value, and a logarithmic one those above 0",
   assert.ok(low < 2 && high > 2);
   const { ticks } = ticksOf(0, 1, 5);
   assert.deepEqual(ticks, [0, 0.2, 0.4, 0.6, 0.8, 1]);
-  const scale = scaleOf([0, -1, 1, 1000], true, 5)!;
+  const scale = scaleOf([0, -1, 1, 1000], [-5, 2], true, 5)!;
   assert.ok(scale.place(1) > 0 && scale.place(1000) < 1);
   assert.ok(scale.ticks.every((tick) => tick > 0));
-  assert.equal(scaleOf([-1], true, 5), undefined);
+  assert.equal(scaleOf([-1], [], true, 5), undefined);
+});
+
+Deno.test("a wide interval does not press the points together", () => {
+  const scale = scaleOf([1, 2, 3], [-1000, 1000], false, 5)!;
+  assert.ok(scale.place(3) - scale.place(1) > 0.4);
+  assert.ok(scale.place(-1000) < 0);
 });
 
 Deno.test("the filter of a group says what its runs have, and what they have not", () => {

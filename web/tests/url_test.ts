@@ -15,7 +15,14 @@ Deno.test("a view comes back from its address", () => {
     x: { kind: "relative", log: true, range: [-1.5, 2e6] as [number, number] },
     y: { kind: "", log: true },
     s: 250,
+    mode: "pareto" as const,
+    stat: "median" as const,
+    least: 3,
+    conf: 99,
+    top: 7,
     asof: "1763900000000",
+    diff: true,
+    live: true,
     tab: "charts",
   };
   assert.deepEqual(parseView(formatView(view)), view);
@@ -24,6 +31,7 @@ Deno.test("a view comes back from its address", () => {
 Deno.test("defaults are left out of an address", () => {
   assert.equal(formatView(emptyView()), "");
   assert.equal(formatView(parseView("?q=&runs=first:20&x=step&s=0")), "");
+  assert.equal(formatView(parseView("?mode=none&stat=&least=-2&conf=100&top=x&live=0&diff=yes")), "");
 });
 
 Deno.test("names that this version does not know are kept", () => {

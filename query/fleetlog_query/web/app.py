@@ -19,6 +19,8 @@ from fleetlog_query.web.guard import Guard
 from fleetlog_query.web.live import Live
 from fleetlog_query.web.methods import PACKAGE
 from fleetlog_query.web.pages import Pages
+from fleetlog_query.web.sessions import END_PATH, Sessions
+from fleetlog_query.web.sessions import PATH as SESSION_PATH
 from fleetlog_query.web.upstream import Upstream
 
 LIVE_PATH = "/live"
@@ -39,19 +41,25 @@ class WebOptions:
 def web_app(upstream: Upstream, options: WebOptions) -> ASGIApp:
     """The whole of it as an ASGI application."""
     bundle = load_bundle(options.static)
-    routes = _Routes(Calls(upstream), Artifacts(upstream), Live(upstream), Pages(bundle))
+    routes = _Routes(Calls(upstream), Artifacts(upstream), Live(upstream), Pages(bundle), Sessions(upstream))
     return Gate(routes, Guard(options.hosts), bundle.version, options.shares)
 
 
 class _Routes:
-    def __init__(self, calls: ASGIApp, artifacts: ASGIApp, live: ASGIApp, pages: ASGIApp) -> None:
+    def __init__(self, calls: ASGIApp, artifacts: ASGIApp, live: ASGIApp, pages: ASGIApp, sessions: Sessions) -> None:
         self._calls = calls
         self._artifacts = artifacts
         self._live = live
         self._pages = pages
+        self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
+        if path in (SESSION_PATH, END_PATH) and scope["type"] == "http":
+            _only(scope["method"], "POST")
+            await self._sessions(scope, receive, send)
+            return
+        scope = self._sessions.identified(scope)
         if scope["type"] == "websocket":
             if path != LIVE_PATH:
                 raise refusal(

@@ -6,6 +6,7 @@ import { KeyKind } from "../../contract/fleetlog/v1/facets_pb.ts";
 import { MetricAxis, type MetricPart } from "../../contract/fleetlog/v1/metric_pb.ts";
 import { QueryService, TotalCount } from "../../contract/fleetlog/v1/query_pb.ts";
 import { float64s, int64s, joined, onePointEach, type Series } from "../view/series.ts";
+import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import type { Column } from "../view/columns.ts";
 
 /** Page of runs at most. */
@@ -48,6 +49,28 @@ export function readPage(question: Question, mask: string[], summaries: boolean,
     pageToken: token,
     totalCount: TotalCount.EXACT,
   }, signal);
+}
+
+/** Returns some runs with the summaries of their metrics. */
+export async function readSummaries(namespace: string, runIds: readonly string[], mask: string[]) {
+  const asked = { namespace, runIds: [...runIds], readMask: mask, summaries: true };
+  return (await call(QueryService.method.getRuns, asked)).runs;
+}
+
+/** Returns some runs as they are now, by id; those that were deleted since are left out. */
+export async function readNow(
+  namespace: string,
+  runIds: readonly string[],
+  readMask: string[],
+  summaries: boolean,
+  signal?: AbortSignal,
+): Promise<Map<string, Run>> {
+  const answer = await call(
+    QueryService.method.getRuns,
+    { namespace, runIds: [...runIds], readMask, summaries },
+    signal,
+  );
+  return new Map(answer.runs.filter((run) => !run.deleted).map((run) => [run.runId, run]));
 }
 
 /** Key that runs have. */

@@ -7,11 +7,13 @@ import { PALETTES } from "../view/colours.ts";
 import { grouped } from "../view/numbers.ts";
 import type { View } from "../view/url.ts";
 import { groupColours, groupCurves, runCurves } from "./curves.ts";
+import { usePaced } from "./live.ts";
 import { useLoad } from "./load.ts";
 import { Plot } from "./plot.tsx";
 import { Failed } from "./states.tsx";
 
 const HEIGHT = 210;
+const PACE_MILLIS = 1000;
 
 /** What a card is given. */
 export interface CardProps {
@@ -28,8 +30,8 @@ export interface CardProps {
   onPick: (run: string) => void;
   onChange: (changes: Partial<View>) => void;
   onRemove: (() => void) | undefined;
-  /** Changes when what was read is out of date. */
-  version?: string;
+  /** Tells, by a text that changes, that what was read of a metric is out of date. */
+  versionOf?: (metric: string) => string;
   perRank?: boolean;
 }
 
@@ -53,6 +55,11 @@ export function Card(props: CardProps) {
       sights.disconnect();
     };
   }, []);
+  // While points come, what is read ends before it is read anew.
+  const version = useRef("");
+  const told = usePaced(props.versionOf?.(props.metric) ?? "", PACE_MILLIS);
+  const busy = useRef(false);
+  if (!busy.current) version.current = told;
   const ready = seen && width > 0;
   const key = JSON.stringify([
     props.namespace,
@@ -62,7 +69,7 @@ export function Card(props: CardProps) {
     view.x.range,
     view.asof,
     ready && width,
-    props.version,
+    version.current,
     props.perRank,
   ]);
   const { value, failure, loading, retry } = useLoad(key, async (signal) =>
@@ -78,6 +85,7 @@ export function Card(props: CardProps) {
         asof: view.asof,
       }, signal)
       : undefined);
+  busy.current = loading;
   const order = runs.join();
   const { curves, notShown } = useMemo(() => {
     const shape = { tau: view.s, logX: view.x.log, logY: view.y.log };

@@ -34,6 +34,13 @@ const LADDER = [
   1_000_000,
 ];
 
+/** Returns the metrics that are charted: those of the view, or those that most runs have. */
+export function chartedMetrics(keys: readonly Key[], view: Pick<View, "c">): string[] {
+  if (view.c.length > 0) return view.c;
+  return keys.filter((each) => each.kind === "metrics" && !each.key.startsWith("system/"))
+    .toSorted((left, right) => right.runs - left.runs).slice(0, FIRST_CARDS).map((each) => each.key);
+}
+
 /** See the file. */
 export function Cards({ keys, view, onChange, groupable, ...card }: Omit<CardProps, "metric" | "onRemove"> & {
   keys: Key[];
@@ -43,10 +50,7 @@ export function Cards({ keys, view, onChange, groupable, ...card }: Omit<CardPro
     () => keys.filter((each) => each.kind === "metrics").toSorted((left, right) => right.runs - left.runs),
     [keys],
   );
-  const suggested = metrics.filter((each) => !each.key.startsWith("system/")).slice(0, FIRST_CARDS).map((each) =>
-    each.key
-  );
-  const shown = view.c.length > 0 ? view.c : suggested;
+  const shown = chartedMetrics(keys, view);
   return (
     <div class="cards">
       <div class="toolbar">

@@ -13,12 +13,14 @@ const KEYS: [string, string][] = [
   ["o", "columns"],
   ["g", "group curves"],
   ["l", "logarithmic values"],
+  ["v", "changes as they come"],
   ["s", "smoothing"],
   ["z", "undo zoom"],
-  ["1 2 3", "tabs of a run"],
+  [", .", "earlier and later moment of the past"],
+  ["1 2 3", "tabs"],
   ["e", "add a tag to the run"],
   ["y", "copy the link of this view"],
-  ["Y", "this table as code"],
+  ["Y", "this view as code"],
   ["?", "this list"],
 ];
 

@@ -32,7 +32,6 @@ export function History({ history }: { history: Pages<ModelHistoryEntry> }) {
               <td class="narrow">{each.user || <span class="none">–</span>}</td>
               <td>
                 {historyWords(each)}
-                {each.approval > 0n && <span class="quiet">{` · request ${each.approval}`}</span>}
                 {each.comment && <Markdown text={each.comment} quiet />}
               </td>
               <td class="right narrow">

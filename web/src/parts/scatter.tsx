@@ -40,8 +40,18 @@ export function Scatter({ dots, names, up, log, lifted, onLift }: {
     observer.observe(root.current!);
     return () => observer.disconnect();
   }, []);
-  const xs = scaleOf(dots.flatMap((dot) => [dot.x, ...dot.xs]), log.x, (width - LEFT - RIGHT) / TICK_PIXELS);
-  const ys = scaleOf(dots.flatMap((dot) => [dot.y, ...dot.ys]), log.y, (HEIGHT - TOP - BOTTOM) / (TICK_PIXELS / 2));
+  const xs = scaleOf(
+    dots.map((dot) => dot.x),
+    dots.flatMap((dot) => dot.xs),
+    log.x,
+    (width - LEFT - RIGHT) / TICK_PIXELS,
+  );
+  const ys = scaleOf(
+    dots.map((dot) => dot.y),
+    dots.flatMap((dot) => dot.ys),
+    log.y,
+    (HEIGHT - TOP - BOTTOM) / (TICK_PIXELS / 2),
+  );
   const hasPlace = (value: number, isLog: boolean) => Number.isFinite(value) && (!isLog || value > 0);
   const shown = dots.filter((dot) => hasPlace(dot.x, log.x) && hasPlace(dot.y, log.y));
   const first = shown.filter((dot) => dot.front === 1);
@@ -81,7 +91,7 @@ function Drawing({ shown, first, scales, width, names, up, lifted, onLift }: {
   const { xs, ys } = scales;
   const right = width - RIGHT;
   const bottom = HEIGHT - BOTTOM;
-  // Where a whisker leaves the drawing, such as below 0 on a logarithmic scale, it ends at its border.
+  // A whisker that leaves the drawing, such as below 0 on a logarithmic scale, ends at its border.
   const inside = (place: number) => (place > 0 ? Math.min(place, 1) : 0);
   const x = (value: number) => LEFT + inside(xs.place(value)) * (right - LEFT);
   const y = (value: number) => bottom - inside(ys.place(value)) * (bottom - TOP);

@@ -1,6 +1,6 @@
 /** Table of runs: fixed rows, of which only those in sight exist, in columns that are chosen, ordered and widened. */
 
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import { cellOf } from "../view/cells.ts";
 import {
@@ -12,10 +12,11 @@ import {
   orderOf,
   orderTerm,
 } from "../view/columns.ts";
-import { signedNumber } from "../view/numbers.ts";
+import { aligned, decimalsOf, signedNumber } from "../view/numbers.ts";
 import { hrefOf, keep, kept } from "../state.ts";
 
 const ROW = 28;
+const MEASURED = 200;
 const BEYOND = 6;
 const HEAD = 34;
 const LEAD = 62;
@@ -41,6 +42,12 @@ export interface TableProps {
   hovered: string;
   onHover: (run: string) => void;
   onOpen: (run: string) => void;
+  /** Runs that changed a moment ago. */
+  changed?: ReadonlySet<string>;
+  /** Runs that match no more. */
+  gone?: ReadonlySet<string>;
+  /** Run as it is now, beside a past moment; absent when nothing is compared, undefined of what is not there any more. */
+  nowOf?: ((run: string) => Run | undefined) | undefined;
 }
 
 /** See the file. */
@@ -53,6 +60,16 @@ export function Table(props: TableProps) {
   const anchor = useRef(0);
   const [widths, setWidths] = useState<Record<string, number>>(() => JSON.parse(kept("widths") ?? "{}"));
   const widthOf = (column: Column) => widths[column.id] ?? columnWidth(column);
+  // By the first page, so that nothing moves as one scrolls.
+  const rooms = useMemo(() => {
+    const page = runs.slice(0, MEASURED);
+    return new Map(columns.map((column) => [
+      column.id,
+      decimalsOf(
+        page.map((run) => cellOf(run, column, 0)).filter((cell) => cell.look === "number").map((cell) => cell.text),
+      ),
+    ]));
+  }, [runs, columns]);
   const total = columns.reduce((sum, column) => sum + widthOf(column), LEAD);
   // The thumb goes no further than what is known plus one page.
   const known = Math.min(props.total, runs.length + (runs.length < props.total ? 200 : 0));
@@ -166,6 +183,7 @@ export function Table(props: TableProps) {
               focused={at === focus}
               baselineRun={baseline}
               widthOf={widthOf}
+              roomOf={(each) => rooms.get(each.id) ?? 0}
               now={now}
               onTick={(event) => {
                 setFocus(at);
@@ -224,18 +242,21 @@ function Head({ column, width, orders, onOrders, onWidth }: {
 }
 
 function Row(
-  { run, at, focused, baselineRun, widthOf, now, onTick, onFocus, ...props }: TableProps & {
+  { run, at, focused, baselineRun, widthOf, roomOf, now, onTick, onFocus, ...props }: TableProps & {
     run: Run;
     at: number;
     focused: boolean;
     baselineRun: Run | undefined;
     widthOf: (column: Column) => number;
+    /** Digits behind the point that a column has room for. */
+    roomOf: (column: Column) => number;
     now: number;
     onTick: (event: MouseEvent) => void;
     onFocus: () => void;
   },
 ) {
   const id = run.runId;
+  const later = props.nowOf?.(id);
   const colour = props.colourOf(id);
   const selected = props.selected.has(id);
   const isBaseline = id === props.baseline;
@@ -245,6 +266,8 @@ function Row(
     selected && "selected",
     isBaseline && "baseline",
     props.hovered === id && "hovered",
+    props.changed?.has(id) && "changed",
+    (props.gone?.has(id) || (props.nowOf && !later)) && "gone",
   ];
   return (
     <div
@@ -289,14 +312,23 @@ function Row(
           : (difference < 0) === lowerIsBetter(column.key)
           ? "good"
           : "bad";
+        const other = later && cellOf(later, column, now);
+        const differs = other !== undefined && other.whole !== cell.whole;
         return (
           <span
             key={column.id}
-            class={`cell ${cell.look} ${numeric(column) && cell.look !== "text" ? "right" : ""}`}
+            data-differs={differs || undefined}
+            class={`cell ${differs ? "differs" : ""} ${cell.look} ${
+              numeric(column) && cell.look !== "text" ? "right" : ""
+            }`}
             role="gridcell"
             data-column={column.id}
             data-value={cell.whole}
-            title={cell.whole === cell.text ? undefined : cell.whole}
+            title={differs
+              ? `then ${cell.whole || "missing"}, now ${other.whole || "missing"}`
+              : cell.whole === cell.text
+              ? undefined
+              : cell.whole}
             style={{ width: `${widthOf(column)}px` }}
           >
             {column.id === "name"
@@ -313,7 +345,11 @@ function Row(
               ? <span class={`badge ${cell.text}`}>{cell.text}</span>
               : cell.look === "missing"
               ? <span class="none" aria-label="missing">–</span>
-              : <span title={cell.whole}>{cell.text}</span>}
+              : (
+                <span title={differs ? undefined : cell.whole}>
+                  {cell.look === "number" ? aligned(cell.text, roomOf(column)) : cell.text}
+                </span>
+              )}
             {difference !== undefined && Number.isFinite(difference) && (
               <small class={good}>{signedNumber(difference)}</small>
             )}

@@ -5,6 +5,7 @@ import { call } from "../api/calls.ts";
 import { asOf, type Key } from "../api/reads.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
+import { CodeMenu } from "../parts/code.tsx";
 import { Cards } from "../parts/cards.tsx";
 import { useLoad } from "../parts/load.ts";
 import { Empty, Failed, Skeleton } from "../parts/states.tsx";
@@ -12,6 +13,7 @@ import { change, ground, hrefOf, view as viewSignal } from "../state.ts";
 import { type Cell, cellOf } from "../view/cells.ts";
 import { PALETTES } from "../view/colours.ts";
 import { type Column, columnId, columnTitle, lowerIsBetter, parseColumn } from "../view/columns.ts";
+import { compareCode } from "../view/subject_code.ts";
 import { signedNumber } from "../view/numbers.ts";
 
 /** Runs that are compared at most. */
@@ -62,6 +64,7 @@ export function CompareScreen({ namespace }: { namespace: string }) {
           Differences only
         </button>
         <span class="quiet">{shown.length} of {rows.length} rows</span>
+        <CodeMenu codes={compareCode({ origin: location.origin, namespace, asof: view.asof }, ids)} />
       </div>
       <div class="scroll">
         <div class="sideways">

@@ -6,6 +6,7 @@ import { getModel, listApprovals, listComments, listHistory, ModelChanges, searc
 import { ApprovalState } from "../../contract/fleetlog/v1/model_approval_pb.ts";
 import { Approvals } from "../parts/approvals.tsx";
 import { Refused, useChanging } from "../parts/changing.tsx";
+import { CodeMenu } from "../parts/code.tsx";
 import { Comments } from "../parts/comments.tsx";
 import { Dialog, Field } from "../parts/dialog.tsx";
 import { Fact, Section, Time } from "../parts/facts.tsx";
@@ -18,6 +19,7 @@ import { Failed, Skeleton } from "../parts/states.tsx";
 import { Tabs } from "../parts/tabs.tsx";
 import { Tags } from "../parts/tags.tsx";
 import { Versions } from "../parts/versions.tsx";
+import { modelCode } from "../view/subject_code.ts";
 import { go, hrefOf, view as viewSignal } from "../state.ts";
 
 const TABS = ["overview", "requests", "history"] as const;
@@ -51,6 +53,7 @@ export function ModelScreen({ namespace, name }: { namespace: string; name: stri
           {name}
         </h1>
         <span class="fill" />
+        <CodeMenu codes={modelCode({ origin: location.origin, namespace, asof }, name)} />
         {writable && (
           <>
             <button type="button" class="button" onClick={() => setDialog("rename")}>Rename</button>

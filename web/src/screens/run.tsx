@@ -5,11 +5,15 @@ import { call } from "../api/calls.ts";
 import { may } from "../api/caller.ts";
 import { asFailure } from "../api/failure.ts";
 import { type Changes, updateRun } from "../api/edits.ts";
-import { asOf, type Key } from "../api/reads.ts";
+import { connection } from "../api/live.ts";
+import { asOf, type Key, type Question } from "../api/reads.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
+import { RunState } from "../../contract/fleetlog/v1/event_pb.ts";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import { Artifacts } from "../parts/artifacts.tsx";
+import { CodeMenu } from "../parts/code.tsx";
 import { Cards } from "../parts/cards.tsx";
+import { usePaced, useWatch } from "../parts/live.ts";
 import { useLoad } from "../parts/load.ts";
 import { Overview } from "../parts/overview.tsx";
 import { Refused } from "../parts/changing.tsx";
@@ -18,8 +22,17 @@ import { Failed, Skeleton } from "../parts/states.tsx";
 import { Tabs } from "../parts/tabs.tsx";
 import { change, ground, hrefOf, view as viewSignal } from "../state.ts";
 import { PALETTES } from "../view/colours.ts";
+import { runCode } from "../view/subject_code.ts";
 import { stateWord } from "../view/run_words.ts";
 import { typing } from "../view/typing.ts";
+
+const PACE_MILLIS = 1000;
+// A watch tells of what its mask names; an empty one names all.
+const WHOLE: string[] = [];
+
+function questionOf(namespace: string, id: string): Question {
+  return { namespace, experiment: undefined, filter: `run_id = '${id}'`, orders: [] };
+}
 
 const TABS = ["overview", "charts", "artifacts"] as const;
 
@@ -35,6 +48,14 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
   );
   useEffect(() => setEdited(undefined), [namespace, id, view.asof]);
   const run = edited ?? loaded.value?.run;
+  const running = run?.state === RunState.RUNNING && !view.asof;
+  const live = useWatch(running ? questionOf(namespace, id) : undefined, WHOLE, 1);
+  const told = usePaced(live.answers, PACE_MILLIS);
+  useEffect(() => {
+    if (told < 2) return;
+    setEdited(undefined);
+    loaded.retry();
+  }, [told]);
   // Artifacts of a past moment can not be asked for.
   const tabs = TABS.filter((each) => each !== "artifacts" || !view.asof);
   const tab = tabs.find((each) => each === view.tab) ?? "overview";
@@ -65,8 +86,8 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
   const keys: Key[] = run.metrics.map((each) => ({ kind: "metrics", key: each.key, runs: 1 }));
   return (
     <div class="screen run-screen" data-screen="run" data-run={id}>
-      <fieldset class="edits" disabled={Boolean(view.asof) || !may.value.write}>
-        <div class="bar">
+      <div class="bar">
+        <fieldset class="edits" disabled={Boolean(view.asof) || !may.value.write}>
           <h1>
             <a href={hrefOf({ screen: "experiments", namespace })}>Experiments</a>
             <span class="slash">/</span>
@@ -76,9 +97,14 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
             <span class="slash">/</span>
             <Name name={run.name || id.slice(0, 12)} onName={(name) => edit({ name })} />
             <span class={`badge ${stateWord(run.state)}`}>{stateWord(run.state)}</span>
+            {live.answers > 0 && connection.value === "open" && <span class="live-state">live</span>}
+            {running && connection.value === "waiting" && <span class="live-state away">reconnecting</span>}
             {run.deleted && <span class="badge failed">deleted</span>}
           </h1>
-          <span class="fill" />
+        </fieldset>
+        <span class="fill" />
+        <CodeMenu codes={runCode({ origin: location.origin, namespace, asof: view.asof }, id)} />
+        <fieldset class="edits" disabled={Boolean(view.asof) || !may.value.write}>
           {!run.deleted && !view.asof && may.value.write && (
             <button
               type="button"
@@ -91,13 +117,21 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
           {run.deleted
             ? <button type="button" class="button" onClick={() => edit({ deleted: false })}>Restore</button>
             : <button type="button" class="button" onClick={() => edit({ deleted: true })}>Delete</button>}
-        </div>
-      </fieldset>
+        </fieldset>
+      </div>
       <Refused message={refused} onClose={() => setRefused("")} />
       {run.deleted && (
         <div class="strip">
           This run is deleted: searches leave it out, and everything of it is kept.{" "}
-          <button type="button" class="plain" onClick={() => edit({ deleted: false })}>Undo</button>
+          {!view.asof && may.value.write && (
+            <button
+              type="button"
+              class="plain"
+              onClick={() => edit({ deleted: false })}
+            >
+              Undo
+            </button>
+          )}
         </div>
       )}
       <Tabs tabs={tabs} tab={tab} />
@@ -127,6 +161,7 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
             onChange={(changes) => change(changes, "s" in changes ? "replace" : "push")}
             groupable={false}
             perRank
+            versionOf={() => String(told)}
           />
         )}
         {tab === "artifacts" && <Artifacts namespace={namespace} run={id} />}

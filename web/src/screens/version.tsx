@@ -8,6 +8,7 @@ import { asOf } from "../api/reads.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
 import type { ModelLineage } from "../../contract/fleetlog/v1/registry_event_pb.ts";
 import { Refused, useChanging } from "../parts/changing.tsx";
+import { CodeMenu } from "../parts/code.tsx";
 import { Comments } from "../parts/comments.tsx";
 import { Dialog } from "../parts/dialog.tsx";
 import { Fact, Section, Time } from "../parts/facts.tsx";
@@ -21,6 +22,7 @@ import { Failed, Skeleton } from "../parts/states.tsx";
 import { Tabs } from "../parts/tabs.tsx";
 import { Tags } from "../parts/tags.tsx";
 import { Aliases, Stage } from "../parts/versions.tsx";
+import { versionCode } from "../view/subject_code.ts";
 import { go, hrefOf, view as viewSignal } from "../state.ts";
 import { shortNumber, wholeNumber } from "../view/numbers.ts";
 import type { Move } from "../view/registry.ts";
@@ -61,6 +63,7 @@ export function VersionScreen({ namespace, model: name, version: number }: {
           <Stage stage={version.stage} />
         </h1>
         <span class="fill" />
+        <CodeMenu codes={versionCode({ origin: location.origin, namespace, asof }, name, number)} />
         {movable && (
           <>
             <button type="button" class="button" onClick={() => setDialog("stage")}>Move to stage</button>

@@ -1,5 +1,7 @@
 /** Numbers, times and sizes as people read them. The whole value is what a cell tells on hover and on copy. */
 
+const MOST_DECIMALS = 5;
+
 /** Returns up to four significant digits; NaN and infinities by their signs. */
 export function shortNumber(value: number): string {
   if (Number.isNaN(value)) return "NaN";
@@ -9,6 +11,23 @@ export function shortNumber(value: number): string {
   if (size >= 1e7 || size < 1e-4) return minus(trimmedExponent(value));
   if (Number.isInteger(value) || size >= 1000) return minus(grouped(Math.round(value)));
   return minus(String(Number(value.toPrecision(4))));
+}
+
+/** Returns digits behind the point that a column of such texts has room for; 0 where that would be much. */
+export function decimalsOf(texts: readonly string[]): number {
+  const most = texts.reduce((before, text) => Math.max(before, decimals(text)), 0);
+  return most <= MOST_DECIMALS ? most : 0;
+}
+
+/** Returns the text with blanks as wide as digits behind it, so that points stand below one another. */
+export function aligned(text: string, room: number): string {
+  if (room === 0 || !/^−?[\d,]+(\.\d+)?$/.test(text)) return text;
+  const own = decimals(text);
+  return text + (own === 0 ? "\u2008" : "") + "\u2007".repeat(Math.max(0, room - own));
+}
+
+function decimals(text: string): number {
+  return /^−?[\d,]+\.(\d+)$/.exec(text)?.[1]?.length ?? 0;
 }
 
 /** Returns the number with all its digits, as a filter and Python take it. */

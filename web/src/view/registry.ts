@@ -61,6 +61,12 @@ export function isAlias(text: string): boolean {
 
 /** Returns what happened as a sentence without who and when; the version is told only beside others. */
 export function historyWords(entry: ModelHistoryEntry): string {
+  const words = actionWords(entry);
+  const request = `request ${entry.approval}`;
+  return entry.approval === 0n || words.includes(request) ? words : `${words} (${request})`;
+}
+
+function actionWords(entry: ModelHistoryEntry): string {
   const { oldValue, newValue, subject, version } = entry;
   const of = version ? `version ${version}` : "the model";
   switch (entry.action) {
@@ -86,7 +92,7 @@ export function historyWords(entry: ModelHistoryEntry): string {
     case ModelAction.COMMENTED:
       return `commented on ${of}`;
     case ModelAction.APPROVAL_REQUESTED:
-      return `asked for an approval (request ${entry.approval})`;
+      return `asked for an approval: request ${entry.approval}${requested(subject, of, newValue)}`;
     case ModelAction.APPROVED:
       return `approved request ${entry.approval}`;
     case ModelAction.REJECTED:
@@ -94,6 +100,11 @@ export function historyWords(entry: ModelHistoryEntry): string {
     default:
       return "did something that this version of the page does not know";
   }
+}
+
+function requested(subject: string, of: string, value: string): string {
+  if (!subject) return "";
+  return subject === "stage" ? `, ${of} to ${stageText(value)}` : `, alias ${subject} to ${of}`;
 }
 
 function stageText(text: string): string {

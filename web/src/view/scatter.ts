@@ -26,20 +26,27 @@ export interface Scale {
   distance: number;
 }
 
-/** Returns the scale over some values, of those that have a place on it; undefined where none has. */
-export function scaleOf(values: readonly number[], log: boolean, wanted: number): Scale | undefined {
-  if (!log) {
-    const bounds = boundsOf(values);
-    if (!bounds) return undefined;
-    return { place: (value) => (value - bounds[0]) / (bounds[1] - bounds[0]), ...ticksOf(...bounds, wanted) };
-  }
-  const bounds = boundsOf(values.filter((value) => value > 0).map(Math.log10));
-  if (!bounds) return undefined;
-  return {
-    place: (value) => (Math.log10(value) - bounds[0]) / (bounds[1] - bounds[0]),
-    ticks: logTicks(10 ** bounds[0], 10 ** bounds[1]),
-    distance: 0,
-  };
+/**
+ * Returns the scale over some values, of those that have a place on it; undefined where none has. Ends of whiskers widen it,
+ * but by no more than half of what the values span: one wide interval must not press all points together.
+ */
+export function scaleOf(
+  values: readonly number[],
+  whiskers: readonly number[],
+  log: boolean,
+  wanted: number,
+): Scale | undefined {
+  const shape = (each: readonly number[]) => (log ? each.filter((value) => value > 0).map(Math.log10) : each);
+  const inner = boundsOf(shape(values));
+  if (!inner) return undefined;
+  const room = (inner[1] - inner[0]) / 2;
+  const outer = boundsOf([...shape(values), ...shape(whiskers)])!;
+  const low = Math.max(outer[0], inner[0] - room);
+  const high = Math.min(outer[1], inner[1] + room);
+  const place = (value: number) => ((log ? Math.log10(value) : value) - low) / (high - low);
+  return log
+    ? { place, ticks: logTicks(10 ** low, 10 ** high), distance: 0 }
+    : { place, ...ticksOf(low, high, wanted) };
 }
 
 /** Returns round numbers within bounds, about as many as wanted, and the distance between them. */

@@ -38,6 +38,10 @@ export interface View {
   top: number;
   /** Unix milliseconds of a past moment, or empty = now. */
   asof: string;
+  /** True if cells of a past moment are marked where they are another now. */
+  diff: boolean;
+  /** True if changes are shown as they come. */
+  live: boolean;
   /** Tab of a screen that has some. */
   tab: string;
   /** Names that this version does not know, in their order. */
@@ -83,6 +87,8 @@ export function emptyView(): View {
     conf: DEFAULT_CONFIDENCE,
     top: DEFAULT_TOP,
     asof: "",
+    diff: false,
+    live: false,
     tab: "",
     rest: [],
   };
@@ -107,6 +113,8 @@ export function parseView(search: string): View {
       view.conf = positive(value) < 100 ? positive(value) || DEFAULT_CONFIDENCE : DEFAULT_CONFIDENCE;
     } else if (name === "top") view.top = Math.min(MOST_TOP, Math.round(positive(value)) || DEFAULT_TOP);
     else if (name === "asof") view.asof = value;
+    else if (name === "diff") view.diff = value === "1";
+    else if (name === "live") view.live = value === "1";
     else if (name === "tab") view.tab = value;
     else view.rest.push([name, value]);
   }
@@ -133,6 +141,8 @@ export function formatView(view: View): string {
   add("conf", view.conf === DEFAULT_CONFIDENCE ? "" : String(view.conf));
   add("top", view.top === DEFAULT_TOP ? "" : String(view.top));
   add("asof", view.asof);
+  add("diff", view.diff ? "1" : "");
+  add("live", view.live ? "1" : "");
   add("tab", view.tab);
   pairs.push(...view.rest);
   return pairs.length ? "?" + pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join("&") : "";

@@ -13,13 +13,14 @@ from contextvars import ContextVar
 
 from fleetlog_core.errors import ResourceExhausted
 from fleetlog_core.rates.account import Account
-from fleetlog_core.rates.limits import Lasting, Limits, Rate, ServerLimits
+from fleetlog_core.rates.limits import Lasting, Limits, Quotas, Rate, ServerLimits
 from fleetlog_core.rules.names import DEFAULT_NAMESPACE
 
 ACCOUNTS = 10_000
 """Accounts that are kept; beyond them those that owe nothing are forgotten, and then the ones used longest ago."""
 CALLER, NAMESPACE = "caller", "namespace"
 _OWNERS = {CALLER: ("this caller", ""), NAMESPACE: ("all callers of this namespace together", "namespace_")}
+NO_QUOTAS = Quotas()
 READING = (Rate.ROWS, Rate.READ_SECONDS)
 WRITING = (Rate.POINTS, Rate.BYTES)
 
@@ -122,6 +123,11 @@ class Payer:
                 longest, error = seconds, account.over(kind, seconds, now)
         return longest, error
 
+    @property
+    def quotas(self) -> Quotas:
+        """What each namespace may store, as it holds now."""
+        return self._limiter.limits.quotas
+
     def accounts(self) -> list[tuple[Account, Limits]]:
         """The accounts, each with the limits that hold for it now."""
         return [(account, self._limiter._of(kind)) for kind, account in self._accounts]
@@ -161,6 +167,12 @@ _PAYER: ContextVar[Payer | None] = ContextVar("fleetlog_payer", default=None)
 def set_payer(payer: Payer) -> None:
     """For the rest of the call's task."""
     _PAYER.set(payer)
+
+
+def quotas() -> Quotas:
+    """What a namespace may store, by the server of the call under way; none outside of one."""
+    payer = _PAYER.get()
+    return NO_QUOTAS if payer is None else payer.quotas
 
 
 def charge_read(rows: int, seconds: float) -> None:

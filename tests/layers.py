@@ -132,6 +132,7 @@ FOLDERS: Mapping[str, str] = {
     "mlflow_plugin/test_store_registry_uri": "unit",
     "mlflow_plugin/test_uris": "unit",
     "query": "unit",
+    "query/audit/test_read_records": "engine",
     "query/order": "engine",
     "query/runs/test_document_cache": "engine",
     "query/runs/test_run_columns": "engine",

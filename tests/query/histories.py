@@ -32,6 +32,7 @@ def history(seed: int, length: int, runs: Sequence[bytes] = RUNS) -> list[tuple[
     """Records without a namespace, in the order of the log: each with the partition that it belongs to."""
     chance = random.Random(seed)
     sequences: dict[tuple[bytes, int], int] = {}
+    branched: set[bytes] = set()
     found: list[tuple[Partition, Message]] = []
     for place in range(length):
         if chance.random() < 0.15:
@@ -45,7 +46,11 @@ def history(seed: int, length: int, runs: Sequence[bytes] = RUNS) -> list[tuple[
             )
             for _ in range(chance.randrange(1, 4)):
                 sequences[run_id, writer] = sequence = sequences.get((run_id, writer), 0) + 1
-                frame.events.append(_event(chance, sequence))
+                if run_id not in branched and chance.random() < 0.02:
+                    branched.add(run_id)
+                    frame.events.append(_branched(chance, sequence, run_id, runs))
+                else:
+                    frame.events.append(_event(chance, sequence))
             found.append((Partition(EVENTS, partition_of(run_id, PARTITIONS)), frame))
     return found
 
@@ -82,6 +87,17 @@ def _event(chance: random.Random, sequence: int) -> event_pb2.Event:
         metrics.step_deltas.extend(step - before for before, step in zip([0, *steps], steps, strict=False))
         for key in chance.sample(KEYS, chance.randrange(1, 3)):
             metrics.columns.add(key=key, values=[chance.choice(EXACT) for _ in range(rows)])
+    return event
+
+
+def _branched(chance: random.Random, sequence: int, run_id: bytes, runs: Sequence[bytes]) -> event_pb2.Event:
+    """It goes on from another run, as a fork; or as a rewind, if both are of one partition."""
+    event = event_pb2.Event(sequence=sequence, observe_time_millis=NOW)
+    branch, source = event.run_branched, chance.choice([one for one in runs if one != run_id])
+    branch.source_run_id, branch.step = source, chance.choice(STEPS)
+    is_near = partition_of(run_id, PARTITIONS) == partition_of(source, PARTITIONS)
+    branch.rewinds = is_near and chance.random() < 0.5
+    branch.segments.add(run_id=source, step=branch.step, next_offset=chance.randrange(1, 200))
     return event
 
 

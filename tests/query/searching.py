@@ -17,6 +17,7 @@ from fleetlog_query.runs.document_cache import DocumentCache
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.search.documents import PageDocuments
 from fleetlog_query.search.search import Searcher
+from fleetlog_query.sql.branches import BranchedNamespaces
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 
@@ -34,11 +35,11 @@ def searching(
 ) -> Searching:  # fmt: skip
     """Over a warehouse. No held bytes: by statements alone."""
     cancellable = CancellableWarehouse(warehouse)
+    branches = BranchedNamespaces(cancellable).tables
     positions, changed_runs = AppliedPositions(cancellable), ChangedRuns(cancellable)
-    documents = Documents(cancellable, DocumentCache(positions, changed_runs, HELD_BYTES))
+    documents = Documents(cancellable, branches, DocumentCache(positions, changed_runs, HELD_BYTES))
     columns: HeldColumns = Held(ScopeColumns, positions, changed_runs, held_bytes)
     reader = PageReader(cancellable, changed_runs, columns, documents)
     page_documents = PageDocuments(documents, changed_runs)
-    return Searching(
-        Searcher(b"key", positions, changed_runs, reader, page_documents, clock), documents, page_documents
-    )
+    searcher = Searcher(b"key", positions, changed_runs, reader, page_documents, branches, clock)
+    return Searching(searcher, documents, page_documents)

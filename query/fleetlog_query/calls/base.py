@@ -105,11 +105,11 @@ class Services:
         columns_bytes = held_bytes - documents_bytes - self.keys_bytes
         self.columns: HeldColumns = Held(ScopeColumns, self.positions, self.changed_runs, columns_bytes)
         self.branches: Branches = BranchedNamespaces(self.warehouse).tables
-        self.documents = Documents(self.warehouse, cache, self.branches)
+        self.documents = Documents(self.warehouse, self.branches, cache)
         reader = PageReader(self.warehouse, self.changed_runs, self.columns, self.documents)
         self.page_documents = PageDocuments(self.documents, self.changed_runs)
         self.searcher = Searcher(
-            token_key, self.positions, self.changed_runs, reader, self.page_documents, branches=self.branches
+            token_key, self.positions, self.changed_runs, reader, self.page_documents, self.branches
         )
         self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)

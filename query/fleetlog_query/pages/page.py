@@ -18,6 +18,9 @@ from fleetlog_query.sql.order_by import joins, known_columns, number_rows, order
 from fleetlog_query.sql.scope import Scope, attrs_of
 from fleetlog_query.sql.value_rows import series_of
 
+_JOINED_COLUMNS = "run_id, experiment, name, user, state, start_time, end_time, parent_run_id, deleted"
+"""What RUN_COLUMNS and orders are made from."""
+
 
 @dataclass(frozen=True)
 class PageQuery:
@@ -40,7 +43,6 @@ def page_statement(query: PageQuery, *, wide: bool, foremost: Mapping[bytes, flo
         columns = [*known_columns(query.keys[0], foremost, binds), *columns[3:]]
         query, known = replace(query, scope=replace(query.scope, run_ids=tuple(foremost))), 1
     rows = _rows(query, known, binds)
-    # Where there are no branches nothing is read of them: these are columns of every run that is looked at.
     named = f"{RUN_COLUMNS}, {BRANCH_COLUMNS}" if query.scope.point_tables.branched else RUN_COLUMNS
     sql = f"SELECT {named}\n{rows}\nORDER BY {order_sql(columns)}\nLIMIT {query.size + 1}"
     return binds.statement(sql, wide=wide)
@@ -79,10 +81,9 @@ def _rows(query: PageQuery, known: int, binds: Binds) -> str:
     if not joined:
         # Analysis is most of what a small statement costs, and a query in a query is analysed twice.
         return f"FROM {source} WHERE {where}"
-    return (
-        "FROM (SELECT run_id, experiment, name, user, state, start_time, end_time, parent_run_id, deleted"
-        f" FROM {source} WHERE {where}) AS r\n{joined}"
-    )
+    # Where there are no branches nothing is read of them: these are columns of every run that is looked at.
+    columns = f"{_JOINED_COLUMNS}, {BRANCH_COLUMNS}" if query.scope.point_tables.branched else _JOINED_COLUMNS
+    return f"FROM (SELECT {columns} FROM {source} WHERE {where}) AS r\n{joined}"
 
 
 def top_k_statement(query: PageQuery, count: int, *, wide: bool) -> Statement:

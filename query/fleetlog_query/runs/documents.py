@@ -40,9 +40,7 @@ _PENDING = (
 class Documents:
     """Reads documents. Those of now are kept by run, where there is a cache, until the run changes."""
 
-    def __init__(
-        self, warehouse: Warehouse, cache: DocumentCache | None = None, branches: Branches = PointTables
-    ) -> None:
+    def __init__(self, warehouse: Warehouse, branches: Branches, cache: DocumentCache | None = None) -> None:
         self._warehouse = warehouse
         self._branches = branches
         self._cache = cache

@@ -108,7 +108,7 @@ class _Read:
 class RunColumns:
     """Reads blocks."""
 
-    def __init__(self, warehouse: Warehouse, branches: Branches = PointTables) -> None:
+    def __init__(self, warehouse: Warehouse, branches: Branches) -> None:
         self._warehouse = warehouse
         self._branches = branches
 

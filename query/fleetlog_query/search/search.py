@@ -27,7 +27,7 @@ from fleetlog_query.pages.page import PageQuery
 from fleetlog_query.search.documents import PageDocuments
 from fleetlog_query.search.token import PageTokens, SearchToken, check_page_size
 from fleetlog_query.sql.as_of import AsOf
-from fleetlog_query.sql.branches import Branches, PointTables
+from fleetlog_query.sql.branches import Branches
 from fleetlog_query.sql.order_by import parse_order
 from fleetlog_query.sql.scope import Scope
 
@@ -124,8 +124,8 @@ class Searcher:
         changed_runs: ChangedRuns,
         reader: PageReader,
         documents: PageDocuments,
+        branches: Branches,
         clock: Callable[[], float] = time.time,
-        branches: Branches = PointTables,
     ) -> None:
         self._clock = clock
         self._branches = branches

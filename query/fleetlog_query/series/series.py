@@ -13,7 +13,7 @@ from fleetlog_query.series.points import read_points
 from fleetlog_query.series.sampled import sampled
 from fleetlog_query.series.series_query import SeriesQuery
 from fleetlog_query.series.series_rows import run_starts
-from fleetlog_query.sql.branches import Branches, PointTables
+from fleetlog_query.sql.branches import Branches
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from fleetlog_query.warehouse.holding import Holding
 
@@ -21,9 +21,7 @@ from fleetlog_query.warehouse.holding import Holding
 class SeriesReader:
     """Reads series."""
 
-    def __init__(
-        self, warehouse: CancellableWarehouse, positions: AppliedPositions, branches: Branches = PointTables
-    ) -> None:
+    def __init__(self, warehouse: CancellableWarehouse, positions: AppliedPositions, branches: Branches) -> None:
         self._warehouse = warehouse
         self._branches = branches
         self._positions = positions

@@ -21,7 +21,7 @@ from fleetlog_query.runs.response_size import PROBE_RUNS, runs_that_fit
 from fleetlog_query.runs.run_columns import RunBlock, RunColumns
 from fleetlog_query.search.search import Search, Searcher
 from fleetlog_query.search.token import check_page_size
-from fleetlog_query.sql.branches import Branches, PointTables
+from fleetlog_query.sql.branches import Branches
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from fleetlog_query.warehouse.holding import Holding
 
@@ -58,7 +58,7 @@ class RunStreams:
 
     def __init__(
         self, warehouse: CancellableWarehouse, searcher: Searcher, documents: Documents,
-        branches: Branches = PointTables,
+        branches: Branches,
     ) -> None:  # fmt: skip
         self._warehouse = warehouse
         self._searcher = searcher

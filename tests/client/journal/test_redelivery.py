@@ -124,6 +124,8 @@ def test_a_server_that_goes_away_leaves_what_has_no_answer_and_the_next_time_goe
 def test_segments_go_while_the_rest_is_under_way(place: House, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "SEGMENT_BYTES", 500)
     monkeypatch.setattr("fleetlog._delivery.redelivery.BATCH_FRAMES", 1)
+    # The next one is sent when the one before has its answer.
+    monkeypatch.setattr(in_flight, "SMALL_FRAMES_IN_FLIGHT", 1)
     path = left_by(place, root, writer())
     seen: list[int] = []
     folder = Folder.take(path)

@@ -18,6 +18,7 @@ from fleetlog_query.pages import latest_runs
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import parse_read_mask
 from fleetlog_query.search.search import Search
+from fleetlog_query.sql.branches import BranchedNamespaces
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
@@ -43,7 +44,7 @@ def compare_with_statements(warehouse: Warehouse, scratch: Path, tried: int) -> 
     columns = searching(counted, lambda: 1_700_000_000.0)
     held, kept = columns.searcher, columns.documents
     plain = searching(warehouse, lambda: 1_700_000_000.0, held_bytes=0).searcher
-    fresh = Documents(warehouse)
+    fresh = Documents(warehouse, BranchedNamespaces(warehouse).tables)
     records = history(tried, 400, RUNS)
     writing.fold(records[:160], "n", chance)
     del records[:160]

@@ -12,6 +12,7 @@ from fleetlog_core.warehouse.port import Coded, Column, Warehouse
 from fleetlog_query.runs import run_columns
 from fleetlog_query.runs.read_mask import parse_read_mask
 from fleetlog_query.runs.run_columns import RunBlock, RunColumns
+from fleetlog_query.sql.branches import BranchedNamespaces
 
 from tests.core.warehouse.engines import clickhouse
 
@@ -55,9 +56,13 @@ def warehouse(clickhouse_server: str) -> Iterator[Warehouse]:
         yield warehouse
 
 
+def columns_of(warehouse: Warehouse) -> RunColumns:
+    return RunColumns(warehouse, BranchedNamespaces(warehouse).tables)
+
+
 def read(warehouse: Warehouse, places: list[int], *mask: str) -> list[RunBlock]:
     run_ids = b"".join(IDS[place] for place in places)
-    return list(RunColumns(warehouse).read("n", [1], run_ids, parse_read_mask(mask)))
+    return list(columns_of(warehouse).read("n", [1], run_ids, parse_read_mask(mask)))
 
 
 @pytest.mark.parametrize("count", [1, 3, 1_000, RUNS])
@@ -77,10 +82,10 @@ def test_runs_come_in_the_order_of_their_ids_with_their_values(warehouse: Wareho
 
 def test_runs_that_are_not_there_are_left_out(warehouse: Warehouse) -> None:
     gone = new_run_id(1_700_000_000_000, b"\0" * 10)
-    (block,) = RunColumns(warehouse).read("n", [1], IDS[5] + gone + IDS[3], parse_read_mask([]))
+    (block,) = columns_of(warehouse).read("n", [1], IDS[5] + gone + IDS[3], parse_read_mask([]))
     assert (block.attributes["name"], block.places.tolist()) == (["run 5", "run 3"], [0, 2])
-    assert not list(RunColumns(warehouse).read("n", [1], gone, parse_read_mask([])))
-    assert not list(RunColumns(warehouse).read("other", [1], IDS[5], parse_read_mask([])))
+    assert not list(columns_of(warehouse).read("n", [1], gone, parse_read_mask([])))
+    assert not list(columns_of(warehouse).read("other", [1], IDS[5], parse_read_mask([])))
 
 
 def test_a_mask_names_the_keys(warehouse: Warehouse) -> None:

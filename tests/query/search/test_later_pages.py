@@ -32,7 +32,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from tests.core.warehouse.engines import chdb, clickhouse
-from tests.profiles import examples
+from tests.profiles import CI, EXAMPLES, examples
 from tests.query.histories import PARTITIONS, Writing, history
 from tests.query.random_filters import FILTER, ORDER
 from tests.query.searching import searching
@@ -204,7 +204,9 @@ def test_pages_are_as_of_the_first(
     monkeypatch.setattr(latest_runs, "WINDOWS", windows)
     monkeypatch.setattr(search_module, "UNSETTLED", unsettled)
     with chdb(tmp_path) as warehouse:
-        assert compare_with_the_past(warehouse, tmp_path, 10) > 0
+        compared = compare_with_the_past(warehouse, tmp_path, 10)
+    # A few examples may all be of runs that changed no more.
+    assert compared > 0 or EXAMPLES < CI
 
 
 @pytest.mark.timeout(900)

@@ -20,6 +20,7 @@ from fleetlog_query.experiments import Experiments
 from fleetlog_query.runs.read_mask import parse_read_mask
 from fleetlog_query.search.search import Search
 from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.sql.branches import BranchedNamespaces
 from fleetlog_query.stream.run_stream import RunStream, RunStreams
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from fleetlog_query.warehouse.holding import Holding
@@ -42,7 +43,8 @@ class Reading:
     def __init__(self, warehouse: Warehouse) -> None:
         self._searching = searching(warehouse, lambda: 1_700_000_000.0)
         self._searcher, self._documents = self._searching.searcher, self._searching.documents
-        self._streams = RunStreams(CancellableWarehouse(warehouse), self._searcher, self._documents)
+        reading = CancellableWarehouse(warehouse)
+        self._streams = RunStreams(reading, self._searcher, self._documents, BranchedNamespaces(reading).tables)
         self._experiments = Experiments(warehouse)
 
     def experiments(self, namespace: str, as_of: AsOf | None) -> list[tuple[int, str, bool]]:

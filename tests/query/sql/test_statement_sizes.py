@@ -9,6 +9,7 @@ from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_query.runs.documents import Documents
 from fleetlog_query.runs.read_mask import parse_read_mask
 from fleetlog_query.search.search import Search
+from fleetlog_query.sql.branches import BranchedNamespaces
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 
 from tests.core.warehouse.engines import chdb, clickhouse
@@ -57,7 +58,7 @@ def page_through(warehouse: Warehouse) -> None:
         assert len(set(found)) == len(found) == RUNS
     some = run_ids[: limits.RUNS_PER_READ]
     mask = parse_read_mask([f"metrics.{place}" for place in range(limits.READ_MASK_ITEMS - 1)] + ["params"])
-    assert len(Documents(reading).read(NAMESPACE, some, mask, True)) == len(some)
+    assert len(Documents(reading, BranchedNamespaces(reading).tables).read(NAMESPACE, some, mask, True)) == len(some)
     assert measured.longest < MOST
     reading.close()
 

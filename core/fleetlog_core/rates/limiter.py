@@ -59,7 +59,7 @@ class Limiter:
         names = dict.fromkeys(name or DEFAULT_NAMESPACE for name in namespaces)
         keys = [(CALLER, caller), *((NAMESPACE, name) for name in names)]
         with self._lock:
-            return Payer(self, [(kind, self._account(kind, name)) for kind, name in keys])
+            return Payer(caller, self, [(kind, self._account(kind, name)) for kind, name in keys])
 
     def now(self) -> float:
         """Seconds of the clock that rates are counted by."""
@@ -90,9 +90,10 @@ class Limiter:
 class Payer:
     """The accounts that one call is charged to."""
 
-    __slots__ = ("_accounts", "_limiter")
+    __slots__ = ("_accounts", "_limiter", "caller")
 
-    def __init__(self, limiter: Limiter, accounts: list[tuple[str, Account]]) -> None:
+    def __init__(self, caller: str, limiter: Limiter, accounts: list[tuple[str, Account]]) -> None:
+        self.caller = caller
         self._limiter = limiter
         self._accounts = accounts
 
@@ -161,6 +162,12 @@ _PAYER: ContextVar[Payer | None] = ContextVar("fleetlog_payer", default=None)
 def set_payer(payer: Payer) -> None:
     """For the rest of the call's task."""
     _PAYER.set(payer)
+
+
+def paying() -> str:
+    """Name of the caller of the call under way; "" for what is done for nobody in particular."""
+    payer = _PAYER.get()
+    return "" if payer is None else payer.caller
 
 
 def charge_read(rows: int, seconds: float) -> None:

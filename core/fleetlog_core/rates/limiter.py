@@ -60,7 +60,7 @@ class Limiter:
         names = dict.fromkeys(name or DEFAULT_NAMESPACE for name in namespaces)
         keys = [(CALLER, caller), *((NAMESPACE, name) for name in names)]
         with self._lock:
-            return Payer(self, [(kind, self._account(kind, name)) for kind, name in keys])
+            return Payer(caller, self, [(kind, self._account(kind, name)) for kind, name in keys])
 
     def now(self) -> float:
         """Seconds of the clock that rates are counted by."""
@@ -91,9 +91,10 @@ class Limiter:
 class Payer:
     """The accounts that one call is charged to."""
 
-    __slots__ = ("_accounts", "_limiter")
+    __slots__ = ("_accounts", "_limiter", "caller")
 
-    def __init__(self, limiter: Limiter, accounts: list[tuple[str, Account]]) -> None:
+    def __init__(self, caller: str, limiter: Limiter, accounts: list[tuple[str, Account]]) -> None:
+        self.caller = caller
         self._limiter = limiter
         self._accounts = accounts
 
@@ -173,6 +174,12 @@ def quotas() -> Quotas:
     """What a namespace may store, by the server of the call under way; none outside of one."""
     payer = _PAYER.get()
     return NO_QUOTAS if payer is None else payer.quotas
+
+
+def paying() -> str:
+    """Name of the caller of the call under way; "" for what is done for nobody in particular."""
+    payer = _PAYER.get()
+    return "" if payer is None else payer.caller
 
 
 def charge_read(rows: int, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -56,6 +57,7 @@ class Engines:
         """False for a cluster."""
         self._telemetry = telemetry
         self._has_log = bool(settings.log.url)
+        self._opening = threading.Lock()
         self._writes = Outage("the event log takes no writes")
         self._opened: list[EventLog | Warehouse | ObjectStore] = []
 
@@ -68,8 +70,9 @@ class Engines:
         return WatchedLog(log if isinstance(traces, NoTraces) else TracedLog(log, traces), self._writes)
 
     def log_if_known(self) -> EventLog | None:
-        """The log, opened when it is first asked for; None where no setting says it. LogUnavailable."""
-        return self.log if self._has_log else None
+        """The log, opened when it is first asked for; None where none is set. From any thread. LogUnavailable."""
+        with self._opening:
+            return self.log if self._has_log else None
 
     @cached_property
     def warehouse(self) -> Warehouse:

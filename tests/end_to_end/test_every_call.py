@@ -239,7 +239,7 @@ def list_events(place: Place) -> None:
     request = audit_pb2.ListEventsRequest(
         namespace="default", run_id=place.run_id, kinds=["run_started"], at_least=place.connection.position()
     )
-    (event,) = place.query("ListEvents", request).events
+    event = place.query("ListEvents", request).events[0]
     assert (event.run_id, event.experiment_id) == (place.run_id, place.number)
 
 

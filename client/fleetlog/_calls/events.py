@@ -63,7 +63,7 @@ class EventCalls(Calls):
             PermissionDenied: The caller may not read the namespace, or all of them.
 
         Examples:
-            >>> event = next(client.events(run_id, kinds="run_started"))
+            >>> event = next(client.events(run, kinds="run_started"))
             >>> event.kinds[0], event.summary.startswith("run started")
             ('run_started', True)
 

@@ -13,13 +13,14 @@ from contextvars import ContextVar
 
 from fleetlog_core.errors import ResourceExhausted
 from fleetlog_core.rates.account import Account
-from fleetlog_core.rates.limits import Lasting, Limits, Rate, ServerLimits
+from fleetlog_core.rates.limits import Lasting, Limits, Quotas, Rate, ServerLimits
 from fleetlog_core.rules.names import DEFAULT_NAMESPACE
 
 ACCOUNTS = 10_000
 """Accounts that are kept; beyond them those that owe nothing are forgotten, and then the ones used longest ago."""
 CALLER, NAMESPACE = "caller", "namespace"
 _OWNERS = {CALLER: ("this caller", ""), NAMESPACE: ("all callers of this namespace together", "namespace_")}
+NO_QUOTAS = Quotas()
 READING = (Rate.ROWS, Rate.READ_SECONDS)
 WRITING = (Rate.POINTS, Rate.BYTES)
 
@@ -59,7 +60,7 @@ class Limiter:
         names = dict.fromkeys(name or DEFAULT_NAMESPACE for name in namespaces)
         keys = [(CALLER, caller), *((NAMESPACE, name) for name in names)]
         with self._lock:
-            return Payer(self, [(kind, self._account(kind, name)) for kind, name in keys])
+            return Payer(caller, self, [(kind, self._account(kind, name)) for kind, name in keys])
 
     def now(self) -> float:
         """Seconds of the clock that rates are counted by."""
@@ -90,9 +91,10 @@ class Limiter:
 class Payer:
     """The accounts that one call is charged to."""
 
-    __slots__ = ("_accounts", "_limiter")
+    __slots__ = ("_accounts", "_limiter", "caller")
 
-    def __init__(self, limiter: Limiter, accounts: list[tuple[str, Account]]) -> None:
+    def __init__(self, caller: str, limiter: Limiter, accounts: list[tuple[str, Account]]) -> None:
+        self.caller = caller
         self._limiter = limiter
         self._accounts = accounts
 
@@ -121,6 +123,11 @@ class Payer:
             if kind is not None and seconds > longest:
                 longest, error = seconds, account.over(kind, seconds, now)
         return longest, error
+
+    @property
+    def quotas(self) -> Quotas:
+        """What each namespace may store, as it holds now."""
+        return self._limiter.limits.quotas
 
     def accounts(self) -> list[tuple[Account, Limits]]:
         """The accounts, each with the limits that hold for it now."""
@@ -161,6 +168,18 @@ _PAYER: ContextVar[Payer | None] = ContextVar("fleetlog_payer", default=None)
 def set_payer(payer: Payer) -> None:
     """For the rest of the call's task."""
     _PAYER.set(payer)
+
+
+def quotas() -> Quotas:
+    """What a namespace may store, by the server of the call under way; none outside of one."""
+    payer = _PAYER.get()
+    return NO_QUOTAS if payer is None else payer.quotas
+
+
+def paying() -> str:
+    """Name of the caller of the call under way; "" for what is done for nobody in particular."""
+    payer = _PAYER.get()
+    return "" if payer is None else payer.caller
 
 
 def charge_read(rows: int, seconds: float) -> None:

@@ -72,6 +72,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Quotas:
+    """What a namespace may store. 0 = any."""
+
+    runs: int = 0
+    """Runs, deleted ones among them until they are purged."""
+    artifact_bytes: int = 0
+    """Bytes of files of runs and logged models that were not deleted."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServerLimits:
     """All of them."""
 
@@ -79,3 +89,5 @@ class ServerLimits:
     namespace: Limits = field(default_factory=Limits)
     burst_seconds: float = 10.0
     """Seconds' worth of a rate that may be used at once."""
+    quotas: Quotas = field(default_factory=Quotas)
+    """Of each namespace."""

@@ -11,10 +11,12 @@ Attributes are names, counts and places. Never values, filters or statements: tr
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from typing import Any, Protocol
+
+from fleetlog_core.serving.fair_threads import FairThreads
 
 Attributes = Mapping[str, str | int]
 Metadata = Iterable[tuple[str, str | bytes]]
@@ -103,8 +105,8 @@ class NoTraces:
         """See Traces."""
 
 
-class ContextThreads(ThreadPoolExecutor):
-    """Threads that work in the context of whoever asks them to."""
+class ContextThreads(FairThreads):
+    """Threads that work in the context of whoever asks them to, fair between callers."""
 
     def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         """See Executor."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from fleetlog_core.rates.limits import Limits, ServerLimits
+from fleetlog_core.rates.limits import Limits, Quotas, ServerLimits
 
 from fleetlog_deploy.settings.load import SettingsRefused, load, settings_file
 from fleetlog_deploy.settings.model import LimitsSettings, Settings
@@ -19,7 +19,8 @@ _Stamp = tuple[int, int, int] | None
 
 def server_limits(settings: LimitsSettings) -> ServerLimits:
     """The limits that a server holds to."""
-    return ServerLimits(_limits(settings, ""), _limits(settings, OF_NAMESPACE), settings.burst_seconds)
+    quotas = Quotas(settings.namespace_stored_runs, settings.namespace_artifact_bytes)
+    return ServerLimits(_limits(settings, ""), _limits(settings, OF_NAMESPACE), settings.burst_seconds, quotas)
 
 
 def _limits(settings: LimitsSettings, prefix: str) -> Limits:

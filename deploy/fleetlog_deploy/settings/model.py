@@ -259,6 +259,10 @@ class LimitsSettings:
     namespace_read_seconds_per_second: float = setting(0.0, Range(0, 1_000))
     namespace_streams: int = setting(0, Range(0, 1_000_000))
     namespace_watches: int = setting(0, Range(0, 1_000_000))
+    namespace_stored_runs: int = setting(0, Range(0, 10**12))
+    """Runs, deleted ones among them until they are purged."""
+    namespace_artifact_bytes: int = setting(0, Range(0, 10**18))
+    """Bytes of files that were not deleted."""
     burst_seconds: float = setting(10.0, Range(0.1, 3_600))
     """Seconds' worth of a rate that may be used at once."""
 

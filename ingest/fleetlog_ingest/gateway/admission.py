@@ -6,8 +6,9 @@ import asyncio
 from concurrent.futures import Executor
 
 from fleetlog_core.applied import AppliedWatch
+from fleetlog_core.errors import DeadlineExceeded
 from fleetlog_core.log.partitions import partition_of
-from fleetlog_core.log.port import EVENTS, EventLog, Partition
+from fleetlog_core.log.port import EVENTS, EventLog, LogUnavailable, Partition
 from fleetlog_core.warehouse.port import TimedOut, Warehouse, WarehouseUnavailable
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
@@ -32,7 +33,24 @@ class Admission:
 
     def needs_look(self, frame: frame_pb2.Frame) -> bool:
         """True if the frame, a writer's first on a stream, may be a write to a run that is there."""
-        return not (opens(frame) in _FRESH and self.watch.is_new((frame.namespace, frame.run_id)))
+        return not (self.is_fresh(frame) and self.watch.is_new((frame.namespace, frame.run_id)))
+
+    def is_fresh(self, frame: frame_pb2.Frame) -> bool:
+        """True if the frame opens a run that its writer takes for new."""
+        return opens(frame) in _FRESH
+
+    async def is_there(self, key: RunKey) -> bool:
+        """True if the tables have the run, once all that the log has of it is applied; or when nobody can tell."""
+        try:
+            if await self.watch.look(key) is not None:
+                return True
+            partition = Partition(EVENTS, partition_of(key[1], self._log.partitions(EVENTS)))
+            loop = asyncio.get_running_loop()
+            end = await loop.run_in_executor(self._executor, self._log.next_offset, partition)
+            await self._applied.wait({partition: end} if end else {}, _APPLIED_SECONDS)
+            return await self.watch.look(key) is not None
+        except (WarehouseUnavailable, TimedOut, LogUnavailable, DeadlineExceeded):
+            return True
 
     async def check(self, frame: frame_pb2.Frame, *, at_work: bool, asked: asyncio.Future[Found] | None = None) -> None:
         """RUN_DELETED, RUN_FINISHED. `at_work`: the run took frames of the writer on this stream.

@@ -20,6 +20,7 @@ from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2
 
 from fleetlog_ingest.gateway.control import check_request_id
+from fleetlog_ingest.gateway.quotas import StoredUse
 from fleetlog_ingest.gateway.screen import encoded
 from fleetlog_ingest.gateway.subsets import Mask, subset
 from fleetlog_ingest.imported_before import rows_of_runs
@@ -45,7 +46,9 @@ class Imports:
         executor: Executor,
         telemetry: Telemetry,
         run_limits: RunLimits | None = None,
+        stored: StoredUse | None = None,
     ) -> None:
+        self._stored = stored or StoredUse(warehouse, executor)
         self._log = log
         self._warehouse = warehouse
         self._executor = executor
@@ -56,6 +59,7 @@ class Imports:
         """See the proto. InvalidArgument, ResourceExhausted."""
         began = time.monotonic()
         prepared = await asyncio.get_running_loop().run_in_executor(self._executor, self._prepare, request)
+        await self._stored.admit_runs(request.namespace, prepared.imported)
         appended = [self._log.append(EVENTS, key, value) for key, value in prepared.records]
         position: dict[Partition, int] = {}
         for record in await asyncio.gather(*map(asyncio.wrap_future, appended)):

@@ -20,11 +20,14 @@ from fleetlog_proto.v1 import frame_pb2, ingest_pb2
 
 from fleetlog_ingest.gateway.admission import Admission
 from fleetlog_ingest.gateway.keys import StreamKeys
+from fleetlog_ingest.gateway.quotas import StoredUse
 from fleetlog_ingest.gateway.run_watch import Found
 from fleetlog_ingest.gateway.runs import RunKey
 from fleetlog_ingest.gateway.screen import encoded, screen
 from fleetlog_ingest.gateway.sequences import StreamWriter, StreamWriters, WriterKey, check_follows, digest_of
 
+TURNED_AWAY = 10_000
+"""Runs for which there was no room that a stream remembers."""
 IDLE_SECONDS = 30.0
 """Age of what is known of a run, after which a frame waits for a look at it."""
 _KEEPS_PLACE = frozenset({"SEQUENCE_GAP", "SEQUENCE_REUSED", "SEQUENCE_INVALID"})
@@ -53,8 +56,17 @@ class Intake:
     """What frames inherit from those before them, and what is known of their runs and writers."""
 
     def __init__(
-        self, log: EventLog, admission: Admission, telemetry: Telemetry, run_limits: RunLimits | None = None
+        self,
+        log: EventLog,
+        admission: Admission,
+        telemetry: Telemetry,
+        run_limits: RunLimits | None = None,
+        stored: StoredUse | None = None,
     ) -> None:
+        """`stored`: what quotas are held against; None = there are none."""
+        self._stored = stored
+        self._turned_away: dict[RunKey, float] = {}
+        """Runs for which there was no room, and when that was found."""
         self._appender = Appender(log)
         self._admission = admission
         self._watch = admission.watch
@@ -66,7 +78,7 @@ class Intake:
         """Frames of the request at hand, until runs were asked about for all of them."""
         self._asked: dict[RunKey, asyncio.Future[Found] | None] = {}
         """Runs of the request at hand that are new to the stream, and what was asked of those that need it."""
-        self._keys = StreamKeys(run_limits)
+        self._keys = StreamKeys(run_limits, stored=stored)
 
     def forget_names(self) -> None:
         """Whose the last frames were is not known, so the next one must say whose it is."""
@@ -88,6 +100,8 @@ class Intake:
     async def _take(self, frame: frame_pb2.Frame) -> Taken:
         try:
             self._inherit(frame)
+            if self._stored is not None:
+                await self._stored.know(frame.namespace)
             millis = time.time_ns() // 1_000_000
             screened = screen(frame, millis, self._keys)
             value = encoded(frame)
@@ -151,7 +165,28 @@ class Intake:
         asked = self._asked.get(key)
         if asked is not None or (key not in self._asked and self._admission.needs_look(frame)):
             await self._admission.check(frame, at_work=False, asked=asked)
+        if self._stored is not None:
+            await self._check_room(self._stored, key, frame)
         return self._writers.add(names, time.monotonic())
+
+    async def _check_room(self, stored: StoredUse, key: RunKey, frame: frame_pb2.Frame) -> None:
+        """Whether the run is there, or the namespace has room for it. ResourceExhausted STORED_RUNS.
+
+        It is refused as a whole: a frame behind its first one would make a run that nobody started.
+        """
+        if not stored.has_no_room(key[0]):
+            self._turned_away.pop(key, None)
+            if self._admission.is_fresh(frame):
+                await stored.admit_runs(key[0], 1)
+            return
+        now = time.monotonic()
+        if now - self._turned_away.get(key, float("-inf")) > self._again_seconds:
+            if await self._admission.is_there(key):
+                return
+            if len(self._turned_away) >= TURNED_AWAY:
+                self._turned_away.clear()
+            self._turned_away[key] = now
+        raise stored.no_room(key[0])
 
     def _foresee(self) -> None:
         """Runs that are to be looked up for the request at hand are asked about all at once."""

@@ -22,6 +22,8 @@ from fleetlog_core.rules.run_keys import (
 )
 from fleetlog_proto.v1 import event_pb2
 
+from fleetlog_ingest.gateway.quotas import StoredUse
+
 KEYS_PER_STREAM = 400_000
 """Keys that one stream remembers, of all its runs: bounds the memory that a client can take."""
 
@@ -42,7 +44,11 @@ class _Seen:
 class StreamKeys:
     """Used by one stream, for events in order."""
 
-    def __init__(self, limits: RunLimits | None = None, most_keys: int = KEYS_PER_STREAM) -> None:
+    def __init__(
+        self, limits: RunLimits | None = None, most_keys: int = KEYS_PER_STREAM, stored: StoredUse | None = None
+    ) -> None:
+        """`stored`: what quotas are held against; None = there are none."""
+        self._stored = stored
         self._limits = limits or RunLimits()
         self._most_keys = most_keys
         self._runs: OrderedDict[tuple[str, bytes], _Seen] = OrderedDict()
@@ -52,7 +58,7 @@ class StreamKeys:
         """Count the keys of an event that is right in itself. `path` is where it stands in the request.
 
         ResourceExhausted TOO_MANY_METRICS, TOO_MANY_PARAMS, TOO_MANY_TAGS or TOO_MANY_DATASETS when the run would have
-        too many by it; then none of its keys counts.
+        too many by it; then none of its keys counts. STORED_BYTES for a file that its namespace has no room for.
         """
         kind = event.WhichOneof("payload")
         if kind == "metrics_logged":
@@ -70,6 +76,8 @@ class StreamKeys:
             seen = self._seen(namespace, run_id)
             _check(TOO_MANY_DATASETS, f"{path}.{kind}.datasets", seen.datasets, datasets, self._limits.datasets)
             self._count(seen.datasets, datasets)
+        elif kind == "artifact_logged" and self._stored is not None:
+            self._stored.admit_bytes(namespace, event.artifact_logged.size_bytes)
         elif kind == "run_started":
             started = event.run_started
             self._params_and_tags(namespace, run_id, started.params, started.tags, f"{path}.{kind}")

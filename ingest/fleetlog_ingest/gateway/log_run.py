@@ -21,6 +21,7 @@ from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2
 
 from fleetlog_ingest.gateway.control import check_request_id
 from fleetlog_ingest.gateway.log_run_events import events_of, in_words_of_request
+from fleetlog_ingest.gateway.quotas import StoredUse
 from fleetlog_ingest.gateway.runs import RunStatus, check_admitted, run_status, writer_status
 from fleetlog_ingest.gateway.screen import Screened, encoded, screen
 from fleetlog_ingest.request_digests import check_same_request, digest_of_log_run
@@ -44,8 +45,15 @@ class LogRuns:
     """Takes the calls of one gateway. What is much work is done by threads of `executor`."""
 
     def __init__(
-        self, log: EventLog, warehouse: Warehouse, executor: Executor, applied: AppliedWatch, telemetry: Telemetry
+        self,
+        log: EventLog,
+        warehouse: Warehouse,
+        executor: Executor,
+        applied: AppliedWatch,
+        telemetry: Telemetry,
+        stored: StoredUse,
     ) -> None:
+        self._stored = stored
         self._log = log
         self._warehouse = warehouse
         self._executor = executor
@@ -61,6 +69,8 @@ class LogRuns:
         # Before anything is asked or made: what is wrong with the request is wrong whatever there is.
         await loop.run_in_executor(self._executor, _frame, request, call, None, 0)
         status = await self._status(call, timeout_seconds)
+        if status is None:
+            await self._stored.admit_runs(call.namespace, 1)
         experiment = await experiment_of(request) if status is None else status.experiment
         screened = await loop.run_in_executor(self._executor, _frame, request, call, status, experiment)
         frame = screened.frame

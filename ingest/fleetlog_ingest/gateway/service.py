@@ -38,6 +38,7 @@ from fleetlog_ingest.gateway.heartbeat_pace import HeartbeatPace
 from fleetlog_ingest.gateway.heartbeats import Heartbeats
 from fleetlog_ingest.gateway.imports import Imports
 from fleetlog_ingest.gateway.log_run import LogRuns
+from fleetlog_ingest.gateway.quotas import StoredUse
 from fleetlog_ingest.gateway.run_watch import AGAIN_SECONDS, RunWatch
 from fleetlog_ingest.gateway.runs import run_not_found, run_status, writer_status
 from fleetlog_ingest.gateway.screen import encoded, screen
@@ -85,8 +86,9 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._admission = Admission(log, warehouse, self._executor, applied, self._watch)
         self._control = Control(log, warehouse, applied, self._executor)
         self._branches = Branches(log, warehouse, applied, self._executor)
-        self._imports = Imports(log, warehouse, self._executor, self._telemetry, run_limits)
-        self._log_runs = LogRuns(log, warehouse, self._executor, applied, self._telemetry)
+        self._stored = StoredUse(warehouse, self._executor)
+        self._imports = Imports(log, warehouse, self._executor, self._telemetry, run_limits, self._stored)
+        self._log_runs = LogRuns(log, warehouse, self._executor, applied, self._telemetry, self._stored)
 
     def drain(self) -> None:
         """End every stream as soon as what it took is answered, so that clients move on. From the event loop."""
@@ -106,7 +108,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         """See the proto."""
         stream = AppendStream(
             self._log, self._admission, self._telemetry, self._draining, self._run_limits, self._backlog,
-            self._heartbeats,
+            self._heartbeats, self._stored,
         )  # fmt: skip
         async for response in stream.responses(request_iterator):
             yield response
@@ -195,6 +197,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     ) -> ingest_pb2.BranchRunResponse:
         """See the proto."""
         await self._reach(request.at_least, context)
+        await self._stored.admit_runs(request.namespace, 1)
         return await self._branches.make(request, timeout_seconds(context))
 
     async def CreateExperiment(  # noqa: N802
@@ -268,13 +271,14 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self, request_iterator: AsyncIterator[ingest_pb2.UploadArtifactRequest], context: Context
     ) -> ingest_pb2.UploadArtifactResponse:
         """See the proto."""
-        await self._uploader.take(request_iterator, context.peer())
+        await self._uploader.take(request_iterator, context.peer(), self._admit)
         return ingest_pb2.UploadArtifactResponse()
 
     async def BeginUpload(  # noqa: N802
         self, request: ingest_pb2.BeginUploadRequest, context: Context
     ) -> ingest_pb2.BeginUploadResponse:
         """See the proto."""
+        await self._admit(request.header)
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._parts.begin, request)
 
     async def GetUploadParts(  # noqa: N802
@@ -289,6 +293,11 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         """See the proto."""
         # Reads all the bytes: beside the uploads that do.
         return await asyncio.get_running_loop().run_in_executor(self._uploading, self._parts.complete, request)
+
+    async def _admit(self, header: ingest_pb2.UploadHeader) -> None:
+        """Whether the namespace has room for the file; it counts when it is logged. STORED_BYTES."""
+        await self._stored.know(header.namespace)
+        self._stored.admit_bytes(header.namespace, header.size_bytes, counts=False)
 
     async def _decide(self, record: frame_pb2.ControlRecord, context: Context) -> DecidedExperiment:
         def read(decided: Decided) -> DecidedExperiment:

@@ -22,6 +22,7 @@ from fleetlog_ingest.gateway.allowance import Allowance
 from fleetlog_ingest.gateway.backlog import Backlog
 from fleetlog_ingest.gateway.heartbeats import Heartbeats
 from fleetlog_ingest.gateway.intake import Intake, Taken
+from fleetlog_ingest.gateway.quotas import StoredUse
 
 REQUESTS_IN_FLIGHT = 64
 """Requests of one stream that wait for the log or for their client: enough for one commit to take many."""
@@ -64,6 +65,7 @@ class AppendStream:
         run_limits: RunLimits | None = None,
         backlog: Backlog | None = None,
         heartbeats: Heartbeats | None = None,
+        stored: StoredUse | None = None,
     ) -> None:
         self._heartbeats = heartbeats
         self._told: set[str] = set()
@@ -72,7 +74,7 @@ class AppendStream:
         self._number = 0 if backlog is None else backlog.stream()
         self._telemetry = telemetry
         self._draining = draining
-        self._intake = Intake(log, admission, telemetry, run_limits)
+        self._intake = Intake(log, admission, telemetry, run_limits, stored)
         self._allowance = Allowance(BYTES_IN_FLIGHT)
 
     async def responses(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Executor
 from itertools import chain
 
@@ -46,6 +46,13 @@ def _chunks(waiting: queue.Queue[bytes | _Broken | None]) -> Iterator[bytes]:
         yield chunk
 
 
+Admit = Callable[[ingest_pb2.UploadHeader], Awaitable[None]]
+
+
+async def _everything(header: ingest_pb2.UploadHeader) -> None:
+    """Every upload is let in."""
+
+
 class Uploader:
     """Takes uploads into a store. For one event loop."""
 
@@ -62,9 +69,12 @@ class Uploader:
         self._slots = slots
         self._stall_seconds = stall_seconds
 
-    async def take(self, requests: AsyncIterator[ingest_pb2.UploadArtifactRequest], client: str) -> None:
-        """Take one upload. FAILED_PRECONDITION DIGEST_MISMATCH: the bytes are not the declared ones.
+    async def take(
+        self, requests: AsyncIterator[ingest_pb2.UploadArtifactRequest], client: str, admit: Admit = _everything
+    ) -> None:
+        """Take one upload, if `admit` lets it in, which raises else.
 
+        FAILED_PRECONDITION DIGEST_MISMATCH: the bytes are not the declared ones.
         DEADLINE_EXCEEDED UPLOAD_STALLED: nothing came for `stall_seconds`. RESOURCE_EXHAUSTED TOO_MANY_UPLOADS;
         UPLOAD_TOO_SLOW: others waited for its room.
         """
@@ -72,6 +82,7 @@ class Uploader:
         arriving = _Arriving(aiter(requests), self._stall_seconds, opened)
         try:
             header = await arriving.header()
+            await admit(header)
             early, is_all = await _early(arriving)
             stored = await self._slots.threads.enter(client, 1, None, opened.pace)
             arriving.shares.append(stored)

@@ -116,12 +116,13 @@ class AuditCalls(QueryCalls):
         # A token is of its namespace by the request's digest; "*" has a name of its own there.
         named = "" if asked.conditions.namespace == EVERY_NAMESPACE else asked.conditions.namespace
         page = Page.of(self._tokens, request, named, min(DEFAULT_SIZE, most), most)
-        log = self._known_log() if request.with_json else None
         as_of = await self._as_of(request, context)
         if as_of is None:
             await self._wait(request.at_least, context)
 
         def read() -> audit_pb2.ListEventsResponse:
+            # Opened in this thread, which may wait for it.
+            log = self._known_log() if request.with_json else None
             within = self._within(request, asked, as_of)
             conditions = self._found(asked)
             after = {Partition(topic, part): (begin, place) for topic, part, begin, place in page.after}

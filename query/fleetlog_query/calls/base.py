@@ -53,6 +53,8 @@ from fleetlog_query.warehouse.cancellable import (
 )
 
 THREADS = 8
+CALLER_THREADS = 6
+"""Threads that read for one caller at the most: what others ask for finds one."""
 COSTLY_CALLS = 16
 """Calls whose patterns cost much that run or wait for their turn; others are told to come again."""
 COSTLY_AGAIN_SECONDS = 2.0
@@ -113,7 +115,7 @@ class Services:
         )
         self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)
-        self.threads = ContextThreads(THREADS, "query")
+        self.threads = ContextThreads(THREADS, "query", CALLER_THREADS)
         self.costly_threads = ContextThreads(COSTLY_STATEMENTS, "costly")
         self.costly: set[asyncio.Task[object]] = set()
         """Work that runs or waits in the costly threads."""

@@ -16,14 +16,14 @@ def test_who_did_what_is_lines_with_tabs_and_an_object_a_line(
     embedded_target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLEETLOG_NAMESPACE", NAMESPACE)
-    with fleetlog.start_run("audited", "a\t\x1b[31mname", target=embedded_target) as run:
+    with fleetlog.start_run("audited", "a\u202ename", target=embedded_target) as run:
         run.log({"loss": 0.5}, step=3)
     listed = said(embedded_target, "audit", run.id[:31], "--kind", "run_started", "--kind", "run_finished")
     assert listed.code == 0, listed.err
     heads, *lines = [line.split("\t") for line in listed.out.splitlines()]
     rows = [dict(zip(heads, line, strict=True)) for line in lines]
     assert {row["run_id"] for row in rows} == {run.id}
-    assert r"run started: a\t\x1b[31mname" in rows[0]["summary"]
+    assert r"run started: a\u202ename" in rows[0]["summary"]
     assert all(row["position"].startswith("events-0:") for row in rows)
     objects = [json.loads(line) for line in said(embedded_target, "audit", run.id, "--json").out.splitlines()]
     assert [one["run_id"] for one in objects] == [run.id] * len(objects)
@@ -31,7 +31,7 @@ def test_who_did_what_is_lines_with_tabs_and_an_object_a_line(
     (last,) = said(embedded_target, "audit", "-e", "audited", "--latest", "--limit", "1", "--json").out.splitlines()
     assert json.loads(last) == objects[-1]
     (whole,) = said(embedded_target, "audit", run.id, "--limit", "1", "--json", "--messages").out.splitlines()
-    assert json.loads(whole)["message"]["events"][0]["run_started"]["name"] == "a\t\x1b[31mname"
+    assert json.loads(whole)["message"]["events"][0]["run_started"]["name"] == "a\u202ename"
     assert said(embedded_target, "audit", "--principal", "nobody").out.splitlines() == ["\t".join(heads)]
 
 

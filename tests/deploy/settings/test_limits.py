@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fleetlog_core.rates.limits import Limits, ServerLimits
+from fleetlog_core.rates.limits import Limits, Quotas, ServerLimits
 from fleetlog_deploy.settings.limits import SettingsFile, server_limits
 from fleetlog_deploy.settings.load import load
 from fleetlog_deploy.settings.model import LimitsSettings
@@ -16,10 +16,14 @@ def test_by_default_there_are_none() -> None:
 
 def test_each_setting_is_a_limit_of_a_caller_or_of_a_namespace(tmp_path: Path) -> None:
     file = tmp_path / "fleetlog.toml"
-    file.write_text("[limits]\npoints_per_second = 1e6\nwatches = 7\nnamespace_points_per_second = 5e6\n")
+    file.write_text(
+        "[limits]\npoints_per_second = 1e6\nwatches = 7\nnamespace_points_per_second = 5e6\n"
+        "namespace_stored_runs = 12\nnamespace_artifact_bytes = 5000000000\n"
+    )
     found = server_limits(load(file, {}).settings.limits)
     assert found.caller == Limits(points_per_second=1e6, watches=7)
     assert found.namespace == Limits(points_per_second=5e6)
+    assert found.quotas == Quotas(runs=12, artifact_bytes=5_000_000_000)
 
 
 def test_a_file_that_changes_is_read_again_and_one_that_is_no_good_is_told_of_once_and_changes_nothing(

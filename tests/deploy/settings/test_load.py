@@ -100,7 +100,7 @@ def test_a_file_that_is_not_there_or_no_toml(tmp_path: Path) -> None:
 def test_names_carry_units_and_are_told_apart_in_the_environment() -> None:
     assert len({key.variable for key in KEYS.values()}) == len(KEYS)
     counts = {"port", "connections", "batch_rows", "client_calls", "client_sockets"}
-    counts |= {"streams", "watches", "namespace_streams", "namespace_watches"}
+    counts |= {"streams", "watches", "namespace_streams", "namespace_watches", "namespace_stored_runs"}
     numbers = {key.name for key in KEYS.values() if key.kind in (int, float)} - counts
     assert all(name.endswith(("_seconds", "_millis", "_bytes", "_per_second")) for name in numbers)
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import time
 from collections.abc import Iterator
 
 import grpc
 import psutil
+from fleetlog._delivery.heartbeats import seconds_to_look
 from fleetlog_proto.v1 import event_pb2, frame_pb2, ingest_pb2, ingest_pb2_grpc
 
 from benchmarks.figure import Figure
@@ -24,6 +26,8 @@ OPENED_AT_ONCE = 50
 SETTLE_SECONDS = 10.0
 QUIET_SECONDS = 30
 """Time between two heartbeats, to a server that says no other."""
+CLOCKS_DIFFER_SECONDS = 0.01
+_chance = random.Random(7)
 IDLE_SECONDS, BEATING_SECONDS = 30.0, 60.0
 _Stream = grpc.aio.StreamStreamCall[ingest_pb2.AppendEventsRequest, ingest_pb2.AppendEventsResponse]
 
@@ -60,9 +64,11 @@ class Writer:
         request = ingest_pb2.AppendEventsRequest(heartbeats=[heartbeats])
         await asyncio.sleep(after * self.quiet_seconds)
         while True:
+            # As the client: at a full second. Clocks of machines differ by some milliseconds.
+            await asyncio.sleep(seconds_to_look(time.time()) + _chance.uniform(0, CLOCKS_DIFFER_SECONDS))
             await self._ask(request)
             self.beats += 1
-            await asyncio.sleep(self.quiet_seconds)
+            await asyncio.sleep(self.quiet_seconds - 1)
 
     async def _ask(self, request: ingest_pb2.AppendEventsRequest) -> None:
         if self._stream is None:

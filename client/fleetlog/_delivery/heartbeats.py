@@ -96,6 +96,15 @@ class Heartbeats:
         return self._quiet_seconds if self._allowed_seconds is None else self._allowed_seconds
 
 
+def seconds_to_look(now: float) -> float:
+    """Seconds until the next full one of the wall clock, when it is looked for heartbeats that are due.
+
+    Writers of all machines speak at the same moments by that: a server that wakes up once for many of them has half the
+    work (`python -m benchmarks heartbeats`).
+    """
+    return 1.0 - now % 1.0
+
+
 def request_of(writers: Sequence[Writer]) -> ingest_pb2.AppendEventsRequest:
     """One request of these heartbeats."""
     by_namespace: defaultdict[str, list[Writer]] = defaultdict(list)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from fleetlog_proto.v1 import ingest_pb2
@@ -50,7 +51,7 @@ class Requests:
                     quiet = []
                     # Who frames may be waiting until there is something to send.
                     self._changed.notify_all()
-                    self._changed.wait(1.0)
+                    self._changed.wait(heartbeats.seconds_to_look(time.time()))
             frames, points = self._in_flight.take_unreadable()
             if frames:
                 self._refusals.unreadable(frames, points)

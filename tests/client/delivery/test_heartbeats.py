@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fleetlog._delivery.account import Account
 from fleetlog._delivery.delivery import Delivery
-from fleetlog._delivery.heartbeats import MOST_WRITERS, Heartbeats, request_of
+from fleetlog._delivery.heartbeats import MOST_WRITERS, Heartbeats, request_of, seconds_to_look
 from fleetlog._delivery.in_flight import InFlight
 from fleetlog._delivery.outbox import Outbox
 from fleetlog._delivery.responses import Responses
@@ -111,6 +111,11 @@ def test_a_server_behind_a_stream_that_broke_is_told_at_once_who_lives(clock: Cl
     assert heartbeats.due() == []
     clock.now += 30.0
     assert heartbeats.due() == [one, other], "this server said nothing of longer"
+
+
+@pytest.mark.parametrize(("now", "seconds"), [(1_000.25, 0.75), (1_000.0, 1.0), (1_000.999, 0.001)])
+def test_heartbeats_are_looked_for_at_full_seconds(now: float, seconds: float) -> None:
+    assert seconds_to_look(now) == pytest.approx(seconds, abs=1e-6)
 
 
 def test_a_request_has_as_many_as_the_server_takes(clock: Clock) -> None:

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   columnId,
+  isBetter,
   lowerIsBetter,
   nextOrders,
   orderTerm,
@@ -68,4 +69,10 @@ Deno.test("a table begins with what most runs have, and without system metrics",
 
 Deno.test("names tell which way is good", () => {
   assert.deepEqual(["val_loss", "step_avg_time", "accuracy"].map(lowerIsBetter), [true, true, false]);
+});
+
+Deno.test("a difference is good or bad where the name of the metric says so, and else neither", () => {
+  assert.deepEqual([isBetter("val_loss", -1), isBetter("val_loss", 1)], [true, false]);
+  assert.deepEqual([isBetter("accuracy", 1), isBetter("accuracy", -1)], [true, false]);
+  assert.deepEqual([isBetter("step_avg", -158), isBetter("loss", 0), isBetter("loss", NaN)], Array(3).fill(undefined));
 });

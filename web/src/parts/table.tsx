@@ -7,7 +7,8 @@ import {
   type Column,
   columnTitle,
   columnWidth,
-  lowerIsBetter,
+  GOODNESS,
+  isBetter,
   nextOrders,
   orderOf,
   orderTerm,
@@ -307,11 +308,7 @@ function Row(
           ? cellOf(baselineRun, column, now).number
           : undefined;
         const difference = against === undefined ? undefined : cell.number! - against;
-        const good = difference === undefined || difference === 0
-          ? ""
-          : (difference < 0) === lowerIsBetter(column.key)
-          ? "good"
-          : "bad";
+        const good = GOODNESS.get(difference === undefined ? undefined : isBetter(column.key, difference)) ?? "";
         const other = later && cellOf(later, column, now);
         const differs = other !== undefined && other.whole !== cell.whole;
         return (

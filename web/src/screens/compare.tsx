@@ -12,7 +12,7 @@ import { Empty, Failed, Skeleton } from "../parts/states.tsx";
 import { change, ground, hrefOf, view as viewSignal } from "../state.ts";
 import { type Cell, cellOf } from "../view/cells.ts";
 import { PALETTES } from "../view/colours.ts";
-import { type Column, columnId, columnTitle, lowerIsBetter, parseColumn } from "../view/columns.ts";
+import { type Column, columnId, columnTitle, GOODNESS, isBetter, parseColumn } from "../view/columns.ts";
 import { compareCode } from "../view/subject_code.ts";
 import { signedNumber } from "../view/numbers.ts";
 
@@ -147,11 +147,7 @@ function CompareCell({ cell, base, column, isBase }: { cell: Cell; base: Cell; c
   const difference = column.kind === "metrics" && !isBase && cell.number !== undefined && base.number !== undefined
     ? cell.number - base.number
     : undefined;
-  const good = difference === undefined || difference === 0
-    ? ""
-    : (difference < 0) === lowerIsBetter(column.key)
-    ? "good"
-    : "bad";
+  const good = GOODNESS.get(difference === undefined ? undefined : isBetter(column.key, difference)) ?? "";
   return (
     <td
       class={`${cell.look === "number" || cell.look === "odd" ? "right" : ""} ${same || isBase ? "" : "other"}`}

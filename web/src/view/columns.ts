@@ -82,6 +82,18 @@ export function lowerIsBetter(key: string): boolean {
   return /loss|error|err\b|perplexity|ppl|time|latency|rmse|mae\b|mse/i.test(key);
 }
 
+const HIGHER = /acc|f1|auc|precision|recall|score|reward|bleu|rouge|map\b|r2\b|throughput|mfu|per_sec/i;
+
+/** Returns whether a difference is good, by the name of its metric; undefined where no name says so, and of none. */
+export function isBetter(key: string, difference: number): boolean | undefined {
+  if (difference === 0 || Number.isNaN(difference)) return undefined;
+  if (lowerIsBetter(key)) return difference < 0;
+  return HIGHER.test(key) ? difference > 0 : undefined;
+}
+
+/** Classes of differences that are good and bad; those of which nothing is known have none. */
+export const GOODNESS: ReadonlyMap<boolean | undefined, string> = new Map([[true, "good"], [false, "bad"]]);
+
 /** Returns widths in pixels: what numbers, times and names need. */
 export function columnWidth(column: Column): number {
   if (column.kind === "attributes") {

@@ -43,7 +43,8 @@ def test_a_runs_events_come_in_the_order_of_the_log(client: fleetlog.Client, run
     assert [kind for kind in KINDS if any(kind in event.kinds for event in events)] == list(KINDS)
     assert [event.offset for event in events] == sorted({event.offset for event in events})
     assert {(event.run_id, event.experiment, event.refused) for event in events} == {(run_id, 1, "")}
-    assert "steps 0 to 29" in " ".join(event.summary for event in events) or len(events) > 3
+    # However many frames they came in.
+    assert " of loss, step" in " ".join(event.summary for event in events)
     latest = list(client.events(run_id, latest_first=True))
     assert latest == events[::-1]
 
@@ -139,11 +140,13 @@ def test_what_is_of_another_namespace_is_as_what_is_not_there(client: fleetlog.C
 
 def test_a_forged_page_token_is_refused(client: fleetlog.Client, run_id: str) -> None:
     query = connection_to(client.target).query
-    request = audit_pb2.ListEventsRequest(namespace=client.namespace, run_id=run_id, page_size=1)
-    token = query.ListEvents(request, timeout=60).next_page_token
+    # That of the experiment and that of the run are two records at least.
+    token = query.ListEvents(
+        audit_pb2.ListEventsRequest(namespace=client.namespace, page_size=1), timeout=60
+    ).next_page_token  # fmt: skip
     assert token
     changed = token[:8] + ("A" if token[8] != "A" else "B") + token[9:]
-    for about, wrong in ((run_id, changed), (run_id, "é"), ("", token)):
+    for about, wrong in (("", changed), ("", "é"), (run_id, token)):
         asked = audit_pb2.ListEventsRequest(namespace=client.namespace, page_size=1, page_token=wrong)
         if about:
             asked.run_id = about

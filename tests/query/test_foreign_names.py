@@ -21,6 +21,7 @@ from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.warehouse.port import Answer, Statement, Warehouse
 from fleetlog_proto.v1 import (
     artifact_pb2,
+    audit_pb2,
     logged_model_pb2,
     logged_model_pb2_grpc,
     metric_pb2,
@@ -90,6 +91,12 @@ def calls(channel: grpc.Channel, token: str) -> dict[str, Callable[[str, str, st
         "DownloadArtifact": lambda space, number, name: one(
             query.DownloadArtifact,
             artifact_pb2.DownloadArtifactRequest(namespace=space, run_id=number, path="file"),
+        ),
+        "ListEvents": lambda space, number, name: one(
+            query.ListEvents, audit_pb2.ListEventsRequest(namespace=space, run_id=number)
+        ),
+        "ListEvents of a Model": lambda space, number, name: one(
+            query.ListEvents, audit_pb2.ListEventsRequest(namespace=space, model=name)
         ),
         "GetRegisteredModel": lambda space, number, name: one(
             registry.GetRegisteredModel, registered_model_pb2.GetRegisteredModelRequest(namespace=space, name=name)
@@ -171,7 +178,7 @@ def test_a_foreign_thing_takes_the_words_and_the_statements_of_one_that_is_nowhe
                 told[name].append((words, tuple(warehouse.texts)))
 
     asyncio.run(served(tmp_path, warehouse, tokens, ask))
-    assert len(told) == 8
+    assert len(told) == 10
     for name, answers in told.items():
         assert len(set(answers)) == 1, (name, answers)
-    assert sum(answers[0][0].startswith("NOT_FOUND") for answers in told.values()) >= 7
+    assert sum(answers[0][0].startswith("NOT_FOUND") for answers in told.values()) >= 9

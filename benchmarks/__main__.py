@@ -5,6 +5,7 @@ python -m benchmarks writes         those of one module: searches, small, trickl
 python -m benchmarks cluster        over Kafka, ClickHouse and S3 servers
 python -m benchmarks against_mlflow beside MLflow, which is installed for it
 python -m benchmarks mlflow_store   MLflow's client and pages on fleetlog: needs mlflow-skinny
+python -m benchmarks attacks        rude clients, and what others feel of them
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import os
 import sys
 from importlib import import_module
 
-MODULES = ("writes", "searches", "small", "trickle", "registry", "journal", "heartbeats", "http", "footprint", "fleet")
-NAMED = ("cluster", "against_mlflow", "mlflow_store")
+MODULES = (
+    "writes", "searches", "small", "trickle", "registry", "journal", "heartbeats", "http", "callers", "footprint", "fleet",
+)  # fmt: skip
+NAMED = ("cluster", "against_mlflow", "mlflow_store", "attacks")
 """These need servers or another program, and run when they are named."""
 
 

@@ -62,8 +62,8 @@ def serving(*arguments: str | Path, environment: Mapping[str, str] | None = None
 
 
 @contextmanager
-def running(*, keep: bool = False, data: Path | None = None) -> Iterator[Embedded]:
-    """Start `fleetlog up`; stop it with everything durable.
+def running(*options: str, keep: bool = False, data: Path | None = None) -> Iterator[Embedded]:
+    """Start `fleetlog up` with options more; stop it with everything durable.
 
     Its data is in a fresh folder, which is removed; `keep` leaves it to the caller; `data` is kept anyway.
     """
@@ -71,7 +71,7 @@ def running(*, keep: bool = False, data: Path | None = None) -> Iterator[Embedde
     data = data or Path(tempfile.mkdtemp(prefix="fleetlog-bench-"))
     try:
         begun = time.monotonic()
-        with serving("up", "--data", data) as server:
+        with serving("up", "--data", data, *options) as server:
             yield Embedded(server.target, server.metrics, server.pid, server.web, data, time.monotonic() - begun)
     finally:
         if not keep:

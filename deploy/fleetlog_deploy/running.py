@@ -21,7 +21,7 @@ from fleetlog_ingest.materializer.loop.recovery import WarehouseBehind
 
 from fleetlog_deploy.exposure import check_exposure
 from fleetlog_deploy.node import Node, Superseded
-from fleetlog_deploy.settings.limits import SettingsFile, server_limits
+from fleetlog_deploy.settings.limits import SettingsFile, keep_limits
 from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import Settings
 
@@ -30,7 +30,6 @@ STOPPED, FAILED, REFUSED = 0, 1, 2
 """Exit codes: stopped as it was told, could not start or go on, settings that can't be meant."""
 HARD_SECONDS = 75.0
 """Beyond the drain: what has not ended by then is cut off. What was acknowledged is in the log already."""
-LOOK_AT_FILE_SECONDS = 2.0
 Announce = Callable[[str, Node], None]
 """Told the target when it serves."""
 
@@ -66,7 +65,7 @@ async def run_node(
     )
     behind = 0
     while True:
-        watching = asyncio.create_task(_keep_limits(node, file))
+        watching = asyncio.create_task(keep_limits(node.limiter, file))
         failure, generation = await _ended(node, stopping, settings.server.drain_seconds), node.generation()
         watching.cancel()
         if failure is None:
@@ -79,16 +78,6 @@ async def run_node(
         limits = node.limiter.limits
         node, _ = await _started(make, same_ports)
         node.limiter.change(limits)
-
-
-async def _keep_limits(node: Node, file: SettingsFile | None) -> None:
-    """Tell the node of other limits whenever the file says some."""
-    while file is not None:
-        await asyncio.sleep(LOOK_AT_FILE_SECONDS)
-        changed = await asyncio.to_thread(file.changed)
-        if changed is not None:
-            node.limiter.change(server_limits(changed.limits))
-            diagnostics.info("the limits were read again")
 
 
 async def _started(make: Callable[[Settings], Node], settings: Settings) -> tuple[Node, int]:

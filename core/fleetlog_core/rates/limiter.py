@@ -99,10 +99,10 @@ class Payer:
         self._accounts = accounts
 
     def begin(self, reads: bool) -> None:
-        """A call begins. ResourceExhausted for one too many, and while what was read or written is not paid."""
+        """A call begins. ResourceExhausted for one too many, and for one that reads while what was read is not paid."""
         now = self._limiter.now()
         for _, account in self._accounts:
-            for kinds, amount in (((Rate.CALLS,), 1.0), (READING if reads else WRITING, 0.0)):
+            for kinds, amount in (((Rate.CALLS,), 1.0), (READING if reads else (), 0.0)):
                 seconds, kind = account.debt(kinds, now, amount)
                 if kind is not None:
                     raise account.over(kind, seconds, now)

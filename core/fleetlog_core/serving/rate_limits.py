@@ -1,8 +1,8 @@
 """The interceptor that holds callers and namespaces to their limits. Stands behind the one that knows callers.
 
-A call over a limit is refused, RESOURCE_EXHAUSTED with RetryInfo. A stream that writes is slowed: its next message is
-taken when what was written before is paid for, which its client feels as back-pressure; where that takes too long for a
-client that waits for an answer, the stream ends, and its RetryInfo says when to come back.
+A call over a limit is refused, RESOURCE_EXHAUSTED with RetryInfo. What writes is slowed: a message is taken when what
+was written before is paid for, each in its turn, which the client of a stream feels as back-pressure; where that takes
+longer than a client waits for an answer it is refused, and its RetryInfo says when to come back.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ class _Limited:
         """One message in, one out."""
 
         async def handle(request: Any, context: Context) -> Any:
-            self._begin(context, request)
+            payer = self._begin(context, request)
+            if not self._reads and self._limiter.has_writes:
+                await self._pay(payer, request, context)
             return await behaviour(request, context)
 
         return handle
@@ -133,8 +135,6 @@ class _Limited:
         with self._counted():
             payer.begin(self._reads)
         set_payer(payer)
-        if request is not None and not self._reads and self._limiter.has_writes:
-            payer.spend(cost_of(request))
         return payer
 
     def _namespaces(self, request: Any) -> Iterable[str]:
@@ -156,15 +156,16 @@ class _Limited:
                     lease.add(payer)
                 before = namespaces
             if self._limiter.has_writes:
-                await self._pay(payer, request)
+                await self._pay(payer, request, context)
             yield request
 
-    async def _pay(self, payer: Payer, request: Any) -> None:
+    async def _pay(self, payer: Payer, request: Any, context: Context) -> None:
         """Charge the message, and wait for its turn. ResourceExhausted, and nothing is charged."""
         seconds, error = payer.owed()
         if error is not None:
             self._telemetry.limited.labels(error.reason).inc()
-            if seconds > MOST_WAIT_SECONDS:
+            left = context.time_remaining()
+            if seconds > MOST_WAIT_SECONDS or (left is not None and seconds >= left):
                 raise error
         payer.spend(cost_of(request))
         if seconds:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 
+from fleetlog_core.rates.limiter import Limiter
 from fleetlog_core.rates.limits import Limits, Quotas, ServerLimits
 
 from fleetlog_deploy.settings.load import SettingsRefused, load, settings_file
@@ -14,6 +16,8 @@ from fleetlog_deploy.settings.model import LimitsSettings, Settings
 
 diagnostics = logging.getLogger(__name__)
 OF_NAMESPACE = "namespace_"
+LOOK_SECONDS = 2.0
+"""Seconds between two looks at the file."""
 _Stamp = tuple[int, int, int] | None
 
 
@@ -59,3 +63,13 @@ class SettingsFile:
         except OSError:
             return None
         return None if found is None else (found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+async def keep_limits(limiter: Limiter, file: SettingsFile | None, look_seconds: float = LOOK_SECONDS) -> None:
+    """Tell a limiter of other limits whenever the file says some, until it is cancelled."""
+    while file is not None:
+        await asyncio.sleep(look_seconds)
+        changed = await asyncio.to_thread(file.changed)
+        if changed is not None:
+            limiter.change(server_limits(changed.limits))
+            diagnostics.info("the limits were read again")

@@ -78,11 +78,12 @@ def test_reads_wait_for_what_was_read_and_writes_for_what_was_written() -> None:
     server = limiter(clock, Limits(rows_per_second=100, bytes_per_second=10))
     payer = server.payer("ann", ["n"])
     payer.spend({Rate.ROWS: 300})
-    assert (begun(payer, reads=True), begun(payer, reads=False)) == ("ROW_RATE", "")
+    assert (begun(payer, reads=True), begun(payer, reads=False), payer.owed()) == ("ROW_RATE", "", (0.0, None))
     payer.spend({Rate.BYTES: 30})
-    assert begun(payer, reads=False) == "BYTE_RATE"
+    seconds, error = payer.owed()
+    assert (seconds, error and error.reason) == (1.0, "BYTE_RATE")
     clock.now = 1.0
-    assert (begun(payer, reads=True), begun(payer, reads=False)) == ("", "")
+    assert (begun(payer, reads=True), payer.owed()) == ("", (0.0, None))
 
 
 def opened(payer: Payer, kind: Lasting) -> Lease:

@@ -160,12 +160,34 @@ def test_a_stream_that_owes_more_than_its_client_waits_ends_with_the_time_to_com
             assert len(port.behind.seen) == 1
             # Another stream of the caller does not get round it, and a read does not wait for what was written.
             again = port.channel.stream_stream(f"{INGEST}AppendEvents")(timeout=100)
+            await again.write(frame_of(0))
             assert (await refused(again.read()))[1] == "POINT_RATE"
+            update = port.channel.unary_unary(f"{INGEST}UpdateRun")
+            assert await refused(update(b"", timeout=60)) == ("RESOURCE_EXHAUSTED", "POINT_RATE", 100.0)
             await port.channel.unary_unary(f"{QUERY}GetRun")(b"", timeout=60)
             port.clock.now = 100.0
             again = port.channel.stream_stream(f"{INGEST}AppendEvents")(timeout=100)
             await again.write(frame_of(0))
             assert await again.read() == b""
+
+    asyncio.run(scenario())
+
+
+def test_of_two_streams_of_one_caller_each_has_its_turn() -> None:
+    async def scenario() -> None:
+        async with served() as port:
+            port.limit(points_per_second=100_000, burst_seconds=0.001)
+            first, second = (port.channel.stream_stream(f"{INGEST}AppendEvents")(timeout=100) for _ in range(2))
+            await first.write(frame_of(*range(5_000)))
+            assert await first.read() == b""
+            for _ in range(3):
+                for stream in (first, second):
+                    await stream.write(frame_of(*range(1_000)))
+                for stream in (first, second):
+                    assert await stream.read() == b""
+            assert port.limited("POINT_RATE") == 6
+            first.cancel()
+            second.cancel()
 
     asyncio.run(scenario())
 

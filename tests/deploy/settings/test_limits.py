@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from fleetlog_core.rates.limiter import Limiter
 from fleetlog_core.rates.limits import Limits, Quotas, ServerLimits
-from fleetlog_deploy.settings.limits import SettingsFile, server_limits
+from fleetlog_deploy.settings.limits import SettingsFile, keep_limits, server_limits
 from fleetlog_deploy.settings.load import load
 from fleetlog_deploy.settings.model import LimitsSettings
 
@@ -46,3 +48,32 @@ def test_a_file_that_changes_is_read_again_and_one_that_is_no_good_is_told_of_on
     path.unlink()
     assert file.changed() is None
     assert SettingsFile.of(None, {}).changed() is None
+
+
+class Told(Limiter):
+    """Says when it was told of limits that name some."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.changed = asyncio.Event()
+
+    def change(self, limits: ServerLimits) -> None:
+        super().change(limits)
+        if limits.caller.streams:
+            self.changed.set()
+
+
+def test_limits_in_the_file_hold_in_a_server_that_runs(tmp_path: Path) -> None:
+    path = tmp_path / "fleetlog.toml"
+    path.write_text("")
+
+    async def scenario() -> int:
+        limiter = Told()
+        keeping = asyncio.create_task(keep_limits(limiter, SettingsFile.of(path, {}), look_seconds=0.01))
+        path.write_text("[limits]\nstreams = 7\n")
+        async with asyncio.timeout(60):
+            await limiter.changed.wait()
+        keeping.cancel()
+        return limiter.limits.caller.streams
+
+    assert asyncio.run(scenario()) == 7

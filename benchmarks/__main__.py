@@ -15,7 +15,8 @@ import sys
 from importlib import import_module
 
 MODULES = (
-    "writes", "searches", "small", "trickle", "registry", "journal", "heartbeats", "http", "callers", "footprint", "fleet",
+    "writes", "searches", "small", "trickle", "registry", "journal", "heartbeats", "http", "callers", "footprint",
+    "fleet",
 )  # fmt: skip
 NAMED = ("cluster", "against_mlflow", "mlflow_store", "attacks")
 """These need servers or another program, and run when they are named."""

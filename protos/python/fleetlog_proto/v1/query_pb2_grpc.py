@@ -268,7 +268,6 @@ class QueryServiceServicer:
 
     def ListDenials(self, request, context):
         """Calls that this query service denied; see AuthService.ListDenials for those of a gateway.
-        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

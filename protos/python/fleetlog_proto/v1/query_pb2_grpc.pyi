@@ -93,9 +93,7 @@ class QueryServiceStub:
     PERMISSION_DENIED: namespace "*" without the role admin of "*".
     """
     ListDenials: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListDenialsRequest, _audit_pb2.ListDenialsResponse]
-    """Calls that this query service denied; see AuthService.ListDenials for those of a gateway.
-    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
-    """
+    """Calls that this query service denied; see AuthService.ListDenials for those of a gateway."""
     WaitForPosition: _grpc.UnaryUnaryMultiCallable[_query_pb2.WaitForPositionRequest, _query_pb2.WaitForPositionResponse]
     """Returns when reads see everything before a position."""
 
@@ -157,9 +155,7 @@ class QueryServiceAsyncStub(QueryServiceStub):
     PERMISSION_DENIED: namespace "*" without the role admin of "*".
     """
     ListDenials: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListDenialsRequest, _audit_pb2.ListDenialsResponse]  # type: ignore[assignment]
-    """Calls that this query service denied; see AuthService.ListDenials for those of a gateway.
-    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
-    """
+    """Calls that this query service denied; see AuthService.ListDenials for those of a gateway."""
     WaitForPosition: _aio.UnaryUnaryMultiCallable[_query_pb2.WaitForPositionRequest, _query_pb2.WaitForPositionResponse]  # type: ignore[assignment]
     """Returns when reads see everything before a position."""
 
@@ -320,9 +316,7 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _audit_pb2.ListDenialsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ListDenialsResponse, _abc.Awaitable[_audit_pb2.ListDenialsResponse]]:
-        """Calls that this query service denied; see AuthService.ListDenials for those of a gateway.
-        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
-        """
+        """Calls that this query service denied; see AuthService.ListDenials for those of a gateway."""
 
     @_abc_1.abstractmethod
     def WaitForPosition(

@@ -103,7 +103,6 @@ class AuthServiceServicer:
     def ListDenials(self, request, context):
         """Lists calls that this gateway denied, the latest first: those of namespaces that the caller is admin of, all to an
         admin of "*". PERMISSION_DENIED: the caller is admin of none.
-        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

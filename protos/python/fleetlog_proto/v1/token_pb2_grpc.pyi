@@ -52,7 +52,6 @@ class AuthServiceStub:
     ListDenials: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListDenialsRequest, _audit_pb2.ListDenialsResponse]
     """Lists calls that this gateway denied, the latest first: those of namespaces that the caller is admin of, all to an
     admin of "*". PERMISSION_DENIED: the caller is admin of none.
-    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
 
 @_typing.type_check_only
@@ -78,7 +77,6 @@ class AuthServiceAsyncStub(AuthServiceStub):
     ListDenials: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListDenialsRequest, _audit_pb2.ListDenialsResponse]  # type: ignore[assignment]
     """Lists calls that this gateway denied, the latest first: those of namespaces that the caller is admin of, all to an
     admin of "*". PERMISSION_DENIED: the caller is admin of none.
-    buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
     """
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -131,7 +129,6 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_audit_pb2.ListDenialsResponse, _abc.Awaitable[_audit_pb2.ListDenialsResponse]]:
         """Lists calls that this gateway denied, the latest first: those of namespaces that the caller is admin of, all to an
         admin of "*". PERMISSION_DENIED: the caller is admin of none.
-        buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
         """
 
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -953,7 +953,6 @@ export const QueryService: GenService<{
   },
   /**
    * Calls that this query service denied; see AuthService.ListDenials for those of a gateway.
-   * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
    *
    * @generated from rpc fleetlog.v1.QueryService.ListDenials
    */

@@ -369,7 +369,6 @@ export const AuthService: GenService<{
   /**
    * Lists calls that this gateway denied, the latest first: those of namespaces that the caller is admin of, all to an
    * admin of "*". PERMISSION_DENIED: the caller is admin of none.
-   * buf:lint:ignore RPC_REQUEST_RESPONSE_UNIQUE
    *
    * @generated from rpc fleetlog.v1.AuthService.ListDenials
    */

@@ -156,11 +156,13 @@ def beside_none(server: Server) -> Iterator[Figure]:
         seconds: dict[bool, list[float]] = {True: [], False: []}
         for _ in range(RATIO_ROUNDS):
             for has_journal, found in seconds.items():
-                receiver, sender = context.Pipe(duplex=False)
-                writer = context.Process(target=_timed, args=(work, server.target, has_journal, sender))
-                writer.start()
-                found.append(receiver.recv())
-                writer.join()
+                with tempfile.TemporaryDirectory(prefix="fleetlog-bench-") as folder:
+                    receiver, sender = context.Pipe(duplex=False)
+                    journal = folder if has_journal else "off"
+                    writer = context.Process(target=_timed, args=(work, server.target, journal, sender))
+                    writer.start()
+                    found.append(receiver.recv())
+                    writer.join()
         with_it, without = (quantile(found, 0.5) for found in seconds.values())
         detail = f"p50 of {RATIO_ROUNDS}, in turn, until they can be read: {with_it:.2f} s and {without:.2f} s"
         yield Figure(
@@ -169,17 +171,16 @@ def beside_none(server: Server) -> Iterator[Figure]:
 
 
 def _timed(
-    work: Callable[[fleetlog.Run], None], target: str, has_journal: bool, sender: multiprocessing.connection.Connection
+    work: Callable[[fleetlog.Run], None], target: str, journal: str, sender: multiprocessing.connection.Connection
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="fleetlog-bench-") as journal:
-        os.environ["FLEETLOG_JOURNAL"] = journal if has_journal else "off"
-        run = fleetlog.start_run(experiment="beside none", target=target)
-        run.flush(level="applied")
-        begun = time.perf_counter()
-        work(run)
-        run.finish()
-        run.flush(timeout=300, level="applied")
-        sender.send(time.perf_counter() - begun)
+    os.environ["FLEETLOG_JOURNAL"] = journal
+    run = fleetlog.start_run(experiment="beside none", target=target)
+    run.flush(level="applied")
+    begun = time.perf_counter()
+    work(run)
+    run.finish()
+    run.flush(timeout=300, level="applied")
+    sender.send(time.perf_counter() - begun)
 
 
 def _log_bulk(run: fleetlog.Run) -> None:

@@ -15,14 +15,12 @@ const ASK_MILLIS = 10_000;
 /** State of a live search. */
 export interface Live {
   watched: Watched;
-  /** Ids of the runs that the last answer told of as changed. */
-  changed: readonly string[];
   /** Number of answers; 0 = none yet. */
   answers: number;
   failure: Failure | undefined;
 }
 
-const NEVER: Live = { watched: NOTHING, changed: [], answers: 0, failure: undefined };
+const NEVER: Live = { watched: NOTHING, answers: 0, failure: undefined };
 
 /** Watches the foremost runs of a question; undefined = nothing is watched. */
 export function useWatch(question: Question | undefined, mask: readonly string[], limit: number): Live {
@@ -49,12 +47,10 @@ export function useWatch(question: Question | undefined, mask: readonly string[]
       return toBinary(QueryService.method.watchRuns.input, asked);
     };
     return watch(QueryService.method.watchRuns, request, (answer) => {
-      const first = latest.current.position === undefined;
       latest.current = after(latest.current, answer);
       const watched = latest.current;
       set((before) => ({
         watched,
-        changed: first ? [] : answer.changed.map((run) => run.runId),
         answers: before.answers + 1,
         failure: undefined,
       }));

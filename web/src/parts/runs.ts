@@ -19,8 +19,8 @@ export interface Runs {
   /** Reads the next page, if there is one and none is on its way. */
   more: () => void;
   retry: () => void;
-  /** Puts runs that were edited in the place of those that are shown. */
-  replace: (run: Run) => void;
+  /** Puts runs in the place of those that are shown. */
+  replace: (runs: readonly Run[]) => void;
 }
 
 const NONE = {
@@ -80,7 +80,9 @@ export function useRuns(question: Question | undefined, mask: string[], summarie
       if (!state.loading && !state.failure && token.current) read(false);
     },
     retry: () => setTries((count) => count + 1),
-    replace: (run) =>
-      set((before) => ({ ...before, runs: before.runs.map((each) => (each.runId === run.runId ? run : each)) })),
+    replace: (runs) => {
+      const found = new Map(runs.map((run) => [run.runId, run]));
+      set((before) => ({ ...before, runs: before.runs.map((each) => found.get(each.runId) ?? each) }));
+    },
   };
 }

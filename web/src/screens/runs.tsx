@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { call } from "../api/calls.ts";
-import { type Key, type Question, readKeys, readNow, readSummaries } from "../api/reads.ts";
+import { type Key, type Question, readKeys } from "../api/reads.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import { Cards, chartedMetrics, Toggle } from "../parts/cards.tsx";
@@ -10,9 +10,10 @@ import { groupColours } from "../parts/curves.ts";
 import { Chooser } from "../parts/chooser.tsx";
 import { CodeMenu } from "../parts/code.tsx";
 import { FilterBar } from "../parts/filterbar.tsx";
-import { useLag, useWatch } from "../parts/live.ts";
 import { LiveState } from "../parts/live_state.tsx";
+import { useLiveTable } from "../parts/live_table.ts";
 import { useLoad } from "../parts/load.ts";
+import { useNow } from "../parts/now.ts";
 import { Menu } from "../parts/menu.tsx";
 import { useRuns } from "../parts/runs.ts";
 import { Empty, Failed, FirstRun, Skeleton } from "../parts/states.tsx";
@@ -25,22 +26,11 @@ import { parseColumn, readMask, suggestedColumns } from "../view/columns.ts";
 import { codeOf } from "../view/code.ts";
 import { grouped } from "../view/numbers.ts";
 import { emptyView, formatView } from "../view/url.ts";
-import { quotedKey } from "../view/filter.ts";
-import { type Difference, difference, differenceWords } from "../view/watched.ts";
 import { typing } from "../view/typing.ts";
 
 const slots = new ColourSlots();
 const MOST_CURVES = 300;
-const LEAST_WATCHED = 100;
-const MOST_WATCHED = 1000;
-const GLOW_MILLIS = 1000;
-const MOST_COMPARED = 200;
-const NO_IDS: ReadonlySet<string> = new Set();
-const NO_DIFFERENCE: Difference = { entered: 0, moved: 0, gone: [] };
-
-function goneOf({ gone }: Difference): ReadonlySet<string> {
-  return gone.length ? new Set(gone) : NO_IDS;
-}
+const NO_RUNS: Run[] = [];
 
 /** See the file. */
 export function RunsScreen({ namespace, experiment }: { namespace: string; experiment: number | undefined }) {
@@ -81,51 +71,21 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
   const visible = useMemo(() => visibleRuns(view.runs, runs.runs), [view.runs, runs.runs]);
   const byId = useMemo(() => new Map(runs.runs.map((run) => [run.runId, run])), [runs.runs]);
   const charted = useMemo(() => chartedMetrics(keys ?? [], view), [keys, view.c.join("\0")]);
-  const watchMask = useMemo(
-    () => [...new Set([...mask, ...charted.map((metric) => `metrics.${quotedKey(metric)}`)])],
-    [mask.join("\0"), charted.join("\0")],
-  );
-  const isLive = view.live && !view.asof;
-  const limit = Math.min(MOST_WATCHED, Math.max(LEAST_WATCHED, runs.runs.length));
-  const live = useWatch(isLive && runs.answered === question ? question : undefined, watchMask, limit);
-  const lag = useLag(namespace, isLive);
-  const ids = useMemo(() => runs.runs.map((run) => run.runId), [runs.runs]);
-  const differs = useMemo(
-    () => (live.answers ? difference(ids, live.watched.order, limit) : NO_DIFFERENCE),
-    [ids, live, limit],
-  );
-  // What a past moment shows, as it is now: the rows that are known, a page of them.
-  const compared = view.diff && view.asof ? ids.slice(0, MOST_COMPARED) : [];
-  const nowLoaded = useLoad(
-    `${namespace} ${compared.join()} ${mask.join("\0")} ${summaries}`,
-    (signal) => compared.length ? readNow(namespace, compared, mask, summaries, signal) : Promise.resolve(undefined),
-  );
-  const nowRuns = compared.length > 0 ? nowLoaded.value : undefined;
-  const nowOf = nowRuns && ((run: string) => (compared.includes(run) ? nowRuns.get(run) : byId.get(run)));
-  const waiting = differenceWords(differs);
-  const [glowing, setGlowing] = useState<ReadonlySet<string>>(NO_IDS);
-  useEffect(() => {
-    if (live.changed.length === 0) return;
-    setGlowing(new Set(live.changed));
-    const timer = setTimeout(() => setGlowing(NO_IDS), GLOW_MILLIS);
-    // What a watch tells has no summaries: rows that show some are read anew.
-    if (summaries) {
-      readSummaries(namespace, live.changed, mask).then((found) => found.forEach(runs.replace), () => undefined);
-    } else live.changed.forEach((id) => runs.replace(live.watched.runs.get(id)!));
-    return () => clearTimeout(timer);
-  }, [live]);
-  // Where nothing is shown, nothing can jump.
-  useEffect(() => {
-    if (ids.length === 0 && live.watched.order.length > 0) {
+  const live = useLiveTable({
+    namespace,
+    on: view.live && !view.asof,
+    question,
+    runs,
+    mask,
+    summaries,
+    charted,
+    visible,
+    onFirst: () => {
       runs.retry();
       found.retry();
-    }
-  }, [ids.length, live.watched.order.length]);
-  const versionOf = (metric: string) =>
-    isLive
-      ? visible.map((id) => live.watched.runs.get(id)?.metrics.find((each) => each.key === metric))
-        .map((each) => (each ? `${each.lastStep}:${each.last}` : "")).join()
-      : "";
+    },
+  });
+  const nowOf = useNow({ namespace, runs: view.diff && view.asof ? runs.runs : NO_RUNS, mask, summaries });
 
   const key = visible.join();
   useMemo(() => slots.show(visible), [key]);
@@ -210,15 +170,7 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
             <button type="button" class="plain" onClick={() => setSelected(new Set())}>clear</button>
           </span>
         )}
-        {isLive && (
-          <LiveState
-            failure={live.failure}
-            started={live.answers > 0}
-            lag={lag}
-            waiting={ids.length > 0 ? waiting : ""}
-            onShow={runs.retry}
-          />
-        )}
+        {live.on && <LiveState {...live} onShow={runs.retry} />}
         <span class="fill" />
         {!view.asof && <Toggle name="Live" on={view.live} onToggle={() => change({ live: !view.live })} />}
         {view.base && (
@@ -310,8 +262,8 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
                   hovered={hovered}
                   onHover={setHovered}
                   onOpen={open}
-                  changed={glowing}
-                  gone={goneOf(differs)}
+                  changed={live.changed}
+                  gone={live.gone}
                   nowOf={nowOf}
                 />
               </>
@@ -333,7 +285,7 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
               onPick={(run) => setSelected(new Set([...selected, run]))}
               onChange={(changes) => change(changes, "s" in changes ? "replace" : "push")}
               groupable
-              versionOf={versionOf}
+              versionOf={live.versionOf}
             />
           )}
         </div>

@@ -62,6 +62,7 @@ FOLDERS: Mapping[str, str] = {
     "client/runs/test_never_raises": "server",
     "client/transport": "server",
     "client/transport/test_answers": "unit",
+    "client/transport/test_dropped_calls": "unit",
     "client/transport/test_tokens": "unit",
     "client/views/test_watching": "crash",
     "core": "unit",

@@ -91,6 +91,10 @@ def from_status(status: status_pb2.Status) -> FleetlogError:
     return known
 
 
+_CANCELLED_HERE = "Locally cancelled"
+"""How gRPC's words begin for a call that this process ended itself."""
+
+
 def from_call(error: grpc.RpcError, target: str) -> FleetlogError:
     """The error of a failed call."""
     call: Any = error
@@ -121,6 +125,10 @@ def from_call(error: grpc.RpcError, target: str) -> FleetlogError:
             ),
             name,
         )
+    if name == "CANCELLED" and not details.startswith(_CANCELLED_HERE):
+        # gRPC drops calls while thousands wait, before its server's code has seen them.
+        dropped = f"the server at {target} dropped the call, as one does that has too many; ask again later"
+        return _unknown_sender(Unavailable("CALL_DROPPED", dropped), "UNAVAILABLE")
     return _unknown_sender(_BY_CODE.get(name, FleetlogError)(name, details), name)
 
 

@@ -18,6 +18,7 @@ MANY = (0, 1, 1, 2, 3)
 TOO_MANY = (101, 1_001, 20_000)
 RARE = frozenset({"at_least", "as_of", "position"})
 """Fields that make a call wait for what will never be there, if at random: one message in some has them."""
+_DICE = st.integers(0, 19)
 NESTED = b"\x0a"
 """Tag of a field 1 that is a message."""
 
@@ -60,21 +61,26 @@ def _fields(kind: Descriptor, depth: int, wild: bool) -> st.SearchStrategy[dict[
     fields = [field for field in kind.fields if field.message_type is None or depth < DEPTH]
     if not fields:
         return st.just({})
-    often = [field for field in fields if field.name not in RARE]
+    of, every = kind.fields_by_name, [field.name for field in fields]
+    often = [name for name in every if name not in RARE] or every
+    # Names alone order them the same way each time.
+    some_names, most_names = (st.lists(st.sampled_from(names), max_size=6, unique=True) for names in (every, often))
+    usual = [name for name in ("namespace", "run_id", "writer_id") if name in of]
+    made: dict[tuple[str, bool], st.SearchStrategy[Any]] = {}
+
+    def value(name: str, odd: bool) -> st.SearchStrategy[Any]:
+        """Made once, and not before it is wanted: a message may be within itself."""
+        if (name, odd) not in made:
+            made[name, odd] = _value(of[name], depth, odd)
+        return made[name, odd]
 
     @st.composite
     def some(draw: st.DrawFn) -> dict[FieldDescriptor, Any]:
-        chosen = fields if draw(st.integers(0, 9)) == 9 or not often else often
-        # Names alone order them the same way each time.
-        drawn: list[str] = draw(st.lists(st.sampled_from([field.name for field in chosen]), max_size=6, unique=True))
-        of, named = kind.fields_by_name, list[str]()
-        for name in ("namespace", "run_id", "writer_id"):
-            if name in of and draw(st.integers(0, 3)):
-                named.append(name)
-        names = list(dict.fromkeys([*named, *drawn]))
-        has_odd: bool = draw(st.booleans())
-        odd = names[-1] if names and has_odd else ""
-        return {of[name]: draw(_value(of[name], depth, wild or name == odd)) for name in names}
+        dice: int = draw(_DICE)
+        drawn: list[str] = draw(some_names if dice % 10 == 9 else most_names)
+        names = list(dict.fromkeys([*(usual if dice % 4 else ()), *drawn]))
+        odd = names[-1] if names and dice % 2 else ""
+        return {of[name]: draw(value(name, wild or name == odd)) for name in names}
 
     return some()
 

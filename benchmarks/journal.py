@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fleetlog
-import numpy as np
 import psutil
 from fleetlog._journal.folders import below
 from fleetlog._journal.left import Left
@@ -184,6 +183,9 @@ def _timed(
 
 
 def _log_bulk(run: fleetlog.Run) -> None:
+    # Here: the process whose memory is measured has no numpy.
+    import numpy as np
+
     steps = np.arange(BULK_POINTS, dtype=np.int64)
     run.log_series("loss", steps=steps, values=np.exp(-steps / BULK_POINTS))
 

@@ -5,6 +5,7 @@ python -m benchmarks writes         those of one module: searches, small, trickl
 python -m benchmarks cluster        over Kafka, ClickHouse and S3 servers
 python -m benchmarks against_mlflow beside MLflow, which is installed for it
 python -m benchmarks mlflow_store   MLflow's client and pages on fleetlog: needs mlflow-skinny
+python -m benchmarks ui             pages of the web UI over 100,000 runs: needs Chromium
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 from importlib import import_module
 
 MODULES = ("writes", "searches", "small", "trickle", "registry", "journal", "http", "footprint", "fleet")
-NAMED = ("cluster", "against_mlflow", "mlflow_store")
+NAMED = ("cluster", "against_mlflow", "mlflow_store", "ui")
 """These need servers or another program, and run when they are named."""
 
 

@@ -52,6 +52,9 @@ def measure() -> Iterator[Figure]:
             quiet, _ = _p95(server.target, good, run)
             before = _memory(server.pid)
             with _under(attack, server.target, rude, run):
+                if attack is idle:
+                    # To be idle is what is measured, not to arrive all at once.
+                    _settle(server.pid)
                 beside, dropped = _p95(server.target, good, run)
                 grown = (_memory(server.pid) - before) / 1e6
             times = beside / quiet
@@ -224,6 +227,14 @@ def _p95(target: str, token: str, run: str) -> tuple[float, int]:
                 dropped += 1
             seconds.append(time.perf_counter() - begun)
     return quantile(seconds, 0.95), dropped
+
+
+def _settle(pid: int) -> None:
+    """Until the server has nothing to do, a minute at the most."""
+    process = psutil.Process(pid)
+    for _ in range(60):
+        if process.cpu_percent(1.0) < 20:
+            return
 
 
 def _memory(pid: int) -> int:

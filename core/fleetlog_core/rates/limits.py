@@ -90,4 +90,4 @@ class ServerLimits:
     burst_seconds: float = 10.0
     """Seconds' worth of a rate that may be used at once."""
     quotas: Quotas = field(default_factory=Quotas)
-    """Of each namespace."""
+    """Quotas of each namespace."""

@@ -22,7 +22,7 @@ from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 NAMES = 5
 NAME_CHARACTERS = 100
-"""Of a longer one the beginning is kept."""
+"""Characters that are kept of a longer one, its beginning."""
 FEW_ROWS = 64
 """Below these, steps are summed one by one: an array takes as long to be made."""
 Detail = dict[str, Any]

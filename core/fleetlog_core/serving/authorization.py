@@ -11,6 +11,7 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -23,11 +24,11 @@ from fleetlog_core.rules.names import DEFAULT_NAMESPACE
 from fleetlog_core.serving.calls import Context
 from fleetlog_core.serving.denials import FOREIGN_NAMESPACE, Denials
 from fleetlog_core.serving.errors import Undecodable
+from fleetlog_core.serving.handlers import Behaviour, wrapped
 
 AUTHORIZATION = "authorization"
 _UNKNOWN = Identity("", ())
 """Whoever shows no valid token."""
-Behaviour = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +93,14 @@ class AuthorizationInterceptor(grpc.aio.ServerInterceptor):
         rule = self._rules.get(handler_call_details.method)
         if rule is not None and rule.permission is None:
             return handler
-        codec = handler.request_deserializer, handler.response_serializer
         asked = _Asked(handler_call_details.method, rule, self._denials)
-        if handler.request_streaming and handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(self._streamed(handler.stream_stream, asked, True), *codec)
-        if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(self._collected(handler.stream_unary, asked), *codec)
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(self._streamed(handler.unary_stream, asked, False), *codec)
-        return grpc.unary_unary_rpc_method_handler(self._single(handler.unary_unary, asked), *codec)
+        return wrapped(
+            handler,
+            unary_unary=partial(self._single, asked=asked),
+            unary_stream=partial(self._streamed, asked=asked, has_many=False),
+            stream_unary=partial(self._collected, asked=asked),
+            stream_stream=partial(self._streamed, asked=asked, has_many=True),
+        )
 
     def _identify(self, context: Context, rule: Rule | None) -> tuple[Identity, Rule]:
         """Unauthenticated, PermissionDenied, Unavailable."""

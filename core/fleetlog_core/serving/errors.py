@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -18,6 +19,7 @@ from fleetlog_core.log.port import LogUnavailable
 from fleetlog_core.objects.port import ObjectStoreUnavailable
 from fleetlog_core.rebuilds import NotWhole
 from fleetlog_core.serving.calls import Calls, Context
+from fleetlog_core.serving.handlers import wrapped
 from fleetlog_core.serving.status import DETAILS_KEY, code_of, cut, to_status
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import Span
@@ -119,15 +121,12 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         if handler is None:
             return None
         calls = Calls(self._telemetry, handler_call_details.method)
-        if handler.request_streaming and handler.response_streaming:
-            make, behaviour = grpc.stream_stream_rpc_method_handler, _stream(handler.stream_stream, calls, self._lately)
-        elif handler.request_streaming:
-            make, behaviour = grpc.stream_unary_rpc_method_handler, _unary(handler.stream_unary, calls, self._lately)
-        elif handler.response_streaming:
-            make, behaviour = grpc.unary_stream_rpc_method_handler, _stream(handler.unary_stream, calls, self._lately)
-        else:
-            make, behaviour = grpc.unary_unary_rpc_method_handler, _unary(handler.unary_unary, calls, self._lately)
-        return make(behaviour, _tolerant(handler.request_deserializer), handler.response_serializer)
+        unary = partial(_unary, calls=calls, lately=self._lately)
+        stream = partial(_stream, calls=calls, lately=self._lately)
+        return wrapped(
+            handler, unary_unary=unary, unary_stream=stream, stream_unary=unary, stream_stream=stream,
+            deserialize=_tolerant(handler.request_deserializer),
+        )  # fmt: skip
 
 
 def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:

@@ -23,6 +23,7 @@ from fleetlog_core.rates.limiter import Lease, Limiter, Payer, set_payer
 from fleetlog_core.rates.limits import Lasting
 from fleetlog_core.serving.calls import Context
 from fleetlog_core.serving.errors import Undecodable
+from fleetlog_core.serving.handlers import Behaviour, wrapped
 from fleetlog_core.serving.telemetry import Telemetry
 
 MOST_WAIT_SECONDS = 15.0
@@ -31,7 +32,6 @@ READS = "QueryService"
 """End of the names of services that read; all others write."""
 WATCH = "Watch"
 """Begin of the names of calls that are open as long as a person looks."""
-Behaviour = Callable[..., Any]
 
 
 class LimitsInterceptor(grpc.aio.ServerInterceptor):
@@ -62,14 +62,10 @@ class LimitsInterceptor(grpc.aio.ServerInterceptor):
             self._limiter, self._telemetry, rule, service.endswith(READS),
             Lasting.WATCHES if name.startswith(WATCH) else Lasting.STREAMS,
         )  # fmt: skip
-        codec = handler.request_deserializer, handler.response_serializer
-        if handler.request_streaming and handler.response_streaming:
-            return grpc.stream_stream_rpc_method_handler(one.streamed(handler.stream_stream), *codec)
-        if handler.request_streaming:
-            return grpc.stream_unary_rpc_method_handler(one.collected(handler.stream_unary), *codec)
-        if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(one.answered(handler.unary_stream), *codec)
-        return grpc.unary_unary_rpc_method_handler(one.single(handler.unary_unary), *codec)
+        return wrapped(
+            handler, unary_unary=one.single, unary_stream=one.answered, stream_unary=one.collected,
+            stream_stream=one.streamed,
+        )  # fmt: skip
 
 
 class _Limited:

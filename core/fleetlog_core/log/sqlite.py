@@ -12,7 +12,6 @@ the connection is opened anew and the next offsets are read from what is there, 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import queue
 import sqlite3
@@ -27,7 +26,7 @@ from fleetlog_core.holder import take
 from fleetlog_core.log.groups import GroupMember, Groups
 from fleetlog_core.log.partitions import partition_counts, partition_of
 from fleetlog_core.log.port import BEHIND_FAILURE, CONTROL, Commit, LogUnavailable, Partition, Record, RecordTooLarge
-from fleetlog_core.unavailable import shortage_of, words_of_errno
+from fleetlog_core.log.sqlite_file import SCHEMA, SqliteFile, unavailable
 
 RECORD_BYTES = 64 * 1024 * 1024
 COMMIT_BYTES = 16 * 1024 * 1024
@@ -35,21 +34,6 @@ COMMIT_BYTES = 16 * 1024 * 1024
 OFFSET_BITS = 48
 PROBE_GROUP = "readiness"
 """A consumer group without members, whose commit is written to find out whether anything can be."""
-_SHORTAGES = {
-    sqlite3.SQLITE_FULL: errno.ENOSPC,
-    sqlite3.SQLITE_IOERR: errno.EIO,
-    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
-    sqlite3.SQLITE_READONLY: errno.EROFS,
-}
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS partitions (id INTEGER PRIMARY KEY, topic TEXT NOT NULL, number INTEGER NOT NULL,
-    UNIQUE (topic, number));
-CREATE TABLE IF NOT EXISTS records (id INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL,
-    time_millis INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS commits (consumer_group TEXT NOT NULL, partition_id INTEGER NOT NULL,
-    next_offset INTEGER NOT NULL, metadata TEXT NOT NULL, PRIMARY KEY (consumer_group, partition_id));
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +49,11 @@ class SqliteLog:
     """See EventLog. The file belongs to one process; another one is told who holds it."""
 
     def __init__(self, path: Path, partitions: Mapping[str, int] | None = None) -> None:
-        self._path = path
         self._lock_file = take(path.with_name(path.name + ".lock"), "the log", LogUnavailable)
-        self._local = threading.local()
+        self._file = SqliteFile(path)
         self._groups = Groups()
         self._commit_lock = threading.Lock()
-        writer = self._connection()
+        writer = self._file.connection()
         writer.executescript(SCHEMA)
         stored: dict[str, int] = {}
         for (topic,) in writer.execute("SELECT topic FROM partitions"):
@@ -144,7 +127,7 @@ class SqliteLog:
         found: list[Record] = []
         size = 0
         try:
-            rows = self._connection().execute(
+            rows = self._file.connection().execute(
                 "SELECT id, key, value, time_millis FROM records WHERE id >= ? AND id < ? ORDER BY id",
                 (first + offset, first + self._next[partition]),
             )
@@ -155,7 +138,7 @@ class SqliteLog:
                 size += len(value)
             rows.close()
         except (sqlite3.Error, MemoryError) as error:
-            raise _unavailable("read", error) from error
+            raise unavailable("read", error) from error
         return found
 
     def next_offset(self, partition: Partition) -> int:
@@ -174,7 +157,7 @@ class SqliteLog:
         """See GroupStore."""
         try:
             row = (
-                self._connection()
+                self._file.connection()
                 .execute(
                     "SELECT next_offset, metadata FROM commits WHERE consumer_group = ? AND partition_id = ?",
                     (group, self._ids[partition]),
@@ -182,13 +165,13 @@ class SqliteLog:
                 .fetchone()
             )
         except sqlite3.Error as error:
-            raise _unavailable("read", error) from error
+            raise unavailable("read", error) from error
         return Commit(*row) if row else None
 
     def store_commit(self, group: str, partition: Partition, commit: Commit) -> None:
         """See GroupStore."""
         try:
-            connection = self._connection()
+            connection = self._file.connection()
             with self._commit_lock, connection:
                 connection.execute(
                     "INSERT INTO commits VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
@@ -197,8 +180,8 @@ class SqliteLog:
                 )
         except sqlite3.Error as error:
             # It may come back as the writer's does, so what is written next must not stand on what is known here.
-            self._let_go()
-            raise _unavailable("written", error) from error
+            self._file.let_go()
+            raise unavailable("written", error) from error
 
     def close(self) -> None:
         """See EventLog."""
@@ -210,25 +193,9 @@ class SqliteLog:
         self._thread.join()
         with contextlib.suppress(sqlite3.Error):
             # What it can't move into the file stays in the WAL, which is read with it.
-            self._connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._let_go()
+            self._file.connection().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._file.let_go()
         os.close(self._lock_file)
-
-    def _connection(self) -> sqlite3.Connection:
-        """The calling thread's connection."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            # Used by one thread; closed by whichever drops the last reference.
-            connection = sqlite3.connect(self._path, timeout=30.0, check_same_thread=False)
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA mmap_size = 268435456")
-            except BaseException:
-                connection.close()
-                raise
-            self._local.connection = connection
-        return connection
 
     def _stored_next(self, connection: sqlite3.Connection, partition: Partition) -> int:
         first = self._ids[partition] << OFFSET_BITS
@@ -252,7 +219,7 @@ class SqliteLog:
                 continue
             for item, record in zip(batch, records, strict=True):
                 item.done.set_result(record)
-        self._let_go()
+        self._file.let_go()
 
     def _batch(self) -> tuple[list[_Append], bool]:
         """What waits, up to about COMMIT_BYTES; True: nothing comes after it."""
@@ -290,16 +257,16 @@ class SqliteLog:
 
     def _writer(self) -> sqlite3.Connection:
         """The writer thread's connection. One that is opened anew tells where each partition ends by now."""
-        if getattr(self._local, "connection", None) is not None:
-            return self._connection()
-        connection = self._connection()
+        if self._file.is_open():
+            return self._file.connection()
+        connection = self._file.connection()
         try:
             found = {partition: self._stored_next(connection, partition) for partition in self._ids}
             for partition, before in self._next.items():
                 if found[partition] < before:
                     raise LogUnavailable(f"{partition} ends at {found[partition]:,}; it had {before:,} records")
         except BaseException:
-            self._let_go()
+            self._file.let_go()
             raise
         self._next = found
         self._groups.notify()
@@ -307,7 +274,7 @@ class SqliteLog:
 
     def _fail(self, batch: Sequence[_Append], error: Exception) -> bool:
         """Whatever is open fails; True: nothing comes after it."""
-        self._let_go()
+        self._file.let_go()
         failed, ended = list(batch), False
         with self._state:
             self._generation += 1
@@ -319,22 +286,5 @@ class SqliteLog:
                     else:
                         failed.append(item)
         for item in failed:
-            item.done.set_exception(_unavailable("written", error))
+            item.done.set_exception(unavailable("written", error))
         return ended
-
-    def _let_go(self) -> None:
-        """Close the calling thread's connection; the next use opens another one."""
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if connection is not None:
-            with contextlib.suppress(sqlite3.Error):
-                connection.close()
-
-
-def _unavailable(what: str, error: Exception) -> LogUnavailable:
-    if isinstance(error, LogUnavailable):
-        return error
-    # The low byte is the kind; errors of the Python module itself have none.
-    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF if isinstance(error, sqlite3.Error) else 0
-    shortage = words_of_errno(_SHORTAGES.get(kind, 0)) or shortage_of(error)
-    return LogUnavailable(f"the log can't be {what}: {error or 'no memory'}", shortage=shortage)

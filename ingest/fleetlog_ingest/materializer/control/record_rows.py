@@ -18,7 +18,8 @@ from fleetlog_ingest.materializer.control.record_details import detail_of_intent
 from fleetlog_ingest.materializer.control.token_fold import TOKEN_INTENTS
 from fleetlog_ingest.materializer.fold.decoding import Decoded, ids_in
 from fleetlog_ingest.materializer.fold.state import RunKey
-from fleetlog_ingest.materializer.fold.tables import Columns, Row, columns_of, fixed16, rows_in, stack
+from fleetlog_ingest.materializer.fold.table_schemas import fixed16
+from fleetlog_ingest.materializer.fold.tables import Columns, Row, columns_of, rows_in, stack
 
 NO_ID = bytes(ID_BYTES)
 _OF_NO_RECORD: Row = (0, "", NO_ID, 0, NO_EXPERIMENT, 0, "", "", "", "", "", NO_ID)

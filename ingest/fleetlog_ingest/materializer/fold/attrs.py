@@ -6,7 +6,8 @@ import numpy as np
 from fleetlog_core.warehouse.port import Coded
 
 from fleetlog_ingest.materializer.fold.params import Values
-from fleetlog_ingest.materializer.fold.tables import Columns, coded, fixed16
+from fleetlog_ingest.materializer.fold.table_schemas import coded, fixed16
+from fleetlog_ingest.materializer.fold.tables import Columns
 
 
 class AttrSink:

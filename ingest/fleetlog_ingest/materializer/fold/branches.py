@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from fleetlog_core.ids import ID_BYTES
 
-from fleetlog_ingest.materializer.fold.tables import Columns, fixed16
+from fleetlog_ingest.materializer.fold.table_schemas import fixed16
+from fleetlog_ingest.materializer.fold.tables import Columns
 
 NO_RUN = bytes(ID_BYTES)
 

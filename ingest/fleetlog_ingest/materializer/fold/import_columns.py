@@ -14,7 +14,8 @@ from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_ingest.materializer.fold.params import number_of
 from fleetlog_ingest.materializer.fold.points import F64, Points
-from fleetlog_ingest.materializer.fold.tables import Columns, coded, in_order
+from fleetlog_ingest.materializer.fold.table_schemas import coded, in_order
+from fleetlog_ingest.materializer.fold.tables import Columns
 
 Mask = npt.NDArray[np.bool_]
 

@@ -14,7 +14,8 @@ from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_ingest.materializer.fold.metric_attrs import metric_attrs
 from fleetlog_ingest.materializer.fold.state import RunKey
-from fleetlog_ingest.materializer.fold.tables import Columns, coded, fixed16
+from fleetlog_ingest.materializer.fold.table_schemas import coded, fixed16
+from fleetlog_ingest.materializer.fold.tables import Columns
 
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 

@@ -12,7 +12,8 @@ from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_ingest.materializer.fold.logged_models import Model
 from fleetlog_ingest.materializer.fold.state import RunKey
-from fleetlog_ingest.materializer.fold.tables import Columns, Row, coded, fixed16
+from fleetlog_ingest.materializer.fold.table_schemas import coded, fixed16
+from fleetlog_ingest.materializer.fold.tables import Columns, Row
 
 _HIGHEST = (1 << 64) - 1
 

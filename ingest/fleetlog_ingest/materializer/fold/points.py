@@ -11,7 +11,8 @@ import numpy.typing as npt
 from fleetlog_core.warehouse.port import Coded
 from fleetlog_proto.v1 import event_pb2
 
-from fleetlog_ingest.materializer.fold.tables import Columns, fixed16, in_order
+from fleetlog_ingest.materializer.fold.table_schemas import fixed16, in_order
+from fleetlog_ingest.materializer.fold.tables import Columns
 
 I64 = npt.NDArray[np.int64]
 F64 = npt.NDArray[np.float64]

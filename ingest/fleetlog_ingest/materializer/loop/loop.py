@@ -42,7 +42,7 @@ from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_ingest.materializer.fold.result import DeadLetter
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.state import RunKey
-from fleetlog_ingest.materializer.loop.apply import Applier, Stopped
+from fleetlog_ingest.materializer.loop.apply import Applier
 from fleetlog_ingest.materializer.loop.batches_applied import BatchesApplied
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.dead_letters import write_dead_letters
@@ -52,6 +52,7 @@ from fleetlog_ingest.materializer.loop.pieces import Batch
 from fleetlog_ingest.materializer.loop.progress import Progress
 from fleetlog_ingest.materializer.loop.reader_waker import ReaderWaker
 from fleetlog_ingest.materializer.loop.recovery import POLL_BYTES, Recovery
+from fleetlog_ingest.materializer.loop.retrying import Stopped
 from fleetlog_ingest.materializer.loop.rounds import Rounds
 from fleetlog_ingest.materializer.loop.waiting import Waiting
 

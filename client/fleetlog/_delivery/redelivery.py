@@ -10,7 +10,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -18,76 +17,19 @@ from fleetlog_proto.v1 import frame_pb2
 
 from fleetlog._delivery.delivery import Delivery
 from fleetlog._delivery.kept_uploads import uploaded
+from fleetlog._delivery.redelivery_report import Report, SetAsideRefusals
 from fleetlog._delivery.sent import Sent, points_of
 from fleetlog._events.items import Writer
 from fleetlog._journal.folders import Folder
 from fleetlog._journal.kept_files import KeptFile
 from fleetlog._journal.left import Left, WaitingFrame
-from fleetlog._journal.records import LoggedFrame
+from fleetlog._journal.reading import Damage
 from fleetlog._journal.set_aside import SetAside
 from fleetlog._transport.connection import Connection
 from fleetlog.errors import DeadlineExceeded, FleetlogError, is_verdict
 
 BATCH_FRAMES = 64
 DEFAULT_EXPERIMENT = 0
-
-
-@dataclass
-class Report:
-    """What became of a journal."""
-
-    frames: int = 0
-    points: int = 0
-    files: int = 0
-    runs: set[bytes] = field(default_factory=set)
-    set_aside_frames: int = 0
-    set_aside_points: int = 0
-    refused_events: int = 0
-    """Events that the server refused by themselves, which it recorded on their runs."""
-    problems: list[str] = field(default_factory=list)
-    """What was not delivered, and why, a line each."""
-    removed: bool = False
-    """True if nothing is left of it, but for what was set aside."""
-
-
-class _Refusals:
-    """What the server refuses of a journal. In place of a process's own account: the run's writer is dead."""
-
-    def __init__(self, aside: SetAside, report: Report) -> None:
-        self._aside = aside
-        self._report = report
-        self.failure: OSError | None = None
-
-    def refused(self, error: FleetlogError) -> None:
-        """One event, which the gateway recorded on the run."""
-        self._report.refused_events += 1
-
-    def missing(self, sent: Sent, error: FleetlogError) -> None:
-        """Events before the frame, which neither the server nor this journal has."""
-        run, first = sent.frame.run_id.hex(), sent.frame.events[0].sequence
-        self._report.problems.append(f"run {run}: events before number {first:,} of a writer are missing")
-
-    def unreadable(self, frames: int, points: int) -> None:
-        """Never: nothing is read back."""
-
-    def set_aside(self, sent: Sent, error: FleetlogError) -> None:
-        """A frame that the server will never take."""
-        frame, report = sent.frame, self._report
-        reason = {
-            "run_id": frame.run_id.hex(), "writer_id": frame.writer_id.hex(), "namespace": frame.namespace,
-            "first_sequence": frame.events[0].sequence, "last_sequence": frame.events[-1].sequence,
-            "points": sent.points, "reason": error.reason, "message": str(error),
-        }  # fmt: skip
-        try:
-            self._aside.add(LoggedFrame("", frame.SerializeToString()), reason)
-        except OSError as failure:
-            self.failure = failure
-        # It will be counted with those that have their answers.
-        report.frames -= 1
-        report.points -= sent.points
-        report.set_aside_frames += 1
-        report.set_aside_points += sent.points
-        report.problems.append(f"run {frame.run_id.hex()}: {sent.points:,} points are set aside: {error}")
 
 
 class Redelivery:
@@ -106,12 +48,13 @@ class Redelivery:
         self._progress = progress
         self.report = Report()
         self._aside = SetAside(folder.path, self._left.about)
-        self._refusals = _Refusals(self._aside, self.report)
+        self._refusals = SetAsideRefusals(self._aside, self.report)
         self._delivery = Delivery(connection, refusals=self._refusals, forgotten=self._answered)
         self._lock = threading.Lock()
         self._unanswered: deque[WaitingFrame] = deque()
         self._writers: dict[tuple[bytes, bytes], Writer] = {}
         self._heard = time.monotonic()
+        self._holds_damaged = False
 
     @property
     def size(self) -> int:
@@ -208,14 +151,17 @@ class Redelivery:
     def _wait(self, condition: Callable[[], bool]) -> None:
         """Until the condition holds. DeadlineExceeded: nothing was answered for too long; OSError."""
         while not self._delivery.wait(condition, 0.5):
-            if self._refusals.failure is not None:
-                raise self._refusals.failure
+            self._check_set_aside()
             if time.monotonic() - self._heard > self._patience_seconds:
                 raise DeadlineExceeded(
                     "NOT_DURABLE",
                     f"{self._delivery.connection.target} took nothing for {self._patience_seconds:.0f} s;"
                     " what has no answer stays in the journal: run `fleetlog sync` again when the server takes events",
                 )
+        self._check_set_aside()
+
+    def _check_set_aside(self) -> None:
+        """OSError: a frame that was refused could not be set aside, and its journal stays as it is."""
         if self._refusals.failure is not None:
             raise self._refusals.failure
 
@@ -236,13 +182,15 @@ class Redelivery:
         """Remove the segments that all answers are there for; how many."""
         with self._lock:
             needed = self._unanswered[0].segment if self._unanswered else segment
+        # One that was refused is set aside before it counts as answered: if that failed, it is known by now.
+        self._check_set_aside()
         through = self._left.segments[done : self._left.segments.index(needed)]
         self._remove(through)
         return len(through)
 
     def _end(self, done: int) -> None:
         self._remove(self._left.segments[done:])
-        if self._aside.path == self._folder.path and any(self._aside.kept()):
+        if self._holds_damaged or (self._aside.path == self._folder.path and any(self._aside.kept())):
             return
         try:
             self._folder.remove()
@@ -261,16 +209,22 @@ class Redelivery:
         self._aside.sync()
         damaged = {damage.path: damage for damage in self._left.damages}
         for path in through:
-            damage = damaged.get(path)
+            if path in damaged:
+                self._take_damaged(path, damaged[path])
+                continue
             try:
-                if damage is None:
-                    path.unlink(missing_ok=True)
-                    continue
-                self._aside.take_damaged(path)
+                path.unlink(missing_ok=True)
             except OSError as error:
                 self._not_removed(error)
-            if damage is not None:
-                self.report.problems.append(
-                    f"{path.name} is damaged from byte {damage.offset:,} on ({damage.why}): {damage.lost_bytes:,} bytes"
-                    f" can't be read, and are set aside in {self._aside.path}"
-                )
+
+    def _take_damaged(self, path: Path, damage: Damage) -> None:
+        """Set a segment aside; where that fails, its folder stays."""
+        where = f"{path.name} is damaged from byte {damage.offset:,} on ({damage.why})"
+        lost = f"{where}: {damage.lost_bytes:,} bytes can't be read"
+        try:
+            self._aside.take_damaged(path)
+        except OSError as error:
+            self._holds_damaged = True
+            self.report.problems.append(f"{lost}, and stay in {path.parent}: {error.strerror or error}")
+        else:
+            self.report.problems.append(f"{lost}, and are set aside in {self._aside.path}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_SAFE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_END = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _SAFE
+_NEW = _END | os.O_EXCL
 
 
 class Disk:
@@ -14,6 +16,10 @@ class Disk:
     def create(self, path: Path) -> int:
         """A new file, for nobody else to read; its descriptor. FileExistsError: it is another's."""
         return os.open(path, _NEW, 0o600)
+
+    def append_to(self, path: Path) -> int:
+        """The file to write behind its end, which may be new; its descriptor."""
+        return os.open(path, _END, 0o600)
 
     def write(self, file: int, data: memoryview) -> int:
         """Bytes that the kernel took, at least one."""
@@ -34,6 +40,10 @@ class Disk:
     def cut(self, file: int, size: int) -> None:
         """Cut the file's end off."""
         os.ftruncate(file, size)
+
+    def link(self, path: Path, target: Path) -> None:
+        """Give a file one more name. FileExistsError: another has it."""
+        target.hardlink_to(path)
 
     def rename(self, path: Path, target: Path) -> None:
         """Give a file its name, in the same folder."""

@@ -17,8 +17,12 @@ from pathlib import Path
 
 from fleetlog._journal.disk import Disk
 from fleetlog._journal.segments import MIN_FREE_BYTES
+from fleetlog._journal.whole_files import fill, write_whole
 
 FILE, ABOUT_FILE = ".file", ".json"
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK)
+"""Errors of a file system without links, or of two of them."""
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -57,16 +61,40 @@ class KeptFile:
         self.path.with_suffix(ABOUT_FILE).unlink(missing_ok=True)
         self.path.unlink(missing_ok=True)
 
-    def move(self, folder: Path) -> None:
-        """Keep it in another journal. OSError."""
+    def move(self, folder: Path, disk: Disk | None = None) -> None:
+        """Keep it in another journal. OSError: it is where it was."""
         if folder == self.path.parent:
             return
-        disk = Disk()
-        target, file = _free_place(folder, disk)
-        os.close(file)
-        shutil.move(self.path, target)
-        _write_about(target, self.about, disk)
+        disk = disk or Disk()
+        target = self._linked(folder, disk)
+        try:
+            _write_about(target, self.about, disk)
+        except BaseException:
+            with suppress(OSError):
+                target.unlink()
+            raise
+        # Not before it is whole there: who ends between the two has it twice, which is harmless.
         self.remove()
+
+    def _linked(self, folder: Path, disk: Disk) -> Path:
+        """Its bytes under another name in the folder."""
+        target, file = _free_place(folder, disk)
+        try:
+            os.close(file)
+            hidden = target.with_name(f".{target.name}.new")
+            hidden.unlink(missing_ok=True)
+            try:
+                disk.link(self.path, hidden)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                _copy(self.path, hidden, disk)
+            disk.rename(hidden, target)
+        except BaseException:
+            with suppress(OSError):
+                target.unlink()
+            raise
+        return target
 
 
 def keep(
@@ -78,7 +106,7 @@ def keep(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     target, file = _free_place(folder, disk)
     try:
-        _fill(file, chunks, disk)
+        fill(file, chunks, disk)
         _write_about(target, about, disk)
     except BaseException:
         with suppress(OSError):
@@ -110,30 +138,12 @@ def _free_place(folder: Path, disk: Disk) -> tuple[Path, int]:
             return path, disk.create(path)
 
 
-def _fill(file: int, chunks: Iterable[bytes], disk: Disk) -> None:
-    """Write and close a file, which is on the disk when this returns."""
-    try:
-        for chunk in chunks:
-            left = memoryview(chunk)
-            while left:
-                left = left[disk.write(file, left) :]
-        disk.sync(file)
-    finally:
-        os.close(file)
+def _copy(path: Path, target: Path, disk: Disk) -> None:
+    """Copy a file; it is on the disk when this returns."""
+    with path.open("rb") as opened:
+        fill(disk.create(target), iter(lambda: opened.read(_CHUNK_BYTES), b""), disk)
 
 
 def _write_about(target: Path, about: AboutFile, disk: Disk) -> None:
     """Write what a file is of. Both names are on the disk when this returns."""
-    hidden = target.with_name(f".{target.stem}.new")
-    # A process that died here may have left one.
-    hidden.unlink(missing_ok=True)
-    named = target.with_suffix(ABOUT_FILE)
-    try:
-        _fill(disk.create(hidden), [json.dumps(asdict(about)).encode()], disk)
-        disk.rename(hidden, named)
-        disk.sync_folder(target.parent)
-    except BaseException:
-        for path in (named, hidden):
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-        raise
+    write_whole(target.with_suffix(ABOUT_FILE), json.dumps(asdict(about)).encode(), disk)

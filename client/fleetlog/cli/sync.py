@@ -12,7 +12,8 @@ from fleetlog_core.printable import printable
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from fleetlog._delivery.redelivery import Redelivery, Report
+from fleetlog._delivery.redelivery import Redelivery
+from fleetlog._delivery.redelivery_report import Report
 from fleetlog._delivery.registry import wait_applied
 from fleetlog._journal.folders import Folder, below, is_journal
 from fleetlog._journal.left import Left, RunSummary

@@ -25,6 +25,10 @@ class FailingDisk(Disk):
         self._call("create")
         return super().create(path)
 
+    def append_to(self, path: Path) -> int:
+        self._call("append_to")
+        return super().append_to(path)
+
     def write(self, file: int, data: memoryview) -> int:
         if "write" in self.errors and len(data) > 5:
             return super().write(file, data[:5])
@@ -42,6 +46,10 @@ class FailingDisk(Disk):
     def cut(self, file: int, size: int) -> None:
         self._call("cut")
         super().cut(file, size)
+
+    def link(self, path: Path, target: Path) -> None:
+        self._call("link")
+        super().link(path, target)
 
     def rename(self, path: Path, target: Path) -> None:
         self._call("rename")
@@ -74,4 +82,4 @@ class FailingOnce(FailingDisk):
             raise OSError(self._error, os.strerror(self._error))
 
 
-FULL, BROKEN, READ_ONLY = errno.ENOSPC, errno.EIO, errno.EROFS
+FULL, BROKEN, READ_ONLY, NO_LINKS = errno.ENOSPC, errno.EIO, errno.EROFS, errno.EOPNOTSUPP

@@ -7,12 +7,14 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 from fleetlog._delivery import stream_frames
 from fleetlog._delivery.delivery import Delivery
-from fleetlog._delivery.redelivery import Redelivery, Report
+from fleetlog._delivery.redelivery import Redelivery
+from fleetlog._delivery.redelivery_report import Report
 from fleetlog._events.items import Writer
 from fleetlog._journal import segments
 from fleetlog._journal.folders import SET_ASIDE, Folder, waiting
@@ -176,6 +178,43 @@ def test_damage_costs_what_is_behind_it_in_its_segment_and_is_kept_and_told(
     steps = Story(place).steps[one.writer_id]
     assert 0 < len(steps) < STEPS
     assert steps == sorted(set(steps))
+
+
+def test_a_journal_stays_while_what_is_refused_of_it_can_not_be_set_aside(
+    place: House, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "SEGMENT_BYTES", 500)
+    one = writer()
+    path = left_by(place, root, one)
+    in_the_way = path.with_name(path.name + SET_ASIDE)
+    in_the_way.touch()
+    place.faults.extend([REFUSED])
+    with pytest.raises(OSError, match="exists"):
+        deliver(path, place)
+    in_the_way.unlink()
+    # What was behind it was taken: it comes later than that.
+    assert deliver(path, place).problems == []
+    events = [event for frame in place.frames() for event in frame.events]
+    assert {step for event in events for step in accumulate(event.metrics_logged.step_deltas)} == set(range(STEPS))
+    assert list(root.iterdir()) == []
+
+
+def test_a_damaged_segment_stays_while_it_can_not_be_set_aside(place: House, root: Path) -> None:
+    one = writer()
+    path = left_by(place, root, one)
+    *_, last = segments_in(path)
+    os.truncate(last, last.stat().st_size - 1)
+    in_the_way = path.with_name(path.name + SET_ASIDE)
+    in_the_way.touch()
+    report = deliver(path, place)
+    (problem,) = report.problems
+    assert f"stay in {path}" in problem
+    assert not report.removed
+    assert last.exists()
+    in_the_way.unlink()
+    assert "are set aside" in deliver(path, place).problems[0]
+    assert (in_the_way / (last.name + DAMAGED)).exists()
+    assert not path.exists()
 
 
 def test_every_cut_of_a_journal_delivers_what_is_before_it(place: House, root: Path) -> None:

@@ -149,6 +149,7 @@ FOLDERS: Mapping[str, str] = {
     "query/watch/test_run_watching": "engine",
     "query/web/test_passing": "server",
     "query/web/test_sessions": "server",
+    "query/web/test_tls": "server",
     "test_alone": "unit",
     "web": "server",
 }

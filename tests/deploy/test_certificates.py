@@ -58,7 +58,7 @@ def test_a_server_with_what_it_made_is_trusted_and_keys_are_its_users_alone(tmp_
         folder / "tls.crt"
     ).read_bytes()
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "private").rglob("*")}
-    assert {name for name, mode in modes.items() if mode & 0o077} == {"server", "ca.crt", "tls.crt"}
+    assert {name for name, mode in modes.items() if mode & 0o077} == {"ca.crt", "tls.crt"}
     assert stat.S_IMODE((tmp_path / "private").stat().st_mode) == 0o700
 
 
@@ -108,7 +108,9 @@ def test_the_command_makes_them_and_names_what_it_does_not_take(tmp_path: Path) 
     assert [Path(line.partition(":")[0]).relative_to(private).as_posix() for line in good.out.splitlines()] == [
         "ca.key", "ca.crt", "server/tls.crt", "kafka/tls.crt",
     ]  # fmt: skip
+    assert stat.S_IMODE((private / "kafka").stat().st_mode) == 0o755
     assert stat.S_IMODE((private / "kafka" / "tls.key").stat().st_mode) == 0o644
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
     assert stat.S_IMODE((private / "ca.key").stat().st_mode) == 0o600
     assert (wrong.code, "FOLDER=NAME,NAME" in wrong.err) == (2, True)
     assert (nowhere.code, nowhere.err.startswith("fleetlog: ")) == (1, True)

@@ -47,7 +47,9 @@ def put(
         yield f"{ca_file}: what to trust"
     for name, names in asked.items():
         folder = directory / name
-        folder.mkdir(exist_ok=True, mode=FOLDER)
+        folder.mkdir(exist_ok=True, mode=0o700)
+        if shared:
+            folder.chmod(FOLDER)
         # First what is trusted: who reads both has the newer CA before the newer certificate.
         if _differs(folder / "ca.crt", bundle):
             write_secret(folder / "ca.crt", bundle, PUBLIC)

@@ -171,7 +171,7 @@ def test_nothing_listens_beyond_this_machine() -> None:
 
 def properties() -> dict[str, str]:
     """Kafka's server.properties."""
-    text = (DEPLOY / "kafka" / "server.properties").read_text().replace("\\\n", " ")
+    text = (DEPLOY / "engines" / "kafka" / "server.properties").read_text().replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
@@ -185,7 +185,7 @@ def test_kafka_and_clickhouse_have_no_port_without_tls_that_others_reach(private
     assert f"user_{settings.kafka.username}=" in kafka["listener.name.clients.plain.sasl.jaas.config"]
     for name in ("ssl.keystore.location", "ssl.truststore.location"):
         assert (private / "kafka" / Path(kafka[name]).name).exists()
-    clickhouse = ElementTree.parse(DEPLOY / "clickhouse" / "fleetlog.xml").getroot()
+    clickhouse = ElementTree.parse(DEPLOY / "engines" / "clickhouse" / "fleetlog.xml").getroot()
     ports = {one.tag: one.text for one in clickhouse if one.tag.endswith("_port") or one.tag.startswith("tcp_port")}
     assert {name: port for name, port in ports.items() if port} == {"tcp_port_secure": "9440", "https_port": "8443"}
     assert {"tcp_port", "http_port", "interserver_http_port"} <= set(ports)

@@ -18,7 +18,7 @@ import pytest
 from fleetlog_proto.v1 import query_pb2
 
 from tests.deploy.processes import running
-from tests.deploy.secured import kubernetes_environment, issue, secured
+from tests.deploy.secured import issue, kubernetes_environment, secured
 from tests.deploy.streaming import Training
 from tests.deploy.watching import ready
 from tests.ports import free_port
@@ -91,7 +91,7 @@ def test_certificates_cas_and_tokens_of_a_server_that_wants_both_of_its_clients(
             training.goes_on()
 
             token_file.write_text(tokens[1].secret)
-            reader.revoke_token(tokens[0].id)
+            reader.revoke_token(tokens[0].token.id)
             training.goes_on(500)
             assert reader.whoami().principal == "second"
         training.check(reader)

@@ -1,8 +1,7 @@
 """Certificates, CAs, tokens and keys that are replaced while a training logs: it goes on, and loses nothing.
 
-The servers over Kafka, ClickHouse and S3 have the settings of kubernetes/.
-
-Servers end connections after a second, so that the next one meets what was put in place.
+Connections are cut at each step, so that the next one meets what was put in place. The servers over Kafka, ClickHouse
+and S3 have the settings of kubernetes/.
 """
 
 from __future__ import annotations
@@ -17,14 +16,13 @@ import fleetlog as client
 import pytest
 from fleetlog_proto.v1 import query_pb2
 
+from tests.core.proxy import Proxy
 from tests.deploy.processes import running
 from tests.deploy.secured import issue, kubernetes_environment, secured
 from tests.deploy.streaming import Training
 from tests.deploy.watching import ready
 from tests.ports import free_port
 from tests.waiting import reached
-
-AGED = {"FLEETLOG_SERVER_CONNECTION_AGE_SECONDS": "1"}
 
 
 def certificate_at(port: int, private: Path) -> str:
@@ -50,7 +48,6 @@ def test_certificates_cas_and_tokens_of_a_server_that_wants_both_of_its_clients(
     issue(private, "server", "client")
     port = free_port()
     settings = {
-        **AGED,
         "FLEETLOG_SERVER_CERTIFICATE_FILE": str(private / "server" / "tls.crt"),
         "FLEETLOG_SERVER_KEY_FILE": str(private / "server" / "tls.key"),
         "FLEETLOG_SERVER_CLIENT_CA_FILE": str(private / "server" / "ca.crt"),
@@ -63,8 +60,8 @@ def test_certificates_cas_and_tokens_of_a_server_that_wants_both_of_its_clients(
     }.items():
         monkeypatch.setenv(name, str(value))
     command = ("up", "--data", str(data), "--port", str(port), "--web-port", "0", "--auth")
-    with running(*command, environment=settings) as server:
-        target = f"fleetlogs://localhost:{port}"
+    with running(*command, environment=settings) as server, Proxy("127.0.0.1", port) as network:
+        target = f"fleetlogs://localhost:{network.port}"
         admin = (data / "admin.token").read_text()
         token_file.write_text(admin)
         reader = client.Client(target)
@@ -73,22 +70,26 @@ def test_certificates_cas_and_tokens_of_a_server_that_wants_both_of_its_clients(
         with Training(client.start_run("x", target=target)) as training:
             training.goes_on()
 
+            def goes_on() -> None:
+                network.cut()
+                training.goes_on()
+
             before = certificate_at(port, private)
             issue(private, "server", "client", renew=True)
             assert certificate_at(port, private) != before
-            training.goes_on()
+            goes_on()
 
             # Another CA: first both are trusted everywhere, then certificates are of the new one, then it is alone.
             issue(private, "server", "client", new_ca=True)
-            training.goes_on()
+            goes_on()
             issue(private, "server", "client", renew=True)
-            training.goes_on()
+            goes_on()
             (new, *old) = (private / "ca.crt").read_text().split("-----BEGIN")[1:]
             assert len(old) == 1
             for path in (private, private / "server", private / "client"):
                 (path / "ca.fresh").write_text(f"-----BEGIN{new}")
                 (path / "ca.fresh").replace(path / "ca.crt")
-            training.goes_on()
+            goes_on()
 
             token_file.write_text(tokens[1].secret)
             reader.revoke_token(tokens[0].token.id)
@@ -111,7 +112,7 @@ def test_the_ca_of_the_engines_and_the_key_of_page_tokens(
         parts, key = ("gateway", "query"), own.private / "secrets" / "token_key"
 
         folding = own.serve(kubernetes_environment("materializer", own.private), "materializer")
-        server = own.serve(kubernetes_environment("server", own.private), *parts, FLEETLOG_SERVER_PORT=port, **AGED)
+        server = own.serve(kubernetes_environment("server", own.private), *parts, FLEETLOG_SERVER_PORT=port)
         ready(folding, server)
         reader = client.Client(f"fleetlogs://localhost:{port}")
         with Training(client.start_run("x", target=f"fleetlogs://localhost:{port}")) as training:
@@ -137,9 +138,7 @@ def test_the_ca_of_the_engines_and_the_key_of_page_tokens(
                 page = search(reader, "")
                 assert server.stop(signal.SIGTERM) == 0
                 key.write_text(keys)
-                server = own.serve(
-                    kubernetes_environment("server", own.private), *parts, FLEETLOG_SERVER_PORT=port, **AGED
-                )
+                server = own.serve(kubernetes_environment("server", own.private), *parts, FLEETLOG_SERVER_PORT=port)
                 assert search(reader, page)
                 training.goes_on()
             key.write_text(old)

@@ -78,6 +78,7 @@ FOLDERS: Mapping[str, str] = {
     "core/serving/test_diagnostics": "unit",
     "core/serving/test_fair_threads": "unit",
     "core/serving/test_measured": "unit",
+    "core/serving/test_status": "unit",
     "core/serving/test_telemetry": "unit",
     "core/test_holder": "engine",
     "core/test_migrate": "crash",

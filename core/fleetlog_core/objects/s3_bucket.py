@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import ParseError
 
@@ -109,7 +110,7 @@ def _client(settings: S3Settings, endpoint: str, pool: urllib3.PoolManager) -> M
 
 def _pool(settings: S3Settings) -> urllib3.PoolManager:
     # A CA that is named is read for each connection, so that it can be replaced; those of the system are read once.
-    trust: dict[str, object] = {"ssl_context": ssl.create_default_context()}
+    trust: dict[str, Any] = {"ssl_context": ssl.create_default_context()}
     if settings.ca_path is not None:
         trust = {"ca_certs": str(settings.ca_path), "cert_reqs": "CERT_REQUIRED"}
     # The driver's own waits five minutes, six times.

@@ -33,7 +33,7 @@ def cut(text: str, limit: int = TEXT_BYTES) -> str:
 def status_bytes(error: FleetlogError) -> bytes:
     """The error as a serialized google.rpc.Status. Of those that say the same each time the bytes are kept."""
     if error.metadata or error.violations or error.retry_after_seconds is not None:
-        return to_status(error).SerializeToString()
+        return _serialized(error)
     return _plain_bytes(error.code, error.reason, cut(error.message))
 
 
@@ -41,7 +41,12 @@ def status_bytes(error: FleetlogError) -> bytes:
 def _plain_bytes(code: str, reason: str, message: str) -> bytes:
     error = FleetlogError(reason, message)
     error.code = code
-    return to_status(error).SerializeToString()
+    return _serialized(error)
+
+
+def _serialized(error: FleetlogError) -> bytes:
+    data: bytes = to_status(error).SerializeToString()
+    return data
 
 
 def to_status(error: FleetlogError) -> status_pb2.Status:

@@ -78,6 +78,7 @@ FOLDERS: Mapping[str, str] = {
     "core/serving/test_diagnostics": "unit",
     "core/serving/test_fair_threads": "unit",
     "core/serving/test_measured": "unit",
+    "core/serving/test_status": "unit",
     "core/serving/test_telemetry": "unit",
     "core/test_holder": "engine",
     "core/test_migrate": "crash",
@@ -149,6 +150,7 @@ FOLDERS: Mapping[str, str] = {
     "query/watch/test_run_watching": "engine",
     "query/web/test_passing": "server",
     "query/web/test_sessions": "server",
+    "query/web/test_tls": "server",
     "test_alone": "unit",
     "web": "server",
 }

@@ -13,6 +13,7 @@ from fleetlog.cli import artifacts
 from fleetlog.cli.app import app, run_app
 
 from fleetlog_deploy import topics
+from fleetlog_deploy.certificates.command import certificates
 from fleetlog_deploy.doctor import default_data, examine
 from fleetlog_deploy.settings.limits import SettingsFile
 from fleetlog_deploy.settings.load import Loaded, SettingsRefused, load
@@ -22,6 +23,7 @@ from fleetlog_deploy.settings.shown import lines
 MISSING = "this needs the server's packages: pip install 'fleetlog[server]'"
 log = typer.Typer(no_args_is_help=True, help="The event log.")
 app.add_typer(topics.app, name="topics", rich_help_panel="Server")
+app.command(rich_help_panel="Server")(certificates)
 app.add_typer(log, name="log", rich_help_panel="Server")
 config_app = typer.Typer(no_args_is_help=True, help="Settings of servers.")
 app.add_typer(config_app, name="config", rich_help_panel="Server")

@@ -8,25 +8,33 @@ from pathlib import Path
 from fleetlog_core.serving.tls import TlsFiles
 
 from fleetlog_deploy.settings.load import SettingsRefused
-from fleetlog_deploy.settings.model import ServerSettings, Settings
+from fleetlog_deploy.settings.model import ServerSettings, Settings, WebSettings
 
 INSECURE = "--insecure (server.insecure)"
 
 
 def tls_files(server: ServerSettings) -> TlsFiles | None:
-    """Files of the port's TLS; None = it has none. SettingsRefused for a half of them."""
-    both = {"server.certificate_file": server.certificate_file, "server.key_file": server.key_file}
+    """Files of the gRPC port's TLS; None = it has none. SettingsRefused for a half of them."""
+    if not server.certificate_file and not server.key_file and server.client_ca_file:
+        raise SettingsRefused(
+            ["server.client_ca_file is set, and there is no TLS to ask clients in: set server.certificate_file too"]
+        )
+    return _pair("server", server.certificate_file, server.key_file, server.client_ca_file)
+
+
+def web_tls_files(web: WebSettings) -> TlsFiles | None:
+    """Files of the HTTP port's TLS; None = it has none. SettingsRefused for a half of them."""
+    return _pair("web", web.certificate_file, web.key_file)
+
+
+def _pair(section: str, certificate: str, key: str, client_ca: str = "") -> TlsFiles | None:
+    both = {f"{section}.certificate_file": certificate, f"{section}.key_file": key}
     if not any(both.values()):
-        if server.client_ca_file:
-            raise SettingsRefused(
-                ["server.client_ca_file is set, and there is no TLS to ask clients in: set server.certificate_file too"]
-            )
         return None
     missing = [name for name, file in both.items() if not file]
     if missing:
         raise SettingsRefused([f"{missing[0]} is not set, and the other one is: TLS takes both, as PEM files"])
-    client_ca = Path(server.client_ca_file) if server.client_ca_file else None
-    return TlsFiles(Path(server.certificate_file), Path(server.key_file), client_ca)
+    return TlsFiles(Path(certificate), Path(key), Path(client_ca) if client_ca else None)
 
 
 def check_exposure(settings: Settings, *, authenticates: bool) -> str:

@@ -14,7 +14,7 @@ from fleetlog_core.serving.metrics_port import MetricsPort
 from fleetlog_core.serving.server import joined
 from fleetlog_core.serving.telemetry import Telemetry
 
-from fleetlog_deploy.exposure import INSECURE, is_loopback
+from fleetlog_deploy.exposure import INSECURE, is_loopback, web_tls_files
 from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import Settings, WebSettings
 
@@ -25,7 +25,7 @@ class WebPort(Protocol):
     """See fleetlog_query.web.port, which only a process that has one imports."""
 
     async def start(self, query: str, ingest: str) -> int:
-        """Listen, and ask these gRPC servers; the port. PortTaken."""
+        """Listen, and ask these gRPC servers; the port. PortTaken, TlsRefused."""
         ...
 
     async def stop(self, grace_seconds: float) -> None:
@@ -48,12 +48,15 @@ def web_port(settings: Settings, *, or_free: bool = False) -> WebPort | None:
                 " reaches the port could read and write everything; turn on [auth], or set web.port = 0"
             ]
         )
-    if not (is_loopback(web.host) or settings.server.insecure):
+    tls = web_tls_files(web)
+    # Servers elsewhere ask by themselves.
+    asks = settings.auth.enabled or bool(web.query and web.ingest)
+    if not (is_loopback(web.host) or settings.server.insecure or (tls is not None and asks)):
         raise SettingsRefused(
             [
                 f'web.host = "{web.host}": what goes there over the network, tokens too, could be read, and without'
-                " tokens whoever reaches it could read and write everything; listen on 127.0.0.1 behind a proxy that"
-                f" speaks TLS, or say {INSECURE}"
+                " tokens whoever reaches it could read and write everything; set web.certificate_file, web.key_file"
+                f" and [auth], listen on 127.0.0.1 behind a proxy that speaks TLS, or say {INSECURE}"
             ]
         )
     from fleetlog_query.web.app import WebOptions
@@ -63,7 +66,7 @@ def web_port(settings: Settings, *, or_free: bool = False) -> WebPort | None:
     names = frozenset(name.lower() for name in (*web.hosts.split(","), web.host) if name)
     options = WebOptions(names, Shares(web.client_calls, web.client_sockets))
     ca_file = Path(web.ca_file) if web.ca_file else None
-    return HttpPort(web.host, web.port, options, ca_file, or_free=or_free)
+    return HttpPort(web.host, web.port, options, ca_file, or_free=or_free, tls=tls)
 
 
 def with_usual_web_port(settings: Settings) -> Settings:
@@ -79,7 +82,8 @@ def with_usual_web_port(settings: Settings) -> Settings:
 
 def url_of_web(settings: WebSettings, port: int) -> str:
     """Address of the web UI for a browser on this machine."""
-    return f"http://{dialled(settings.host, port)}"
+    scheme = "https" if settings.certificate_file else "http"
+    return f"{scheme}://{dialled(settings.host, port)}"
 
 
 def dialled(host: str, port: int) -> str:
@@ -94,7 +98,7 @@ def dialled(host: str, port: int) -> str:
 
 
 async def run_web(settings: Settings, announce: Callable[[int, int | None], None]) -> None:
-    """Serve HTTP alone until SIGTERM or SIGINT, over servers elsewhere. PortTaken, SettingsRefused.
+    """Serve HTTP alone until SIGTERM or SIGINT, over servers elsewhere. PortTaken, SettingsRefused, TlsRefused.
 
     `announce` is told the port, and that of the numbers. It is ready while it listens: whether those servers answer is
     told to who calls, and by their own ports.

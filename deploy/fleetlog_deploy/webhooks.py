@@ -14,7 +14,7 @@ from fleetlog_core.webhooks.secrets import Secrets
 from fleetlog_ingest.webhooks.deliverer import Deliverer
 
 from fleetlog_deploy.engines import Engines
-from fleetlog_deploy.settings.model import WebhooksSettings
+from fleetlog_deploy.settings.model import WebhooksSettings, keys_of
 
 JOIN_SECONDS = 60.0
 """Seconds that deliveries which are under way may take to end."""
@@ -77,7 +77,7 @@ class WebhooksPart:
 
 def secrets_of(settings: WebhooksSettings) -> Secrets | None:
     """Returns what encrypts secrets; None when there is no key."""
-    return Secrets(bytes.fromhex(settings.secret_key)) if settings.secret_key else None
+    return Secrets(keys_of(settings.secret_key)) if settings.secret_key else None
 
 
 def target_rules(settings: WebhooksSettings) -> TargetRules:

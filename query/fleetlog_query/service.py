@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.log.port import EventLog
@@ -46,13 +46,13 @@ class QueryServicer(
         warehouse: Warehouse,
         objects: ObjectStore,
         applied: AppliedWatch,
-        token_key: bytes,
+        token_keys: Sequence[bytes],
         answers: Answers | None = None,
         held_bytes: int = HELD_BYTES,
         log: Callable[[], EventLog | None] = lambda: None,
         denials: Denials | None = None,
     ) -> None:
-        services = Services(warehouse, objects, applied, token_key, answers, held_bytes, log, denials)
+        services = Services(warehouse, objects, applied, token_keys, answers, held_bytes, log, denials)
         super().__init__(services)
         self.registry = RegistryCalls(services)
         """RegistryQueryService over the same services."""

@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,21 @@ def test_an_address_beyond_this_machine_is_asked_for_twice() -> None:
     )
     assert web.web_port(Settings(web=WebSettings(port=0))) is None
     assert web.web_port(Settings()) is None
+
+
+def test_with_tls_and_tokens_an_address_may_be_any() -> None:
+    secure = WebSettings(host="0.0.0.0", port=1, certificate_file="c", key_file="k")
+    assert web.web_port(Settings(web=secure, auth=AuthSettings(enabled=True))) is not None
+    assert web.web_port(Settings(web=replace(secure, query="a:1", ingest="a:1"))) is not None, "those ask"
+    for lacking in (
+        Settings(web=secure),
+        Settings(web=replace(secure, certificate_file="", key_file=""), auth=AuthSettings(enabled=True)),
+    ):
+        with pytest.raises(SettingsRefused, match=r"set web\.certificate_file, web\.key_file and \[auth\]"):
+            web.web_port(lacking)
+    with pytest.raises(SettingsRefused, match=r"web\.key_file is not set"):
+        web.web_port(Settings(web=WebSettings(port=1, certificate_file="c")))
+    assert web.url_of_web(secure, 5) == "https://127.0.0.1:5"
 
 
 def test_a_port_without_tokens_is_no_way_around_certificates() -> None:

@@ -72,7 +72,7 @@ def insert_keys(
 async def serving(warehouse: Warehouse, path: Path) -> AsyncIterator[tuple[GrpcServer, str]]:
     """The query service, and its address."""
     applied = AppliedWatch(warehouse)
-    servicer = QueryServicer(warehouse, FolderStore(path / "objects"), applied, b"key")
+    servicer = QueryServicer(warehouse, FolderStore(path / "objects"), applied, [b"key"])
     server = GrpcServer("127.0.0.1", 0)
     server.add(
         lambda inner: query_pb2_grpc.add_QueryServiceServicer_to_server(servicer, inner), "fleetlog.v1.QueryService"

@@ -41,5 +41,5 @@ def searching(
     columns: HeldColumns = Held(ScopeColumns, positions, changed_runs, held_bytes)
     reader = PageReader(cancellable, changed_runs, columns, documents)
     page_documents = PageDocuments(documents, changed_runs)
-    searcher = Searcher(b"key", positions, changed_runs, reader, page_documents, branches, clock)
+    searcher = Searcher([b"key"], positions, changed_runs, reader, page_documents, branches, clock)
     return Searching(searcher, documents, page_documents)

@@ -114,7 +114,7 @@ async def served(
     path: Path, warehouse: Counting, tokens: dict[str, KeptToken], ask: Callable[[grpc.Channel], None]
 ) -> None:
     applied = AppliedWatch(warehouse)
-    servicer = QueryServicer(warehouse, FolderStore(path / "objects"), applied, b"key")
+    servicer = QueryServicer(warehouse, FolderStore(path / "objects"), applied, [b"key"])
     authorization = AuthorizationInterceptor(Authentication(lambda: tokens))
     await authorization.refresh()
     server = GrpcServer("127.0.0.1", 0, authorization=authorization)

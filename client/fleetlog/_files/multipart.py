@@ -18,6 +18,7 @@ from fleetlog_proto.v1 import ingest_pb2
 from fleetlog._files.local_files import FileChanged, LocalFile
 from fleetlog._transport.answers import bad_answer
 from fleetlog._transport.connection import Connection
+from fleetlog._transport.tls import store_context
 from fleetlog.errors import FleetlogError, Unavailable
 
 THREADS = 4
@@ -117,8 +118,11 @@ def _put(file: LocalFile, part: ingest_pb2.UploadPart) -> None:
     url = urlsplit(part.url)
     if url.scheme not in ("http", "https"):
         raise ValueError("the server gave an address that is not http:// or https://")
-    kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
-    sending = kind(url.netloc, timeout=STALL_SECONDS, blocksize=BLOCK_BYTES)
+    sending = (
+        HTTPSConnection(url.netloc, timeout=STALL_SECONDS, blocksize=BLOCK_BYTES, context=store_context())
+        if url.scheme == "https"
+        else HTTPConnection(url.netloc, timeout=STALL_SECONDS, blocksize=BLOCK_BYTES)
+    )
     try:
         body = _Slice(file, part.offset_bytes, part.size_bytes)
         sending.request("PUT", f"{url.path}?{url.query}", body, {"Content-Length": str(part.size_bytes)})

@@ -1,6 +1,7 @@
 """TLS of a client: whom it trusts and who it says it is, by files that the environment names.
 
-FLEETLOG_CA                   PEM of the CA that signed the server's certificate; not set: what the system trusts
+FLEETLOG_CA                   PEM of the CA that signed the server's certificate; not set: what the system trusts. An
+                              object store that large files go to is trusted by it too, and by the system
 FLEETLOG_CLIENT_CERTIFICATE   PEM of the client's certificate, for servers that want one
 FLEETLOG_CLIENT_KEY           PEM of its key
 """
@@ -46,6 +47,14 @@ class ClientTls:
     def is_changed(self) -> bool:
         """True if a file is another one than when it was read."""
         return _stamp() != self._stamp
+
+
+def store_context() -> ssl.SSLContext:
+    """TLS to an object store, whose address comes from the server: trusts the system's CAs and FLEETLOG_CA. OSError."""
+    context = ssl.create_default_context()
+    if path := os.environ.get(CA):
+        context.load_verify_locations(path)
+    return context
 
 
 def speaks_tls(address: str) -> bool:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 from xml.etree.ElementTree import ParseError
 
@@ -108,10 +109,14 @@ def _client(settings: S3Settings, endpoint: str, pool: urllib3.PoolManager) -> M
 
 
 def _pool(settings: S3Settings) -> urllib3.PoolManager:
+    # A CA that is named is read for each connection, so that it can be replaced; those of the system are read once.
+    trust: dict[str, Any] = {"ssl_context": ssl.create_default_context()}
+    if settings.ca_path is not None:
+        trust = {"ca_certs": str(settings.ca_path), "cert_reqs": "CERT_REQUIRED"}
     # The driver's own waits five minutes, six times.
     return urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=settings.connect_timeout_seconds, read=settings.read_timeout_seconds),
         maxsize=settings.connections,
         retries=urllib3.Retry(total=2, backoff_factor=0.1, status_forcelist=[500, 502, 503, 504]),
-        ssl_context=ssl.create_default_context(cafile=settings.ca_path),
+        **trust,
     )

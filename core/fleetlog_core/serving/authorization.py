@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ import grpc
 from fleetlog_core.auth.authentication import Authentication, unauthenticated
 from fleetlog_core.auth.identity import Identity, RoleMissing, caller, set_caller
 from fleetlog_core.auth.permissions import Rule
-from fleetlog_core.errors import PermissionDenied, Unauthenticated
+from fleetlog_core.errors import PermissionDenied, Unauthenticated, Unavailable
 from fleetlog_core.rules.names import DEFAULT_NAMESPACE
 from fleetlog_core.serving.calls import Context
 from fleetlog_core.serving.denials import FOREIGN_NAMESPACE, Denials
@@ -29,6 +30,8 @@ from fleetlog_core.serving.handlers import Behaviour, wrapped
 AUTHORIZATION = "authorization"
 _UNKNOWN = Identity("", ())
 """Whoever shows no valid token."""
+_ADMITTED: ContextVar[Identity | None] = ContextVar("fleetlog_admitted", default=None)
+"""Who was known when the call began, in the call's own task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +105,41 @@ class AuthorizationInterceptor(grpc.aio.ServerInterceptor):
             stream_stream=partial(self._streamed, asked=asked, has_many=True),
         )
 
+    def admits(self, details: grpc.HandlerCallDetails) -> bool:
+        """True if the call may go on to its handler, before a message of it is received.
+
+        False: it shows no valid token, and `refusing` is to answer it. Whoever is known is not asked for again.
+        """
+        rule = self._rules.get(details.method)
+        if rule is not None and rule.permission is None:
+            return True
+        try:
+            _ADMITTED.set(self._authentication.identify(_shown(details.invocation_metadata)))
+        except Unauthenticated:
+            return False
+        except Unavailable:
+            # The handler meets it again, where it can be told.
+            return True
+        return True
+
+    def refusing(self, method: str) -> Any:
+        """A handler for calls without a valid token. It takes no message, so none is waited for."""
+        asked = _Asked(method, self._rules.get(method), self._denials)
+
+        async def handle(requests: AsyncIterator[Any], context: Context) -> None:
+            with asked.noted():
+                raise unauthenticated()
+
+        return grpc.stream_stream_rpc_method_handler(handle)
+
     def _identify(self, context: Context, rule: Rule | None) -> tuple[Identity, Rule]:
         """Unauthenticated, PermissionDenied, Unavailable."""
-        shown = None
-        for key, value in context.invocation_metadata() or ():
-            if key == AUTHORIZATION:
-                shown = value
-        identity = self._authentication.identify(shown)
+        identity = _ADMITTED.get()
+        if identity is None:
+            identity = self._authentication.identify(_shown(context.invocation_metadata()))
+        elif not self._authentication.is_current(identity):
+            # The message may have come long after the call began.
+            raise unauthenticated()
         if rule is None:
             raise PermissionDenied("METHOD_UNSAID", "this call does not say what it asks of its caller")
         set_caller(identity)
@@ -165,6 +196,15 @@ class AuthorizationInterceptor(grpc.aio.ServerInterceptor):
             if timeout.expired():
                 raise unauthenticated() from None
             raise
+
+
+def _shown(metadata: Iterable[tuple[str, str | bytes]] | None) -> str | bytes | None:
+    """The last `authorization` of a call's metadata."""
+    shown = None
+    for key, value in metadata or ():
+        if key == AUTHORIZATION:
+            shown = value
+    return shown
 
 
 async def _checked(requests: AsyncIterator[Any], identity: Identity, rule: Rule, asked: _Asked) -> AsyncIterator[Any]:

@@ -20,7 +20,7 @@ from fleetlog_core.objects.port import ObjectStoreUnavailable
 from fleetlog_core.rebuilds import NotWhole
 from fleetlog_core.serving.calls import Calls, Context
 from fleetlog_core.serving.handlers import wrapped
-from fleetlog_core.serving.status import DETAILS_KEY, code_of, cut, to_status
+from fleetlog_core.serving.status import DETAILS_KEY, code_of, cut, status_bytes
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import Span
 from fleetlog_core.unavailable import PartUnavailable
@@ -98,7 +98,7 @@ async def fail(context: Context, error: BaseException, calls: Calls, span: Span,
         error.__traceback__ = None
     calls.failed(known.reason if known is not None else "INTERNAL", span)
     if known is not None:
-        trailing = ((DETAILS_KEY, to_status(known).SerializeToString()),)
+        trailing = ((DETAILS_KEY, status_bytes(known)),)
         await context.abort(code_of(known), cut(known.message), trailing)
     diagnostics.error("a call failed", exc_info=error)
     await context.abort(grpc.StatusCode.INTERNAL, INTERNAL)

@@ -16,6 +16,7 @@ from fleetlog_core import keepalive, limits
 from fleetlog_core.auth.permissions import rules_of
 from fleetlog_core.serving.authorization import AuthorizationInterceptor
 from fleetlog_core.serving.errors import ErrorInterceptor
+from fleetlog_core.serving.pipeline import Pipeline
 from fleetlog_core.serving.rate_limits import LimitsInterceptor
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.tls import Certificates, TlsFiles
@@ -66,7 +67,8 @@ class GrpcServer:
         self._tls = tls
         options = (*_OPTIONS, *_aging(connection_age_seconds))
         self._authorization, self._limits = authorization, limits
-        interceptors: tuple[grpc.aio.ServerInterceptor, ...] = (ErrorInterceptor(telemetry or Telemetry()),)
+        errors = ErrorInterceptor(telemetry or Telemetry())
+        interceptors: tuple[grpc.aio.ServerInterceptor, ...] = (Pipeline(errors, authorization), errors)
         if authorization is not None:
             interceptors = (*interceptors, authorization)
         if limits is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
@@ -12,6 +14,8 @@ DETAILS_KEY = "grpc-status-details-bin"
 TEXT_BYTES = 1_000
 """What a status says travels in metadata, of which clients take 8 KiB: beyond that they see RESOURCE_EXHAUSTED."""
 VIOLATIONS = 4
+KEPT = 256
+"""Errors without details of their own whose bytes are kept."""
 _CODES = {code.name: code for code in grpc.StatusCode}
 
 
@@ -24,6 +28,25 @@ def cut(text: str, limit: int = TEXT_BYTES) -> str:
     """The text, or as much of its beginning as has `limit` bytes."""
     data = text.encode("utf-8", "replace")
     return data.decode() if len(data) <= limit else data[: limit - 3].decode("utf-8", "ignore") + "…"
+
+
+def status_bytes(error: FleetlogError) -> bytes:
+    """The error as a serialized google.rpc.Status. Of those that say the same each time the bytes are kept."""
+    if error.metadata or error.violations or error.retry_after_seconds is not None:
+        return _serialized(error)
+    return _plain_bytes(error.code, error.reason, cut(error.message))
+
+
+@lru_cache(maxsize=KEPT)
+def _plain_bytes(code: str, reason: str, message: str) -> bytes:
+    error = FleetlogError(reason, message)
+    error.code = code
+    return _serialized(error)
+
+
+def _serialized(error: FleetlogError) -> bytes:
+    data: bytes = to_status(error).SerializeToString()
+    return data
 
 
 def to_status(error: FleetlogError) -> status_pb2.Status:

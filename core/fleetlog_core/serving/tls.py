@@ -1,4 +1,4 @@
-"""TLS of a server's port: certificate, key and trusted client CA from files, read again when they change.
+"""TLS of a server's ports: certificate, key and trusted client CA from files, read again when they change.
 
 Rotating is replacing the files: connections that are made after it have the new certificate, others go on. A pair that
 does not fit, such as a half-written one, is told of, and the one before stays in use.
@@ -7,9 +7,11 @@ does not fit, such as a half-written one, is told of, and the one before stays i
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import grpc
 from cryptography import x509
@@ -17,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 diagnostics = logging.getLogger(__name__)
 _Stamp = tuple[tuple[int, int, int], ...]
+T = TypeVar("T")
 
 
 class TlsRefused(Exception):
@@ -53,43 +56,83 @@ class TlsFiles:
         return grpc.ssl_server_certificate_configuration([(key, certificate)], client_ca)
 
 
-class Certificates:
-    """The files of one port, looked at before each handshake. gRPC asks from threads of its own, one at a time."""
+class Watched(Generic[T]):
+    """Something that is made of the files: made anew when they change, and as it was while they are no good.
 
-    def __init__(self, files: TlsFiles) -> None:
-        """Reads them. TlsRefused."""
-        self._files = files
-        self._stamp, self._current = _stamped(files), files.read()
+    Files that are no good are told of once. For one thread at a time.
+    """
+
+    def __init__(self, files: TlsFiles, make: Callable[[TlsFiles], T]) -> None:
+        """Makes it. TlsRefused, which `make` may raise too."""
+        self.files = files
+        self._make = make
+        self._stamp, self.current = _stamped(files), make(files)
         self._refused: _Stamp | None = None
-        """Stamp of files that were no good, told of once."""
 
-    def credentials(self) -> grpc.ServerCredentials:
-        """Credentials for a port."""
-        make: Callable[..., grpc.ServerCredentials] = grpc.dynamic_ssl_server_credentials
-        return make(self._current, self.changed, self._files.client_ca is not None)
-
-    def changed(self) -> grpc.ServerCertificateConfiguration | None:
-        """What the files have now, if it is new and good; None: what was there before stays."""
+    def look(self) -> bool:
+        """True if `current` is another one, since the files changed and are good."""
         try:
-            stamp = self._files.stamp()
+            stamp = self.files.stamp()
         except OSError as error:
             self._tell((), f"{error.filename} can't be read: {error.strerror}")
-            return None
+            return False
         if stamp in (self._stamp, self._refused):
-            return None
+            return False
         try:
-            self._current = self._files.read()
+            self.current = self._make(self.files)
         except TlsRefused as error:
             self._tell(stamp, str(error))
-            return None
+            return False
         self._stamp, self._refused = stamp, None
-        diagnostics.info("the certificate was read again: %s", self._files.certificate)
-        return self._current
+        diagnostics.info("the certificate was read again: %s", self.files.certificate)
+        return True
 
     def _tell(self, stamp: _Stamp, what: str) -> None:
         if stamp != self._refused:
             self._refused = stamp
             diagnostics.warning("the certificate that was there before stays in use: %s", what)
+
+
+class Certificates:
+    """The files of one gRPC port, looked at before each handshake. gRPC asks from threads of its own, one at a time."""
+
+    def __init__(self, files: TlsFiles) -> None:
+        """Reads them. TlsRefused."""
+        self._watched = Watched(files, TlsFiles.read)
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """Credentials for a port."""
+        make: Callable[..., grpc.ServerCredentials] = grpc.dynamic_ssl_server_credentials
+        return make(self._watched.current, self.changed, self._watched.files.client_ca is not None)
+
+    def changed(self) -> grpc.ServerCertificateConfiguration | None:
+        """What the files have now, if it is new and good; None: what was there before stays."""
+        return self._watched.current if self._watched.look() else None
+
+
+def https_context(files: TlsFiles) -> ssl.SSLContext:
+    """TLS of an HTTP port, from the files as they are at each handshake. TlsRefused."""
+    watched = Watched(files, _https)
+
+    def choose(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, context: ssl.SSLContext) -> None:
+        watched.look()
+        connection.context = watched.current
+
+    first = _https(files)
+    first.sni_callback = choose
+    return first
+
+
+def _https(files: TlsFiles) -> ssl.SSLContext:
+    files.read()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(files.certificate, files.key)
+    except (OSError, ValueError):
+        # Replaced since they were read.
+        raise TlsRefused(f"{files.certificate} and {files.key} make no TLS") from None
+    return context
 
 
 def _stamped(files: TlsFiles) -> _Stamp:

@@ -5,6 +5,9 @@ The same secret gives the same bytes, so that a request which is sent again is t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
@@ -16,20 +19,20 @@ class SecretLost(Exception):
 
 
 class Secrets:
-    """Encrypts and decrypts with one key of 32 bytes."""
+    """Encrypts with the first of its keys, of 32 bytes each, and decrypts with any."""
 
-    def __init__(self, key: bytes) -> None:
-        self._cipher = AESSIV(key)
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._ciphers = [AESSIV(key) for key in keys]
 
     def seal(self, namespace: str, secret: str) -> bytes:
         """Returns the encrypted secret; empty for an empty one."""
-        return self._cipher.encrypt(secret.encode(), [namespace.encode()]) if secret else b""
+        return self._ciphers[0].encrypt(secret.encode(), [namespace.encode()]) if secret else b""
 
     def open(self, namespace: str, sealed: bytes) -> str:
         """Returns the secret; empty for an empty one. SecretLost."""
         if not sealed:
             return ""
-        try:
-            return self._cipher.decrypt(sealed, [namespace.encode()]).decode()
-        except (InvalidTag, ValueError) as error:
-            raise SecretLost("the secret was encrypted with another key") from error
+        for cipher in self._ciphers:
+            with suppress(InvalidTag, ValueError):
+                return cipher.decrypt(sealed, [namespace.encode()]).decode()
+        raise SecretLost("the secret was encrypted with another key")

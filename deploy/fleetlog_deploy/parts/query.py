@@ -22,7 +22,7 @@ from fleetlog_query.service import QueryServicer
 
 from fleetlog_deploy.engines import Engines
 from fleetlog_deploy.parts.complaints import warehouse_complaint
-from fleetlog_deploy.settings.model import QuerySettings
+from fleetlog_deploy.settings.model import QuerySettings, keys_of
 
 
 class QueryPart:
@@ -42,7 +42,7 @@ class QueryPart:
             engines.reads,
             engines.objects,
             applied,
-            bytes.fromhex(settings.token_key),
+            keys_of(settings.token_key),
             Answers(telemetry, settings.answer_bytes, settings.client_answer_bytes),
             settings.held_bytes,
             log=engines.log_if_known,

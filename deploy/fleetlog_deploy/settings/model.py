@@ -20,6 +20,17 @@ KAFKA_PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 _BY_NAMESPACE = r"([a-z0-9_-]{1,64}=[0-9]{1,7}(,[a-z0-9_-]{1,64}=[0-9]{1,7})*)?"
 
 
+_KEYS = matches(
+    "([0-9a-f]{64}(,[0-9a-f]{64}){0,3})?",
+    "64 hexadecimal digits (openssl rand -hex 32), or up to 4 of them with commas",
+)
+
+
+def keys_of(text: str) -> tuple[bytes, ...]:
+    """Keys of a setting that may have several."""
+    return tuple(bytes.fromhex(one) for one in text.split(","))
+
+
 def setting(default: Any, limit: Limit | None = None, *, secret: bool = False) -> Any:
     """A field with its limit. `secret`: it is never shown; of a URL, its user and password are not."""
     return field(default=default, metadata={"limit": limit, "secret": secret}, repr=not secret)
@@ -142,6 +153,10 @@ class WebSettings:
     hosts: str = setting("", matches(r"[A-Za-z0-9.:_-]+(,[A-Za-z0-9.:_-]+)*|", "names with commas between them"))
     """Names under which browsers ask, beside those of this machine; others are refused, since any name can be made to
     lead here."""
+    certificate_file: str = ""
+    """PEM of the port's certificate, and those between it and its CA; read again when it changes. Empty: no TLS."""
+    key_file: str = ""
+    """PEM of its key, without a password."""
     query: str = ""
     """host:port, or fleetlogs://host:port for TLS, of the query service that it asks; empty: of this process."""
     ingest: str = ""
@@ -206,8 +221,9 @@ class MaterializerSettings:
 class QuerySettings:
     """The query service."""
 
-    token_key: str = setting("", matches("([0-9a-f]{64})?", "64 hexadecimal digits: openssl rand -hex 32"), secret=True)
-    """What page tokens are signed with: the same in every query process."""
+    token_key: str = setting("", _KEYS, secret=True)
+    """What page tokens are signed with: the same in every query process. Of several the first signs, and what any of
+    them signed is taken."""
     answer_bytes: int = setting(512 * 1024 * 1024, Range(64 * 1024 * 1024, 1 << 40))
     """Memory that streams of answers may hold in a process; beyond it new ones wait, then RESOURCE_EXHAUSTED."""
     client_answer_bytes: int = setting(256 * 1024 * 1024, Range(64 * 1024 * 1024, 1 << 40))
@@ -220,10 +236,9 @@ class QuerySettings:
 class WebhooksSettings:
     """Who is told of changes of registered models."""
 
-    secret_key: str = setting(
-        "", matches("([0-9a-f]{64})?", "64 hexadecimal digits: openssl rand -hex 32"), secret=True
-    )
-    """What secrets of webhooks are encrypted with before they reach the log: the same in gateways and deliverers."""
+    secret_key: str = setting("", _KEYS, secret=True)
+    """What secrets of webhooks are encrypted with before they reach the log: the same in gateways and deliverers. Of
+    several the first encrypts, and what any of them encrypted is read."""
     group: str = setting("webhooks", matches("[A-Za-z0-9._-]{1,100}", "letters, digits, '.', '_' and '-'"))
     """Deliverers of one group share the work."""
     allow_http: bool = False

@@ -85,7 +85,7 @@ class Services:
         warehouse: Warehouse,
         objects: ObjectStore,
         applied: AppliedWatch,
-        token_key: bytes,
+        token_keys: Sequence[bytes],
         answers: Answers | None = None,
         held_bytes: int = HELD_BYTES,
         log: Callable[[], EventLog | None] = lambda: None,
@@ -98,7 +98,7 @@ class Services:
         self.objects = objects
         self.applied = applied
         self.warehouse = CancellableWarehouse(warehouse)
-        self.tokens = PageTokens(token_key)
+        self.tokens = PageTokens(token_keys)
         self.positions = AppliedPositions(self.warehouse)
         self.changed_runs = ChangedRuns(self.warehouse)
         documents_bytes = held_bytes // DOCUMENTS_SHARE
@@ -111,7 +111,7 @@ class Services:
         reader = PageReader(self.warehouse, self.changed_runs, self.columns, self.documents)
         self.page_documents = PageDocuments(self.documents, self.changed_runs)
         self.searcher = Searcher(
-            token_key, self.positions, self.changed_runs, reader, self.page_documents, self.branches
+            token_keys, self.positions, self.changed_runs, reader, self.page_documents, self.branches
         )
         self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)

@@ -119,7 +119,7 @@ class Searcher:
 
     def __init__(
         self,
-        token_key: bytes,
+        token_keys: Sequence[bytes],
         positions: AppliedPositions,
         changed_runs: ChangedRuns,
         reader: PageReader,
@@ -129,7 +129,7 @@ class Searcher:
     ) -> None:
         self._clock = clock
         self._branches = branches
-        self._tokens = PageTokens(token_key)
+        self._tokens = PageTokens(token_keys)
         self._positions = positions
         self._changed_runs = changed_runs
         self._reader = reader

@@ -23,13 +23,14 @@ _MAC_BYTES = 16
 class PageTokens:
     """Makes and reads tokens. `purpose` names the request that a token continues: it fits no other."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        """`keys`: the first signs, and what any of them signed is read."""
+        self._keys = keys
 
     def make(self, purpose: str, values: list[Any]) -> str:
         """A token that holds the values (JSON; numbers as given)."""
         body = json.dumps(values, separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(self._mac(purpose, body) + body).decode()
+        return base64.urlsafe_b64encode(_mac(self._keys[0], purpose, body) + body).decode()
 
     def read(self, purpose: str, token: str) -> list[Any]:
         """The values. PAGE_TOKEN_INVALID."""
@@ -38,15 +39,16 @@ class PageTokens:
         except (binascii.Error, ValueError, UnicodeError):
             raise _invalid() from None
         mac, body = data[:_MAC_BYTES], data[_MAC_BYTES:]
-        if not hmac.compare_digest(mac, self._mac(purpose, body)):
+        if not any(hmac.compare_digest(mac, _mac(key, purpose, body)) for key in self._keys):
             raise _invalid()
         values = json.loads(body)
         if not isinstance(values, list):
             raise _invalid()
         return values
 
-    def _mac(self, purpose: str, body: bytes) -> bytes:
-        return hmac.new(self._key, purpose.encode() + b"\0" + body, hashlib.sha256).digest()[:_MAC_BYTES]
+
+def _mac(key: bytes, purpose: str, body: bytes) -> bytes:
+    return hmac.new(key, purpose.encode() + b"\0" + body, hashlib.sha256).digest()[:_MAC_BYTES]
 
 
 def _invalid() -> InvalidArgument:

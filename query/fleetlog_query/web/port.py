@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 from fleetlog_core.serving.server import PortTaken, check_address, joined
+from fleetlog_core.serving.tls import TlsFiles, TlsRefused, https_context
 
 from fleetlog_query.web.app import WebOptions, web_app
 from fleetlog_query.web.connections import PunctualProtocol
@@ -27,19 +28,27 @@ class WebPort:
     """Listens on one address. Used from one event loop."""
 
     def __init__(
-        self, host: str, port: int, options: WebOptions, ca_file: Path | None = None, *, or_free: bool = False
+        self,
+        host: str,
+        port: int,
+        options: WebOptions,
+        ca_file: Path | None = None,
+        *,
+        or_free: bool = False,
+        tls: TlsFiles | None = None,
     ) -> None:
         """`port` 0: a free one; `or_free`: also when it is taken.
 
-        `ca_file`: what is trusted of servers with TLS; None = what the system trusts.
+        `ca_file`: what is trusted of servers with TLS; None = what the system trusts. `tls`: None = plain HTTP.
         """
         self._host, self._port, self._options, self._ca_file = host, port, options, ca_file
+        self._tls = tls
         self._or_free = or_free
         self._upstream: Upstream | None = None
         self._server: uvicorn.Server | None = None
 
     async def start(self, query: str, ingest: str) -> int:
-        """Listen, and ask these gRPC servers; the port. PortTaken, OSError."""
+        """Listen, and ask these gRPC servers; the port. PortTaken, TlsRefused, OSError."""
         # What it says to people is said by whoever starts it; what it says of peers is noise.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         self._upstream = Upstream(query, ingest, None if self._ca_file is None else self._ca_file.read_bytes())
@@ -50,7 +59,7 @@ class WebPort:
                 if not self._or_free:
                     raise
                 return await self._listen(self._upstream, 0)
-        except PortTaken:
+        except (PortTaken, TlsRefused):
             await self._upstream.close()
             raise
 
@@ -75,6 +84,8 @@ class WebPort:
             h11_max_incomplete_event_size=HEAD_BYTES,
         )
         config.load()
+        # By a context of its own, which reads the files again when they change.
+        config.ssl = None if self._tls is None else https_context(self._tls)
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)
         try:

@@ -24,6 +24,8 @@ from fleetlog_proto.v1 import ingest_pb2
 from tests.client.delivery.test_delivery import writer
 from tests.core.objects.stores import MIB, bucket
 from tests.core.proxy import Proxy
+from tests.core.serving.certificates import Authority
+from tests.core.tls_proxy import TlsProxy
 from tests.ingest.gateway.serving import serving
 
 DATA = bytes(range(251)) * (70 * MIB // 251)
@@ -74,6 +76,28 @@ def test_a_large_file_goes_straight_into_the_store(place: Place) -> None:
     place.send()
     assert place.network.accepted == 5
     assert not place.connection.uploads
+
+
+def test_a_store_with_tls_is_trusted_by_the_ca_that_servers_are(
+    s3_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model.bin").write_bytes(DATA)
+    authority = Authority.made(tmp_path / "ca")
+    with ExitStack() as opened:
+        settings = opened.enter_context(bucket(s3_server))
+        parts = urlsplit(settings.endpoint)
+        proxy = opened.enter_context(TlsProxy(parts.hostname or "", parts.port or 80, authority.issue("127.0.0.1")))
+        store = S3Store(replace(settings, public_endpoint=f"https://127.0.0.1:{proxy.port}"))
+        opened.callback(store.close)
+        gateway = opened.enter_context(serving(MemoryLog(), tmp_path, objects=store))
+        connection = Connection(gateway.target)
+        opened.callback(connection.close)
+        with pytest.raises(Unavailable, match=r"takes no parts of model\.bin: SSLCertVerificationError"):
+            artifact_event(connection, writer(), tmp_path / "model.bin", "model.bin", 0)
+        monkeypatch.setenv("FLEETLOG_CA", str(authority.ca_file))
+        artifact_event(connection, writer(), tmp_path / "model.bin", "model.bin", 0)
+        assert proxy.accepted == 5, "70 MiB are five parts"
+        store.uploads.drop(1 << 60)
 
 
 def test_a_file_of_few_bytes_goes_through_the_gateway(place: Place) -> None:

@@ -13,17 +13,21 @@ from typing import Any
 
 import fleetlog_proto.v1
 import grpc
+import pytest
 from fleetlog_core.auth.authentication import Authentication
-from fleetlog_core.auth.identity import ADMIN, APPROVE, READ, WRITE, Grant, caller
+from fleetlog_core.auth.identity import ADMIN, APPROVE, NOBODY, READ, WRITE, Grant, caller
 from fleetlog_core.auth.kept_tokens import KeptToken
 from fleetlog_core.auth.permissions import rules_of
 from fleetlog_core.auth.tokens import new_token
 from fleetlog_core.serving.authorization import AuthorizationInterceptor
 from fleetlog_core.serving.server import GrpcServer
+from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_proto.v1 import frame_pb2, ingest_pb2, permission_pb2, query_pb2, token_pb2
 from google.protobuf.descriptor import Descriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+
+from tests.core.serving.numbers import numbers
 
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 GAVE_IN, DENIED, UNKNOWN = "OK", "PERMISSION_DENIED", "UNAUTHENTICATED"
@@ -88,7 +92,8 @@ class Port:
     def __init__(self) -> None:
         self.tokens: dict[str, KeptToken] = {}
         self.behind = Everything()
-        self.interceptor = AuthorizationInterceptor(Authentication(lambda: dict(self.tokens)))
+        self.telemetry = Telemetry()
+        self.interceptor = AuthorizationInterceptor(Authentication(lambda: dict(self.tokens)), self.telemetry.denials)
         self.channel: Any = None
         """Channel of gRPC's, whose calls here take bytes."""
 
@@ -153,7 +158,7 @@ def headers(token: str) -> tuple[tuple[str, str], ...]:
 @asynccontextmanager
 async def serving() -> AsyncIterator[Port]:
     port = Port()
-    server = GrpcServer("127.0.0.1", 0, authorization=port.interceptor)
+    server = GrpcServer("127.0.0.1", 0, port.telemetry, authorization=port.interceptor)
     for service in services():
         server.add(partial(port.behind.register, service), service.full_name)
     address = f"127.0.0.1:{await server.start()}"
@@ -280,5 +285,65 @@ def test_a_run_of_others_and_one_that_is_not_there_are_asked_for_alike() -> None
             assert await port.code(method, request_of(method, "foreign"), token) == GAVE_IN
             ((_, namespace),) = port.behind.seen
             assert len(namespace) == 64
+
+    asyncio.run(scenario())
+
+
+def test_a_stranger_is_refused_before_a_message_is_received_and_is_noted_and_counted() -> None:
+    async def scenario() -> None:
+        async with serving() as port:
+            await port.interceptor.refresh()
+            for method in ("/fleetlog.v1.QueryService/GetRun", "/fleetlog.v1.IngestService/AppendEvents"):
+                for shown in ("", "flt_wrong"):
+                    # A call that never says a word, whatever kind of call it is.
+                    call = port.channel.stream_stream(method)(metadata=headers(shown), timeout=100)
+                    assert (await end_of(call))[0] == UNKNOWN
+            assert port.behind.seen == []
+            noted = [(one.method, one.reason) for one in port.telemetry.denials.answer(NOBODY).denials]
+            assert noted == 2 * [("fleetlog.v1.IngestService/AppendEvents", UNKNOWN)] + 2 * [
+                ("fleetlog.v1.QueryService/GetRun", UNKNOWN)
+            ]
+            told = numbers(port.telemetry.text())
+            assert told["fleetlog_rpc_failures_total", UNKNOWN, "QueryService/GetRun"] == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_token_that_is_revoked_between_the_begin_of_a_call_and_its_message_is_worth_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        async with serving() as port:
+            token = port.token("reader@own")
+            await port.interceptor.refresh()
+            asked, admits = asyncio.Event(), port.interceptor.admits
+
+            def noted(details: grpc.HandlerCallDetails) -> bool:
+                asked.set()
+                return admits(details)
+
+            monkeypatch.setattr(port.interceptor, "admits", noted)
+            call = port.channel.stream_stream("/fleetlog.v1.QueryService/GetRun")(metadata=headers(token), timeout=100)
+            await asked.wait()
+            port.revoke(token)
+            await port.interceptor.refresh()
+            await call.write(query_pb2.GetRunRequest(namespace="own", run_id="0" * 32).SerializeToString())
+            assert (await end_of(call))[0] == UNKNOWN
+            assert port.behind.seen == []
+
+    asyncio.run(scenario())
+
+
+def test_calls_of_one_method_share_a_handler_and_not_their_callers() -> None:
+    async def scenario() -> None:
+        async with serving() as port:
+            ours, theirs = port.token("reader@own"), port.token("reader@foreign")
+            await port.interceptor.refresh()
+            method = query_pb2.DESCRIPTOR.services_by_name["QueryService"].methods_by_name["SearchRuns"]
+            asked = [(token, namespace) for token in (ours, theirs, "") for namespace in ("own", "foreign")] * 20
+            codes = await asyncio.gather(
+                *(port.code(method, request_of(method, namespace), token) for token, namespace in asked)
+            )
+            assert codes == [GAVE_IN, DENIED, DENIED, GAVE_IN, UNKNOWN, UNKNOWN] * 20
 
     asyncio.run(scenario())

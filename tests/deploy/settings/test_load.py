@@ -69,7 +69,9 @@ def test_every_complaint_is_told_at_once_with_key_value_limit_and_mend(tmp_path:
         f"server.prot ({file}): there is no such setting; is port meant?",
         f"[sever] ({file}): there is no such section; is server meant?",
         f'log.url = "file:/x" ({file}): it must be sqlite:DIRECTORY or kafka://host:port,host:port/prefix',
-        f'query.token_key = "***" ({file}): it must be 64 hexadecimal digits: openssl rand -hex 32',
+        f'query.token_key = "***" ({file})'
+        ": it must be 64 hexadecimal digits (openssl rand -hex 32), or up to"
+        " 4 of them with commas",
         f"materializer.batch_rows = 1.5 ({file}): it must be a whole number, 1 to 1,000,000",
         f"materializer.batch_wait_seconds = true ({file}): it must be a number, 0 to 60",
         f"materializer.group = \"a b\" ({file}): it must be letters, digits, '.', '_' and '-'",

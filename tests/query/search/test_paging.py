@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
-TOKENS = PageTokens(b"key")
+TOKENS = PageTokens([b"key"])
 
 
 def listed(size: int = 0, token: str = "", path: str = "", run_id: str = "1") -> artifact_pb2.ListArtifactsRequest:

@@ -41,7 +41,7 @@ def _running(warehouse: Warehouse) -> int:
 async def _serve(path: Path, warehouse: Warehouse, ask: Callable[[query_pb2_grpc.QueryServiceStub], None]) -> None:
     busy = Busy(warehouse)
     applied = AppliedWatch(busy)
-    servicer = QueryServicer(busy, FolderStore(path / "objects"), applied, b"key")
+    servicer = QueryServicer(busy, FolderStore(path / "objects"), applied, [b"key"])
     server = GrpcServer("127.0.0.1", 0)
     server.add(
         lambda inner: query_pb2_grpc.add_QueryServiceServicer_to_server(servicer, inner), "fleetlog.v1.QueryService"

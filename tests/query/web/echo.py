@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from fleetlog_core.serving.tls import TlsFiles
 from fleetlog_query.web.app import WebOptions
 from fleetlog_query.web.methods import METHODS, Method
 from fleetlog_query.web.port import WebPort
@@ -80,11 +81,11 @@ def _handler(method: Method, echo: Echo) -> grpc.RpcMethodHandler[bytes, bytes]:
 
 
 @contextmanager
-def echoing() -> Iterator[Echo]:
-    """Both, in a thread of their own."""
+def echoing(tls: TlsFiles | None = None) -> Iterator[Echo]:
+    """Both, in a thread of their own. `tls`: of the HTTP port."""
     echo, ready = Echo(), threading.Event()
     loop = asyncio.new_event_loop()
-    web = WebPort("127.0.0.1", 0, WebOptions())
+    web = WebPort("127.0.0.1", 0, WebOptions(), tls=tls)
     leave = asyncio.Event()
 
     async def serve() -> None:

@@ -11,9 +11,10 @@ from fleetlog._calls.base import PAGE
 from fleetlog._calls.metrics import MetricCalls
 from fleetlog._runs.open_run import EndState
 from fleetlog._transport.answers import check_ids, check_same, understood
+from fleetlog._transport.web_pages import run_page
 from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
-from fleetlog._values.as_of import AsOf, as_of_message
+from fleetlog._values.as_of import AsOf, as_of_message, as_of_of
 from fleetlog._views.comparing import OF, Comparison, Of
 from fleetlog._views.series import Branch
 from fleetlog._views.views import RunList, RunView
@@ -29,6 +30,23 @@ _STATES: dict[str | None, event_pb2.RunState.ValueType] = {
 
 class RunCalls(MetricCalls):
     """Runs by their ids."""
+
+    def run_url(self, run_id: AnyRun) -> str | None:
+        """Address of a run's page in the web UI; None where the server knows of no web UI.
+
+        Args:
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView. Whether it is there is not asked.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+
+        Examples:
+            >>> client.run_url(run).endswith(f"/n/docs/runs/{run.id}")
+            True
+
+        """
+        known = arguments.run_id(run_id)
+        return run_page(self._connection, self.namespace, known, self.timeout) or None
 
     def get_run(self, run_id: AnyRun, *, branch: Branch | None = None, as_of: AsOf | None = None) -> RunView:
         """One run, with summaries of its metrics and what went wrong with its events.
@@ -56,7 +74,7 @@ class RunCalls(MetricCalls):
         run = self._connection.call(self._connection.query.GetRun, request, self.timeout).run
         check_same(self.target, "the run", run.run_id, request.run_id)
         with understood(self.target, "a run"):
-            return RunView(run, self)
+            return RunView(run, self, as_of_of(request))
 
     def get_runs(
         self, run_ids: Sequence[AnyRun], *, branch: Branch | None = None, summaries: bool = False,
@@ -92,7 +110,7 @@ class RunCalls(MetricCalls):
             response = self._connection.call(self._connection.query.GetRuns, request, self.timeout)
             check_ids(self.target, "run", [run.run_id for run in response.runs], request.run_ids)
             with understood(self.target, "a run"):
-                runs += [RunView(run, self) for run in response.runs]
+                runs += [RunView(run, self, as_of_of(request)) for run in response.runs]
         return RunList(runs)
 
     def compare(self, run_ids: Sequence[AnyRun], *, of: Of = "last", branch: Branch | None = None) -> Comparison:

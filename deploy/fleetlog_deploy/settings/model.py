@@ -142,6 +142,9 @@ class WebSettings:
     hosts: str = setting("", matches(r"[A-Za-z0-9.:_-]+(,[A-Za-z0-9.:_-]+)*|", "names with commas between them"))
     """Names under which browsers ask, beside those of this machine; others are refused, since any name can be made to
     lead here."""
+    url: str = setting("", url_of("https://host", "http://host:port"))
+    """Address of the web UI that browsers reach, told to clients, whose notebooks link there. Empty: that of the port
+    above where one process serves both."""
     query: str = ""
     """host:port, or fleetlogs://host:port for TLS, of the query service that it asks; empty: of this process."""
     ingest: str = ""

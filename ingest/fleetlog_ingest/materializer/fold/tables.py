@@ -22,7 +22,7 @@ LANES = (
         "problems",
     ),
     (
-        "points", "run_series", "run_attrs", "rollup", "tag_history", "run_history", "run_skews",
+        "points", "run_series", "run_attrs", "rollup", "tag_history", "run_history", "artifact_history", "run_skews",
         "model_attrs", "model_metrics",
     ),
 )  # fmt: skip
@@ -33,7 +33,7 @@ LAST = ("runs", "logged_models", "writers")
 """After both lanes. A batch that broke off is folded again from the state before it, so what that state is read from
 comes last: a `runs` or `logged_models` row of the batch says that everything above is in, a `writers` row that all
 is."""
-OF_THE_STORE = ("pending_artifacts", "artifacts", "problems")
+OF_THE_STORE = ("pending_artifacts", "artifacts", "artifact_history", "problems")
 """Tables of which a batch that is done again may have other rows: the object store may have answered otherwise."""
 EVENT_TABLES = (*FIRST, *LANES[0], *LANES[1], *LAST)
 
@@ -119,6 +119,17 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "stored": _u8,
     },
     "artifact_deletions": {"namespace": coded, "run_id": fixed16, "path": _text, "ver": _u64},
+    "artifact_history": {
+        "namespace": coded,
+        "run_id": fixed16,
+        "path": _text,
+        "ver": _u64,
+        "deleted": _u8,
+        "size_bytes": _u64,
+        "sha256": _text,
+        "ingest_time": _i64,
+        "copied": _u8,
+    },
     "logged_models": {
         "namespace": coded,
         "model_id": fixed16,

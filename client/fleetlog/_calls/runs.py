@@ -11,7 +11,6 @@ from fleetlog._calls.base import PAGE
 from fleetlog._calls.metrics import MetricCalls
 from fleetlog._runs.open_run import EndState
 from fleetlog._transport.answers import check_ids, check_same, understood
-from fleetlog._transport.web_pages import run_page
 from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
 from fleetlog._values.as_of import AsOf, as_of_message, as_of_of
@@ -30,23 +29,6 @@ _STATES: dict[str | None, event_pb2.RunState.ValueType] = {
 
 class RunCalls(MetricCalls):
     """Runs by their ids."""
-
-    def run_url(self, run_id: AnyRun) -> str | None:
-        """Address of a run's page in the web UI; None where the server knows of no web UI.
-
-        Args:
-            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView. Whether it is there is not asked.
-
-        Raises:
-            InvalidArgument: An argument can't be meant.
-
-        Examples:
-            >>> client.run_url(run).endswith(f"/n/docs/runs/{run.id}")
-            True
-
-        """
-        known = arguments.run_id(run_id)
-        return run_page(self._connection, self.namespace, known, self.timeout) or None
 
     def get_run(self, run_id: AnyRun, *, branch: Branch | None = None, as_of: AsOf | None = None) -> RunView:
         """One run, with summaries of its metrics and what went wrong with its events.

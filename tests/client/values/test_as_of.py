@@ -168,8 +168,8 @@ def test_files_are_those_that_a_run_had(embedded_target: str, tmp_path: Path) ->
         client.download_artifact(run.id, "notes/a.txt", tmp_path / "none", as_of=moments[0])
     chosen = [client.select(minimize="params.lr", artifact="notes", as_of=when) for when in moments]
     assert [len(list(one)) for one in chosen] == [0, 1, 1]
-    when = moments[1].isoformat()
-    answer = piped(embedded_target, "artifacts", "ls", run.id, "--as-of", when, "--namespace", client.namespace)
+    then = moments[1].isoformat()
+    answer = piped(embedded_target, "artifacts", "ls", run.id, "--as-of", then, "--namespace", client.namespace)
     assert answer.lines[1].startswith("notes/a.txt\t5\t")
 
 

@@ -58,14 +58,14 @@ function Table({ items, past }: { items: RecordedEvent[]; past: boolean }) {
           <th>When</th>
           <th>Who</th>
           <th>What</th>
-          <th />
+          <th aria-label="look back" />
         </tr>
       </thead>
       <tbody>
         {items.map((each, at) => (
           <tr key={`${each.partition} ${each.offset} ${at}`} data-kinds={each.kinds.join(" ")}>
             <td class="narrow">
-              <Time millis={each.timeMillis} />
+              <Time millis={each.timeMillis} seconds />
             </td>
             <td class="narrow">
               <Who record={each} />

@@ -31,7 +31,7 @@ from fleetlog_deploy.parts.query import QueryPart
 from fleetlog_deploy.preparing import prepare
 from fleetlog_deploy.settings.model import AuthSettings, ServerSettings, Settings, WebSettings
 from fleetlog_deploy.tracing import traces_of
-from fleetlog_deploy.web import web_port
+from fleetlog_deploy.web import WebAddress, web_port
 from fleetlog_deploy.webhooks import WebhooksPart
 
 SWITCH_SECONDS = 0.001
@@ -72,17 +72,17 @@ def embedded(data: Path, settings: Settings, *, free_web_port: bool = False) -> 
             settings.webhooks, secret_key=settings.webhooks.secret_key or _key(data / "webhooks.key").hex()
         )
         authentication = authentication_of(_with_admin(settings.auth, data), engines.reads)
+        web = web_port(settings, or_free=free_web_port)
+        address = WebAddress(settings.web, web)
         parts = (
             GatewayPart(engines, applied, telemetry, webhooks, authentication, settings.materializer.lost_seconds_by),
-            QueryPart(engines, applied, telemetry, replace(settings.query, token_key=key)),
+            QueryPart(engines, applied, telemetry, replace(settings.query, token_key=key), address),
             MaterializerPart(
                 engines, telemetry, settings.materializer, group, applied.poke, disk, alone, applied.decisions
             ),
             WebhooksPart(engines, telemetry, webhooks),
         )
-        return Node(
-            settings, telemetry, engines, parts, applied, web_port(settings, or_free=free_web_port), authentication
-        )
+        return Node(settings, telemetry, engines, parts, applied, web, authentication)
     except BaseException:
         engines.close()
         raise

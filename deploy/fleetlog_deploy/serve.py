@@ -26,7 +26,7 @@ from fleetlog_deploy.running import exit_code, run_node
 from fleetlog_deploy.settings.limits import SettingsFile
 from fleetlog_deploy.settings.model import Settings
 from fleetlog_deploy.tracing import traces_of
-from fleetlog_deploy.web import WEB_PORT, run_web, url_of_web, web_port
+from fleetlog_deploy.web import WEB_PORT, WebAddress, run_web, url_of_web, web_port
 from fleetlog_deploy.webhooks import WebhooksPart
 
 NEEDS = {
@@ -84,12 +84,14 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
         group = prepare(engines, settings.materializer.group, telemetry) if "materializer" in names else ""
         applied = AppliedWatch(engines.reads, settings.warehouse.applied_poll_millis / 1000)
         authentication = authentication_of(settings.auth, engines.reads)
+        web = web_port(settings) if "web" in names else None
         parts: list[Part] = []
         if "gateway" in names:
             lost_seconds = settings.materializer.lost_seconds_by
             parts.append(GatewayPart(engines, applied, telemetry, settings.webhooks, authentication, lost_seconds))
         if "query" in names:
-            parts.append(QueryPart(engines, applied, telemetry, settings.query))
+            address = WebAddress(settings.web, web)
+            parts.append(QueryPart(engines, applied, telemetry, settings.query, address))
         if "materializer" in names:
             decisions = applied.decisions
             parts.append(
@@ -97,7 +99,6 @@ def node_of(names: Sequence[str], settings: Settings) -> Node:
             )
         if "webhooks" in names:
             parts.append(WebhooksPart(engines, telemetry, settings.webhooks))
-        web = web_port(settings) if "web" in names else None
         return Node(settings, telemetry, engines, parts, applied, web, authentication)
     except BaseException:
         engines.close()

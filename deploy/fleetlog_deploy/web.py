@@ -24,6 +24,11 @@ WEB_PORT = 7461
 class WebPort(Protocol):
     """See fleetlog_query.web.port, which only a process that has one imports."""
 
+    @property
+    def port(self) -> int | None:
+        """The port, while it listens."""
+        ...
+
     async def start(self, query: str, ingest: str) -> int:
         """Listen, and ask these gRPC servers; the port. PortTaken, TlsRefused."""
         ...
@@ -31,6 +36,21 @@ class WebPort(Protocol):
     async def stop(self, grace_seconds: float) -> None:
         """Let what is under way end for so long. Idempotent."""
         ...
+
+
+class WebAddress:
+    """Address of the web UI as clients are told it: "" while there is none, or none that others reach."""
+
+    def __init__(self, settings: WebSettings, web: WebPort | None) -> None:
+        self._settings, self._web = settings, web
+
+    def __call__(self) -> str:
+        """The address by now."""
+        if self._settings.url:
+            return self._settings.url.rstrip("/")
+        port = None if self._web is None else self._web.port
+        # Of every address of the machine nobody knows which one a browser reaches.
+        return "" if port is None or _is_unspecified(self._settings.host) else url_of_web(self._settings, port)
 
 
 def web_port(settings: Settings, *, or_free: bool = False) -> WebPort | None:
@@ -84,6 +104,13 @@ def url_of_web(settings: WebSettings, port: int) -> str:
     """Address of the web UI for a browser on this machine."""
     scheme = "https" if settings.certificate_file else "http"
     return f"{scheme}://{dialled(settings.host, port)}"
+
+
+def _is_unspecified(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return False
 
 
 def dialled(host: str, port: int) -> str:

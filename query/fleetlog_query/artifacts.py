@@ -5,46 +5,47 @@ from __future__ import annotations
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import artifact_pb2
 
+from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.binds import Binds
+from fleetlog_query.sql.files import below, check_reach, file_rows
 from fleetlog_query.warehouse.rows import rows_of
 
 
 class Artifacts:
-    """Reads the table of artifacts."""
+    """Reads the tables of artifacts. `as_of`: as they were then; None = as they are. AS_OF_TOO_EARLY."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
 
-    def below(self, namespace: str, run_id: bytes, path: str, after: str, count: int) -> list[artifact_pb2.Artifact]:
+    def below(
+        self, namespace: str, run_id: bytes, path: str, after: str, count: int, as_of: AsOf | None = None
+    ) -> list[artifact_pb2.Artifact]:
         """Artifacts by path: those that are `path` or below it, behind `after`."""
         binds = Binds()
-        where = self._where(namespace, run_id, binds)
-        if path:
-            where += f" AND (path = {binds.text(path)} OR startsWith(path, {binds.text(path + '/')}))"
+        paths = below(path, binds)
         if after:
-            where += f" AND path > {binds.text(after)}"
-        return self._read(f"{where} ORDER BY path LIMIT {count}", binds)
+            paths += f" AND path > {binds.text(after)}"
+        return self._read(namespace, run_id, paths, count, as_of, binds)
 
-    def at(self, namespace: str, run_id: bytes, path: str) -> artifact_pb2.Artifact | None:
+    def at(
+        self, namespace: str, run_id: bytes, path: str, as_of: AsOf | None = None
+    ) -> artifact_pb2.Artifact | None:  # fmt: skip
         """The one of a path."""
         binds = Binds()
-        where = f"{self._where(namespace, run_id, binds)} AND path = {binds.text(path)}"
-        found = self._read(where, binds)
+        found = self._read(namespace, run_id, f"path = {binds.text(path)}", 1, as_of, binds)
         return found[0] if found else None
 
-    def _where(self, namespace: str, run_id: bytes, binds: Binds) -> str:
-        ours = f"namespace = {binds.text(namespace)} AND run_id = unhex({binds.text(run_id.hex())})"
-        # A file is gone when it, or a folder that it is in, was deleted after it was logged.
-        gone = f"(SELECT groupArray((path, ver)) FROM artifact_deletions FINAL WHERE {ours})"
-        return (
-            f"{ours} AND NOT arrayExists(d -> ver < d.2"
-            f" AND (d.1 = '' OR d.1 = path OR startsWith(path, concat(d.1, '/'))), {gone})"
-        )
+    def _read(
+        self, namespace: str, run_id: bytes, paths: str, count: int, as_of: AsOf | None, binds: Binds
+    ) -> list[artifact_pb2.Artifact]:
+        def owners(binds: Binds) -> str:
+            return f"namespace = {binds.text(namespace)} AND run_id = {binds.run_id(run_id)}"
 
-    def _read(self, where: str, binds: Binds) -> list[artifact_pb2.Artifact]:
+        if as_of is not None:
+            check_reach(owners, as_of, self._warehouse.select)
         sql = (
             "SELECT path, size_bytes, sha256, toUnixTimestamp64Milli(ingest_time) AS at"
-            f" FROM artifacts FINAL WHERE {where}"
+            f" {file_rows(owners(binds), paths, as_of, binds)} ORDER BY path LIMIT {count}"
         )
         answer = self._warehouse.select(binds.statement(sql))
         return [

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.log.port import EventLog
 from fleetlog_core.objects.port import ObjectStore
+from fleetlog_core.position import to_proto
 from fleetlog_core.serving.denials import Denials
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.warehouse.port import Warehouse
@@ -51,7 +52,11 @@ class QueryServicer(
         held_bytes: int = HELD_BYTES,
         log: Callable[[], EventLog | None] = lambda: None,
         denials: Denials | None = None,
+        web_url: Callable[[], str] = lambda: "",
+        version: str = "",
     ) -> None:
+        """`web_url`: address of the web UI, once it is known; "" = there is none."""
+        self._web_url, self._version = web_url, version
         services = Services(warehouse, objects, applied, token_keys, answers, held_bytes, log, denials)
         super().__init__(services)
         self.registry = RegistryCalls(services)
@@ -60,6 +65,13 @@ class QueryServicer(
         """LoggedModelQueryService over the same services."""
         self.documents = DocumentCalls(services)
         """DocumentQueryService over the same services."""
+
+    async def GetServerInfo(  # noqa: N802
+        self, request: query_pb2.GetServerInfoRequest, context: Context
+    ) -> query_pb2.GetServerInfoResponse:
+        """See the proto."""
+        applied = to_proto(await self._applied.now())
+        return query_pb2.GetServerInfoResponse(version=self._version, web_url=self._web_url(), applied=applied)
 
     async def WaitForPosition(  # noqa: N802
         self, request: query_pb2.WaitForPositionRequest, context: Context

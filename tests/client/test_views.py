@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Unpack
 
 import pytest
+from fleetlog._values.as_of import AsOf
 from fleetlog._values.position import Position
 from fleetlog._views.artifacts import Artifact
 from fleetlog._views.comparing import Comparison
@@ -34,6 +36,15 @@ class Asked:
     ) -> Buckets:
         self.calls.append((run_id, key, buckets, which))
         return Buckets(key, [], run_id)
+
+    def read_curves(
+        self, run_ids: Sequence[str], keys: Sequence[str], buckets: int = 1000, *, as_of: AsOf | None = None
+    ) -> list[Buckets]:
+        self.calls.append((run_ids, keys, buckets, as_of))
+        return []
+
+    def run_url(self, run_id: str) -> str | None:
+        return None
 
 
 def run_of(**fields: Any) -> run_pb2.Run:

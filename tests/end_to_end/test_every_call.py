@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -313,6 +314,20 @@ def branch_run(place: Place) -> None:
     assert place.query("GetRuns", request).runs[0].deleted
 
 
+def list_namespaces(place: Place) -> None:
+    request = query_pb2.ListNamespacesRequest(contains="DEF", at_least=place.connection.position())
+    assert "default" in place.query("ListNamespaces", request).namespaces
+    request.contains = uuid.uuid4().hex
+    assert place.query("ListNamespaces", request).namespaces == []
+
+
+def get_server_info(place: Place) -> None:
+    info = place.query("GetServerInfo", query_pb2.GetServerInfoRequest())
+    assert info.version == fleetlog.__version__
+    assert re.fullmatch(r"http://127\.0\.0\.1:[0-9]+", info.web_url)
+    assert {entry.topic for entry in info.applied.offsets} == {"control", "events"}
+
+
 CALLS: Mapping[str, Callable[[Place], None]] = {
     "AppendEvents": append_events,
     "ImportRuns": import_runs,
@@ -347,6 +362,8 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "ReadMetric": read_metric,
     "ListArtifacts": read_artifacts,
     "DownloadArtifact": read_artifacts,
+    "ListNamespaces": list_namespaces,
+    "GetServerInfo": get_server_info,
     "WaitForPosition": wait_for_position,
 }
 

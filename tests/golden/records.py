@@ -42,6 +42,7 @@ TOKEN_DIGESTS = FOLDER / "tables_of_tokens.json"
 MODEL_DIGESTS = FOLDER / "tables_of_models.json"
 BRANCH_DIGESTS = FOLDER / "tables_of_branches.json"
 DEFAULT_DIGESTS = FOLDER / "tables_of_default.json"
+FILE_DIGESTS, MODEL_FILE_DIGESTS = FOLDER / "files_of_runs.json", FOLDER / "files_of_models.json"
 ENDING_DIGESTS = FOLDER / "tables_of_endings.json"
 RUN, WRITER, PARENT = bytes(range(16)), bytes(range(16, 32)), bytes(range(32, 48))
 MODEL = bytes(range(48, 64))
@@ -580,10 +581,13 @@ def main() -> None:
         (DEFAULT_DIGESTS, stored_defaults()), (TOKEN_DIGESTS, stored_tokens()), (ENDING_DIGESTS, stored_endings()),
         (BRANCH_DIGESTS, stored_branches()),
     )  # fmt: skip
-    for path, records in stored:
+    digests = {path: (digests_of, records) for path, records in stored} | {
+        FILE_DIGESTS: (file_digest_of, stored_records()), MODEL_FILE_DIGESTS: (file_digest_of, stored_models()),
+    }  # fmt: skip
+    for path, (found_by, records) in digests.items():
         if not path.exists():
             # chDB opens one directory per process.
-            path.write_text(json.dumps(in_own_process(digests_of, records), indent=1) + "\n")
+            path.write_text(json.dumps(in_own_process(found_by, records), indent=1) + "\n")
 
 
 def digests_of(records: list[tuple[str, bytes, bytes]]) -> dict[str, int]:
@@ -591,7 +595,13 @@ def digests_of(records: list[tuple[str, bytes, bytes]]) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as folder:
         found = rebuilt(log_of(records), Path(folder))
         # Each log has some: they have digests of their own.
-        return {table: one.digest for table, one in found.items() if table != "records"}
+        return {table: one.digest for table, one in found.items() if table not in ("records", "artifact_history")}
+
+
+def file_digest_of(records: list[tuple[str, bytes, bytes]]) -> dict[str, int]:
+    """The digest of the history of files that a log of the records folds into."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {"artifact_history": rebuilt(log_of(records), Path(folder))["artifact_history"].digest}
 
 
 if __name__ == "__main__":

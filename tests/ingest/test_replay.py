@@ -20,12 +20,15 @@ from tests.golden.records import (
     DIGESTS,
     DOCUMENT_DIGESTS,
     ENDING_DIGESTS,
+    FILE_DIGESTS,
     MODEL_DIGESTS,
+    MODEL_FILE_DIGESTS,
     REGISTRY_DIGESTS,
     TABLE_DIGESTS,
     TOKEN_DIGESTS,
     WEBHOOK_DIGESTS,
     digests_of,
+    file_digest_of,
     shapes,
     stored_annotations,
     stored_branches,
@@ -70,6 +73,11 @@ def test_the_stored_records_fold_into_the_stored_tables() -> None:
         # Tables that came later are empty of what there was before them.
         assert {table: now.get(table) for table in before} == before
         assert not any(now[table] for table in now.keys() - before.keys())
+
+
+def test_the_stored_records_fold_into_the_stored_history_of_files() -> None:
+    for path, records in ((FILE_DIGESTS, stored_records()), (MODEL_FILE_DIGESTS, stored_models())):
+        assert in_own_process(file_digest_of, records) == json.loads(path.read_text())
 
 
 def _compare(path: Path) -> None:

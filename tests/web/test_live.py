@@ -96,3 +96,17 @@ def test_a_server_that_was_away_is_told_and_then_live_again(browser: Browser, tm
             expect(page.locator("[data-waiting]")).to_have_text("1 new: show")
             page.locator("[data-waiting]").click()
             expect(page.locator(f'.row[data-run="{after.id}"]')).to_be_visible()
+
+
+def test_seven_live_tabs_leave_a_search_its_way(page: Page, embedded_target: str, namespace: str) -> None:
+    for name in ("one", "two"):
+        with fleetlog.start_run("tabs", name, target=embedded_target, namespace=namespace):
+            pass
+    fleetlog.flush(level="applied", target=embedded_target)
+    tabs = [page.context.new_page() for _ in range(7)]
+    for tab in tabs:
+        open_runs(tab, f"/n/{namespace}/runs?live=1&cols=name")
+    for tab in tabs:
+        expect(tab.locator("[data-live]")).to_have_attribute("data-live", "open")
+    open_runs(page, f"/n/{namespace}/runs?cols=name&q=name+%3D+%27two%27")
+    expect(page.locator(".count")).to_have_attribute("data-count", "1")

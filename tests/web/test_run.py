@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import fleetlog
@@ -131,6 +132,62 @@ def test_artifacts_are_looked_at_and_act_on_nothing(page: Page, run: str, namesp
             page.locator(f".preview {selector}" if not selector.startswith((".preview", "text")) else selector).first
         ).to_be_visible()
         assert page.title() != "reached"
+
+
+def test_files_in_folders_are_a_tree(page: Page, embedded_target: str, namespace: str) -> None:
+    with fleetlog.start_run("tree", target=embedded_target, namespace=namespace) as run:
+        for path in ("top.txt", "logs/one.txt", "logs/deep/two.txt"):
+            run.log_text(f"words of {path}", path)
+    fleetlog.flush(level="applied", target=embedded_target)
+    page.goto(f"/n/{namespace}/runs/{run.id}?tab=artifacts")
+    names = page.locator(".files button span")
+    expect(names).to_have_text(["logs", "deep", "two.txt", "one.txt", "top.txt"])
+    page.get_by_role("treeitem", name="two.txt").get_by_role("button").click()
+    expect(page.locator(".preview pre")).to_have_text("words of logs/deep/two.txt")
+    page.locator(".files .folder").first.click()
+    expect(names).to_have_text(["logs", "top.txt"])
+    expect(page.locator(".look h3")).to_have_text("logs/deep/two.txt")
+
+
+def test_the_history_tells_who_did_what_and_how_all_was_after_it(
+    page: Page, client: fleetlog.Client, embedded_target: str, namespace: str
+) -> None:
+    run = fleetlog.start_run("told", "first name", target=embedded_target, namespace=namespace)
+    run.flush()
+    run.log({"loss": 1.0}, step=1)
+    run.flush()
+    run.finish()
+    client.update_run(run.id, name="second name", tags={"team": "b"})
+    page.goto(f"/n/{namespace}/runs/{run.id}")
+    page.get_by_role("tab", name="history").click()
+    rows = page.locator("[data-records] tr[data-kinds]")
+    expect(rows.first).to_have_attribute("data-kinds", re.compile("run_updated"))
+    expect(rows.first).to_contain_text("team")
+    expect(rows.first).not_to_contain_text("run started")
+    expect(page.locator('tr[data-kinds="metrics_logged"]')).to_have_count(0)
+    page.get_by_role("button", name="Points too").click()
+    points = page.locator('tr[data-kinds="metrics_logged"]')
+    expect(points).to_contain_text("loss")
+    expect(page).to_have_url(re.compile("points=1"))
+    page.locator('tr[data-kinds~="run_finished"]').get_by_role("button", name="look back").click()
+    expect(page.locator("[data-edit=name]")).to_have_text("first name")
+    expect(page.locator("[data-as-of]")).to_be_visible()
+
+
+def test_a_long_history_comes_in_pages(
+    page: Page, client: fleetlog.Client, embedded_target: str, namespace: str
+) -> None:
+    with fleetlog.start_run("long", target=embedded_target, namespace=namespace) as run:
+        pass
+    run.flush(level="applied")
+    for place in range(120):
+        client.update_run(run.id, tags={"place": str(place)})
+    page.goto(f"/n/{namespace}/runs/{run.id}?tab=history")
+    rows = page.locator("[data-records] tr[data-kinds]")
+    expect(rows).to_have_count(100)
+    page.get_by_role("button", name="Older").click()
+    expect(rows.last).to_contain_text("run started")
+    expect(page.get_by_role("button", name="Older")).to_have_count(0)
 
 
 def test_runs_side_by_side_show_what_differs(

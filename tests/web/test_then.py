@@ -84,3 +84,45 @@ def test_what_changed_since_is_marked_and_the_time_line_goes_from_event_to_event
     expect(page).not_to_have_url(re.compile(f"asof={moment}"))
     page.get_by_label("moment", exact=True).fill("0")
     expect(page.locator(".count")).to_have_attribute("data-count", "0")
+
+
+def test_experiments_files_and_keys_are_those_of_then(
+    page: Page, client: fleetlog.Client, embedded_target: str, namespace: str
+) -> None:
+    run = fleetlog.start_run("old", "one", tags={"team": "a"}, target=embedded_target, namespace=namespace)
+    run.log_text("first words", "a.txt")
+    run.flush(level="applied")
+    moment = int(time.time() * 1000) + 1
+    reached(lambda: time.time() * 1000 > moment + 20)
+    run.log_text("second words", "a.txt")
+    run.log_text("more", "b.txt")
+    run.set_tags({"later": "yes"})
+    run.finish()
+    client.update_experiment(client.get_experiment("old").id, name="new")
+    with fleetlog.start_run("new", "two", target=embedded_target, namespace=namespace):
+        pass
+    fleetlog.flush(level="applied", target=embedded_target)
+
+    page.goto(f"/n/{namespace}/experiments?asof={moment}")
+    row = page.locator("tr[data-experiment]").filter(has_text="old")
+    expect(row.locator("td").nth(1)).to_have_text("1")
+    expect(page.get_by_text("new", exact=True)).to_have_count(0)
+    row.get_by_role("link").click()
+    expect(page.locator(".count")).to_have_attribute("data-count", "1")
+    expect(page.locator(".bar h1")).to_contain_text("old")
+    page.get_by_role("button", name="Columns", exact=True).click()
+    expect(page.get_by_text("team", exact=True).first).to_be_visible()
+    expect(page.get_by_text("later", exact=True)).to_have_count(0)
+    page.keyboard.press("Escape")
+
+    page.goto(f"/n/{namespace}/runs/{run.id}?tab=artifacts&asof={moment}")
+    expect(page.locator(".files button")).to_have_text(re.compile("a.txt"))
+    expect(page.locator(".preview pre")).to_have_text("first words")
+    page.get_by_role("tab", name="history").click()
+    expect(page.locator("[data-records] tr[data-kinds]").first).to_be_visible()
+    expect(page.locator("[data-records]")).not_to_contain_text("later")
+    expect(page.get_by_role("button", name="look back")).to_have_count(0)
+    page.get_by_role("tab", name="artifacts").click()
+    page.get_by_text("Back to now").click()
+    expect(page.locator(".files button")).to_have_count(2)
+    expect(page.locator(".preview pre")).to_have_text("second words")

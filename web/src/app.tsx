@@ -6,6 +6,7 @@ import { away, outdated, signedOut } from "./api/calls.ts";
 import { signOut } from "./api/session.ts";
 import { Help } from "./parts/help.tsx";
 import { Caller } from "./parts/caller.tsx";
+import { Namespaces } from "./parts/namespaces.tsx";
 import { ThenBar } from "./parts/then.tsx";
 import { Empty } from "./parts/states.tsx";
 import { CompareScreen } from "./screens/compare.tsx";
@@ -16,9 +17,10 @@ import { ModelScreen } from "./screens/model.tsx";
 import { ModelsScreen } from "./screens/models.tsx";
 import { RunsScreen } from "./screens/runs.tsx";
 import { SelectScreen } from "./screens/select.tsx";
+import { ServerScreen } from "./screens/server.tsx";
 import { VersionScreen } from "./screens/version.tsx";
 import { change, chooseTheme, ground, hrefOf, route, theme, view } from "./state.ts";
-import { DEFAULT_NAMESPACE, type Route } from "./view/route.ts";
+import type { Route } from "./view/route.ts";
 import { typing } from "./view/typing.ts";
 
 /** See the file. */
@@ -32,7 +34,7 @@ export function App() {
   useEffect(() => {
     document.title = `${to.screen === "lost" ? "Not found" : to.screen} · fleetlog`;
   }, [to.screen]);
-  const then = to.screen !== "experiments" && to.screen !== "lost";
+  const then = to.screen !== "lost" && to.screen !== "server";
   const copyLink = () => {
     navigator.clipboard.writeText(location.href).then(
       () => setTold("Link copied"),
@@ -95,9 +97,15 @@ export function App() {
           >
             Models
           </a>
+          <a
+            href={hrefOf({ screen: "server", namespace: to.namespace })}
+            aria-current={to.screen === "server" ? "page" : undefined}
+          >
+            Server
+          </a>
         </nav>
         <span class="fill" />
-        {to.namespace !== DEFAULT_NAMESPACE && <span class="quiet" title="namespace">{to.namespace}</span>}
+        {!signedOut.value && <Namespaces namespace={to.namespace} />}
         {caller.value?.principal && !signedOut.value && <Caller caller={caller.value} onSignOut={signOut} />}
         {then && !view.value.asof && !signedOut.value && (
           <button
@@ -171,6 +179,8 @@ function Screen({ to }: { to: Route }) {
       return <ModelsScreen key={to.namespace} namespace={to.namespace} />;
     case "model":
       return <ModelScreen key={`${to.namespace} ${to.model}`} namespace={to.namespace} name={to.model} />;
+    case "server":
+      return <ServerScreen key={to.namespace} namespace={to.namespace} />;
     case "version":
       return <VersionScreen key={`${to.namespace} ${to.model} ${to.version}`} {...to} />;
     case "lost":

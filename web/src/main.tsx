@@ -3,4 +3,8 @@ import { App } from "./app.tsx";
 import { followLinks } from "./state.ts";
 
 followLinks(document.body);
-render(<App />, document.getElementById("app")!);
+const root = document.getElementById("app")!;
+// The head that the page came with is seen until there is this one.
+root.replaceChildren();
+render(<App />, root);
+performance.mark("fleetlog-drawn");

@@ -34,7 +34,7 @@ export function change(changes: Partial<View>, step: "push" | "replace" = "push"
 /** Returns the address of a route with some of a view. Whoever looks at a past moment stays in it. */
 export function hrefOf(to: Route, search = ""): string {
   const { asof } = view.value;
-  if (!asof || to.screen === "experiments") return formatRoute(to) + search;
+  if (!asof) return formatRoute(to) + search;
   return `${formatRoute(to)}${search}${search ? "&" : "?"}asof=${encodeURIComponent(asof)}`;
 }
 

@@ -3,6 +3,8 @@ import { ColourSlots, PALETTES } from "../src/view/colours.ts";
 import { extremes } from "../src/view/extremes.ts";
 import { groupCurve, studentT95 } from "../src/view/grouping.ts";
 import { float64s, int64s, joined, onePointEach, placed, type Series, unionOfXs } from "../src/view/series.ts";
+import { runCurves } from "../src/parts/curves.ts";
+import { boundsOf, extentOf, pixelsOf } from "../src/view/scales.ts";
 import { smooth } from "../src/view/smoothing.ts";
 
 function series(run: string, xs: number[], ys: number[], counts?: number[]): Series {
@@ -132,4 +134,47 @@ Deno.test("each colour can be told from its ground", () => {
   };
   for (const colour of PALETTES.light) assert.ok(1.05 / (light(colour) + 0.05) >= 3, colour);
   for (const colour of PALETTES.dark) assert.ok((light(colour) + 0.05) / (light("#14161a") + 0.05) >= 3, colour);
+});
+
+Deno.test("a scale holds every extreme, and a logarithmic one what is above zero", () => {
+  const reach = (lows: number[], highs: number[], line = lows) => ({
+    lows: Float64Array.from(lows),
+    highs: Float64Array.from(highs),
+    line: Float64Array.from(line),
+  });
+  assert.deepEqual(boundsOf([reach([0, 2], [10, NaN])], false), [-0.6, 10.6]);
+  assert.deepEqual(boundsOf([reach([-1, 2], [10, Infinity])], true), [2 / 1.05, 10 * 1.05]);
+  assert.deepEqual(boundsOf([reach([-Infinity, 5], [5, 5], [5, NaN])], false), [4.5, 5.5]);
+  assert.deepEqual(boundsOf([reach([NaN], [NaN])], false), [0, 1]);
+  assert.deepEqual(boundsOf([reach([-3], [-1])], true), [0.1, 1]);
+  assert.deepEqual(extentOf([reach([1], [7]), reach([-2], [3])]), [-2, 7]);
+});
+
+Deno.test("a value is at its pixel on a plain and on a logarithmic scale", () => {
+  const plain = pixelsOf({ min: 10, max: 20, distr: 1 }, 100, 0);
+  assert.deepEqual([10, 15, 20, 25].map(plain), [100, 50, 0, -50]);
+  const log = pixelsOf({ min: 1, max: 100, distr: 3 }, 0, 200);
+  assert.deepEqual([1, 10, 100].map((value) => Math.round(log(value))), [0, 100, 200]);
+  assert.ok(Number.isNaN(log(NaN)));
+});
+
+Deno.test("a logarithmic axis leaves out what is not above zero, counts it, and copies nothing where all is", () => {
+  const shape = { tau: 0, logX: false, logY: true };
+  const make = (ys: number[], logX = false) =>
+    runCurves([series("a", [0, 1, 2], ys)], { ...shape, logX }, () => "red", (run) => run);
+  const all = make([1, 2, 3]);
+  assert.equal(all.curves[0]!.line, all.curves[0]!.lows);
+  assert.equal(all.notShown, 0);
+  const some = make([1, 0, -3]);
+  assert.deepEqual([...some.curves[0]!.line], [1, NaN, NaN]);
+  assert.deepEqual([...some.curves[0]!.lows], [1, NaN, NaN]);
+  assert.equal(some.notShown, 2);
+  const both = make([1, 0, 3], true);
+  assert.deepEqual([[...both.curves[0]!.xs], [...both.curves[0]!.line], both.notShown], [[1, 2], [NaN, 3], 2]);
+});
+
+Deno.test("places that all curves share are those of each of them", () => {
+  const [one, two] = [series("a", [0, 5, 9], [1, 2, 3]), series("b", [0, 5, 9], [4, 5, 6])];
+  assert.equal(unionOfXs([one, two]), one.xs);
+  assert.deepEqual([...unionOfXs([one, series("b", [0, 5], [4, 5])])], [0, 5, 9]);
 });

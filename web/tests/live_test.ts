@@ -4,8 +4,10 @@ import { PositionSchema } from "../contract/fleetlog/v1/position_pb.ts";
 import { RunSchema } from "../contract/fleetlog/v1/run_pb.ts";
 import { WatchRunsResponseSchema } from "../contract/fleetlog/v1/watch_pb.ts";
 import { cancelFrame, openFrame, parseFrame } from "../src/api/live_frames.ts";
-import { momentsOf, neighbour } from "../src/view/moments.ts";
+import { momentAfter, momentsOf, neighbour } from "../src/view/moments.ts";
+import { kindsAsked, kindWords } from "../src/view/records.ts";
 import { formatSaved, parseSaved } from "../src/view/saved.ts";
+import { progressOf } from "../src/view/progress.ts";
 import { after, difference, differenceWords, NOTHING } from "../src/view/watched.ts";
 
 const run = (runId: string, name = "") => create(RunSchema, { runId, name });
@@ -57,4 +59,32 @@ Deno.test("a saved view comes back, and leads nowhere but to its own place", () 
   for (const text of ["", "[]", "null", '{"name": ""}', formatSaved({ name: "x", search: "//elsewhere" })]) {
     assert.equal(parseSaved(text), undefined);
   }
+});
+
+Deno.test("what was after an entry is seen a second later, or just before the next one", () => {
+  const entries = [50_000n, 10_400n, 10_000n, 10_000n].map((timeMillis) => ({ timeMillis }));
+  assert.deepEqual(entries.map((_, at) => momentAfter(entries, at)), ["51000", "11400", "10399", "10001"]);
+});
+
+Deno.test("a history leaves points out unless they are asked for, and knows every other kind of event", () => {
+  assert.deepEqual(kindsAsked(true), []);
+  const kinds = kindsAsked(false);
+  assert.ok(!kinds.includes("metrics_logged"));
+  assert.ok(["run_started", "tags_set", "artifact_logged", "run_finished"].every((kind) => kinds.includes(kind)));
+  assert.ok(kinds.length <= 50, "the server takes no more");
+  assert.equal(kindWords(["tags_set", "run_finished"]), "tags set, run finished");
+});
+
+Deno.test("each partition tells how far it is behind, and none is ahead of the log", () => {
+  const at = (...offsets: [string, number, bigint][]) =>
+    create(PositionSchema, {
+      offsets: offsets.map(([topic, partition, nextOffset]) => ({ topic, partition, nextOffset })),
+    });
+  const found = progressOf(at(["events", 1, 9n], ["events", 0, 4n]), at(["events", 0, 6n], ["control", 0, 2n]));
+  assert.deepEqual(found.map((each) => [each.topic, each.partition, each.logged, each.applied, each.behind]), [
+    ["control", 0, 2n, 2n, 0n],
+    ["events", 0, 6n, 6n, 0n],
+    ["events", 1, 9n, 0n, 9n],
+  ]);
+  assert.deepEqual(progressOf(undefined, undefined), []);
 });

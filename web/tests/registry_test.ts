@@ -44,10 +44,11 @@ Deno.test("roles of a namespace and of all of them add up", () => {
     namespace: "b",
     role: Role.APPROVER,
   }];
-  assert.deepEqual(allowed(grants, "a"), { read: true, write: true, approve: false });
-  assert.deepEqual(allowed(grants, "b"), { read: true, write: false, approve: true });
-  assert.deepEqual(allowed(grants, "c"), { read: true, write: false, approve: false });
-  assert.deepEqual(allowed([], "a"), { read: false, write: false, approve: false });
+  assert.deepEqual(allowed(grants, "a"), { read: true, write: true, approve: false, admin: false });
+  assert.deepEqual(allowed(grants, "b"), { read: true, write: false, approve: true, admin: false });
+  assert.deepEqual(allowed(grants, "c"), { read: true, write: false, approve: false, admin: false });
+  assert.ok(allowed([{ namespace: "*", role: Role.ADMIN }], "a").admin);
+  assert.deepEqual(allowed([], "a"), { read: false, write: false, approve: false, admin: false });
   assert.equal(grantWords(grants[1]!), "reader of every namespace");
 });
 

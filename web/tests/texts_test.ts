@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { treeOf } from "../src/view/tree.ts";
 import { blocks, spans } from "../src/view/markdown.ts";
 import { rowsOf } from "../src/view/tables.ts";
 
@@ -36,4 +37,25 @@ Deno.test("cells of a table may be quoted, hold separators and line ends", () =>
   assert.deepEqual(rowsOf("a\tb", "\t", 10), [["a", "b"]]);
   assert.deepEqual(rowsOf("1\n2\n3\n", ",", 2), [["1"], ["2"]]);
   assert.deepEqual(rowsOf("", ",", 2), []);
+});
+
+Deno.test("files are a tree: folders first, what is in closed ones is counted and left out", () => {
+  const files = ["b.txt", "a/z.txt", "a/deep/x.txt", "a.txt"].map((path) => ({ path, bytes: 2 }));
+  const shown = (open: string[]) =>
+    treeOf(files, (folder) => open.includes(folder)).map((
+      row,
+    ) => [row.path, row.name, row.depth, row.files, row.bytes]);
+  assert.deepEqual(shown([]), [
+    ["a", "a", 0, 2, 4],
+    ["b.txt", "b.txt", 0, undefined, 2],
+    ["a.txt", "a.txt", 0, undefined, 2],
+  ]);
+  assert.deepEqual(shown(["a", "a/deep"]).map(([path, , depth]) => [path, depth]), [
+    ["a", 0],
+    ["a/deep", 1],
+    ["a/deep/x.txt", 2],
+    ["a/z.txt", 1],
+    ["b.txt", 0],
+    ["a.txt", 0],
+  ]);
 });

@@ -64,6 +64,7 @@ Deno.test("each route comes back from its path", () => {
       { screen: "runs", namespace: "x", experiment: 12 },
       { screen: "run", namespace: "x", run },
       { screen: "compare", namespace: "x" },
+      { screen: "server", namespace: "x" },
     ] as const
   ) assert.deepEqual(parseRoute(formatRoute(route)), route);
 });

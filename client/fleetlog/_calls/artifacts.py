@@ -9,7 +9,7 @@ from pathlib import Path
 from fleetlog_core import limits
 from fleetlog_core.errors import shown
 from fleetlog_core.rules.paths import check_artifact_path
-from fleetlog_proto.v1 import artifact_pb2, frame_pb2
+from fleetlog_proto.v1 import artifact_pb2, frame_pb2, scope_pb2
 
 from fleetlog._calls.branches import BranchCalls
 from fleetlog._files.downloads import download, target_of
@@ -18,6 +18,7 @@ from fleetlog._transport.answers import bad_answer, pages, understood
 from fleetlog._transport.traces import trace_metadata
 from fleetlog._values import arguments
 from fleetlog._values.arguments import MODEL_PREFIX, AnyRun
+from fleetlog._values.as_of import AsOf, as_of_message
 from fleetlog._views.artifacts import Artifact
 from fleetlog._views.series import Branch
 from fleetlog.errors import InvalidArgument, NotFound
@@ -29,13 +30,16 @@ MAX_THREADS = 32
 class ArtifactCalls(BranchCalls):
     """Files of a run or a logged model."""
 
-    def list_artifacts(self, run_id: AnyRun, path: str = "", *, branch: Branch | None = None) -> list[Artifact]:
+    def list_artifacts(
+        self, run_id: AnyRun, path: str = "", *, branch: Branch | None = None, as_of: AsOf | None = None
+    ) -> list[Artifact]:
         """Files of a run, by path.
 
         Args:
             run_id: 32 hexadecimal digits, a UUID, a Run or a RunView; or "m-" and the 32 of a logged model.
             path: Only the file of this path, or those of the folder below it; "" = all.
             branch: Of a run that was rewound: a number from 0, or "current"; None = the one that has this id.
+            as_of: When, as in search_runs; None = now. Files that were replaced or deleted since are as they were.
 
         Returns:
             A list of Artifact: path, size_bytes, sha256 and time of each. Empty when there are none.
@@ -48,11 +52,12 @@ class ArtifactCalls(BranchCalls):
             [('ckpt/model.pt', 7), ('notes.txt', 5)]
 
         """
-        messages = self._artifacts(self._owner(run_id, branch), arguments.one_text("path", path))
+        then = as_of_message(as_of)
+        messages = self._artifacts(self._owner(run_id, branch), arguments.one_text("path", path), then)
         with understood(self.target, "an artifact"):
             return [Artifact.of(message) for message in messages]
 
-    def _artifacts(self, owner: str, path: str) -> list[artifact_pb2.Artifact]:
+    def _artifacts(self, owner: str, path: str, as_of: scope_pb2.AsOf | None) -> list[artifact_pb2.Artifact]:
         connection = self._connection
         request = artifact_pb2.ListArtifactsRequest(
             namespace=self.namespace,
@@ -60,6 +65,7 @@ class ArtifactCalls(BranchCalls):
             path=path,
             at_least=connection.position(),
             subject=_subject(owner),
+            as_of=as_of,
         )
         found: list[artifact_pb2.Artifact] = []
         for page in pages(connection, connection.query.ListArtifacts, request, self.timeout):
@@ -80,7 +86,13 @@ class ArtifactCalls(BranchCalls):
             raise bad_answer(self.target, "an artifact has no SHA-256 or no possible size")
 
     def download_artifact(
-        self, run_id: AnyRun, path: str, to: str | os.PathLike[str], *, branch: Branch | None = None
+        self,
+        run_id: AnyRun,
+        path: str,
+        to: str | os.PathLike[str],
+        *,
+        branch: Branch | None = None,
+        as_of: AsOf | None = None,
     ) -> Path:
         """Download one file into a folder, or to a path; its digest is verified before it shows.
 
@@ -92,6 +104,7 @@ class ArtifactCalls(BranchCalls):
             path: Path of the file in the run.
             to: A folder that is there, below which the file gets its path in the run; or the path to write to.
             branch: Of a run that was rewound: a number from 0, or "current"; None = the one that has this id.
+            as_of: When, as in search_runs; None = now. Files that were replaced or deleted since are as they were.
 
         Returns:
             The path that it was written to.
@@ -105,8 +118,8 @@ class ArtifactCalls(BranchCalls):
             b'weights'
 
         """
-        target, known = target_of(to, path), self._owner(run_id, branch)
-        download(lambda offset: self._pieces(known, path, offset), path, target, self.target)
+        target, known, then = target_of(to, path), self._owner(run_id, branch), as_of_message(as_of)
+        download(lambda offset: self._pieces(known, path, offset, then), path, target, self.target)
         return target
 
     def download_artifacts(
@@ -116,6 +129,7 @@ class ArtifactCalls(BranchCalls):
         to: str | os.PathLike[str] = ".",
         *,
         branch: Branch | None = None,
+        as_of: AsOf | None = None,
         threads: int = 4,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> list[Path]:
@@ -129,6 +143,7 @@ class ArtifactCalls(BranchCalls):
             path: Path of a file or folder in the run; None = everything.
             to: Folder to write to; made when it is not there. The current one unless it is given.
             branch: Of a run that was rewound: a number from 0, or "current"; None = the one that has this id.
+            as_of: When, as in search_runs; None = now. Files that were replaced or deleted since are as they were.
             threads: Files that are downloaded at a time, 1 to 32.
             on_progress: Is told (bytes that are there, bytes in all) while they come, from any of the threads.
 
@@ -147,11 +162,12 @@ class ArtifactCalls(BranchCalls):
         known, folder = self._owner(run_id, branch), Path(to)
         wanted = "" if path is None else arguments.one_text("path", path).strip("/")
         most = arguments.count("threads", threads, 1, MAX_THREADS)
-        files = self._artifacts(known, wanted)
+        then = as_of_message(as_of)
+        files = self._artifacts(known, wanted, then)
         if wanted and not files:
             raise NotFound("ARTIFACT_NOT_FOUND", f"{known} has no file {shown(wanted)} and none below it")
         return download_all(
-            files, folder, lambda name, offset: self._pieces(known, name, offset), self.target, most, on_progress
+            files, folder, lambda name, offset: self._pieces(known, name, offset, then), self.target, most, on_progress
         )
 
     def _owner(self, run_id: AnyRun, branch: Branch | None) -> str:
@@ -159,7 +175,7 @@ class ArtifactCalls(BranchCalls):
         return arguments.owner_id(run_id) if branch is None else self._branch_id(run_id, branch)
 
     def _pieces(
-        self, owner: str, path: str, offset: int
+        self, owner: str, path: str, offset: int, as_of: scope_pb2.AsOf | None
     ) -> Generator[artifact_pb2.DownloadArtifactResponse, None, None]:
         connection = self._connection
         request = artifact_pb2.DownloadArtifactRequest(
@@ -169,6 +185,7 @@ class ArtifactCalls(BranchCalls):
             offset_bytes=offset,
             at_least=connection.position(),
             subject=_subject(owner),
+            as_of=as_of,
         )
         with connection.calling():
             call = connection.query.DownloadArtifact(request, timeout=DOWNLOAD_SECONDS, metadata=trace_metadata())

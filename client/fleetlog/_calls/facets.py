@@ -6,6 +6,7 @@ from typing import Literal
 
 from fleetlog._calls.base import Calls, Deleted, Experiments
 from fleetlog._values import arguments
+from fleetlog._values.as_of import AsOf
 from fleetlog._views.facets import KeyInfo, Kind, ValueCount, list_keys, list_values
 
 
@@ -20,6 +21,7 @@ class FacetCalls(Calls):
         kind: Kind | Literal[""] = "",
         contains: str = "",
         deleted: Deleted = "active",
+        as_of: AsOf | None = None,
     ) -> list[KeyInfo]:
         """Metrics, params and tags that runs have, with counts and ranges.
 
@@ -29,6 +31,7 @@ class FacetCalls(Calls):
             kind: "metrics", "params" or "tags"; "" = all three.
             contains: Only keys with this text in them, in upper or lower case.
             deleted: "active", "deleted" or "all" runs.
+            as_of: When, as in search_runs; None = now.
 
         Returns:
             A list of KeyInfo by kind, then key.
@@ -42,7 +45,7 @@ class FacetCalls(Calls):
             ['metrics.train_loss', 'metrics.val_loss']
 
         """
-        scope = self._scope(filter, experiments, deleted)
+        scope = self._scope(filter, experiments, deleted, as_of)
         return list_keys(self._connection, scope, kind, arguments.one_text("contains", contains), self.timeout)
 
     def values(
@@ -54,6 +57,7 @@ class FacetCalls(Calls):
         contains: str = "",
         limit: int | None = 100,
         deleted: Deleted = "active",
+        as_of: AsOf | None = None,
     ) -> list[ValueCount]:
         """Values of a param, tag or attribute, the most frequent first.
 
@@ -64,6 +68,7 @@ class FacetCalls(Calls):
             contains: Only values with this text in them, in upper or lower case.
             limit: Maximum of values; None = all.
             deleted: "active", "deleted" or "all" runs.
+            as_of: When, as in search_runs; None = now.
 
         Returns:
             A list of ValueCount: the value as text, and how many runs have it.
@@ -78,6 +83,6 @@ class FacetCalls(Calls):
 
         """
         most = arguments.maybe_count("limit", limit, 0)
-        scope = self._scope(filter, experiments, deleted)
+        scope = self._scope(filter, experiments, deleted, as_of)
         key, contains = arguments.one_text("key", key), arguments.one_text("contains", contains)
         return list_values(self._connection, scope, key, contains, most, self.timeout)

@@ -11,6 +11,7 @@ from fleetlog_proto.v1 import metric_pb2
 from fleetlog._calls.branches import BranchCalls
 from fleetlog._transport.answers import understood
 from fleetlog._transport.traces import trace_metadata
+from fleetlog._transport.web_pages import run_page
 from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
 from fleetlog._views.series import MAX_POINTS, Branch, Buckets, Series, Which, gather, metric_request
@@ -18,7 +19,24 @@ from fleetlog._views.views import RunList, RunView
 
 
 class MetricCalls(BranchCalls):
-    """Points and branches. What reads runs has this too: a run that was read can be asked for its points."""
+    """Points, branches and pages. What reads runs has this too: a run that was read can be asked for them."""
+
+    def run_url(self, run_id: AnyRun) -> str | None:
+        """Address of a run's page in the web UI; None where the server knows of no web UI.
+
+        Args:
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView. Whether it is there is not asked.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+
+        Examples:
+            >>> client.run_url(run).endswith(f"/n/docs/runs/{run.id}")
+            True
+
+        """
+        known = arguments.run_id(run_id)
+        return run_page(self._connection, self.namespace, known, self.timeout) or None
 
     def branches(self, run_id: AnyRun) -> RunList:
         """All branches of a run, from the one that it began as to the current one.

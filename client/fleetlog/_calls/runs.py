@@ -13,7 +13,7 @@ from fleetlog._runs.open_run import EndState
 from fleetlog._transport.answers import check_ids, check_same, understood
 from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
-from fleetlog._values.as_of import AsOf, as_of_message
+from fleetlog._values.as_of import AsOf, as_of_message, as_of_of
 from fleetlog._views.comparing import OF, Comparison, Of
 from fleetlog._views.series import Branch
 from fleetlog._views.views import RunList, RunView
@@ -56,7 +56,7 @@ class RunCalls(MetricCalls):
         run = self._connection.call(self._connection.query.GetRun, request, self.timeout).run
         check_same(self.target, "the run", run.run_id, request.run_id)
         with understood(self.target, "a run"):
-            return RunView(run, self)
+            return RunView(run, self, as_of_of(request))
 
     def get_runs(
         self, run_ids: Sequence[AnyRun], *, branch: Branch | None = None, summaries: bool = False,
@@ -92,7 +92,7 @@ class RunCalls(MetricCalls):
             response = self._connection.call(self._connection.query.GetRuns, request, self.timeout)
             check_ids(self.target, "run", [run.run_id for run in response.runs], request.run_ids)
             with understood(self.target, "a run"):
-                runs += [RunView(run, self) for run in response.runs]
+                runs += [RunView(run, self, as_of_of(request)) for run in response.runs]
         return RunList(runs)
 
     def compare(self, run_ids: Sequence[AnyRun], *, of: Of = "last", branch: Branch | None = None) -> Comparison:

@@ -62,7 +62,7 @@ class SelectionCalls(MetricCalls):
             read_mask: What to fill in these runs, as in search_runs; empty = attributes and what objectives and
                 groups name.
             deleted: "active", "deleted" or "all" runs.
-            as_of: When, as in search_runs; not together with `artifact`.
+            as_of: When, as in search_runs; None = now.
 
         Returns:
             A Selection: a sequence of Group, the best first.

@@ -33,12 +33,17 @@ from fleetlog._runs.run_clock import RunClock
 from fleetlog._runs.run_files import RunFiles
 from fleetlog._runs.run_inputs import RunInputs
 from fleetlog._runs.used_writers import warn_if_used
+from fleetlog._transport.connection import connection_to
+from fleetlog._transport.web_pages import run_page
 from fleetlog._values.columns import millis
 from fleetlog._values.values import LeftOut, Unusable, text, told
+from fleetlog._views.notebook import open_run_html
 from fleetlog.errors import FleetlogError
 
 LEAVE_SECONDS = 5.0
 """Longest wait for what a run logged when an error leaves its block."""
+PAGE_SECONDS = 2.0
+"""Longest wait for the address of the run's page."""
 _NOBODY = -1
 """No process's id: a run that came from another process is not joined yet, and not opened here."""
 
@@ -103,6 +108,18 @@ class Run(RunInputs, RunFiles):
 
     def __repr__(self) -> str:
         return f"<fleetlog.Run {self.id} in {self.experiment!r}>"
+
+    def _repr_html_(self) -> str:
+        return open_run_html(self.id, self.experiment, self._page())
+
+    def _page(self) -> str:
+        """Address of its page in the web UI; "" when nobody tells it soon."""
+        if self._delivery.offline:
+            return ""
+        try:
+            return run_page(connection_to(self._target), self._writer.namespace, self.id, PAGE_SECONDS)
+        except FleetlogError:
+            return ""
 
     def log(
         self,

@@ -86,6 +86,8 @@ class Connection:
         self.auth = token_pb2_grpc.AuthServiceStub(channel)
         self.offsets: dict[tuple[str, int], int] = {}
         """Next offset by topic and partition: everything of this process before it is durable."""
+        self.web_url = ""
+        """Address of the server's web UI, once it was asked for and there is one."""
         self.uploads: dict[bytes, str] = {}
         """Tokens of uploads that were begun and not completed, by their headers."""
 

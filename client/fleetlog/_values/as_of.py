@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol
 
 from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.times import RULE, to_millis
@@ -30,6 +31,25 @@ def as_of_message(when: AsOf | None) -> scope_pb2.AsOf | None:
         return scope_pb2.AsOf(time_millis=_millis(when))
     except (ValueError, OverflowError) as error:
         raise _invalid(when, error) from None
+
+
+class _Past(Protocol):
+    """A request of a past moment, or of now."""
+
+    @property
+    def as_of(self) -> scope_pb2.AsOf: ...
+
+    def HasField(self, field_name: Literal["as_of"]) -> bool: ...  # noqa: N802
+
+
+def as_of_of(request: _Past) -> AsOf | None:
+    """Moment of a request, as a later one may be given it to read the same; None = now."""
+    if not request.HasField("as_of"):
+        return None
+    asked = request.as_of
+    if asked.HasField("position"):
+        return Position.of(asked.position)
+    return datetime.fromtimestamp(asked.time_millis / 1000, UTC)
 
 
 def _millis(when: datetime | timedelta | float | str) -> int:

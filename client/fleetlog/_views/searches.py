@@ -15,8 +15,10 @@ from fleetlog._transport.answers import bad_answer, understood
 from fleetlog._transport.connection import connection_to
 from fleetlog._transport.streaming import resumed
 from fleetlog._transport.traces import trace_metadata
+from fleetlog._values.as_of import AsOf, as_of_of
 from fleetlog._values.position import Position
 from fleetlog._views.frames import batches_of, table_of_batches
+from fleetlog._views.notebook import RUNS, runs_html
 from fleetlog._views.views import Reader, RunList, RunView
 
 if TYPE_CHECKING:
@@ -49,6 +51,11 @@ class RunSearch:
         self._request = request
         self.reader = reader
 
+    @property
+    def as_of(self) -> AsOf | None:
+        """Moment that it is of; None = now."""
+        return as_of_of(self._request)
+
     def first_page(self, size: int) -> query_pb2.SearchRunsResponse:
         """What SearchRuns answers."""
         request = query_pb2.SearchRunsRequest()
@@ -63,7 +70,7 @@ class RunSearch:
     def view(self, run: run_pb2.Run) -> RunView:
         """A run of an answer. BAD_ANSWER."""
         with understood(self.target, "a run"):
-            return RunView(run, self.reader)
+            return RunView(run, self.reader, self.as_of)
 
     def runs(self) -> Iterator[RunView]:
         """Every run, in order; as many are at hand as one response holds."""
@@ -111,6 +118,13 @@ class AllRuns(RunList):
 
     def __repr__(self) -> str:
         return super().__repr__() if self._read is not None else "<fleetlog.RunList, not read yet>"
+
+    def _repr_html_(self) -> str:
+        if self._read is not None:
+            return super()._repr_html_()
+        # A look at a cell must not read millions of runs.
+        runs = [self._search.view(run) for run in self._search.first_page(RUNS).runs]
+        return runs_html(runs, self.total, self._search.reader, self._search.as_of)
 
     def to_arrow(self) -> pa.Table:
         """See RunList.to_arrow."""

@@ -11,6 +11,8 @@ from fleetlog_core.printable import printable
 from fleetlog_proto.v1 import registry_event_pb2, selection_pb2
 
 from fleetlog._values.arguments import choice, invalid, texts
+from fleetlog._values.as_of import AsOf, as_of_of
+from fleetlog._views.notebook import selection_html
 from fleetlog._views.views import Reader, RunView
 from fleetlog.errors import InvalidArgument
 
@@ -116,8 +118,9 @@ class Selection(Sequence[Group]):
     """The best groups, the best first; `verdicts` say who was put aside, in the order in which it was asked."""
 
     def __init__(self, groups: Sequence[Group], verdicts: Sequence[Verdict], candidates: int, compared: int,
-                 groups_compared: int, choice: bytes = b"") -> None:  # fmt: skip
+                 groups_compared: int, choice: bytes = b"", reader: Reader | None = None) -> None:  # fmt: skip
         self._groups = groups
+        self._reader = reader
         self.verdicts = list(verdicts)
         self.candidates = candidates
         """Runs before any constraint."""
@@ -136,9 +139,10 @@ class Selection(Sequence[Group]):
         choice = registry_event_pb2.ModelSelection(request=request, position=response.position)
         choice.request.scope.ClearField("at_least")
         return cls(
-            [_group(group, objectives, reader) for group in response.groups],
+            [_group(group, objectives, reader, as_of_of(request.scope)) for group in response.groups],
             [Verdict(one.constraint, one.asked, one.put_aside) for one in response.verdicts],
             response.candidates, response.compared, response.groups_compared, choice.SerializeToString(),
+            reader,
         )  # fmt: skip
 
     @property
@@ -172,6 +176,9 @@ class Selection(Sequence[Group]):
         head = f"<fleetlog.Selection: {len(self)} of {self.groups_compared:,}, from {self.candidates:,} runs>"
         return "\n".join([head, *(f"  {printable(group.reason)}" for group in self)])
 
+    def _repr_html_(self) -> str:
+        return selection_html(self, self._reader)
+
     def rows(self) -> list[dict[str, object]]:
         """A row a group: rank, what it is grouped by, count, each objective and its statistics, its best run."""
         rows: list[dict[str, object]] = []
@@ -194,7 +201,7 @@ class Selection(Sequence[Group]):
         return pandas.DataFrame(self.rows())
 
 
-def _group(group: selection_pb2.SelectedGroup, objectives: Sequence[str], reader: Reader) -> Group:
+def _group(group: selection_pb2.SelectedGroup, objectives: Sequence[str], reader: Reader, as_of: AsOf | None) -> Group:
     stats = [
         ObjectiveStats(
             one.value, one.mean, one.std, one.median, one.min, one.max, one.confidence_low, one.confidence_high
@@ -208,7 +215,7 @@ def _group(group: selection_pb2.SelectedGroup, objectives: Sequence[str], reader
         values={one.key: one.value if one.HasField("value") else None for one in group.values},
         count=group.count,
         objectives=dict(zip(objectives, stats, strict=True)),
-        runs=[RunView(run, reader) for run in group.runs],
+        runs=[RunView(run, reader, as_of) for run in group.runs],
         run_values=[dict(zip(objectives, row, strict=True)) for row in values],
         reason=group.reason,
         front=group.front or None,

@@ -12,10 +12,12 @@ from fleetlog_core.errors import FleetlogError
 from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
 
 from fleetlog._transport.answers import BAD_ANSWER
+from fleetlog._values.as_of import AsOf
 from fleetlog._values.datasets import Dataset
 from fleetlog._values.params import Value, from_param
 from fleetlog._values.position import Position
 from fleetlog._views import frames, messages
+from fleetlog._views.notebook import RUNS, Pages, run_html, runs_html
 from fleetlog._views.series import Branch, Buckets, Series, Which
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ _STATES = {int(number): name.removeprefix("RUN_STATE_") for name, number in even
 """One that a newer server knows is shown by its number."""
 
 
-class Reader(Protocol):
+class Reader(Pages, Protocol):
     """What a view needs to read more of its run."""
 
     def read_metric(
@@ -154,9 +156,11 @@ class RunView:
     metrics: dict[str, float]
     """Last value of each metric by key; `summary(key)` has the rest."""
 
-    def __init__(self, message: run_pb2.Run, reader: Reader) -> None:
+    def __init__(self, message: run_pb2.Run, reader: Reader, as_of: AsOf | None = None) -> None:
+        """`as_of`: when it was like this; None = when it was read."""
         self._message = message
         self._reader = reader
+        self._as_of = as_of
         self.id = message.run_id
         self.experiment_id = message.experiment_id
         self.name = message.name
@@ -174,6 +178,9 @@ class RunView:
 
     def __repr__(self) -> str:
         return f"<fleetlog.RunView {self.id} {self.name!r} {self.state}>"
+
+    def _repr_html_(self) -> str:
+        return run_html(self, self._reader, self._as_of)
 
     @property
     def start_time(self) -> datetime:
@@ -264,6 +271,11 @@ class RunList(Sequence[RunView]):
 
     def __repr__(self) -> str:
         return f"<fleetlog.RunList of {len(self)}>"
+
+    def _repr_html_(self) -> str:
+        count = self.total if self.total is not None and not self.total_is_lower_bound else len(self)
+        runs = self._runs[:RUNS]
+        return runs_html(runs, count, runs[0]._reader, runs[0]._as_of) if runs else runs_html((), 0, None, None)
 
     def to_arrow(self) -> pa.Table:
         """A row a run, columns as fleetlog._views.frames says. ImportError without pyarrow: fleetlog[arrow]."""

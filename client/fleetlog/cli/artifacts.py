@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from fleetlog.cli.branches import BranchOption, branch_of
-from fleetlog.cli.context import AsJson, Namespace, RunId, Target
+from fleetlog.cli.context import AsJson, AsOf, Namespace, RunId, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
 from fleetlog.cli.run_ids import find_run
 from fleetlog.client import Client
@@ -23,16 +23,21 @@ def list_(
     run_id: RunId,
     path: Annotated[str, typer.Argument(help="Only this file, or what is below this folder.")] = "",
     branch: BranchOption = None,
+    as_of: AsOf = None,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
 ) -> None:
     """List the files of a run.
 
-    Example: fleetlog artifacts ls 0190a3b4 checkpoints
+    For example:
+
+    fleetlog artifacts ls 0190a3b4 checkpoints
+
+    fleetlog artifacts ls 0190a3b4 --as-of 3d
     """
     client = Client(target, namespace)
-    files = client.list_artifacts(find_run(client, run_id), path.strip("/"), branch=branch_of(branch))
+    files = client.list_artifacts(find_run(client, run_id), path.strip("/"), branch=branch_of(branch), as_of=as_of)
     if as_json:
         names = ("path", "size_bytes", "sha256", "time")
         print_json([{name: getattr(one, name) for name in names} for one in files])
@@ -54,6 +59,7 @@ def get(
     to: Annotated[Path, typer.Option(help="Folder to write to; files keep their paths below it.")] = Path(),
     threads: Annotated[int, typer.Option(min=1, max=32, help="Files that are downloaded at a time.")] = 4,
     branch: BranchOption = None,
+    as_of: AsOf = None,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -73,7 +79,7 @@ def get(
     with Progress(*parts, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("downloading", total=None)
         written = client.download_artifacts(
-            whole, path or None, to, branch=branch_of(branch), threads=threads,
+            whole, path or None, to, branch=branch_of(branch), as_of=as_of, threads=threads,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),
         )  # fmt: skip
     if as_json:

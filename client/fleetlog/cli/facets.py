@@ -7,7 +7,7 @@ from typing import Annotated, cast
 import typer
 
 from fleetlog._views.facets import Kind
-from fleetlog.cli.context import AsJson, Namespace, Target
+from fleetlog.cli.context import AsJson, AsOf, Namespace, Target
 from fleetlog.cli.output import on_terminal, print_json, print_rows, say
 from fleetlog.client import Client
 
@@ -20,6 +20,7 @@ def keys(
     experiment: Experiments = None,
     kind: Annotated[str, typer.Option(help="params, tags or metrics; empty = all three.")] = "",
     contains: Contains = "",
+    as_of: AsOf = None,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -33,7 +34,7 @@ def keys(
     fleetlog keys "state = 'FAILED'" --contains loss
     """
     found = Client(target, namespace).keys(
-        where, experiments=experiment or (), kind=cast(Kind, kind), contains=contains
+        where, experiments=experiment or (), kind=cast(Kind, kind), contains=contains, as_of=as_of
     )
     if as_json:
         print_json([vars(one) for one in found])
@@ -51,6 +52,7 @@ def values(
     experiment: Experiments = None,
     contains: Contains = "",
     limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 20,
+    as_of: AsOf = None,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -64,7 +66,7 @@ def values(
     fleetlog values user "metrics.val_loss <= 3.28"
     """
     client = Client(target, namespace)
-    found = client.values(key, where, experiments=experiment or (), contains=contains, limit=limit)
+    found = client.values(key, where, experiments=experiment or (), contains=contains, limit=limit, as_of=as_of)
     if as_json:
         print_json([vars(one) for one in found])
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import fleetlog
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.serving.server import GrpcServer
 from fleetlog_core.serving.telemetry import Telemetry
@@ -36,7 +37,15 @@ class QueryPart:
         "fleetlog.v1.DocumentQueryService",
     )
 
-    def __init__(self, engines: Engines, applied: AppliedWatch, telemetry: Telemetry, settings: QuerySettings) -> None:
+    def __init__(
+        self,
+        engines: Engines,
+        applied: AppliedWatch,
+        telemetry: Telemetry,
+        settings: QuerySettings,
+        web_url: Callable[[], str] = lambda: "",
+    ) -> None:
+        """`web_url`: see WebAddress."""
         self._reads, self._is_watched = engines.reads, engines.generations is not None
         self._servicer = QueryServicer(
             engines.reads,
@@ -47,6 +56,8 @@ class QueryPart:
             settings.held_bytes,
             log=engines.log_if_known,
             denials=telemetry.denials,
+            web_url=web_url,
+            version=fleetlog.__version__,
         )
 
     def register(self, server: GrpcServer) -> None:

@@ -157,6 +157,9 @@ class WebSettings:
     """PEM of the port's certificate, and those between it and its CA; read again when it changes. Empty: no TLS."""
     key_file: str = ""
     """PEM of its key, without a password."""
+    url: str = setting("", url_of("https://host", "http://host:port"))
+    """Address of the web UI that browsers reach, told to clients, whose notebooks link there. Empty: that of the port
+    above where one process serves both."""
     query: str = ""
     """host:port, or fleetlogs://host:port for TLS, of the query service that it asks; empty: of this process."""
     ingest: str = ""

@@ -21,6 +21,7 @@ _WHAT = {
     "documents_put": ("document", "documents"),
 }
 """What names are of, by kind: one, and many."""
+_STARTED = "run_started"
 
 
 def summary_of(text: str) -> str:
@@ -28,7 +29,15 @@ def summary_of(text: str) -> str:
     if not text:
         return ""
     details = json.loads(text)
-    return printable("; ".join(_of_kind(kind, detail) for kind, detail in details.items()))
+    parts = [
+        _of_kind(kind, detail) for kind, detail in details.items() if len(details) == 1 or not _joins(kind, detail)
+    ]
+    return printable("; ".join(parts))
+
+
+def _joins(kind: str, detail: Detail) -> bool:
+    """True if it says no more than that one more writer has something to say, such as whoever changes a tag."""
+    return kind == _STARTED and detail.get("fields", {}).get("opening") in ("join", "annotate")
 
 
 def _of_kind(kind: str, detail: Detail) -> str:
@@ -42,6 +51,10 @@ def _of_kind(kind: str, detail: Detail) -> str:
             parts.append(f"{fields['bytes']:,} bytes")
         return ", ".join(parts)
     parts = [kind.replace("_", " ")]
+    if kind == _STARTED and "opening" in fields:
+        opening = fields["opening"]
+        parts = ["run resumed" if opening == "resume" else "one more writer"]
+        fields = {name: value for name, value in fields.items() if name != "opening"}
     if detail.get("events", 1) > 1:
         parts[0] += f" ({detail['events']:,} times)"
     if names:

@@ -20,6 +20,7 @@ from fleetlog_query.calls.base import QueryCalls, Services, next_of
 from fleetlog_query.calls.logged_models import model_not_found
 from fleetlog_query.logged_models import LoggedModels
 from fleetlog_query.search.paging import Page
+from fleetlog_query.sql.as_of import AsOf
 
 diagnostics = logging.getLogger(__name__)
 
@@ -42,8 +43,10 @@ class ArtifactCalls(QueryCalls):
         page = Page.of(self._tokens, request, namespace, 1_000, 10_000)
         after = page.after[0] if page.after else ""
         await self._wait(request.at_least, context)
-        await self._check_owner(request, namespace, run_id, context)
-        found = await self._do(context, self._artifacts.below, namespace, run_id, request.path, after, page.size + 1)
+        as_of = await self._as_of(request, context)
+        await self._check_owner(request, namespace, run_id, context, as_of)
+        asked = (namespace, run_id, request.path, after, page.size + 1, as_of)
+        found = await self._do(context, self._artifacts.below, *asked)
         artifacts, token = page.cut(found, lambda one: [one.path])
         return artifact_pb2.ListArtifactsResponse(artifacts=artifacts, next_page_token=token)
 
@@ -54,8 +57,9 @@ class ArtifactCalls(QueryCalls):
         namespace, run_id = check_namespace(request.namespace), parse_id(request.run_id)
         check_artifact_path(request.path, written=False)
         await self._wait(request.at_least, context)
-        await self._check_owner(request, namespace, run_id, context)
-        artifact = await self._do(context, self._artifacts.at, namespace, run_id, request.path)
+        as_of = await self._as_of(request, context)
+        await self._check_owner(request, namespace, run_id, context, as_of)
+        artifact = await self._do(context, self._artifacts.at, namespace, run_id, request.path, as_of)
         if artifact is None:
             raise NotFound("ARTIFACT_NOT_FOUND", "there is no artifact of that path")
         if not 0 <= request.offset_bytes <= artifact.size_bytes:
@@ -88,10 +92,11 @@ class ArtifactCalls(QueryCalls):
         namespace: str,
         owner: bytes,
         context: Context,
+        as_of: AsOf | None,
     ) -> None:
-        """NotFound RUN_NOT_FOUND, LOGGED_MODEL_NOT_FOUND."""
+        """NotFound RUN_NOT_FOUND, LOGGED_MODEL_NOT_FOUND. A model that came later had no files then."""
         if request.subject != frame_pb2.SUBJECT_MODEL:
-            await self._check_run(namespace, owner, context)
+            await self._check_run(namespace, owner, context, as_of)
         elif not await self._do(context, self._models.exists, namespace, owner):
             raise model_not_found(owner)
 

@@ -25,7 +25,7 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import ContextThreads
 from fleetlog_core.warehouse.port import TimedOut, Warehouse
-from fleetlog_proto.v1 import audit_pb2, metric_pb2, position_pb2, query_pb2, query_pb2_grpc, scope_pb2
+from fleetlog_proto.v1 import artifact_pb2, audit_pb2, metric_pb2, position_pb2, query_pb2, query_pb2_grpc, scope_pb2
 
 from fleetlog_query.calls.answers import Answers
 from fleetlog_query.changes.changed_runs import ChangedRuns
@@ -72,6 +72,8 @@ AsOfRequest = (
     | query_pb2.ListExperimentsRequest
     | metric_pb2.ReadMetricRequest
     | audit_pb2.ListEventsRequest
+    | artifact_pb2.ListArtifactsRequest
+    | artifact_pb2.DownloadArtifactRequest
     | scope_pb2.RunScope
 )
 """What says by itself as of when it is."""
@@ -164,9 +166,11 @@ class ReadCalls:
             ids.update(e.experiment_id for e in self._experiments.all(namespace) if not e.deleted)
         return tuple(sorted(ids))
 
-    async def _check_run(self, namespace: str, run_id: bytes, context: Context) -> None:
+    async def _check_run(
+        self, namespace: str, run_id: bytes, context: Context, as_of: AsOf | None = None
+    ) -> None:  # fmt: skip
         mask = parse_read_mask(["attributes"])
-        if not await self._do(context, self._documents.read, namespace, [run_id], mask, False):
+        if not await self._do(context, self._documents.read, namespace, [run_id], mask, False, as_of):
             raise run_not_found(run_id)
 
     async def _as_of(self, request: AsOfRequest, context: Context) -> AsOf | None:

@@ -1,19 +1,21 @@
-"""GetExperiment and ListExperiments."""
+"""GetExperiment, ListExperiments and ListNamespaces."""
 
 from __future__ import annotations
 
+from fleetlog_core.auth.identity import READ, caller
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import experiment_pb2, query_pb2
 
 from fleetlog_query.calls.base import QueryCalls
 from fleetlog_query.experiments import one_of
-from fleetlog_query.search.paging import Page
+from fleetlog_query.namespaces import namespaces
+from fleetlog_query.search.paging import Page, check_contains
 from fleetlog_query.sql.deleted_view import DeletedView
 
 
 class ExperimentCalls(QueryCalls):
-    """Experiments of a namespace."""
+    """Experiments of a namespace, and namespaces."""
 
     async def GetExperiment(  # noqa: N802
         self, request: query_pb2.GetExperimentRequest, context: Context
@@ -44,6 +46,22 @@ class ExperimentCalls(QueryCalls):
         left = [one for one in found if [one.experiment_id] > page.after and view.shows(one.deleted)]
         experiments, token = page.cut(left, lambda one: [one.experiment_id])
         return query_pb2.ListExperimentsResponse(experiments=experiments, next_page_token=token)
+
+    async def ListNamespaces(  # noqa: N802
+        self, request: query_pb2.ListNamespacesRequest, context: Context
+    ) -> query_pb2.ListNamespacesResponse:
+        """See the proto."""
+        check_contains(request.contains)
+        page = Page.of(self._tokens, request, "")
+        await self._wait(request.at_least, context)
+        wanted, may = request.contains.casefold(), caller().may
+        found = [
+            name
+            for name in await self._do(context, namespaces, self._warehouse)
+            if READ in may(name) and wanted in name.casefold() and [name] > page.after
+        ]
+        names, token = page.cut(found, lambda name: [name])
+        return query_pb2.ListNamespacesResponse(namespaces=names, next_page_token=token)
 
     async def _past(
         self,

@@ -8,7 +8,7 @@ from fleetlog_core.serving.errors import Context
 from fleetlog_proto.v1 import facets_pb2, scope_pb2, selection_pb2
 
 from fleetlog_query.calls.base import QueryCalls, Services, check_experiments
-from fleetlog_query.changes.moments import position_of, without_as_of
+from fleetlog_query.changes.moments import position_of
 from fleetlog_query.facets.answer import Facets
 from fleetlog_query.facets.keys import Keys
 from fleetlog_query.facets.values import Values
@@ -37,7 +37,6 @@ class ScopeCalls(QueryCalls):
         self, request: facets_pb2.ListKeysRequest, context: Context
     ) -> facets_pb2.ListKeysResponse:
         """See the proto."""
-        without_as_of(request.scope)
         scope = await self._scoped(request.scope, context)
         hidden = await self._do(context, self._hidden_experiments, scope.namespace)
         return await self._do(context, self._facets.keys, request, scope, hidden)
@@ -46,7 +45,6 @@ class ScopeCalls(QueryCalls):
         self, request: facets_pb2.ListValuesRequest, context: Context
     ) -> facets_pb2.ListValuesResponse:
         """See the proto."""
-        without_as_of(request.scope)
         scope = await self._scoped(request.scope, context)
         return await self._do(context, self._facets.values, request, scope)
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fleetlog_core.applied import APPLIED, offsets_of
-from fleetlog_core.errors import FailedPrecondition, InvalidArgument
+from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.log.port import CONTROL, EVENTS, Partition
 from fleetlog_core.position import from_proto, to_proto
 from fleetlog_core.warehouse.port import Statement, Warehouse
 from fleetlog_proto.v1 import position_pb2, scope_pb2
 
 from fleetlog_query.language.moments import shown_moment
-from fleetlog_query.sql.as_of import AsOf
+from fleetlog_query.sql.as_of import AsOf, too_early
 from fleetlog_query.sql.binds import Binds
 
 HOUR_MILLIS = 3_600_000
@@ -59,7 +59,7 @@ class History:
             # first record of all.
             offset = found.get(partition, -1 if timed else 0)
             if begins > 0 and offset < begins and offset != 0:
-                raise _too_early()
+                raise too_early()
         events = tuple(found.get(Partition(EVENTS, number), 0) for number in range(reach.count))
         return AsOf(events, found.get(_CONTROL, 0 if timed else None))
 
@@ -100,7 +100,7 @@ def without_as_of(scope: scope_pb2.RunScope) -> None:
     """AS_OF_UNSUPPORTED."""
     if scope.HasField("as_of"):
         raise InvalidArgument.of_field(
-            "AS_OF_UNSUPPORTED", "scope.as_of", "this call is of now; searches, reads of runs and selections take it"
+            "AS_OF_UNSUPPORTED", "scope.as_of", "this call is of now; searches, reads, lists and selections take it"
         )
 
 
@@ -108,11 +108,3 @@ def position_of(as_of: AsOf) -> position_pb2.Position:
     """Position as the message."""
     position = {Partition(EVENTS, number): offset for number, offset in enumerate(as_of.events)}
     return to_proto(position if as_of.control is None else {**position, _CONTROL: as_of.control})
-
-
-def _too_early() -> FailedPrecondition:
-    return FailedPrecondition(
-        "AS_OF_TOO_EARLY",
-        "as_of: the tables were filled by a version that kept no past, and know it from when this one took over;"
-        " rebuild them from the log (`fleetlog replay`), and they know all of it",
-    )

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from fleetlog_core import limits
-from fleetlog_core.errors import InvalidArgument
-from fleetlog_proto.v1 import facets_pb2
+from fleetlog_proto.v1 import facets_pb2, scope_pb2
 
+from fleetlog_query.changes.moments import now_of
 from fleetlog_query.facets.keys import Homes, KeyFacet, Keys, page_of
 from fleetlog_query.facets.values import Values, ValuesQuery, kind_of
-from fleetlog_query.language.plan import plan_of
-from fleetlog_query.search.paging import Page
+from fleetlog_query.language.fields import Kind
+from fleetlog_query.language.plan import Plan, plan_of
+from fleetlog_query.search.paging import Page, check_contains
 from fleetlog_query.search.token import PageTokens
 from fleetlog_query.sql.scope import Scope
+
+_KINDS: Mapping[Kind, facets_pb2.KeyKind.ValueType] = {
+    "params": facets_pb2.KEY_KIND_PARAM,
+    "tags": facets_pb2.KEY_KIND_TAG,
+    "metrics": facets_pb2.KEY_KIND_METRIC,
+}
 
 
 class Facets:
@@ -35,9 +41,13 @@ class Facets:
     ) -> facets_pb2.ListKeysResponse:
         """See the proto. `hidden`: the experiments that are left out when the request names none."""
         page = _page(self._tokens, request, scope)
-        plan = plan_of(request.scope.filter, self._clock() * 1000)
+        plan = self._plan(request.scope)
         found: list[KeyFacet] = []
-        if plan is None:
+        if scope.as_of is not None:
+            if scope.experiments:
+                kinds = [kind for kind in _KINDS if request.kind in (facets_pb2.KEY_KIND_UNSPECIFIED, _KINDS[kind])]
+                found = self._keys.past(scope, scope.as_of, plan, request.scope.deleted_view, kinds)
+        elif plan is None:
             named = request.scope.experiment_ids or request.scope.experiment_names
             experiments = scope.experiments if named else hidden
             found = self._keys.all(Homes(scope.namespace, experiments, bool(named), request.scope.deleted_view))
@@ -51,7 +61,7 @@ class Facets:
         """See the proto."""
         page = _page(self._tokens, request, scope)
         kind, key = kind_of(request.kind, request.key)
-        plan = plan_of(request.scope.filter, self._clock() * 1000)
+        plan = self._plan(request.scope)
         if not scope.experiments:
             return facets_pb2.ListValuesResponse()
         after = (page.after[0], page.after[1]) if page.after else None
@@ -59,12 +69,14 @@ class Facets:
         values, token = page.cut(self._values.page(query), lambda one: [one.runs, one.value])
         return facets_pb2.ListValuesResponse(values=values, next_page_token=token)
 
+    def _plan(self, scope: scope_pb2.RunScope) -> Plan | None:
+        now = now_of(scope.as_of) if scope.HasField("as_of") else None
+        return plan_of(scope.filter, self._clock() * 1000 if now is None else now)
+
 
 def _page(tokens: PageTokens, request: facets_pb2.ListKeysRequest | facets_pb2.ListValuesRequest, scope: Scope) -> Page:
     """OVER_LIMIT too, for a text that is too long to be looked for in every key or value."""
-    if len(request.contains) > limits.FACET_TEXT_CHARACTERS:
-        what = f"{len(request.contains):,} characters, at most {limits.FACET_TEXT_CHARACTERS:,}"
-        raise InvalidArgument.of_field("OVER_LIMIT", "contains", what)
+    check_contains(request.contains)
     return Page.of(tokens, request, scope.namespace)
 
 

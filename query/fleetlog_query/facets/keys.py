@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,9 @@ from fleetlog_query.changes.held import Held
 from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.facets.counts import Counts
 from fleetlog_query.facets.segments import SLOT_BITS, WHOLE, KeyCounts, Span, split
+from fleetlog_query.language.fields import Kind
 from fleetlog_query.language.plan import Plan
+from fleetlog_query.sql.as_of import BY_KEY, AsOf, attr_rows
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.condition_sql import condition
 from fleetlog_query.sql.deleted_view import DeletedView
@@ -158,6 +160,13 @@ class Keys:
         counted = CountedKeys()
         return counted.facets(counted.counts(self._warehouse.select(matching_statement(scope, plan, deleted_view))))
 
+    def past(
+        self, scope: Scope, as_of: AsOf, plan: Plan | None, deleted_view: int, kinds: Iterable[Kind]
+    ) -> list[KeyFacet]:
+        """Keys of these kinds that runs had as of a position, by kind, then key. TimedOut, READS_TOO_MUCH."""
+        counted, statement = CountedKeys(), past_statement(scope, as_of, plan, deleted_view, kinds)
+        return counted.facets(counted.counts(self._warehouse.select(statement)))
+
     def _refresh(self, counted: CountedKeys, homes: Homes, until: float) -> None:
         """Count what has to be. When something of it fails the rest is kept, and the next call goes on."""
         known = counted.known
@@ -229,6 +238,19 @@ def matching_statement(scope: Scope, plan: Plan, deleted_view: int) -> Statement
     runs += f" AND {condition(plan, scope, binds)}"
     where = f"namespace = {binds.text(scope.namespace)} AND removed = 0 AND {_SINGLE} AND run_id IN ({runs})"
     sql = f"SELECT {_COUNTED} FROM run_attrs FINAL WHERE {where} GROUP BY kind, key"
+    return binds.statement(sql, wide=True)
+
+
+def past_statement(scope: Scope, as_of: AsOf, plan: Plan | None, deleted_view: int, kinds: Iterable[Kind]) -> Statement:
+    """Keys of some kinds that runs had as of the scope's position, with the values of then."""
+    binds = Binds()
+    runs = f"SELECT run_id FROM {scope.runs(binds)} WHERE {scope.sql(binds)}{DeletedView.of(deleted_view).sql}"
+    if plan is not None:
+        runs += f" AND {condition(plan, scope, binds)}"
+    # Of these alone: points of series that went on are read, and those of runs that came later would be in vain.
+    where = f"{scope.sql(binds)} AND run_id IN ({runs})"
+    rows = attr_rows(BY_KEY, where, scope.point_tables, dict.fromkeys(kinds, "1"), as_of, binds)
+    sql = f"SELECT {_COUNTED} FROM ({rows}) GROUP BY kind, key"
     return binds.statement(sql, wide=True)
 
 

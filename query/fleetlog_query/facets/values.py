@@ -77,13 +77,15 @@ def values_statement(query: ValuesQuery) -> Statement:
         text, present = attribute_text_sql(query.key)
         matching = f" AND {condition(query.plan, scope, binds)}" if query.plan is not None else ""
         shown_runs = f"{scope.sql(binds)}{view.sql}"
-        every = f"SELECT {text} AS value FROM runs FINAL WHERE {shown_runs} AND {present}"
+        every = f"SELECT {text} AS value FROM {scope.runs(binds)} WHERE {shown_runs} AND {present}"
         rows = every + matching
     else:
         rows = every = f"SELECT str AS value {attrs_of(query.kind, query.key, scope, binds)}"
-        if query.plan is not None:
-            ids = f"{scope.sql(binds)}{view.sql} AND {condition(query.plan, scope, binds)}"
-            rows += f" AND run_id IN (SELECT run_id FROM runs FINAL WHERE {ids})"
+        if query.plan is not None or scope.as_of is not None:
+            ids = f"{scope.sql(binds)}{view.sql}"
+            if query.plan is not None:
+                ids += f" AND {condition(query.plan, scope, binds)}"
+            rows += f" AND run_id IN (SELECT run_id FROM {scope.runs(binds)} WHERE {ids})"
         else:
             # Few runs are deleted: a set of those is small, whichever are asked for.
             inside, which = _AMONG_DELETED[view]
@@ -112,7 +114,8 @@ class Values:
     def page(self, query: ValuesQuery) -> list[facets_pb2.ValueFacet]:
         """The page and one more. TimedOut."""
         column = Source(Key(query.kind, query.key), is_text=True)
-        columns = self._held.peek(query.scope)
+        # What is held is of now.
+        columns = self._held.peek(query.scope) if query.scope.as_of is None else None
         if query.plan is None and not query.contains and columns is not None and columns.holds(column):
             return self._counted(query)
         return facets_of(self._warehouse.select(values_statement(query)))

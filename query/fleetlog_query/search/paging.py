@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fleetlog_core import limits
+from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_proto.v1 import scope_pb2
 from google.protobuf.message import Message
@@ -49,6 +50,13 @@ class Page:
         """The items of the page and the token of the next, "" at the end; one more item than `size` tells of that."""
         token = self.token(place_of(found[self.size - 1])) if len(found) > self.size else ""
         return found[: self.size], token
+
+
+def check_contains(text: str) -> None:
+    """OVER_LIMIT for a text that is too long to be looked for in every name of a list."""
+    if len(text) > limits.FACET_TEXT_CHARACTERS:
+        what = f"{len(text):,} characters, at most {limits.FACET_TEXT_CHARACTERS:,}"
+        raise InvalidArgument.of_field("OVER_LIMIT", "contains", what)
 
 
 def _purpose(request: Message, namespace: str) -> str:

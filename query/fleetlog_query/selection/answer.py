@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from fleetlog_core.errors import InvalidArgument
 from fleetlog_core.warehouse.port import Warehouse
 from fleetlog_proto.v1 import run_pb2, selection_pb2
 
@@ -38,10 +37,6 @@ class Selector:
         """See the proto; without the position."""
         now = now_of(request.scope.as_of)
         question = question_of(request, self._clock() * 1000 if now is None else now)
-        if question.artifact and scope.as_of is not None:
-            raise InvalidArgument.of_field(
-                "AS_OF_UNSUPPORTED", "artifact_path", "which artifacts a run had is only known as of now; leave one out"
-            )
         if not scope.experiments:
             return selection_pb2.SelectRunsResponse()
         # What was is read once, and is not what will be asked next.

@@ -27,6 +27,7 @@ from fleetlog_query.series.series_rows import Select
 from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.condition_sql import conditions
 from fleetlog_query.sql.deleted_view import DeletedView
+from fleetlog_query.sql.files import below, check_reach, file_rows
 from fleetlog_query.sql.scope import Scope
 from fleetlog_query.sql.value_rows import value_rows
 
@@ -118,6 +119,8 @@ def _stages(question: Question, scope: Scope, columns: ScopeColumns, ids: Ids, t
         for place, holds in enumerate(found, 1):
             stages[(stages == 0) & ~taken(holds)] = place
         return stages
+    if question.artifact and scope.as_of is not None:
+        check_reach(lambda binds: f"namespace = {binds.text(scope.namespace)}", scope.as_of, select)
     answer = select(stages_statement(question, scope))
     # A run that went out of sight in between fails the first.
     stages[:] = 1
@@ -160,11 +163,8 @@ def source_statement(source: Key | Series, question: Question, scope: Scope) -> 
 def _tests(question: Question, scope: Scope, binds: Binds) -> list[str]:
     tests = conditions([plan for _, plan in question.parts], scope, binds)
     if question.artifact:
-        path = question.artifact
-        tests.append(
-            f"run_id IN (SELECT run_id FROM artifacts WHERE namespace = {binds.text(scope.namespace)}"
-            f" AND (path = {binds.text(path)} OR startsWith(path, {binds.text(path + '/')})))"
-        )
+        owners, paths = f"namespace = {binds.text(scope.namespace)}", below(question.artifact, binds)
+        tests.append(f"run_id IN (SELECT run_id {file_rows(owners, paths, scope.as_of, binds)})")
     return tests
 
 

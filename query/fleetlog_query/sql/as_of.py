@@ -4,6 +4,7 @@ See docs/decisions/0008-as-of.md. What has not changed since the position is rea
 
     runs, tags    the last state before the position, of `run_history` and `tag_history`
     params        are written once, as datasets are: their own rows, if they are before the position
+    files         the last of each path before the position, of `artifact_history` (files.py)
     metrics       of a series with points at the position or behind: its points before the position
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fleetlog_core import limits
+from fleetlog_core.errors import FailedPrecondition
 from fleetlog_core.warehouse.packed import HIGH_SQL, LOW_SQL, POINT_ORDER_SQL, value_of
 from fleetlog_core.warehouse.schema import PLACE_BITS, KeyKind
 
@@ -174,4 +176,13 @@ def summary_source(where: str, branches: PointTables, as_of: AsOf | None, binds:
     return (
         f"(SELECT {names} FROM run_series WHERE {where} AND (run_id, key) NOT IN ({changed})"
         f" UNION ALL SELECT {names} FROM ({points}))"
+    )
+
+
+def too_early() -> FailedPrecondition:
+    """AS_OF_TOO_EARLY."""
+    return FailedPrecondition(
+        "AS_OF_TOO_EARLY",
+        "as_of: the tables were filled by a version that kept no past, and know it from when this one took over;"
+        " rebuild them from the log (`fleetlog replay`), and they know all of it",
     )

@@ -1,11 +1,12 @@
 """GET /raw/NAMESPACE/RUN/PATH: the bytes of an artifact, as a browser may show them.
 
 Whatever they are, they act on nothing: their policy puts them into a sandbox of no origin, without scripts.
-?subject=model names a logged model in place of the run.
+?subject=model names a logged model in place of the run; ?as_of= a moment, Unix milliseconds, as of which the file is.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from http import HTTPStatus
@@ -13,7 +14,7 @@ from urllib.parse import parse_qs, quote
 
 import grpc
 from fleetlog_core.errors import shown
-from fleetlog_proto.v1 import artifact_pb2, frame_pb2
+from fleetlog_proto.v1 import artifact_pb2, frame_pb2, scope_pb2
 from starlette.types import Receive, Scope, Send
 
 from fleetlog_query.web import policies
@@ -26,6 +27,7 @@ from fleetlog_query.web.upstream import Metadata, Upstream, forwarded
 
 PREFIX = "/raw/"
 _DOWNLOAD = METHODS["/fleetlog.v1.QueryService/DownloadArtifact"]
+_MILLIS = re.compile("[0-9]{1,15}")
 _SUBJECTS = {"run": frame_pb2.SUBJECT_RUN, "model": frame_pb2.SUBJECT_MODEL}
 
 
@@ -114,8 +116,21 @@ def _request(scope: Scope) -> artifact_pb2.DownloadArtifactRequest:
             f"subject: {shown(subject)} is not run or model",
         )  # fmt: skip
     return artifact_pb2.DownloadArtifactRequest(
-        namespace=namespace, run_id=run_id, path=path, subject=_SUBJECTS[subject]
+        namespace=namespace, run_id=run_id, path=path, subject=_SUBJECTS[subject], as_of=_as_of(asked)
     )
+
+
+def _as_of(asked: Mapping[str, Sequence[str]]) -> scope_pb2.AsOf | None:
+    """The moment that is asked for; None = now. Failure AS_OF_INVALID."""
+    text = (asked.get("as_of") or [""])[-1]
+    if not text:
+        return None
+    if not _MILLIS.fullmatch(text):
+        raise refusal(
+            HTTPStatus.BAD_REQUEST, grpc.StatusCode.INVALID_ARGUMENT, "AS_OF_INVALID",
+            f"as_of: {shown(text)} is no moment; give Unix milliseconds, such as 1767225600000",
+        )  # fmt: skip
+    return scope_pb2.AsOf(time_millis=int(text))
 
 
 def _head(path: str, beginning: bytes) -> list[tuple[str, str]]:

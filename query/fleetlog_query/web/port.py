@@ -46,6 +46,8 @@ class WebPort:
         self._or_free = or_free
         self._upstream: Upstream | None = None
         self._server: uvicorn.Server | None = None
+        self.port: int | None = None
+        """The port, while it listens."""
 
     async def start(self, query: str, ingest: str) -> int:
         """Listen, and ask these gRPC servers; the port. PortTaken, TlsRefused, OSError."""
@@ -96,12 +98,13 @@ class WebPort:
             raise PortTaken(f"{joined(self._host, port)} is taken: give another {OPTION}") from None
         self._server = server
         bound: int = server.servers[0].sockets[0].getsockname()[1]
+        self.port = bound
         return bound
 
     async def stop(self, grace_seconds: float) -> None:
         """Take nothing new, let what is under way end for so long, then cut it off. Idempotent."""
         server, upstream = self._server, self._upstream
-        self._server = self._upstream = None
+        self._server = self._upstream = self.port = None
         if server is None or upstream is None:
             return
         server.config.timeout_graceful_shutdown = math.ceil(grace_seconds)

@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import fleetlog
 import pytest
 from fleetlog._transport.connection import connection_to
 from fleetlog._values.as_of import as_of_message
-from fleetlog_proto.v1 import facets_pb2, query_pb2, scope_pb2
+from fleetlog_proto.v1 import query_pb2, scope_pb2, watch_pb2
 
 from tests.client.cli.terminal import piped
 
@@ -125,9 +126,51 @@ def test_a_selection_looks_back_too(past: Past) -> None:
     (best,) = past.client.select(minimize="metrics.loss", as_of=past.working)
     assert best.run_values == [{"metrics.loss": 3.0}]
     assert list(past.client.select(minimize="metrics.loss", as_of=past.before)) == []
-    with pytest.raises(fleetlog.InvalidArgument) as caught:
-        past.client.select(minimize="metrics.loss", artifact="model.pt", as_of=past.working)
-    assert caught.value.reason == "AS_OF_UNSUPPORTED"
+
+
+def test_keys_and_values_are_those_that_runs_had(past: Past) -> None:
+    client = past.client
+    assert client.keys(as_of=past.before) == []
+    working = {key.name: (key.runs, key.max) for key in client.keys(as_of=past.working)}
+    assert working == {"metrics.loss": (1, 3.0), "params.lr": (1, 0.1), "tags.note": (1, None), "tags.state": (1, None)}
+    done = {key.name: (key.runs, key.max) for key in client.keys(as_of=past.done)}
+    assert done == {"metrics.loss": (1, 2.0), "params.lr": (1, 0.1), "tags.state": (1, None)}
+    assert [key.name for key in client.keys("tags.note = 'x'", kind="params", as_of=past.working)] == ["params.lr"]
+    assert client.keys("tags.note = 'x'", as_of=past.done) == []
+    for when, state, name in ((past.working, "new", "first name"), (past.done, "old", "second name")):
+        assert [found.value for found in client.values("tags.state", as_of=when)] == [state]
+        assert [found.value for found in client.values("name", contains="NAME", as_of=when)] == [name]
+    assert client.values("tags.state", as_of=past.deleted) == []
+
+
+def test_files_are_those_that_a_run_had(embedded_target: str, tmp_path: Path) -> None:
+    client = fleetlog.Client(embedded_target, "as-of-files")
+    before, moments = moment(), []
+    run = fleetlog.start_run("files", params={"lr": 0.1}, target=embedded_target, namespace=client.namespace)
+    run.flush(level="applied")
+    moments.append(moment())
+    for text in ("first", "second one"):
+        run.log_text(text, "notes/a.txt")
+        run.flush(level="applied")
+        moments.append(moment())
+    run.finish()
+    with pytest.raises(fleetlog.NotFound):
+        client.list_artifacts(run.id, as_of=before)
+    assert client.list_artifacts(run.id, as_of=moments[0]) == []
+    for when, text in zip(moments[1:], ("first", "second one"), strict=True):
+        assert [file.size_bytes for file in client.list_artifacts(run.id, as_of=when)] == [len(text)]
+        target = tmp_path / text
+        client.download_artifact(run.id, "notes/a.txt", target, as_of=when)
+        assert target.read_text() == text
+        (copied,) = client.download_artifacts(run.id, "notes", tmp_path / "all", as_of=when)
+        assert copied.read_text() == text
+    with pytest.raises(fleetlog.NotFound):
+        client.download_artifact(run.id, "notes/a.txt", tmp_path / "none", as_of=moments[0])
+    chosen = [client.select(minimize="params.lr", artifact="notes", as_of=when) for when in moments]
+    assert [len(list(one)) for one in chosen] == [0, 1, 1]
+    then = moments[1].isoformat()
+    answer = piped(embedded_target, "artifacts", "ls", run.id, "--as-of", then, "--namespace", client.namespace)
+    assert answer.lines[1].startswith("notes/a.txt\t5\t")
 
 
 def test_pages_go_on_as_of_the_first(embedded_target: str) -> None:
@@ -168,7 +211,7 @@ def test_what_can_not_be_answered_says_so(past: Past) -> None:
         "AS_OF_INVALID": lambda: past.client.search_runs(as_of="yesterday"),
         "AS_OF_EMPTY": lambda: _call(past, scope_pb2.AsOf()),
         "POSITION_INVALID": lambda: _call(past, scope_pb2.AsOf(position=at("dead-letters", 1).message())),
-        "AS_OF_UNSUPPORTED": lambda: _keys(past),
+        "AS_OF_UNSUPPORTED": lambda: _watch(past),
     }
     for reason, call in reasons.items():
         with pytest.raises(fleetlog.InvalidArgument) as caught:
@@ -187,10 +230,10 @@ def _call(past: Past, when: scope_pb2.AsOf) -> query_pb2.SearchRunsResponse:
     return connection.call(connection.query.SearchRuns, query_pb2.SearchRunsRequest(as_of=when), 1.0)
 
 
-def _keys(past: Past) -> facets_pb2.ListKeysResponse:
+def _watch(past: Past) -> object:
     connection = connection_to(past.target)
-    scope = scope_pb2.RunScope(as_of=as_of_message("1h"))
-    return connection.call(connection.query.ListKeys, facets_pb2.ListKeysRequest(scope=scope))
+    request = watch_pb2.WatchRunsRequest(scope=scope_pb2.RunScope(as_of=as_of_message("1h")))
+    return connection.retried(lambda: list(connection.query.WatchRuns(request)))
 
 
 def test_the_command_line_looks_back(past: Past) -> None:

@@ -41,3 +41,15 @@ def test_a_kind_of_a_later_version_is_told_by_its_name() -> None:
         "run frozen (3 times), until 5"
     )
     assert summary_of("") == ""
+
+
+def test_a_writer_that_only_says_something_of_a_run_does_not_start_it() -> None:
+    def opened(opening: event_pb2.RunOpening.ValueType, *others: event_pb2.Event) -> str:
+        event = start(name="")
+        event.run_started.opening = opening
+        return of(event, *others)
+
+    assert opened(event_pb2.RUN_OPENING_JOIN, params(2, lr="1")) == "1 param: lr"
+    assert opened(event_pb2.RUN_OPENING_ANNOTATE, params(2, lr="1")) == "1 param: lr"
+    assert opened(event_pb2.RUN_OPENING_JOIN) == "one more writer"
+    assert opened(event_pb2.RUN_OPENING_RESUME, params(2, lr="1")) == "run resumed; 1 param: lr"

@@ -14,13 +14,22 @@ from fleetlog_core.log.port import EVENTS, Partition
 from fleetlog_core.position import to_proto
 from fleetlog_core.warehouse.migrate import migrate
 from fleetlog_core.warehouse.port import Statement, Warehouse
-from fleetlog_proto.v1 import query_pb2, scope_pb2
+from fleetlog_proto.v1 import facets_pb2, query_pb2, scope_pb2
+from fleetlog_query.changes.changed_runs import ChangedRuns
+from fleetlog_query.changes.held import Held
 from fleetlog_query.changes.moments import HOUR_MILLIS, History
+from fleetlog_query.changes.position import AppliedPositions
+from fleetlog_query.column_cache.scope_columns import HeldColumns, ScopeColumns
 from fleetlog_query.experiments import Experiments
+from fleetlog_query.facets.answer import Facets
+from fleetlog_query.facets.keys import Keys
+from fleetlog_query.facets.values import Values
 from fleetlog_query.runs.read_mask import parse_read_mask
 from fleetlog_query.search.search import Search
+from fleetlog_query.search.token import PageTokens
 from fleetlog_query.sql.as_of import AsOf
 from fleetlog_query.sql.branches import BranchedNamespaces
+from fleetlog_query.sql.scope import Scope
 from fleetlog_query.stream.run_stream import RunStream, RunStreams
 from fleetlog_query.warehouse.cancellable import CancellableWarehouse
 from fleetlog_query.warehouse.holding import Holding
@@ -30,8 +39,9 @@ from hypothesis import strategies as st
 from tests.core.warehouse.engines import chdb, clickhouse
 from tests.ingest.materializer.builders import NOW
 from tests.profiles import examples
-from tests.query.histories import ALL, PARTITIONS, RUNS, Writing, history
+from tests.query.histories import ALL, PARTITIONS, RUNS, TAGS, Writing, history
 from tests.query.random_filters import FILTER, ORDER
+from tests.query.random_runs import KEYS
 from tests.query.searching import searching
 
 SECONDS = 60.0
@@ -46,6 +56,9 @@ class Reading:
         reading = CancellableWarehouse(warehouse)
         self._streams = RunStreams(reading, self._searcher, self._documents, BranchedNamespaces(reading).tables)
         self._experiments = Experiments(warehouse)
+        keys = Keys(reading, AppliedPositions(reading), ChangedRuns(reading), 1 << 20)
+        held: HeldColumns = Held(ScopeColumns, AppliedPositions(reading), ChangedRuns(reading), 1 << 20)
+        self._facets = Facets(PageTokens(b"k" * 32), keys, Values(reading, held), lambda: 1_700_000_000.0)
 
     def experiments(self, namespace: str, as_of: AsOf | None) -> list[tuple[int, str, bool]]:
         if as_of is None or as_of.control is None:
@@ -81,6 +94,19 @@ class Reading:
             # Told of as it is now alone.
             run.ClearField("delete_time_millis")
         return [str(run) for run in runs]
+
+    def facets(self, scope: Scope, text: str, view: scope_pb2.DeletedView.ValueType) -> list[str]:
+        """All keys, and the values of one of each kind, with counts."""
+        asked = scope_pb2.RunScope(namespace=scope.namespace, filter=text, deleted_view=view)
+        asked.experiment_ids.extend(scope.experiments)
+        found = [str(key) for key in self._facets.keys(facets_pb2.ListKeysRequest(scope=asked), scope, ()).keys]
+        for kind, key in (
+            (facets_pb2.KEY_KIND_PARAM, KEYS[0]), (facets_pb2.KEY_KIND_TAG, TAGS[0]),
+            (facets_pb2.KEY_KIND_ATTRIBUTE, "name"),
+        ):  # fmt: skip
+            values = self._facets.values(facets_pb2.ListValuesRequest(scope=asked, kind=kind, key=key), scope).values
+            found += [f"{key}: {value}" for value in values]
+        return found
 
 
 def as_of(position: Mapping[Partition, int]) -> AsOf:
@@ -122,6 +148,14 @@ def compare_with_the_oracle(warehouse: Warehouse, scratch: Path, tried: int) -> 
         then, now = reading.experiments(name, position), reading.experiments(oracle, None)
         assert then == now
         assert reading.documents(name, position) == reading.documents(oracle, None)
+        numbers = tuple(number for number, _, _ in now)
+        for text in {"", asked[0][0]}:
+            note(f"facets of {text} as of {upto}")
+            try:
+                keys = reading.facets(Scope(oracle, numbers), text, view)
+            except InvalidArgument:
+                continue
+            assert reading.facets(Scope(name, numbers, as_of=position), text, view) == keys
         for text, order in asked:
             note(f"{text} ORDER BY {order} as of {upto}")
             shown = {"filter": text, "order_by": tuple(order), "page_size": size, "deleted_view": view}

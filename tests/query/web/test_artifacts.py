@@ -95,6 +95,8 @@ def test_what_was_seen_before_is_not_sent_again(http: Http, run_id: str) -> None
         ("/raw/default/{run}/%2e%2e/dot.bin", 400, "ARTIFACT_PATH_INVALID"),
         ("/raw/default/{run}/dot.bin?subject=model", 404, "LOGGED_MODEL_NOT_FOUND"),
         ("/raw/default/{run}/dot.bin?subject=all", 400, "SUBJECT_INVALID"),
+        ("/raw/default/{run}/dot.bin?as_of=yesterday", 400, "AS_OF_INVALID"),
+        ("/raw/default/{run}/dot.bin?as_of=1000", 404, "RUN_NOT_FOUND"),
     ],
 )
 def test_what_is_not_there_is_told_as_an_error(http: Http, run_id: str, path: str, status: int, reason: str) -> None:

@@ -1,7 +1,6 @@
 /** Reads of the screens, each a call or two of the contract. */
 
 import { call, stream } from "./calls.ts";
-import { DeletedView } from "../../contract/fleetlog/v1/scope_pb.ts";
 import { KeyKind } from "../../contract/fleetlog/v1/facets_pb.ts";
 import { MetricAxis, type MetricPart } from "../../contract/fleetlog/v1/metric_pb.ts";
 import { QueryService, TotalCount } from "../../contract/fleetlog/v1/query_pb.ts";
@@ -206,7 +205,6 @@ function scope(question: Omit<Question, "orders">) {
     namespace: question.namespace,
     experimentIds: question.experiment === undefined ? [] : [question.experiment],
     filter: question.filter,
-    // What was deleted since is there in the past.
-    deletedView: question.asof ? DeletedView.ALL : DeletedView.ACTIVE,
+    asOf: asOf(question.asof),
   };
 }

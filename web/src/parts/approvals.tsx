@@ -43,7 +43,7 @@ export function Approvals({ approvals, mayDecide, changes, changing }: {
             <th>Asked</th>
             <th>Decided by</th>
             <th>Decided</th>
-            <th />
+            <th aria-label="actions" />
           </tr>
         </thead>
         <tbody>

@@ -2,22 +2,28 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../api/calls.ts";
+import { asOf } from "../api/reads.ts";
 import { Failure, failureOf } from "../api/failure.ts";
 import type { Artifact } from "../../contract/fleetlog/v1/artifact_pb.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
-import { byteSize, localTime, utcTime } from "../view/numbers.ts";
+import { byteSize, grouped, localTime, utcTime } from "../view/numbers.ts";
 import { rowsOf } from "../view/tables.ts";
+import { treeOf } from "../view/tree.ts";
 import { useLoad } from "./load.ts";
 import { Markdown } from "./note.tsx";
 import { Empty, Failed, Skeleton } from "./states.tsx";
 
 const LOOK_BYTES = 1_048_576;
 const ROWS = 500;
+/** Files up to which all folders are open at first. */
+const FEW = 30;
 
 /** See the file. */
-export function Artifacts({ namespace, run }: { namespace: string; run: string }) {
+export function Artifacts({ namespace, run, asof }: { namespace: string; run: string; asof: string }) {
   const [chosen, setChosen] = useState("");
-  const listed = useLoad(`${namespace} ${run}`, async (signal) => {
+  // Folders that are not as they are at first.
+  const [turned, setTurned] = useState<ReadonlySet<string>>(new Set());
+  const listed = useLoad(`${namespace} ${run} ${asof}`, async (signal) => {
     const all: Artifact[] = [];
     let pageToken = "";
     do {
@@ -26,6 +32,7 @@ export function Artifacts({ namespace, run }: { namespace: string; run: string }
         runId: run,
         pageSize: 10_000,
         pageToken,
+        asOf: asOf(asof),
       }, signal);
       all.push(...page.artifacts);
       pageToken = page.nextPageToken;
@@ -36,7 +43,7 @@ export function Artifacts({ namespace, run }: { namespace: string; run: string }
   if (!listed.value) return <Skeleton rows={6} />;
   if (listed.value.length === 0) {
     return (
-      <Empty title="No artifacts">
+      <Empty title={asof ? "No artifacts at that time" : "No artifacts"}>
         <p>
           A run keeps files with <code>run.log_artifact("model.pt")</code>.
         </p>
@@ -44,14 +51,34 @@ export function Artifacts({ namespace, run }: { namespace: string; run: string }
     );
   }
   const shown = listed.value.find((each) => each.path === chosen) ?? listed.value[0]!;
+  const files = listed.value.map((each) => ({ path: each.path, bytes: Number(each.sizeBytes) }));
+  const rows = treeOf(files, (folder) => turned.has(folder) !== files.length <= FEW);
+  const toggle = (folder: string) => {
+    const next = new Set(turned);
+    if (!next.delete(folder)) next.add(folder);
+    setTurned(next);
+  };
+  const url = rawUrl(namespace, run, shown.path, asof);
   return (
     <div class="artifacts">
-      <ul class="files" role="listbox" aria-label="Artifacts">
-        {listed.value.map((each) => (
-          <li key={each.path} role="option" aria-selected={each === shown}>
-            <button type="button" onClick={() => setChosen(each.path)} title={visible(each.path)}>
-              <span>{visible(each.path)}</span>
-              <small>{byteSize(Number(each.sizeBytes))}</small>
+      <ul class="files" role="tree" aria-label="Artifacts">
+        {rows.map((each) => (
+          <li
+            key={`${each.files === undefined ? "file" : "folder"} ${each.path}`}
+            role="treeitem"
+            aria-level={each.depth + 1}
+            aria-selected={each.files === undefined && each.path === shown.path}
+            aria-expanded={each.files === undefined ? undefined : each.open}
+          >
+            <button
+              type="button"
+              class={each.files === undefined ? "" : "folder"}
+              style={{ paddingLeft: `${10 + 14 * each.depth}px` }}
+              onClick={() => each.files === undefined ? setChosen(each.path) : toggle(each.path)}
+              title={visible(each.path)}
+            >
+              <span>{visible(each.name)}</span>
+              <small>{each.files === undefined ? byteSize(each.bytes) : grouped(each.files)}</small>
             </button>
           </li>
         ))}
@@ -66,11 +93,11 @@ export function Artifacts({ namespace, run }: { namespace: string; run: string }
             </span>
           </span>
           <span class="fill" />
-          <a class="button" href={rawUrl(namespace, run, shown.path)} download={shown.path.split("/").pop()}>
+          <a class="button" href={url} download={shown.path.split("/").pop()}>
             Download
           </a>
         </header>
-        <Look key={shown.path} url={rawUrl(namespace, run, shown.path)} artifact={shown} />
+        <Look key={url} url={url} artifact={shown} />
         <p class="quiet digest">
           SHA-256 <code>{[...shown.sha256].map((byte) => byte.toString(16).padStart(2, "0")).join("")}</code>
         </p>
@@ -149,8 +176,9 @@ async function read(url: string, options: RequestInit): Promise<Response> {
   return response;
 }
 
-function rawUrl(namespace: string, run: string, path: string): string {
-  return `/raw/${encodeURIComponent(namespace)}/${run}/${path.split("/").map(encodeURIComponent).join("/")}`;
+function rawUrl(namespace: string, run: string, path: string, asof: string): string {
+  const place = `/raw/${encodeURIComponent(namespace)}/${run}/${path.split("/").map(encodeURIComponent).join("/")}`;
+  return asof ? `${place}?as_of=${encodeURIComponent(asof)}` : place;
 }
 
 function indented(text: string): string {

@@ -46,7 +46,7 @@ export function Choice({ namespace, groups, groupBy, objectives, lifted, onLift,
             </Fragment>
           ))}
           <th class="wide">{groupBy.length > 0 ? "Best run" : "Run"}</th>
-          <th />
+          <th aria-label="actions" />
         </tr>
       </thead>
       <tbody>
@@ -153,7 +153,7 @@ export function Funnel({ candidates, verdicts, compared, groups }: {
           <th>Question</th>
           <th class="right">Put aside</th>
           <th class="right">Left</th>
-          <th />
+          <th aria-label="actions" />
         </tr>
       </thead>
       <tbody>

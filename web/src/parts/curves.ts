@@ -105,23 +105,18 @@ function cut(curves: Curve[], shape: Shape): Curves {
   if (!shape.logX && !shape.logY) return { curves, notShown: 0 };
   let notShown = 0;
   const shown = curves.map((curve) => {
-    const kept: number[] = [];
-    const line = curve.line.slice();
-    for (let at = 0; at < curve.xs.length; at++) {
-      const hidden = shape.logY && line[at]! <= 0;
-      if (hidden) line[at] = NaN;
-      if (shape.logX && curve.xs[at]! <= 0) notShown++;
-      else {
-        kept.push(at);
-        if (hidden) notShown++;
-      }
-    }
-    const pick = (from: Float64Array) => Float64Array.from(kept, (at) => from[at]!);
-    const above = (from: Float64Array) => shape.logY ? pick(from).map((value) => value > 0 ? value : NaN) : pick(from);
+    let first = 0;
+    // They ascend.
+    while (shape.logX && first < curve.xs.length && !(curve.xs[first]! > 0)) first++;
+    notShown += first;
+    const pick = (from: Float64Array) => first ? from.subarray(first) : from;
+    const above = (from: Float64Array) => shape.logY ? positive(pick(from)) : pick(from);
+    const line = pick(curve.line);
+    if (shape.logY) { for (let at = 0; at < line.length; at++) if (line[at]! <= 0) notShown++; }
     return {
       ...curve,
       xs: pick(curve.xs),
-      line: pick(line),
+      line: above(curve.line),
       unsmoothed: curve.unsmoothed && above(curve.unsmoothed),
       lows: above(curve.lows),
       highs: above(curve.highs),
@@ -129,6 +124,17 @@ function cut(curves: Curve[], shape: Shape): Curves {
     };
   });
   return { curves: shown, notShown };
+}
+
+// NaN where there is none; the same array where all are.
+function positive(values: Float64Array): Float64Array {
+  let out: Float64Array | undefined;
+  for (let at = 0; at < values.length; at++) {
+    if (values[at]! > 0) continue;
+    out ??= values.slice();
+    out[at] = NaN;
+  }
+  return out ?? values;
 }
 
 /** Returns the colour of each group of some runs: by their names, so that it stays when others come. */

@@ -1,7 +1,7 @@
 /** Facts and sections: how a page about one thing is laid out. */
 
 import type { ComponentChildren } from "preact";
-import { grouped, localTime, utcTime } from "../view/numbers.ts";
+import { grouped, localSecond, localTime, utcTime } from "../view/numbers.ts";
 
 /** Fact with its name above it. */
 export function Fact({ name, children }: { name: string; children: ComponentChildren }) {
@@ -34,8 +34,10 @@ export function Section({ title, count, children, bad, tools }: {
 }
 
 /** Time as people read it, and in UTC on hover. */
-export function Time({ millis }: { millis: number | bigint }) {
+export function Time({ millis, seconds }: { millis: number | bigint; seconds?: boolean }) {
   const at = Number(millis);
   if (!at) return <span class="none">–</span>;
-  return <time title={utcTime(at)} dateTime={new Date(at).toISOString()}>{localTime(at)}</time>;
+  return (
+    <time title={utcTime(at)} dateTime={new Date(at).toISOString()}>{(seconds ? localSecond : localTime)(at)}</time>
+  );
 }

@@ -14,6 +14,7 @@ import {
   quotedValue,
   withoutChip,
 } from "../view/filter.ts";
+import { view } from "../state.ts";
 import { grouped } from "../view/numbers.ts";
 import { useRested } from "./load.ts";
 
@@ -57,7 +58,7 @@ export function FilterBar({ namespace, experiment, filter, onFilter }: {
   const input = useRef<HTMLInputElement>(null);
   const recalled = useRef(past.length);
   const rested = useRested(text, TYPING_MILLIS);
-  const question = { namespace, experiment, filter: "" };
+  const question = { namespace, experiment, filter: "", asof: view.value.asof };
 
   useEffect(() => setText(filter), [filter]);
   useEffect(() => {
@@ -243,7 +244,7 @@ async function explain(namespace: string, experiment: number | undefined, filter
   }
 }
 
-type Scope = { namespace: string; experiment: number | undefined; filter: string };
+type Scope = { namespace: string; experiment: number | undefined; filter: string; asof: string };
 
 async function offersFor(at: Completion, scope: Scope, signal: AbortSignal): Promise<Offer[]> {
   const begins = (text: string) => text.toLowerCase().startsWith(at.prefix.toLowerCase()) && text !== at.prefix;

@@ -2,6 +2,7 @@
 
 import type { ModelHistoryEntry } from "../../contract/fleetlog/v1/model_history_pb.ts";
 import { change, view } from "../state.ts";
+import { momentAfter } from "../view/moments.ts";
 import { historyWords } from "../view/registry.ts";
 import { Time } from "./facts.tsx";
 import { Markdown } from "./note.tsx";
@@ -20,7 +21,7 @@ export function History({ history }: { history: Pages<ModelHistoryEntry> }) {
             <th>When</th>
             <th>Who</th>
             <th>What</th>
-            <th />
+            <th aria-label="look back" />
           </tr>
         </thead>
         <tbody>
@@ -39,8 +40,8 @@ export function History({ history }: { history: Pages<ModelHistoryEntry> }) {
                   <button
                     type="button"
                     class="plain"
-                    title="the model as it was just after this"
-                    onClick={() => change({ asof: String(each.timeMillis + 1n), tab: "" })}
+                    title="the model as it was after this"
+                    onClick={() => change({ asof: momentAfter(history.items!, at), tab: "" })}
                   >
                     look back
                   </button>

@@ -1,8 +1,9 @@
 /** Plot of curves over uPlot: lines by it; bands, extremes, the lifted curve and the tooltip by us. */
 
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { extremes } from "../view/extremes.ts";
+import { boundsOf, extentOf, pixelsOf } from "../view/scales.ts";
 import { duration, grouped, localTime, shortNumber, wholeNumber } from "../view/numbers.ts";
 import { placed, unionOfXs } from "../view/series.ts";
 import { logTicks, tickLabel } from "../view/ticks.ts";
@@ -38,6 +39,8 @@ export function Plot(props: PlotProps) {
   const tooltip = useRef<HTMLDivElement>(null);
   const latest = useRef(props);
   latest.current = props;
+  const told = useMemo(() => sentence(props.title, props.curves), [props.title, props.curves]);
+  const points = useMemo(() => props.curves.reduce((sum, curve) => sum + curve.xs.length, 0), [props.curves]);
 
   useLayoutEffect(() => {
     const element = root.current!;
@@ -65,13 +68,12 @@ export function Plot(props: PlotProps) {
     props.curves,
   ]);
 
-  const points = props.curves.reduce((sum, curve) => sum + curve.xs.length, 0);
   return (
     <div
       class="plot"
       ref={root}
       role="img"
-      aria-label={sentence(props.title, props.curves)}
+      aria-label={told}
       data-curves={props.curves.length}
       data-points={points}
       data-raw={props.curves.every((curve) => curve.raw)}
@@ -101,6 +103,7 @@ function options(
   const { curves, x, logY, ground, height } = latest.current;
   const ink = INKS[ground];
   const few = curves.length <= BANDS;
+  const bounds = boundsOf(curves, logY);
   const axis = {
     stroke: ink.text,
     font: "11px system-ui, sans-serif",
@@ -131,7 +134,7 @@ function options(
     },
     scales: {
       x: { time: x.kind === "time", distr: x.log ? 3 : 1, ...(x.range ? { range: () => x.range! } : {}) },
-      y: { distr: logY ? 3 : 1, range: (_, low, high) => boundsOf(latest.current.curves, low, high, logY) },
+      y: { distr: logY ? 3 : 1, range: () => bounds },
     },
     axes: [
       {
@@ -203,22 +206,13 @@ function options(
   };
 }
 
-// The lowest and the highest of all that is painted, with a margin: an extreme is within the picture.
-function boundsOf(curves: Curve[], low: number, high: number, log: boolean): [number, number] {
-  let [bottom, top] = [low ?? Infinity, high ?? -Infinity];
-  for (const curve of curves) {
-    for (const values of [curve.lows, curve.highs, curve.line]) {
-      for (const value of values) {
-        if (!Number.isFinite(value) || (log && value <= 0)) continue;
-        if (value < bottom) bottom = value;
-        if (value > top) top = value;
-      }
-    }
-  }
-  if (!(bottom <= top)) return log ? [0.1, 1] : [0, 1];
-  if (log) return bottom === top ? [bottom / 2, top * 2] : [bottom / 1.05, top * 1.05];
-  const margin = bottom === top ? Math.abs(bottom) * 0.1 || 1 : (top - bottom) * 0.06;
-  return [bottom - margin, top + margin];
+// Pixels of the canvas: a function that is asked for each value of each curve, so its scale is looked at once.
+function toX(u: uPlot): (x: number) => number {
+  return pixelsOf(u.scales["x"]!, u.bbox.left, u.bbox.left + u.bbox.width);
+}
+
+function toY(u: uPlot): (y: number) => number {
+  return pixelsOf(u.scales["y"]!, u.bbox.top + u.bbox.height, u.bbox.top);
 }
 
 function band(u: uPlot, curve: Curve): void {
@@ -227,15 +221,16 @@ function band(u: uPlot, curve: Curve): void {
   clip(u);
   ctx.globalAlpha = 0.14;
   ctx.fillStyle = curve.colour;
+  const [across, up] = [toX(u), toY(u)];
   let begun = -1;
   const close = (end: number) => {
     if (begun >= 0 && end - begun > 1) {
       ctx.beginPath();
       for (let at = begun; at < end; at++) {
-        ctx.lineTo(u.valToPos(curve.xs[at]!, "x", true), u.valToPos(curve.highs[at]!, "y", true));
+        ctx.lineTo(across(curve.xs[at]!), up(curve.highs[at]!));
       }
       for (let at = end - 1; at >= begun; at--) {
-        ctx.lineTo(u.valToPos(curve.xs[at]!, "x", true), u.valToPos(curve.lows[at]!, "y", true));
+        ctx.lineTo(across(curve.xs[at]!), up(curve.lows[at]!));
       }
       ctx.fill();
     }
@@ -254,8 +249,8 @@ function spikes(u: uPlot, curve: Curve): void {
   const ctx = u.ctx;
   const columns = extremes(
     { xs: curve.xs, lines: curve.line, mins: curve.lows, maxs: curve.highs },
-    (x) => u.valToPos(x, "x", true),
-    (y) => u.valToPos(y, "y", true),
+    toX(u),
+    toY(u),
     3 * devicePixelRatio,
   );
   if (columns.length === 0) return;
@@ -298,13 +293,15 @@ function trace(
   ctx.lineJoin = "round";
   ctx.beginPath();
   let drawing = false;
+  // A canvas of its own begins where the picture does.
+  const [left, top] = own ? [0, 0] : [u.bbox.left, u.bbox.top];
+  const [across, up] = [toX(u), toY(u)];
   for (let at = 0; at < xs.length; at++) {
     if (Number.isNaN(ys[at]!)) {
       drawing = false;
       continue;
     }
-    const [left, top] = [u.valToPos(xs[at]!, "x", own), u.valToPos(ys[at]!, "y", own)];
-    const [px, py] = own ? [left, top] : [left * ratio, top * ratio];
+    const [px, py] = [across(xs[at]!) - left, up(ys[at]!) - top];
     if (drawing) ctx.lineTo(px, py);
     else ctx.moveTo(px, py);
     drawing = true;
@@ -382,10 +379,6 @@ function tell(u: uPlot, tooltip: HTMLDivElement | null, found: Under | undefined
 
 function sentence(title: string, curves: Curve[]): string {
   if (curves.length === 0) return `${title}: no curves`;
-  let [low, high] = [Infinity, -Infinity];
-  for (const curve of curves) {
-    for (const value of curve.lows) if (value < low) low = value;
-    for (const value of curve.highs) if (value > high) high = value;
-  }
+  const [low, high] = extentOf(curves);
   return `${title}: ${curves.length} curves between ${shortNumber(low)} and ${shortNumber(high)}`;
 }

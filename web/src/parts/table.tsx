@@ -1,5 +1,6 @@
 /** Table of runs: fixed rows, of which only those in sight exist, in columns that are chosen, ordered and widened. */
 
+import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import { cellOf } from "../view/cells.ts";
@@ -14,7 +15,8 @@ import {
   orderTerm,
 } from "../view/columns.ts";
 import { aligned, decimalsOf, signedNumber } from "../view/numbers.ts";
-import { hrefOf, keep, kept } from "../state.ts";
+import { keep, kept, view } from "../state.ts";
+import { formatRoute } from "../view/route.ts";
 
 const ROW = 28;
 const MEASURED = 200;
@@ -55,12 +57,28 @@ export interface TableProps {
 export function Table(props: TableProps) {
   const { runs, columns } = props;
   const scroller = useRef<HTMLDivElement>(null);
-  const [top, setTop] = useState(0);
+  // Of the first row in sight: what moves it by less draws nothing anew.
+  const [above, setAbove] = useState(0);
   const [height, setHeight] = useState(600);
   const [focus, setFocus] = useState(0);
   const anchor = useRef(0);
   const [widths, setWidths] = useState<Record<string, number>>(() => JSON.parse(kept("widths") ?? "{}"));
   const widthOf = (column: Column) => widths[column.id] ?? columnWidth(column);
+  const rows = useRef(new Map<string, { shown: RowProps; element: JSX.Element }>());
+  const latest = useRef<
+    { props: TableProps; select: (at: number, event: MouseEvent) => void; setFocus: (at: number) => void }
+  >(
+    undefined,
+  );
+  const acts = useMemo((): Acts => ({
+    hover: (id) => latest.current!.props.onHover(id),
+    show: (id) => latest.current!.props.onVisible(id),
+    focus: (at) => latest.current!.setFocus(at),
+    tick: (at, event) => {
+      latest.current!.setFocus(at);
+      latest.current!.select(at, event);
+    },
+  }), []);
   // By the first page, so that nothing moves as one scrolls.
   const rooms = useMemo(() => {
     const page = runs.slice(0, MEASURED);
@@ -70,13 +88,13 @@ export function Table(props: TableProps) {
         page.map((run) => cellOf(run, column, 0)).filter((cell) => cell.look === "number").map((cell) => cell.text),
       ),
     ]));
-  }, [runs, columns]);
+  }, [runs[0], runs.length < MEASURED ? runs.length : MEASURED, columns]);
   const total = columns.reduce((sum, column) => sum + widthOf(column), LEAD);
   // The thumb goes no further than what is known plus one page.
   const known = Math.min(props.total, runs.length + (runs.length < props.total ? 200 : 0));
-  const first = Math.max(0, Math.floor(top / ROW) - BEYOND);
-  const last = Math.min(runs.length, Math.ceil((top + height) / ROW) + BEYOND);
-  const baseline = runs.find((run) => run.runId === props.baseline);
+  const first = Math.max(0, above - BEYOND);
+  const last = Math.min(runs.length, above + Math.ceil(height / ROW) + 1 + BEYOND);
+  const baseline = useMemo(() => runs.find((run) => run.runId === props.baseline), [runs, props.baseline]);
 
   useLayoutEffect(() => {
     const element = scroller.current!;
@@ -134,7 +152,40 @@ export function Table(props: TableProps) {
     keys[event.key]!();
   };
 
-  const now = Date.now();
+  latest.current = { props, select, setFocus };
+  const { asof } = view.value;
+  const now = Math.floor(Date.now() / 1000) * 1000;
+  const drawn = rows.current;
+  rows.current = new Map();
+  const rowOf = (run: Run, at: number) => {
+    const id = run.runId;
+    const later = props.nowOf?.(id);
+    const shown: RowProps = {
+      run,
+      at,
+      columns,
+      widths,
+      rooms,
+      later,
+      now: run.endTimeMillis === undefined ? now : 0,
+      namespace: props.namespace,
+      asof,
+      baselineRun: id === props.baseline ? undefined : baseline,
+      colour: props.colourOf(id),
+      focused: at === focus,
+      selected: props.selected.has(id),
+      isBaseline: id === props.baseline,
+      hovered: props.hovered === id,
+      changed: props.changed?.has(id) ?? false,
+      gone: (props.gone?.has(id) ?? false) || (props.nowOf !== undefined && !later),
+      acts,
+    };
+    const before = drawn.get(id);
+    // What is the same element as before is not looked at again.
+    const row = before && same(before.shown, shown) ? before : { shown, element: <Row key={id} {...shown} /> };
+    rows.current.set(id, row);
+    return row.element;
+  };
   return (
     <div
       class={`grid ${props.stale ? "stale" : ""}`}
@@ -146,7 +197,7 @@ export function Table(props: TableProps) {
       data-state={props.stale ? "loading" : "ready"}
       data-total={props.total}
       data-loaded={runs.length}
-      onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+      onScroll={(event) => setAbove(Math.floor(event.currentTarget.scrollTop / ROW))}
       onKeyDown={onKey}
       onMouseLeave={() => props.onHover("")}
     >
@@ -173,27 +224,7 @@ export function Table(props: TableProps) {
         ))}
       </div>
       <div class="grid-rows" style={{ height: `${known * ROW}px`, width: `${total}px` }}>
-        {runs.slice(first, last).map((run, offset) => {
-          const at = first + offset;
-          return (
-            <Row
-              key={run.runId}
-              {...props}
-              run={run}
-              at={at}
-              focused={at === focus}
-              baselineRun={baseline}
-              widthOf={widthOf}
-              roomOf={(each) => rooms.get(each.id) ?? 0}
-              now={now}
-              onTick={(event) => {
-                setFocus(at);
-                select(at, event);
-              }}
-              onFocus={() => setFocus(at)}
-            />
-          );
-        })}
+        {runs.slice(first, last).map((run, offset) => rowOf(run, first + offset))}
       </div>
     </div>
   );
@@ -242,33 +273,59 @@ function Head({ column, width, orders, onOrders, onWidth }: {
   );
 }
 
-function Row(
-  { run, at, focused, baselineRun, widthOf, roomOf, now, onTick, onFocus, ...props }: TableProps & {
-    run: Run;
-    at: number;
-    focused: boolean;
-    baselineRun: Run | undefined;
-    widthOf: (column: Column) => number;
-    /** Digits behind the point that a column has room for. */
-    roomOf: (column: Column) => number;
-    now: number;
-    onTick: (event: MouseEvent) => void;
-    onFocus: () => void;
-  },
-) {
+/** What a row does when it is touched. */
+interface Acts {
+  hover: (id: string) => void;
+  show: (id: string) => void;
+  focus: (at: number) => void;
+  tick: (at: number, event: MouseEvent) => void;
+}
+
+/** All that a row is drawn of: one whose is the same is not drawn again. */
+interface RowProps {
+  run: Run;
+  at: number;
+  columns: Column[];
+  /** Widths that were chosen, by column. */
+  widths: Record<string, number>;
+  /** Digits behind the point that columns have room for. */
+  rooms: ReadonlyMap<string, number>;
+  /** Run as it is now, beside a past moment. */
+  later: Run | undefined;
+  /** Unix milliseconds by which a run that has not ended is as long as it is. */
+  now: number;
+  namespace: string;
+  asof: string;
+  /** Run that its values are compared with. */
+  baselineRun: Run | undefined;
+  colour: string | undefined;
+  focused: boolean;
+  selected: boolean;
+  isBaseline: boolean;
+  hovered: boolean;
+  changed: boolean;
+  gone: boolean;
+  acts: Acts;
+}
+
+function same(one: RowProps, other: RowProps): boolean {
+  for (const name in one) {
+    if (one[name as keyof RowProps] !== other[name as keyof RowProps]) return false;
+  }
+  return true;
+}
+
+function Row(props: RowProps) {
+  const { run, at, columns, widths, rooms, later, now, baselineRun, colour, selected, isBaseline, acts } = props;
   const id = run.runId;
-  const later = props.nowOf?.(id);
-  const colour = props.colourOf(id);
-  const selected = props.selected.has(id);
-  const isBaseline = id === props.baseline;
   const classes = [
     "row",
-    focused && "focused",
+    props.focused && "focused",
     selected && "selected",
     isBaseline && "baseline",
-    props.hovered === id && "hovered",
-    props.changed?.has(id) && "changed",
-    (props.gone?.has(id) || (props.nowOf && !later)) && "gone",
+    props.hovered && "hovered",
+    props.changed && "changed",
+    props.gone && "gone",
   ];
   return (
     <div
@@ -278,8 +335,8 @@ function Row(
       aria-selected={selected}
       data-run={id}
       style={{ transform: `translateY(${at * ROW}px)` }}
-      onMouseEnter={() => props.onHover(id)}
-      onMouseDown={onFocus}
+      onMouseEnter={() => acts.hover(id)}
+      onMouseDown={() => acts.focus(at)}
     >
       <span class="cell lead" role="gridcell" style={{ width: `${LEAD}px` }}>
         <button
@@ -289,7 +346,7 @@ function Row(
           tabIndex={-1}
           aria-checked={selected}
           aria-label="select"
-          onClick={onTick}
+          onClick={(event) => acts.tick(at, event)}
         />
         <button
           type="button"
@@ -299,12 +356,12 @@ function Row(
           aria-label={colour ? "hide curve" : "show curve"}
           title={colour ? "hide curve" : "show curve"}
           style={colour ? { background: colour, borderColor: colour } : {}}
-          onClick={() => props.onVisible(id)}
+          onClick={() => acts.show(id)}
         />
       </span>
-      {props.columns.map((column) => {
+      {columns.map((column) => {
         const cell = cellOf(run, column, now);
-        const against = baselineRun && !isBaseline && cell.number !== undefined && column.kind === "metrics"
+        const against = baselineRun && cell.number !== undefined && column.kind === "metrics"
           ? cellOf(baselineRun, column, now).number
           : undefined;
         const difference = against === undefined ? undefined : cell.number! - against;
@@ -326,12 +383,12 @@ function Row(
               : cell.whole === cell.text
               ? undefined
               : cell.whole}
-            style={{ width: `${widthOf(column)}px` }}
+            style={{ width: `${widths[column.id] ?? columnWidth(column)}px` }}
           >
             {column.id === "name"
               ? (
                 <a
-                  href={hrefOf({ screen: "run", namespace: props.namespace, run: id })}
+                  href={runHref(props.namespace, id, props.asof)}
                   tabIndex={-1}
                   title={cell.text}
                 >
@@ -344,7 +401,7 @@ function Row(
               ? <span class="none" aria-label="missing">–</span>
               : (
                 <span title={differs ? undefined : cell.whole}>
-                  {cell.look === "number" ? aligned(cell.text, roomOf(column)) : cell.text}
+                  {cell.look === "number" ? aligned(cell.text, rooms.get(column.id) ?? 0) : cell.text}
                 </span>
               )}
             {difference !== undefined && Number.isFinite(difference) && (
@@ -355,6 +412,11 @@ function Row(
       })}
     </div>
   );
+}
+
+// Without a signal: a row that read one would be drawn anew with every change of the address.
+function runHref(namespace: string, run: string, asof: string): string {
+  return formatRoute({ screen: "run", namespace, run }) + (asof ? `?asof=${encodeURIComponent(asof)}` : "");
 }
 
 function numeric(column: Column): boolean {

@@ -2,12 +2,13 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { call } from "../api/calls.ts";
+import { asOf } from "../api/reads.ts";
 import { DeletedView } from "../../contract/fleetlog/v1/scope_pb.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
 import type { Experiment } from "../../contract/fleetlog/v1/experiment_pb.ts";
 import { useLoad } from "../parts/load.ts";
 import { Empty, Failed, FirstRun, Skeleton } from "../parts/states.tsx";
-import { hrefOf } from "../state.ts";
+import { hrefOf, view } from "../state.ts";
 import { grouped, localTime, utcTime } from "../view/numbers.ts";
 import { countRuns } from "../api/counts.ts";
 
@@ -16,7 +17,8 @@ const COUNTED = 100;
 /** See the file. */
 export function ExperimentsScreen({ namespace }: { namespace: string }) {
   const [text, setText] = useState("");
-  const listed = useLoad(namespace, async (signal) => {
+  const { asof } = view.value;
+  const listed = useLoad(`${namespace} ${asof}`, async (signal) => {
     const all: Experiment[] = [];
     let pageToken = "";
     do {
@@ -25,6 +27,7 @@ export function ExperimentsScreen({ namespace }: { namespace: string }) {
         pageSize: 1000,
         pageToken,
         deletedView: DeletedView.ACTIVE,
+        asOf: asOf(asof),
       }, signal);
       all.push(...page.experiments);
       pageToken = page.nextPageToken;
@@ -36,7 +39,10 @@ export function ExperimentsScreen({ namespace }: { namespace: string }) {
     [listed.value, text],
   );
   const counted = found.slice(0, COUNTED).map((each) => each.experimentId);
-  const counts = useLoad(`${namespace} ${counted.join()}`, (signal) => countRuns(namespace, counted, signal));
+  const counts = useLoad(
+    `${namespace} ${counted.join()} ${asof}`,
+    (signal) => countRuns(namespace, counted, asof, signal),
+  );
   if (listed.failure && !listed.value) return <Failed failure={listed.failure} retry={listed.retry} />;
   const empty = counts.value && [...counts.value.values()].every((each) => each.runs === 0) && text === "";
   return (
@@ -103,7 +109,8 @@ export function ExperimentsScreen({ namespace }: { namespace: string }) {
             </tbody>
           </table>
           {found.length === 0 && <Empty title="No experiment has that name" />}
-          {empty && (
+          {empty && asof && <Empty title="No runs at that time" />}
+          {empty && !asof && (
             <Empty title="No runs yet">
               <FirstRun />
             </Empty>

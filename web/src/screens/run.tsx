@@ -17,6 +17,7 @@ import { usePaced, useWatch } from "../parts/live.ts";
 import { useLoad } from "../parts/load.ts";
 import { Overview } from "../parts/overview.tsx";
 import { Refused } from "../parts/changing.tsx";
+import { Records } from "../parts/records.tsx";
 import { RegisterDialog } from "../parts/register.tsx";
 import { Failed, Skeleton } from "../parts/states.tsx";
 import { Tabs } from "../parts/tabs.tsx";
@@ -34,7 +35,7 @@ function questionOf(namespace: string, id: string): Question {
   return { namespace, experiment: undefined, filter: `run_id = '${id}'`, orders: [] };
 }
 
-const TABS = ["overview", "charts", "artifacts"] as const;
+const TABS = ["overview", "charts", "artifacts", "history"] as const;
 
 /** See the file. */
 export function RunScreen({ namespace, id }: { namespace: string; id: string }) {
@@ -56,8 +57,7 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
     setEdited(undefined);
     loaded.retry();
   }, [told]);
-  // Artifacts of a past moment can not be asked for.
-  const tabs = TABS.filter((each) => each !== "artifacts" || !view.asof);
+  const tabs = TABS.filter((each) => each !== "history" || may.value.read);
   const tab = tabs.find((each) => each === view.tab) ?? "overview";
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
@@ -164,7 +164,8 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
             versionOf={() => String(told)}
           />
         )}
-        {tab === "artifacts" && <Artifacts namespace={namespace} run={id} />}
+        {tab === "artifacts" && <Artifacts namespace={namespace} run={id} asof={view.asof} />}
+        {tab === "history" && <Records namespace={namespace} run={id} version={String(told)} />}
       </div>
       {registering && (
         <RegisterDialog
@@ -180,9 +181,13 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
 
 function ExperimentName({ namespace, id }: { namespace: string; id: number }) {
   const found = useLoad(
-    `${namespace} ${id}`,
+    `${namespace} ${id} ${viewSignal.value.asof}`,
     (signal) =>
-      call(QueryService.method.getExperiment, { namespace, which: { case: "experimentId", value: id } }, signal),
+      call(QueryService.method.getExperiment, {
+        namespace,
+        which: { case: "experimentId", value: id },
+        asOf: asOf(viewSignal.value.asof),
+      }, signal),
   );
   return <>{found.value?.experiment?.name ?? `experiment ${id}`}</>;
 }

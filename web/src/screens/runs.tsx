@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { call } from "../api/calls.ts";
-import { type Key, type Question, readKeys } from "../api/reads.ts";
+import { asOf, type Key, type Question, readKeys } from "../api/reads.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import { Cards, chartedMetrics, Toggle } from "../parts/cards.tsx";
@@ -40,16 +40,17 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
   const [share, setShare] = useState(() => Number(kept("split") ?? 52));
   const body = useRef<HTMLDivElement>(null);
   const named = useLoad(
-    `${namespace} ${experiment}`,
+    `${namespace} ${experiment} ${view.asof}`,
     (signal) =>
       experiment === undefined ? Promise.resolve(undefined) : call(QueryService.method.getExperiment, {
         namespace,
         which: { case: "experimentId", value: experiment },
+        asOf: asOf(view.asof),
       }, signal)
         .then((answer) => answer.experiment),
   );
   const found = useLoad<Key[]>(
-    `${namespace} ${experiment} ${view.asof !== ""}`,
+    `${namespace} ${experiment} ${view.asof}`,
     (signal) => readKeys({ namespace, experiment, filter: "", asof: view.asof }, undefined, "", signal),
   );
   const keys = found.value;

@@ -28,3 +28,17 @@ export function neighbour(moments: readonly Moment[], at: number, way: 1 | -1): 
   const times = moments.map((each) => each.millis + 1);
   return way > 0 ? times.find((time) => time > at) : times.findLast((time) => time < at);
 }
+
+const SETTLED_MILLIS = 1000n;
+
+/**
+ * Returns the moment, Unix milliseconds, that shows what was after an entry of a list, the latest first: a second after
+ * it, or just before the next one. Entries are dated when the server took them, and stand in the log a little later.
+ */
+export function momentAfter(entries: readonly { timeMillis: bigint }[], at: number): string {
+  const { timeMillis } = entries[at]!;
+  const next = entries[at - 1]?.timeMillis;
+  const settled = timeMillis + SETTLED_MILLIS;
+  if (next === undefined || next > settled) return String(settled);
+  return String(next - 1n > timeMillis ? next - 1n : timeMillis + 1n);
+}

@@ -73,6 +73,12 @@ export function localTime(millis: number): string {
   }`;
 }
 
+/** Returns local date and time to the second. */
+export function localSecond(millis: number): string {
+  const seconds = new Date(millis).getSeconds();
+  return Number.isNaN(seconds) ? "–" : `${localTime(millis)}:${String(seconds).padStart(2, "0")}`;
+}
+
 /** Returns the time in UTC to the millisecond. */
 export function utcTime(millis: number): string {
   const date = new Date(millis);

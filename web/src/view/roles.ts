@@ -7,9 +7,10 @@ export interface May {
   read: boolean;
   write: boolean;
   approve: boolean;
+  admin: boolean;
 }
 
-export const EVERYTHING: May = { read: true, write: true, approve: true };
+export const EVERYTHING: May = { read: true, write: true, approve: true, admin: true };
 
 const WRITERS = [Role.WRITER, Role.ADMIN];
 const APPROVERS = [Role.APPROVER, Role.ADMIN];
@@ -23,6 +24,7 @@ export function allowed(grants: readonly Pick<Grant, "namespace" | "role">[], na
     read: roles.some((role) => role !== Role.UNSPECIFIED),
     write: has(WRITERS),
     approve: has(APPROVERS),
+    admin: has([Role.ADMIN]),
   };
 }
 

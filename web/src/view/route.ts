@@ -7,6 +7,7 @@ export type Route =
   | { screen: "compare"; namespace: string }
   | { screen: "select"; namespace: string; experiment?: number }
   | { screen: "models"; namespace: string }
+  | { screen: "server"; namespace: string }
   | { screen: "model"; namespace: string; model: string }
   | { screen: "version"; namespace: string; model: string; version: bigint }
   | { screen: "lost"; namespace: string };
@@ -24,6 +25,7 @@ export function parseRoute(path: string): Route {
   if (place.length === 1 && head === "runs") return { screen: "runs", namespace };
   if (place.length === 1 && head === "compare") return { screen: "compare", namespace };
   if (place.length === 1 && head === "select") return { screen: "select", namespace };
+  if (place.length === 1 && head === "server") return { screen: "server", namespace };
   if (place.length === 1 && head === "models") return { screen: "models", namespace };
   if (place.length === 2 && head === "models" && id) return { screen: "model", namespace, model: id };
   if (place.length === 3 && head === "models" && id && tail && /^[1-9]\d{0,18}$/.test(tail)) {
@@ -46,6 +48,7 @@ export function formatRoute(route: Route): string {
     return route.experiment === undefined ? `${root}/${route.screen}` : `${root}/e/${route.experiment}/${route.screen}`;
   }
   if (route.screen === "compare") return `${root}/compare`;
+  if (route.screen === "server") return `${root}/server`;
   if (route.screen === "models") return `${root}/models`;
   if (route.screen === "model") return `${root}/models/${encodeURIComponent(route.model)}`;
   if (route.screen === "version") return `${root}/models/${encodeURIComponent(route.model)}/${route.version}`;

@@ -57,8 +57,9 @@ export function onePointEach(series: readonly Series[]): boolean {
 
 /** Returns every x of some series once, ascending. */
 export function unionOfXs(series: readonly { xs: Float64Array }[]): Float64Array {
-  const only = series.length === 1 ? series[0]!.xs : undefined;
-  if (only && strictlyAscending(only)) return only;
+  const only = series[0]?.xs;
+  // Buckets of one read stand at the same places.
+  if (only && strictlyAscending(only) && series.every((each) => alike(each.xs, only))) return only;
   const all = new Float64Array(series.reduce((sum, each) => sum + each.xs.length, 0));
   let end = 0;
   for (const each of series) {
@@ -83,6 +84,12 @@ export function placed(union: Float64Array, xs: Float64Array, ys: Float64Array):
     for (; at < xs.length && xs[at] === union[place]; at++) out[place] = Number.isNaN(ys[at]!) ? null : ys[at]!;
   }
   return out;
+}
+
+function alike(one: Float64Array, other: Float64Array): boolean {
+  if (one.length !== other.length) return false;
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;
+  return true;
 }
 
 function strictlyAscending(xs: Float64Array): boolean {

@@ -44,6 +44,8 @@ export interface View {
   live: boolean;
   /** Tab of a screen that has some. */
   tab: string;
+  /** True if a run's history tells of points too. */
+  points: boolean;
   /** Names that this version does not know, in their order. */
   rest: [string, string][];
 }
@@ -90,6 +92,7 @@ export function emptyView(): View {
     diff: false,
     live: false,
     tab: "",
+    points: false,
     rest: [],
   };
 }
@@ -116,6 +119,7 @@ export function parseView(search: string): View {
     else if (name === "diff") view.diff = value === "1";
     else if (name === "live") view.live = value === "1";
     else if (name === "tab") view.tab = value;
+    else if (name === "points") view.points = value === "1";
     else view.rest.push([name, value]);
   }
   return view;
@@ -144,6 +148,7 @@ export function formatView(view: View): string {
   add("diff", view.diff ? "1" : "");
   add("live", view.live ? "1" : "");
   add("tab", view.tab);
+  add("points", view.points ? "1" : "");
   pairs.push(...view.rest);
   return pairs.length ? "?" + pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join("&") : "";
 }

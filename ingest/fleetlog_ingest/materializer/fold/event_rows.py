@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from fleetlog_core.warehouse.schema import PLACE_BITS
 from fleetlog_proto.v1 import event_pb2
 
+from fleetlog_ingest.materializer.fold.artifact_rows import artifact_row, deleted_row, logged_row
 from fleetlog_ingest.materializer.fold.attrs import AttrSink
 from fleetlog_ingest.materializer.fold.branches import ALONE, branch_columns
 from fleetlog_ingest.materializer.fold.derived_tables import follow, run_skews
@@ -72,8 +73,9 @@ class EventRows:
 
     def artifact(self, key: RunKey, event: event_pb2.ArtifactLogged, time_millis: int, ver: int) -> None:
         """An artifact of the run that is stored."""
-        row = (*key, event.path, event.size_bytes, event.sha256.hex(), time_millis, ver)
+        row = artifact_row(key, event.path, event.size_bytes, event.sha256.hex(), time_millis, ver)
         self._rows["artifacts"].append(row)
+        self._rows["artifact_history"].append(logged_row(row))
 
     def pending_artifact(
         self, key: RunKey, event: event_pb2.ArtifactLogged, time_millis: int, ver: int, sender: tuple[bytes, int],
@@ -87,6 +89,7 @@ class EventRows:
     def artifacts_deleted(self, key: RunKey, path: str, ver: int) -> None:
         """Files of the path and below it are gone."""
         self._rows["artifact_deletions"].append((*key, path, ver))
+        self._rows["artifact_history"].append(deleted_row(key, path, ver))
 
     def model_params(self, key: RunKey, texts: Sequence[tuple[str, str]], ver: int) -> None:
         """Params of a logged model, the first of them at `ver`."""

@@ -90,6 +90,17 @@ SCHEMAS: Mapping[str, Mapping[str, Callable[[Sequence[Any]], Column]]] = {
         "stored": _u8,
     },
     "artifact_deletions": {"namespace": coded, "run_id": fixed16, "path": _text, "ver": _u64},
+    "artifact_history": {
+        "namespace": coded,
+        "run_id": fixed16,
+        "path": _text,
+        "ver": _u64,
+        "deleted": _u8,
+        "size_bytes": _u64,
+        "sha256": _text,
+        "ingest_time": _i64,
+        "copied": _u8,
+    },
     "logged_models": {
         "namespace": coded,
         "model_id": fixed16,

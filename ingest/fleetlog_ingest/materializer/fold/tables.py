@@ -24,7 +24,7 @@ LANES = (
         "problems",
     ),
     (
-        "points", "run_series", "run_attrs", "rollup", "tag_history", "run_history", "run_skews",
+        "points", "run_series", "run_attrs", "rollup", "tag_history", "run_history", "artifact_history", "run_skews",
         "model_attrs", "model_metrics",
     ),
 )  # fmt: skip
@@ -35,7 +35,7 @@ LAST = ("runs", "logged_models", "writers")
 """After both lanes. A batch that broke off is folded again from the state before it, so what that state is read from
 comes last: a `runs` or `logged_models` row of the batch says that everything above is in, a `writers` row that all
 is."""
-OF_THE_STORE = ("pending_artifacts", "artifacts", "problems")
+OF_THE_STORE = ("pending_artifacts", "artifacts", "artifact_history", "problems")
 """Tables of which a batch that is done again may have other rows: the object store may have answered otherwise."""
 EVENT_TABLES = (*FIRST, *LANES[0], *LANES[1], *LAST)
 

@@ -1,9 +1,9 @@
 """Artifacts that were PENDING when their events were applied: tried again until the object store has them.
 
 `pending_artifacts` in the warehouse says which, so that they outlive this process, and the log has their events. What
-becomes of one is what the fold would have made of it: a row of `artifacts` with the `ver` of its event, or of
-`problems`. The rows are the same whoever writes them and however often, and the tables keep one of each: so it does no
-harm when two materializers, or a batch that is done again, see to one artifact both.
+becomes of one is what the fold would have made of it: a row of `artifacts` and of its history with the `ver` of its
+event, or of `problems`. The rows are the same whoever writes them and however often, and the tables keep one of each:
+so it does no harm when two materializers, or a batch that is done again, see to one artifact both.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from fleetlog_core.warehouse.port import (
 from fleetlog_core.warehouse.schema import PLACE_BITS
 from fleetlog_proto.v1 import event_pb2
 
+from fleetlog_ingest.materializer.fold.artifact_rows import artifact_row, logged_row
 from fleetlog_ingest.materializer.fold.artifacts import Artifacts, Stored, problem_of
 from fleetlog_ingest.materializer.fold.decoding import decode
 from fleetlog_ingest.materializer.fold.tables import Row, columns_of
@@ -200,12 +201,13 @@ class LateArtifacts:
             wrong = problem_of(event, stored)
             name, time = (pending.namespace, pending.run_id), pending.ingest_time_millis
             if wrong is None:
-                shown.append((*name, pending.path, pending.size_bytes, pending.digest, time, pending.ver))
+                shown.append(artifact_row(name, pending.path, pending.size_bytes, pending.digest, time, pending.ver))
             else:
                 place = LATE_PLACE | pending.ver & ((1 << PLACE_BITS) - 1)
                 where = (pending.part, pending.offset, place, pending.writer_id, pending.sequence)
                 problems.append((*name, *where, *wrong, 0, time))
         self._insert("artifacts", shown)
+        self._insert("artifact_history", [logged_row(row) for row in shown])
         self._insert("problems", problems)
         self._insert("pending_artifacts", [pending.stored() for pending, _, _ in done])
 

@@ -6,6 +6,7 @@ Reading artifacts."""
 from collections import abc as _abc
 from fleetlog_proto.v1 import frame_pb2 as _frame_pb2
 from fleetlog_proto.v1 import position_pb2 as _position_pb2
+from fleetlog_proto.v1 import scope_pb2 as _scope_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -33,6 +34,7 @@ class ListArtifactsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     run_id: _builtins.str
@@ -49,6 +51,10 @@ class ListArtifactsRequest(_message.Message):
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
 
+    @_builtins.property
+    def as_of(self) -> _scope_pb2.AsOf:
+        """As of when; absent = now. Files that were replaced or deleted since are there as they were."""
+
     def __init__(
         self,
         *,
@@ -59,10 +65,11 @@ class ListArtifactsRequest(_message.Message):
         page_token: _builtins.str = ...,
         at_least: _position_pb2.Position | None = ...,
         subject: _frame_pb2.Subject.ValueType = ...,
+        as_of: _scope_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "namespace", b"namespace", "page_size", b"page_size", "page_token", b"page_token", "path", b"path", "run_id", b"run_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "namespace", b"namespace", "page_size", b"page_size", "page_token", b"page_token", "path", b"path", "run_id", b"run_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -142,6 +149,7 @@ class DownloadArtifactRequest(_message.Message):
     OFFSET_BYTES_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     run_id: _builtins.str
@@ -156,6 +164,10 @@ class DownloadArtifactRequest(_message.Message):
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
 
+    @_builtins.property
+    def as_of(self) -> _scope_pb2.AsOf:
+        """As ListArtifactsRequest.as_of: the bytes that the path had then."""
+
     def __init__(
         self,
         *,
@@ -165,10 +177,11 @@ class DownloadArtifactRequest(_message.Message):
         offset_bytes: _builtins.int = ...,
         at_least: _position_pb2.Position | None = ...,
         subject: _frame_pb2.Subject.ValueType = ...,
+        as_of: _scope_pb2.AsOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least", b"at_least", "namespace", b"namespace", "offset_bytes", b"offset_bytes", "path", b"path", "run_id", b"run_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "namespace", b"namespace", "offset_bytes", b"offset_bytes", "path", b"path", "run_id", b"run_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

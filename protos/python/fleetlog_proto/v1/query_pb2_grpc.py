@@ -129,6 +129,16 @@ class QueryServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_audit__pb2.ListDenialsRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_audit__pb2.ListDenialsResponse.FromString,
                 _registered_method=True)
+        self.ListNamespaces = channel.unary_unary(
+                '/fleetlog.v1.QueryService/ListNamespaces',
+                request_serializer=fleetlog_dot_v1_dot_query__pb2.ListNamespacesRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_query__pb2.ListNamespacesResponse.FromString,
+                _registered_method=True)
+        self.GetServerInfo = channel.unary_unary(
+                '/fleetlog.v1.QueryService/GetServerInfo',
+                request_serializer=fleetlog_dot_v1_dot_query__pb2.GetServerInfoRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_query__pb2.GetServerInfoResponse.FromString,
+                _registered_method=True)
         self.WaitForPosition = channel.unary_unary(
                 '/fleetlog.v1.QueryService/WaitForPosition',
                 request_serializer=fleetlog_dot_v1_dot_query__pb2.WaitForPositionRequest.SerializeToString,
@@ -273,6 +283,21 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListNamespaces(self, request, context):
+        """Namespaces in which there is something and that the caller may read, by name, a page at a time. The default one is
+        among them for whoever may read it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetServerInfo(self, request, context):
+        """Tells what the server is: its version, and where its web UI is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def WaitForPosition(self, request, context):
         """Returns when reads see everything before a position.
         """
@@ -367,6 +392,16 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.ListDenials,
                     request_deserializer=fleetlog_dot_v1_dot_audit__pb2.ListDenialsRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_audit__pb2.ListDenialsResponse.SerializeToString,
+            ),
+            'ListNamespaces': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNamespaces,
+                    request_deserializer=fleetlog_dot_v1_dot_query__pb2.ListNamespacesRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_query__pb2.ListNamespacesResponse.SerializeToString,
+            ),
+            'GetServerInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetServerInfo,
+                    request_deserializer=fleetlog_dot_v1_dot_query__pb2.GetServerInfoRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_query__pb2.GetServerInfoResponse.SerializeToString,
             ),
             'WaitForPosition': grpc.unary_unary_rpc_method_handler(
                     servicer.WaitForPosition,
@@ -836,6 +871,60 @@ class QueryService:
             '/fleetlog.v1.QueryService/ListDenials',
             fleetlog_dot_v1_dot_audit__pb2.ListDenialsRequest.SerializeToString,
             fleetlog_dot_v1_dot_audit__pb2.ListDenialsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNamespaces(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/ListNamespaces',
+            fleetlog_dot_v1_dot_query__pb2.ListNamespacesRequest.SerializeToString,
+            fleetlog_dot_v1_dot_query__pb2.ListNamespacesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetServerInfo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/GetServerInfo',
+            fleetlog_dot_v1_dot_query__pb2.GetServerInfoRequest.SerializeToString,
+            fleetlog_dot_v1_dot_query__pb2.GetServerInfoResponse.FromString,
             options,
             channel_credentials,
             insecure,

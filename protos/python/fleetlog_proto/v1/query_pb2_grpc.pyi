@@ -94,6 +94,12 @@ class QueryServiceStub:
     """
     ListDenials: _grpc.UnaryUnaryMultiCallable[_audit_pb2.ListDenialsRequest, _audit_pb2.ListDenialsResponse]
     """Calls that this query service denied; see AuthService.ListDenials for those of a gateway."""
+    ListNamespaces: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListNamespacesRequest, _query_pb2.ListNamespacesResponse]
+    """Namespaces in which there is something and that the caller may read, by name, a page at a time. The default one is
+    among them for whoever may read it.
+    """
+    GetServerInfo: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetServerInfoRequest, _query_pb2.GetServerInfoResponse]
+    """Tells what the server is: its version, and where its web UI is."""
     WaitForPosition: _grpc.UnaryUnaryMultiCallable[_query_pb2.WaitForPositionRequest, _query_pb2.WaitForPositionResponse]
     """Returns when reads see everything before a position."""
 
@@ -156,6 +162,12 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """
     ListDenials: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListDenialsRequest, _audit_pb2.ListDenialsResponse]  # type: ignore[assignment]
     """Calls that this query service denied; see AuthService.ListDenials for those of a gateway."""
+    ListNamespaces: _aio.UnaryUnaryMultiCallable[_query_pb2.ListNamespacesRequest, _query_pb2.ListNamespacesResponse]  # type: ignore[assignment]
+    """Namespaces in which there is something and that the caller may read, by name, a page at a time. The default one is
+    among them for whoever may read it.
+    """
+    GetServerInfo: _aio.UnaryUnaryMultiCallable[_query_pb2.GetServerInfoRequest, _query_pb2.GetServerInfoResponse]  # type: ignore[assignment]
+    """Tells what the server is: its version, and where its web UI is."""
     WaitForPosition: _aio.UnaryUnaryMultiCallable[_query_pb2.WaitForPositionRequest, _query_pb2.WaitForPositionResponse]  # type: ignore[assignment]
     """Returns when reads see everything before a position."""
 
@@ -317,6 +329,24 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_audit_pb2.ListDenialsResponse, _abc.Awaitable[_audit_pb2.ListDenialsResponse]]:
         """Calls that this query service denied; see AuthService.ListDenials for those of a gateway."""
+
+    @_abc_1.abstractmethod
+    def ListNamespaces(
+        self,
+        request: _query_pb2.ListNamespacesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_pb2.ListNamespacesResponse, _abc.Awaitable[_query_pb2.ListNamespacesResponse]]:
+        """Namespaces in which there is something and that the caller may read, by name, a page at a time. The default one is
+        among them for whoever may read it.
+        """
+
+    @_abc_1.abstractmethod
+    def GetServerInfo(
+        self,
+        request: _query_pb2.GetServerInfoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_query_pb2.GetServerInfoResponse, _abc.Awaitable[_query_pb2.GetServerInfoResponse]]:
+        """Tells what the server is: its version, and where its web UI is."""
 
     @_abc_1.abstractmethod
     def WaitForPosition(

@@ -54,9 +54,10 @@ Global___DeletedView: _TypeAlias = DeletedView  # noqa: Y015
 
 @_typing.final
 class AsOf(_message.Message):
-    """As of when to read: the fleet as it was, by the order of the event log. Runs (but not their artifacts), params, tags
-    and metrics are those of the records before a position, and so are the experiments that are looked in.
-    FAILED_PRECONDITION, reason AS_OF_TOO_EARLY: the tables do not know that far back; they do once they are rebuilt.
+    """As of when to read: the fleet as it was, by the order of the event log. Runs, params, tags, metrics and artifacts are
+    those of the records before a position, and so are the experiments that are looked in. An artifact whose bytes came late
+    is there since its record was. FAILED_PRECONDITION, reason AS_OF_TOO_EARLY: the tables do not know that far back; they
+    do once they are rebuilt.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -123,7 +124,7 @@ class RunScope(_message.Message):
 
     @_builtins.property
     def as_of(self) -> Global___AsOf:
-        """As of when; absent = now. SelectRuns takes it, other requests with a scope refuse it (AS_OF_UNSUPPORTED)."""
+        """As of when; absent = now. WatchRuns, which is of now, refuses it (AS_OF_UNSUPPORTED)."""
 
     def __init__(
         self,

@@ -10,13 +10,15 @@ import type { Subject } from "./frame_pb.ts";
 import { file_fleetlog_v1_frame } from "./frame_pb.ts";
 import type { Position } from "./position_pb.ts";
 import { file_fleetlog_v1_position } from "./position_pb.ts";
+import type { AsOf } from "./scope_pb.ts";
+import { file_fleetlog_v1_scope } from "./scope_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file fleetlog/v1/artifact.proto.
  */
 export const file_fleetlog_v1_artifact: GenFile = /*@__PURE__*/
-  fileDesc("ChpmbGVldGxvZy92MS9hcnRpZmFjdC5wcm90bxILZmxlZXRsb2cudjEivgEKFExpc3RBcnRpZmFjdHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAkSDAoEcGF0aBgDIAEoCRIRCglwYWdlX3NpemUYBCABKAUSEgoKcGFnZV90b2tlbhgFIAEoCRInCghhdF9sZWFzdBgGIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEiUKB3N1YmplY3QYByABKA4yFC5mbGVldGxvZy52MS5TdWJqZWN0IloKFUxpc3RBcnRpZmFjdHNSZXNwb25zZRIoCglhcnRpZmFjdHMYASADKAsyFS5mbGVldGxvZy52MS5BcnRpZmFjdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiWAoIQXJ0aWZhY3QSDAoEcGF0aBgBIAEoCRISCgpzaXplX2J5dGVzGAIgASgDEg4KBnNoYTI1NhgDIAEoDBIaChJpbmdlc3RfdGltZV9taWxsaXMYBCABKAMisAEKF0Rvd25sb2FkQXJ0aWZhY3RSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAkSDAoEcGF0aBgDIAEoCRIUCgxvZmZzZXRfYnl0ZXMYBCABKAMSJwoIYXRfbGVhc3QYBSABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIlCgdzdWJqZWN0GAYgASgOMhQuZmxlZXRsb2cudjEuU3ViamVjdCJSChhEb3dubG9hZEFydGlmYWN0UmVzcG9uc2USJwoIYXJ0aWZhY3QYASABKAsyFS5mbGVldGxvZy52MS5BcnRpZmFjdBINCgVjaHVuaxgCIAEoDGIGcHJvdG8z", [file_fleetlog_v1_frame, file_fleetlog_v1_position]);
+  fileDesc("ChpmbGVldGxvZy92MS9hcnRpZmFjdC5wcm90bxILZmxlZXRsb2cudjEi4AEKFExpc3RBcnRpZmFjdHNSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAkSDAoEcGF0aBgDIAEoCRIRCglwYWdlX3NpemUYBCABKAUSEgoKcGFnZV90b2tlbhgFIAEoCRInCghhdF9sZWFzdBgGIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEiUKB3N1YmplY3QYByABKA4yFC5mbGVldGxvZy52MS5TdWJqZWN0EiAKBWFzX29mGAggASgLMhEuZmxlZXRsb2cudjEuQXNPZiJaChVMaXN0QXJ0aWZhY3RzUmVzcG9uc2USKAoJYXJ0aWZhY3RzGAEgAygLMhUuZmxlZXRsb2cudjEuQXJ0aWZhY3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIlgKCEFydGlmYWN0EgwKBHBhdGgYASABKAkSEgoKc2l6ZV9ieXRlcxgCIAEoAxIOCgZzaGEyNTYYAyABKAwSGgoSaW5nZXN0X3RpbWVfbWlsbGlzGAQgASgDItIBChdEb3dubG9hZEFydGlmYWN0UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDgoGcnVuX2lkGAIgASgJEgwKBHBhdGgYAyABKAkSFAoMb2Zmc2V0X2J5dGVzGAQgASgDEicKCGF0X2xlYXN0GAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24SJQoHc3ViamVjdBgGIAEoDjIULmZsZWV0bG9nLnYxLlN1YmplY3QSIAoFYXNfb2YYByABKAsyES5mbGVldGxvZy52MS5Bc09mIlIKGERvd25sb2FkQXJ0aWZhY3RSZXNwb25zZRInCghhcnRpZmFjdBgBIAEoCzIVLmZsZWV0bG9nLnYxLkFydGlmYWN0Eg0KBWNodW5rGAIgASgMYgZwcm90bzM", [file_fleetlog_v1_frame, file_fleetlog_v1_position, file_fleetlog_v1_scope]);
 
 /**
  * Which artifacts.
@@ -72,6 +74,13 @@ export type ListArtifactsRequest = Message<"fleetlog.v1.ListArtifactsRequest"> &
    * @generated from field: fleetlog.v1.Subject subject = 7;
    */
   subject: Subject;
+
+  /**
+   * As of when; absent = now. Files that were replaced or deleted since are there as they were.
+   *
+   * @generated from field: fleetlog.v1.AsOf as_of = 8;
+   */
+  asOf?: AsOf | undefined;
 };
 
 /**
@@ -198,6 +207,13 @@ export type DownloadArtifactRequest = Message<"fleetlog.v1.DownloadArtifactReque
    * @generated from field: fleetlog.v1.Subject subject = 6;
    */
   subject: Subject;
+
+  /**
+   * As ListArtifactsRequest.as_of: the bytes that the path had then.
+   *
+   * @generated from field: fleetlog.v1.AsOf as_of = 7;
+   */
+  asOf?: AsOf | undefined;
 };
 
 /**

@@ -35,7 +35,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fleetlog/v1/query.proto.
  */
 export const file_fleetlog_v1_query: GenFile = /*@__PURE__*/
-  fileDesc("ChdmbGVldGxvZy92MS9xdWVyeS5wcm90bxILZmxlZXRsb2cudjEipwEKDUdldFJ1blJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIRCglyZWFkX21hc2sYAyADKAkSJwoIYXRfbGVhc3QYBCABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIgCgVhc19vZhgFIAEoCzIRLmZsZWV0bG9nLnYxLkFzT2YSFQoNdGVsbF9wb3NpdGlvbhgGIAEoCCJ+Cg5HZXRSdW5SZXNwb25zZRIdCgNydW4YASABKAsyEC5mbGVldGxvZy52MS5SdW4SJAoFYXNfb2YYAiABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhInCghwb3NpdGlvbhgDIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIqUBCg5HZXRSdW5zUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDwoHcnVuX2lkcxgCIAMoCRIRCglyZWFkX21hc2sYAyADKAkSEQoJc3VtbWFyaWVzGAQgASgIEicKCGF0X2xlYXN0GAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24SIAoFYXNfb2YYBiABKAsyES5mbGVldGxvZy52MS5Bc09mIjEKD0dldFJ1bnNSZXNwb25zZRIeCgRydW5zGAEgAygLMhAuZmxlZXRsb2cudjEuUnVuIvACChFTZWFyY2hSdW5zUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSFgoOZXhwZXJpbWVudF9pZHMYAiADKA0SGAoQZXhwZXJpbWVudF9uYW1lcxgDIAMoCRIOCgZmaWx0ZXIYBCABKAkSEAoIb3JkZXJfYnkYBSADKAkSEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAkSEQoJcmVhZF9tYXNrGAggAygJEhEKCXN1bW1hcmllcxgJIAEoCBIuCgxkZWxldGVkX3ZpZXcYCiABKA4yGC5mbGVldGxvZy52MS5EZWxldGVkVmlldxInCghhdF9sZWFzdBgLIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEiwKC3RvdGFsX2NvdW50GAwgASgOMhcuZmxlZXRsb2cudjEuVG90YWxDb3VudBIgCgVhc19vZhgNIAEoCzIRLmZsZWV0bG9nLnYxLkFzT2YiwQEKElNlYXJjaFJ1bnNSZXNwb25zZRIeCgRydW5zGAEgAygLMhAuZmxlZXRsb2cudjEuUnVuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIYCgt0b3RhbF9jb3VudBgDIAEoBEgAiAEBEiIKGnRvdGFsX2NvdW50X2lzX2xvd2VyX2JvdW5kGAQgASgIEiQKBWFzX29mGAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb25CDgoMX3RvdGFsX2NvdW50ImsKEVN0cmVhbVJ1bnNSZXF1ZXN0Ei4KBnNlYXJjaBgBIAEoCzIeLmZsZWV0bG9nLnYxLlNlYXJjaFJ1bnNSZXF1ZXN0EiYKBmZvcm1hdBgCIAEoDjIWLmZsZWV0bG9nLnYxLlJ1bkZvcm1hdCJ5ChJTdHJlYW1SdW5zUmVzcG9uc2USHgoEcnVucxgBIAMoCzIQLmZsZWV0bG9nLnYxLlJ1bhINCgVhcnJvdxgCIAEoDBIUCgxyZXN1bWVfdG9rZW4YAyABKAkSDQoFY291bnQYBCABKA0SDwoHcnVuX2lkcxgFIAEoDCJGChRFeHBsYWluU2VhcmNoUmVxdWVzdBIuCgZzZWFyY2gYASABKAsyHi5mbGVldGxvZy52MS5TZWFyY2hSdW5zUmVxdWVzdCI8ChVFeHBsYWluU2VhcmNoUmVzcG9uc2USDQoFbGluZXMYASADKAkSFAoMcmVhZHNfcG9pbnRzGAIgASgIIqYBChRHZXRFeHBlcmltZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSFwoNZXhwZXJpbWVudF9pZBgCIAEoDUgAEg4KBG5hbWUYAyABKAlIABInCghhdF9sZWFzdBgEIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEiAKBWFzX29mGAUgASgLMhEuZmxlZXRsb2cudjEuQXNPZkIHCgV3aGljaCJEChVHZXRFeHBlcmltZW50UmVzcG9uc2USKwoKZXhwZXJpbWVudBgBIAEoCzIXLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnQizQEKFkxpc3RFeHBlcmltZW50c1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEi4KDGRlbGV0ZWRfdmlldxgEIAEoDjIYLmZsZWV0bG9nLnYxLkRlbGV0ZWRWaWV3EicKCGF0X2xlYXN0GAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24SIAoFYXNfb2YYBiABKAsyES5mbGVldGxvZy52MS5Bc09mImAKF0xpc3RFeHBlcmltZW50c1Jlc3BvbnNlEiwKC2V4cGVyaW1lbnRzGAEgAygLMhcuZmxlZXRsb2cudjEuRXhwZXJpbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiQQoWV2FpdEZvclBvc2l0aW9uUmVxdWVzdBInCghwb3NpdGlvbhgBIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIhkKF1dhaXRGb3JQb3NpdGlvblJlc3BvbnNlKnAKClRvdGFsQ291bnQSGwoXVE9UQUxfQ09VTlRfVU5TUEVDSUZJRUQQABIUChBUT1RBTF9DT1VOVF9OT05FEAESGAoUVE9UQUxfQ09VTlRfQVRfTEVBU1QQAhIVChFUT1RBTF9DT1VOVF9FWEFDVBADKmoKCVJ1bkZvcm1hdBIaChZSVU5fRk9STUFUX1VOU1BFQ0lGSUVEEAASFwoTUlVOX0ZPUk1BVF9NRVNTQUdFUxABEhQKEFJVTl9GT1JNQVRfQVJST1cQAhISCg5SVU5fRk9STUFUX0lEUxADMuIMCgxRdWVyeVNlcnZpY2USSwoGR2V0UnVuEhouZmxlZXRsb2cudjEuR2V0UnVuUmVxdWVzdBobLmZsZWV0bG9nLnYxLkdldFJ1blJlc3BvbnNlIgjQ4xgC2OMYARJOCgdHZXRSdW5zEhsuZmxlZXRsb2cudjEuR2V0UnVuc1JlcXVlc3QaHC5mbGVldGxvZy52MS5HZXRSdW5zUmVzcG9uc2UiCNDjGALY4xgBElMKClNlYXJjaFJ1bnMSHi5mbGVldGxvZy52MS5TZWFyY2hSdW5zUmVxdWVzdBofLmZsZWV0bG9nLnYxLlNlYXJjaFJ1bnNSZXNwb25zZSIE0OMYAhJVCgpTdHJlYW1SdW5zEh4uZmxlZXRsb2cudjEuU3RyZWFtUnVuc1JlcXVlc3QaHy5mbGVldGxvZy52MS5TdHJlYW1SdW5zUmVzcG9uc2UiBNDjGAIwARJSCglXYXRjaFJ1bnMSHS5mbGVldGxvZy52MS5XYXRjaFJ1bnNSZXF1ZXN0Gh4uZmxlZXRsb2cudjEuV2F0Y2hSdW5zUmVzcG9uc2UiBNDjGAIwARJNCghMaXN0S2V5cxIcLmZsZWV0bG9nLnYxLkxpc3RLZXlzUmVxdWVzdBodLmZsZWV0bG9nLnYxLkxpc3RLZXlzUmVzcG9uc2UiBNDjGAISUwoKTGlzdFZhbHVlcxIeLmZsZWV0bG9nLnYxLkxpc3RWYWx1ZXNSZXF1ZXN0Gh8uZmxlZXRsb2cudjEuTGlzdFZhbHVlc1Jlc3BvbnNlIgTQ4xgCElMKClNlbGVjdFJ1bnMSHi5mbGVldGxvZy52MS5TZWxlY3RSdW5zUmVxdWVzdBofLmZsZWV0bG9nLnYxLlNlbGVjdFJ1bnNSZXNwb25zZSIE0OMYAhJcCg1FeHBsYWluU2VhcmNoEiEuZmxlZXRsb2cudjEuRXhwbGFpblNlYXJjaFJlcXVlc3QaIi5mbGVldGxvZy52MS5FeHBsYWluU2VhcmNoUmVzcG9uc2UiBNDjGAISWQoMTGlzdERhdGFzZXRzEiAuZmxlZXRsb2cudjEuTGlzdERhdGFzZXRzUmVxdWVzdBohLmZsZWV0bG9nLnYxLkxpc3REYXRhc2V0c1Jlc3BvbnNlIgTQ4xgCEmAKDUdldEV4cGVyaW1lbnQSIS5mbGVldGxvZy52MS5HZXRFeHBlcmltZW50UmVxdWVzdBoiLmZsZWV0bG9nLnYxLkdldEV4cGVyaW1lbnRSZXNwb25zZSII0OMYAtjjGAESYgoPTGlzdEV4cGVyaW1lbnRzEiMuZmxlZXRsb2cudjEuTGlzdEV4cGVyaW1lbnRzUmVxdWVzdBokLmZsZWV0bG9nLnYxLkxpc3RFeHBlcmltZW50c1Jlc3BvbnNlIgTQ4xgCElkKClJlYWRNZXRyaWMSHi5mbGVldGxvZy52MS5SZWFkTWV0cmljUmVxdWVzdBofLmZsZWV0bG9nLnYxLlJlYWRNZXRyaWNSZXNwb25zZSII0OMYAtjjGAEwARJgCg1MaXN0QXJ0aWZhY3RzEiEuZmxlZXRsb2cudjEuTGlzdEFydGlmYWN0c1JlcXVlc3QaIi5mbGVldGxvZy52MS5MaXN0QXJ0aWZhY3RzUmVzcG9uc2UiCNDjGALY4xgBEmsKEERvd25sb2FkQXJ0aWZhY3QSJC5mbGVldGxvZy52MS5Eb3dubG9hZEFydGlmYWN0UmVxdWVzdBolLmZsZWV0bG9nLnYxLkRvd25sb2FkQXJ0aWZhY3RSZXNwb25zZSII0OMYAtjjGAEwARJXCgpMaXN0RXZlbnRzEh4uZmxlZXRsb2cudjEuTGlzdEV2ZW50c1JlcXVlc3QaHy5mbGVldGxvZy52MS5MaXN0RXZlbnRzUmVzcG9uc2UiCNDjGALY4xgBElYKC0xpc3REZW5pYWxzEh8uZmxlZXRsb2cudjEuTGlzdERlbmlhbHNSZXF1ZXN0GiAuZmxlZXRsb2cudjEuTGlzdERlbmlhbHNSZXNwb25zZSIE0OMYARJiCg9XYWl0Rm9yUG9zaXRpb24SIy5mbGVldGxvZy52MS5XYWl0Rm9yUG9zaXRpb25SZXF1ZXN0GiQuZmxlZXRsb2cudjEuV2FpdEZvclBvc2l0aW9uUmVzcG9uc2UiBNDjGAFiBnByb3RvMw", [file_fleetlog_v1_artifact, file_fleetlog_v1_audit, file_fleetlog_v1_dataset, file_fleetlog_v1_experiment, file_fleetlog_v1_facets, file_fleetlog_v1_metric, file_fleetlog_v1_permission, file_fleetlog_v1_position, file_fleetlog_v1_run, file_fleetlog_v1_scope, file_fleetlog_v1_selection, file_fleetlog_v1_watch]);
+  fileDesc("ChdmbGVldGxvZy92MS9xdWVyeS5wcm90bxILZmxlZXRsb2cudjEipwEKDUdldFJ1blJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIRCglyZWFkX21hc2sYAyADKAkSJwoIYXRfbGVhc3QYBCABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIgCgVhc19vZhgFIAEoCzIRLmZsZWV0bG9nLnYxLkFzT2YSFQoNdGVsbF9wb3NpdGlvbhgGIAEoCCJ+Cg5HZXRSdW5SZXNwb25zZRIdCgNydW4YASABKAsyEC5mbGVldGxvZy52MS5SdW4SJAoFYXNfb2YYAiABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhInCghwb3NpdGlvbhgDIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIqUBCg5HZXRSdW5zUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDwoHcnVuX2lkcxgCIAMoCRIRCglyZWFkX21hc2sYAyADKAkSEQoJc3VtbWFyaWVzGAQgASgIEicKCGF0X2xlYXN0GAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24SIAoFYXNfb2YYBiABKAsyES5mbGVldGxvZy52MS5Bc09mIjEKD0dldFJ1bnNSZXNwb25zZRIeCgRydW5zGAEgAygLMhAuZmxlZXRsb2cudjEuUnVuIvACChFTZWFyY2hSdW5zUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSFgoOZXhwZXJpbWVudF9pZHMYAiADKA0SGAoQZXhwZXJpbWVudF9uYW1lcxgDIAMoCRIOCgZmaWx0ZXIYBCABKAkSEAoIb3JkZXJfYnkYBSADKAkSEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAkSEQoJcmVhZF9tYXNrGAggAygJEhEKCXN1bW1hcmllcxgJIAEoCBIuCgxkZWxldGVkX3ZpZXcYCiABKA4yGC5mbGVldGxvZy52MS5EZWxldGVkVmlldxInCghhdF9sZWFzdBgLIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEiwKC3RvdGFsX2NvdW50GAwgASgOMhcuZmxlZXRsb2cudjEuVG90YWxDb3VudBIgCgVhc19vZhgNIAEoCzIRLmZsZWV0bG9nLnYxLkFzT2YiwQEKElNlYXJjaFJ1bnNSZXNwb25zZRIeCgRydW5zGAEgAygLMhAuZmxlZXRsb2cudjEuUnVuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIYCgt0b3RhbF9jb3VudBgDIAEoBEgAiAEBEiIKGnRvdGFsX2NvdW50X2lzX2xvd2VyX2JvdW5kGAQgASgIEiQKBWFzX29mGAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb25CDgoMX3RvdGFsX2NvdW50ImsKEVN0cmVhbVJ1bnNSZXF1ZXN0Ei4KBnNlYXJjaBgBIAEoCzIeLmZsZWV0bG9nLnYxLlNlYXJjaFJ1bnNSZXF1ZXN0EiYKBmZvcm1hdBgCIAEoDjIWLmZsZWV0bG9nLnYxLlJ1bkZvcm1hdCJ5ChJTdHJlYW1SdW5zUmVzcG9uc2USHgoEcnVucxgBIAMoCzIQLmZsZWV0bG9nLnYxLlJ1bhINCgVhcnJvdxgCIAEoDBIUCgxyZXN1bWVfdG9rZW4YAyABKAkSDQoFY291bnQYBCABKA0SDwoHcnVuX2lkcxgFIAEoDCJGChRFeHBsYWluU2VhcmNoUmVxdWVzdBIuCgZzZWFyY2gYASABKAsyHi5mbGVldGxvZy52MS5TZWFyY2hSdW5zUmVxdWVzdCI8ChVFeHBsYWluU2VhcmNoUmVzcG9uc2USDQoFbGluZXMYASADKAkSFAoMcmVhZHNfcG9pbnRzGAIgASgIIqYBChRHZXRFeHBlcmltZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSFwoNZXhwZXJpbWVudF9pZBgCIAEoDUgAEg4KBG5hbWUYAyABKAlIABInCghhdF9sZWFzdBgEIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEiAKBWFzX29mGAUgASgLMhEuZmxlZXRsb2cudjEuQXNPZkIHCgV3aGljaCJEChVHZXRFeHBlcmltZW50UmVzcG9uc2USKwoKZXhwZXJpbWVudBgBIAEoCzIXLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnQizQEKFkxpc3RFeHBlcmltZW50c1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEi4KDGRlbGV0ZWRfdmlldxgEIAEoDjIYLmZsZWV0bG9nLnYxLkRlbGV0ZWRWaWV3EicKCGF0X2xlYXN0GAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24SIAoFYXNfb2YYBiABKAsyES5mbGVldGxvZy52MS5Bc09mImAKF0xpc3RFeHBlcmltZW50c1Jlc3BvbnNlEiwKC2V4cGVyaW1lbnRzGAEgAygLMhcuZmxlZXRsb2cudjEuRXhwZXJpbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkieQoVTGlzdE5hbWVzcGFjZXNSZXF1ZXN0EhAKCGNvbnRhaW5zGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEicKCGF0X2xlYXN0GAQgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iRQoWTGlzdE5hbWVzcGFjZXNSZXNwb25zZRISCgpuYW1lc3BhY2VzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCJhChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIPCgd3ZWJfdXJsGAIgASgJEiYKB2FwcGxpZWQYAyABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiJBChZXYWl0Rm9yUG9zaXRpb25SZXF1ZXN0EicKCHBvc2l0aW9uGAEgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iGQoXV2FpdEZvclBvc2l0aW9uUmVzcG9uc2UqcAoKVG90YWxDb3VudBIbChdUT1RBTF9DT1VOVF9VTlNQRUNJRklFRBAAEhQKEFRPVEFMX0NPVU5UX05PTkUQARIYChRUT1RBTF9DT1VOVF9BVF9MRUFTVBACEhUKEVRPVEFMX0NPVU5UX0VYQUNUEAMqagoJUnVuRm9ybWF0EhoKFlJVTl9GT1JNQVRfVU5TUEVDSUZJRUQQABIXChNSVU5fRk9STUFUX01FU1NBR0VTEAESFAoQUlVOX0ZPUk1BVF9BUlJPVxACEhIKDlJVTl9GT1JNQVRfSURTEAMyoQ4KDFF1ZXJ5U2VydmljZRJLCgZHZXRSdW4SGi5mbGVldGxvZy52MS5HZXRSdW5SZXF1ZXN0GhsuZmxlZXRsb2cudjEuR2V0UnVuUmVzcG9uc2UiCNDjGALY4xgBEk4KB0dldFJ1bnMSGy5mbGVldGxvZy52MS5HZXRSdW5zUmVxdWVzdBocLmZsZWV0bG9nLnYxLkdldFJ1bnNSZXNwb25zZSII0OMYAtjjGAESUwoKU2VhcmNoUnVucxIeLmZsZWV0bG9nLnYxLlNlYXJjaFJ1bnNSZXF1ZXN0Gh8uZmxlZXRsb2cudjEuU2VhcmNoUnVuc1Jlc3BvbnNlIgTQ4xgCElUKClN0cmVhbVJ1bnMSHi5mbGVldGxvZy52MS5TdHJlYW1SdW5zUmVxdWVzdBofLmZsZWV0bG9nLnYxLlN0cmVhbVJ1bnNSZXNwb25zZSIE0OMYAjABElIKCVdhdGNoUnVucxIdLmZsZWV0bG9nLnYxLldhdGNoUnVuc1JlcXVlc3QaHi5mbGVldGxvZy52MS5XYXRjaFJ1bnNSZXNwb25zZSIE0OMYAjABEk0KCExpc3RLZXlzEhwuZmxlZXRsb2cudjEuTGlzdEtleXNSZXF1ZXN0Gh0uZmxlZXRsb2cudjEuTGlzdEtleXNSZXNwb25zZSIE0OMYAhJTCgpMaXN0VmFsdWVzEh4uZmxlZXRsb2cudjEuTGlzdFZhbHVlc1JlcXVlc3QaHy5mbGVldGxvZy52MS5MaXN0VmFsdWVzUmVzcG9uc2UiBNDjGAISUwoKU2VsZWN0UnVucxIeLmZsZWV0bG9nLnYxLlNlbGVjdFJ1bnNSZXF1ZXN0Gh8uZmxlZXRsb2cudjEuU2VsZWN0UnVuc1Jlc3BvbnNlIgTQ4xgCElwKDUV4cGxhaW5TZWFyY2gSIS5mbGVldGxvZy52MS5FeHBsYWluU2VhcmNoUmVxdWVzdBoiLmZsZWV0bG9nLnYxLkV4cGxhaW5TZWFyY2hSZXNwb25zZSIE0OMYAhJZCgxMaXN0RGF0YXNldHMSIC5mbGVldGxvZy52MS5MaXN0RGF0YXNldHNSZXF1ZXN0GiEuZmxlZXRsb2cudjEuTGlzdERhdGFzZXRzUmVzcG9uc2UiBNDjGAISYAoNR2V0RXhwZXJpbWVudBIhLmZsZWV0bG9nLnYxLkdldEV4cGVyaW1lbnRSZXF1ZXN0GiIuZmxlZXRsb2cudjEuR2V0RXhwZXJpbWVudFJlc3BvbnNlIgjQ4xgC2OMYARJiCg9MaXN0RXhwZXJpbWVudHMSIy5mbGVldGxvZy52MS5MaXN0RXhwZXJpbWVudHNSZXF1ZXN0GiQuZmxlZXRsb2cudjEuTGlzdEV4cGVyaW1lbnRzUmVzcG9uc2UiBNDjGAISWQoKUmVhZE1ldHJpYxIeLmZsZWV0bG9nLnYxLlJlYWRNZXRyaWNSZXF1ZXN0Gh8uZmxlZXRsb2cudjEuUmVhZE1ldHJpY1Jlc3BvbnNlIgjQ4xgC2OMYATABEmAKDUxpc3RBcnRpZmFjdHMSIS5mbGVldGxvZy52MS5MaXN0QXJ0aWZhY3RzUmVxdWVzdBoiLmZsZWV0bG9nLnYxLkxpc3RBcnRpZmFjdHNSZXNwb25zZSII0OMYAtjjGAESawoQRG93bmxvYWRBcnRpZmFjdBIkLmZsZWV0bG9nLnYxLkRvd25sb2FkQXJ0aWZhY3RSZXF1ZXN0GiUuZmxlZXRsb2cudjEuRG93bmxvYWRBcnRpZmFjdFJlc3BvbnNlIgjQ4xgC2OMYATABElcKCkxpc3RFdmVudHMSHi5mbGVldGxvZy52MS5MaXN0RXZlbnRzUmVxdWVzdBofLmZsZWV0bG9nLnYxLkxpc3RFdmVudHNSZXNwb25zZSII0OMYAtjjGAESVgoLTGlzdERlbmlhbHMSHy5mbGVldGxvZy52MS5MaXN0RGVuaWFsc1JlcXVlc3QaIC5mbGVldGxvZy52MS5MaXN0RGVuaWFsc1Jlc3BvbnNlIgTQ4xgBEl8KDkxpc3ROYW1lc3BhY2VzEiIuZmxlZXRsb2cudjEuTGlzdE5hbWVzcGFjZXNSZXF1ZXN0GiMuZmxlZXRsb2cudjEuTGlzdE5hbWVzcGFjZXNSZXNwb25zZSIE0OMYARJcCg1HZXRTZXJ2ZXJJbmZvEiEuZmxlZXRsb2cudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIi5mbGVldGxvZy52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2UiBNDjGAESYgoPV2FpdEZvclBvc2l0aW9uEiMuZmxlZXRsb2cudjEuV2FpdEZvclBvc2l0aW9uUmVxdWVzdBokLmZsZWV0bG9nLnYxLldhaXRGb3JQb3NpdGlvblJlc3BvbnNlIgTQ4xgBYgZwcm90bzM", [file_fleetlog_v1_artifact, file_fleetlog_v1_audit, file_fleetlog_v1_dataset, file_fleetlog_v1_experiment, file_fleetlog_v1_facets, file_fleetlog_v1_metric, file_fleetlog_v1_permission, file_fleetlog_v1_position, file_fleetlog_v1_run, file_fleetlog_v1_scope, file_fleetlog_v1_selection, file_fleetlog_v1_watch]);
 
 /**
  * Which run.
@@ -654,6 +654,126 @@ export const ListExperimentsResponseSchema: GenMessage<ListExperimentsResponse> 
   messageDesc(file_fleetlog_v1_query, 13);
 
 /**
+ * Which namespaces.
+ *
+ * @generated from message fleetlog.v1.ListNamespacesRequest
+ */
+export type ListNamespacesRequest = Message<"fleetlog.v1.ListNamespacesRequest"> & {
+  /**
+   * Only those that hold this text, in any case; at most 250 characters. Empty = all.
+   *
+   * @generated from field: string contains = 1;
+   */
+  contains: string;
+
+  /**
+   * 0 = 100; more than 1,000 means 1,000; negative is refused.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * From the response before.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * What the answer must hold.
+   *
+   * @generated from field: fleetlog.v1.Position at_least = 4;
+   */
+  atLeast?: Position | undefined;
+};
+
+/**
+ * Describes the message fleetlog.v1.ListNamespacesRequest.
+ * Use `create(ListNamespacesRequestSchema)` to create a new message.
+ */
+export const ListNamespacesRequestSchema: GenMessage<ListNamespacesRequest> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_query, 14);
+
+/**
+ * A page.
+ *
+ * @generated from message fleetlog.v1.ListNamespacesResponse
+ */
+export type ListNamespacesResponse = Message<"fleetlog.v1.ListNamespacesResponse"> & {
+  /**
+   * By name.
+   *
+   * @generated from field: repeated string namespaces = 1;
+   */
+  namespaces: string[];
+
+  /**
+   * For the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message fleetlog.v1.ListNamespacesResponse.
+ * Use `create(ListNamespacesResponseSchema)` to create a new message.
+ */
+export const ListNamespacesResponseSchema: GenMessage<ListNamespacesResponse> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_query, 15);
+
+/**
+ * Nothing is asked.
+ *
+ * @generated from message fleetlog.v1.GetServerInfoRequest
+ */
+export type GetServerInfoRequest = Message<"fleetlog.v1.GetServerInfoRequest"> & {
+};
+
+/**
+ * Describes the message fleetlog.v1.GetServerInfoRequest.
+ * Use `create(GetServerInfoRequestSchema)` to create a new message.
+ */
+export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_query, 16);
+
+/**
+ * A server.
+ *
+ * @generated from message fleetlog.v1.GetServerInfoResponse
+ */
+export type GetServerInfoResponse = Message<"fleetlog.v1.GetServerInfoResponse"> & {
+  /**
+   * Version of fleetlog that the query service runs.
+   *
+   * @generated from field: string version = 1;
+   */
+  version: string;
+
+  /**
+   * Address of the web UI, as browsers reach it, without a slash at its end; empty where the query service knows none.
+   *
+   * @generated from field: string web_url = 2;
+   */
+  webUrl: string;
+
+  /**
+   * Everything before it is in the tables.
+   *
+   * @generated from field: fleetlog.v1.Position applied = 3;
+   */
+  applied?: Position | undefined;
+};
+
+/**
+ * Describes the message fleetlog.v1.GetServerInfoResponse.
+ * Use `create(GetServerInfoResponseSchema)` to create a new message.
+ */
+export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_query, 17);
+
+/**
  * What to wait for.
  *
  * @generated from message fleetlog.v1.WaitForPositionRequest
@@ -672,7 +792,7 @@ export type WaitForPositionRequest = Message<"fleetlog.v1.WaitForPositionRequest
  * Use `create(WaitForPositionRequestSchema)` to create a new message.
  */
 export const WaitForPositionRequestSchema: GenMessage<WaitForPositionRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_query, 14);
+  messageDesc(file_fleetlog_v1_query, 18);
 
 /**
  * Reads see everything before the position.
@@ -687,7 +807,7 @@ export type WaitForPositionResponse = Message<"fleetlog.v1.WaitForPositionRespon
  * Use `create(WaitForPositionResponseSchema)` to create a new message.
  */
 export const WaitForPositionResponseSchema: GenMessage<WaitForPositionResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_query, 15);
+  messageDesc(file_fleetlog_v1_query, 19);
 
 /**
  * Whether the runs that match are counted, over all pages.
@@ -960,6 +1080,27 @@ export const QueryService: GenService<{
     methodKind: "unary";
     input: typeof ListDenialsRequestSchema;
     output: typeof ListDenialsResponseSchema;
+  },
+  /**
+   * Namespaces in which there is something and that the caller may read, by name, a page at a time. The default one is
+   * among them for whoever may read it.
+   *
+   * @generated from rpc fleetlog.v1.QueryService.ListNamespaces
+   */
+  listNamespaces: {
+    methodKind: "unary";
+    input: typeof ListNamespacesRequestSchema;
+    output: typeof ListNamespacesResponseSchema;
+  },
+  /**
+   * Tells what the server is: its version, and where its web UI is.
+   *
+   * @generated from rpc fleetlog.v1.QueryService.GetServerInfo
+   */
+  getServerInfo: {
+    methodKind: "unary";
+    input: typeof GetServerInfoRequestSchema;
+    output: typeof GetServerInfoResponseSchema;
   },
   /**
    * Returns when reads see everything before a position.

@@ -17,9 +17,10 @@ export const file_fleetlog_v1_scope: GenFile = /*@__PURE__*/
   fileDesc("ChdmbGVldGxvZy92MS9zY29wZS5wcm90bxILZmxlZXRsb2cudjEiUAoEQXNPZhIpCghwb3NpdGlvbhgBIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uSAASFQoLdGltZV9taWxsaXMYAiABKANIAEIGCgR3aGVuItoBCghSdW5TY29wZRIRCgluYW1lc3BhY2UYASABKAkSFgoOZXhwZXJpbWVudF9pZHMYAiADKA0SGAoQZXhwZXJpbWVudF9uYW1lcxgDIAMoCRIOCgZmaWx0ZXIYBCABKAkSLgoMZGVsZXRlZF92aWV3GAUgASgOMhguZmxlZXRsb2cudjEuRGVsZXRlZFZpZXcSJwoIYXRfbGVhc3QYBiABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIgCgVhc19vZhgHIAEoCzIRLmZsZWV0bG9nLnYxLkFzT2YqkQEKC0RlbGV0ZWRWaWV3EhwKGERFTEVURURfVklFV19VTlNQRUNJRklFRBAAEhcKE0RFTEVURURfVklFV19BQ1RJVkUQARIYChRERUxFVEVEX1ZJRVdfREVMRVRFRBACEhQKEERFTEVURURfVklFV19BTEwQAxIbChdERUxFVEVEX1ZJRVdfU1VQRVJTRURFRBAEYgZwcm90bzM", [file_fleetlog_v1_position]);
 
 /**
- * As of when to read: the fleet as it was, by the order of the event log. Runs (but not their artifacts), params, tags
- * and metrics are those of the records before a position, and so are the experiments that are looked in.
- * FAILED_PRECONDITION, reason AS_OF_TOO_EARLY: the tables do not know that far back; they do once they are rebuilt.
+ * As of when to read: the fleet as it was, by the order of the event log. Runs, params, tags, metrics and artifacts are
+ * those of the records before a position, and so are the experiments that are looked in. An artifact whose bytes came late
+ * is there since its record was. FAILED_PRECONDITION, reason AS_OF_TOO_EARLY: the tables do not know that far back; they
+ * do once they are rebuilt.
  *
  * @generated from message fleetlog.v1.AsOf
  */
@@ -107,7 +108,7 @@ export type RunScope = Message<"fleetlog.v1.RunScope"> & {
   atLeast?: Position | undefined;
 
   /**
-   * As of when; absent = now. SelectRuns takes it, other requests with a scope refuse it (AS_OF_UNSUPPORTED).
+   * As of when; absent = now. WatchRuns, which is of now, refuses it (AS_OF_UNSUPPORTED).
    *
    * @generated from field: fleetlog.v1.AsOf as_of = 7;
    */

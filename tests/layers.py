@@ -55,6 +55,8 @@ FOLDERS: Mapping[str, str] = {
     "client/delivery/test_verdicts": "unit",
     "client/files": "server",
     "client/files/test_strange_stores": "unit",
+    "client/importers/test_kill": "crash",
+    "client/importers/test_writer": "server",
     "client/journal/test_redelivery": "server",
     "client/journal/test_sync": "crash",
     "client/journal/test_wire": "server",

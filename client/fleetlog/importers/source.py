@@ -1,7 +1,7 @@
 """What a source of runs tells of itself: the port between the readers, one for each source, and the one writer.
 
-A reader knows its source's files and nothing of fleetlog's server; the writer knows the server and no source. All is read
-lazily and in pieces: a history may be larger than the memory.
+A reader knows its source's files and nothing of fleetlog's server; the writer knows the server and no source. All is
+read lazily and in pieces: a history may be larger than the memory.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class SourceDataset:
     digest: str
     source_type: str = ""
     source: str = ""
+    context: str = ""
+    """What it was read for, such as "training"."""
     schema: str = ""
     profile: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -84,8 +86,13 @@ class SourceRun:
     params: Mapping[str, Param] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     datasets: Sequence[SourceDataset] = ()
+    input_models: Sequence[str] = ()
+    """Ids in the source of logged models that the run read."""
+    output_models: Sequence[tuple[str, int]] = ()
+    """Ids in the source of logged models that the run made, and the step that each is of."""
     points: Callable[[], Iterator[Points]] = lambda: iter(())
-    """Every point of the run, in pieces of any size, of which many may be of one key; read once for each call."""
+    """Every point of the run, in pieces of any size, of which many may be of one key; read once for each call, and in
+    the same pieces each time while the source is the same."""
     files: Callable[[], Iterator[SourceFile]] = lambda: iter(())
 
 
@@ -119,7 +126,9 @@ class Source(Protocol):
     kind: str
     """"mlflow", "tensorboard" …: the prefix of the tags that the writer adds."""
 
-    def experiments(self) -> Iterator[SourceExperiment]: ...
+    def experiments(self) -> Iterator[SourceExperiment]:
+        """Experiments that have more than a name."""
+        ...
 
     def runs(self, since: int | None = None) -> Iterator[SourceRun]:
         """Every run, a parent and what is forked from before their children; `since` = milliseconds since 1970: those

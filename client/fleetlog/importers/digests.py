@@ -20,9 +20,9 @@ class SeriesDigest:
 
     count: int = 0
     points: int = 0
-    """Of the step and the value of each point."""
+    """Sum over steps and values."""
     times: int = 0
-    """Of the time of each point too."""
+    """Sum over steps, values and times."""
 
     def add(self, points: Points) -> None:
         """Take points. A NaN is as any other."""

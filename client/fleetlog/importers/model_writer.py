@@ -79,7 +79,8 @@ class ModelWriter:
         if model.run and model.run not in self._ids:
             created.tags["fleetlog.foreign_run_id"] = model.run
         try:
-            check_event(event_pb2.Event(logged_model_created=created), "model")
+            event = event_pb2.Event(logged_model_created=created)
+            check_event(event, "model", subject=frame_pb2.SUBJECT_MODEL)
         except (InvalidArgument, ResourceExhausted) as error:
             self._left_out.append(Unread(f"logged model {model.id}", error.message))
             return False
@@ -154,7 +155,7 @@ class ModelWriter:
         lineage = registry_event_pb2.ModelLineage(
             artifact_path=path, logged_model_id=source.logged_model, run_link=source.run_link
         )
-        if source.run in self._ids:
+        if source.run and source.run in self._ids:
             lineage.run_id = self._ids[source.run].hex()
         elif source.run:
             lineage.foreign_run_id = source.run

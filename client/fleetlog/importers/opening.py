@@ -26,6 +26,7 @@ KINDS: Mapping[str, SourceKind] = {
         "fleetlog.importers.mlflow", "open_mlflow", frozenset({"artifacts"}),
         "a folder mlruns, a database (mlflow.db, sqlite:///, postgresql://) or a server (http://)",
     ),
+    "fleetlog": SourceKind("fleetlog.importers.export_folder", "open_export", place="a folder of `fleetlog export`"),
 }  # fmt: skip
 
 

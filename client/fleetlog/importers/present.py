@@ -34,7 +34,7 @@ class PresentRun:
 
 
 def present_runs(client: Client, ids: Sequence[bytes]) -> dict[bytes, PresentRun]:
-    """Those of the runs that are here, by id. FleetlogError."""
+    """Runs that are here, of these, by id. FleetlogError."""
     connection, found = connection_of(client), dict[bytes, PresentRun]()
     for first in range(0, len(ids), RUNS_PER_READ):
         asked = [run_id.hex() for run_id in ids[first : first + RUNS_PER_READ]]

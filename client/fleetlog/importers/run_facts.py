@@ -65,14 +65,15 @@ def prepared(
 
     `start_millis`: as `start_of` gives it; `parents`: ids here of runs of the source.
     """
-    tags = {**source.tags, SOURCE_KIND: kind}
+    # What has come through other trackers keeps the tags of where it came from first.
+    tags = {SOURCE_KIND: kind, **source.tags}
     if own_id(source.id) is None:
-        tags[SOURCE_ID] = source.id
+        tags.setdefault(SOURCE_ID, source.id)
     parent = b""
     if source.parent:
         parent = parents.get(source.parent) or own_id(source.parent) or b""
         if own_id(source.parent) is None:
-            tags[SOURCE_PARENT] = source.parent
+            tags.setdefault(SOURCE_PARENT, source.parent)
         if parent and _MLFLOW_PARENT in tags:
             tags[_MLFLOW_PARENT] = parent.hex()
     if source.state not in ("FINISHED", "FAILED", "KILLED"):

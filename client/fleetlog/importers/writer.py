@@ -166,6 +166,9 @@ class ImportWriter:
     def _send_run(
         self, run: PreparedRun, experiment: Experiment, known: PresentRun | None, pieces: Iterator[Points]
     ) -> None:
+        if known is not None and known.deleted:
+            self._pass_over(run, known, pieces)
+            return
         grows = known is not None and known.grows(run)
         if grows and run.source.fork is not None:
             # What it has of its origin and what is its own are counted as one here.
@@ -203,6 +206,14 @@ class ImportWriter:
         self._report.new_runs += known is None
         self._report.points += count if grows else max(count - before, 0)
         self._expected[run.run_id] = before + count if grows else count
+
+    def _pass_over(self, run: PreparedRun, known: PresentRun, pieces: Iterator[Points]) -> None:
+        """A run that is deleted here takes nothing: what it has more at the source is told."""
+        self._report.runs += 1
+        more = sum(len(piece.steps) for piece in behind(pieces, known.points))
+        if more:
+            why = "it is deleted here, and has more points at the source: restore it, and import again"
+            self._left_out.append(Unread(f"run {run.source.id}", why, count=more))
 
     def _send_files(self, run: PreparedRun, known: PresentRun | None, batch: RunBatches) -> None:
         present = self._client.list_artifacts(run.run_id.hex()) if known is not None else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 NOW = 1_700_000_000_000
@@ -37,3 +38,8 @@ def make_run(experiment: Path, run_id: str, metrics: dict[str, str], status: int
 def lines(count: int, first: int = 0) -> str:
     """Lines of points."""
     return "".join(f"{NOW + step} {0.1 * step!r} {step}\n" for step in range(first, first + count))
+
+
+def run_ids(experiment: str, count: int) -> list[str]:
+    """Ids that no other test has: ids here are made of them."""
+    return [hashlib.blake2b(f"{experiment}/{place}".encode(), digest_size=16).hexdigest() for place in range(count)]

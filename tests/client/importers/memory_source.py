@@ -31,11 +31,11 @@ class MemorySource:
     left_out: list[Unread] = field(default_factory=list)
 
     def experiments(self) -> Iterator[SourceExperiment]:
-        """Those that were given."""
+        """What was given."""
         return iter(self.given_experiments)
 
     def runs(self, since: int | None = None) -> Iterator[SourceRun]:
-        """Those that were given."""
+        """What was given."""
         return iter(self.given)
 
     def unread(self) -> Sequence[Unread]:

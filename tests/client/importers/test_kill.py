@@ -12,7 +12,7 @@ import fleetlog
 import pytest
 from fleetlog.importers import import_from, open_source, verify
 
-from tests.client.importers.file_stores import lines, make_experiment, make_run
+from tests.client.importers.file_stores import lines, make_experiment, make_run, run_ids
 from tests.faults.sizes import sized
 
 KILLS = sized(3, 10)
@@ -23,11 +23,12 @@ POINTS = 30_000
 @pytest.mark.timeout(900)
 def test_nothing_is_there_twice_and_nothing_is_missing(embedded_target: str, experiment: str, tmp_path: Path) -> None:
     folder = make_experiment(tmp_path / "mlruns", "1", experiment)
-    for number in range(RUNS):
-        run = make_run(folder, f"{number:032x}", {"loss": lines(POINTS), "val/acc": lines(POINTS, first=-7)})
+    ids = run_ids(experiment, RUNS + 1)
+    for number, run_id in enumerate(ids[:RUNS]):
+        run = make_run(folder, run_id, {"loss": lines(POINTS), "val/acc": lines(POINTS, first=-7)})
         (run / "artifacts").mkdir()
         (run / "artifacts" / "notes.txt").write_text(f"notes of {number}")
-    make_run(folder, "f" * 32, {"loss": lines(1)})
+    make_run(folder, ids[RUNS], {"loss": lines(1)})
     moments = random.Random(os.urandom(8))
     for _ in range(KILLS):
         # It tells of each batch: a random number of them were read when it is killed, and some were sent.

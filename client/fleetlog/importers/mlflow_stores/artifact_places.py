@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -53,6 +54,10 @@ class ArtifactPlaces:
         return usual if usual is not None and usual.is_dir() else None
 
 
+def _opened(path: Path) -> BinaryIO:
+    return path.open("rb")
+
+
 def _files(folder: Path, prefix: str) -> Iterator[SourceFile]:
     try:
         listed = sorted(folder.iterdir())
@@ -62,4 +67,4 @@ def _files(folder: Path, prefix: str) -> Iterator[SourceFile]:
         if path.is_dir():
             yield from _files(path, f"{prefix}{path.name}/")
         else:
-            yield SourceFile(f"{prefix}{path.name}", partial(path.open, "rb"), None, path)
+            yield SourceFile(f"{prefix}{path.name}", partial(_opened, path), None, path)

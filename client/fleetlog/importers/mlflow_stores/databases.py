@@ -17,7 +17,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from fleetlog.importers.source import SourceError
 
-ROWS_AT_ONCE = 50_000
+ROWS_AT_ONCE = 10_000
+"""Rows that are fetched together: with more of them they leave the processor's cache before they are read."""
 _NAME = re.compile(r"[a-z_]+")
 _POSTGRES = ("postgresql", "postgres")
 

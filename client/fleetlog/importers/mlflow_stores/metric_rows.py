@@ -20,19 +20,21 @@ def points_of(rows: Sequence[tuple[Any, ...]]) -> Iterator[Points]:
     """
     keys, values, times, steps, are_nan = zip(*rows, strict=True)
     codes: dict[str, int] = {key: code for code, key in enumerate(dict.fromkeys(keys))}
-    numbers = np.array(values, dtype=np.float64)
-    numbers[np.array(are_nan, dtype=bool)] = np.nan
+    count = len(keys)
+    numbers = np.fromiter(values, np.float64, count)
+    if any(are_nan):
+        numbers[np.fromiter(map(bool, are_nan), np.bool_, count)] = np.nan
     numbers[numbers >= sys.float_info.max] = np.inf
     numbers[numbers <= -sys.float_info.max] = -np.inf
-    columns = np.array(steps, dtype=np.int64), numbers, np.array(times, dtype=np.int64)
+    whole = np.fromiter(steps, np.int64, count), np.fromiter(times, np.int64, count)
     if len(codes) == 1:
-        yield Points(keys[0], *columns)
+        yield Points(keys[0], whole[0], numbers, whole[1])
         return
-    places = np.fromiter(map(codes.__getitem__, keys), dtype=np.int64, count=len(keys))
+    places = np.fromiter(map(codes.__getitem__, keys), dtype=np.int64, count=count)
     order = np.argsort(places, kind="stable")
     ends = np.cumsum(np.bincount(places, minlength=len(codes))).tolist()
     first = 0
     for key, end in zip(codes, ends, strict=True):
         chosen = order[first:end]
-        yield Points(key, *(column[chosen] for column in columns))
+        yield Points(key, whole[0][chosen], numbers[chosen], whole[1][chosen])
         first = end

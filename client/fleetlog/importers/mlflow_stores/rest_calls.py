@@ -40,15 +40,15 @@ class RestCalls:
         self.base = urlunsplit((parts.scheme, netloc, parts.path.rstrip("/"), "", ""))
         self._headers = {"Accept": "application/json", **_credentials(parts.username, parts.password)}
 
-    def get(self, path: str, **values: Any) -> dict[str, Any]:
+    def get(self, path: str, /, **values: Any) -> dict[str, Any]:
         """Returns the answer of a call that reads. Refused; SourceError: no server answers."""
         return self._json(f"/api/2.0/mlflow/{path}?{urlencode(values, doseq=True)}", None)
 
-    def post(self, path: str, **values: Any) -> dict[str, Any]:
+    def post(self, path: str, /, **values: Any) -> dict[str, Any]:
         """Returns the answer of a call that takes an object."""
         return self._json(f"/api/2.0/mlflow/{path}", values)
 
-    def pages(self, path: str, key: str, *, posts: bool = False, **values: Any) -> Iterator[Mapping[str, Any]]:
+    def pages(self, path: str, key: str, /, *, posts: bool = False, **values: Any) -> Iterator[Mapping[str, Any]]:
         """Yields what all pages of a call have under a key."""
         token = ""
         while True:
@@ -59,7 +59,7 @@ class RestCalls:
             if not token:
                 return
 
-    def open(self, path: str, **values: Any) -> BinaryIO:
+    def open(self, path: str, /, **values: Any) -> BinaryIO:
         """Returns the content of a file. OSError."""
         try:
             return self._opened(f"{path}?{urlencode(values, quote_via=quote)}", None)

@@ -23,6 +23,7 @@ _GROUPS = {
     "params": params.SEPARATOR,
     "metrics": steps.SEPARATOR,
     "steps": steps.SEPARATOR,
+    "times": steps.SEPARATOR,
     "tags": ".",
     "attributes": ".",
 }

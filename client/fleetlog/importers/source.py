@@ -1,7 +1,7 @@
 """What a source of runs tells of itself: the port between the readers, one for each source, and the one writer.
 
-A reader knows its source's files and nothing of fleetlog's server; the writer knows the server and no source. All is read
-lazily and in pieces: a history may be larger than the memory.
+A reader knows its source's files and nothing of fleetlog's server; the writer knows the server and no source. All is
+read lazily and in pieces: a history may be larger than the memory.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ class SourceDataset:
     digest: str
     source_type: str = ""
     source: str = ""
+    context: str = ""
+    """What it was read for, such as "training"."""
     schema: str = ""
     profile: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -85,7 +87,8 @@ class SourceRun:
     tags: Mapping[str, str] = field(default_factory=dict)
     datasets: Sequence[SourceDataset] = ()
     points: Callable[[], Iterator[Points]] = lambda: iter(())
-    """Every point of the run, in pieces of any size, of which many may be of one key; read once for each call."""
+    """Every point of the run, in pieces of any size, of which many may be of one key; read once for each call, and in
+    the same pieces each time while the source is the same."""
     files: Callable[[], Iterator[SourceFile]] = lambda: iter(())
 
 
@@ -119,7 +122,9 @@ class Source(Protocol):
     kind: str
     """"mlflow", "tensorboard" …: the prefix of the tags that the writer adds."""
 
-    def experiments(self) -> Iterator[SourceExperiment]: ...
+    def experiments(self) -> Iterator[SourceExperiment]:
+        """Experiments that have more than a name."""
+        ...
 
     def runs(self, since: int | None = None) -> Iterator[SourceRun]:
         """Every run, a parent and what is forked from before their children; `since` = milliseconds since 1970: those

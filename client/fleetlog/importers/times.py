@@ -23,8 +23,8 @@ def milliseconds_of(
 
 def millisecond_of(seconds: float) -> int | None:
     """Seconds since 1970 as milliseconds; None for what is no time."""
-    found, is_none = milliseconds_of(np.array([seconds], np.float64), 0)
-    return None if is_none[0] else int(found[0])
+    # NaN is in no range.
+    return round(seconds * 1000) if 0.0005 < seconds <= LATEST_MS / 1000 else None
 
 
 def millisecond_of_text(text: str) -> int | None:

@@ -10,13 +10,15 @@ from fleetlog.importers.source import Param
 
 SEPARATOR = "."
 """What joins the names of what is nested."""
+KIND = "_type"
+"""Key of objects that are an image, a histogram, a table and the like: they are one value."""
 MAX_DEPTH = 32
 _NOT_NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
 def leaves(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Names and values of what a value holds: those of objects one by one, lists as they are."""
-    if isinstance(value, dict) and value and depth < MAX_DEPTH:
+    if isinstance(value, dict) and value and KIND not in value and depth < MAX_DEPTH:
         for key, inner in value.items():
             yield from leaves(f"{name}{SEPARATOR}{key}" if name else str(key), inner, depth + 1)
     else:

@@ -71,7 +71,7 @@ def items(contents: Iterable[bytes], keys: dict[bytes, str]) -> Iterator[tuple[s
 
 def milliseconds(timestamp: Any) -> int:
     """Milliseconds since 1970 of a timestamp; 0 where there is none."""
-    return int(timestamp.seconds) * 1000 + round(timestamp.nanos / 1_000_000)
+    return int(timestamp.seconds) * 1000 + int(timestamp.nanos) // 1_000_000
 
 
 def _key(content: bytes) -> str:

@@ -80,7 +80,8 @@ def run_log(path: Path, unread: UnreadItems) -> RunLog:
             found.artifacts.append(artifact)
         elif record.stats or record.output_raw:
             _take_time(found, record)
-    for key, text in items((message("History", last_history) or message("History", b"")).item, keys):
+    last = message("History", last_history)
+    for key, text in items(last.item, keys) if last is not None else ():
         if key == TIME and (seconds := number_of(_json(text))) is not None:
             found.end_time = max(found.end_time or 0, round(seconds * 1000))
     for key, text in summary.items():

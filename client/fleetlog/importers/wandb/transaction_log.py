@@ -36,7 +36,8 @@ def records(file: BinaryIO, report: Report) -> Iterator[tuple[int, bytes]]:
     if header[-1] not in VERSIONS:
         report(HEADER_BYTES - 1, f"it is of version {header[-1]} of the format; {VERSIONS[-1]} is the last one known")
         return
-    begin, parts, size = 0, [], 0
+    begin, size = 0, 0
+    parts: list[bytes] = []
     for offset, kind, content in _pieces(file, report):
         if parts and kind in (_FULL, _FIRST):
             report(begin, "the end of a record is missing")

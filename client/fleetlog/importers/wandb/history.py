@@ -1,0 +1,143 @@
+"""Points of a run in W&B's records: its history, its system metrics, and numbers of its summary that no step has."""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from fleetlog.importers.columns import Columns
+from fleetlog.importers.json_values import leaves, number_of
+from fleetlog.importers.source import Points
+from fleetlog.importers.times import millisecond_of
+from fleetlog.importers.unread import UnreadItems
+from fleetlog.importers.wandb.messages import items, message, milliseconds
+
+_STEPS = 2.0**63
+TYPE = "._type"
+"""End of the key that says what kind of a value is stored below the key in front of it."""
+SYSTEM = "system."
+"""Begin of the keys of system metrics, as W&B's pages have it."""
+STEP, TIME, RUNTIME = "_step", "_timestamp", "_runtime"
+
+
+class History:
+    """Takes a run's records one after another."""
+
+    def __init__(self, start_time: int, unread: UnreadItems) -> None:
+        self._where = ""
+        self._unread = unread
+        self._columns = Columns()
+        self._keys: dict[bytes, str] = {}
+        self._time = start_time
+        self._step = 0
+        self._samples = 0
+        self.texts: dict[str, array[int]] = {}
+        """Offsets in the file of the records that have other values than numbers, by key."""
+
+    def begin_file(self, where: str) -> None:
+        """Begin a file: what `texts` says is of it."""
+        self._where, self.texts = where, {}
+
+    def add(self, offset: int, record: Any) -> Iterator[Points]:
+        """Take a record. Yields points when there are many."""
+        if record.history:
+            self._add_history(offset, record.history)
+        elif record.stats:
+            self._add_stats(offset, record.stats)
+        if self._columns.is_full:
+            yield from self._columns.taken()
+
+    def end(self, summary: Mapping[str, float]) -> Iterator[Points]:
+        """Points that are left, and those numbers of the summary that no step has: they are of the last step."""
+        self._columns.begin_row(self._step, self._time)
+        for key, number in summary.items():
+            if key not in self._columns.keys:
+                self._columns.add(key, number)
+        yield from self._columns.taken()
+
+    def _add_history(self, offset: int, content: bytes) -> None:
+        history = message("History", content)
+        if history is None:
+            self._unread.add(self._where, "a step that can't be read", offset)
+            return
+        step, time = self._step, self._time
+        numbers: list[tuple[str, float]] = []
+        others: list[tuple[str, bytes]] = []
+        for key, text in items(history.item, self._keys):
+            try:
+                number = float(text)
+            except ValueError:
+                others.append((key, text))
+                continue
+            if key[:1] != "_":
+                numbers.append((key, number))
+            elif key == TIME:
+                time = millisecond_of(number) or time
+            elif key == STEP:
+                step = int(number) if abs(number) < _STEPS else step
+            elif key != RUNTIME:
+                numbers.append((key, number))
+        if history.HasField("step"):
+            step = history.step.num
+        self._step, self._time = step, time
+        self._columns.begin_row(step, time)
+        if others:
+            numbers = self._without_media(offset, numbers, others)
+        self._columns.add_all(numbers)
+
+    def _without_media(
+        self, offset: int, numbers: list[tuple[str, float]], others: list[tuple[str, bytes]]
+    ) -> list[tuple[str, float]]:
+        """Take what is no number. Returns the numbers that belong to no image, histogram or table."""
+        media = media_prefixes(key for key, _ in others)
+        for prefix in media:
+            self.texts.setdefault(prefix[:-1], array("q")).append(offset)
+        for key, text in others:
+            if not key:
+                self._unread.add(self._where, "a value that can't be read", offset)
+            elif not key.startswith(media):
+                self._add_json(offset, key, text)
+        return [(key, number) for key, number in numbers if not key.startswith(media)] if media else numbers
+
+    def _add_json(self, offset: int, key: str, text: bytes) -> None:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            self._unread.add(self._where, "a value that is no JSON", offset)
+            return
+        if isinstance(value, dict) and "_type" in value:
+            self.texts.setdefault(key, array("q")).append(offset)
+            return
+        for name, leaf in leaves(key, value):
+            number = number_of(leaf)
+            if number is not None:
+                self._columns.add(name, number)
+            elif leaf is not None:
+                self.texts.setdefault(key, array("q")).append(offset)
+                break
+
+    def _add_stats(self, offset: int, content: bytes) -> None:
+        stats = message("Stats", content)
+        if stats is None:
+            self._unread.add(self._where, "system metrics that can't be read", offset)
+            return
+        self._columns.begin_row(self._samples, milliseconds(stats.timestamp) or self._time)
+        self._samples += 1
+        for key, text in items(stats.item, self._keys):
+            number = _number(text)
+            if number is not None:
+                self._columns.add(SYSTEM + key, number)
+
+
+def media_prefixes(keys: Iterable[str]) -> tuple[str, ...]:
+    """Begins of keys, with their dot, of values that are images, histograms, tables and the like."""
+    return tuple(key.removesuffix(TYPE) + "." for key in keys if key.endswith(TYPE))
+
+
+def _number(text: bytes) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -58,7 +58,7 @@ class Reading:
         self._experiments = Experiments(warehouse)
         keys = Keys(reading, AppliedPositions(reading), ChangedRuns(reading), 1 << 20)
         held: HeldColumns = Held(ScopeColumns, AppliedPositions(reading), ChangedRuns(reading), 1 << 20)
-        self._facets = Facets(PageTokens(b"k" * 32), keys, Values(reading, held), lambda: 1_700_000_000.0)
+        self._facets = Facets(PageTokens([b"k" * 32]), keys, Values(reading, held), lambda: 1_700_000_000.0)
 
     def experiments(self, namespace: str, as_of: AsOf | None) -> list[tuple[int, str, bool]]:
         if as_of is None or as_of.control is None:

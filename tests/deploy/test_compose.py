@@ -135,6 +135,7 @@ def test_each_container_is_confined() -> None:
         assert service.get("cap_add", []) == (["CHOWN"] if name == "volumes" else []), name
         assert "privileged" not in service, name
     assert compose()["volumes"]["network_mode"] == "none"
+    assert compose()["volumes"]["entrypoint"][-5:] == ["chown", "-R", compose()["minio"]["user"], "{}", "+"]
     # The others' images have a user of their own.
     assert {name: compose()[name]["user"] for name in compose() if "user" in compose()[name]} == {
         "clickhouse": "101:101", "minio": "10001:10001", "volumes": "0:0",

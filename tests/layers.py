@@ -149,6 +149,7 @@ FOLDERS: Mapping[str, str] = {
     "query/runs/test_run_columns": "engine",
     "query/search/test_later_pages": "engine",
     "query/sql": "engine",
+    "query/test_artifacts_as_of": "engine",
     "query/test_registry_as_of": "engine",
     "query/warehouse/test_cancellable": "server",
     "query/warehouse/test_costly_patterns": "server",

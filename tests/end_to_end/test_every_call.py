@@ -268,7 +268,12 @@ def read_artifacts(place: Place) -> None:
     (artifact,) = place.query("ListArtifacts", listing).artifacts
     download = artifact_pb2.DownloadArtifactRequest(namespace="default", run_id=place.run_id, path=artifact.path)
     answers = place.streamed("DownloadArtifact", download)
-    assert hashlib.sha256(b"".join(answer.chunk for answer in answers)).digest() == artifact.sha256
+    whole = b"".join(answer.chunk for answer in answers)
+    assert hashlib.sha256(whole).digest() == artifact.sha256
+    download.offset_bytes, download.length_bytes = 2, 5
+    assert b"".join(answer.chunk for answer in place.streamed("DownloadArtifact", download)) == whole[2:7]
+    download.length_bytes = len(whole)
+    assert b"".join(answer.chunk for answer in place.streamed("DownloadArtifact", download)) == whole[2:]
 
 
 def wait_for_position(place: Place) -> None:

@@ -182,3 +182,30 @@ def test_a_foreign_thing_takes_the_words_and_the_statements_of_one_that_is_nowhe
     for name, answers in told.items():
         assert len(set(answers)) == 1, (name, answers)
     assert sum(answers[0][0].startswith("NOT_FOUND") for answers in told.values()) >= 9
+
+
+@pytest.mark.parametrize(
+    ("roles", "seen"),
+    [(["reader@own"], []), ([f"reader@{OWNER}", "writer@own"], [OWNER]), (["reader@*"], ["default", OWNER])],
+)
+def test_namespaces_are_those_that_the_caller_may_read(
+    run_id: str, embedded_warehouse: Warehouse, tmp_path: Path, roles: list[str], seen: list[str]
+) -> None:
+    text, tokens = token_of(*roles)
+    found: list[str] = []
+
+    def ask(channel: grpc.Channel) -> None:
+        stub = query_pb2_grpc.QueryServiceStub(channel)
+        request = query_pb2.ListNamespacesRequest(page_size=1)
+        while request.page_token or not found:
+            page = stub.ListNamespaces(request, metadata=(("authorization", f"Bearer {text}"),), timeout=SECONDS)
+            found.extend(page.namespaces)
+            request.page_token = page.next_page_token
+            if not request.page_token:
+                break
+
+    asyncio.run(served(tmp_path, Counting(embedded_warehouse), tokens, ask))
+    assert found == sorted(found)
+    assert set(seen) <= set(found)
+    if roles != ["reader@*"]:
+        assert found == seen

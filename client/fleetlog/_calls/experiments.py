@@ -15,7 +15,7 @@ from fleetlog._views.views import Experiment
 
 
 class ExperimentCalls(Calls):
-    """Experiments of the namespace."""
+    """Experiments of the namespace, and namespaces."""
 
     def experiments(self, *, deleted: Deleted = "active", as_of: AsOf | None = None) -> list[Experiment]:
         """All experiments, by number.
@@ -42,6 +42,28 @@ class ExperimentCalls(Calls):
         connection, found = self._connection, list[Experiment]()
         for page in pages(connection, connection.query.ListExperiments, request, self.timeout):
             found += [self._checked(one) for one in page.experiments]
+        return found
+
+    def namespaces(self, contains: str = "") -> list[str]:
+        """Namespaces of the server in which there is something and that one may read, by name.
+
+        Args:
+            contains: Only those with this text in them, in upper or lower case.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+
+        Examples:
+            >>> "docs" in client.namespaces()
+            True
+
+        """
+        connection, found = self._connection, list[str]()
+        request = query_pb2.ListNamespacesRequest(
+            contains=arguments.one_text("contains", contains), page_size=PAGE, at_least=connection.position()
+        )
+        for page in pages(connection, connection.query.ListNamespaces, request, self.timeout):
+            found += page.namespaces
         return found
 
     def get_experiment(self, which: str | int | Experiment) -> Experiment:

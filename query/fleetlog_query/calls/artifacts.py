@@ -66,9 +66,12 @@ class ArtifactCalls(QueryCalls):
             raise InvalidArgument.of_field(
                 "OFFSET_INVALID", "offset_bytes", f"{request.offset_bytes} is not 0 to {artifact.size_bytes}"
             )
+        if request.length_bytes < 0:
+            raise InvalidArgument.of_field("LENGTH_INVALID", "length_bytes", f"{request.length_bytes} is below 0")
         yield artifact_pb2.DownloadArtifactResponse(artifact=artifact)
         try:
-            chunks = await self._do(context, self._bytes_of, namespace, run_id, artifact, request.offset_bytes)
+            part = request.offset_bytes, request.length_bytes
+            chunks = await self._do(context, self._bytes_of, namespace, run_id, artifact, *part)
             sent = self._services.answers.sent(
                 context,
                 lambda holding: chunks,
@@ -101,11 +104,12 @@ class ArtifactCalls(QueryCalls):
             raise model_not_found(owner)
 
     def _bytes_of(
-        self, namespace: str, run_id: bytes, artifact: artifact_pb2.Artifact, offset_bytes: int
+        self, namespace: str, run_id: bytes, artifact: artifact_pb2.Artifact, offset_bytes: int, length_bytes: int
     ) -> Iterator[bytes]:
         """The bytes from an offset on. Not the last of them when they are not what was stored: DigestMismatch.
 
-        Behind an offset only the length is verified here; the digest is by the client, which has all of them.
+        Of a part (`length_bytes` 0: to the end) only the length of the whole is verified here; the digest is by the
+        client, when it has all of them.
         """
         name = ObjectName(namespace, run_id, artifact.sha256)
         if not offset_bytes and not artifact.size_bytes:
@@ -114,7 +118,16 @@ class ArtifactCalls(QueryCalls):
         if stored != artifact.size_bytes:
             raise DigestMismatch(f"{stored} bytes are stored, and {artifact.size_bytes} were logged")
         chunks = self._services.objects.read(name, offset_bytes, limits.CHUNK_BYTES)
+        if length_bytes:
+            return beginning_of(chunks, length_bytes)
         return chunks if offset_bytes else verified(name, artifact.size_bytes, chunks)
+
+
+def beginning_of(chunks: Iterator[bytes], length: int) -> Iterator[bytes]:
+    """The first bytes of some chunks, `length` of them at most; no chunk more is asked for."""
+    while length > 0 and (chunk := next(chunks, None)) is not None:
+        yield chunk[:length]
+        length -= len(chunk)
 
 
 def _response(chunk: bytes) -> artifact_pb2.DownloadArtifactResponse:

@@ -44,8 +44,8 @@ class Facets:
         plan = self._plan(request.scope)
         found: list[KeyFacet] = []
         if scope.as_of is not None:
-            if scope.experiments:
-                kinds = [kind for kind in _KINDS if request.kind in (facets_pb2.KEY_KIND_UNSPECIFIED, _KINDS[kind])]
+            kinds = [kind for kind in _KINDS if request.kind in (facets_pb2.KEY_KIND_UNSPECIFIED, _KINDS[kind])]
+            if scope.experiments and kinds:
                 found = self._keys.past(scope, scope.as_of, plan, request.scope.deleted_view, kinds)
         elif plan is None:
             named = request.scope.experiment_ids or request.scope.experiment_names

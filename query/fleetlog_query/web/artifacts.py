@@ -66,7 +66,7 @@ class Artifacts:
                     else:
                         await send_body(send, b"", more=False)
                     return
-            request.offset_bytes = part.first
+            request.offset_bytes, request.length_bytes = part.first, part.length
             async with aclosing(self._download(request, metadata)) as answers:
                 await anext(answers)
                 head += [("content-range", part.header(artifact.size_bytes)), ("content-length", str(part.length))]

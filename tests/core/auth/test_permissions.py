@@ -32,7 +32,8 @@ def test_every_call_of_the_contract_says_what_it_asks() -> None:
     assert len(rules) > 60
     free = [name for name, rule in rules.items() if not rule.namespaces]
     assert free == [
-        "/fleetlog.v1.QueryService/ListDenials", "/fleetlog.v1.QueryService/WaitForPosition",
+        "/fleetlog.v1.QueryService/ListDenials", "/fleetlog.v1.QueryService/ListNamespaces",
+        "/fleetlog.v1.QueryService/GetServerInfo", "/fleetlog.v1.QueryService/WaitForPosition",
         "/fleetlog.v1.AuthService/WhoAmI", "/fleetlog.v1.AuthService/CreateToken",
         "/fleetlog.v1.AuthService/ListTokens", "/fleetlog.v1.AuthService/RevokeToken",
         "/fleetlog.v1.AuthService/ListDenials",

@@ -99,7 +99,10 @@ class Reading:
         """All keys, and the values of one of each kind, with counts."""
         asked = scope_pb2.RunScope(namespace=scope.namespace, filter=text, deleted_view=view)
         asked.experiment_ids.extend(scope.experiments)
-        found = [str(key) for key in self._facets.keys(facets_pb2.ListKeysRequest(scope=asked), scope, ()).keys]
+        found = []
+        for kind in (facets_pb2.KEY_KIND_UNSPECIFIED, facets_pb2.KEY_KIND_TAG, facets_pb2.KEY_KIND_ATTRIBUTE):
+            request = facets_pb2.ListKeysRequest(scope=asked, kind=kind)
+            found += [str(key) for key in self._facets.keys(request, scope, ()).keys]
         for kind, key in (
             (facets_pb2.KEY_KIND_PARAM, KEYS[0]), (facets_pb2.KEY_KIND_TAG, TAGS[0]),
             (facets_pb2.KEY_KIND_ATTRIBUTE, "name"),

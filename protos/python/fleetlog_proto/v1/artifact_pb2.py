@@ -27,7 +27,7 @@ from fleetlog_proto.v1 import position_pb2 as fleetlog_dot_v1_dot_position__pb2
 from fleetlog_proto.v1 import scope_pb2 as fleetlog_dot_v1_dot_scope__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66leetlog/v1/artifact.proto\x12\x0b\x66leetlog.v1\x1a\x17\x66leetlog/v1/frame.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x17\x66leetlog/v1/scope.proto\"\xe0\x01\n\x14ListArtifactsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\'\n\x08\x61t_least\x18\x06 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12%\n\x07subject\x18\x07 \x01(\x0e\x32\x14.fleetlog.v1.Subject\x12 \n\x05\x61s_of\x18\x08 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"Z\n\x15ListArtifactsResponse\x12(\n\tartifacts\x18\x01 \x03(\x0b\x32\x15.fleetlog.v1.Artifact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x08\x41rtifact\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x12\x1a\n\x12ingest_time_millis\x18\x04 \x01(\x03\"\xd2\x01\n\x17\x44ownloadArtifactRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x04 \x01(\x03\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12%\n\x07subject\x18\x06 \x01(\x0e\x32\x14.fleetlog.v1.Subject\x12 \n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"R\n\x18\x44ownloadArtifactResponse\x12\'\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Artifact\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x66leetlog/v1/artifact.proto\x12\x0b\x66leetlog.v1\x1a\x17\x66leetlog/v1/frame.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x17\x66leetlog/v1/scope.proto\"\xe0\x01\n\x14ListArtifactsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\'\n\x08\x61t_least\x18\x06 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12%\n\x07subject\x18\x07 \x01(\x0e\x32\x14.fleetlog.v1.Subject\x12 \n\x05\x61s_of\x18\x08 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"Z\n\x15ListArtifactsResponse\x12(\n\tartifacts\x18\x01 \x03(\x0b\x32\x15.fleetlog.v1.Artifact\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x08\x41rtifact\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x12\x1a\n\x12ingest_time_millis\x18\x04 \x01(\x03\"\xe8\x01\n\x17\x44ownloadArtifactRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x14\n\x0coffset_bytes\x18\x04 \x01(\x03\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12%\n\x07subject\x18\x06 \x01(\x0e\x32\x14.fleetlog.v1.Subject\x12 \n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\x12\x14\n\x0clength_bytes\x18\x08 \x01(\x03\"R\n\x18\x44ownloadArtifactResponse\x12\'\n\x08\x61rtifact\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Artifact\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,7 +41,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ARTIFACT']._serialized_start=440
   _globals['_ARTIFACT']._serialized_end=528
   _globals['_DOWNLOADARTIFACTREQUEST']._serialized_start=531
-  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=741
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=743
-  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=825
+  _globals['_DOWNLOADARTIFACTREQUEST']._serialized_end=763
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_start=765
+  _globals['_DOWNLOADARTIFACTRESPONSE']._serialized_end=847
 # @@protoc_insertion_point(module_scope)

@@ -150,6 +150,7 @@ class DownloadArtifactRequest(_message.Message):
     AT_LEAST_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
+    LENGTH_BYTES_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     run_id: _builtins.str
@@ -160,6 +161,8 @@ class DownloadArtifactRequest(_message.Message):
     """First byte to send, from 0."""
     subject: _frame_pb2.Subject.ValueType
     """What run_id names."""
+    length_bytes: _builtins.int
+    """Bytes to send, at most those that there are; 0 = all to the end. Of a part the digest is not verified by the server."""
     @_builtins.property
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
@@ -178,10 +181,11 @@ class DownloadArtifactRequest(_message.Message):
         at_least: _position_pb2.Position | None = ...,
         subject: _frame_pb2.Subject.ValueType = ...,
         as_of: _scope_pb2.AsOf | None = ...,
+        length_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "namespace", b"namespace", "offset_bytes", b"offset_bytes", "path", b"path", "run_id", b"run_id", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "length_bytes", b"length_bytes", "namespace", b"namespace", "offset_bytes", b"offset_bytes", "path", b"path", "run_id", b"run_id", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

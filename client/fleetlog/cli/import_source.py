@@ -61,10 +61,6 @@ def import_(
         from fleetlog import importers
     except ImportError as error:
         raise typer.BadParameter(f"it needs {error.name}: pip install 'fleetlog[import]'", param_hint="KIND") from None
-    if kind not in importers.KINDS:
-        raise typer.BadParameter(
-            f"{kind!r} is no kind of source: there are {', '.join(importers.KINDS)}", param_hint="KIND"
-        )
     moment = _moment(since)
     try:
         opened = importers.open_source(kind, source, artifacts=artifacts, **_given(options or []))
@@ -72,6 +68,8 @@ def import_(
             with _progress("reading") as tell:
                 report = importers.survey(opened, moment, lambda so_far: tell(so_far.runs, so_far.points)).report
             _print(report, None, as_json, "would come")
+            if not report.is_complete:
+                raise typer.Exit(1)
             return
         client = Client(target, namespace)
         with _progress("importing") as tell:

@@ -52,7 +52,7 @@ screenshots: $(VENV)/.dev $(UI)  ## each screen of the web UI in both themes, in
 	FLEETLOG_SCREENSHOTS=build/screenshots FLEETLOG_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -q -m browser tests/web/test_screens.py tests/web/test_login.py
 
 test-faults: $(VENV)/.dev  ## everything that dies, again and again, for an hour or two; needs Kafka, ClickHouse and S3
-	FLEETLOG_FAULTS=long FLEETLOG_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/faults
+	FLEETLOG_FAULTS=long FLEETLOG_REQUIRE_SERVERS=1 $(BIN)/python -m pytest tests/faults tests/client/importers/test_kill.py
 
 NO_NOUN := So many|Of |The same|What of|Those|Which ones
 check: $(VENV)/.dev  ## format, lint, types, the house's rules, the contract

@@ -33,6 +33,7 @@ from tests.ingest.materializer.warehouses import rebuilt
 
 FOLDER = Path(__file__).parent
 DIGESTS, TABLE_DIGESTS = FOLDER / "tables.json", FOLDER / "tables_of_imports.json"
+IMPORT_TIME_DIGESTS = FOLDER / "tables_of_import_times.json"
 DATASET_DIGESTS = FOLDER / "tables_of_datasets.json"
 REGISTRY_DIGESTS = FOLDER / "tables_of_registry.json"
 WEBHOOK_DIGESTS = FOLDER / "tables_of_webhooks.json"
@@ -144,6 +145,14 @@ def imports() -> dict[str, frame_pb2.Frame]:
     frame = frame_pb2.Frame(namespace="golden", run_id=runs.run_ids[:16], writer_id=WRITER, ingest_time_millis=NOW)
     frame.events.add(sequence=1, observe_time_millis=NOW).runs_imported.CopyFrom(runs)
     return {"runs_imported": frame}
+
+
+def imports_with_times() -> dict[str, frame_pb2.Frame]:
+    """A table of runs whose metrics have times of their own. They came after the others."""
+    frame = imports()["runs_imported"]
+    for metric in frame.events[0].runs_imported.metrics:
+        metric.times_millis.extend(NOW + 3 + place for place in range(len(metric.values)))
+    return {"runs_imported_with_times": frame}
 
 
 def datasets() -> dict[str, frame_pb2.Frame]:
@@ -468,6 +477,7 @@ def _messages() -> dict[str, Message]:
         **frames,
         **controls(),
         **imports(),
+        **imports_with_times(),
         **datasets(),
         **registry(),
         **annotated(),
@@ -499,6 +509,12 @@ def stored_records() -> list[tuple[str, bytes, bytes]]:
 def stored_imports() -> list[tuple[str, bytes, bytes]]:
     """As stored_records, the tables of runs."""
     return [(EVENTS, frame.run_id, (FOLDER / f"{name}.bin").read_bytes()) for name, frame in imports().items()]
+
+
+def stored_import_times() -> list[tuple[str, bytes, bytes]]:
+    """As stored_records, tables of runs whose metrics have times of their own."""
+    made = imports_with_times()
+    return [(EVENTS, frame.run_id, (FOLDER / f"{name}.bin").read_bytes()) for name, frame in made.items()]
 
 
 def stored_datasets() -> list[tuple[str, bytes, bytes]]:
@@ -578,7 +594,7 @@ def main() -> None:
         (WEBHOOK_DIGESTS, stored_webhooks()), (DOCUMENT_DIGESTS, stored_documents()),
         (MODEL_DIGESTS, stored_models()),
         (DEFAULT_DIGESTS, stored_defaults()), (TOKEN_DIGESTS, stored_tokens()), (ENDING_DIGESTS, stored_endings()),
-        (BRANCH_DIGESTS, stored_branches()),
+        (BRANCH_DIGESTS, stored_branches()), (IMPORT_TIME_DIGESTS, stored_import_times()),
     )  # fmt: skip
     for path, records in stored:
         if not path.exists():

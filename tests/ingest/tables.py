@@ -60,7 +60,8 @@ def tables(draw: st.DrawFn, most: int = 5) -> event_pb2.RunsImported:
         if (rows := _some(draw, range(count), count)) is not None:
             values = [draw(numbers) for _ in rows or range(count)]
             steps = [draw(st.integers(-5, 5)) for _ in values] if draw(st.booleans()) else []
-            runs.metrics.add(key=key, rows=rows, values=values, steps=steps)
+            times = [draw(st.integers(0, NOW)) for _ in values] if draw(st.booleans()) else []
+            runs.metrics.add(key=key, rows=rows, values=values, steps=steps, times_millis=times)
     return runs
 
 
@@ -112,6 +113,7 @@ def expanded(runs: event_pb2.RunsImported) -> dict[bytes, list[event_pb2.Event]]
         for metric in runs.metrics:
             if (value := _at(metric, place, count)) is not None:
                 event = event_pb2.Event(observe_time_millis=time)
+                event.metrics_logged.time_deltas_millis.extend(metric.times_millis[value : value + 1])
                 event.metrics_logged.step_deltas.append(metric.steps[value] if metric.steps else 0)
                 event.metrics_logged.columns.add(key=metric.key, values=[metric.values[value]])
                 events.insert(1, event)

@@ -20,6 +20,7 @@ from tests.golden.records import (
     DIGESTS,
     DOCUMENT_DIGESTS,
     ENDING_DIGESTS,
+    IMPORT_TIME_DIGESTS,
     MODEL_DIGESTS,
     REGISTRY_DIGESTS,
     TABLE_DIGESTS,
@@ -33,6 +34,7 @@ from tests.golden.records import (
     stored_defaults,
     stored_documents,
     stored_endings,
+    stored_import_times,
     stored_imports,
     stored_models,
     stored_records,
@@ -65,6 +67,7 @@ def test_the_stored_records_fold_into_the_stored_tables() -> None:
         (DEFAULT_DIGESTS, stored_defaults()),
         (ENDING_DIGESTS, stored_endings()),
         (BRANCH_DIGESTS, stored_branches()),
+        (IMPORT_TIME_DIGESTS, stored_import_times()),
     ):
         before, now = json.loads(path.read_text()), in_own_process(digests_of, records)
         # Tables that came later are empty of what there was before them.

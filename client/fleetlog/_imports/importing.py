@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from fleetlog_core import limits
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.rules.names import check_run_name, check_text, check_user, fits
+from fleetlog_core.times import SECONDS_BELOW, to_millis
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog._imports.run_tables import RunTable
@@ -125,6 +126,8 @@ def message(
             column = found.metrics.add(key=key, rows=rows, values=there)
             if key in table.steps:
                 column.steps.extend(_steps(key, first, _values(table.steps[key], first, last), rows))
+            if key in table.times:
+                column.times_millis.extend(_times(key, first, _values(table.times[key], first, last), rows))
     return found
 
 
@@ -222,4 +225,22 @@ def _steps(key: str, first: int, steps: Sequence[Any], rows: list[int]) -> list[
             found.append(step_number(steps[row]))
         except Unusable as error:
             raise ValueError(f"steps.{key} of row {first + row + 1}: {error}") from None
+    return found
+
+
+def _times(key: str, first: int, times: Sequence[Any], rows: list[int]) -> list[int]:
+    """The times of these rows, Unix milliseconds. ValueError names the first that is none."""
+    if (
+        not rows
+        and set(map(type, times)) == {int}
+        and min(times) >= SECONDS_BELOW
+        and max(times) <= limits.MAX_TIME_MILLIS
+    ):
+        return list(times)
+    found = []
+    for row in rows or range(len(times)):
+        try:
+            found.append(to_millis(times[row]))
+        except (ValueError, TypeError, OverflowError) as error:
+            raise ValueError(f"times.{key} of row {first + row + 1}: {error}") from None
     return found

@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import blake2b
 from typing import Any
 
-from fleetlog_core.errors import InvalidArgument, shown
-from fleetlog_core.ids import ID_BYTES, new_run_id, new_run_ids, parse_id
+from fleetlog_core.errors import shown
+from fleetlog_core.ids import ID_BYTES, new_run_id, new_run_ids
 from fleetlog_core.times import to_millis
 from fleetlog_proto.v1 import event_pb2
 
+from fleetlog._imports.source_ids import SOURCE_ID, SOURCE_PARENT, own_id, run_id_of
 from fleetlog._imports.tables import Table, columns_of
 
-SOURCE_ID, SOURCE_PARENT = "source_run_id", "source_parent_run_id"
-"""Tags that keep the ids that runs had where they come from, when those are none of ours."""
 _NAMES = {
     "run_id": "run_id", "id": "run_id", "name": "name", "run_name": "name", "user": "user", "user_id": "user",
     "state": "state", "status": "state", "start_time": "start_time", "end_time": "end_time",
@@ -36,9 +34,9 @@ _STATES = {
 class RunTable:
     """The columns of a table of runs, by what they are.
 
-    Columns: params.KEY, metrics.KEY, tags.KEY and steps.KEY (of the metric); run_id, name, user, state, start_time,
-    end_time and parent_run_id, or as MLflow's search_runs names them. ValueError names a column that is none of these,
-    or a value that can't be.
+    Columns: params.KEY, metrics.KEY, tags.KEY, steps.KEY and times.KEY (of the metric); run_id, name, user, state,
+    start_time, end_time and parent_run_id, or as MLflow's search_runs names them. ValueError names a column that is
+    none of these, or a value that can't be.
     """
 
     def __init__(self, table: Table) -> None:
@@ -46,6 +44,7 @@ class RunTable:
         self.tags: dict[str, Sequence[Any]] = {}
         self.metrics: dict[str, Sequence[Any]] = {}
         self.steps: dict[str, Sequence[Any]] = {}
+        self.times: dict[str, Sequence[Any]] = {}
         columns = columns_of(table)
         attributes = self._sort(columns)
         self.count = len(next(iter(columns.values()), ()))
@@ -64,7 +63,8 @@ class RunTable:
         self.parents = self._parents(attributes.get("parent_run_id"), sources)
 
     def _sort(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
-        kinds = {"params": self.params, "tags": self.tags, "metrics": self.metrics, "steps": self.steps}
+        points = {"metrics": self.metrics, "steps": self.steps, "times": self.times}
+        kinds = {"params": self.params, "tags": self.tags, **points}
         attributes: dict[str, Sequence[Any]] = {}
         for column, values in columns.items():
             kind, _, key = column.partition(".")
@@ -78,8 +78,9 @@ class RunTable:
                     f"column {shown(column)}: it is none of {', '.join(dict.fromkeys(_NAMES.values()))}; name it"
                     f" params.{column}, metrics.{column} or tags.{column}"
                 )
-        if missing := self.steps.keys() - self.metrics.keys():
-            raise ValueError(f"column steps.{missing.pop()}: there is no such metric")
+        for kind, given in (("steps", self.steps), ("times", self.times)):
+            if missing := given.keys() - self.metrics.keys():
+                raise ValueError(f"column {kind}.{missing.pop()}: there is no such metric")
         return attributes
 
     def _times(self, column: str, values: Sequence[Any] | None) -> list[int]:
@@ -94,7 +95,7 @@ class RunTable:
         starts = self._times("start_time", values)
         if all(starts):
             return starts
-        own = [None] * self.count if sources is None else [_own_id(source) for source in sources]
+        own = [None] * self.count if sources is None else [own_id(source) for source in sources]
         return [
             start or (now if run_id is None else int.from_bytes(run_id[:6], "big"))
             for start, run_id in zip(starts, own, strict=True)
@@ -131,11 +132,12 @@ class RunTable:
             return new_run_ids(self.starts)
         found, theirs = [], [None] * self.count
         for place, source in enumerate(sources):
-            own = _own_id(source)
-            if own is None and source is not None:
+            if source is None:
+                found.append(new_run_id(self.starts[place]))
+                continue
+            if own_id(source) is None:
                 theirs[place] = source
-            digest = None if source is None else blake2b(str(source).encode(), digest_size=10).digest()
-            found.append(own or new_run_id(self.starts[place], digest))
+            found.append(run_id_of(source, self.starts[place]))
         if any(source is not None for source in theirs):
             self.tags.setdefault(SOURCE_ID, theirs)
         if len(set(found)) < len(found):
@@ -151,22 +153,13 @@ class RunTable:
         theirs: list[Any] = [None] * self.count
         found = []
         for place, value in enumerate(values):
-            parent = none if value is None else by_source.get(str(value)) or _own_id(value)
+            parent = none if value is None else by_source.get(str(value)) or own_id(value)
             if parent is None:
                 theirs[place] = value
             found.append(parent or none)
         if any(source is not None for source in theirs):
             self.tags.setdefault(SOURCE_PARENT, theirs)
         return found
-
-
-def _own_id(value: object) -> bytes | None:
-    """The id when it is one of ours, a UUIDv7."""
-    try:
-        run_id = parse_id(str(value))
-    except InvalidArgument:
-        return None
-    return run_id if run_id[6] >> 4 == 7 else None
 
 
 def _plain(values: Any) -> list[Any]:

@@ -15,8 +15,10 @@ from fleetlog.cli import (
     branches,
     changing,
     experiments,
+    export_all,
     exporting,
     facets,
+    import_source,
     importing,
     metrics,
     mlflow_ui,
@@ -48,6 +50,8 @@ app.add_typer(models.app, name="models", rich_help_panel="Client")
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel="Client")
 app.add_typer(tokens.app, name="tokens", rich_help_panel="Client")
 app.command(rich_help_panel="Client")(sync.sync)
+app.command("import", rich_help_panel="Client")(import_source.import_)
+app.command("export", rich_help_panel="Client")(export_all.export)
 for who in (tokens.login, tokens.logout, tokens.whoami):
     app.command(rich_help_panel="Client")(who)
 app.command("mlflow-ui", rich_help_panel="Client")(mlflow_ui.mlflow_ui)

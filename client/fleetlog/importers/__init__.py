@@ -1,1 +1,41 @@
 """Histories of other trackers as runs: a reader a source, one writer for all."""
+
+from fleetlog.importers.importing import import_from
+from fleetlog.importers.opening import KINDS, open_source
+from fleetlog.importers.report import Report
+from fleetlog.importers.source import (
+    Fork,
+    Points,
+    Source,
+    SourceDataset,
+    SourceError,
+    SourceExperiment,
+    SourceFile,
+    SourceRun,
+    Unread,
+)
+from fleetlog.importers.survey import Survey, survey
+from fleetlog.importers.verify import Verification, verify
+from fleetlog.importers.writer import ImportWriter, Progress
+
+__all__ = [
+    "KINDS",
+    "Fork",
+    "ImportWriter",
+    "Points",
+    "Progress",
+    "Report",
+    "Source",
+    "SourceDataset",
+    "SourceError",
+    "SourceExperiment",
+    "SourceFile",
+    "SourceRun",
+    "Survey",
+    "Unread",
+    "Verification",
+    "import_from",
+    "open_source",
+    "survey",
+    "verify",
+]

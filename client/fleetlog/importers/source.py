@@ -86,6 +86,10 @@ class SourceRun:
     params: Mapping[str, Param] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     datasets: Sequence[SourceDataset] = ()
+    input_models: Sequence[str] = ()
+    """Ids in the source of logged models that the run read."""
+    output_models: Sequence[tuple[str, int]] = ()
+    """Ids in the source of logged models that the run made, and the step that each is of."""
     points: Callable[[], Iterator[Points]] = lambda: iter(())
     """Every point of the run, in pieces of any size, of which many may be of one key; read once for each call, and in
     the same pieces each time while the source is the same."""

@@ -81,6 +81,9 @@ def check_import(runs: event_pb2.RunsImported, field: str, run_limits: RunLimits
         _check_length(len(metric.values), rows, f"{path}.values")
         if metric.steps:
             _check_length(len(metric.steps), rows, f"{path}.steps")
+        if metric.times_millis:
+            _check_length(len(metric.times_millis), rows, f"{path}.times_millis")
+            _check_times(metric.times_millis, f"{path}.times_millis")
     # A param has a column for each type of its values.
     _check_keys(runs.params, count, f"{field}.params", TOO_MANY_PARAMS, most.params)
     _check_keys(runs.tags, count, f"{field}.tags", TOO_MANY_TAGS, most.tags)
@@ -111,14 +114,7 @@ def _check_lives(runs: event_pb2.RunsImported, count: int, field: str) -> None:
         if name == "end_times_millis" and not times:
             continue
         _check_length(len(times), count, f"{field}.{name}")
-        for time in (min(times), max(times)):
-            if not limits.MIN_TIME_MILLIS <= time <= limits.MAX_TIME_MILLIS:
-                raise InvalidArgument.of_field(
-                    "TIME_OUT_OF_RANGE",
-                    f"{field}.{name}",
-                    f"{time} is not {limits.MIN_TIME_MILLIS} … {limits.MAX_TIME_MILLIS} (1970 to 2255); send Unix"
-                    " milliseconds",
-                )
+        _check_times(times, f"{field}.{name}")
     _check_length(len(runs.states), count, f"{field}.states")
     known = set(event_pb2.RunState.values()) - {event_pb2.RUN_STATE_UNSPECIFIED}
     if unknown := set(runs.states) - known:
@@ -137,6 +133,17 @@ def _check_lives(runs: event_pb2.RunsImported, count: int, field: str) -> None:
             f"{field}.parent_run_ids",
             f"{len(runs.parent_run_ids):,} bytes for {count:,} runs; send {ID_BYTES} for each, zeros for none",
         )
+
+
+def _check_times(times: Sequence[int], path: str) -> None:
+    for time in (min(times), max(times)):
+        if not limits.MIN_TIME_MILLIS <= time <= limits.MAX_TIME_MILLIS:
+            raise InvalidArgument.of_field(
+                "TIME_OUT_OF_RANGE",
+                path,
+                f"{time} is not {limits.MIN_TIME_MILLIS} … {limits.MAX_TIME_MILLIS} (1970 to 2255); send Unix"
+                " milliseconds",
+            )
 
 
 def _check_param(param: event_pb2.ImportedParams, count: int, path: str) -> None:

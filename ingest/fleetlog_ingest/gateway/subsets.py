@@ -55,6 +55,7 @@ def subset(runs: event_pb2.RunsImported, kept: Mask) -> event_pb2.RunsImported:
                 rows=rows if metric.rows else (),
                 values=_at(metric.values, at),
                 steps=_at(metric.steps, at) if metric.steps else (),
+                times_millis=_at(metric.times_millis, at) if metric.times_millis else (),
             )
     return found
 

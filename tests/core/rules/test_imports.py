@@ -31,7 +31,7 @@ def table(count: int = 3) -> event_pb2.RunsImported:
     team = runs.tags.add(key="team").texts
     team.texts.append("speed")
     team.codes.extend([0] * count)
-    runs.metrics.add(key="loss", rows=[0, 2], values=[1.5, float("nan")], steps=[7, -7])
+    runs.metrics.add(key="loss", rows=[0, 2], values=[1.5, float("nan")], steps=[7, -7], times_millis=[NOW, 0])
     return runs
 
 
@@ -78,6 +78,13 @@ def test_a_table_is_taken() -> None:
         (lambda runs: runs.tags.add(key="team").texts.texts.extend("abc"), "KEY_REPEATED", "tags[1].key", "team"),
         (lambda runs: runs.metrics[0].values.pop(), "COLUMN_LENGTH", "metrics[0].values", "1 values for 2"),
         (lambda runs: runs.metrics[0].steps.pop(), "COLUMN_LENGTH", "metrics[0].steps", "1 values for 2"),
+        (lambda runs: runs.metrics[0].times_millis.pop(), "COLUMN_LENGTH", "metrics[0].times_millis", "1 values for 2"),
+        (
+            lambda runs: runs.metrics[0].times_millis.__setitem__(1, -1),
+            "TIME_OUT_OF_RANGE",
+            "metrics[0].times_millis",
+            "-1 is not 0",
+        ),
     ],
 )
 def test_a_table_that_is_wrong_is_refused_by_name(change: Wrong, reason: str, field: str, told: str) -> None:

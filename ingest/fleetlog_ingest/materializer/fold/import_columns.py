@@ -40,6 +40,8 @@ class ImportColumns:
     texts: list[str] = field(default_factory=list)
     metrics: _Cells = field(default_factory=lambda: _Cells())
     steps: list[I64] = field(default_factory=list)
+    times: list[I64] = field(default_factory=list)
+    """As `steps`; -1 = at the run's end."""
     points: int = 0
 
     def add(self, namespace: str, offset: int, runs: event_pb2.RunsImported, kept: Mask) -> None:
@@ -76,6 +78,8 @@ class ImportColumns:
             self.metrics.add(0, 0, metric.key, new[rows[stays]], np.array(metric.values, dtype=np.float64)[stays])
             steps = np.array(metric.steps, dtype=np.int64) if metric.steps else np.zeros(len(rows), np.int64)
             self.steps.append(steps[stays])
+            times = np.array(metric.times_millis, dtype=np.int64) if metric.times_millis else np.full(len(rows), -1)
+            self.times.append(times[stays])
             self.points += int(stays.sum())
         self.runs += self.counts[-1]
 
@@ -177,6 +181,7 @@ def points_of(found: ImportColumns, of: RunColumns) -> Points | None:
     order = np.argsort(of.places[runs] * len(keys.texts) + codes, kind="stable")
     runs = runs[order]
     starts, ends = np.concatenate(found.starts), np.concatenate(found.ends)
+    own = np.concatenate(found.times)[order]
     return Points(
         namespaces=of.namespaces_at(runs),
         run_ids=of.ids[runs],
@@ -185,7 +190,7 @@ def points_of(found: ImportColumns, of: RunColumns) -> Points | None:
         starts=np.arange(len(runs)),
         counts=np.ones(len(runs), dtype=np.int64),
         steps=np.concatenate(found.steps)[order],
-        times=np.where(ends != 0, ends, starts)[runs],
+        times=np.where(own < 0, np.where(ends != 0, ends, starts)[runs], own),
         values=np.concatenate(cells.numbers)[order],
         ranks=np.full(len(runs), -1, dtype=np.int32),
         offsets=of.offsets[runs],

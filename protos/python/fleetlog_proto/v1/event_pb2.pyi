@@ -1255,7 +1255,7 @@ class RunsImported(_message.Message):
 
     @_builtins.property
     def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportedMetric]:
-        """One point of each metric and run, with distinct keys; at the run's end, or its start where it has not ended."""
+        """One point of each metric and run, with distinct keys."""
 
     def __init__(
         self,
@@ -1406,6 +1406,7 @@ class ImportedMetric(_message.Message):
     ROWS_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
+    TIMES_MILLIS_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """1 to 250 characters."""
     @_builtins.property
@@ -1420,6 +1421,12 @@ class ImportedMetric(_message.Message):
     def steps(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """The steps of the values, as many; or none: all are 0."""
 
+    @_builtins.property
+    def times_millis(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The times of the values, Unix milliseconds, as many; or none: each is at its run's end, or its start where it has not
+        ended.
+        """
+
     def __init__(
         self,
         *,
@@ -1427,10 +1434,11 @@ class ImportedMetric(_message.Message):
         rows: _abc.Iterable[_builtins.int] | None = ...,
         values: _abc.Iterable[_builtins.float] | None = ...,
         steps: _abc.Iterable[_builtins.int] | None = ...,
+        times_millis: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "rows", b"rows", "steps", b"steps", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "rows", b"rows", "steps", b"steps", "times_millis", b"times_millis", "values", b"values"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

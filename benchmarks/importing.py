@@ -1,0 +1,113 @@
+"""Histories of other trackers, from the source to what can be read, with the server beside the import."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.figure import Figure
+from benchmarks.server import running
+
+NOW = 1_700_000_000_000
+_SCHEMA = """
+CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY, name TEXT, lifecycle_stage TEXT);
+CREATE TABLE runs (run_uuid TEXT PRIMARY KEY, name TEXT, user_id TEXT, status TEXT, start_time BIGINT, end_time BIGINT,
+    lifecycle_stage TEXT, artifact_uri TEXT, experiment_id INTEGER);
+CREATE TABLE tags (key TEXT, value TEXT, run_uuid TEXT, PRIMARY KEY (key, run_uuid));
+CREATE TABLE params (key TEXT, value TEXT, run_uuid TEXT, PRIMARY KEY (key, run_uuid));
+CREATE TABLE metrics (key TEXT, value FLOAT, timestamp BIGINT, run_uuid TEXT, step BIGINT, is_nan BOOLEAN,
+    PRIMARY KEY (key, timestamp, step, run_uuid, value, is_nan));
+CREATE INDEX index_metrics_run_uuid ON metrics (run_uuid);
+CREATE INDEX index_params_run_uuid ON params (run_uuid);
+CREATE INDEX index_tags_run_uuid ON tags (run_uuid);
+INSERT INTO experiments VALUES (1, 'bench', 'active');
+"""
+"""Tables of MLflow's schema that runs are read from, with its keys and indexes."""
+_IMPORT = """
+import resource, sys
+import fleetlog
+from fleetlog.importers import import_from
+report = import_from("mlflow", sys.argv[2], client=fleetlog.Client(sys.argv[1]))
+assert report.is_complete, report.faults
+print(report.runs, report.points, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def measure() -> list[Figure]:
+    """All sources that are made here."""
+    return [
+        points("MLflow, mlruns", _mlruns, 200_000),
+        points("MLflow, SQLite", _sqlite, 500_000),
+        small_runs(),
+    ]
+
+
+def points(name: str, make: Callable[[Path, int, int, int], Path], mark: float) -> Figure:
+    """Points a second of ten runs of twenty metrics, until all can be read."""
+    seconds, runs, count, memory = _imported(lambda folder: make(folder, 10, 20, 10_000))
+    return Figure(name, count / seconds, "points/s", mark, False, f"{count:,} points of {runs} runs; {memory} MB")
+
+
+def small_runs() -> Figure:
+    """Runs a second of 45 values, one point a metric, until all can be read."""
+    seconds, runs, _, memory = _imported(lambda folder: _sqlite(folder, 10_000, 20, 1))
+    return Figure("MLflow, SQLite, runs of 45 values", runs / seconds, "runs/s", 3_000, False, f"{runs:,}; {memory} MB")
+
+
+def _imported(make: Callable[[Path], Path]) -> tuple[float, int, int, int]:
+    """Seconds of an import by a process of its own, runs, points, and the MB that the process had at the most."""
+    with tempfile.TemporaryDirectory(prefix="fleetlog-bench-") as folder, running() as server:
+        source = make(Path(folder))
+        begun = time.monotonic()
+        command = [sys.executable, "-c", _IMPORT, server.target, str(source)]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        seconds = time.monotonic() - begun
+    runs, count, memory = map(int, told)
+    return seconds, runs, count, memory
+
+
+def _mlruns(folder: Path, runs: int, metrics: int, steps: int) -> Path:
+    store = folder / "mlruns" / "1"
+    store.mkdir(parents=True)
+    (store / "meta.yaml").write_text("experiment_id: '1'\nname: bench\n")
+    values = np.random.default_rng(7).normal(size=steps).tolist()
+    text = "".join(f"{NOW + 10 * step} {value!r} {step}\n" for step, value in enumerate(values))
+    for run in range(runs):
+        place = store / f"{run:032x}"
+        (place / "metrics").mkdir(parents=True)
+        (place / "meta.yaml").write_text(
+            f"artifact_uri: ''\nend_time: {NOW + 10**6}\nrun_id: {place.name}\nstart_time: {NOW + run}\nstatus: 3\n"
+        )
+        for metric in range(metrics):
+            (place / "metrics" / f"metric_{metric:02}").write_text(text)
+    return store.parent
+
+
+def _sqlite(folder: Path, runs: int, metrics: int, steps: int) -> Path:
+    """As MLflow writes it: step by step, all metrics of one together."""
+    path = folder / "mlflow.db"
+    values = np.random.default_rng(7).normal(size=steps).tolist()
+    with sqlite3.connect(path) as database:
+        database.executescript(_SCHEMA)
+        for run in range(runs):
+            name = f"{run:032x}"
+            said = (name, f"run {run}", "root", "FINISHED", NOW + run, NOW + 10**6, "active", "", 1)
+            database.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", said)
+            params = [(f"param_{key:02}", f"{run % (key + 2)}", name) for key in range(20)]
+            database.executemany("INSERT INTO params VALUES (?, ?, ?)", params)
+            tags = [(f"tag_{key}", f"{run % (key + 2)}", name) for key in range(5)]
+            database.executemany("INSERT INTO tags VALUES (?, ?, ?)", tags)
+            rows = (
+                (f"metric_{metric:02}", value + metric, NOW + 10 * step, name, step, 0)
+                for step, value in enumerate(values)
+                for metric in range(metrics)
+            )
+            database.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", rows)
+    return path

@@ -1,0 +1,164 @@
+"""fleetlog import: histories of other trackers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from fleetlog_core.times import to_millis
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+from fleetlog.cli.context import AsJson, Namespace, Target
+from fleetlog.cli.output import print_json, say
+from fleetlog.client import Client
+
+if TYPE_CHECKING:
+    from fleetlog.importers import Report, Source, Verification
+
+SHOWN = 20
+"""Maximum of items that are printed of each sort; --json has all."""
+
+
+def import_(
+    kind: Annotated[str, typer.Argument(help="Kind of the source, such as mlflow.")],
+    source: Annotated[str, typer.Argument(help="Its folder, file or URI.")],
+    experiment: Annotated[
+        str | None, typer.Option("--experiment", "-e", help="Where all runs go; default: the source's experiments.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read it, count it, send nothing.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Then compare both sides, point by point.")] = False,
+    since: Annotated[str | None, typer.Option(help="Only runs that started or changed since: 2026-01-31 …")] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Files that are uploaded at once.")] = 4,
+    artifacts: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the files that an MLflow store names by URIs of a server or bucket."),
+    ] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--option", "-o", help="NAME=VALUE that this kind takes; may be repeated.")
+    ] = None,
+    target: Target = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the runs of another tracker here, whole: every point with its step and time, params, tags, files, models.
+
+    The same source again brings what is new alone, so an import that broke off is done again, and several may go on at
+    once. What could not come is named, and makes the exit status 1.
+
+    For example:
+
+    fleetlog import mlflow ./mlruns
+
+    fleetlog import mlflow sqlite:///mlflow.db --artifacts ./mlartifacts --verify
+
+    fleetlog import mlflow https://mlflow.example.com --since 2026-01-01 --dry-run
+    """
+    try:
+        from fleetlog import importers
+    except ImportError as error:
+        raise typer.BadParameter(f"it needs {error.name}: pip install 'fleetlog[import]'", param_hint="KIND") from None
+    if kind not in importers.KINDS:
+        raise typer.BadParameter(
+            f"{kind!r} is no kind of source: there are {', '.join(importers.KINDS)}", param_hint="KIND"
+        )
+    moment = _moment(since)
+    try:
+        opened = importers.open_source(kind, source, artifacts=artifacts, **_given(options or []))
+        if dry_run:
+            with _progress("reading") as tell:
+                report = importers.survey(opened, moment, lambda so_far: tell(so_far.runs, so_far.points)).report
+            _print(report, None, as_json, "would come")
+            return
+        client = Client(target, namespace)
+        with _progress("importing") as tell:
+            writer = importers.ImportWriter(
+                client, opened, experiment=experiment, since=moment, jobs=jobs,
+                on_progress=lambda so_far: tell(so_far.runs, so_far.points),
+            )  # fmt: skip
+            report = writer.run()
+        compared = _verified(importers.verify, client, opened, moment) if verify else None
+    except importers.SourceError as error:
+        raise typer.BadParameter(str(error), param_hint="SOURCE") from None
+    _print(report, compared, as_json, "came")
+    if not report.is_complete or (compared is not None and not compared.is_same):
+        raise typer.Exit(1)
+
+
+def _verified(verify: Callable[..., Verification], client: Client, source: Source, since: int | None) -> Verification:
+    with _progress("comparing") as tell:
+        return verify(client, source, since, lambda so_far: tell(so_far.runs, so_far.points))
+
+
+def _moment(since: str | None) -> int | None:
+    try:
+        return None if since is None else to_millis(since)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--since") from None
+
+
+def _given(options: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for option in options:
+        name, sign, value = option.partition("=")
+        if not name.isidentifier():
+            raise typer.BadParameter(f"{option!r} is not NAME=VALUE", param_hint="--option")
+        found[name] = value if sign else True
+    return found
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A line with runs, points and points a second, on a terminal."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn(what), TextColumn("{task.fields[runs]:,} runs"), TextColumn("{task.completed:,.0f} points"),
+        TextColumn("{task.fields[rate]:,.0f} points/s"), TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None, runs=0, rate=0.0)
+
+        def tell(runs: int, points: int) -> None:
+            seconds = progress.tasks[0].elapsed or 1.0
+            progress.update(task, completed=points, runs=runs, rate=points / max(seconds, 0.001))
+
+        yield tell
+
+
+def _print(report: Report, compared: Verification | None, as_json: bool, verb: str) -> None:
+    from fleetlog.importers.report import in_words
+
+    if as_json:
+        said = report.to_dict()
+        if compared is not None:
+            said["verified"] = {
+                "is_same": compared.is_same, "runs": compared.runs, "series": compared.series,
+                "points": compared.points, "files": compared.files,
+                "differences": [{"where": one.where, "why": one.why} for one in compared.differences],
+            }  # fmt: skip
+        print_json(said)
+        return
+    models = f", {report.versions:,} versions of {report.models:,} models" if report.models else ""
+    print(
+        f"{report.runs:,} runs ({report.new_runs:,} new), {report.points:,} points, {report.files:,} files"
+        f" ({report.file_bytes:,} bytes){models} {verb}"
+    )
+    if compared is not None:
+        same = (
+            "all the same" if compared.is_same else f"{len(compared.differences) + compared.more_differences:,} differ"
+        )
+        print(f"compared: {compared.runs:,} runs, {compared.series:,} series, {compared.points:,} points: {same}")
+    for title, items in (
+        ("did not come", report.faults),
+        ("has no place here, or was changed to have one", report.notes),
+        ("differs", [] if compared is None else compared.differences),
+    ):
+        for one in items[:SHOWN]:
+            say(f"{title}: {in_words(one)}")
+        if len(items) > SHOWN:
+            say(f"{title}: {len(items) - SHOWN:,} more; --json has all")
+    if report.more_faults:
+        say(f"did not come: {report.more_faults:,} more")

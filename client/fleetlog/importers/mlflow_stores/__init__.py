@@ -1,0 +1,1 @@
+"""MLflow's stores: folders of files, databases, and servers by their REST. None of it imports mlflow."""

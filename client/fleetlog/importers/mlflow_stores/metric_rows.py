@@ -1,0 +1,40 @@
+"""Rows of MLflow's table of metrics as points, pure."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fleetlog.importers.source import Points
+
+COLUMNS = ("key", "value", "timestamp", "step", "is_nan")
+
+
+def points_of(rows: Sequence[tuple[Any, ...]]) -> Iterator[Points]:
+    """Yields the points of rows with COLUMNS, a piece a key, in their order.
+
+    NaN is a flag beside the value there, and infinities are the largest doubles.
+    """
+    keys, values, times, steps, are_nan = zip(*rows, strict=True)
+    codes: dict[str, int] = {key: code for code, key in enumerate(dict.fromkeys(keys))}
+    count = len(keys)
+    numbers = np.fromiter(values, np.float64, count)
+    if any(are_nan):
+        numbers[np.fromiter(map(bool, are_nan), np.bool_, count)] = np.nan
+    numbers[numbers >= sys.float_info.max] = np.inf
+    numbers[numbers <= -sys.float_info.max] = -np.inf
+    whole = np.fromiter(steps, np.int64, count), np.fromiter(times, np.int64, count)
+    if len(codes) == 1:
+        yield Points(keys[0], whole[0], numbers, whole[1])
+        return
+    places = np.fromiter(map(codes.__getitem__, keys), dtype=np.int64, count=count)
+    order = np.argsort(places, kind="stable")
+    ends = np.cumsum(np.bincount(places, minlength=len(codes))).tolist()
+    first = 0
+    for key, end in zip(codes, ends, strict=True):
+        chosen = order[first:end]
+        yield Points(key, whole[0][chosen], numbers[chosen], whole[1][chosen])
+        first = end

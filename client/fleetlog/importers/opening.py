@@ -36,6 +36,10 @@ KINDS: Mapping[str, SourceKind] = {
         "a folder of neptune-exporter",
     ),
     "trackio": SourceKind("fleetlog.importers.trackio.source", "open_trackio", place="TRACKIO_DIR, or a .db file"),
+    "table": SourceKind(
+        "fleetlog.importers.tables.source", "open_tables", frozenset({"map", "encoding"}),
+        "a .csv, .tsv or .parquet file with a row for each step, or a folder of them",
+    ),
     "fleetlog": SourceKind("fleetlog.importers.export_folder", "open_export", place="a folder of `fleetlog export`"),
 }  # fmt: skip
 

@@ -22,7 +22,8 @@ MADE = [
 def test_what_a_library_wrote_is_here_and_comes_once(
     embedded_target: str, experiment: str, kind: str, path: Path
 ) -> None:
-    first, again = (_imported(embedded_target, experiment, kind, path) for _ in range(2))
+    namespace = f"{kind}-{path.name}".replace(".", "-").lower()  # a run of the same name and start is the same run
+    first, again = (_imported(embedded_target, experiment, kind, path, namespace) for _ in range(2))
     assert first["new_runs"] == first["runs"] > 0
     assert first["points"] > 0
     assert again["new_runs"] == 0
@@ -47,8 +48,9 @@ def test_an_export_of_neptunes_is_here_and_comes_once(embedded_target: str, expe
     assert again["new_runs"] == 0
 
 
-def _imported(target: str, experiment: str, kind: str, path: Path) -> dict[str, int]:
-    done = said(target, "import", kind, str(path), "-e", experiment, "--verify", "--json")
+def _imported(target: str, experiment: str, kind: str, path: Path, namespace: str = "default") -> dict[str, int]:
+    options = ("-e", experiment, "--namespace", namespace, "--verify", "--json")
+    done = said(target, "import", kind, str(path), *options)
     found = json.loads(done.out)
     assert found["faults"] == []
     assert found["verified"]["differences"] == []

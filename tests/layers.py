@@ -59,6 +59,7 @@ FOLDERS: Mapping[str, str] = {
     "client/importers/test_import_command": "server",
     "client/importers/test_mlflow_stores": "server",
     "client/importers/test_mlflow_server": "server",
+    "client/importers/test_readers_end_to_end": "server",
     "client/importers/test_writer": "server",
     "client/journal/test_redelivery": "server",
     "client/journal/test_sync": "crash",

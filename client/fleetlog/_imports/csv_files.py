@@ -1,14 +1,13 @@
 """Tables of runs in CSV, as other tools write it.
 
 The cells are parted by comma, semicolon, tab or bar, whichever gives the header the most names. A byte order mark says
-UTF-8 or UTF-16. An empty cell is no value; lines without any value, cells behind the last column that are empty, and
-columns without a name (an index that pandas wrote) are passed over. A column is of whole numbers, of numbers or of
-truths when all its values are.
+UTF-8 or UTF-16; another encoding is named by who knows it. An empty cell is no value; lines without any value, cells
+behind the last column that are empty, and columns without a name (an index that pandas wrote) are passed over. A column
+is of whole numbers, of numbers or of truths when all its values are.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import re
 import threading
@@ -19,30 +18,35 @@ from typing import Any
 
 from fleetlog_core.errors import shown
 
+from fleetlog._imports.text_files import open_text
+
 DELIMITERS = ",;\t|"
 _CELL_CHARACTERS = 1 << 30
 _one_at_a_time = threading.Lock()
 
 
-def read_csv(path: Path) -> dict[str, Sequence[Any]]:
-    """The columns of a CSV file. ValueError names the line that can't be read."""
+def read_csv(path: Path, encoding: str | None = None) -> dict[str, Sequence[Any]]:
+    """The columns of a CSV file. ValueError names the line that can't be read, or an encoding that is none."""
     try:
-        with _large_cells(), path.open(newline="", encoding=_encoding(path)) as file:
-            delimiter = _delimiter(file.readline())
+        with large_cells(), open_text(path, encoding) as file:
+            delimiter = delimiter_of(file.readline())
             file.seek(0)
             rows = csv.reader(file, delimiter=delimiter)
             try:
                 return _columns(path, rows, lambda: rows.line_num, comma=delimiter == ";")
             except csv.Error as error:
                 raise ValueError(f"{path.name}:{rows.line_num}: {error}") from None
+    except LookupError:
+        raise ValueError(f"{shown(encoding or '')} is no encoding; give one such as cp1252 or latin-1") from None
     except UnicodeError:
-        raise ValueError(
-            f"{path.name}: it is neither UTF-8 nor UTF-16 with a byte order mark; save it as UTF-8"
-        ) from None
+        is_what = f"it is not {encoding}" if encoding else "it is neither UTF-8 nor UTF-16 with a byte order mark"
+        raise ValueError(f"{path.name}: {is_what}; save it as UTF-8, or name its encoding, such as cp1252") from None
+    except EOFError:
+        raise ValueError(f"{path.name}: it is compressed, and cut off") from None
 
 
 @contextmanager
-def _large_cells() -> Iterator[None]:
+def large_cells() -> Iterator[None]:
     """The csv module refuses cells of more than 131,072 characters, by a limit of the whole process."""
     with _one_at_a_time:
         before = csv.field_size_limit(_CELL_CHARACTERS)
@@ -52,13 +56,7 @@ def _large_cells() -> Iterator[None]:
             csv.field_size_limit(before)
 
 
-def _encoding(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(2)
-    return "utf-16" if head in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
-
-
-def _delimiter(head: str) -> str:
+def delimiter_of(head: str) -> str:
     """The one that gives the header the most names, a comma when several do."""
     return max(DELIMITERS, key=lambda delimiter: len(next(csv.reader([head], delimiter=delimiter), ())))
 

@@ -14,11 +14,13 @@ from fleetlog_core import limits
 
 from fleetlog._imports.csv_files import read_csv
 from fleetlog._imports.tables import columns_of
+from fleetlog._imports.text_files import open_bytes, suffix_of
 from fleetlog._values import params, steps
 from fleetlog._values.leaves import leaves
 from fleetlog._values.values import Unusable
 
 _BLOCK_BYTES = 1 << 20
+_CSV = (".csv", ".tsv")
 _GROUPS = {
     "params": params.SEPARATOR,
     "metrics": steps.SEPARATOR,
@@ -30,13 +32,16 @@ _GROUPS = {
 """Names under which a line may hold an object, and what joins the keys of objects in that."""
 
 
-def read_table(path: Path) -> dict[str, Sequence[Any]]:
-    """The columns of a .csv, .tsv, .jsonl or .parquet file. ValueError says what is wrong with it, OSError.
+def read_table(path: Path, encoding: str | None = None) -> dict[str, Sequence[Any]]:
+    """The columns of a .csv, .tsv, .jsonl or .parquet file, the first three also as .gz. ValueError, OSError.
 
-    See csv_files for what CSV may look like.
+    ValueError says what is wrong with it. See csv_files for what CSV may look like; `encoding` is that of a CSV.
     """
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
+    suffix = suffix_of(path)
+    if suffix in _CSV:
+        return read_csv(path, encoding)
+    reader = _READERS.get(suffix)
+    if reader is None or (reader is _parquet and suffix != path.suffix.lower()):
         raise ValueError(f"{path.name}: a table of runs is a .csv, .tsv, .jsonl or .parquet file")
     return reader(path)
 
@@ -63,7 +68,7 @@ def _json_lines(path: Path) -> dict[str, Sequence[Any]]:
     """One object a line; `params`, `metrics` and `tags` may be objects in it."""
     columns: dict[str, list[Any]] = {}
     count = 0
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         for number, line in enumerate(file, start=1):
             line = line.removeprefix(codecs.BOM_UTF8).strip()
             if not line:
@@ -116,5 +121,5 @@ def _parquet(path: Path) -> dict[str, Sequence[Any]]:
 
 
 _READERS: dict[str, Callable[[Path], dict[str, Sequence[Any]]]] = {
-    ".csv": read_csv, ".tsv": read_csv, ".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet,
+    ".jsonl": _json_lines, ".ndjson": _json_lines, ".parquet": _parquet,
 }  # fmt: skip

@@ -17,8 +17,11 @@ from fleetlog.client import Client
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="A .csv, .tsv, .jsonl or .parquet file, a row or line for each run.")],
+    file: Annotated[
+        Path, typer.Argument(help="A .csv, .tsv, .jsonl (also .gz) or .parquet file, a row or line for each run.")
+    ],
     experiment: Annotated[str, typer.Option("--experiment", "-e", help="Where they go; made when it is not there.")],
+    encoding: Annotated[str | None, typer.Option(help="Encoding of a CSV that is not UTF-8, such as cp1252.")] = None,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -32,7 +35,7 @@ def import_(
     Example: fleetlog runs import sweep.csv -e sweeps
     """
     try:
-        columns = with_ids(read_table(file), file, experiment)
+        columns = with_ids(read_table(file, encoding), file, experiment)
         rows = len(next(iter(columns.values()), ()))
         parts = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TextColumn("runs"), TimeRemainingColumn())
         console = Console(stderr=True)

@@ -27,6 +27,20 @@ KINDS: Mapping[str, SourceKind] = {
         "fleetlog.importers.mlflow", "open_mlflow", frozenset({"artifacts"}),
         "a folder mlruns, a database (mlflow.db, sqlite:///, postgresql://) or a server (http://)",
     ),
+    "tensorboard": SourceKind(
+        "fleetlog.importers.tensorboard.source", "open_tensorboard", frozenset({"join", "drop_superseded"}),
+        "the folder that TensorBoard is started on, or an event file",
+    ),
+    "wandb": SourceKind("fleetlog.importers.wandb.source", "open_wandb", place="a folder `wandb`, or a .wandb file"),
+    "neptune": SourceKind(
+        "fleetlog.importers.neptune.source", "open_neptune", frozenset({"files", "step_multiplier"}),
+        "a folder of neptune-exporter",
+    ),
+    "trackio": SourceKind("fleetlog.importers.trackio.source", "open_trackio", place="TRACKIO_DIR, or a .db file"),
+    "table": SourceKind(
+        "fleetlog.importers.tables.source", "open_tables", frozenset({"map", "encoding"}),
+        "a .csv, .tsv or .parquet file with a row for each step, or a folder of them",
+    ),
     "fleetlog": SourceKind("fleetlog.importers.export_folder", "open_export", place="a folder of `fleetlog export`"),
 }  # fmt: skip
 

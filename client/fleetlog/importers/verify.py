@@ -18,7 +18,7 @@ from fleetlog.importers.key_check import KeyCheck
 from fleetlog.importers.points_batches import in_range
 from fleetlog.importers.report import KEPT
 from fleetlog.importers.run_start import start_of
-from fleetlog.importers.source import Points, Source, SourceRun, Unread
+from fleetlog.importers.source import Fork, Points, Source, SourceRun, Unread
 
 _BLOCK_BYTES = 1 << 20
 
@@ -82,7 +82,7 @@ def _compare_inputs(found: Verification, run: SourceRun, here: RunView) -> None:
 def _compare_points(found: Verification, run: SourceRun, here: RunView, keys: KeyCheck) -> None:
     wanted: dict[str, SeriesDigest] = {}
     for piece in run.points():
-        wanted.setdefault(piece.key, SeriesDigest()).add(in_range(piece)[0])
+        wanted.setdefault(piece.key, SeriesDigest()).add(_own(in_range(piece)[0], run.fork))
     for key, digest in wanted.items():
         found.series += 1
         found.points += digest.count
@@ -92,13 +92,21 @@ def _compare_points(found: Verification, run: SourceRun, here: RunView, keys: Ke
             continue
         theirs = SeriesDigest()
         for points in _points_of(here, key):
-            theirs.add(points)
+            theirs.add(_own(points, run.fork))
         if theirs.count != digest.count:
             found.differs(where, f"{theirs.count:,} points are here, {digest.count:,} at the source")
         elif theirs.points != digest.points:
             found.differs(where, "steps or values differ")
         elif theirs.times != digest.times:
             found.differs(where, "times differ")
+
+
+def _own(points: Points, fork: Fork | None) -> Points:
+    """Points behind the step up to which a fork has its origin's: those are compared where they are from."""
+    if fork is None:
+        return points
+    own = points.steps > fork.step
+    return Points(points.key, points.steps[own], points.values[own], points.times[own])
 
 
 def _points_of(here: RunView, key: str) -> Iterator[Points]:

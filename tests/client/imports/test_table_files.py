@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -135,3 +136,29 @@ def test_a_file_in_another_encoding_says_so(tmp_path: Path, name: str) -> None:
         (tmp_path / name).write_bytes('{"tags.a": "café"}'.encode("latin-1"))
     with pytest.raises(ValueError, match="save it as UTF-8"):
         read_table(tmp_path / name)
+
+
+def test_compressed_files_are_read_as_what_is_in_them(tmp_path: Path) -> None:
+    for name, text in (
+        ("runs.csv", "name,metrics.loss\none,1.5\n"),
+        ("runs.jsonl", '{"name": "one", "metrics": {"loss": 1.5}}\n'),
+    ):
+        with gzip.open(tmp_path / f"{name}.gz", "wt") as file:
+            file.write(text)
+        assert read_table(tmp_path / f"{name}.gz") == {"name": ["one"], "metrics.loss": [1.5]}
+    whole = (tmp_path / "runs.csv.gz").read_bytes()
+    (tmp_path / "cut.csv.gz").write_bytes(whole[:-6])
+    with pytest.raises(ValueError, match="cut off"):
+        read_table(tmp_path / "cut.csv.gz")
+
+
+def test_other_encodings_are_read_when_they_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_bytes("name,params.größe\nübung,3\n".encode("cp1252"))
+    with pytest.raises(ValueError, match="name its encoding"):
+        read_table(path)
+    assert read_table(path, "cp1252") == {"name": ["übung"], "params.größe": [3]}
+    with pytest.raises(ValueError, match="is no encoding"):
+        read_table(path, "klingon")
+    with pytest.raises(ValueError, match="it is not ascii"):
+        read_table(path, "ascii")

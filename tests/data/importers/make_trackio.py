@@ -53,9 +53,9 @@ def main() -> None:
     package.__path__ = [folder]
     sys.modules["trackio"] = package
     utils = importlib.import_module("trackio.utils")
-    utils.TRACKIO_DIR = target
+    vars(utils)["TRACKIO_DIR"] = target
     storage = importlib.import_module("trackio.sqlite_storage")
-    storage.TRACKIO_DIR = target
+    vars(storage)["TRACKIO_DIR"] = target
     times = [f"2026-01-02T03:05:{step % 60:02}.250000+00:00" for step in range(len(rows()))]
     write = storage.SQLiteStorage.bulk_log
     ids = {"run_id": "id-of-first"} if "run_id" in write.__annotations__ else {}

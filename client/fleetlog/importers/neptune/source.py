@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fleetlog.importers.jsonl import json_lines
-from fleetlog.importers.neptune.tables import RunTable, run_tables, series_batches
+from fleetlog.importers.neptune.tables import RunTable, arrow, run_tables, series_batches
 from fleetlog.importers.paths import PathsInUse, artifact_path
+from fleetlog.importers.places import existing, whole_number
 from fleetlog.importers.source import Fork, Param, Points, SourceError, SourceExperiment, SourceFile, SourceRun, Unread
 from fleetlog.importers.unread import UnreadItems
 
@@ -22,6 +24,16 @@ _MILLIONTHS = 1_000_000
 """Steps are decimals with six places."""
 _FRACTIONS = "points whose steps have fractions: their whole part is kept; a step multiplier keeps more"
 _TAG_SETS = {"sys/tags": "tags", "sys/group_tags": "group_tags"}
+
+
+def open_neptune(place: str, files: object = None, step_multiplier: object = 1) -> NeptuneSource:
+    """Returns the source at a place. SourceError: it is not there, or pyarrow is not installed."""
+    arrow()
+    return NeptuneSource(
+        existing(place),
+        files=None if files is None else existing(str(files)),
+        step_multiplier=whole_number(step_multiplier, "step_multiplier"),
+    )
 
 
 class NeptuneSource:
@@ -126,7 +138,7 @@ class NeptuneSource:
                     yield from self._stored(table, row["attribute_path"], row["file_value"]["path"], target, paths)
         for kind, column in (("string_series", "string_value"), ("histogram_series", "histogram_value")):
             for path in self._series(table, kind):
-                lines = json_lines(lambda kind=kind, column=column, path=path: self._lines(table, kind, column, path))
+                lines = json_lines(partial(self._lines, table, kind, column, path))
                 yield SourceFile(paths.unused(artifact_path(f"{path}.jsonl")), lines)
 
     def _stored(

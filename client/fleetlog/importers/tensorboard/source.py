@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fleetlog.importers.places import existing, is_set
 from fleetlog.importers.source import Points, SourceError, SourceExperiment, SourceFile, SourceRun, Unread
 from fleetlog.importers.tensorboard.blobs import files_of
 from fleetlog.importers.tensorboard.run_files import EventFile, RunFiles
@@ -27,6 +28,13 @@ class _Folder:
     def id(self) -> str:
         """The path and the first file's name, which has time, host and process: apart from other sources' runs."""
         return f"{self.name}:{self.files[0].path.name}"
+
+
+def open_tensorboard(place: str, join: object = False, drop_superseded: object = False) -> TensorBoardSource:
+    """Returns the source at a place. SourceError: it is not there, or has no event files."""
+    source = TensorBoardSource(existing(place), join=is_set(join), drop_superseded=is_set(drop_superseded))
+    source.check()
+    return source
 
 
 class TensorBoardSource:
@@ -75,6 +83,10 @@ class TensorBoardSource:
     def unread(self) -> Sequence[Unread]:
         """What has been left out so far."""
         return self._unread()
+
+    def check(self) -> None:
+        """SourceError: there are no event files."""
+        self._folders()
 
     def _experiment(self) -> str:
         resolved = self._path.resolve()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fleetlog.importers.columns import Columns
 from fleetlog.importers.json_values import leaves, number_of, params_of
 from fleetlog.importers.jsonl import json_lines
 from fleetlog.importers.paths import PathsInUse, artifact_path
+from fleetlog.importers.places import existing
 from fleetlog.importers.source import Points, SourceError, SourceExperiment, SourceFile, SourceRun, Unread
 from fleetlog.importers.times import millisecond_of_text
 from fleetlog.importers.trackio.database import Database, Row
@@ -20,6 +22,13 @@ from fleetlog.importers.unread import UnreadItems
 SYSTEM = "system."
 """Begin of the keys of system metrics."""
 _ALERTS_AND_TRACES = ("alerts", "traces")
+
+
+def open_trackio(place: str) -> TrackioSource:
+    """Returns the source at a place. SourceError: it is not there, or has no projects."""
+    source = TrackioSource(existing(place))
+    source.check()
+    return source
 
 
 class TrackioSource:
@@ -52,6 +61,10 @@ class TrackioSource:
     def unread(self) -> Sequence[Unread]:
         """What has been left out so far."""
         return self._unread()
+
+    def check(self) -> None:
+        """SourceError: there are no projects."""
+        self._files()
 
     def _run(self, database: Database, id_: str, name: str, start: int | None, end: int | None) -> SourceRun:
         config = self._config(database, id_)
@@ -102,10 +115,10 @@ class TrackioSource:
                     texts.add(name)
         for name in sorted(texts):
             path = paths.unused(artifact_path("history", f"{name}.jsonl"))
-            yield SourceFile(path, json_lines(lambda name=name: self._values(database, id_, name)))
+            yield SourceFile(path, json_lines(partial(self._values, database, id_, name)))
         for table in _ALERTS_AND_TRACES:
             if any(True for _ in database.lines(table, id_)):
-                lines = json_lines(lambda table=table: database.lines(table, id_))
+                lines = json_lines(partial(database.lines, table, id_))
                 yield SourceFile(paths.unused(f"{table}.jsonl"), lines)
 
     def _values(self, database: Database, id_: str, name: str) -> Iterator[dict[str, Any]]:

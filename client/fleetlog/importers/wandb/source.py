@@ -8,11 +8,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fleetlog.importers.json_values import params_of
+from fleetlog.importers.places import existing
 from fleetlog.importers.source import Points, SourceError, SourceExperiment, SourceFile, SourceRun, Unread
 from fleetlog.importers.unread import UnreadItems
 from fleetlog.importers.wandb.history import History
 from fleetlog.importers.wandb.run_files import files_of
 from fleetlog.importers.wandb.run_log import RunLog, joined, read_records, run_log
+
+
+def open_wandb(place: str) -> WandbSource:
+    """Returns the source at a place. SourceError: it is not there, or has no .wandb files."""
+    source = WandbSource(existing(place))
+    source.check()
+    return source
 
 
 class WandbSource:
@@ -51,6 +59,10 @@ class WandbSource:
     def unread(self) -> Sequence[Unread]:
         """What has been left out so far."""
         return self._unread()
+
+    def check(self) -> None:
+        """SourceError: there are no .wandb files."""
+        self._files()
 
     def _run(self, id_: str, log: RunLog) -> SourceRun:
         texts: dict[Path, dict[str, array[int]]] = {}

@@ -4,7 +4,7 @@ import { extremes } from "../src/view/extremes.ts";
 import { groupCurve, studentT95 } from "../src/view/grouping.ts";
 import { float64s, int64s, joined, onePointEach, placed, type Series, unionOfXs } from "../src/view/series.ts";
 import { runCurves } from "../src/parts/curves.ts";
-import { boundsOf, extentOf, pixelsOf } from "../src/view/scales.ts";
+import { boundsOf, extentOf, nearOn, pixelsOf } from "../src/view/scales.ts";
 import { smooth } from "../src/view/smoothing.ts";
 
 function series(run: string, xs: number[], ys: number[], counts?: number[]): Series {
@@ -177,4 +177,21 @@ Deno.test("places that all curves share are those of each of them", () => {
   const [one, two] = [series("a", [0, 5, 9], [1, 2, 3]), series("b", [0, 5, 9], [4, 5, 6])];
   assert.equal(unionOfXs([one, two]), one.xs);
   assert.deepEqual([...unionOfXs([one, series("b", [0, 5], [4, 5])])], [0, 5, 9]);
+});
+
+Deno.test("extremes that are told sooner are those that are told by pixels, on both kinds of scales", () => {
+  const values = Array.from({ length: 400 }, (_, at) => 1.5 + Math.sin(at * 1.7) + (at % 37 === 0 ? 3 : 0));
+  const curve = {
+    xs: values.map((_, at) => at),
+    lines: values,
+    mins: values.map((value, at) => value * (at % 5 === 0 ? 0.7 : 0.99)),
+    maxs: values.map((value, at) => value * (at % 3 === 0 ? 1.3 : 1.001)),
+  };
+  for (const distr of [1, 3]) {
+    const scale = { min: 0.1, max: 6, distr };
+    const toY = pixelsOf(scale, 200, 0);
+    const plain = extremes(curve, (x) => x, toY, 3);
+    assert.ok(plain.length > 50 && plain.length < 350);
+    assert.deepEqual(extremes(curve, (x) => x, toY, 3, nearOn(scale, 200, 3)), plain);
+  }
 });

@@ -3,7 +3,7 @@
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { extremes } from "../view/extremes.ts";
-import { boundsOf, extentOf, pixelsOf } from "../view/scales.ts";
+import { boundsOf, extentOf, nearOn, pixelsOf } from "../view/scales.ts";
 import { duration, grouped, localTime, shortNumber, wholeNumber } from "../view/numbers.ts";
 import { placed, unionOfXs } from "../view/series.ts";
 import { logTicks, tickLabel } from "../view/ticks.ts";
@@ -252,6 +252,7 @@ function spikes(u: uPlot, curve: Curve): void {
     toX(u),
     toY(u),
     3 * devicePixelRatio,
+    nearOn(u.scales["y"]!, u.bbox.height, 3 * devicePixelRatio),
   );
   if (columns.length === 0) return;
   ctx.save();

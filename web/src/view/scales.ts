@@ -42,6 +42,21 @@ export function extentOf(curves: readonly Reach[]): [number, number] {
   return [low, high];
 }
 
+/** Returns whether two values are at most so many pixels apart on a scale, without asking where either of them is. */
+export function nearOn(
+  scale: { min?: number; max?: number; distr?: number },
+  pixels: number,
+  margin: number,
+): (low: number, high: number) => boolean {
+  const [min, max, share] = [scale.min ?? 0, scale.max ?? 1, margin / pixels];
+  if (scale.distr === LOG) {
+    const times = (max / min) ** share;
+    return (low, high) => high <= low * times;
+  }
+  const apart = (max - min) * share;
+  return (low, high) => high - low <= apart;
+}
+
 /** Returns the function from values to pixels of a scale that reaches from one pixel to another. */
 export function pixelsOf(
   scale: { min?: number; max?: number; distr?: number },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,9 @@ def import_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read it, count it, send nothing.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Then compare both sides, point by point.")] = False,
     since: Annotated[str | None, typer.Option(help="Only runs that started or changed since: 2026-01-31 …")] = None,
+    follow: Annotated[
+        float | None, typer.Option(min=1.0, help="Seconds between looks: go on until Ctrl-C, for a source that grows.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Files that are uploaded at once.")] = 4,
     artifacts: Annotated[
         Path | None,
@@ -56,36 +60,57 @@ def import_(
     fleetlog import mlflow sqlite:///mlflow.db --artifacts ./mlartifacts --verify
 
     fleetlog import mlflow https://mlflow.example.com --since 2026-01-01 --dry-run
+
+    fleetlog import mlflow ./mlruns --follow 30
     """
     try:
         from fleetlog import importers
     except ImportError as error:
         raise typer.BadParameter(f"it needs {error.name}: pip install 'fleetlog[import]'", param_hint="KIND") from None
-    if kind not in importers.KINDS:
-        raise typer.BadParameter(
-            f"{kind!r} is no kind of source: there are {', '.join(importers.KINDS)}", param_hint="KIND"
-        )
     moment = _moment(since)
     try:
-        opened = importers.open_source(kind, source, artifacts=artifacts, **_given(options or []))
+        given = {"artifacts": artifacts, **_given(options or [])}
+        opened = importers.open_source(kind, source, **given)
         if dry_run:
             with _progress("reading") as tell:
                 report = importers.survey(opened, moment, lambda so_far: tell(so_far.runs, so_far.points)).report
             _print(report, None, as_json, "would come")
+            if not report.is_complete:
+                raise typer.Exit(1)
             return
         client = Client(target, namespace)
-        with _progress("importing") as tell:
-            writer = importers.ImportWriter(
-                client, opened, experiment=experiment, since=moment, jobs=jobs,
-                on_progress=lambda so_far: tell(so_far.runs, so_far.points),
-            )  # fmt: skip
-            report = writer.run()
+
+        def bring(source_: Source, since_: int | None) -> Report:
+            with _progress("importing") as tell:
+                writer = importers.ImportWriter(
+                    client, source_, experiment=experiment, since=since_, jobs=jobs,
+                    on_progress=lambda so_far: tell(so_far.runs, so_far.points),
+                )  # fmt: skip
+                return writer.run()
+
+        if follow is not None:
+            for one in _followed(lambda: importers.open_source(kind, source, **given), bring, follow, moment):
+                _print(one, None, as_json, "came")
+        report = bring(opened, moment)
         compared = _verified(importers.verify, client, opened, moment) if verify else None
     except importers.SourceError as error:
         raise typer.BadParameter(str(error), param_hint="SOURCE") from None
     _print(report, compared, as_json, "came")
     if not report.is_complete or (compared is not None and not compared.is_same):
         raise typer.Exit(1)
+
+
+def _followed(
+    opens: Callable[[], Source], bring: Callable[[Source, int | None], Report], seconds: float, since: int | None
+) -> Iterator[Report]:
+    """Imports until Ctrl-C."""
+    from fleetlog.importers import follow
+
+    def wait() -> bool:
+        time.sleep(seconds)
+        return True
+
+    return follow(opens, bring, wait, lambda: time.time_ns() // 1_000_000, since)
 
 
 def _verified(verify: Callable[..., Verification], client: Client, source: Source, since: int | None) -> Verification:

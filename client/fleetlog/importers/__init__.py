@@ -1,5 +1,6 @@
 """Histories of other trackers as runs: a reader a source, one writer for all."""
 
+from fleetlog.importers.following import follow
 from fleetlog.importers.importing import import_from
 from fleetlog.importers.opening import KINDS, open_source
 from fleetlog.importers.report import Report
@@ -34,6 +35,7 @@ __all__ = [
     "Survey",
     "Unread",
     "Verification",
+    "follow",
     "import_from",
     "open_source",
     "survey",

@@ -19,6 +19,7 @@ class SourceKind:
     function: str
     options: frozenset[str] = frozenset()
     place: str = "a folder"
+    """What a place of it is, in words."""
 
 
 KINDS: Mapping[str, SourceKind] = {
@@ -59,7 +60,7 @@ def open_source(kind: str, place: str | Path, **options: Any) -> Source:
     """
     known = KINDS.get(kind)
     if known is None:
-        raise SourceError(f"{kind[:40]!r} is no kind of source: there are {', '.join(KINDS)}")
+        raise SourceError(f"{kind[:40]!r} is no kind of source: there are {kinds_in_words()}")
     given = {name: value for name, value in options.items() if value is not None and value is not False}
     if unknown := sorted(given.keys() - known.options):
         raise SourceError(
@@ -67,3 +68,8 @@ def open_source(kind: str, place: str | Path, **options: Any) -> Source:
         )
     opener: Callable[..., Source] = getattr(importlib.import_module(known.module), known.function)
     return opener(str(place), **given)
+
+
+def kinds_in_words() -> str:
+    """Returns the kinds, and what a place of each is."""
+    return "; ".join(f"{name}: {known.place}" for name, known in KINDS.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fleetlog_proto.v1 import event_pb2, query_pb2, run_pb2
+from fleetlog_proto.v1 import event_pb2, position_pb2, query_pb2, run_pb2
 
 from fleetlog._transport.answers import check_ids
 from fleetlog._values.params import from_param
@@ -33,18 +33,27 @@ class PresentRun:
         return self.has_ended or SOURCE_STATE in self.tags or not run.has_ended
 
 
-def present_runs(client: Client, ids: Sequence[bytes]) -> dict[bytes, PresentRun]:
-    """Runs that are here, of these, by id. FleetlogError."""
+def present_runs(client: Client, ids: Sequence[bytes], at_least: position_pb2.Position) -> dict[bytes, PresentRun]:
+    """Runs that are here at a position, of these, by id. FleetlogError."""
     connection, found = connection_of(client), dict[bytes, PresentRun]()
     for first in range(0, len(ids), RUNS_PER_READ):
         asked = [run_id.hex() for run_id in ids[first : first + RUNS_PER_READ]]
-        request = query_pb2.GetRunsRequest(
-            namespace=client.namespace, run_ids=asked, summaries=True, at_least=connection.position()
-        )
+        request = query_pb2.GetRunsRequest(namespace=client.namespace, run_ids=asked, summaries=True, at_least=at_least)
         runs = connection.call(connection.query.GetRuns, request, client.timeout).runs
         check_ids(client.target, "run", [run.run_id for run in runs], asked)
         found |= {bytes.fromhex(run.run_id): _present(run) for run in runs}
     return found
+
+
+def there_of(client: Client, ids: Sequence[bytes]) -> set[bytes]:
+    """Ids of the runs, at most 1,000, that are here. FleetlogError."""
+    connection, asked = connection_of(client), [run_id.hex() for run_id in ids]
+    request = query_pb2.GetRunsRequest(
+        namespace=client.namespace, run_ids=asked, read_mask=["attributes"], at_least=connection.position()
+    )
+    runs = connection.call(connection.query.GetRuns, request, client.timeout).runs
+    check_ids(client.target, "run", [run.run_id for run in runs], asked)
+    return {bytes.fromhex(run.run_id) for run in runs}
 
 
 def _present(run: run_pb2.Run) -> PresentRun:

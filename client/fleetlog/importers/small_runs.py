@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,27 +73,21 @@ def table_writer(kind: str) -> bytes:
 
 
 def _columns(runs: Sequence[SmallRun]) -> dict[str, Sequence[Any]]:
-    found: dict[str, list[Any]] = {}
-    count = len(runs)
-
-    def put(column: str, row: int, value: object) -> None:
-        values = found.get(column)
-        if values is None:
-            values = found[column] = [None] * count
-        values[row] = value
-
+    kinds = ("params", "tags", "metrics", "steps", "times")
+    params, tags, values, steps, times = found = [_Cells(len(runs)) for _ in kinds]
     for row, one in enumerate(runs):
-        run = one.run
-        for key, value in run.source.params.items():
-            put(f"params.{key}", row, value)
-        for key, text in run.tags.items():
-            put(f"tags.{key}", row, text)
+        for key, value in one.run.source.params.items():
+            params[key][row] = value
+        for key, text in one.run.tags.items():
+            tags[key][row] = text
         for points in one.points:
-            put(f"metrics.{points.key}", row, float(points.values[0]))
-            put(f"steps.{points.key}", row, int(points.steps[0]))
-            put(f"times.{points.key}", row, int(points.times[0]))
+            values[points.key][row] = points.values.item()
+            steps[points.key][row] = points.steps.item()
+            times[points.key][row] = points.times.item()
     return {
-        **found,
+        **{
+            f"{kind}.{key}": cells for kind, columns in zip(kinds, found, strict=True) for key, cells in columns.items()
+        },
         "run_id": [one.run.run_id.hex() for one in runs],
         "name": [one.run.name for one in runs],
         "user": [one.run.user for one in runs],
@@ -104,8 +98,13 @@ def _columns(runs: Sequence[SmallRun]) -> dict[str, Sequence[Any]]:
     }
 
 
-def in_tables(runs: Iterable[SmallRun], most: int) -> Iterator[list[SmallRun]]:
-    """Runs in order, as many at once as a table may have."""
-    pending = iter(runs)
-    while table := list(itertools.islice(pending, most)):
-        yield table
+class _Cells(dict[str, list[Any]]):
+    """Columns by key, each with as many cells as there are runs."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self._rows = rows
+
+    def __missing__(self, key: str) -> list[Any]:
+        found = self[key] = [None] * self._rows
+        return found

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fleetlog_core.ids import ID_BYTES
-from fleetlog_proto.v1 import event_pb2, ingest_pb2
+from fleetlog_core.ids import ID_BYTES, new_random_id
+from fleetlog_proto.v1 import event_pb2, ingest_pb2, position_pb2
 
 from fleetlog._delivery.registry import wait_applied
 from fleetlog._events.items import Writer
@@ -29,16 +29,17 @@ from fleetlog.importers.destinations import Destinations
 from fleetlog.importers.key_check import KeyCheck
 from fleetlog.importers.model_writer import ModelWriter
 from fleetlog.importers.points_batches import batches, behind, events_of, in_range
-from fleetlog.importers.present import PresentRun, present_runs
+from fleetlog.importers.present import PresentRun, present_runs, there_of
 from fleetlog.importers.report import Report
 from fleetlog.importers.run_batches import RunBatches
 from fleetlog.importers.run_facts import PreparedRun, change_events, ending_events, opening_events, prepared
 from fleetlog.importers.run_files import FileEvents
 from fleetlog.importers.run_start import start_of
 from fleetlog.importers.sending import PATIENCE_SECONDS, Sender
-from fleetlog.importers.small_runs import SmallRun, small_run, table_messages, table_writer
+from fleetlog.importers.small_runs import SmallRun, small_run, table_messages
 from fleetlog.importers.source import Points, Source, SourceRun, Unread
 from fleetlog.importers.source_models import ModelSource
+from fleetlog.importers.table_sending import TableSender
 
 RUNS_AT_ONCE = 1_000
 """Runs that are looked up together, and go together as tables."""
@@ -90,12 +91,18 @@ class ImportWriter:
         """Numbers of the experiments that they are in."""
         self._expected: dict[bytes, int] = {}
         """Points that each run that was sent has to have."""
+        self._rows: dict[bytes, int] = {}
+        """Points of each run that went as a row of a table, which comes whole or not at all."""
+        self._before = position_pb2.Position()
+        """All that was in the log when it began: what it sends itself it does not look up again."""
+        self._tables = TableSender(self._connection, client.namespace, source.kind)
         self._points = 0
         self._began = time.monotonic()
 
     def run(self) -> Report:
         """Import it. FleetlogError: the server takes nothing; SourceError: nothing of the source can be read."""
         try:
+            self._catch_up()
             destinations = Destinations(self._client, self._experiment, self._left_out)
             for experiment in self._source.experiments():
                 destinations.prepare(experiment)
@@ -108,19 +115,30 @@ class ImportWriter:
                 )
                 models.run(self._source, self._report)
             self._sender.finish()
+            self._report.new_runs += self._tables.finish()
             destinations.finish()
             self._report.experiments = destinations.made
             self._count()
         finally:
             self._sender.close()
+            self._tables.close()
         self._note()
         self._report.add(list(self._source.unread()))
         return self._report
 
+    def _catch_up(self) -> None:
+        """Have reads show all that the log has, an import's too that was killed just now: what is here is counted."""
+        request = ingest_pb2.GetLogPositionRequest(namespace=self._client.namespace)
+        self._connection.saw(
+            self._connection.call(self._connection.ingest.GetLogPosition, request, REQUEST_SECONDS).position
+        )
+        wait_applied(self._connection, APPLIED_SECONDS)
+        self._before = self._connection.position()
+
     def _import(self, sources: Sequence[SourceRun], destinations: Destinations) -> None:
         """Some runs. Those with one point a metric go at once when all were looked at."""
         runs = [self._prepared(source) for source in sources if self._is_first(source)]
-        present = present_runs(self._client, [run.run_id for run in runs])
+        present = present_runs(self._client, [run.run_id for run in runs], self._before)
         small: dict[int, list[SmallRun]] = {}
         for run in runs:
             experiment, known = destinations.of(run.source.experiment), present.get(run.run_id)
@@ -183,7 +201,9 @@ class ImportWriter:
             changed = change_events(
                 run, known.params, known.tags, overwrites=not known.has_ended, left_out=self._left_out
             )
-            batch.add(changed, "changes")
+            # What is set again changes nothing, but what was set otherwise meanwhile is to be set again.
+            batch.add(changed, f"changes {new_random_id().hex()}")
+            self._send(batch)
             pieces = behind(pieces, known.points)
         else:
             if run.source.fork is not None and known is None:
@@ -236,17 +256,10 @@ class ImportWriter:
             self._sender.send(*taken)
 
     def _import_table(self, rows: Sequence[SmallRun], experiment_id: int) -> None:
-        connection, at_least = self._connection, self._connection.position()
         for message in table_messages(rows, experiment_id, self._left_out):
-            request = ingest_pb2.ImportRunsRequest(
-                namespace=self._client.namespace, request_id=table_writer(self._source.kind), runs=message,
-                at_least=at_least,
-            )  # fmt: skip
-            answer = connection.call(connection.ingest.ImportRuns, request, REQUEST_SECONDS)
-            connection.saw(answer.position)
-            self._report.new_runs += answer.imported
+            self._report.new_runs += self._tables.send(message, self._before)
             for run_id, count in _points_by_run(message).items():
-                self._expected[run_id] = count
+                self._rows[run_id] = count
                 self._report.points += count
         self._report.runs += len(rows)
 
@@ -260,7 +273,7 @@ class ImportWriter:
         """Look whether all that was sent can be read."""
         wait_applied(self._connection, APPLIED_SECONDS)
         for some in _parts(self._expected, RUNS_AT_ONCE):
-            present = present_runs(self._client, some)
+            present = present_runs(self._client, some, self._connection.position())
             for run_id in some:
                 found = present.get(run_id)
                 missing = self._expected[run_id] - (sum(found.points.values()) if found else 0)
@@ -270,6 +283,13 @@ class ImportWriter:
                     self._report.points -= missing
                     why = "points were sent and can't be read; the run's problems tell why"
                     self._left_out.append(Unread(f"run {run_id.hex()}", why, count=missing))
+
+        for some in _parts(self._rows, RUNS_AT_ONCE):
+            there = there_of(self._client, some)
+            for run_id in some:
+                if run_id not in there:
+                    self._report.points -= self._rows[run_id]
+                    self._left_out.append(Unread(f"run {run_id.hex()}", "it was sent and can't be read"))
 
     def _note(self) -> None:
         self._report.add([*self._left_out, *self._sender.take_refused()])

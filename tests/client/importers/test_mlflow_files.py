@@ -108,10 +108,12 @@ def test_the_rest_of_a_store_with_broken_files_comes(tmp_path: Path) -> None:
 
 def test_since_leaves_out_what_did_not_change(tmp_path: Path) -> None:
     folder = make_experiment(tmp_path / "mlruns", "1", "times")
-    for name, start in (("a", NOW), ("b", NOW + 10)):
-        run = make_run(folder, name * 32, {}, start_time=str(start))
-        os.utime(run / "meta.yaml", (NOW / 1000, NOW / 1000))
-    assert [run.id[0] for run in MlflowFolder(tmp_path / "mlruns").runs(NOW + 5)] == ["b"]
+    for name, start in (("a", NOW), ("b", NOW + 10_000), ("c", NOW)):
+        run = make_run(folder, name * 32, {"val/loss": lines(1)}, start_time=str(start))
+        for path in run.rglob("*"):
+            os.utime(path, (NOW / 1000, NOW / 1000))
+    os.utime(run / "metrics" / "val" / "loss", (NOW / 1000 + 10, NOW / 1000 + 10))
+    assert [run.id[0] for run in MlflowFolder(tmp_path / "mlruns").runs(NOW + 5_000)] == ["c", "b"]
 
 
 def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:

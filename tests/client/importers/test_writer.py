@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import fleetlog
 import numpy as np
 import pytest
 from fleetlog._imports.source_ids import run_id_of
-from fleetlog.importers import ImportWriter, Points, Report, SourceExperiment, SourceRun
+from fleetlog.importers import Fork, ImportWriter, Points, Report, SourceExperiment, SourceRun
 from fleetlog.importers.source import Unread
 
 from tests.client.importers.memory_source import NOW, MemorySource, dataset, file_of, points, run
@@ -125,3 +126,39 @@ def test_what_no_run_can_have_is_left_out_by_itself_and_named(embedded_target: s
     here = fleetlog.Client(embedded_target).search_runs(experiments=[experiment])[0]
     assert (here.params, sorted(here.metrics)) == ({"lr": 1}, ["loss", "odd"])
     assert report.points == 4
+
+
+def test_a_fork_goes_on_from_its_origin(embedded_target: str, experiment: str) -> None:
+    origin = run("origin", experiment, [points("loss", 10)])
+    fork = run("fork", experiment, [points("loss", 4, first=5)], fork=Fork(origin.id, 4), params={"lr": 2})
+    lost = run("lost", experiment, [points("loss", 1)], fork=Fork("nowhere", 4))
+    report = _import(embedded_target, MemorySource([origin, fork, lost]))
+    assert (report.points, [one.where for one in report.faults]) == (15, [f"run {lost.id}"])
+    here = {one.name: one for one in fleetlog.Client(embedded_target).search_runs(experiments=[experiment])}
+    assert here["fork"].forked_from == (here["origin"].id, 4)
+    assert here["fork"].params == {"lr": 2}
+    # The steps of `points` are even: 0 0 2 2 4 4 of the origin, and 4 6 6 8 of its own.
+    assert here["fork"].metric("loss").steps.tolist() == [0, 0, 2, 2, 4, 4, 4, 6, 6, 8]
+    again = _import(embedded_target, MemorySource([origin, fork]))
+    assert (again.is_complete, again.points) == (True, 0)
+
+
+def test_runs_of_a_deleted_experiment_come_and_it_stays_deleted(embedded_target: str, experiment: str) -> None:
+    deleted = [SourceExperiment(experiment, {"a": "b"}, deleted=True)]
+    one, two = run("one", experiment, [points("loss", 3)], deleted=True), run("two", experiment, [points("loss", 3)])
+    client = fleetlog.Client(embedded_target)
+    for given in ([one], [one, two]):
+        report = _import(embedded_target, MemorySource(given, given_experiments=deleted))
+        assert (report.is_complete, report.new_runs) == (True, 1)
+        assert client.get_experiment(experiment).deleted
+    assert [client.get_run(run_id_of(each.id, NOW).hex()).name for each in (one, two)] == ["one", "two"]
+
+
+def test_two_imports_at_once_bring_everything_once(embedded_target: str, experiment: str) -> None:
+    runs = [run(str(place), experiment, [points("loss", 2_000 + place)]) for place in range(6)]
+    runs += [run(f"small {place}", experiment, [points("loss", 1)]) for place in range(20)]
+    with ThreadPoolExecutor(3) as pool:
+        reports = list(pool.map(lambda _: _import(embedded_target, MemorySource(runs)), range(3)))
+    assert [one.faults for one in reports] == [[], [], []]
+    for one in runs:
+        _is_here(embedded_target, one)

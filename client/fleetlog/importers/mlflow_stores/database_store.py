@@ -146,7 +146,7 @@ class MlflowDatabaseStore:
     def _points(self, run_id: str) -> Iterator[Points]:
         columns = self.database.columns("metrics")
         step, is_nan = ("step" if "step" in columns else "0"), ("is_nan" if "is_nan" in columns else "0")
-        statement = f"SELECT key, value, timestamp, {step}, {is_nan} FROM metrics WHERE run_uuid = ?"
+        statement = f"SELECT key, value, timestamp, {step} AS step, {is_nan} FROM metrics WHERE run_uuid = ?"
         for rows in self.database.batches(statement + self.database.metric_order, [run_id]):
             yield from points_of(rows)
 

@@ -114,7 +114,10 @@ class PostgresDatabase:
     def columns(self, table: str) -> frozenset[str]:
         """Returns the names of a table's columns."""
         if table not in self._columns:
-            statement = "SELECT column_name FROM information_schema.columns WHERE table_name = ?"
+            statement = (
+                "SELECT column_name FROM information_schema.columns"
+                " WHERE table_name = ? AND table_schema = current_schema()"
+            )
             self._columns[table] = frozenset(row[0] for row in self.rows(statement, [table]))
         return self._columns[table]
 

@@ -51,7 +51,7 @@ class MlflowFileStore:
             (folder, experiment)
             for experiment in self._experiments
             for folder in self._run_folders(experiment)
-            if since is None or folder.start_time >= since or folder.changed >= since
+            if since is None or folder.has_changed(since)
         ]
         looked.sort(key=lambda one: (one[0].experiment, one[0].start_time, one[0].run_id))
         for folder, experiment in origins_first(looked, lambda one: one[0].run_id, lambda one: (one[0].parent,)):

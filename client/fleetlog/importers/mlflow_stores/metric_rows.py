@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 from fleetlog.importers.source import Points
 
 COLUMNS = ("key", "value", "timestamp", "step", "is_nan")
+FEW = 64
+"""Rows for which columns of numpy cost more than a loop does. The mark: 3,000 runs of 45 values a second."""
+_LARGEST = sys.float_info.max
 
 
 def points_of(rows: Sequence[tuple[Any, ...]]) -> Iterator[Points]:
@@ -18,14 +22,17 @@ def points_of(rows: Sequence[tuple[Any, ...]]) -> Iterator[Points]:
 
     NaN is a flag beside the value there, and infinities are the largest doubles.
     """
+    if len(rows) <= FEW:
+        yield from _few_points(rows)
+        return
     keys, values, times, steps, are_nan = zip(*rows, strict=True)
     codes: dict[str, int] = {key: code for code, key in enumerate(dict.fromkeys(keys))}
     count = len(keys)
     numbers = np.fromiter(values, np.float64, count)
     if any(are_nan):
         numbers[np.fromiter(map(bool, are_nan), np.bool_, count)] = np.nan
-    numbers[numbers >= sys.float_info.max] = np.inf
-    numbers[numbers <= -sys.float_info.max] = -np.inf
+    numbers[numbers >= _LARGEST] = np.inf
+    numbers[numbers <= -_LARGEST] = -np.inf
     whole = np.fromiter(steps, np.int64, count), np.fromiter(times, np.int64, count)
     if len(codes) == 1:
         yield Points(keys[0], whole[0], numbers, whole[1])
@@ -38,3 +45,16 @@ def points_of(rows: Sequence[tuple[Any, ...]]) -> Iterator[Points]:
         chosen = order[first:end]
         yield Points(key, whole[0][chosen], numbers[chosen], whole[1][chosen])
         first = end
+
+
+def _few_points(rows: Sequence[tuple[Any, ...]]) -> Iterator[Points]:
+    found: dict[str, list[tuple[int, float, int]]] = {}
+    for key, value, time, step, is_nan in rows:
+        if is_nan:
+            value = math.nan
+        elif not -_LARGEST < value < _LARGEST:
+            value = math.copysign(math.inf, value)
+        found.setdefault(key, []).append((step, value, time))
+    for key, points in found.items():
+        steps, values, times = zip(*points, strict=True)
+        yield Points(key, np.array(steps, np.int64), np.array(values, np.float64), np.array(times, np.int64))

@@ -23,9 +23,16 @@ class RunFolder:
     run_id: str
     experiment: str
     start_time: int
-    changed: int
-    """Unix milliseconds of the last change of its meta.yaml."""
     parent: str
+
+    def has_changed(self, since: int) -> bool:
+        """True if it started, or something of it but artifacts was written to, then or later."""
+        if self.start_time >= since:
+            return True
+        files = [str(self.path / "meta.yaml")]
+        for name in ("metrics", "params", "tags"):
+            files += [path for path, _ in files_below(self.path / name)]
+        return any(Path(path).stat().st_mtime * 1000 >= since for path in files)
 
 
 def read_text_files(folder: Path, unread: list[Unread]) -> dict[str, str]:
@@ -75,8 +82,7 @@ class RunFolders:
             parent = _content(path / "tags" / PARENT).strip()
         except (OSError, UnicodeDecodeError):
             parent = ""
-        changed = int((path / "meta.yaml").stat().st_mtime * 1000)
-        return RunFolder(path, run_id, experiment, start, changed, parent)
+        return RunFolder(path, run_id, experiment, start, parent)
 
     def read(self, folder: RunFolder, *, is_deleted: bool) -> SourceRun | None:
         """Returns the run; None when its meta.yaml can't be read any more, which is told."""

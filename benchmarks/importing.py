@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 from fleetlog.exporters.event_records import scalar_records, version_record
 from fleetlog.importers.wandb import transaction_log
 
@@ -40,7 +41,8 @@ import fleetlog
 from fleetlog.importers import import_from
 report = import_from(sys.argv[3], sys.argv[2], client=fleetlog.Client(sys.argv[1]))
 assert report.is_complete, report.faults
-print(report.runs, report.points, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(report.runs, report.points, used.ru_maxrss // 1024, used.ru_utime + used.ru_stime)
 """
 
 
@@ -57,26 +59,27 @@ def measure() -> list[Figure]:
 
 def points(name: str, make: Callable[[Path, int, int, int], Path], mark: float, kind: str = "mlflow") -> Figure:
     """Points a second of ten runs of twenty metrics, until all can be read."""
-    seconds, runs, count, memory = _imported(lambda folder: make(folder, 10, 20, 10_000), kind)
-    return Figure(name, count / seconds, "points/s", mark, False, f"{count:,} points of {runs} runs; {memory} MB")
+    seconds, runs, count, told = _imported(lambda folder: make(folder, 10, 20, 10_000), kind)
+    return Figure(name, count / seconds, "points/s", mark, False, f"{count:,} points of {runs} runs; {told}")
 
 
 def small_runs() -> Figure:
     """Runs a second of 45 values, one point a metric, until all can be read."""
-    seconds, runs, _, memory = _imported(lambda folder: _sqlite(folder, 10_000, 20, 1))
-    return Figure("MLflow, SQLite, runs of 45 values", runs / seconds, "runs/s", 3_000, False, f"{runs:,}; {memory} MB")
+    seconds, runs, _, told = _imported(lambda folder: _sqlite(folder, 10_000, 20, 1))
+    return Figure("MLflow, SQLite, runs of 45 values", runs / seconds, "runs/s", 3_000, False, f"{runs:,} runs; {told}")
 
 
-def _imported(make: Callable[[Path], Path], kind: str = "mlflow") -> tuple[float, int, int, int]:
-    """Seconds of an import by a process of its own, runs, points, and the MB that the process had at the most."""
+def _imported(make: Callable[[Path], Path], kind: str = "mlflow") -> tuple[float, int, int, str]:
+    """Seconds of an import by a process of its own, runs, points, and what the processes took."""
     with tempfile.TemporaryDirectory(prefix="fleetlog-bench-") as folder, running() as server:
         source = make(Path(folder))
         begun = time.monotonic()
         command = [sys.executable, "-c", _IMPORT, server.target, str(source), kind]
         told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-        seconds = time.monotonic() - begun
-    runs, count, memory = map(int, told)
-    return seconds, runs, count, memory
+        seconds, server_seconds = time.monotonic() - begun, sum(psutil.Process(server.pid).cpu_times()[:2])
+    runs, count, memory, cpu_seconds = told
+    took = f"CPU {float(cpu_seconds):.1f} s, of the server {server_seconds:.1f} s; {memory} MB"
+    return seconds, int(runs), int(count), took
 
 
 def _mlruns(folder: Path, runs: int, metrics: int, steps: int) -> Path:

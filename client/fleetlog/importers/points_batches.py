@@ -54,9 +54,12 @@ def behind(pieces: Iterable[Points], present: Mapping[str, int]) -> Iterator[Poi
 
 def in_range(points: Points) -> tuple[Points, int]:
     """Points with times from 1970 to 2255, the nearest to those that they had; and how many had others."""
+    if not len(points.times) or (
+        int(points.times.min()) >= limits.MIN_TIME_MILLIS and int(points.times.max()) <= limits.MAX_TIME_MILLIS
+    ):
+        return points, 0
     times = np.clip(points.times, limits.MIN_TIME_MILLIS, limits.MAX_TIME_MILLIS)
-    moved = int(np.count_nonzero(times != points.times))
-    return (replace(points, times=times), moved) if moved else (points, 0)
+    return replace(points, times=times), int(np.count_nonzero(times != points.times))
 
 
 def events_of(batch: Sequence[Points], observe_time_millis: int) -> Iterator[event_pb2.Event]:

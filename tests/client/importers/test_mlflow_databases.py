@@ -99,3 +99,15 @@ def test_what_is_no_database_of_mlflow_says_what_was_expected(tmp_path: Path) ->
     ):
         with pytest.raises(SourceError, match=told):
             open_mlflow(place)
+
+
+def test_a_row_without_a_number_costs_itself(database: Path) -> None:
+    with sqlite3.connect(database) as made:
+        made.execute("INSERT INTO metrics VALUES ('loss', 'soon', 3, 'parent'), ('loss', NULL, 4, 'parent')")
+        made.execute("INSERT INTO metrics VALUES ('loss', 0.125, 5, 'parent')")
+    made.close()
+    source = open_mlflow(str(database))
+    parent = next(run for run in source.runs() if run.id == "parent")
+    for _ in range(2):
+        assert sum(len(piece.steps) for piece in parent.points()) == 4
+    assert [(one.where, one.count) for one in source.unread()] == [("run parent, table metrics", 2)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from fleetlog.importers.mlflow_stores.artifact_places import ArtifactPlaces
 from fleetlog.importers.mlflow_stores.databases import Database
-from fleetlog.importers.mlflow_stores.metric_rows import points_of
+from fleetlog.importers.mlflow_stores.metric_rows import is_point, points_of
 from fleetlog.importers.mlflow_stores.words import DATASET_CONTEXT, PARENT, RUN_NAME, USER, state_of, with_info
 from fleetlog.importers.run_order import origins_first
 from fleetlog.importers.source import (
@@ -80,6 +80,11 @@ class MlflowDatabaseStore:
         """Take note of something that does not come."""
         self._unread.append(one)
 
+    def _leave_out_once(self, one: Unread) -> None:
+        """Each look at the points finds the same."""
+        if one not in self._unread:
+            self._unread.append(one)
+
     def experiment_name(self, number: int) -> str:
         """Returns the name of an experiment."""
         one = self._experiments.get(number)
@@ -148,7 +153,13 @@ class MlflowDatabaseStore:
         step, is_nan = ("step" if "step" in columns else "0"), ("is_nan" if "is_nan" in columns else "0")
         statement = f"SELECT key, value, timestamp, {step} AS step, {is_nan} FROM metrics WHERE run_uuid = ?"
         for rows in self.database.batches(statement + self.database.metric_order, [run_id]):
-            yield from points_of(rows)
+            try:
+                yield from list(points_of(rows))
+            except (TypeError, ValueError, OverflowError):
+                right = [row for row in rows if is_point(row)]
+                where, why = f"run {run_id}, table metrics", "rows hold no numbers"
+                self._leave_out_once(Unread(where, why, count=len(rows) - len(right)))
+                yield from points_of(right) if right else ()
 
     def _texts(self, table: str, marks: str, ids: Sequence[str]) -> Mapping[str, dict[str, str]]:
         found: defaultdict[str, dict[str, str]] = defaultdict(dict)

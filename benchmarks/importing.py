@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import psutil
+from fleetlog.exporters.event_records import scalar_records, version_record
+from fleetlog.importers.wandb import transaction_log
 
 from benchmarks.figure import Figure
 from benchmarks.server import running
@@ -35,7 +39,7 @@ _IMPORT = """
 import resource, sys
 import fleetlog
 from fleetlog.importers import import_from
-report = import_from("mlflow", sys.argv[2], client=fleetlog.Client(sys.argv[1]))
+report = import_from(sys.argv[3], sys.argv[2], client=fleetlog.Client(sys.argv[1]))
 assert report.is_complete, report.faults
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(report.runs, report.points, used.ru_maxrss // 1024, used.ru_utime + used.ru_stime)
@@ -47,13 +51,15 @@ def measure() -> list[Figure]:
     return [
         points("MLflow, mlruns", _mlruns, 200_000),
         points("MLflow, SQLite", _sqlite, 500_000),
+        points("TensorBoard", _tensorboard, 400_000, "tensorboard"),
+        points("W&B, offline", _wandb, 200_000, "wandb"),
         small_runs(),
     ]
 
 
-def points(name: str, make: Callable[[Path, int, int, int], Path], mark: float) -> Figure:
+def points(name: str, make: Callable[[Path, int, int, int], Path], mark: float, kind: str = "mlflow") -> Figure:
     """Points a second of ten runs of twenty metrics, until all can be read."""
-    seconds, runs, count, told = _imported(lambda folder: make(folder, 10, 20, 10_000))
+    seconds, runs, count, told = _imported(lambda folder: make(folder, 10, 20, 10_000), kind)
     return Figure(name, count / seconds, "points/s", mark, False, f"{count:,} points of {runs} runs; {told}")
 
 
@@ -63,12 +69,12 @@ def small_runs() -> Figure:
     return Figure("MLflow, SQLite, runs of 45 values", runs / seconds, "runs/s", 3_000, False, f"{runs:,} runs; {told}")
 
 
-def _imported(make: Callable[[Path], Path]) -> tuple[float, int, int, str]:
+def _imported(make: Callable[[Path], Path], kind: str = "mlflow") -> tuple[float, int, int, str]:
     """Seconds of an import by a process of its own, runs, points, and what the processes took."""
     with tempfile.TemporaryDirectory(prefix="fleetlog-bench-") as folder, running() as server:
         source = make(Path(folder))
         begun = time.monotonic()
-        command = [sys.executable, "-c", _IMPORT, server.target, str(source)]
+        command = [sys.executable, "-c", _IMPORT, server.target, str(source), kind]
         told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
         seconds, server_seconds = time.monotonic() - begun, sum(psutil.Process(server.pid).cpu_times()[:2])
     runs, count, memory, cpu_seconds = told
@@ -114,3 +120,81 @@ def _sqlite(folder: Path, runs: int, metrics: int, steps: int) -> Path:
             )
             database.executemany("INSERT INTO metrics VALUES (?, ?, ?, ?, ?, ?)", rows)
     return path
+
+
+def _tensorboard(folder: Path, runs: int, metrics: int, steps: int) -> Path:
+    """Scalars of the first version of the format; tags take turns every hundred steps."""
+    values = np.random.default_rng(7).normal(size=steps)
+    at, times = np.arange(steps), NOW + 10 * np.arange(steps)
+    for run in range(runs):
+        place = folder / "runs" / f"run_{run:02}"
+        place.mkdir(parents=True)
+        with (place / f"events.out.tfevents.{NOW // 1000 + run}.bench").open("wb") as file:
+            file.write(version_record(NOW / 1000))
+            for first in range(0, steps, 100):
+                some = slice(first, first + 100)
+                for metric in range(metrics):
+                    tag = f"train/metric_{metric:02}"
+                    file.writelines(scalar_records(tag, at[some], times[some], values[some] + metric))
+    return folder / "runs"
+
+
+def _wandb(folder: Path, runs: int, metrics: int, steps: int) -> Path:
+    """As W&B writes it: a record of the summary and one of the history for each step."""
+    values = np.random.default_rng(7).normal(size=steps).tolist()
+    heads = [_item(f"train/metric_{metric:02}") for metric in range(metrics)]
+    own = [_item(name) for name in ("_step", "_timestamp", "_runtime")]
+    for run in range(runs):
+        place = folder / "wandb" / f"offline-run-{run}"
+        place.mkdir(parents=True)
+        file = bytearray(transaction_log.HEADER + bytes([0]))
+        started = _field(1, f"run{run}".encode()) + _field(3, b"bench") + _field(17, b"\x08" + _varint(NOW // 1000))
+        _append(file, _field(17, started))
+        for step, value in enumerate(values):
+            numbers = [
+                *(repr(value + metric) for metric in range(metrics)),
+                str(step),
+                repr(NOW / 1000 + step),
+                str(step),
+            ]
+            items = b"".join(
+                _field(1, head + b"\x82\x01" + _varint(len(text)) + text.encode())
+                for head, text in zip([*heads, *own], numbers, strict=True)
+            )
+            _append(file, _field(3, items))
+            _append(file, _field(2, items + _field(2, b"\x08" + _varint(step))))
+        _append(file, _field(18, b"\x10\x01"))
+        (place / f"run-run{run}.wandb").write_bytes(file)
+    return folder / "wandb"
+
+
+def _append(file: bytearray, content: bytes) -> None:
+    """Append a record to W&B's log, in pieces of which none crosses a block."""
+    is_first = True
+    while True:
+        room = transaction_log.BLOCK_BYTES - len(file) % transaction_log.BLOCK_BYTES
+        if room < 7:
+            file += bytes(room)
+            continue
+        piece, content = content[: room - 7], content[room - 7 :]
+        kind = (1 if is_first else 4) if not content else (2 if is_first else 3)
+        file += struct.pack("<IHB", zlib.crc32(piece, zlib.crc32(bytes([kind]))), len(piece), kind) + piece
+        if not content:
+            return
+        is_first = False
+
+
+def _item(key: str) -> bytes:
+    return _field(2, key.encode())
+
+
+def _field(number: int, content: bytes) -> bytes:
+    return _varint(number << 3 | 2) + _varint(len(content)) + content
+
+
+def _varint(number: int) -> bytes:
+    found = bytearray()
+    while number >= 0x80:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*found, number])

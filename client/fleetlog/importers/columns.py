@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -36,19 +36,29 @@ class Columns:
 
     def add(self, key: str, value: float) -> None:
         """Add a point to the row."""
-        self.add_all([(key, value)])
+        rows, values = self.column(key)
+        rows.append(self.row)
+        values.append(value)
+        self.count += 1
 
-    def add_all(self, points: Sequence[tuple[str, float]]) -> None:
-        """Add points to the row."""
-        row, columns = self.row, self._columns
-        for key, value in points:
-            column = columns.get(key)
-            if column is None:
-                column = columns[key] = ([], [])
-                self.keys.add(key)
-            column[0].append(row)
-            column[1].append(value)
-        self.count += len(points)
+    def column(self, key: str) -> tuple[list[int], list[float]]:
+        """Rows and values of a key, to which who adds very many points appends by itself; until they are taken."""
+        found = self._columns.get(key)
+        if found is None:
+            found = self._columns[key] = ([], [])
+            self.keys.add(key)
+        return found
+
+    def drop_from_row(self, prefixes: tuple[str, ...]) -> None:
+        """Take back the points of the row whose keys begin so; keys that have no other point are forgotten."""
+        for key in [key for key in self._columns if key.startswith(prefixes)]:
+            rows, values = self._columns[key]
+            while rows and rows[-1] == self.row:
+                rows.pop()
+                values.pop()
+                self.count -= 1
+            if not rows:
+                self.keys.discard(key)
 
     @property
     def is_full(self) -> bool:
@@ -59,5 +69,6 @@ class Columns:
         """Every point gathered so far, which are forgotten."""
         steps, times = np.array(self._steps, np.int64), np.array(self._times, np.int64)
         for key, (rows, values) in self._columns.items():
-            yield Points(key, steps[rows], np.array(values, np.float64), times[rows])
+            if rows:
+                yield Points(key, steps[rows], np.array(values, np.float64), times[rows])
         self._clear()

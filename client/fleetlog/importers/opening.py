@@ -37,6 +37,7 @@ KINDS: Mapping[str, SourceKind] = {
         "a folder of neptune-exporter",
     ),
     "trackio": SourceKind("fleetlog.importers.trackio.source", "open_trackio", place="TRACKIO_DIR, or a .db file"),
+    "aim": SourceKind("fleetlog.importers.aim.source", "open_aim", place="a folder with .aim in it"),
     "table": SourceKind(
         "fleetlog.importers.tables.source", "open_tables", frozenset({"map", "encoding"}),
         "a .csv, .tsv or .parquet file with a row for each step, or a folder of them",

@@ -12,10 +12,12 @@ from tests.client.importers.neptune import exports
 from tests.data.importers import make_tensorboard, make_trackio, make_wandb
 
 MADE = [
-    *(("tensorboard", path) for path in sorted(make_tensorboard.HERE.iterdir())),
-    *(("wandb", path) for path in sorted(make_wandb.HERE.iterdir())),
-    *(("trackio", path) for path in sorted(make_trackio.HERE.iterdir())),
+    ("tensorboard", make_tensorboard.HERE / "tensorboard-2.20.0"),
+    ("tensorboard", make_tensorboard.HERE / "tensorboardX-2.6.5"),
+    ("wandb", make_wandb.HERE / "0.26.0"),
+    ("trackio", make_trackio.HERE / "0.43.0"),
 ]
+"""The others of each kind are read beside what was told to the library, without a server."""
 
 
 @pytest.mark.parametrize(("kind", "path"), MADE, ids=lambda value: value if isinstance(value, str) else value.name)

@@ -55,18 +55,14 @@ class Chunk:
         return self.offset + int(self.starts[place])
 
 
-def chunks(file: BinaryIO, start: int, report: Report, *, growing: bool = False) -> Iterator[tuple[Chunk, int]]:
-    """Chunks from an offset of the file on, each with the offset behind its last whole record.
-
-    What is cut off at the end is reported, unless the file is growing: it is then read when it is whole.
-    """
-    file.seek(start)
-    content, offset, wanted = b"", start, CHUNK_BYTES
+def chunks(file: BinaryIO, report: Report) -> Iterator[Chunk]:
+    """Chunks of a file. What is damaged, and what is cut off at the end, is reported."""
+    content, offset, wanted = b"", 0, CHUNK_BYTES
     while True:
         read = file.read(wanted)
         content += read
         framed = _frame(content)
-        yield Chunk(content, offset, framed.starts, framed.lengths), offset + framed.end
+        yield Chunk(content, offset, framed.starts, framed.lengths)
         content, offset, wanted = content[framed.end :], offset + framed.end, CHUNK_BYTES
         if framed.is_damaged:
             damaged = offset
@@ -79,7 +75,7 @@ def chunks(file: BinaryIO, start: int, report: Report, *, growing: bool = False)
         elif read:
             wanted = max(wanted, _HEAD + framed.wanted + _FOOT - len(content))
         else:
-            if content and not growing:
+            if content:
                 report(offset, f"the last record is cut off: {len(content):,} bytes of it are there")
             return
 

@@ -61,14 +61,12 @@ class RunFiles:
         self._drop_superseded = drop_superseded
         self._others: list[array[int]] | None = None
         self._first_time = 0
-        self.read_to: dict[Path, int] = {}
-        """Offset behind the last record of each file that points() has given out."""
 
     def overview(self) -> Overview:
         """Times, hyperparameters and how the run ended, by the lengths of all records and the contents of few."""
         found = Overview()
         seconds: list[float] = []
-        for file, chunk in self._chunks({}, growing=True, is_told=False):
+        for _, file, chunk in self._chunks(is_told=False):
             seconds += _extreme_times(chunk)
             at = chunk.content.find(hparams.MARK)
             while at >= 0:
@@ -83,18 +81,16 @@ class RunFiles:
             self._first_time = times[0]
         return found
 
-    def points(self, start: dict[Path, int] | None = None, *, growing: bool = False) -> Iterator[Points]:
-        """Every scalar, in the order of the files; `start` = offsets from which files are read."""
+    def points(self) -> Iterator[Points]:
+        """Every scalar, in the order of the files: what a file gains stands behind what it had."""
         superseded = self._starts() if self._drop_superseded else {}
         others = [array("q") for _ in self._files]
-        for number, (file, chunk, end) in self._numbered(start or {}, growing=growing):
+        for number, file, chunk in self._chunks():
             columns, rest = self._decoded(file, chunk)
             for place in rest:
                 others[number].extend((chunk.in_file(place), int(chunk.lengths[place])))
             yield from self._points(number, file, chunk, columns, superseded)
-            self.read_to[file.path] = end
-        if not start:
-            self._others = others
+        self._others = others
 
     def others(self) -> Iterator[Other]:
         """Events that are more than scalars, in the order of the files."""
@@ -160,7 +156,7 @@ class RunFiles:
     def _starts(self) -> dict[int, array[int]]:
         """Offsets and steps of the sessions that began again, by file."""
         found: dict[int, array[int]] = {}
-        for number, (file, chunk, _) in self._numbered({}, growing=True):
+        for number, file, chunk in self._chunks():
             for place in self._decoded(file, chunk)[1]:
                 event = events.event_of(chunk.record(place))
                 if event is not None and event.session_log.status == events.START:
@@ -184,15 +180,8 @@ class RunFiles:
             if value.tag.startswith(hparams.MARK) and not session.add(value):
                 self._unread.add(str(file.path), "hyperparameters that can't be read")
 
-    def _chunks(
-        self, start: dict[Path, int], *, growing: bool, is_told: bool = True
-    ) -> Iterator[tuple[EventFile, Chunk]]:
-        for _, (file, chunk, _end) in self._numbered(start, growing=growing, is_told=is_told):
-            yield file, chunk
-
-    def _numbered(
-        self, start: dict[Path, int], *, growing: bool, is_told: bool = True
-    ) -> Iterator[tuple[int, tuple[EventFile, Chunk, int]]]:
+    def _chunks(self, *, is_told: bool = True) -> Iterator[tuple[int, EventFile, Chunk]]:
+        """Chunks of the files in their order, each with its file and that one's number."""
         for number, file in enumerate(self._files):
 
             def report(offset: int, why: str, path: Path = file.path) -> None:
@@ -201,8 +190,8 @@ class RunFiles:
 
             try:
                 with file.path.open("rb") as opened:
-                    for chunk, end in chunks(opened, start.get(file.path, 0), report, growing=growing):
-                        yield number, (file, chunk, end)
+                    for chunk in chunks(opened, report):
+                        yield number, file, chunk
             except OSError as error:
                 self._unread.add(str(file.path), f"it can't be read: {error.strerror}")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleetlog.importers.places import existing, is_set
-from fleetlog.importers.source import Points, SourceError, SourceExperiment, SourceFile, SourceRun, Unread
+from fleetlog.importers.source import SourceError, SourceExperiment, SourceRun, Unread
 from fleetlog.importers.tensorboard.blobs import files_of
 from fleetlog.importers.tensorboard.run_files import EventFile, RunFiles
 from fleetlog.importers.unread import UnreadItems
@@ -55,7 +55,6 @@ class TensorBoardSource:
         self._join = join
         self._drop_superseded = drop_superseded
         self._unread = UnreadItems()
-        self._read_to: dict[Path, int] = {}
 
     def experiments(self) -> Iterator[SourceExperiment]:
         """None: an experiment has nothing but its name."""
@@ -67,18 +66,7 @@ class TensorBoardSource:
         names = {folder.name: folder.id for folder in folders}
         for folder in folders:
             if since is None or any(_changed(file.path) >= since for file in folder.files):
-                yield self._run(folder, names, follow=False)
-
-    def follow(self) -> Iterator[SourceRun]:
-        """Runs with events that no call before this has read to the end, each with the points that are new.
-
-        A record that is being written is read by a later call. Files come only with the call that sees a run first.
-        """
-        folders = self._folders()
-        names = {folder.name: folder.id for folder in folders}
-        for folder in folders:
-            if any(self._read_to.get(file.path, 0) < _size(file.path) for file in folder.files):
-                yield self._run(folder, names, follow=True)
+                yield self._run(folder, names)
 
     def unread(self) -> Sequence[Unread]:
         """What has been left out so far."""
@@ -92,35 +80,22 @@ class TensorBoardSource:
         resolved = self._path.resolve()
         return resolved.parent.name if resolved.is_file() else resolved.name
 
-    def _run(self, folder: _Folder, names: dict[str, str], *, follow: bool) -> SourceRun:
+    def _run(self, folder: _Folder, names: dict[str, str]) -> SourceRun:
         files = RunFiles(folder.files, self._unread, drop_superseded=self._drop_superseded)
         overview = files.overview()
         session = overview.session
-        start = {file.path: self._read_to[file.path] for file in folder.files if file.path in self._read_to}
-
-        def points() -> Iterator[Points]:
-            if not follow:
-                yield from files.points()
-                return
-            yield from files.points(start, growing=True)
-            self._read_to.update(files.read_to)
-
-        def run_files() -> Iterator[SourceFile]:
-            if not start:
-                yield from files_of(files, self._unread)
-
         return SourceRun(
             id=folder.id,
             experiment=self._experiment(),
             name=self._experiment() if folder.name == "." else folder.name,
-            state="RUNNING" if follow else session.state or "FINISHED",
+            state=session.state or "FINISHED",
             start_time=overview.start_time,
-            end_time=None if follow else overview.end_time,
+            end_time=overview.end_time,
             parent=_parent(folder.name, names),
             params=session.params,
             tags=session.tags,
-            points=points,
-            files=run_files,
+            points=files.points,
+            files=lambda: files_of(files, self._unread),
         )
 
     def _folders(self) -> list[_Folder]:
@@ -169,12 +144,5 @@ def _parent(name: str, names: dict[str, str]) -> str | None:
 def _changed(path: Path) -> int:
     try:
         return path.stat().st_mtime_ns // 1_000_000
-    except OSError:
-        return 0
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
     except OSError:
         return 0

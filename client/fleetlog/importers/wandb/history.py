@@ -12,7 +12,7 @@ from fleetlog.importers.json_values import leaves, number_of
 from fleetlog.importers.source import Points
 from fleetlog.importers.times import millisecond_of
 from fleetlog.importers.unread import UnreadItems
-from fleetlog.importers.wandb.messages import items, message, milliseconds
+from fleetlog.importers.wandb.messages import VALUE_FIELD, items, message, milliseconds
 
 _STEPS = 2.0**63
 TYPE = "._type"
@@ -20,6 +20,10 @@ TYPE = "._type"
 SYSTEM = "system."
 """Begin of the keys of system metrics, as W&B's pages have it."""
 STEP, TIME, RUNTIME = "_step", "_timestamp", "_runtime"
+
+
+Slot = tuple[str, list[int] | None, list[float]]
+"""Key of an item, and the rows and values of its column; None for what is no metric."""
 
 
 class History:
@@ -30,6 +34,7 @@ class History:
         self._unread = unread
         self._columns = Columns()
         self._keys: dict[bytes, str] = {}
+        self._slots: dict[bytes, Slot] = {}
         self._time = start_time
         self._step = 0
         self._samples = 0
@@ -48,6 +53,7 @@ class History:
             self._add_stats(offset, record.stats)
         if self._columns.is_full:
             yield from self._columns.taken()
+            self._slots.clear()  # they lead to what was taken
 
     def end(self, summary: Mapping[str, float]) -> Iterator[Points]:
         """Points that are left, and those numbers of the summary that no step has: they are of the last step."""
@@ -62,44 +68,57 @@ class History:
         if history is None:
             self._unread.add(self._where, "a step that can't be read", offset)
             return
-        step, time = self._step, self._time
-        numbers: list[tuple[str, float]] = []
+        step, time, row = self._step, self._time, self._columns.row + 1
+        slots, count = self._slots, 0
         others: list[tuple[str, bytes]] = []
-        for key, text in items(history.item, self._keys):
+        for item in history.item:
+            head, _, rest = item.partition(VALUE_FIELD)
+            slot = slots.get(head)
+            if slot is None or not rest or rest[0] != len(rest) - 1 or rest[0] >= 0x80:
+                ((key, text),) = items([item], self._keys)
+                slot = self._slot(head, key)
+            else:
+                text = rest[1:]
+            key, rows, values = slot
             try:
                 number = float(text)
             except ValueError:
                 others.append((key, text))
                 continue
-            if key[:1] != "_":
-                numbers.append((key, number))
+            if rows is not None:
+                rows.append(row)
+                values.append(number)
+                count += 1
             elif key == TIME:
                 time = millisecond_of(number) or time
             elif key == STEP:
                 step = int(number) if abs(number) < _STEPS else step
-            elif key != RUNTIME:
-                numbers.append((key, number))
         if history.HasField("step"):
             step = history.step.num
         self._step, self._time = step, time
         self._columns.begin_row(step, time)
+        self._columns.count += count
         if others:
-            numbers = self._without_media(offset, numbers, others)
-        self._columns.add_all(numbers)
+            self._add_others(offset, others)
 
-    def _without_media(
-        self, offset: int, numbers: list[tuple[str, float]], others: list[tuple[str, bytes]]
-    ) -> list[tuple[str, float]]:
-        """Take what is no number. Returns the numbers that belong to no image, histogram or table."""
+    def _slot(self, head: bytes, key: str) -> Slot:
+        """Where the numbers of a key go: none for those that are no metrics."""
+        rows, values = (None, []) if key in (STEP, TIME, RUNTIME, "") else self._columns.column(key)
+        found = self._slots[head] = (key, rows, values)
+        return found
+
+    def _add_others(self, offset: int, others: list[tuple[str, bytes]]) -> None:
+        """Take what is no number of the row. Numbers that belong to an image, a histogram or a table are taken back."""
         media = media_prefixes(key for key, _ in others)
         for prefix in media:
             self.texts.setdefault(prefix[:-1], array("q")).append(offset)
+        if media:
+            self._columns.drop_from_row(media)
         for key, text in others:
             if not key:
                 self._unread.add(self._where, "a value that can't be read", offset)
             elif not key.startswith(media):
                 self._add_json(offset, key, text)
-        return [(key, number) for key, number in numbers if not key.startswith(media)] if media else numbers
 
     def _add_json(self, offset: int, key: str, text: bytes) -> None:
         try:

@@ -40,7 +40,7 @@ _MESSAGES = message_classes(
         "Entry": [(1, "path", "bytes"), (3, "ref", "bytes"), (4, "size", "int64"), (6, "local_path", "bytes")],
     },
 )  # fmt: skip
-_VALUE_FIELD = b"\x82\x01"
+VALUE_FIELD = b"\x82\x01"
 """Head of an item's value, which stands last in it."""
 
 
@@ -58,7 +58,7 @@ def items(contents: Iterable[bytes], keys: dict[bytes, str]) -> Iterator[tuple[s
     An item that can't be read is passed over with the key "".
     """
     for content in contents:
-        head, _, rest = content.partition(_VALUE_FIELD)
+        head, _, rest = content.partition(VALUE_FIELD)
         if rest and rest[0] == len(rest) - 1 < 0x80:
             key = keys.get(head)
             if key is None:

@@ -13,7 +13,7 @@ from fleetlog.importers.messages import text_of
 from fleetlog.importers.source import Fork
 from fleetlog.importers.unread import UnreadItems
 from fleetlog.importers.wandb.history import RUNTIME, STEP, TIME, media_prefixes
-from fleetlog.importers.wandb.messages import items, message, milliseconds
+from fleetlog.importers.wandb.messages import VALUE_FIELD, items, message, milliseconds
 from fleetlog.importers.wandb.transaction_log import records
 
 _OWN = "_wandb"
@@ -61,7 +61,7 @@ class RunLog:
 def run_log(path: Path, unread: UnreadItems) -> RunLog:
     """Returns what one file tells."""
     found = RunLog([path])
-    summary: dict[str, bytes] = {}
+    summary: dict[bytes, bytes] = {}
     keys: dict[bytes, str] = {}
     last_history = b""
     for _, record in read_records(path, unread):
@@ -69,7 +69,7 @@ def run_log(path: Path, unread: UnreadItems) -> RunLog:
         if record.history:
             last_history = record.history
         elif record.summary:
-            _update(summary, record.summary, keys)
+            _update(summary, record.summary)
         elif record.run:
             _take_run(found, record.run, keys)
         elif record.config:
@@ -84,7 +84,7 @@ def run_log(path: Path, unread: UnreadItems) -> RunLog:
     for key, text in items(last.item, keys) if last is not None else ():
         if key == TIME and (seconds := number_of(_json(text))) is not None:
             found.end_time = max(found.end_time or 0, round(seconds * 1000))
-    for key, text in summary.items():
+    for key, text in items(summary.values(), keys):
         if key.partition(".")[0] not in _INTERNAL:
             found.summary[key] = _json(text)
     return found
@@ -176,12 +176,14 @@ def _take_time(found: RunLog, record: Any) -> None:
         found.end_time = max(found.end_time or 0, time)
 
 
-def _update(summary: dict[str, bytes], content: bytes, keys: dict[bytes, str]) -> None:
+def _update(summary: dict[bytes, bytes], content: bytes) -> None:
+    """Keep each item by its head, which says its key: they are read when all are there."""
     update = message("Update", content)
     if update is not None:
-        summary.update(items(update.update, keys))
-        for key, _ in items(update.remove, keys):
-            summary.pop(key, None)
+        for item in update.update:
+            summary[item.partition(VALUE_FIELD)[0]] = item
+        for item in update.remove:
+            summary.pop(item.partition(VALUE_FIELD)[0], None)
 
 
 def _json(text: bytes) -> Any:

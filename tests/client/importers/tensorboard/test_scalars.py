@@ -91,18 +91,14 @@ def test_what_a_later_session_wrote_anew_comes_beside_the_old_unless_it_is_left_
     assert [(one.count, one.is_fault) for one in source.unread()] == [(5, False)]
 
 
-def test_files_that_grow_are_read_on_where_they_were_left(tmp_path: Path) -> None:
+def test_what_a_file_gains_stands_behind_what_it_had(tmp_path: Path) -> None:
     path = tmp_path / "events.out.tfevents.1.host"
-    records = [event_files.record(event_files.scalar("a", step, step)) for step in range(6)]
-    path.write_bytes(records[0] + records[1] + records[2][:20])
-    source = TensorBoardSource(tmp_path)
-    assert _followed(source) == [0, 1]
-    assert _followed(source) == []
-    with path.open("ab") as file:
-        file.write(records[2][20:] + records[3])
-    (tmp_path / "events.out.tfevents.2.host").write_bytes(records[4])
-    assert _followed(source) == [2, 3, 4]
-    assert source.unread() == []
+    records = [event_files.record(event_files.scalar("a", step, step)) for step in range(600)]
+    path.write_bytes(b"".join(records[:300]) + records[300][:20])
+    assert _read(tmp_path)["a"] == [(step, step) for step in range(300)]
+    path.write_bytes(b"".join(records[:500]))
+    (tmp_path / "events.out.tfevents.2.host").write_bytes(b"".join(records[500:]))
+    assert _read(tmp_path)["a"] == [(step, step) for step in range(600)]
 
 
 def test_links_that_lead_back_end(tmp_path: Path) -> None:
@@ -121,10 +117,6 @@ def test_only_runs_that_changed_since_come_when_that_is_asked(tmp_path: Path) ->
 
 def _value(tag: bytes, number: float) -> bytes:
     return event_files.field(1, tag) + b"\x15" + struct.pack("<f", number)
-
-
-def _followed(source: TensorBoardSource) -> list[int]:
-    return [int(step) for run in source.follow() for points in run.points() for step in points.steps]
 
 
 def _write(folder: Path, *events: bytes, name: str = "events.out.tfevents.1700000000.host") -> None:

@@ -285,7 +285,7 @@ class ImportWriter:
                     self._left_out.append(Unread(f"run {run_id.hex()}", why, count=missing))
 
         for some in _parts(self._rows, RUNS_AT_ONCE):
-            there = there_of(self._client, some)
+            there = there_of(self._client, some, self._connection.position())
             for run_id in some:
                 if run_id not in there:
                     self._report.points -= self._rows[run_id]

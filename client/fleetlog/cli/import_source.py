@@ -25,7 +25,7 @@ SHOWN = 20
 
 
 def import_(
-    kind: Annotated[str, typer.Argument(help="Kind of the source, such as mlflow.")],
+    kind: Annotated[str, typer.Argument(help="mlflow, tensorboard, wandb, neptune, trackio, aim, table or fleetlog.")],
     source: Annotated[str, typer.Argument(help="Its folder, file or URI.")],
     experiment: Annotated[
         str | None, typer.Option("--experiment", "-e", help="Where all runs go; default: the source's experiments.")
@@ -61,7 +61,7 @@ def import_(
 
     fleetlog import mlflow https://mlflow.example.com --since 2026-01-01 --dry-run
 
-    fleetlog import mlflow ./mlruns --follow 30
+    fleetlog import tensorboard ./logs --follow 30
     """
     try:
         from fleetlog import importers

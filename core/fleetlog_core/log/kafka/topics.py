@@ -22,6 +22,8 @@ from fleetlog_core.log.port import EVENTS, TOPICS, LogUnavailable
 
 T = TypeVar("T")
 RETRY_SECONDS = 0.2
+MISSING_SECONDS = 5.0
+"""Seconds in which a broker hears of topics that another one made."""
 
 
 class TopicRefused(ValueError):
@@ -60,15 +62,7 @@ def create_topics(settings: KafkaSettings) -> dict[str, int]:
         admin.wait_for_topics(list(wanted), timeout_ms=int(settings.request_seconds * 1000))
 
     administer(settings, create)
-    deadline = time.monotonic() + settings.request_seconds
-    while True:
-        try:
-            return check_topics(settings)
-        except TopicMissing:
-            # Another broker may be asked than the one that made them, and hears of them a little later.
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(RETRY_SECONDS)
+    return check_topics(settings, settings.request_seconds)
 
 
 def found_topics(settings: KafkaSettings) -> KafkaSettings:
@@ -83,8 +77,22 @@ def found_topics(settings: KafkaSettings) -> KafkaSettings:
     return replace(settings, partitions=len(replicas[names[EVENTS]]), replication=least)
 
 
-def check_topics(settings: KafkaSettings) -> dict[str, int]:
-    """The partitions of each topic of the port. LogUnavailable, TopicRefused."""
+def check_topics(settings: KafkaSettings, missing_seconds: float = MISSING_SECONDS) -> dict[str, int]:
+    """The partitions of each topic of the port. LogUnavailable, TopicRefused.
+
+    Brokers hear of new topics one after the other: one that lacks some is no verdict before `missing_seconds` are over.
+    """
+    deadline = time.monotonic() + missing_seconds
+    while True:
+        try:
+            return _checked(settings)
+        except TopicMissing:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_SECONDS)
+
+
+def _checked(settings: KafkaSettings) -> dict[str, int]:
     names = {topic: settings.topic(topic) for topic in TOPICS}
 
     def look(admin: KafkaAdminClient) -> tuple[dict[str, int], dict[str, dict[str, str]]]:

@@ -11,7 +11,7 @@ from fleetlog_core.log.kafka.settings import KafkaSettings
 from fleetlog_core.log.kafka.topics import TopicRefused, check_topics, create_topics
 from fleetlog_core.log.port import CONTROL, DEAD_LETTERS, EVENTS, LogUnavailable
 
-from tests.core.log.kafka.own_topics import alter, own_topics, settings_for
+from tests.core.log.kafka.own_topics import alter, own_topics, remove_topics, settings_for
 
 
 @pytest.fixture
@@ -23,6 +23,17 @@ def settings(kafka_server: str) -> Iterator[KafkaSettings]:
 def test_creating_again_changes_nothing(settings: KafkaSettings) -> None:
     assert create_topics(settings) == {EVENTS: 3, CONTROL: 1, DEAD_LETTERS: 1}
     assert check_topics(settings) == {EVENTS: 3, CONTROL: 1, DEAD_LETTERS: 1}
+
+
+def test_a_topic_that_a_broker_has_not_heard_of_yet_is_waited_for(kafka_server: str) -> None:
+    settings = settings_for(kafka_server, 3)
+    making = threading.Timer(0.5, create_topics, [settings])
+    making.start()
+    try:
+        assert check_topics(settings, 60.0) == {EVENTS: 3, CONTROL: 1, DEAD_LETTERS: 1}
+    finally:
+        making.join()
+        remove_topics(settings)
 
 
 @pytest.mark.parametrize(

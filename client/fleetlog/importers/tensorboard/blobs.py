@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
+from fleetlog.importers.jsonl import json_lines
 from fleetlog.importers.paths import PathsInUse, artifact_path
 from fleetlog.importers.source import SourceFile
 from fleetlog.importers.tensorboard import events, hparams
@@ -19,7 +18,6 @@ from fleetlog.importers.tensorboard.run_files import Other, RunFiles
 from fleetlog.importers.times import millisecond_of
 from fleetlog.importers.unread import UnreadItems
 
-_IN_MEMORY = 8 * 1024 * 1024
 _SUFFIXES = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF8", "gif"), (b"RIFF", "wav"), (b"BM", "bmp"))
 _NO_PLACE = "{} have no place in a run: how TensorBoard lays out its pages"
 
@@ -52,7 +50,9 @@ def files_of(run: RunFiles, unread: UnreadItems) -> Iterator[SourceFile]:
             else:
                 yield from _files_of_value(other, number, value, tag, plugin, paths)
     for tag, places in histograms.items():
-        yield SourceFile(paths.unused(artifact_path("histograms", f"{tag}.jsonl")), _lines_of(places))
+        yield SourceFile(
+            paths.unused(artifact_path("histograms", f"{tag}.jsonl")), json_lines(partial(_histograms_of, places))
+        )
 
 
 def _whole(other: Other, paths: PathsInUse, unread: UnreadItems) -> Iterator[SourceFile]:
@@ -120,21 +120,13 @@ def _event_at(path: Path, offset: int, length: int) -> Any:
     return event
 
 
-def _lines_of(histograms: _Histograms) -> Callable[[], BinaryIO]:
-    """Opens JSON lines with one histogram each."""
-
-    def opened() -> BinaryIO:
-        lines = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - whoever reads it closes it
-        for path, places in histograms.places.items():
-            for offset, length, number in zip(places[::3], places[1::3], places[2::3], strict=True):
-                event = _event_at(path, offset, length)
-                told = {"step": event.step, "time": millisecond_of(event.wall_time)}
-                told.update(_histogram(event.summary.value[number]))
-                lines.write(json.dumps(told).encode() + b"\n")
-        lines.seek(0)
-        return cast(BinaryIO, lines)
-
-    return opened
+def _histograms_of(histograms: _Histograms) -> Iterator[Mapping[str, Any]]:
+    """Histograms of one tag, with step and time."""
+    for path, places in histograms.places.items():
+        for offset, length, number in zip(places[::3], places[1::3], places[2::3], strict=True):
+            event = _event_at(path, offset, length)
+            at = {"step": event.step, "time": millisecond_of(event.wall_time)}
+            yield {**at, **_histogram(event.summary.value[number])}
 
 
 def _histogram(value: Any) -> dict[str, Any]:

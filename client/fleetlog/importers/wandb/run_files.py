@@ -6,14 +6,15 @@ import json
 import os
 from array import array
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from io import BytesIO
 from pathlib import Path
-from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from fleetlog.importers.messages import text_of
 from fleetlog.importers.paths import PathsInUse, artifact_path
 from fleetlog.importers.source import SourceFile
+from fleetlog.importers.spool import spooled
 from fleetlog.importers.unread import UnreadItems
 from fleetlog.importers.wandb.history import STEP, TIME
 from fleetlog.importers.wandb.messages import items, message
@@ -21,7 +22,6 @@ from fleetlog.importers.wandb.run_log import RunLog, read_records
 
 CONSOLE = "output.log"
 SUMMARY = "wandb-summary.json"
-_IN_MEMORY = 8 * 1024 * 1024
 _STAGING = ("artifacts", "staging")
 
 
@@ -34,13 +34,14 @@ def files_of(log: RunLog, texts: Mapping[Path, Mapping[str, array[int]]], unread
             own.add(name)
             yield SourceFile(paths.unused(artifact_path(name)), _opener(file), file.stat().st_size, file)
     if CONSOLE not in own:
-        yield SourceFile(paths.unused(CONSOLE), lambda: _console(log, unread))
+        yield SourceFile(paths.unused(CONSOLE), lambda: spooled(_console(log, unread)))
     if SUMMARY not in own and log.summary:
         content = json.dumps(log.summary, ensure_ascii=False, indent=1).encode()
         yield SourceFile(paths.unused(SUMMARY), lambda: BytesIO(content), len(content))
     for key in sorted({key for of_file in texts.values() for key in of_file}):
         places = {path: of_file[key] for path, of_file in texts.items() if key in of_file}
-        yield SourceFile(paths.unused(artifact_path("history", f"{key}.jsonl")), _lines(key, places, unread))
+        opened = partial(_spooled_lines, key, places, unread)
+        yield SourceFile(paths.unused(artifact_path("history", f"{key}.jsonl")), opened)
     for artifact in log.artifacts:
         yield from _of_artifact(log, artifact, paths, unread)
 
@@ -78,33 +79,27 @@ def _opener(file: Path) -> Callable[[], BinaryIO]:
     return lambda: file.open("rb")
 
 
-def _console(log: RunLog, unread: UnreadItems) -> BinaryIO:
+def _console(log: RunLog, unread: UnreadItems) -> Iterator[bytes]:
     """What the run wrote to its console, as its records have it."""
-    spool = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - whoever reads it closes it
     for path in log.files:
         for _, record in read_records(path, unread):
             content = record.output_raw or record.output
             output = message("Output", content) if content else None
             if output is not None:
-                spool.write(output.line)
-    spool.seek(0)
-    return cast(BinaryIO, spool)
+                yield output.line
 
 
-def _lines(key: str, places: Mapping[Path, array[int]], unread: UnreadItems) -> Callable[[], BinaryIO]:
-    """Opens JSON lines with step, time and value of each step that has the key."""
+def _lines(key: str, places: Mapping[Path, array[int]], unread: UnreadItems) -> Iterator[bytes]:
+    """JSON lines with step, time and value of each step that has the key."""
+    for path, offsets in places.items():
+        wanted = set(offsets)
+        for offset, record in read_records(path, unread):
+            if offset in wanted:
+                yield _line(key, message("History", record.history))
 
-    def opened() -> BinaryIO:
-        spool = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - whoever reads it closes it
-        for path, offsets in places.items():
-            wanted = set(offsets)
-            for offset, record in read_records(path, unread):
-                if offset in wanted:
-                    spool.write(_line(key, message("History", record.history)))
-        spool.seek(0)
-        return cast(BinaryIO, spool)
 
-    return opened
+def _spooled_lines(key: str, places: Mapping[Path, array[int]], unread: UnreadItems) -> BinaryIO:
+    return spooled(_lines(key, places, unread))
 
 
 def _line(key: str, history: Any) -> bytes:

@@ -38,8 +38,9 @@ NAME_BYTES = 200
 THREADS = min(4, os.cpu_count() or 1)
 _COUNTED = (
     "kind, key, count() AS runs, countIf(NOT isNaN(num)) AS numeric,"
-    " minIf(num, NOT isNaN(num)) AS low, maxIf(num, NOT isNaN(num)) AS high"
+    " minIf(num, NOT isNaN(num)) + 0. AS low, maxIf(num, NOT isNaN(num)) + 0. AS high"
 )
+"""+ 0. makes one zero of two: which of them a minimum is would depend on the order of rows."""
 _SINGLE = f"kind NOT IN ({KeyKind.DATASET}, {KeyKind.MODEL})"
 """Condition on kinds of which a run has one value by key."""
 _SLOT = f"bitShiftRight(reinterpretAsUInt64(reverse(substring(run_id, 1, 6))), {SLOT_BITS})"

@@ -34,7 +34,7 @@ def ranges_of(answer: Answer) -> Iterator[run_pb2.MetricRange]:
         np.where(none, 0, _words(answer.array("lower"), 2)[:, 0] ^ _SIGN),
         np.where(none, 0, ~_words(answer.array("upper"), 2)[:, 0] ^ _SIGN),
     )
-    lows, highs = (np.where(none, np.nan, answer.array(name)) for name in ("lowest", "highest"))
+    lows, highs = (np.where(none, np.nan, answer.array(name) + 0.0) for name in ("lowest", "highest"))
     columns = (values_of(opening[:, 0]), *(column.view(np.int64) for column in steps), points, nans)
     columns += (lows, highs, means, stds)
     for first, first_step, min_step, max_step, count, nan_count, low, high, mean, std in zip(

@@ -242,8 +242,9 @@ def _responses(
     none = numbers == 0
     with np.errstate(invalid="ignore", divide="ignore"):
         means = np.where(none, np.nan, answer.array("whole") / numbers)
-    mins = np.where(none, np.nan, answer.array("lowest"))
-    maxs = np.where(none, np.nan, answer.array("highest"))
+    # + 0. makes one zero of two: which of them a minimum is would depend on the order of rows.
+    mins = np.where(none, np.nan, answer.array("lowest") + 0.0)
+    maxs = np.where(none, np.nan, answer.array("highest") + 0.0)
     columns = ["rank"] if query.per_rank else []
     for run_id, key, rows in slices(answer, query.keys, columns):
         rank = int(answer.array("rank")[rows.start]) if query.per_rank else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -13,13 +14,18 @@ from fleetlog_core.warehouse.port import TimedOut, WarehouseRefused, WarehouseUn
 from fleetlog_ingest.materializer.loop.recovery import WarehouseBehind
 
 diagnostics = logging.getLogger(__name__)
-PAUSE_SECONDS = 2.0
-"""The shortest time between two checkpoints."""
+QUIET_SECONDS = 3.0
+"""For so long nothing is inserted when a checkpoint is written: more than a batch rests while nobody reads."""
+LONGEST_SECONDS = 10.0
+"""While inserts go on, the time between two checkpoints. More often would be in vain: after a power loss something was
+inserted after the last one anyway."""
+SERVER_SECONDS = 2.0
+"""The same of a server, which may lose parts while it is used: of what is in no checkpoint that is not noticed."""
 FAILURES = (WarehouseUnavailable, WarehouseRefused, TimedOut, OSError, ValueError)
 
 
 class Checkpointing:
-    """Writes a checkpoint soon after `poke`, and a last one at `close`. One that fails is tried again.
+    """Writes a checkpoint when it is quiet after `poke`, and a last one at `close`. One that fails is tried again.
 
     `failed` is called, from its thread, when one finds that parts are lost; it ends then.
 
@@ -27,11 +33,16 @@ class Checkpointing:
     """
 
     def __init__(
-        self, checkpoints: Checkpoints, failed: Callable[[BaseException], None], pause_seconds: float = PAUSE_SECONDS
+        self,
+        checkpoints: Checkpoints,
+        failed: Callable[[BaseException], None],
+        quiet_seconds: float = QUIET_SECONDS,
+        longest_seconds: float = LONGEST_SECONDS,
     ) -> None:
         self._checkpoints = checkpoints
         self._told = failed
-        self._pause_seconds = pause_seconds
+        self._quiet_seconds = quiet_seconds
+        self._longest_seconds = longest_seconds
         self._wanted = threading.Event()
         self._closing = threading.Event()
         self._failed = False
@@ -54,17 +65,27 @@ class Checkpointing:
             self._thread.join()
 
     def _work(self) -> None:
-        while not self._closing.is_set():
-            self._wanted.wait()
-            self._wanted.clear()
+        while self._goes_on():
             try:
                 self._write()
             except PartsLost as error:
                 self._told(WarehouseBehind(f"the warehouse lost rows while it was used: {error}"))
                 return
-            self._closing.wait(self._pause_seconds)
+            self._wanted.wait()
+            self._await_quiet()
         with suppress(PartsLost):
             self._write()
+
+    def _await_quiet(self) -> None:
+        until = time.monotonic() + self._longest_seconds
+        while self._goes_on() and (left := until - time.monotonic()) > 0:
+            if not self._wanted.wait(min(self._quiet_seconds, left)):
+                return
+
+    def _goes_on(self) -> bool:
+        # In this order: `close` sets both, and what it wants is not to be missed.
+        self._wanted.clear()
+        return not self._closing.is_set()
 
     def _write(self) -> None:
         try:

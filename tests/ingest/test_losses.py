@@ -171,7 +171,7 @@ def _checkpointing(path: Path) -> None:
     def sync() -> None:
         written.set()
 
-    checkpointing = Checkpointing(Checkpoints(warehouse, HERE, sync), lambda error: failed.set(), pause_seconds=0.0)
+    checkpointing = Checkpointing(Checkpoints(warehouse, HERE, sync), lambda error: failed.set(), quiet_seconds=0.0)
     checkpointing.start()
     assert written.wait(30)
     written.clear()

@@ -1,4 +1,4 @@
-"""What in chDB comes after whatever else waits for the processor: merges, and small inserts before those.
+"""Priorities in chDB, and its pauses: merges come after whatever else waits, and small inserts before those.
 
 What a batch inserted can be read at once; that its parts are merged can wait. At the same priority the merges of a
 load take half of the processor from the load itself, and from searches beside it. Somebody waits for a search; for a
@@ -23,9 +23,18 @@ MERGES_NICE = 5
 and reads open them all."""
 MEMORY_WORKER_MILLIS = 1_000
 """Milliseconds between looks of the engine at its memory; at its own 50 they are most of what it costs when idle."""
+MERGE_LOOK_SECONDS = 3.0
+"""Seconds between looks at a table for merges that nothing asked for. An insert and the end of a merge ask for the next
+one; at the engine's own 0.1, growing slowly, forty tables were most of what it costs when idle."""
+STREAM_LOOK_SECONDS = 60.0
+"""The same for the engine's streaming queries, which are not used."""
 _CONFIG = (
     "<clickhouse><os_threads_nice_value_merge_mutate>{}</os_threads_nice_value_merge_mutate>"
-    f"<memory_worker_period_ms>{MEMORY_WORKER_MILLIS}</memory_worker_period_ms></clickhouse>"
+    f"<memory_worker_period_ms>{MEMORY_WORKER_MILLIS}</memory_worker_period_ms>"
+    "<background_processing_pool_thread_sleep_seconds_if_nothing_to_do>"
+    f"{MERGE_LOOK_SECONDS}</background_processing_pool_thread_sleep_seconds_if_nothing_to_do>"
+    "<background_streaming_processing_pool_thread_sleep_seconds_if_nothing_to_do>"
+    f"{STREAM_LOOK_SECONDS}</background_streaming_processing_pool_thread_sleep_seconds_if_nothing_to_do></clickhouse>"
 )
 _THREADS = "MergeMutate"
 

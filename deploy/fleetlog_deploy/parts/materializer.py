@@ -19,7 +19,7 @@ from fleetlog_core.warehouse.port import (
     TimedOut,
     WarehouseUnavailable,
 )
-from fleetlog_ingest.checkpointing import Checkpointing
+from fleetlog_ingest.checkpointing import LONGEST_SECONDS, SERVER_SECONDS, Checkpointing
 from fleetlog_ingest.materializer.loop.batching import BatchPolicy
 from fleetlog_ingest.materializer.loop.loop import Materializer
 from fleetlog_ingest.materializer.loop.lost_runs import LostRuns
@@ -101,7 +101,8 @@ class MaterializerPart:
 
         self._failed = failed
         if self._checkpoints is not None:
-            self._checkpointing = Checkpointing(self._checkpoints, failed)
+            seconds = SERVER_SECONDS if self._is_watched else LONGEST_SECONDS
+            self._checkpointing = Checkpointing(self._checkpoints, failed, longest_seconds=seconds)
             self._checkpointing.start()
         self._thread = threading.Thread(target=work, name="materializer", daemon=True)
         self._thread.start()

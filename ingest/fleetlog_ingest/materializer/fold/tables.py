@@ -20,11 +20,11 @@ FIRST = ("run_touches",)
 """Before both lanes: what of the batch can be read is of runs that are here."""
 LANES = (
     (
-        "run_homes", "branch_segments", "series", "attrs", "pending_artifacts", "artifacts", "artifact_deletions",
-        "problems",
+        "run_homes", "branch_segments", "series", "attrs", "rollup", "pending_artifacts", "artifacts",
+        "artifact_deletions", "problems",
     ),
     (
-        "points", "run_series", "run_attrs", "rollup", "tag_history", "run_history", "artifact_history", "run_skews",
+        "points", "run_series", "run_attrs", "tag_history", "run_history", "artifact_history", "run_skews",
         "model_attrs", "model_metrics",
     ),
 )  # fmt: skip

@@ -24,7 +24,7 @@ from fleetlog_ingest.materializer.fold.artifacts import Artifacts
 from fleetlog_ingest.materializer.fold.result import DeadLetter
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.state import RunKey, State
-from fleetlog_ingest.materializer.fold.tables import columns_of, rows_in
+from fleetlog_ingest.materializer.fold.tables import Columns, columns_of, rows_in
 from fleetlog_ingest.materializer.loop.dead_letters import DeadLetterRate
 from fleetlog_ingest.materializer.loop.inserting import Inserter
 from fleetlog_ingest.materializer.loop.pieces import Batch, Counts, Pieces
@@ -109,20 +109,17 @@ class Applier:
     def apply(self, batch: Batch) -> Counts:
         """Fold the batch and insert its rows, `applied` last. Stopped, TooManyBad, WarehouseRefused."""
         decided: Sequence[Decision] = ()
-        experiment_of: ExperimentOf = _no_experiment
         try:
             if batch.partition.topic == CONTROL:
                 counts, decided = self._apply_control(batch)
             else:
-                counts, experiment_of = self._apply_events(batch)
+                counts = self._apply_events(batch)
         except BatchIsIn:
             self.forget(batch.partition)
             counts = Counts(records=len(batch.records))
             known = self._retrying.ask(lambda: load_experiments(self._warehouse, batch.records))
-            experiment_of = _known_experiments(known)
+            self._inserter.insert("log_times", self._times(batch, _known_experiments(known)), batch)
         partition = batch.partition
-        count = self._event_partitions if partition.topic == EVENTS else 1
-        self._inserter.insert("log_times", log_rows(batch.records, count, experiment_of), batch)
         row = (partition.topic, partition.number, batch.last + 1)
         self._inserter.insert("applied", columns_of("applied", [row]), batch)
         for decision in decided:
@@ -144,10 +141,15 @@ class Applier:
             self._control.forget()
             raise
         self._control.keep(folded)
+        self._inserter.insert("log_times", self._times(batch, _no_experiment), batch)
         rows, dead = sum(map(rows_in, folded.tables.values())), len(folded.dead)
         return Counts(len(batch.records), len(batch.records) - dead, 0, 0, rows, dead), folded.decisions
 
-    def _apply_events(self, batch: Batch) -> tuple[Counts, ExperimentOf]:
+    def _times(self, batch: Batch, experiment_of: ExperimentOf) -> Columns:
+        count = self._event_partitions if batch.partition.topic == EVENTS else 1
+        return log_rows(batch.records, count, experiment_of)
+
+    def _apply_events(self, batch: Batch) -> Counts:
         states = self._states.get(batch.partition)
         if states is None:
             states = self._states[batch.partition] = StateStore(self._warehouse, limits=self._limits)
@@ -156,7 +158,8 @@ class Applier:
             pieces = Pieces(batch, state, self.artifacts, self._limits)
             folded = pieces.fold()
             self._dead(len(batch.records), folded.dead)
-            folded = self._inserter.insert_all(pieces, folded)
+            times = self._times(batch, _experiments_of(state, folded.changes))
+            folded = self._inserter.insert_all(pieces, folded, times)
         except BaseException:
             # What is remembered may be ahead of the warehouse or behind it: read it anew.
             states.forget()
@@ -168,7 +171,7 @@ class Applier:
         dead = len(folded.dead)
         pending = rows_in(folded.tables["pending_artifacts"]) if "pending_artifacts" in folded.tables else 0
         found = (folded.events, folded.duplicates, folded.points, rows, dead, pending, folded.gaps, folded.reused)
-        return Counts(len(batch.records), *found), _experiments_of(state, folded.changes)
+        return Counts(len(batch.records), *found)
 
     def _state(self, states: StateStore, batch: Batch) -> State:
         if batch.imports:

@@ -55,8 +55,8 @@ class Inserter:
         """Let the thread go. Idempotent."""
         self._beside.shutdown()
 
-    def insert_all(self, pieces: Pieces, folded: Folded) -> Folded:
-        """Insert its rows. Answers with what is in: without the records that the warehouse refused."""
+    def insert_all(self, pieces: Pieces, folded: Folded, times: Columns) -> Folded:
+        """Insert its rows, and those of `log_times`. Answers with what is in: without records that were refused."""
         done = set[str]()
         self._insert_lane([table for table in FIRST if table in folded.tables], folded, pieces, done)
         here, there = ([table for table in lane if table in folded.tables] for lane in LANES)
@@ -68,6 +68,16 @@ class Inserter:
                 self._await(beside)
         if beside is not None:
             beside.result()
+        beside = self._beside.submit(self.insert, "log_times", times, pieces.batch)
+        try:
+            folded = self._insert_left(pieces, folded, done)
+        finally:
+            self._await(beside)
+        beside.result()
+        return folded
+
+    def _insert_left(self, pieces: Pieces, folded: Folded, done: set[str]) -> Folded:
+        """What is not done yet: the last tables, and those of which rows were refused."""
         while left := [table for table in folded.tables if table not in done]:
             table = left[0]
             try:

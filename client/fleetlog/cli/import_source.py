@@ -84,7 +84,7 @@ def import_(
             with _progress("importing") as tell:
                 writer = importers.ImportWriter(
                     client, source_, experiment=experiment, since=since_, jobs=jobs,
-                    on_progress=lambda so_far: tell(so_far.runs, so_far.points),
+                    on_progress=lambda so_far: tell(so_far.runs, so_far.points), on_wait=say,
                 )  # fmt: skip
                 return writer.run()
 

@@ -58,9 +58,14 @@ def behind(pieces: Iterable[Points], present: Mapping[str, int]) -> Iterator[Poi
 
 def in_range(points: Points) -> tuple[Points, int]:
     """Points with times from 1970 to 2255, the nearest to those that they had; and how many had others."""
-    if not len(points.times) or (
-        int(points.times.min()) >= limits.MIN_TIME_MILLIS and int(points.times.max()) <= limits.MAX_TIME_MILLIS
-    ):
+    if len(points.times) == 1:
+        # Of runs with one point a metric there are many, and numpy takes longer to look for extremes than all else.
+        first = last = points.times.item()
+    elif len(points.times):
+        first, last = points.times.min(), points.times.max()
+    else:
+        return points, 0
+    if first >= limits.MIN_TIME_MILLIS and last <= limits.MAX_TIME_MILLIS:
         return points, 0
     times = np.clip(points.times, limits.MIN_TIME_MILLIS, limits.MAX_TIME_MILLIS)
     return replace(points, times=times), int(np.count_nonzero(times != points.times))

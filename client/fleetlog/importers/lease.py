@@ -71,7 +71,7 @@ class Lease:
         self._clock = clock
         self._pause = pause
         self._revision = 0
-        """Of the document as it was put here last; 0 = it is not held."""
+        """Revision of the document as it was put here last; 0 = the lease is not held."""
         self._since = 0.0
         self._is_lost = False
         self._ended = threading.Event()

@@ -10,11 +10,13 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 from fleetlog.exporters.event_records import scalar_records, version_record
+from fleetlog.importers.protobuf_bytes import field, varint
 from fleetlog.importers.wandb import transaction_log
 
 from benchmarks.figure import Figure
@@ -39,10 +41,25 @@ _IMPORT = """
 import resource, sys
 import fleetlog
 from fleetlog.importers import import_from
-report = import_from(sys.argv[3], sys.argv[2], client=fleetlog.Client(sys.argv[1]))
+
+def seconds():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+client, before = fleetlog.Client(sys.argv[1]), seconds()
+report = import_from(sys.argv[3], sys.argv[2], client=client)
 assert report.is_complete, report.faults
-used = resource.getrusage(resource.RUSAGE_SELF)
-print(report.runs, report.points, used.ru_maxrss // 1024, used.ru_utime + used.ru_stime)
+print(report.runs, report.points, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, seconds() - before)
+"""
+_READ = """
+import sys, time
+from fleetlog.importers import open_source
+
+before = time.process_time()
+for run in open_source(sys.argv[2], sys.argv[1]).runs():
+    for piece in run.points():
+        pass
+print(time.process_time() - before)
 """
 
 
@@ -59,27 +76,52 @@ def measure() -> list[Figure]:
 
 def points(name: str, make: Callable[[Path, int, int, int], Path], mark: float, kind: str = "mlflow") -> Figure:
     """Points a second of ten runs of twenty metrics, until all can be read."""
-    seconds, runs, count, told = _imported(lambda folder: make(folder, 10, 20, 10_000), kind)
-    return Figure(name, count / seconds, "points/s", mark, False, f"{count:,} points of {runs} runs; {told}")
+    found = _imported(lambda folder: make(folder, 10, 20, 10_000), kind)
+    note = f"{found.points:,} points of {found.runs} runs; {found.cpu(found.points / 1e6, 'million points')}"
+    return Figure(name, found.points / found.seconds, "points/s", mark, False, note)
 
 
 def small_runs() -> Figure:
     """Runs a second of 45 values, one point a metric, until all can be read."""
-    seconds, runs, _, told = _imported(lambda folder: _sqlite(folder, 10_000, 20, 1))
-    return Figure("MLflow, SQLite, runs of 45 values", runs / seconds, "runs/s", 3_000, False, f"{runs:,} runs; {told}")
+    found = _imported(lambda folder: _sqlite(folder, 10_000, 20, 1))
+    note = f"{found.runs:,} runs; {found.cpu(found.runs / 1e3, 'thousand runs')}"
+    return Figure("MLflow, SQLite, runs of 45 values", found.runs / found.seconds, "runs/s", 3_000, False, note)
 
 
-def _imported(make: Callable[[Path], Path], kind: str = "mlflow") -> tuple[float, int, int, str]:
-    """Seconds of an import by a process of its own, its runs and points, and what the processes took meanwhile."""
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """An import by a process of its own. CPU seconds are the kernel's, without the starts of the processes."""
+
+    seconds: float
+    """From the start of the process until all can be read."""
+    runs: int
+    points: int
+    memory_mb: int
+    reader: float
+    """CPU seconds of reading the source once, alone."""
+    writer: float
+    """CPU seconds of the importing process beside that."""
+    server: float
+
+    def cpu(self, count: float, of: str) -> str:
+        """CPU seconds by part, and memory, in words."""
+        parts = ", ".join(f"{part} {getattr(self, part) / count:.2f}" for part in ("reader", "writer", "server"))
+        return f"CPU seconds a {of}: {parts}; {self.memory_mb} MB"
+
+
+def _imported(make: Callable[[Path], Path], kind: str = "mlflow") -> Imported:
     with tempfile.TemporaryDirectory(prefix="fleetlog-bench-") as folder, running() as server:
         source, process = make(Path(folder)), psutil.Process(server.pid)
+        reader = float(_said(_READ, str(source), kind)[0])
         begun, before = time.monotonic(), sum(process.cpu_times()[:2])
-        command = [sys.executable, "-c", _IMPORT, server.target, str(source), kind]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        runs, count, memory, client = _said(_IMPORT, server.target, str(source), kind)
         seconds, server_seconds = time.monotonic() - begun, sum(process.cpu_times()[:2]) - before
-    runs, count, memory, cpu_seconds = told
-    took = f"CPU {float(cpu_seconds):.1f} s, of the server {server_seconds:.1f} s; {memory} MB"
-    return seconds, int(runs), int(count), took
+    return Imported(seconds, int(runs), int(count), int(memory), reader, float(client) - reader, server_seconds)
+
+
+def _said(program: str, *arguments: str) -> list[str]:
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
 def _mlruns(folder: Path, runs: int, metrics: int, steps: int) -> Path:
@@ -148,8 +190,8 @@ def _wandb(folder: Path, runs: int, metrics: int, steps: int) -> Path:
         place = folder / "wandb" / f"offline-run-{run}"
         place.mkdir(parents=True)
         file = bytearray(transaction_log.HEADER + bytes([0]))
-        started = _field(1, f"run{run}".encode()) + _field(3, b"bench") + _field(17, b"\x08" + _varint(NOW // 1000))
-        _append(file, _field(17, started))
+        started = field(1, f"run{run}".encode()) + field(3, b"bench") + field(17, b"\x08" + varint(NOW // 1000))
+        _append(file, field(17, started))
         for step, value in enumerate(values):
             numbers = [
                 *(repr(value + metric) for metric in range(metrics)),
@@ -158,12 +200,12 @@ def _wandb(folder: Path, runs: int, metrics: int, steps: int) -> Path:
                 str(step),
             ]
             items = b"".join(
-                _field(1, head + b"\x82\x01" + _varint(len(text)) + text.encode())
+                field(1, head + b"\x82\x01" + varint(len(text)) + text.encode())
                 for head, text in zip([*heads, *own], numbers, strict=True)
             )
-            _append(file, _field(3, items))
-            _append(file, _field(2, items + _field(2, b"\x08" + _varint(step))))
-        _append(file, _field(18, b"\x10\x01"))
+            _append(file, field(3, items))
+            _append(file, field(2, items + field(2, b"\x08" + varint(step))))
+        _append(file, field(18, b"\x10\x01"))
         (place / f"run-run{run}.wandb").write_bytes(file)
     return folder / "wandb"
 
@@ -185,16 +227,4 @@ def _append(file: bytearray, content: bytes) -> None:
 
 
 def _item(key: str) -> bytes:
-    return _field(2, key.encode())
-
-
-def _field(number: int, content: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    found = bytearray()
-    while number >= 0x80:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*found, number])
+    return field(2, key.encode())

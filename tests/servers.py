@@ -14,6 +14,8 @@ buckets of its own (`unique`) and removes them. Else one is started in a contain
 are skipped and the summary says so in one line; with FLEETLOG_REQUIRE_SERVERS=1 they fail instead. The three
 brokers are never started here, and only FLEETLOG_REQUIRE_SERVERS=brokers, which is 1 and more, fails without them.
 Their tests have the mark `brokers`; `make test-brokers` runs them alone.
+
+Tests that start a program themselves, such as PostgreSQL (tests/postgres.py), are skipped and told alike without it.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 import pytest
 
@@ -32,6 +35,7 @@ KAFKA, CLICKHOUSE, S3 = "FLEETLOG_TEST_KAFKA", "FLEETLOG_TEST_CLICKHOUSE", "FLEE
 BROKERS, BROKERS_COMMAND = "FLEETLOG_TEST_KAFKA_BROKERS", "FLEETLOG_TEST_KAFKA_BROKERS_COMMAND"
 MISSING = "no Docker, and not set: "
 NOT_STARTED_HERE = "not set: "
+NOT_INSTALLED = "not installed: "
 REQUIRED = os.environ.get("FLEETLOG_REQUIRE_SERVERS", "")
 """What has to be there: "1" the servers, "brokers" the three brokers too, "" nothing."""
 
@@ -100,6 +104,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
     missing = [text for text in skipped if MISSING in text]
     alone = len([text for text in skipped if NOT_STARTED_HERE in text]) - len(missing)
+    programs = sorted({text.partition(NOT_INSTALLED)[2] for text in skipped if NOT_INSTALLED in text})
+    if programs:
+        told = "; ".join(program.strip("')") for program in programs)
+        terminalreporter.write_line(f"NOT TESTED: programs are missing: {told}", red=True, bold=True)
     if alone:
         terminalreporter.write_line(
             f"NOT TESTED: {alone} tests of three brokers were skipped; set {BROKERS} (tests/servers.py)", bold=True
@@ -112,6 +120,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             red=True,
             bold=True,
         )
+
+
+def missing_program(name: str, mend: str) -> NoReturn:
+    """Skips the test that wants a program that is not there; or fails it, where servers are asked for."""
+    text = f"{NOT_INSTALLED}{name} ({mend})"
+    if REQUIRED:
+        pytest.fail(f"{text}; FLEETLOG_REQUIRE_SERVERS={REQUIRED} asks for it", pytrace=False)
+    pytest.skip(text)
 
 
 @contextmanager

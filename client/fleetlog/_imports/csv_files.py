@@ -21,19 +21,24 @@ from fleetlog_core.errors import shown
 from fleetlog._imports.text_files import open_text
 
 DELIMITERS = ",;\t|"
+Cells = dict[str, list[str | None]]
 _CELL_CHARACTERS = 1 << 30
 _one_at_a_time = threading.Lock()
 
 
-def read_csv(path: Path, encoding: str | None = None) -> dict[str, Sequence[Any]]:
-    """The columns of a CSV file. ValueError names the line that can't be read, or an encoding that is none."""
+def read_csv(path: Path, encoding: str | None, rename: Callable[[Cells], Cells]) -> dict[str, Sequence[Any]]:
+    """The columns of a CSV file. ValueError names the line that can't be read, or an encoding that is none.
+
+    `rename`: gives columns, whose cells are texts still, other names, which say of what type they are.
+    """
     try:
         with large_cells(), open_text(path, encoding) as file:
             delimiter = delimiter_of(file.readline())
             file.seek(0)
             rows = csv.reader(file, delimiter=delimiter)
             try:
-                return _columns(path, rows, lambda: rows.line_num, comma=delimiter == ";")
+                texts = rename(_columns(path, rows, lambda: rows.line_num))
+                return {name: _typed(name, cells, delimiter == ";") for name, cells in texts.items()}
             except csv.Error as error:
                 raise ValueError(f"{path.name}:{rows.line_num}: {error}") from None
     except LookupError:
@@ -61,9 +66,7 @@ def delimiter_of(head: str) -> str:
     return max(DELIMITERS, key=lambda delimiter: len(next(csv.reader([head], delimiter=delimiter), ())))
 
 
-def _columns(
-    path: Path, rows: Iterable[list[str]], line: Callable[[], int], *, comma: bool
-) -> dict[str, Sequence[Any]]:
+def _columns(path: Path, rows: Iterable[list[str]], line: Callable[[], int]) -> Cells:
     lines = iter(rows)
     head = [name.strip() for name in next(lines, ())]
     if not any(head):
@@ -85,7 +88,7 @@ def _columns(
         for column, place in zip(cells, named, strict=True):
             column.append(row[place] or None)
         begin = line() + 1
-    return {name: _typed(name, column, comma) for name, column in zip(names, cells, strict=True)}
+    return dict(zip(names, cells, strict=True))
 
 
 def _typed(name: str, cells: list[str | None], comma: bool) -> Sequence[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from fleetlog_core import limits
 
 from fleetlog._imports.csv_files import read_csv
+from fleetlog._imports.foreign_headers import ForeignHeader
 from fleetlog._imports.tables import columns_of
 from fleetlog._imports.text_files import open_bytes, suffix_of
 from fleetlog._values import params, steps
@@ -32,18 +33,21 @@ _GROUPS = {
 """Names under which a line may hold an object, and what joins the keys of objects in that."""
 
 
-def read_table(path: Path, encoding: str | None = None) -> dict[str, Sequence[Any]]:
+def read_table(
+    path: Path, encoding: str | None = None, foreign: ForeignHeader | None = None
+) -> dict[str, Sequence[Any]]:
     """The columns of a .csv, .tsv, .jsonl or .parquet file, the first three also as .gz. ValueError, OSError.
 
-    ValueError says what is wrong with it. See csv_files for what CSV may look like; `encoding` is that of a CSV.
+    ValueError says what is wrong with it. See csv_files for what CSV may look like; `encoding` is that of a CSV, and
+    `foreign` gives columns of other tools the names that they have here.
     """
-    suffix = suffix_of(path)
+    suffix, header = suffix_of(path), foreign or ForeignHeader()
     if suffix in _CSV:
-        return read_csv(path, encoding)
+        return read_csv(path, encoding, header.renamed)
     reader = _READERS.get(suffix)
     if reader is None or (reader is _parquet and suffix != path.suffix.lower()):
         raise ValueError(f"{path.name}: a table of runs is a .csv, .tsv, .jsonl or .parquet file")
-    return reader(path)
+    return header.renamed(reader(path))
 
 
 def with_ids(columns: dict[str, Sequence[Any]], path: Path, experiment: str) -> dict[str, Sequence[Any]]:

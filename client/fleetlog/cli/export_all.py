@@ -65,14 +65,11 @@ def export(
         def tell(so_far: exporters.Exported) -> None:
             progress.update(task, completed=so_far.points, runs=so_far.runs)
 
-        writers = {
-            Into.parquet: exporters.export_parquet, Into.mlruns: exporters.export_mlruns,
-            Into.tensorboard: exporters.export_tensorboard,
-        }  # fmt: skip
-        done = writers[to](
+        done = exporters.export_runs(
             Client(target, namespace),
             output,
             filter,
+            to=to.value,
             experiments=experiment or (),
             files=not no_files,
             on_progress=tell,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from fleetlog_core.printable import printable
 from fleetlog_core.times import to_millis
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
@@ -78,13 +80,15 @@ def import_(
             if not report.is_complete:
                 raise typer.Exit(1)
             return
+        if isinstance(opened, importers.DescribedSource):
+            _show(opened.described())
         client = Client(target, namespace)
 
         def bring(source_: Source, since_: int | None) -> Report:
             with _progress("importing") as tell:
                 writer = importers.ImportWriter(
                     client, source_, experiment=experiment, since=since_, jobs=jobs,
-                    on_progress=lambda so_far: tell(so_far.runs, so_far.points),
+                    on_progress=lambda so_far: tell(so_far.runs, so_far.points), on_wait=say,
                 )  # fmt: skip
                 return writer.run()
 
@@ -98,6 +102,13 @@ def import_(
     _print(report, compared, as_json, "came")
     if not report.is_complete or (compared is not None and not compared.is_same):
         raise typer.Exit(1)
+
+
+def _show(lines: Iterator[str]) -> None:
+    for line in itertools.islice(lines, SHOWN):
+        say(printable(line))
+    if next(lines, None) is not None:
+        say("and further files: --dry-run has all of it")
 
 
 def _followed(

@@ -10,9 +10,11 @@ from fleetlog_core.printable import printable
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from fleetlog._imports.foreign_headers import ForeignHeader
+from fleetlog._imports.run_tables import RunTable
 from fleetlog._imports.table_files import read_table, with_ids
 from fleetlog.cli.context import AsJson, Namespace, Target
-from fleetlog.cli.output import print_json
+from fleetlog.cli.output import print_json, say
 from fleetlog.client import Client
 
 
@@ -22,6 +24,13 @@ def import_(
     ],
     experiment: Annotated[str, typer.Option("--experiment", "-e", help="Where they go; made when it is not there.")],
     encoding: Annotated[str | None, typer.Option(help="Encoding of a CSV that is not UTF-8, such as cp1252.")] = None,
+    mapped: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", help="COLUMN:TARGET, such as lr:params.lr, or COLUMN:- to leave it out; may be repeated."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what columns are read as, send nothing.")] = False,
     target: Target = None,
     namespace: Namespace = None,
     as_json: AsJson = False,
@@ -29,14 +38,23 @@ def import_(
     """Bring runs here that were made elsewhere, thousands a second.
 
     Columns are params.KEY, metrics.KEY and tags.KEY, and run_id, name, user, state, start_time, end_time and
-    parent_run_id, as far as there are any; docs/importing.md says more. The same file again adds nothing twice, so what
-    broke off can be repeated.
+    parent_run_id, as far as there are any; docs/importing.md says more. Of a table that W&B or MLflow's page wrote it
+    is said what each column is taken for, before anything is sent; --map says it otherwise. The same file again adds
+    nothing twice, so what broke off can be repeated.
 
     Example: fleetlog runs import sweep.csv -e sweeps
     """
     try:
-        columns = with_ids(read_table(file, encoding), file, experiment)
+        header = ForeignHeader.of(mapped or [])
+        table = read_table(file, encoding, header)
+        if header.names:
+            say(f"columns: {header.in_words()}")
+        columns = with_ids(table, file, experiment)
         rows = len(next(iter(columns.values()), ()))
+        if dry_run:
+            RunTable(columns)
+            print(f"{rows:,} runs would be imported into {printable(experiment)}")
+            return
         parts = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TextColumn("runs"), TimeRemainingColumn())
         console = Console(stderr=True)
         with Progress(*parts, console=console, disable=not console.is_terminal) as progress:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fleetlog.importers import crc32c
+from fleetlog.importers.protobuf_bytes import field, varint
 
 VERSION = b"brain.Event:2"
 _METADATA = b"\x0a\x09\x0a\x07scalars\x20\x01"
@@ -27,7 +28,7 @@ F64 = npt.NDArray[np.float64]
 
 def version_record(wall_time: float) -> bytes:
     """Returns the record with which a file begins."""
-    event = b"\x09" + struct.pack("<d", wall_time) + _field(0x1A, VERSION)
+    event = b"\x09" + struct.pack("<d", wall_time) + field(3, VERSION)
     return _records(np.frombuffer(event, np.uint8).reshape(1, -1))
 
 
@@ -56,11 +57,11 @@ def scalar_records(tag: str, steps: I64, times: I64, values: F64) -> Iterator[by
 def _around_value(tag: bytes) -> tuple[bytes, bytes]:
     """What stands between the step and the value, and behind the value: the Summary but for that."""
     size = len(_TENSOR) + 8
-    before = _field(0x0A, tag) + b"\x42" + _varint(size) + _TENSOR
-    after = _field(0x4A, _METADATA)
+    before = field(1, tag) + b"\x42" + varint(size) + _TENSOR
+    after = field(9, _METADATA)
     value = len(before) + 8 + len(after)
-    summary = b"\x0a" + _varint(value)
-    return b"\x2a" + _varint(len(summary) + value) + summary + before, after
+    summary = b"\x0a" + varint(value)
+    return b"\x2a" + varint(len(summary) + value) + summary + before, after
 
 
 def _records(rows: Bytes) -> bytes:
@@ -81,18 +82,6 @@ def _records(rows: Bytes) -> bytes:
 
 def _masked(crc: int) -> int:
     return ((crc >> 15 | crc << 17) + _MASK) & 0xFFFFFFFF
-
-
-def _field(mark: int, content: bytes) -> bytes:
-    return bytes([mark]) + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    found = bytearray()
-    while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*found, number])
 
 
 def _varint_sizes(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:

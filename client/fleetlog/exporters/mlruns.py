@@ -5,17 +5,14 @@ Ids are fleetlog's own; MLflow takes them. Params are texts there. A name of whi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 from fleetlog_core.errors import shown
 
-from fleetlog._calls.base import Experiments
 from fleetlog._views.views import Experiment, RunView
-from fleetlog.client import Client
-from fleetlog.exporters.folders import new_folder
-from fleetlog.exporters.progress import Exported
 
 _STATES = {"RUNNING": 1, "SCHEDULED": 2, "FINISHED": 3, "FAILED": 4, "KILLED": 5, "LOST": 4}
 _TRASH = ".trash"
@@ -23,47 +20,28 @@ _ARTIFACTS = "artifacts"
 _NAME_BYTES = 255
 
 
-def export_mlruns(
-    client: Client,
-    folder: Path,
-    filter: str = "",  # noqa: A002
-    *,
-    experiments: Experiments = None,
-    files: bool = True,
-    on_progress: Callable[[Exported], None] | None = None,
-) -> Exported:
-    """Write runs to a folder as MLflow keeps them.
+class MlrunsFolder(AbstractContextManager["MlrunsFolder"]):
+    """Runs as MLflow keeps them. `experiments`: by number."""
 
-    Args:
-        client: Where the runs are.
-        folder: A folder that is new or empty.
-        filter: What runs must be, see docs/filter.md; "" = all.
-        experiments: Names, numbers or Experiments; None = all.
-        files: Whether the runs' files are written too.
-        on_progress: Is told of each run.
+    def __init__(self, folder: Path, experiments: Mapping[int, Experiment]) -> None:
+        self._folder = folder
+        self._experiments = experiments
+        self._homes: dict[int, Path] = {}
+        self.left_out: list[str] = []
 
-    Returns:
-        Exported: what was written.
+    def add(self, run: RunView) -> int:
+        """Write a run, in the folder of its experiment."""
+        if run.experiment_id not in self._homes:
+            one = self._experiments[run.experiment_id]
+            self._homes[run.experiment_id] = _experiment_folder(self._folder, one, self.left_out)
+        return _write_run(self._homes[run.experiment_id] / run.id, run, self.left_out)
 
-    Raises:
-        FleetlogError: The server does not answer, or the folder can't be written to.
+    def files_of(self, run: RunView) -> Path:
+        """Returns the folder of the run's files."""
+        return self._homes[run.experiment_id] / run.id / _ARTIFACTS
 
-    """
-    done, known = Exported(), dict[int, tuple[Path, Experiment]]()
-    new_folder(folder)
-    every = {one.id: one for one in client.experiments(deleted="all")}
-    for run in client.stream_runs(filter, experiments=experiments, deleted="all"):
-        if run.experiment_id not in known:
-            one = every[run.experiment_id]
-            known[run.experiment_id] = (_experiment_folder(folder, one, done.left_out), one)
-        home, _ = known[run.experiment_id]
-        done.points += _write_run(home / run.id, run, done.left_out)
-        if files:
-            done.files += len(client.download_artifacts(run, None, home / run.id / _ARTIFACTS))
-        done.runs += 1
-        if on_progress is not None:
-            on_progress(done)
-    return done
+    def __exit__(self, *_: object) -> None:
+        """All is written already."""
 
 
 def _experiment_folder(root: Path, one: Experiment, left_out: list[str]) -> Path:

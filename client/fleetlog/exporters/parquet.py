@@ -8,19 +8,17 @@ events/      a row a record of the log               files/RUN/PATH     the file
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fleetlog._calls.base import Experiments
-from fleetlog._views.views import RunView
+from fleetlog._views.views import Experiment, RunView
 from fleetlog.client import Client
 from fleetlog.errors import FailedPrecondition
-from fleetlog.exporters.folders import new_folder
-from fleetlog.exporters.progress import Exported
 
 if TYPE_CHECKING:
     import pyarrow
@@ -31,77 +29,64 @@ FILE_POINTS = 20_000_000
 """Points after which a file is ended, and the next one begun."""
 FORMAT = "fleetlog-export.json"
 """File that says what the folder is."""
+_ONE_EACH = ("runs", "params", "tags", "events")
+"""Tables that are one file, of all experiments."""
 
 
-def export_parquet(
-    client: Client,
-    folder: Path,
-    filter: str = "",  # noqa: A002
-    *,
-    experiments: Experiments = None,
-    files: bool = True,
-    events: bool = True,
-    on_progress: Callable[[Exported], None] | None = None,
-) -> Exported:
-    """Write runs to a folder as Parquet. Memory holds one series and some thousand rows.
+class ParquetFolder(AbstractContextManager["ParquetFolder"]):
+    """Runs as tables. `experiments`: by number; `log`: who is asked for records of the log, None = they are left out.
 
-    Args:
-        client: Where the runs are.
-        folder: A folder that is new or empty.
-        filter: What runs must be, see docs/filter.md; "" = all.
-        experiments: Names, numbers or Experiments; None = all.
-        files: Whether the runs' files are written too.
-        events: Whether the records of the log that are of these runs are written too.
-        on_progress: Is told of each run.
-
-    Returns:
-        Exported: what was written.
-
-    Raises:
-        FleetlogError: The server does not answer, or the folder can't be written to; FailedPrecondition without
-            pyarrow.
-
+    FailedPrecondition: there is no pyarrow.
     """
-    done, schemas = Exported(), _schemas()
-    new_folder(folder)
-    names = {one.id: one.name for one in client.experiments(deleted="all")}
-    points: dict[int, Table] = {}
-    with (
-        Table(folder / "runs", schemas["runs"]) as runs,
-        Table(folder / "params", schemas["params"]) as params,
-        Table(folder / "tags", schemas["tags"]) as tags,
-        Table(folder / "events", schemas["events"]) as records,
-    ):
-        for run in client.stream_runs(filter, experiments=experiments, deleted="all"):
-            table = points.get(run.experiment_id)
-            if table is None:
-                place = folder / "points" / f"experiment={run.experiment_id}"
-                table = points[run.experiment_id] = Table(place, schemas["points"], FILE_POINTS)
-            for key, value in run.params.items():
-                params.add({"run_id": run.id, "key": key, **_param(value)})
-            for key, text in run.tags.items():
-                tags.add({"run_id": run.id, "key": key, "value": text})
-            first = table.file_rows
-            row = {**_run_row(run, names.get(run.experiment_id, "")), "points_file": table.label, "first_point": first}
-            for key in run.metrics:
-                done.points += _write_points(table, run, key)
-            runs.add({**row, "points": table.file_rows - first})
-            table.end_if_full()
-            if events:
-                for event in client.events(run):
-                    records.add({
-                        "run_id": run.id, "time": event.time, "kinds": list(event.kinds), "summary": event.summary,
-                        "principal": event.principal, "partition": event.partition, "offset": event.offset,
-                    })  # fmt: skip
-            if files:
-                done.files += len(client.download_artifacts(run, None, folder / "files" / run.id))
-            done.runs += 1
-            if on_progress is not None:
-                on_progress(done)
-    for table in points.values():
-        table.close()
-    (folder / FORMAT).write_text(json.dumps({"format": "fleetlog-export", "version": VERSION}) + "\n")
-    return done
+
+    def __init__(self, folder: Path, experiments: Mapping[int, Experiment], log: Client | None) -> None:
+        self._schemas = _schemas()
+        self._folder = folder
+        self._experiments = experiments
+        self._log = log
+        self._tables = {name: Table(folder / name, self._schemas[name]) for name in _ONE_EACH}
+        self._points: dict[int, Table] = {}
+        self.left_out: list[str] = []
+
+    def add(self, run: RunView) -> int:
+        """Write a run, its points beside one another."""
+        tables, table = self._tables, self._points_of(run.experiment_id)
+        for key, value in run.params.items():
+            tables["params"].add({"run_id": run.id, "key": key, **_param(value)})
+        for key, text in run.tags.items():
+            tables["tags"].add({"run_id": run.id, "key": key, "value": text})
+        experiment, first = self._experiments.get(run.experiment_id), table.file_rows
+        row = _run_row(run, "" if experiment is None else experiment.name)
+        points = {"points_file": table.label, "first_point": first}
+        written = sum(_write_points(table, run, key) for key in run.metrics)
+        tables["runs"].add({**row, **points, "points": table.file_rows - first})
+        table.end_if_full()
+        for event in self._log.events(run) if self._log is not None else ():
+            tables["events"].add({
+                "run_id": run.id, "time": event.time, "kinds": list(event.kinds), "summary": event.summary,
+                "principal": event.principal, "partition": event.partition, "offset": event.offset,
+            })  # fmt: skip
+        return written
+
+    def files_of(self, run: RunView) -> Path:
+        """Returns the folder of the run's files."""
+        return self._folder / "files" / run.id
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """What is here of a table is written. FORMAT, which says that the folder is whole, is the last."""
+        for table in (*self._tables.values(), *self._points.values()):
+            table.close()
+        if error is None:
+            text = json.dumps({"format": "fleetlog-export", "version": VERSION})
+            (self._folder / FORMAT).write_text(f"{text}\n")
+
+    def _points_of(self, experiment: int) -> Table:
+        if experiment not in self._points:
+            place = self._folder / "points" / f"experiment={experiment}"
+            self._points[experiment] = Table(place, self._schemas["points"], FILE_POINTS)
+        return self._points[experiment]
 
 
 class Table:
@@ -146,14 +131,6 @@ class Table:
         self._flush()
         self._open().close()
         self._writer = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _flush(self) -> None:
         import pyarrow

@@ -3,61 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 
-from fleetlog._calls.base import Experiments
-from fleetlog._views.views import RunView
-from fleetlog.client import Client
+from fleetlog._views.views import Experiment, RunView
 from fleetlog.exporters.event_records import scalar_records, version_record
-from fleetlog.exporters.folders import new_folder
-from fleetlog.exporters.progress import Exported
 
 _NOT_IN_NAMES = re.compile(r"[^\w.=-]+")
 _NAME_CHARACTERS = 80
 
 
-def export_tensorboard(
-    client: Client,
-    folder: Path,
-    filter: str = "",  # noqa: A002
-    *,
-    experiments: Experiments = None,
-    files: bool = True,
-    on_progress: Callable[[Exported], None] | None = None,
-) -> Exported:
-    """Write the points of runs to a folder, in it a folder an experiment, and in that one a run.
+class TensorboardFolder(AbstractContextManager["TensorboardFolder"]):
+    """Points of runs: a folder an experiment, in it one a run. `experiments`: by number."""
 
-    Args:
-        client: Where the runs are.
-        folder: A folder that is new or empty.
-        filter: What runs must be, see docs/filter.md; "" = all.
-        experiments: Names, numbers or Experiments; None = all.
-        files: Whether the runs' files are written too, beside the events, in the folder `files`.
-        on_progress: Is told of each run.
+    def __init__(self, folder: Path, experiments: Mapping[int, Experiment]) -> None:
+        self._folder = folder
+        self._experiments = experiments
+        self.left_out: list[str] = []
 
-    Returns:
-        Exported: what was written.
-
-    Raises:
-        FleetlogError: The server does not answer, or the folder can't be written to.
-
-    """
-    done = Exported()
-    new_folder(folder)
-    names = {one.id: one.name for one in client.experiments(deleted="all")}
-    for run in client.stream_runs(filter, experiments=experiments, deleted="all"):
-        home = folder / _name(names.get(run.experiment_id, ""), str(run.experiment_id)) / _name(run.name, run.id)
+    def add(self, run: RunView) -> int:
+        """Write a run."""
+        home = self._home(run)
         home.mkdir(parents=True)
-        done.points += _write_run(home, run)
-        if files:
-            done.files += len(client.download_artifacts(run, None, home / "files"))
-        done.runs += 1
-        if on_progress is not None:
-            on_progress(done)
-    return done
+        return _write_run(home, run)
+
+    def files_of(self, run: RunView) -> Path:
+        """Returns the folder of the run's files, beside its events."""
+        return self._home(run) / "files"
+
+    def __exit__(self, *_: object) -> None:
+        """All is written already."""
+
+    def _home(self, run: RunView) -> Path:
+        experiment = self._experiments.get(run.experiment_id)
+        name = "" if experiment is None else experiment.name
+        return self._folder / _name(name, str(run.experiment_id)) / _name(run.name, run.id)
 
 
 def _write_run(folder: Path, run: RunView) -> int:

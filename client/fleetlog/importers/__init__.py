@@ -5,6 +5,7 @@ from fleetlog.importers.importing import import_from
 from fleetlog.importers.opening import KINDS, open_source
 from fleetlog.importers.report import Report
 from fleetlog.importers.source import (
+    DescribedSource,
     Fork,
     Points,
     Source,
@@ -21,6 +22,7 @@ from fleetlog.importers.writer import ImportWriter, Progress
 
 __all__ = [
     "KINDS",
+    "DescribedSource",
     "Fork",
     "ImportWriter",
     "Points",

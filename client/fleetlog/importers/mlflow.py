@@ -22,8 +22,8 @@ def open_mlflow(place: str, artifacts: Path | None = None) -> MlflowSource:
 
     Args:
         place: Path or URI.
-        artifacts: Folder in which the files are that the store names by URIs of a server or a bucket; None = the
-            folder mlartifacts beside the store, if there is one.
+        artifacts: Folder in which the files are that the store names by URIs of a server or a bucket; None = S3 is
+            asked for its files, and for those of a server the folder mlartifacts beside the store is, if there is one.
 
     Raises:
         SourceError: It is none of these, or can't be read.
@@ -34,7 +34,7 @@ def open_mlflow(place: str, artifacts: Path | None = None) -> MlflowSource:
     path = Path(place.removeprefix("file://"))
     if "://" not in place.removeprefix("file://"):
         if path.is_dir():
-            return MlflowFolder(path, artifacts or _beside(path))
+            return MlflowFolder(path, artifacts, _beside(path))
         if not path.exists():
             raise SourceError(f"{path} is not there; give a folder mlruns, a database's file or a URI")
         with path.open("rb") as file:
@@ -43,7 +43,7 @@ def open_mlflow(place: str, artifacts: Path | None = None) -> MlflowSource:
     unread: list[Unread] = []
     if artifacts is None and place.startswith("sqlite:///"):
         path = Path(place.removeprefix("sqlite:///"))
-    return MlflowDatabase(open_database(place), ArtifactPlaces(artifacts or _beside(path), unread), unread)
+    return MlflowDatabase(open_database(place), ArtifactPlaces(artifacts, unread, _beside(path)), unread)
 
 
 def _beside(path: Path) -> Path | None:

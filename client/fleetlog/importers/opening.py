@@ -36,7 +36,9 @@ KINDS: Mapping[str, SourceKind] = {
         "fleetlog.importers.neptune.source", "open_neptune", frozenset({"files", "step_multiplier"}),
         "a folder of neptune-exporter",
     ),
-    "trackio": SourceKind("fleetlog.importers.trackio.source", "open_trackio", place="TRACKIO_DIR, or a .db file"),
+    "trackio": SourceKind(
+        "fleetlog.importers.trackio.source", "open_trackio", place="TRACKIO_DIR, or a .db or .parquet file"
+    ),
     "aim": SourceKind("fleetlog.importers.aim.source", "open_aim", place="a folder with .aim in it"),
     "table": SourceKind(
         "fleetlog.importers.tables.source", "open_tables", frozenset({"map", "encoding"}),

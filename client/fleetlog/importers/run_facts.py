@@ -36,6 +36,14 @@ _ENDS = {
     "LOST": event_pb2.RUN_STATE_KILLED,
 }
 
+SETTLED_MILLIS = 3_600_000
+"""Milliseconds since its end after which a run is the same to every import that is under way."""
+
+
+def may_grow(run: SourceRun, now_millis: int) -> bool:
+    """True if two imports that look at the run one after the other may see different ones."""
+    return run.state not in _ENDS or run.end_time is None or run.end_time > now_millis - SETTLED_MILLIS
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedRun:
@@ -135,7 +143,11 @@ def change_events(
     Params and tags that it has stay as they are, but with `overwrites` tags that are others at the source.
     """
     new_params, bad_params = to_params({key: value for key, value in run.source.params.items() if key not in params})
-    wanted = {key: text for key, text in run.tags.items() if (tags.get(key) != text if overwrites else key not in tags)}
+    told = dict(run.tags)
+    if not overwrites and not run.has_ended:
+        # It was read before it ended, and meanwhile another import ended it here.
+        told.pop(SOURCE_STATE, None)
+    wanted = {key: text for key, text in told.items() if (tags.get(key) != text if overwrites else key not in tags)}
     new_tags, bad_tags = to_tags(wanted)
     left_out += [*_left_out(run.source, "param", bad_params), *_left_out(run.source, "tag", bad_tags)]
     return [

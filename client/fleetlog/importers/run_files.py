@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 
 from fleetlog_proto.v1 import event_pb2
@@ -71,8 +72,15 @@ def _on_disk(file: SourceFile) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="fleetlog-import-") as folder:
         path = Path(folder) / "file"
-        with file.open() as content, path.open("wb") as copy:
-            shutil.copyfileobj(content, copy, _BLOCK_BYTES)
+        try:
+            with file.open() as content, path.open("wb") as copy:
+                shutil.copyfileobj(content, copy, _BLOCK_BYTES)
+        except HTTPException as error:
+            raise OSError(f"its content broke off: {type(error).__name__}") from None
+        size = path.stat().st_size
+        if file.size is not None and size != file.size:
+            # An answer whose connection was lost ends early without a word.
+            raise OSError(f"{size:,} bytes of it came, where the source tells of {file.size:,}")
         yield path
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -137,6 +137,15 @@ class Source(Protocol):
 
     def unread(self) -> Sequence[Unread]:
         """What has been left out so far."""
+        ...
+
+
+@runtime_checkable
+class DescribedSource(Source, Protocol):
+    """A source whose columns are taken for something by a rule, which its user is told before anything is sent."""
+
+    def described(self) -> Iterator[str]:
+        """Lines for the user. SourceError."""
         ...
 
 

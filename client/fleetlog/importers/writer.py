@@ -5,8 +5,8 @@
     a run that is here                what it has more at the source than here
     a run of which an import stopped  all of it again, of which nothing counts twice
 
-So an import may be stopped anywhere and begun again, and several may be under way at once. What came is counted at the
-end, where it is read.
+So an import may be stopped anywhere and begun again, and several may be under way at once: of those that bring runs
+that may still grow one at a time does (`lease`). What came is counted at the end, where it is read.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from fleetlog_core.ids import ID_BYTES, new_random_id
@@ -23,16 +24,25 @@ from fleetlog._delivery.registry import wait_applied
 from fleetlog._events.items import Writer
 from fleetlog._views.views import Experiment
 from fleetlog.client import Client
+from fleetlog.errors import FleetlogError
 from fleetlog.importers.branches import branched
 from fleetlog.importers.connections import connection_of
 from fleetlog.importers.destinations import Destinations
 from fleetlog.importers.key_check import KeyCheck
+from fleetlog.importers.lease import Lease
 from fleetlog.importers.model_writer import ModelWriter
 from fleetlog.importers.points_batches import batches, behind, events_of, in_range
 from fleetlog.importers.present import PresentRun, present_runs, there_of
 from fleetlog.importers.report import Report
 from fleetlog.importers.run_batches import RunBatches
-from fleetlog.importers.run_facts import PreparedRun, change_events, ending_events, opening_events, prepared
+from fleetlog.importers.run_facts import (
+    PreparedRun,
+    change_events,
+    ending_events,
+    may_grow,
+    opening_events,
+    prepared,
+)
 from fleetlog.importers.run_files import FileEvents
 from fleetlog.importers.run_start import start_of
 from fleetlog.importers.sending import PATIENCE_SECONDS, Sender
@@ -46,6 +56,8 @@ RUNS_AT_ONCE = 1_000
 APPLIED_SECONDS = 600.0
 """Longest wait for the server to make readable what it acknowledged."""
 REQUEST_SECONDS = 120.0
+LEASE_SECONDS = 30.0
+"""Seconds after which the lease is given back between two thousand runs, so that another import has its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,8 @@ class ImportWriter:
         jobs: int = 4,
         on_progress: Callable[[Progress], None] | None = None,
         patience_seconds: float = PATIENCE_SECONDS,
+        on_wait: Callable[[str], None] | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._source = source
@@ -96,6 +110,8 @@ class ImportWriter:
         self._before = position_pb2.Position()
         """All that was in the log when it began: what it sends itself it does not look up again."""
         self._tables = TableSender(self._connection, client.namespace, source.kind)
+        self._lease = Lease(self._connection, client.namespace, source.kind, on_wait=on_wait)
+        self._now = now
         self._points = 0
         self._began = time.monotonic()
 
@@ -114,17 +130,24 @@ class ImportWriter:
                     self._client, self._sender, self._files, destinations, self._ids, self._homes, self._left_out
                 )
                 models.run(self._source, self._report)
-            self._sender.finish()
-            self._report.new_runs += self._tables.finish()
+            self._finish()
             destinations.finish()
             self._report.experiments = destinations.made
             self._count()
         finally:
             self._sender.close()
             self._tables.close()
+            with suppress(FleetlogError):  # what ended it is told, and the lease expires
+                self._lease.give_back()
         self._note()
         self._report.add(list(self._source.unread()))
         return self._report
+
+    def _finish(self) -> None:
+        """Have everything in the log that was sent, and let another import have its turn."""
+        self._sender.finish()
+        self._report.new_runs += self._tables.finish()
+        self._lease.give_back()
 
     def _catch_up(self) -> None:
         """Have reads show all that the log has, an import's too that was killed just now: what is here is counted."""
@@ -138,6 +161,9 @@ class ImportWriter:
     def _import(self, sources: Sequence[SourceRun], destinations: Destinations) -> None:
         """Some runs. Those with one point a metric go at once when all were looked at."""
         runs = [self._prepared(source) for source in sources if self._is_first(source)]
+        if not self._lease.is_held and any(may_grow(run.source, int(self._now() * 1000)) for run in runs):
+            self._lease.take()
+            self._catch_up()
         present = present_runs(self._client, [run.run_id for run in runs], self._before)
         small: dict[int, list[SmallRun]] = {}
         for run in runs:
@@ -155,6 +181,8 @@ class ImportWriter:
             self._send_run(run, experiment, known, pieces)
         for number, rows in small.items():
             self._import_table(rows, number)
+        if self._lease.is_held and self._lease.held_seconds > LEASE_SECONDS:
+            self._finish()
         self._note()
 
     def _is_first(self, source: SourceRun) -> bool:
@@ -253,10 +281,12 @@ class ImportWriter:
             return
         taken = batch.take()
         if taken is not None:
+            self._lease.check()
             self._sender.send(*taken)
 
     def _import_table(self, rows: Sequence[SmallRun], experiment_id: int) -> None:
         for message in table_messages(rows, experiment_id, self._left_out):
+            self._lease.check()
             self._report.new_runs += self._tables.send(message, self._before)
             for run_id, count in _points_by_run(message).items():
                 self._rows[run_id] = count

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import fleetlog
+from fleetlog.cli.import_source import SHOWN
 from fleetlog.importers import Points, open_source, verify
 
 from tests.client.cli.in_process import said
@@ -49,6 +50,18 @@ def test_a_source_that_is_none_says_what_was_expected(embedded_target: str, tmp_
         done = said(embedded_target, "import", *arguments)
         assert done.code == 2
         assert told in " ".join(done.err.split())
+
+
+def test_of_tables_it_is_said_what_their_columns_are_read_as(
+    embedded_target: str, experiment: str, tmp_path: Path
+) -> None:
+    for number in range(SHOWN + 1):
+        (tmp_path / f"{number:02}.csv").write_text(f"step,loss\n1,{number}\n")
+    done = said(embedded_target, "import", "table", str(tmp_path / "00.csv"), "-e", experiment)
+    told = done.err.partition("was changed")[0]
+    assert (done.code, "step: column step; time: the file's; metrics: loss" in " ".join(told.split())) == (0, True)
+    many = said(embedded_target, "import", "table", str(tmp_path), "-e", experiment)
+    assert (many.code, "and further files: --dry-run has all of it" in " ".join(many.err.split())) == (0, True)
 
 
 def test_what_is_exported_and_imported_has_the_same_checksums(

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import math
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fleetlog.importers.mlflow_stores import metric_files
 from fleetlog.importers.mlflow_stores.meta_files import MetaError, number, read_meta
 from fleetlog.importers.mlflow_stores.metric_files import read_metric
 from fleetlog.importers.mlflow_stores.model_folders import MlflowFolder
 from fleetlog.importers.source import Points, SourceError, Unread
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.client.importers.file_stores import NOW, lines, make_experiment, make_run
+from tests.profiles import examples
 
 
 def _read(path: Path, text: str) -> tuple[list[Points], list[Unread]]:
@@ -121,3 +126,31 @@ def test_a_folder_that_is_no_store_is_refused(tmp_path: Path) -> None:
         MlflowFolder(tmp_path)
     with pytest.raises(SourceError, match="is no folder"):
         MlflowFolder(tmp_path / "nowhere")
+
+
+_ODD_NUMBERS = ["9223372036854775808", "+1", "1_0", "x", "0x5"]
+_ODD_VALUES = ["NaN", "-Infinity", "1e999", "nan(1)", "0x1p3", "1,5", "", "true", '"1"']
+_NUMBERS = st.integers(-(1 << 63), (1 << 63) - 1).map(str) | st.sampled_from(_ODD_NUMBERS)
+_VALUES = st.floats().map(repr) | st.sampled_from(_ODD_VALUES)
+_ENDS = st.sampled_from(["\n", "\n", "\r\n", " name with blanks 8f2c\n", "\n\n"])
+_LINES = st.tuples(_NUMBERS, _VALUES, _NUMBERS, _ENDS)
+
+
+@settings(max_examples=examples(100), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(_LINES, max_size=6))
+def test_arrow_reads_what_is_read_without_it(tmp_path: Path, rows: list[tuple[str, str, str, str]]) -> None:
+    path = tmp_path / "loss"
+    path.write_bytes("".join(f"{time} {value} {step}{end}" for time, value, step, end in rows).encode())
+    found = []
+    for large in (0, 1 << 30):
+        unread: list[Unread] = []
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(metric_files, "LARGE_BYTES", large)
+            pieces = list(metric_files.read_metric(path, "loss", unread))
+        points = [
+            (step, struct.pack("<d", value) if value == value else b"nan", time)
+            for piece in pieces
+            for step, value, time in zip(piece.steps.tolist(), piece.values.tolist(), piece.times.tolist(), strict=True)
+        ]
+        found.append((points, unread))
+    assert found[0] == found[1]

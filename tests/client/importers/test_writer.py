@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -162,3 +163,24 @@ def test_two_imports_at_once_bring_everything_once(embedded_target: str, experim
     assert [one.faults for one in reports] == [[], [], []]
     for one in runs:
         _is_here(embedded_target, one)
+
+
+def test_several_imports_at_once_of_a_run_that_grows_bring_each_point_once(
+    embedded_target: str, experiment: str
+) -> None:
+    begun = run("grows", experiment, state="RUNNING", end_time=None, tags={"note": "begun"})
+    ended = replace(begun, state="FINISHED", end_time=int(time.time() * 1000), tags={"note": "ended"})
+
+    def seen(count: int) -> SourceRun:
+        """The run as one import finds it, which looks a moment after another one."""
+        pieces = [points("loss", count), points("acc", count // 2, seed=3)]
+        return replace(begun if count < 2_500 else ended, points=lambda: iter(pieces))
+
+    # It is not here; it grew; it ended, and one import still takes it for one that goes on.
+    for counts in ((700, 701, 350), (1_000, 1_301, 1_300), (2_499, 2_500, 2_400)):
+        with ThreadPoolExecutor(len(counts)) as pool:
+            reports = list(pool.map(lambda count: _import(embedded_target, MemorySource([seen(count)])), counts))
+        assert [fault for one in reports for fault in one.faults] == []
+        _is_here(embedded_target, seen(max(counts)))
+    here = fleetlog.Client(embedded_target).search_runs(experiments=[experiment])[0]
+    assert (here.state, here.tags["note"], "source_state" in here.tags) == ("FINISHED", "ended", False)

@@ -2,7 +2,8 @@
 
     pip install trackio==0.43.0 && python tests/data/importers/make_trackio.py        (and 0.9.1)
 
-The library's own storage writes them. It is loaded without the package around it, whose older versions want gradio.
+What the newest of them exports as Parquet is in a folder of its own. The library's own storage writes it all. It is
+loaded without the package around it, whose older versions want gradio.
 """
 
 from __future__ import annotations
@@ -68,6 +69,14 @@ def main() -> None:
         connection.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
         copy.execute("VACUUM")
+    parquet = target.with_name(f"{version}-parquet")
+    shutil.rmtree(parquet, ignore_errors=True)
+    if "run_id" in write.__annotations__:
+        storage.SQLiteStorage._dataset_import_attempted = True
+        storage.SQLiteStorage.export_to_parquet()
+        parquet.mkdir()
+        for file in target.glob("*.parquet"):
+            file.rename(parquet / file.name)
     shutil.rmtree(target)
     target.mkdir()
     whole.rename(target / "project.db")

@@ -1,7 +1,8 @@
 """Makes the stores of this folder, by whatever version of MLflow is installed: python make.py STORE, a URI.
 
 `mlruns_VERSION.tar.gz` is a file store (MLFLOW_ALLOW_FILE_STORE=true with those that want it), `mlflow_VERSION.db.gz` a
-database of SQLite. What is in them stands in `expected.json`, counted as MLflow was called.
+database of SQLite; at an http:// URI it is in whatever that server has, with files and a deleted experiment. What is in
+them stands in `expected.json`, counted as MLflow was called.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import json
 import math
 import sys
+import tempfile
 from pathlib import Path
 
 import mlflow
 from mlflow.entities import Metric, Param, RunTag
 
 START = 1_700_000_000_000
+WEIGHTS = bytes(range(256)) * 4_000
 VALUES = (0.1, -2.5e-300, math.nan, math.inf, -math.inf, 7.0)
 
 
@@ -40,7 +43,7 @@ def main(uri: str, out: str) -> None:
             run.info.run_id, metrics, [Param("lr", "0.001"), Param("opt/name", "adam")], [RunTag("t", "1")]
         )
         points[name] = [[one.key, one.step, repr(one.value), one.timestamp] for one in metrics]
-        client.log_text(run.info.run_id, f"text of {name}", "notes/a.txt") if uri.startswith("file") else None
+        client.log_text(run.info.run_id, f"text of {name}", "notes/a.txt") if uri.startswith(("file", "http")) else None
     if hasattr(client, "log_inputs"):
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
@@ -51,9 +54,23 @@ def main(uri: str, out: str) -> None:
     client.set_terminated(child.info.run_id, "FAILED", START + 60_000)
     client.delete_run(gone.info.run_id)
     if hasattr(client, "create_logged_model"):
+        from mlflow.entities import LoggedModelOutput
+
         model = client.create_logged_model(first, "lm", parent.info.run_id, {"a": "b"}, {"depth": "3"}, "Agent")
         client.finalize_logged_model(model.model_id, "READY")
         expected["logged_model"] = model.model_id
+        if uri.startswith("http"):
+            with tempfile.TemporaryDirectory() as folder:
+                (Path(folder) / "weights.bin").write_bytes(WEIGHTS)
+                client.log_model_artifacts(model.model_id, folder)
+            client.log_outputs(parent.info.run_id, [LoggedModelOutput(model.model_id, 6)])
+            expected["outputs"] = [[model.model_id, 6]]
+    if uri.startswith("http"):
+        deleted = client.create_experiment("deleted", tags={"why": "of no use"})
+        runs["in deleted"] = client.create_run(deleted, START + 20, {"mlflow.runName": "in deleted"})
+        client.log_metric(runs["in deleted"].info.run_id, "loss", 0.5, START + 21, 4)
+        points["in deleted"] = [["loss", 4, "0.5", START + 21]]
+        client.delete_experiment(deleted)
     client.create_registered_model("reg", {"team": "a"}, "of the registry")
     source = f"{parent.info.artifact_uri}/model"
     for _ in range(3):

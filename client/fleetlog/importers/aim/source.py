@@ -89,8 +89,16 @@ class AimSource:
         )
 
     def _points(self, run: Any, start: int) -> Iterator[Points]:
-        metrics = [(key_of(metric.name, metric.context.to_dict()), metric) for metric in run.metrics()]
-        for key, metric in sorted(metrics, key=lambda one: one[0]):
+        # Not by run.metrics(), which has none of a run that is archived.
+        context = importlib.import_module("aim.storage.context").Context
+        found = [
+            (key_of(told["name"], told["context"]), told) for told in run.collect_sequence_info(("metric",))["metric"]
+        ]
+        for key, told in sorted(found, key=lambda one: one[0]):
+            metric = run.get_metric(told["name"], context(dict(told["context"])))
+            if metric is None:
+                self._unread.add(f"{self._path}, run {run.hash}, metric {key}", "Aim lists it, and has no points of it")
+                continue
             steps, (values, _epochs, times) = metric.data.numpy()
             milliseconds, _ = milliseconds_of(np.asarray(times, np.float64), start)
             yield Points(key, np.asarray(steps, np.int64), np.asarray(values, np.float64), milliseconds)

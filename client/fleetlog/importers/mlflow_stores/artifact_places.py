@@ -1,4 +1,4 @@
-"""Where MLflow keeps files: folders of this machine, and for all else a copy of them in a folder that is named.
+"""Where MLflow keeps files: folders of this machine, S3, and for all else a copy of them in a folder that is named.
 
 A store that was moved names folders that are not there any more: then what lies in its own place counts.
 """
@@ -12,34 +12,46 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+from fleetlog.importers.mlflow_stores.buckets import SCHEME, Buckets, Unreachable
 from fleetlog.importers.source import SourceFile, Unread
 
 _FOLDER_SCHEMES = ("", "file")
+_SERVED = "mlflow-artifacts"
 
 
 class ArtifactPlaces:
-    """Finds the files behind URIs. `root`: the folder that `mlflow server` keeps artifacts in, or a bucket's copy."""
+    """Finds the files behind URIs.
 
-    def __init__(self, root: Path | None, unread: list[Unread]) -> None:
+    Args:
+        root: Copy of all that no folder here has, which is asked before the network; None = there is none.
+        unread: Takes what can't be found.
+        served: Folder that `mlflow server` keeps files in, unless `root` is given.
+    """
+
+    def __init__(self, root: Path | None, unread: list[Unread], served: Path | None = None) -> None:
         self._root = root
+        self._served = served
+        self._buckets = Buckets()
         self._unread = unread
         self._told: set[str] = set()
 
     def files(self, uri: str, usual: Path | None, where: str) -> Iterator[SourceFile]:
         """Yields the files of a URI. `usual`: where they are, when the URI names no folder that is there."""
         folder = self._folder(uri, usual)
-        if folder is None:
-            if uri not in self._told:
-                self._told.add(uri)
-                self._unread.append(
-                    Unread(
-                        where,
-                        f"its files are at {uri}, which is no folder here: copy them (such as by `aws s3 sync`) and"
-                        " name the copy by --artifacts",
-                    )
-                )
-            return
-        yield from _files(folder, "")
+        if folder is not None:
+            yield from _files(folder, "")
+        elif urlsplit(uri).scheme == SCHEME:
+            try:
+                yield from self._buckets.files(uri)
+            except Unreachable as error:
+                self._tell(uri, where, f"{error}; or copy them (such as by `aws s3 sync`)")
+        else:
+            self._tell(uri, where, "which is no folder here: copy them")
+
+    def _tell(self, uri: str, where: str, why: str) -> None:
+        if uri not in self._told:
+            self._told.add(uri)
+            self._unread.append(Unread(where, f"its files are at {uri}, {why} and name the copy by --artifacts"))
 
     def _folder(self, uri: str, usual: Path | None) -> Path | None:
         parts = urlsplit(uri)
@@ -49,8 +61,9 @@ class ArtifactPlaces:
                 return named
             # MLflow makes the folder with the first file.
             return usual if usual is not None else named
-        if self._root is not None:
-            return self._root / unquote(parts.path).lstrip("/")
+        root = self._root or (self._served if parts.scheme == _SERVED else None)
+        if root is not None:
+            return root / unquote(parts.path).lstrip("/")
         return usual if usual is not None and usual.is_dir() else None
 
 

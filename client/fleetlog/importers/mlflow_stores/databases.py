@@ -10,6 +10,7 @@ import importlib
 import itertools
 import re
 import sqlite3
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -119,6 +120,8 @@ class PostgresDatabase:
         self._columns: dict[str, frozenset[str]] = {}
         self._cursors = itertools.count()
         self._driver, self._connection = _postgres(uri)
+        # Of a source nobody says that it is done with.
+        weakref.finalize(self, self._connection.close)
         self._execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
     def columns(self, table: str) -> frozenset[str]:

@@ -25,16 +25,16 @@ class _Experiment:
 
 
 class MlflowFileStore:
-    """Reads a folder of MLflow's file store. `artifacts`: see ArtifactPlaces. SourceError: it is none."""
+    """Reads a folder of MLflow's file store. `artifacts`, `served`: see ArtifactPlaces. SourceError: it is none."""
 
     kind = "mlflow"
 
-    def __init__(self, folder: Path, artifacts: Path | None = None) -> None:
+    def __init__(self, folder: Path, artifacts: Path | None = None, served: Path | None = None) -> None:
         self.folder = folder
         if not folder.is_dir():
             raise SourceError(f"{folder} is no folder; give the folder that MLflow calls mlruns")
         self._unread: list[Unread] = []
-        self.artifacts = ArtifactPlaces(artifacts, self._unread)
+        self.artifacts = ArtifactPlaces(artifacts, self._unread, served)
         self._folders = RunFolders(self.artifacts, self._unread)
         self._experiments = list(self._found())
         if not self._experiments:

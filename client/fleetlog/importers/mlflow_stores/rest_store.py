@@ -174,7 +174,8 @@ class MlflowServer:
                     yield from self._model_files(model_id, path)
                 else:
                     whole = f"/ajax-api/2.0/mlflow/{place}/files"
-                    yield SourceFile(path, partial(self._calls.open, whole, artifact_file_path=path))
+                    opened = partial(self._calls.open, whole, artifact_file_path=path)
+                    yield SourceFile(path, opened, _whole(file.get("file_size")))
         except Refused as error:
             self._unread.append(Unread(f"logged model {model_id}, files", str(error)))
 

@@ -56,17 +56,10 @@ class TableSource:
         """Every run; `since` asks when a file was last written to. What is read as what is told of each file."""
         parts: dict[str, list[tuple[Path, Header, list[Series]]]] = {}
         starts: dict[str, int] = {}
-        for path in self._files():
+        for path, first, header in self._headers():
             changed = path.stat().st_mtime_ns // 1_000_000
             if since is not None and changed < since:
                 continue
-            first = next(self._pieces(path), None)
-            if first is None:
-                continue
-            try:
-                header = header_of(list(first.columns), path.name.split(".")[0], self._mapped)
-            except ValueError as error:
-                raise SourceError(f"{path}: {error}") from None
             self._unread.add(str(path), header.in_words(), is_fault=False)
             for column, why in header.left_out.items():
                 self._unread.add(f"{path}, column {column}", f"left out: {why}", is_fault=False)
@@ -84,9 +77,26 @@ class TableSource:
                 points=partial(self._points, some),
             )
 
+    def described(self) -> Iterator[str]:
+        """What the columns of each file are read as, which is known before anything is sent. SourceError."""
+        for path, _, header in self._headers():
+            yield f"{path}: {header.in_words()}"
+
     def unread(self) -> Sequence[Unread]:
         """What has been left out so far."""
         return self._unread()
+
+    def _headers(self) -> Iterator[tuple[Path, Piece, Header]]:
+        """Each file, its first rows, and what its columns are. SourceError."""
+        for path in self._files():
+            first = next(self._pieces(path), None)
+            if first is None:
+                continue
+            try:
+                header = header_of(list(first.columns), path.name.split(".")[0], self._mapped)
+            except ValueError as error:
+                raise SourceError(f"{path}: {error}") from None
+            yield path, first, header
 
     def _points(self, parts: Sequence[tuple[Path, Header, list[Series]]]) -> Iterator[Points]:
         for path, header, series in parts:

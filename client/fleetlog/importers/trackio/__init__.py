@@ -1,1 +1,1 @@
-"""trackio's local store as runs: a SQLite file for each project, and its media beside it."""
+"""trackio's local store as runs: a SQLite file for each project or the Parquet that it is exported to, and media."""

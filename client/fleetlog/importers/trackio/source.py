@@ -17,10 +17,13 @@ from fleetlog.importers.places import existing
 from fleetlog.importers.source import Points, SourceError, SourceExperiment, SourceFile, SourceRun, Unread
 from fleetlog.importers.times import millisecond_of_text
 from fleetlog.importers.trackio.database import Database, Row
+from fleetlog.importers.trackio.parquet_project import SUFFIX, ParquetProject, projects_in
 from fleetlog.importers.unread import UnreadItems
 
+Project = Database | ParquetProject
 SYSTEM = "system."
 """Begin of the keys of system metrics."""
+_UNREADABLE = (sqlite3.Error, OSError, ValueError)
 _ALERTS_AND_TRACES = ("alerts", "traces")
 
 
@@ -32,7 +35,7 @@ def open_trackio(place: str) -> TrackioSource:
 
 
 class TrackioSource:
-    """A folder of trackio, such as ~/.cache/huggingface/trackio, or the .db file of one project."""
+    """A folder of trackio, such as ~/.cache/huggingface/trackio, or the .db or .parquet file of one project."""
 
     kind = "trackio"
 
@@ -48,14 +51,14 @@ class TrackioSource:
         """Every run of every project; `since` asks for its last point."""
         for path in self._files():
             try:
-                database = Database(path)
+                database: Project = ParquetProject(path) if path.suffix == SUFFIX else Database(path)
                 if versions := database.count("artifact_versions"):
                     self._unread.add(str(path), "versions of artifacts are not copied", count=versions, is_fault=False)
                 for id_, (name, first, last) in sorted(database.runs().items(), key=lambda run: (run[1][1], run[0])):
                     end = millisecond_of_text(last)
                     if since is None or end is None or end >= since:
                         yield self._run(database, id_, name, millisecond_of_text(first), end)
-            except sqlite3.Error as error:
+            except _UNREADABLE as error:
                 self._unread.add(str(path), f"it is no project of trackio's that can be read: {error}")
 
     def unread(self) -> Sequence[Unread]:
@@ -66,7 +69,7 @@ class TrackioSource:
         """SourceError: there are no projects."""
         self._files()
 
-    def _run(self, database: Database, id_: str, name: str, start: int | None, end: int | None) -> SourceRun:
+    def _run(self, database: Project, id_: str, name: str, start: int | None, end: int | None) -> SourceRun:
         config = self._config(database, id_)
         created = millisecond_of_text(str(config.pop("_Created", "")))
         group = config.pop("_Group", None)
@@ -83,12 +86,12 @@ class TrackioSource:
             files=lambda: self._run_files(database, id_),
         )
 
-    def _config(self, database: Database, id_: str) -> dict[str, Any]:
+    def _config(self, database: Project, id_: str) -> dict[str, Any]:
         text = database.config(id_)
         found = None if text is None else self._object(database, "configs", Row(0, None, "", text))
         return found or {}
 
-    def _points(self, database: Database, id_: str, start: int) -> Iterator[Points]:
+    def _points(self, database: Project, id_: str, start: int) -> Iterator[Points]:
         columns = Columns()
         for table, prefix in (("metrics", ""), ("system_metrics", SYSTEM)):
             time = start
@@ -103,7 +106,7 @@ class TrackioSource:
                     yield from columns.taken()
         yield from columns.taken()
 
-    def _run_files(self, database: Database, id_: str) -> Iterator[SourceFile]:
+    def _run_files(self, database: Project, id_: str) -> Iterator[SourceFile]:
         """Media, and what of the rows is neither number nor medium."""
         paths = PathsInUse()
         texts: set[str] = set()
@@ -121,14 +124,14 @@ class TrackioSource:
                 lines = json_lines(partial(database.lines, table, id_))
                 yield SourceFile(paths.unused(f"{table}.jsonl"), lines)
 
-    def _values(self, database: Database, id_: str, name: str) -> Iterator[dict[str, Any]]:
+    def _values(self, database: Project, id_: str, name: str) -> Iterator[dict[str, Any]]:
         for row in self._rows(database, "metrics", id_):
             content = self._object(database, "metrics", row) or {}
             if name in content and not _is_numbers(content[name]):
                 yield {"step": row.step, "time": row.time, "value": content[name]}
 
     def _medium(
-        self, database: Database, name: str, row: Row, medium: dict[str, Any], paths: PathsInUse
+        self, database: Project, name: str, row: Row, medium: dict[str, Any], paths: PathsInUse
     ) -> Iterator[SourceFile]:
         folder = (database.path.parent / "media").resolve()
         file = (folder / str(medium["file_path"])).resolve()
@@ -138,13 +141,13 @@ class TrackioSource:
         path = paths.unused(artifact_path("media", name, f"{row.step}{file.suffix}"))
         yield SourceFile(path, lambda: file.open("rb"), file.stat().st_size, file)
 
-    def _rows(self, database: Database, table: str, id_: str) -> Iterator[Row]:
+    def _rows(self, database: Project, table: str, id_: str) -> Iterator[Row]:
         try:
             yield from database.rows(table, id_)
-        except sqlite3.Error as error:
+        except _UNREADABLE as error:
             self._unread.add(f"{database.path}, {table}, run {id_}", f"the rest of it can't be read: {error}")
 
-    def _object(self, database: Database, table: str, row: Row) -> dict[str, Any] | None:
+    def _object(self, database: Project, table: str, row: Row) -> dict[str, Any] | None:
         try:
             found = json.loads(row.content)
         except (ValueError, RecursionError):
@@ -158,8 +161,13 @@ class TrackioSource:
         if self._path.is_file():
             return [self._path]
         found = sorted(self._path.glob("*.db"))
+        # What is exported beside a database is the same once more.
+        databases = {path.stem for path in found}
+        found += [path for path in projects_in(self._path) if path.stem not in databases]
         if not found:
-            raise SourceError(f"{self._path}: there are no .db files of trackio's; give its folder, or TRACKIO_DIR")
+            raise SourceError(
+                f"{self._path}: there are no .db or .parquet files of trackio's; give its folder, or TRACKIO_DIR"
+            )
         return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ class RunLog:
 def run_log(path: Path, unread: UnreadItems) -> RunLog:
     """Returns what one file tells."""
     found = RunLog([path])
-    summary: dict[bytes, bytes] = {}
+    summary = _Summary()
     keys: dict[bytes, str] = {}
     last_history = b""
     for _, record in read_records(path, unread):
@@ -69,7 +69,7 @@ def run_log(path: Path, unread: UnreadItems) -> RunLog:
         if record.history:
             last_history = record.history
         elif record.summary:
-            _update(summary, record.summary)
+            summary.update(record.summary)
         elif record.run:
             _take_run(found, record.run, keys)
         elif record.config:
@@ -84,7 +84,7 @@ def run_log(path: Path, unread: UnreadItems) -> RunLog:
     for key, text in items(last.item, keys) if last is not None else ():
         if key == TIME and (seconds := number_of(_json(text))) is not None:
             found.end_time = max(found.end_time or 0, round(seconds * 1000))
-    for key, text in items(summary.values(), keys):
+    for key, text in items(summary.items(), keys):
         if key.partition(".")[0] not in _INTERNAL:
             found.summary[key] = _json(text)
     return found
@@ -176,14 +176,42 @@ def _take_time(found: RunLog, record: Any) -> None:
         found.end_time = max(found.end_time or 0, time)
 
 
-def _update(summary: dict[bytes, bytes], content: bytes) -> None:
-    """Keep each item by its head, which says its key: they are read when all are there."""
-    update = message("Update", content)
-    if update is not None:
-        for item in update.update:
-            summary[item.partition(VALUE_FIELD)[0]] = item
-        for item in update.remove:
-            summary.pop(item.partition(VALUE_FIELD)[0], None)
+class _Summary:
+    """Items of a summary by their heads, which say their keys. They are read when all are there.
+
+    W&B writes the whole summary again with each step: records with the keys of the one before replace it as they are.
+    """
+
+    def __init__(self) -> None:
+        self._items: dict[bytes, bytes] = {}
+        self._heads: list[bytes] = []
+        """What the items of the last record begin with, up to their values."""
+        self._last: Sequence[bytes] = ()
+
+    def update(self, content: bytes) -> None:
+        """Take a record."""
+        update = message("Update", content)
+        if update is None:
+            return
+        found = list(update.update)
+        if len(found) != len(self._heads) or not all(map(bytes.startswith, found, self._heads)):
+            self._settle()
+            self._heads = [item.partition(VALUE_FIELD)[0] + VALUE_FIELD for item in found]
+        self._last = found
+        if update.remove:
+            self._settle()
+            self._heads, self._last = [], ()
+            for item in update.remove:
+                self._items.pop(item.partition(VALUE_FIELD)[0], None)
+
+    def items(self) -> Iterable[bytes]:
+        """Returns the items that hold at the end."""
+        self._settle()
+        return self._items.values()
+
+    def _settle(self) -> None:
+        for item in self._last:
+            self._items[item.partition(VALUE_FIELD)[0]] = item
 
 
 def _json(text: bytes) -> Any:

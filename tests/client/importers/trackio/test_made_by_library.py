@@ -52,8 +52,9 @@ def test_what_is_no_number_is_a_file(version: str) -> None:
         assert [json.loads(line)["value"] for line in content] == ["words"]
 
 
-def test_system_metrics_and_ids_come_from_versions_that_have_them() -> None:
-    run = _runs(made.HERE / VERSIONS[0])[1]["first"]
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version.startswith("0.43")])
+def test_system_metrics_and_ids_come_from_versions_that_have_them(version: str) -> None:
+    run = _runs(made.HERE / version)[1]["first"]
     assert run.id == "project/id-of-first"
     assert [points.values.tolist() for points in run.points() if points.key == "system.gpu"] == [[0.5, 0.75]]
 
@@ -105,6 +106,22 @@ def test_media_outside_of_the_folder_are_not_read(tmp_path: Path) -> None:
     assert len(source.unread()) == 2
 
 
+def test_what_is_exported_beside_a_database_is_not_read_twice(tmp_path: Path) -> None:
+    _copied(tmp_path)
+    for file in (made.HERE / "0.43.0-parquet").iterdir():
+        shutil.copy(file, tmp_path)
+    assert [run.id for run in TrackioSource(tmp_path).runs()] == ["project/id-of-first", "project/second"]
+
+
+def test_parquet_that_can_not_be_read_is_told_and_the_others_come(tmp_path: Path) -> None:
+    for file in (made.HERE / "0.43.0-parquet").iterdir():
+        shutil.copy(file, tmp_path)
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1" + bytes(100))
+    source, runs = _runs(tmp_path)
+    assert set(runs) == {"first", "second"}
+    assert [Path(one.where).name for one in source.unread()] == ["broken.parquet"]
+
+
 def test_folders_without_projects_are_no_source(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="TRACKIO_DIR"):
         list(TrackioSource(tmp_path).runs())
@@ -112,7 +129,7 @@ def test_folders_without_projects_are_no_source(tmp_path: Path) -> None:
 
 def _copied(folder: Path) -> Path:
     """A copy of the newest version's project."""
-    newest = next(version for version in VERSIONS if version.startswith("0.43"))
+    newest = next(version for version in VERSIONS if version.startswith("0.43") and "-" not in version)
     return Path(shutil.copy(made.HERE / newest / "project.db", folder))
 
 

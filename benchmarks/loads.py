@@ -16,12 +16,15 @@ from typing import Any
 import psutil
 from fleetlog.loadtest.profile import Profile
 from fleetlog.loadtest.profile_text import as_toml
+from fleetlog.loadtest.schedule import end_of
 
 PREPARE_SECONDS = 12.0
 """Between the command's start and the load's begin: it makes its workers meanwhile."""
 SETTLE_SECONDS = 10.0
 """Of the time in which all log, the first part is left out."""
 LOOK_SECONDS = 1.0
+KEPT_UP_SECONDS = 5.0
+"""Longest time from the load's end until its last answer of one that kept up."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,9 @@ class Measured:
     processes: Mapping[str, Process]
     """By the names that were given."""
     points_per_second: float
-    """Points that were acknowledged in a second, of the whole load without its start and end."""
+    """Points that were acknowledged in a second: as the profile says where the load kept up, else over all its time."""
+    kept_up: bool
+    """True if the last answer came with the last steps."""
 
 
 def run_load(target: str, profile: Profile, pids: Mapping[str, int]) -> Measured:
@@ -71,6 +76,7 @@ def run_load(target: str, profile: Profile, pids: Mapping[str, int]) -> Measured
         raise RuntimeError(f"the load is not whole: {report['findings']}, {report['problems']}")
     steady = [one for one in looks if all_log + SETTLE_SECONDS <= one[0] <= all_log + profile.seconds]
     (first, was), (last, now) = steady[0], steady[-1]
+    kept_up = report["seconds"] < end_of(profile) + KEPT_UP_SECONDS
     return Measured(
         report,
         {
@@ -79,7 +85,8 @@ def run_load(target: str, profile: Profile, pids: Mapping[str, int]) -> Measured
             )
             for name in processes
         },
-        profile.points_per_second,
+        profile.points_per_second if kept_up else report["durable_points"] / report["seconds"],
+        kept_up,
     )
 
 

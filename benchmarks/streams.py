@@ -32,11 +32,12 @@ def measure() -> Iterator[Figure]:
 def figures(profile: Profile, found: Measured) -> Iterator[Figure]:
     """What a load says."""
     fleet, report = f"{profile.workers:,} streams", found.report
+    told = "it kept up:" if found.kept_up else "it did not keep up:"
     for name, process in found.processes.items():
         micros = 1e6 * process.cpu / found.points_per_second
         yield Figure(
             f"{fleet}, CPU of the {name}", 100 * process.cpu, "% of a core",
-            detail=f"{found.points_per_second:,.0f} points/s of {profile.runs:,} runs, {micros:.1f} µs a point,"
+            detail=f"{told} {found.points_per_second:,.0f} points/s of {profile.runs:,} runs, {micros:.1f} µs a point,"
             " with what the searches and reads take",
         )  # fmt: skip
         grown = process.memory - process.before
@@ -59,5 +60,6 @@ def figures(profile: Profile, found: Measured) -> Iterator[Figure]:
         f"of {findings['compared']:,} that were acknowledged; {report['late_points']:,} late; at most"
         f" {report['max_lag_records']:,} records behind; {report['broken_streams']:,} streams broke; the load itself:"
         f" {report['client_cpu_seconds']:.0f} s of CPU, {report['client_memory_bytes'] / 1e6:,.0f} MB, p95"
-        f" {report['behind_schedule']['p95_ms']:,.0f} ms behind its schedule",
+        f" {report['behind_schedule']['p95_ms']:,.0f} ms behind its schedule"
+        + "".join(f"; {count:,} × {text:.80}" for text, count in list(report["problems"].items())[:3]),
     )  # fmt: skip

@@ -79,7 +79,7 @@ def once(change: Change) -> Change:
     done: list[int] = []
 
     def changed(request: ingest_pb2.AppendEventsRequest) -> None:
-        steps = request.frame.events[0].metrics_logged.step_deltas if request.frame.events else ()
+        steps = [*request.frame.events[0].metrics_logged.step_deltas] if request.frame.events else []
         if not done and len(steps) == 1 and steps[0] > 0:
             done.append(steps[0])
             change(request)

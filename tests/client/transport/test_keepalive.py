@@ -32,7 +32,7 @@ def test_a_stream_and_a_call_end_when_their_connection_is_half_open(
 ) -> None:
     """In a tenth of the times."""
     soon = [(name, value // SCALE if name in TIMES else value) for name, value in connection.CHANNEL_OPTIONS]
-    monkeypatch.setattr(connection, "_OPTIONS", tuple(soon))
+    monkeypatch.setattr(connection, "CHANNEL_OPTIONS", tuple(soon))
     host, port = embedded_target.rsplit(":", 1)
     with Proxy(host, int(port)) as proxy, ThreadPoolExecutor(1) as threads:
         half = Connection(f"127.0.0.1:{proxy.port}")
@@ -56,7 +56,7 @@ def test_a_call_that_waits_long_is_not_taken_for_a_flood_of_pings(
 ) -> None:
     """Far more pings than a server lets pass that does not expect them: it would end the connection at the third."""
     soon = [(name, 1_500 if name == "grpc.keepalive_time_ms" else value) for name, value in connection.CHANNEL_OPTIONS]
-    monkeypatch.setattr(connection, "_OPTIONS", tuple(soon))
+    monkeypatch.setattr(connection, "CHANNEL_OPTIONS", tuple(soon))
     waiting = Connection(embedded_target)
     waits = query_pb2.WaitForPositionRequest(
         position=position_pb2.Position(offsets=[position_pb2.PartitionOffset(topic="events", next_offset=1 << 40)])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fleetlog.loadtest.profile import Profile
     from fleetlog.loadtest.report import Report
     from fleetlog.loadtest.running import Progress as Told
+    from fleetlog.loadtest.schedule import Share
 
 COLUMNS = ("what", "count", "p50_ms", "p95_ms", "p99_ms", "max_ms", "measured")
 TITLES = ("what", "count", "p50 ms", "p95 ms", "p99 ms", "max ms", "measured")
@@ -88,22 +89,21 @@ def loadtest(
     if part.of > 1 and name is None:
         raise typer.BadParameter("machines of one load give the same --name", param_hint="--name")
     begins = _moment(at)
-    report = _run(chosen, name or time.strftime("loadtest-%Y%m%d-%H%M%S", time.gmtime()), str(part), begins, target,
-                  namespace)  # fmt: skip
+    own = name or time.strftime("loadtest-%Y%m%d-%H%M%S", time.gmtime())
+    report = _run(chosen, own, part, begins, target, namespace)
     _print(report, as_json)
     if not report.is_whole:
         raise typer.Exit(1)
 
 
 def _run(
-    profile: Profile, name: str, share: str, start_at: float | None, target: str | None, namespace: str | None
+    profile: Profile, name: str, share: Share, start_at: float | None, target: str | None, namespace: str | None
 ) -> Report:
     from fleetlog.loadtest.running import LoadTest
-    from fleetlog.loadtest.schedule import share_of
 
     with _progress() as tell:
         test = LoadTest(
-            profile, name, share_of(share), target=target, namespace=namespace, start_at=start_at, tell=tell
+            profile, name, share, target=target, namespace=namespace, start_at=start_at, tell=tell
         )  # fmt: skip
         return test.run(_end_in_order)
 

@@ -21,7 +21,7 @@ from fleetlog.loadtest.schedule import end_of
 PREPARE_SECONDS = 12.0
 """Between the command's start and the load's begin: it makes its workers meanwhile."""
 SETTLE_SECONDS = 10.0
-"""Of the time in which all log, the first part is left out."""
+"""Seconds that are left out at the beginning of the time in which all log."""
 LOOK_SECONDS = 1.0
 KEPT_UP_SECONDS = 5.0
 """Longest time from the load's end until its last answer of one that kept up."""

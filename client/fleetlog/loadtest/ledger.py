@@ -95,7 +95,7 @@ class Findings:
         return not (self.lost or self.twice or self.wrong or self.unsent or self.lost_files)
 
     def add(self, other: Findings) -> None:
-        """Those of another worker, or another machine."""
+        """Add the findings of another worker, or another machine."""
         for one in fields(self):
             if one.name != "named":
                 setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))

@@ -14,7 +14,7 @@ from fleetlog_core.limits import COLUMNS_PER_EVENT, INLINE_ARTIFACT_BYTES, PAGE_
 Limits = tuple[float, float]
 REASON = "PROFILE_INVALID"
 MAX_WORKERS = 1_000_000
-"""Of all machines together."""
+"""Maximum of workers, of all machines together."""
 MAX_SEARCHES = 20
 MAX_SEARCH_CHARACTERS = 10_000
 

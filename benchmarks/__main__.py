@@ -3,10 +3,12 @@
 python -m benchmarks                all that need nothing else: twenty minutes
 python -m benchmarks writes         those of one module: searches, small, trickle, registry, journal, http, …
 python -m benchmarks cluster        over Kafka, ClickHouse and S3 servers
+python -m benchmarks stages         what a frame and a point cost each process there
 python -m benchmarks against_mlflow beside MLflow, which is installed for it
 python -m benchmarks mlflow_store   MLflow's client and pages on fleetlog: needs mlflow-skinny
 python -m benchmarks importing      histories of other trackers
 python -m benchmarks attacks        rude clients, and what others feel of them
+python -m benchmarks streams        10,000 training processes at a steady pace, and searches: ten minutes
 python -m benchmarks ui             pages of the web UI over 100,000 runs: needs Chromium
 """
 
@@ -20,7 +22,7 @@ MODULES = (
     "writes", "searches", "small", "trickle", "registry", "journal", "heartbeats", "http", "callers", "footprint",
     "fleet",
 )  # fmt: skip
-NAMED = ("importing", "cluster", "against_mlflow", "mlflow_store", "attacks", "ui")
+NAMED = ("importing", "streams", "cluster", "stages", "against_mlflow", "mlflow_store", "attacks", "ui")
 """These need servers or another program, and run when they are named."""
 
 

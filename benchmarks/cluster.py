@@ -60,7 +60,7 @@ def cluster() -> Iterator[Server]:
         serving("serve", "gateway", "query", environment=environment) as server,
     ):
         for one in (folding, server):
-            _until_ready(one)
+            until_ready(one)
         yield server
 
 
@@ -87,7 +87,7 @@ def side_by_side(fleets: Sequence[Fleet], runs: int) -> Iterator[Figure]:
         yield Figure(f"{name}: times the embedded engine's p50", p50[0] / p50[1], "×", detail=detail)
 
 
-def _until_ready(server: Server) -> None:
+def until_ready(server: Server) -> None:
     """Until it says that it can do its job. TimeoutError."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:

@@ -64,6 +64,8 @@ FOLDERS: Mapping[str, str] = {
     "client/importers/test_mlflow_server": "server",
     "client/importers/test_readers_end_to_end": "server",
     "client/importers/test_writer": "server",
+    "client/loadtest/test_against_servers": "crash",
+    "client/loadtest/test_commands": "server",
     "client/journal/test_redelivery": "server",
     "client/journal/test_sync": "crash",
     "client/journal/test_wire": "server",

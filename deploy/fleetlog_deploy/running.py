@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from fleetlog_core.auth.permissions import MethodUnsaid
 from fleetlog_core.log.port import LogUnavailable
+from fleetlog_core.open_files import raise_open_files
 from fleetlog_core.serving.server import PortTaken, joined
 from fleetlog_core.serving.tls import TlsRefused
 from fleetlog_core.warehouse.port import WarehouseUnavailable
@@ -46,6 +47,8 @@ async def run_node(
     When the tables lost rows, or another generation of them is current, the node is made anew on the same ports.
     Limits that change in `file` hold from then on.
     """
+    # Each client is a connection, and the usual limit is 1,024.
+    raise_open_files()
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

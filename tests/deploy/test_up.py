@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 import signal
 import threading
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import fleetlog as client
 import pytest
+from fleetlog_core.open_files import MOST
 
 from tests.deploy.processes import WITHOUT_CHDB, WITHOUT_SERVER, fleetlog, running, up
 from tests.ports import free_port
@@ -150,3 +152,14 @@ def test_writers_whose_connections_grow_old_lose_nothing(tmp_path: Path) -> None
         reader = client.Client(server.target)
         assert reader.read_metric(run.id, "x").steps.tolist() == list(range(step))
         assert server.stop(signal.SIGTERM) == 0
+
+
+def test_a_server_takes_as_many_connections_as_the_system_allows(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        # It inherits what systems give.
+        with up(tmp_path / "data", "--port", "0") as server:
+            assert resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)[0] == min(hard, MOST)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

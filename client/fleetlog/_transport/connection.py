@@ -39,7 +39,7 @@ such a pause.
 """
 RETRY_PAUSES = (0.05, 0.3)
 """Seconds: a server that closed its end, or that is just replaced. One that is absent is told of soon."""
-_OPTIONS = (
+CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", limits.RESPONSE_BYTES),
     ("grpc.max_send_message_length", limits.MESSAGE_BYTES),
     *keepalive.CLIENT,
@@ -94,7 +94,7 @@ class Connection:
     def renew(self) -> None:
         """Dial anew for every call from now on; those under way end on the channel that they began on."""
         # A pool of its own: channels of one process share their connections otherwise, the dead one too.
-        options = (*_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
+        options = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
         address = dialed(self.target)
         if self._tls is None:
             channel = grpc.insecure_channel(address, options=options)

@@ -20,6 +20,7 @@ from fleetlog.cli import (
     facets,
     import_source,
     importing,
+    loadtest,
     metrics,
     mlflow_ui,
     models,
@@ -52,6 +53,7 @@ app.add_typer(tokens.app, name="tokens", rich_help_panel="Client")
 app.command(rich_help_panel="Client")(sync.sync)
 app.command("import", rich_help_panel="Client")(import_source.import_)
 app.command("export", rich_help_panel="Client")(export_all.export)
+app.command("loadtest", rich_help_panel="Client")(loadtest.loadtest)
 for who in (tokens.login, tokens.logout, tokens.whoami):
     app.command(rich_help_panel="Client")(who)
 app.command("mlflow-ui", rich_help_panel="Client")(mlflow_ui.mlflow_ui)

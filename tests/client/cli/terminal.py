@@ -29,7 +29,8 @@ class Answer:
         return self.out.splitlines()
 
 
-def _environment(target: str) -> dict[str, str]:
+def environment_of(target: str) -> dict[str, str]:
+    """Environment of a command, with nobody's settings but the server's address."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("FLEETLOG_", "COLUMNS", "LINES"))}
     paths = os.pathsep.join(filter(None, sys.path))
     own = {"FLEETLOG_TARGET": target, "FLEETLOG_JOURNAL": own_journal()}
@@ -38,7 +39,7 @@ def _environment(target: str) -> dict[str, str]:
 
 def piped(target: str, *arguments: str, encoding: str = "utf-8") -> Answer:
     """The command with its output in a pipe."""
-    environment = {**_environment(target), "PYTHONIOENCODING": encoding}
+    environment = {**environment_of(target), "PYTHONIOENCODING": encoding}
     done = subprocess.run([*COMMAND, *arguments], env=environment, capture_output=True, timeout=60, check=False)
     return Answer(done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding))
 
@@ -47,7 +48,7 @@ def on_terminal(target: str, columns: int, *arguments: str) -> Answer:
     """The command on a terminal so many characters wide, without colours."""
     reading, writing = pty.openpty()
     fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    environment = {**_environment(target), "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
+    environment = {**environment_of(target), "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
     process = subprocess.Popen([*COMMAND, *arguments], env=environment, stdout=writing, stderr=subprocess.PIPE)
     os.close(writing)
     out = b""

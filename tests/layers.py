@@ -98,6 +98,7 @@ FOLDERS: Mapping[str, str] = {
     "core/warehouse/test_native_texts": "unit",
     "deploy": "crash",
     "deploy/settings": "unit",
+    "deploy/test_readiness": "server",
     "deploy/test_dashboards": "unit",
     "docs": "unit",
     "docs/test_own_processes": "engine",

@@ -28,6 +28,8 @@ from fleetlog_deploy.web import WebPort, dialled
 
 diagnostics = logging.getLogger(__name__)
 LOOK_EVERY_SECONDS = 2.0
+LOOK_AGAIN_SECONDS = 0.1
+"""Seconds until the look after one that found a complaint; each look that finds it still there waits twice as long."""
 STARTING, DRAINING = "starting", "draining"
 
 
@@ -162,9 +164,12 @@ class Node:
             self._loop.call_soon_threadsafe(self.failed.set)
 
     async def _keep_looking(self) -> None:
+        pause = LOOK_AGAIN_SECONDS
         while True:
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+            # Whoever waits until it is ready, at a start or after an outage, sees it soon.
+            await asyncio.sleep(pause if self._complaint else LOOK_EVERY_SECONDS)
             await self._look()
+            pause = min(2 * pause, LOOK_EVERY_SECONDS) if self._complaint else LOOK_AGAIN_SECONDS
 
     async def _keep_authenticated(self) -> None:
         while self._authorization is not None:

@@ -7,16 +7,15 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import fleetlog
 
 from tests.journals import own_journal
+from tests.waiting import Seen, seen
 
-Seen = TypeVar("Seen")
 HEAD = """
 import json, os, signal, sys, time
 import fleetlog
@@ -53,11 +52,7 @@ def said(done: subprocess.CompletedProcess[str]) -> Any:
 
 def wait_for(look: Callable[[], Seen], enough: Callable[[Seen], bool], timeout: float = 30.0) -> Seen:
     """Look until it is enough, or as it is when the time ran out: another process wrote, so no read waits for that."""
-    deadline = time.monotonic() + timeout
-    while True:
-        seen = look()
-        if enough(seen) or time.monotonic() > deadline:
-            return seen
+    return seen(look, enough, timeout)
 
 
 def ended(target: str, run_id: str) -> fleetlog.RunView:

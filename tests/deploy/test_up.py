@@ -2,16 +2,18 @@ from __future__ import annotations
 
 import resource
 import signal
-import threading
-import time
+from functools import partial
 from pathlib import Path
 
 import fleetlog as client
+import psutil
 import pytest
 from fleetlog_core.open_files import MOST
 
-from tests.deploy.processes import WITHOUT_CHDB, WITHOUT_SERVER, fleetlog, running, up
+from tests.deploy.processes import WITHOUT_CHDB, WITHOUT_SERVER, Up, fleetlog, running, up
+from tests.deploy.streaming import Training
 from tests.ports import free_port
+from tests.waiting import reached
 
 STEPS = 2_000
 
@@ -142,15 +144,17 @@ def test_without_chdb_alone(tmp_path: Path) -> None:
 def test_writers_whose_connections_grow_old_lose_nothing(tmp_path: Path) -> None:
     aging = {"FLEETLOG_SERVER_CONNECTION_AGE_SECONDS": "2"}
     with running("up", "--data", str(tmp_path / "data"), "--port", "0", environment=aging) as server:
-        run = client.start_run("aging", target=server.target)
-        begun, step = time.monotonic(), 0
-        while time.monotonic() < begun + 10:
-            run.log({"x": float(step)}, step=step)
-            step += 1
-            threading.Event().wait(0.001)
-        run.finish(timeout=60)
-        reader = client.Client(server.target)
-        assert reader.read_metric(run.id, "x").steps.tolist() == list(range(step))
+        seen: set[int] = set()
+
+        def connected(times: int) -> bool:
+            seen.update(client_ports(server))
+            return len(seen) >= times
+
+        with Training(client.start_run("aging", target=server.target)) as training:
+            for times in (1, 2, 3):
+                reached(partial(connected, times), closely=True)
+                training.goes_on()
+        training.check(client.Client(server.target))
         assert server.stop(signal.SIGTERM) == 0
 
 
@@ -163,3 +167,10 @@ def test_a_server_takes_as_many_connections_as_the_system_allows(tmp_path: Path)
             assert resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)[0] == min(hard, MOST)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def client_ports(server: Up) -> set[int]:
+    """Ports of the clients that are connected to it."""
+    own = int(server.target.rpartition(":")[2])
+    connections = psutil.Process(server.process.pid).net_connections("tcp")
+    return {one.raddr.port for one in connections if one.raddr and one.laddr.port == own}

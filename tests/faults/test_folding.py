@@ -80,7 +80,7 @@ def test_a_batch_whose_materializer_dies_in_the_middle_of_it_is_in_once(own: Clu
         if kill % KILLS_IN_A_ROW == 0:
             # Those who read what they wrote get it in the end, for which somebody must live long enough.
             settled(log, live)
-        reached(caught, 120)
+        reached(caught, 120, closely=True)
         folding.kill()
         network.cut()
         network.resume()

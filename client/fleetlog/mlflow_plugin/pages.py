@@ -30,9 +30,8 @@ def app() -> Any:
     """Returns MLflow's whole server. Where its store is another one, or none, it is as it was."""
     if not os.environ.get(ARTIFACTS_ONLY_ENV_VAR):
         views = flask_app.view_functions
-        for name, answer in (("_search_runs", _runs), ("serve_get_metric_history_bulk_interval", _points)):
-            if name in views:
-                views[name] = _directly(answer, views[name])
+        for name in views.keys() & _ANSWERS.keys():
+            views[name] = _directly(_ANSWERS[name], views[name])
     return whole_app
 
 
@@ -56,3 +55,12 @@ def _points(store: FleetlogStore) -> str | None:
 def _runs(store: FleetlogStore) -> str | None:
     asked = runs_request(flask.request.get_json(silent=True))
     return None if asked is None else store.search_json(*asked)
+
+
+_ANSWERS: dict[str, Answer] = {
+    "_search_runs": _runs,
+    # One path has two views, of which the first that was registered answers.
+    "get_metric_history_bulk_interval_handler": _points,
+    "serve_get_metric_history_bulk_interval": _points,
+}
+"""Names of MLflow's views, and what answers in their place."""

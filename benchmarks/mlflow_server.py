@@ -62,11 +62,7 @@ def mlflow_server(python: Path, store: str, folder: Path) -> Iterator[str]:
             stdout=out, stderr=out, cwd=folder, env=mlflow_environment(), start_new_session=True,
         )  # fmt: skip
     try:
-        deadline = time.monotonic() + READY_SECONDS
-        while not _healthy(url):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"MLflow did not start: {told.read_text()[-2_000:]}")
-            time.sleep(0.2)
+        wait_until_healthy(url, process, told)
         yield url
     finally:
         process.send_signal(signal.SIGTERM)
@@ -76,6 +72,15 @@ def mlflow_server(python: Path, store: str, folder: Path) -> Iterator[str]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def wait_until_healthy(url: str, process: subprocess.Popen[bytes], told: Path) -> None:
+    """RuntimeError, with what it `told`, when the server of a process does not answer in time."""
+    deadline = time.monotonic() + READY_SECONDS
+    while not _healthy(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"MLflow did not start: {told.read_text()[-2_000:]}")
+        time.sleep(0.2)
 
 
 def free_port() -> int:

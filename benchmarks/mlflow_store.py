@@ -1,7 +1,7 @@
 """MLflow's client and pages on fleetlog as their store. Needs mlflow-skinny: pip install 'fleetlog[mlflow]'.
 
-What a page costs is measured in this process, by what a process of `mlflow server` does for the call: the store asked
-for everything that anybody wrote before, its entities, and the JSON of them. HTTP is not in it.
+What a page costs a process of `fleetlog mlflow-ui` is measured in this process; with all of mlflow installed
+(fleetlog[mlflow-server]) also by HTTP, as a browser sees it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
@@ -17,13 +20,11 @@ import fleetlog
 import mlflow
 from fleetlog.mlflow_plugin.served import STORE
 from fleetlog_mlflow import tracking_store
-from mlflow.entities import Run, ViewType
-from mlflow.entities.metric import MetricWithRunId
-from mlflow.protos.service_pb2 import GetMetricHistoryBulkInterval, SearchRuns
-from mlflow.utils.proto_json_utils import message_to_json
+from mlflow.entities import ViewType
 
 from benchmarks.figure import Figure, quantile
 from benchmarks.fleet_tables import fleet_tables
+from benchmarks.mlflow_pages import mlflow_pages
 from benchmarks.searches import ANY, EXPERIMENT
 from benchmarks.server import running
 
@@ -99,31 +100,25 @@ def _reads(uri: str, charted: list[str], size: str) -> Iterator[Figure]:
         return len(client.search_runs([experiment], where, max_results=PAGE))
 
     yield _timed("MlflowClient.search_runs, two conditions, 100 runs", search, 80, size)
+    points = f"{CHART_RUNS} runs of {CHART_POINTS:,} points, {CHART_STEPS} steps shown"
     with _served():
         store = tracking_store(uri)
 
-        def page() -> list[Run]:
-            return list(store.search_runs([experiment], "", ViewType.ACTIVE_ONLY, PAGE))
-
-        def page_answer() -> int:
-            answer = SearchRuns.Response()
-            answer.runs.extend(run.to_proto() for run in page())
-            return len(message_to_json(answer))
-
-        yield _timed("MLflow's table of runs, a page of 100, entities in hand", lambda: len(page()), None, size)
-        yield _timed("MLflow's table of runs, a page of 100, with MLflow's JSON", page_answer, 150, size)
-
-        def chart() -> list[MetricWithRunId]:
-            return list(store.get_metric_history_bulk_interval(charted, "loss", CHART_STEPS, None, None))
+        def table_answer() -> int:
+            return len(store.search_json([experiment], "", ViewType.ACTIVE_ONLY, PAGE, [], None))
 
         def chart_answer() -> int:
-            answer = GetMetricHistoryBulkInterval.Response()
-            answer.metrics.extend(point.to_proto() for point in chart())
-            return len(message_to_json(answer))
+            return len(store.interval_json(charted, "loss", CHART_STEPS, None, None))
 
-        points = f"{CHART_RUNS} runs of {CHART_POINTS:,} points, {CHART_STEPS} steps shown"
-        yield _timed("MLflow's chart of 100 runs, entities in hand", lambda: len(chart()), None, points)
-        yield _timed("MLflow's chart of 100 runs, with MLflow's JSON", chart_answer, 300, points)
+        yield _timed("MLflow's table of runs, a page of 100, its JSON in hand", table_answer, None, size)
+        yield _timed("MLflow's chart of 100 runs, its JSON in hand", chart_answer, None, points)
+    if find_spec("flask") is None:
+        return
+    with TemporaryDirectory() as folder, mlflow_pages(uri.removeprefix("fleetlog://"), Path(folder)) as pages:
+        table = "MLflow's table of runs, a page of 100, by HTTP of fleetlog mlflow-ui"
+        yield _timed(table, lambda: pages.table(experiment, PAGE), 150, size)
+        chart = "MLflow's chart of 100 runs, by HTTP of fleetlog mlflow-ui"
+        yield _timed(chart, lambda: pages.chart(charted, "loss", CHART_STEPS), 300, points)
 
 
 @contextmanager

@@ -27,3 +27,10 @@ def artifact_repository(artifact_uri: str, *args: Any, **kwargs: Any) -> Any:
     from fleetlog.mlflow_plugin.artifacts import FleetlogArtifactRepository
 
     return FleetlogArtifactRepository(artifact_uri, *args, **kwargs)
+
+
+def server() -> Any:
+    """Returns MLflow's server for `mlflow server --app-name fleetlog`."""
+    from fleetlog.mlflow_plugin.pages import app
+
+    return app()

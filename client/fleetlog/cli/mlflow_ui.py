@@ -46,7 +46,7 @@ def server_words(target: str, namespace: str, host: str, port: int, workers: int
     scheme, address = ("fleetlogs", dialed(target)) if uses_tls(target) else ("fleetlog", target)
     uri = f"{scheme}://{address}/{namespace}"
     return [
-        "server", "--backend-store-uri", uri, "--registry-store-uri", uri,
+        "server", "--app-name", "fleetlog", "--backend-store-uri", uri, "--registry-store-uri", uri,
         "--artifacts-destination", f"{scheme}-artifacts://{address}/{namespace}",
         "--default-artifact-root", "mlflow-artifacts:/", "--serve-artifacts",
         "--host", host, "--port", str(port), "--workers", str(workers),

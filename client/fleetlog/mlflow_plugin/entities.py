@@ -62,6 +62,11 @@ def state_of(status: int) -> event_pb2.RunState.ValueType:
     return _NUMBERS[RunStatus.to_string(status)]
 
 
+def status_name(state: event_pb2.RunState.ValueType) -> str:
+    """Returns MLflow's word for a state."""
+    return _STATES.get(state, "RUNNING")
+
+
 def location_of(experiment: experiment_pb2.Experiment, root: str | None) -> str:
     """Returns where the artifacts of an experiment are. `root`: the store's; None = on the server itself."""
     if experiment.artifact_location:
@@ -99,7 +104,7 @@ def run_info(run: run_pb2.Run, location: str, *, deleted: bool) -> RunInfo:
         run_id=run.run_id,
         experiment_id=str(run.experiment_id),
         user_id=run.user,
-        status=_STATES.get(run.state, "RUNNING"),
+        status=status_name(run.state),
         start_time=run.start_time_millis,
         end_time=run.end_time_millis if run.HasField("end_time_millis") else None,
         lifecycle_stage=stage(deleted),

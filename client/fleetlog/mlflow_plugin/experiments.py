@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from fleetlog_core.ids import new_random_id
-from fleetlog_proto.v1 import experiment_pb2, ingest_pb2, query_pb2, scope_pb2
+from fleetlog_proto.v1 import experiment_pb2, ingest_pb2, position_pb2, query_pb2, scope_pb2
 from mlflow.entities import Experiment, ExperimentTag, LifecycleStage, ViewType
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
@@ -180,12 +180,14 @@ class ExperimentStore(StoreBase):
             )
         return experiment
 
-    def read_experiment(self, experiment_id: str) -> experiment_pb2.Experiment:
-        """Returns an experiment by its id, "0" when that is empty."""
+    def read_experiment(
+        self, experiment_id: str, at_least: position_pb2.Position | None = None
+    ) -> experiment_pb2.Experiment:
+        """Returns an experiment by its id, "0" when that is empty. `at_least`: what it holds; None = see position."""
         number = experiment_number(experiment_id)
         connection = self.writers.connection
         request = query_pb2.GetExperimentRequest(
-            namespace=self.place.namespace, experiment_id=number, at_least=self.writers.position()
+            namespace=self.place.namespace, experiment_id=number, at_least=at_least or self.writers.position()
         )
         with translated():
             try:
@@ -195,14 +197,14 @@ class ExperimentStore(StoreBase):
         self._keep(found)
         return found
 
-    def all_experiments(self) -> list[experiment_pb2.Experiment]:
-        """Returns every experiment of the namespace by number, deleted ones too."""
+    def all_experiments(self, at_least: position_pb2.Position | None = None) -> list[experiment_pb2.Experiment]:
+        """Returns every experiment of the namespace by number, deleted ones too. `at_least`: as in read_experiment."""
         connection = self.writers.connection
         request = query_pb2.ListExperimentsRequest(
             namespace=self.place.namespace,
             page_size=PAGE,
             deleted_view=scope_pb2.DELETED_VIEW_ALL,
-            at_least=self.writers.position(),
+            at_least=at_least or self.writers.position(),
         )
         with translated():
             found = pages(connection, connection.query.ListExperiments, request, TIMEOUT_SECONDS)

@@ -16,6 +16,7 @@ from fleetlog._views.series import Series, Which
 from fleetlog.client import Client
 from fleetlog.mlflow_plugin.entities import distinct_points, shown_value
 from fleetlog.mlflow_plugin.errors import translated
+from fleetlog.mlflow_plugin.page_answers import points_answer
 from fleetlog.mlflow_plugin.page_tokens import page_start
 from fleetlog.mlflow_plugin.searching import SearchStore
 
@@ -53,7 +54,8 @@ class HistoryStore(SearchStore):
         if not wanted:
             return []
         found = self._points([run_id], metric_key, min_step=min(wanted), max_step=max(wanted)).get(run_id, [])
-        return _by_step(run_id, metric_key, [point for point in found if point[1] in wanted], max_results)
+        points = _by_step([point for point in found if point[1] in wanted], max_results)
+        return [MetricWithRunId(_metric(metric_key, point), run_id) for point in points]
 
     def get_metric_history_bulk_interval(
         self, run_ids: Sequence[str], metric_key: str, max_results: int, start_step: int | None, end_step: int | None
@@ -61,12 +63,23 @@ class HistoryStore(SearchStore):
         """Returns points of a metric of several runs for a chart: about `max_results` steps, the same ones for all,
         with the first and the last of each run. The server chooses them, where MLflow's own code reads all that there
         is. Without a first step it is 0, as MLflow has it."""
-        found = self._points(run_ids, metric_key, sample=max_results, min_step=start_step or 0, max_step=end_step)
         return [
-            metric
-            for run_id in run_ids
-            for metric in _by_step(run_id, metric_key, found.get(run_id, []), MAX_RESULTS_GET_METRIC_HISTORY)
+            MetricWithRunId(_metric(metric_key, point), run_id)
+            for run_id, points in self._sampled(run_ids, metric_key, max_results, start_step, end_step)
+            for point in points
         ]
+
+    def interval_json(
+        self, run_ids: Sequence[str], metric_key: str, max_results: int, start_step: int | None, end_step: int | None
+    ) -> str:
+        """As get_metric_history_bulk_interval: MLflow's answer to its page."""
+        return points_answer(metric_key, self._sampled(run_ids, metric_key, max_results, start_step, end_step))
+
+    def _sampled(
+        self, run_ids: Sequence[str], key: str, sample: int, start_step: int | None, end_step: int | None
+    ) -> list[tuple[str, Points]]:
+        found = self._points(run_ids, key, sample=sample, min_step=start_step or 0, max_step=end_step)
+        return [(run_id, _by_step(found.get(run_id, []), MAX_RESULTS_GET_METRIC_HISTORY)) for run_id in run_ids]
 
     def _points(
         self, run_ids: Sequence[str], key: str, sample: int | None = None, **which: Unpack[Which]
@@ -80,9 +93,8 @@ class HistoryStore(SearchStore):
         return {one.run_id: distinct_points(list(_rows(one))) for one in series}
 
 
-def _by_step(run_id: str, key: str, points: Points, max_results: int) -> list[MetricWithRunId]:
-    found = sorted(points, key=itemgetter(1, 0))
-    return [MetricWithRunId(_metric(key, point), run_id) for point in found[:max_results]]
+def _by_step(points: Points, max_results: int) -> Points:
+    return sorted(points, key=itemgetter(1, 0))[:max_results]
 
 
 def _is_id(run_id: str) -> bool:

@@ -33,7 +33,10 @@ class RunMetricStore(RunStore):
     def log_metric(self, run_id: str, metric: Metric) -> None:
         """Log one point: handed over."""
         run = self._active(run_id)
-        if metric.model_id:
+        row = self._plain_row(run, (metric,))
+        if row is not None:
+            self.writers.put_row(run, row)
+        elif metric.model_id:
             for event in self._measured(run, (metric,), alone=True):
                 self.writers.say(run, metrics_logged=event)
         else:
@@ -41,6 +44,25 @@ class RunMetricStore(RunStore):
                 self.writers.put_row(run, row)
         if self.wait != "handed":
             self.wrote()
+
+    def _plain_row(self, run: WrittenRun, metrics: Sequence[Metric]) -> Row | None:
+        """Returns the metrics as one row where all are as a call of mlflow.log_metrics makes them: of one step and time
+        and no model, each key once and found right before; None where one is not."""
+        first = metrics[0]
+        step, time = first.step, first.timestamp
+        if type(step) is not int or type(time) is not int:
+            return None
+        if not (0 <= time <= limits.MAX_TIME_MILLIS and -_INT64 <= step < _INT64):
+            return None
+        found: dict[str, float] = {}
+        for metric in metrics:
+            value = metric.value
+            if type(value) is not float or metric.step is not step or metric.timestamp is not time or metric.model_id:
+                return None
+            found[metric.key] = value
+        if len(found) != len(metrics) or not self._right_keys.issuperset(found):
+            return None
+        return Row(run.writer, tuple(found), list(found.values()), step, time)
 
     def _measured(
         self, run: WrittenRun, metrics: Sequence[Metric], *, alone: bool = False
@@ -66,15 +88,9 @@ class RunMetricStore(RunStore):
         rows: list[Row] = []
         found: dict[str, float] = {}
         at: tuple[int, int] | None = None
-        at_step: int | None = None
-        at_time: int | None = None
         right, writer = self._right_keys, run.writer
         for place, metric in enumerate(metrics):
             key, value, step, time = metric.key, metric.value, metric.step, metric.timestamp
-            # Metrics of one call have one step and one time, which were looked at with the first of them.
-            if step is at_step and time is at_time and type(value) is float and key in right and key not in found:
-                found[key] = value
-                continue
             plain = type(value) is float and type(step) is int and type(time) is int and key in right
             if not (plain and 0 <= time <= limits.MAX_TIME_MILLIS and -_INT64 <= step < _INT64):
                 value, step, time = self._checked(metric, "" if alone else f"metrics[{place}]")
@@ -83,7 +99,7 @@ class RunMetricStore(RunStore):
                     continue
                 rows.append(Row(writer, tuple(found), list(found.values()), *at))
                 found = {}
-            at = (at_step, at_time) = step, time
+            at = step, time
             found[key] = value
         if at is not None:
             rows.append(Row(writer, tuple(found), list(found.values()), *at))

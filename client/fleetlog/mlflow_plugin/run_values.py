@@ -43,6 +43,12 @@ class RunValueStore(RunMetricStore):
             check_not_hidden(tag.key for tag in tags)
         _validate_batch_log_limits(metrics, params, tags)
         run = self._active(run_id)
+        row = self._plain_row(run, metrics) if metrics and not params and not tags else None
+        if row is not None:
+            self.writers.put_row(run, row)
+            if self.wait != "handed":
+                self.wrote()
+            return
         new = run.new_params(params)
         measured = [metric for metric in metrics if metric.model_id]
         rows = self._rows(run, [metric for metric in metrics if not metric.model_id] if measured else metrics)

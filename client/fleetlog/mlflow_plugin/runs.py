@@ -141,15 +141,16 @@ class RunStore(ExperimentStore):
 
     def entities_of(self, messages: Sequence[run_pb2.Run]) -> list[Run]:
         """Returns runs as entities: one is deleted when it is, or its experiment is."""
-        found: list[Run] = []
         numbers = {message.experiment_id for message in messages}
         experiments = {number: self._experiment_of(number, self._fresh_seconds) for number in numbers}
         for message in messages:
-            experiment = experiments[message.experiment_id]
             self._texts.fill(self.writers, message)
-            deleted = message.deleted or experiment.deleted
-            found.append(run_entity(message, location_of(experiment, self.artifact_root), deleted=deleted))
-        return found
+        return [self.entity(message, experiments[message.experiment_id]) for message in messages]
+
+    def entity(self, message: run_pb2.Run, experiment: experiment_pb2.Experiment) -> Run:
+        """Returns a run as an entity."""
+        location = location_of(experiment, self.artifact_root)
+        return run_entity(message, location, deleted=message.deleted or experiment.deleted)
 
     @property
     def _fresh_seconds(self) -> float:

@@ -12,6 +12,7 @@ def test_runs_made_over_http_and_in_process_have_the_same_files() -> None:
     assert words[0] == "server"
     assert told["--backend-store-uri"] == told["--registry-store-uri"] == "fleetlog://host:7460/team"
     assert told["--artifacts-destination"] == "fleetlog-artifacts://host:7460/team"
+    assert told["--app-name"] == "fleetlog"
     assert told["--default-artifact-root"] == "mlflow-artifacts:/"
 
 

@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1, help="number of the first of them (1)")
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time (2)")
     parser.add_argument("--history", action="store_true", help="show all that happens in the world")
+    parser.add_argument("--no-history", action="store_true", help="name the world that fails, and leave it at that")
     parser.add_argument("--planted", default="", metavar="BUG", help="name of a bug that the product gets; list: names")
     given = parser.parse_args(arguments)
     if given.planted == "list":
@@ -53,6 +54,8 @@ def main(arguments: list[str]) -> int:
     if tally.failed is None:
         return 0
     print(f"world {tally.failed.seed} fails: {tally.failed.failure}")
+    if given.no_history:
+        return 1
     return _replay(plan_of(tally.failed.seed), planted_bug, everything=given.history)
 
 

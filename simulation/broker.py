@@ -21,10 +21,16 @@ class Broker:
     """Partitions, commits and groups. `written` is told of each record."""
 
     def __init__(
-        self, kernel: Kernel, weather: Weather, event_partitions: int, written: Callable[[Record], None]
+        self,
+        kernel: Kernel,
+        weather: Weather,
+        event_partitions: int,
+        way_seconds: float,
+        written: Callable[[Record], None],
     ) -> None:
         self.kernel = kernel
         self.weather = weather
+        self.way_seconds = way_seconds
         self.counts = partition_counts({EVENTS: event_partitions, CONTROL: 1, DEAD_LETTERS: 1})
         self.records: dict[Partition, list[Record]] = {
             Partition(topic, number): [] for topic, count in self.counts.items() for number in range(count)

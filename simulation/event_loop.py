@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from simulation.kernel import Process
@@ -19,28 +20,30 @@ class Loop(asyncio.AbstractEventLoop):
         self._kernel = process.kernel
         self._ready: deque[asyncio.Handle] = deque()
         self._is_due = False
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+        process.at_kill.append(self._let_go)
 
     def time(self) -> float:
         """Seconds of the world."""
         return self._kernel.now
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
         """See AbstractEventLoop."""
         handle = asyncio.Handle(callback, args, self, context)
         self._add(handle)
         return handle
 
-    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
         """See AbstractEventLoop."""
         return self.call_soon(callback, *args, context=context)
 
-    def call_later(
+    def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
         """See AbstractEventLoop."""
         return self.call_at(self.time() + delay, callback, *args, context=context)
 
-    def call_at(
+    def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
         """See AbstractEventLoop."""
@@ -65,20 +68,33 @@ class Loop(asyncio.AbstractEventLoop):
             for _ in range(len(self._ready)):
                 handle = self._ready.popleft()
                 if not handle.cancelled() and self._process.alive:
-                    handle._run()  # type: ignore[attr-defined]
+                    handle._run()
         finally:
             asyncio._set_running_loop(None)
         if self._ready and not self._is_due:
             self._is_due = True
             self._kernel.after(0.0, self._run, self._process)
 
+    def _let_go(self) -> None:
+        """Of a dead process no coroutine is left to be ended some time later, in the middle of another world."""
+        self._ready.clear()
+        for task in self._tasks:
+            # It is dead, and not destroyed by mistake.
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            with suppress(RuntimeError):
+                task.get_coro().close()  # type: ignore[union-attr]
+        self._tasks.clear()
+
     def create_future(self) -> asyncio.Future[Any]:
         """See AbstractEventLoop."""
         return asyncio.Future(loop=self)
 
-    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> asyncio.Task[Any]:  # type: ignore[override]
+    def create_task(self, coro: Any, *, name: str | None = None, context: Any = None) -> asyncio.Task[Any]:
         """See AbstractEventLoop."""
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        self._tasks[task] = None
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        return task
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override]
         """See AbstractEventLoop."""

@@ -27,6 +27,9 @@ from simulation.tables import Tables
 from simulation.threads import Executor
 from simulation.warehouse import ProcessWarehouse
 
+LOOK_SECONDS = 0.1
+"""How often it looks for a position that is waited for: seldom, since each look is some events of a world."""
+
 
 class Gateway:
     """One gateway; it ends with its process."""
@@ -38,7 +41,7 @@ class Gateway:
         self._telemetry = telemetry
         warehouse = ProcessWarehouse(tables, process, broker.weather)
         executor = Executor(8, "gateway")
-        applied = AppliedWatch(warehouse)
+        applied = AppliedWatch(warehouse, LOOK_SECONDS)
         self._watch = RunWatch(warehouse, executor)  # type: ignore[arg-type]
         self._admission = Admission(self._log, warehouse, executor, applied, self._watch)  # type: ignore[arg-type]
         self._backlog = Backlog(applied)

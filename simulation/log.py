@@ -70,7 +70,7 @@ class ProcessLog:
         return done
 
     def _way(self) -> float:
-        most = LATE_SECONDS if self._broker.weather.has(Condition.LOG_SLOW) else 0.01
+        most = LATE_SECONDS if self._broker.weather.has(Condition.LOG_SLOW) else self._broker.way_seconds
         return self._kernel.random.random() * most
 
     def _arrive(self, one: _Append) -> None:

@@ -13,7 +13,7 @@ Each point of a world has a value of its own, by which it is told from all other
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fleetlog_core.log.port import DEAD_LETTERS, EVENTS, Partition, Record
@@ -36,13 +36,23 @@ class Held:
     is_poison: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Put:
+    """A point as it was handed to the product, and the number of its trainer."""
+
+    trainer: int
+    run_id: bytes
+    key: str
+    step: int
+
+
 class Oracle:
     """The oracle of one world."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self.put: dict[float, int] = {}
-        """Values that were handed to the product, each with the number of its trainer."""
+        self.put: dict[float, Put] = {}
+        """Values that were handed to the product."""
         self.refused: set[float] = set()
         """Those of them that the warehouse can't hold."""
         self.bad: set[float] = set()
@@ -114,7 +124,7 @@ class Oracle:
         """Rows are visible."""
         if table == "points":
             for row in rows:
-                self._shown(row["value"])
+                self._shown(row)
         elif table == "problems":
             for row in rows:
                 event = (row["run_id"], row["writer_id"], row["sequence"])
@@ -125,8 +135,11 @@ class Oracle:
                 if row["topic"] == EVENTS:
                     self._reached(Partition(EVENTS, row["part"]), row["next_offset"])
 
-    def _shown(self, value: float) -> None:
-        self._must(value in self.put, f"{value} is visible, and nobody wrote it (2)")
+    def _shown(self, row: Row) -> None:
+        value: float = row["value"]
+        put = self.put.get(value)
+        found = None if put is None else Put(put.trainer, row["run_id"], row["key"], row["step"])
+        self._must(found is not None and found == put, f"{value} is visible as {found}, and was written as {put} (2)")
         self._must(value not in self.bad, f"{value} is visible, and was to be refused (7)")
         self._must(value not in self.refused, f"{value} is visible, and can't be held (7)")
         self._must(value not in self.visible, f"{value} is visible twice (1, 2)")
@@ -153,12 +166,11 @@ class Oracle:
 
     # -- the clients
 
-    def hands_over(self, trainer: int, values: Iterable[float], *, bad: bool) -> None:
+    def hands_over(self, values: Mapping[float, Put], *, bad: bool) -> None:
         """A trainer is about to log these."""
-        for value in values:
-            self.put[value] = trainer
-            if bad:
-                self.bad.add(value)
+        self.put.update(values)
+        if bad:
+            self.bad.update(values)
 
     def promised(self, values: Iterable[float]) -> None:
         """A trainer was told that these are safe on its disk."""
@@ -193,13 +205,13 @@ class Oracle:
 
     def settle(self, delivered: Collection[int]) -> None:
         """Everything is whole, and nothing on its way. `delivered`: trainers whose own flush said so."""
-        for value, trainer in self.put.items():
+        for value, put in self.put.items():
             if value in self.visible or value in self.told or value in self.bad:
                 continue
             self._must(value not in self.durable, f"{value} was acknowledged, and is not visible (1)")
             self._must(value not in self.local, f"{value} was safe on a disk, and is not visible (1)")
             self._must(
-                trainer not in delivered,
+                put.trainer not in delivered,
                 f"{value} is lost, and its trainer was told that all is delivered (7)",
             )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
-STORM_SECONDS = 40.0
+STORM_SECONDS = 25.0
 """Faults begin within so many seconds; some time later everything is whole again."""
 
 
@@ -21,6 +21,7 @@ class Kind(StrEnum):
     LOG_AWAY = "the log is away"
     LOG_AMBIGUOUS = "the log takes and does not answer"
     LOG_SLOW = "the log is slow"
+    LOG_HICCUPS = "the log fails for moments, again and again"
     WAREHOUSE_AWAY = "the warehouse is away"
     WAREHOUSE_AMBIGUOUS = "the warehouse may take and does not answer"
     WAREHOUSE_SLOW = "the warehouse is slow"
@@ -78,6 +79,8 @@ class Plan:
     gateways: int
     materializers: int
     partitions: int
+    log_seconds: float
+    """The longest that a record is on its way to the log, while that is well."""
     machines: int
     segment_bytes: int
     """Size from which on a journal begins another file."""
@@ -94,6 +97,45 @@ class Plan:
         return replace(self, faults=faults)
 
 
+THEMES: tuple[tuple[Kind, ...], ...] = (
+    # Journals: nobody takes what is logged, and its process or machine ends.
+    (
+        Kind.POWER, Kind.KILL_TRAINER, Kind.KILL_SYNC, Kind.UNREACHABLE, Kind.LOG_AWAY, Kind.DISK_FULL,
+        Kind.DISK_BROKEN, Kind.CUT,
+    ),
+    # Exactly once: batches are begun, and somebody else goes on with them.
+    (
+        Kind.KILL_MATERIALIZER, Kind.PAUSE_MATERIALIZER, Kind.JOIN, Kind.WAREHOUSE_AWAY, Kind.WAREHOUSE_AMBIGUOUS,
+        Kind.WAREHOUSE_SLOW, Kind.LOG_HICCUPS, Kind.CUT,
+    ),
+    # Delivery: frames are on their way twice.
+    (
+        Kind.LOG_AMBIGUOUS, Kind.LOG_SLOW, Kind.LOG_HICCUPS, Kind.KILL_GATEWAY, Kind.PAUSE_GATEWAY, Kind.DRAIN,
+        Kind.CUT, Kind.SILENCE, Kind.KILL_TRAINER,
+    ),
+)  # fmt: skip
+"""Kinds that are worse together than each by itself."""
+_PAUSES = (Kind.PAUSE_MATERIALIZER, Kind.PAUSE_GATEWAY, Kind.PAUSE_TRAINER)
+
+
+def _fault(random: Random, kind: Kind) -> Fault:
+    seconds = random.choice((0.5, 3.0, 12.0, 30.0)) * random.random()
+    if kind in _PAUSES:
+        # Some are just longer than others wait for a silent one.
+        seconds = random.choice((1.0, 11.0, 14.0, 22.0)) + random.random() * 3.0
+    return Fault(
+        at=round(random.random() * STORM_SECONDS, 2),
+        kind=kind,
+        where=random.randrange(4),
+        seconds=round(seconds, 2),
+        steps=random.choice((0, random.randrange(60))),
+    )
+
+
+def _time_of(fault: Fault) -> float:
+    return fault.at
+
+
 def plan_of(seed: int) -> Plan:
     """The plan of a number."""
     random = Random(f"plan {seed}")
@@ -102,36 +144,26 @@ def plan_of(seed: int) -> Plan:
         Trainer(
             machine=random.randrange(machines),
             run=random.randrange(2),
-            begins=random.random() * 15,
+            begins=random.choice((0.0, random.random() * 15)),
             steps=random.randint(5, 40),
-            pace_seconds=random.choice((0.02, 0.1, 0.5)),
+            pace_seconds=random.choice((0.02, 0.2, 0.8)),
             flushes_locally=random.choice((0.0, 0.1, 0.5)),
             bad_rows=random.choice((0.0, 0.05)),
-            patience_seconds=random.choice((1.0, 60.0, 600.0)),
+            patience_seconds=random.choice((1.0, 30.0, 600.0)),
         )
         for _ in range(random.randint(1, 4))
     )
-    # Kinds that are likely in this world: many faults of few kinds find more than one of each.
-    likely = random.sample(list(Kind), random.randint(1, 6))
-    faults = sorted(
-        (
-            Fault(
-                at=round(random.random() * STORM_SECONDS, 2),
-                kind=random.choice(likely),
-                where=random.randrange(4),
-                seconds=round(random.choice((0.5, 3.0, 12.0, 30.0)) * random.random(), 2),
-                steps=random.choice((0, 5, 40)),
-            )
-            for _ in range(random.randint(0, 14))
-        ),
-        key=lambda fault: fault.at,
-    )
+    # Many faults of few kinds: what one of them leaves half done, another meets.
+    kinds = list(random.choice(THEMES)) if random.random() < 0.6 else list(Kind)
+    likely = random.sample(kinds, random.randint(1, min(5, len(kinds))))
+    faults = sorted((_fault(random, random.choice(likely)) for _ in range(random.randint(0, 14))), key=_time_of)
     return Plan(
         seed=seed,
         trainers=trainers,
         gateways=random.randint(1, 2),
         materializers=random.randint(1, 2),
         partitions=random.randint(1, 3),
+        log_seconds=random.choice((0.01, 0.2)),
         machines=machines,
         segment_bytes=random.choice((600, 4_000, 8 << 20)),
         journal_bytes=random.choice((3_000, 1 << 28, 1 << 28)),

@@ -53,8 +53,6 @@ BUGS = (
         " [(batch.partition.topic, batch.partition.number, batch.last + 1)]), batch)"),
     Bug("failed-insert-done", "an insert that failed is taken for done",
         f"{_LOOP}.retrying:Retrying.call", "self._wait(wait)", "return None"),
-    Bug("state-kept", "state that a failed batch left is used for the next one",
-        f"{_LOOP}.apply:Applier._apply_events", "states.forget()", "pass"),
     Bug("zombie-state", "state of a partition that another member had is used again",
         f"{_LOOP}.apply:Applier.forget", "self._states.pop(partition, None)", "pass"),
     Bug("zombie-records", "records of a partition that went are applied when it comes back",

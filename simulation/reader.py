@@ -18,6 +18,7 @@ from simulation.warehouse import ProcessWarehouse
 from simulation.weather import Weather
 
 PATIENCE_SECONDS = 20.0
+LOOK_SECONDS = 0.1
 
 
 class Reader:
@@ -27,7 +28,7 @@ class Reader:
         self.process = process
         self._tables = tables
         self._loop = Loop(process)
-        self._applied = AppliedWatch(ProcessWarehouse(tables, process, weather))
+        self._applied = AppliedWatch(ProcessWarehouse(tables, process, weather), LOOK_SECONDS)
 
     def read(self, position: position_pb2.Position, patience_seconds: float = PATIENCE_SECONDS) -> set[float] | None:
         """Values of all points, not before the position is reached; None: it was not reached in time."""

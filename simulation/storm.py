@@ -48,6 +48,7 @@ class Storm:
             Kind.PAUSE_TRAINER: lambda fault: self._pause(fault, self._trainers()),
             Kind.JOIN: lambda fault: world.begin_guest(fault.seconds + 1.0),
             Kind.CLOCK: self._set_clock,
+            Kind.LOG_HICCUPS: self._hiccup,
             Kind.POISON: self._poison,
             Kind.REFUSED: self._refuse,
             Kind.DRAIN: self._drain,
@@ -69,6 +70,18 @@ class Storm:
         weather = self._world.weather
         weather.begin(condition, where)
         self._kernel.after(seconds, lambda: weather.end(condition, where))
+
+    def _hiccup(self, fault: Fault) -> None:
+        """Fail for some milliseconds a few times a second: appends that are under way fail, those behind them not."""
+        random, end = self._kernel.random, self._kernel.now + fault.seconds
+
+        def hiccup() -> None:
+            condition = random.choice((Condition.LOG_AWAY, Condition.LOG_AMBIGUOUS))
+            self._while(condition, "", 0.002 + random.random() * 0.02)
+            if self._kernel.now < end:
+                self._kernel.after(random.random() * 0.4, hiccup)
+
+        hiccup()
 
     def _gateways(self) -> Sequence[Process]:
         return [one.process for one in self._world.network.gateways]

@@ -17,7 +17,7 @@ from simulation.clocks import wall_ns
 from simulation.disk import Machine
 from simulation.kernel import Fiber, Process
 from simulation.network import Dialed, Network
-from simulation.oracle import Oracle, values_of
+from simulation.oracle import Oracle, Put, values_of
 from simulation.plan import Trainer
 from simulation.reader import Reader
 from simulation.refusals import hear_refusals
@@ -105,7 +105,9 @@ class Training:
         is_bad = self._random.random() < self._plan.bad_rows
         keys = (BAD_KEY,) if is_bad else self._random.choice(KEYS)
         values = [float(next(self._values)) for _ in keys]
-        self._oracle.hands_over(self.number, values, bad=is_bad)
+        run = self.writer.run_id
+        puts = {value: Put(self.number, run, key, step) for key, value in zip(keys, values, strict=True)}
+        self._oracle.hands_over(puts, bad=is_bad)
         if self.refused_next and not is_bad:
             self.refused_next = False
             self._oracle.refused.add(values[0])

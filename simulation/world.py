@@ -41,9 +41,9 @@ from simulation.tables import Row, Tables
 from simulation.trainer import Training
 from simulation.weather import Weather
 
-REST_SECONDS = 2_000.0
+REST_SECONDS = 900.0
 """Time of a world after which it has to be at rest."""
-MOST_EVENTS = 400_000
+MOST_EVENTS = 100_000
 RESTART_SECONDS = 3.0
 STALLS = 0.02
 LOSES = (Kind.POWER, Kind.DISK_FULL, Kind.DISK_BROKEN)
@@ -83,7 +83,7 @@ class World:
         # A journal that is full leaves out what comes then, and takes what is smaller behind it.
         is_full = plan.journal_bytes < 1 << 20
         self.oracle.may_lack = is_full or any(fault.kind in LOSES for fault in plan.faults)
-        self.broker = Broker(self.kernel, self.weather, plan.partitions, self.oracle.logged)
+        self.broker = Broker(self.kernel, self.weather, plan.partitions, plan.log_seconds, self.oracle.logged)
         self.tables = Tables(history, self.oracle.inserted, self._refuses)
         self.network = Network(self.kernel, self.weather)
         self.machines = [self._machine(folder, number) for number in range(plan.machines)]

@@ -82,7 +82,7 @@ class Loop(asyncio.AbstractEventLoop):
             # It is dead, and not destroyed by mistake.
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             with suppress(RuntimeError):
-                task.get_coro().close()  # type: ignore[union-attr]
+                task.get_coro().close()
         self._tasks.clear()
 
     def create_future(self) -> asyncio.Future[Any]:

@@ -36,7 +36,7 @@ class Gateway:
 
     def __init__(self, process: Process, broker: Broker, tables: Tables, telemetry: Telemetry) -> None:
         self.process = process
-        self._loop = Loop(process)
+        self._loop = Loop(process)  # type: ignore[abstract]
         self._log = ProcessLog(broker, process)
         self._telemetry = telemetry
         warehouse = ProcessWarehouse(tables, process, broker.weather)

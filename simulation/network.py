@@ -36,7 +36,7 @@ class Broken(grpc.RpcError):
         """See grpc.Call."""
         return self._found[1]
 
-    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+    def trailing_metadata(self) -> tuple[Any, ...]:
         """See grpc.Call."""
         return self._found[2]
 
@@ -140,7 +140,12 @@ class Call:
             self._kernel.wake(self._waiting)
         if self._callbacks and self.client.alive:
             callbacks, self._callbacks = self._callbacks, []
-            Fiber(self.client, lambda: [call() for call in callbacks] and None, "grpc-ends")
+
+            def tell() -> None:
+                for call in callbacks:
+                    call()
+
+            Fiber(self.client, tell, "grpc-ends")
 
     # -- the way
 

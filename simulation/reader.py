@@ -27,7 +27,7 @@ class Reader:
     def __init__(self, process: Process, tables: Tables, weather: Weather) -> None:
         self.process = process
         self._tables = tables
-        self._loop = Loop(process)
+        self._loop = Loop(process)  # type: ignore[abstract]
         self._applied = AppliedWatch(ProcessWarehouse(tables, process, weather), LOOK_SECONDS)
 
     def read(self, position: position_pb2.Position, patience_seconds: float = PATIENCE_SECONDS) -> set[float] | None:

@@ -42,15 +42,15 @@ class Folding:
         policy = BatchPolicy(target_weight=batch_weight, max_weight=2 * batch_weight)
         # No world has artifacts by now.
         objects = cast(Any, None)
+        self._materializer: Materializer | None = None
 
         def work() -> None:
             lost = LostRuns(log, warehouse, now=wall)
-            self._materializer = Materializer(
+            made = self._materializer = Materializer(
                 log, warehouse, objects, group=group, telemetry=telemetry, policy=policy, lost_runs=lost
             )
-            self._materializer.run()
+            made.run()
 
-        self._materializer: Materializer | None = None
         Fiber(process, work, "materializer")
 
     def stop(self) -> None:

@@ -140,7 +140,11 @@ class World:
         """A materializer more joins the group, and leaves it."""
         process = Process(self.kernel, f"guest-{next(self._guests)}")
         guest = Folding(process, self.broker, self.tables, self._telemetry, self.plan.batch_weight)
-        self.kernel.after(seconds, lambda: Fiber(process, guest.stop, "stop") and None)
+
+        def stop() -> None:
+            Fiber(process, guest.stop, "stop")
+
+        self.kernel.after(seconds, stop, process)
 
     def _begin_sync(self, number: int) -> None:
         process = Process(self.kernel, f"sync-{number}", STALLS)

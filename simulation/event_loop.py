@@ -58,7 +58,7 @@ class Loop(asyncio.AbstractEventLoop):
         self._ready.append(handle)
         if not self._is_due:
             self._is_due = True
-            self._kernel.after(0.0, self._run, self._process)
+            self._kernel.after(self._kernel.lag(), self._run, self._process)
 
     def _run(self) -> None:
         """Run what was ready when this began."""
@@ -73,7 +73,7 @@ class Loop(asyncio.AbstractEventLoop):
             asyncio._set_running_loop(None)
         if self._ready and not self._is_due:
             self._is_due = True
-            self._kernel.after(0.0, self._run, self._process)
+            self._kernel.after(self._kernel.lag(), self._run, self._process)
 
     def _let_go(self) -> None:
         """Of a dead process no coroutine is left to be ended some time later, in the middle of another world."""

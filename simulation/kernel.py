@@ -144,6 +144,8 @@ class Kernel:
         self.history = history
         self.hub = getcurrent()
         self.idents = count(1)
+        self.busy_seconds = 0.0
+        """The longest that what could run waits for a processor."""
         self.processes: list[Process] = []
         self.happened = 0
         """Events that happened."""
@@ -235,7 +237,11 @@ class Kernel:
         """End the wait of a thread, soon."""
         if fiber.waiting:
             number = fiber.waits
-            self.after(0.0, lambda: fiber.resume(number, True), fiber.process)
+            self.after(self.lag(), lambda: fiber.resume(number, True), fiber.process)
+
+    def lag(self) -> float:
+        """Seconds until what could run does."""
+        return self.random.random() * self.busy_seconds
 
     def sleep(self, seconds: float) -> None:
         """Have the running thread wait so long."""

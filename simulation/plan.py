@@ -79,6 +79,8 @@ class Plan:
     gateways: int
     materializers: int
     partitions: int
+    busy_seconds: float
+    """The longest that a thread or a callback waits for a processor."""
     log_seconds: float
     """The longest that a record is on its way to the log, while that is well."""
     machines: int
@@ -163,6 +165,7 @@ def plan_of(seed: int) -> Plan:
         gateways=random.randint(1, 2),
         materializers=random.randint(1, 2),
         partitions=random.randint(1, 3),
+        busy_seconds=random.choice((0.0, 0.002, 0.03)),
         log_seconds=random.choice((0.01, 0.2)),
         machines=machines,
         segment_bytes=random.choice((600, 4_000, 8 << 20)),

@@ -74,6 +74,7 @@ class World:
         random = Random(f"world {plan.seed}")
         self.plan = plan
         self.kernel = Kernel(random, history)
+        self.kernel.busy_seconds = plan.busy_seconds
         history.clock = lambda: self.kernel.now
         kernels.begin(self.kernel)
         self._telemetry = _telemetry[0] if _telemetry else Telemetry()

@@ -13,6 +13,7 @@ from fleetlog_core.serving.status import DETAILS_KEY, code_of, status_bytes
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_ingest.gateway.admission import Admission
 from fleetlog_ingest.gateway.backlog import Backlog
+from fleetlog_ingest.gateway.heartbeat_pace import HeartbeatPace
 from fleetlog_ingest.gateway.heartbeats import Heartbeats
 from fleetlog_ingest.gateway.run_watch import RunWatch
 from fleetlog_ingest.gateway.stream import AppendStream
@@ -34,7 +35,9 @@ LOOK_SECONDS = 0.1
 class Gateway:
     """One gateway; it ends with its process."""
 
-    def __init__(self, process: Process, broker: Broker, tables: Tables, telemetry: Telemetry) -> None:
+    def __init__(
+        self, process: Process, broker: Broker, tables: Tables, telemetry: Telemetry, lost_seconds: float
+    ) -> None:  # fmt: skip
         self.process = process
         self._loop = Loop(process)  # type: ignore[abstract]
         self._log = ProcessLog(broker, process)
@@ -45,7 +48,7 @@ class Gateway:
         self._watch = RunWatch(warehouse, executor)  # type: ignore[arg-type]
         self._admission = Admission(self._log, warehouse, executor, applied, self._watch)  # type: ignore[arg-type]
         self._backlog = Backlog(applied)
-        self._heartbeats = Heartbeats(self._log)
+        self._heartbeats = Heartbeats(self._log, HeartbeatPace(lambda namespace: lost_seconds))
         self._draining = asyncio.Event()
         self._calls: dict[Call, tuple[asyncio.Queue[bytes | None], asyncio.Task[None]]] = {}
 

@@ -81,6 +81,8 @@ class Plan:
     partitions: int
     busy_seconds: float
     """The longest that a thread or a callback waits for a processor."""
+    lost_seconds: float
+    """Silence of its writers after which a run is lost."""
     log_seconds: float
     """The longest that a record is on its way to the log, while that is well."""
     machines: int
@@ -166,6 +168,7 @@ def plan_of(seed: int) -> Plan:
         materializers=random.randint(1, 2),
         partitions=random.randint(1, 3),
         busy_seconds=random.choice((0.0, 0.002, 0.03)),
+        lost_seconds=random.choice((12.0, 300.0)),
         log_seconds=random.choice((0.01, 0.2)),
         machines=machines,
         segment_bytes=random.choice((600, 4_000, 8 << 20)),

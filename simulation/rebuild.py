@@ -37,7 +37,7 @@ def folded_anew(
     """Tables of all that the log has; None: they were not done in time, which is told."""
     tables = Tables(History(), refuses=refuses)
     process = Process(kernel, "rebuild")
-    folding = Folding(process, broker, tables, telemetry, 800_000, "rebuild")
+    folding = Folding(process, broker, tables, telemetry, 800_000, 1e9, "rebuild")
     ends = {
         partition.number: len(records) for partition, records in broker.records.items() if partition.topic == EVENTS
     }

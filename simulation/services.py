@@ -35,7 +35,7 @@ class Folding:
 
     def __init__(
         self, process: Process, broker: Broker, tables: Tables, telemetry: Telemetry, batch_weight: int,
-        group: str = "materializer",
+        lost_seconds: float, group: str = "materializer",
     ) -> None:  # fmt: skip
         self.process = process
         log, warehouse = ProcessLog(broker, process), ProcessWarehouse(tables, process, broker.weather)
@@ -45,7 +45,7 @@ class Folding:
         self._materializer: Materializer | None = None
 
         def work() -> None:
-            lost = LostRuns(log, warehouse, now=wall)
+            lost = LostRuns(log, warehouse, lambda namespace: lost_seconds, wall, lost_seconds / 4)
             made = self._materializer = Materializer(
                 log, warehouse, objects, group=group, telemetry=telemetry, policy=policy, lost_runs=lost
             )

@@ -122,7 +122,7 @@ class World:
 
     def _begin_gateway(self, number: int) -> None:
         process = Process(self.kernel, f"gateway-{number}")
-        gateway = Gateway(process, self.broker, self.tables, self._telemetry)
+        gateway = Gateway(process, self.broker, self.tables, self._telemetry, self.plan.lost_seconds)
         self.network.gateways.append(gateway)
 
         def died() -> None:
@@ -134,13 +134,17 @@ class World:
 
     def _begin_folding(self, number: int) -> None:
         process = Process(self.kernel, f"materializer-{number}")
-        self.foldings[number] = Folding(process, self.broker, self.tables, self._telemetry, self.plan.batch_weight)
+        self.foldings[number] = Folding(
+            process, self.broker, self.tables, self._telemetry, self.plan.batch_weight, self.plan.lost_seconds
+        )
         process.at_kill.append(lambda: self._again(lambda: self._begin_folding(number)))
 
     def begin_guest(self, seconds: float) -> None:
         """A materializer more joins the group, and leaves it."""
         process = Process(self.kernel, f"guest-{next(self._guests)}")
-        guest = Folding(process, self.broker, self.tables, self._telemetry, self.plan.batch_weight)
+        guest = Folding(
+            process, self.broker, self.tables, self._telemetry, self.plan.batch_weight, self.plan.lost_seconds
+        )
 
         def stop() -> None:
             Fiber(process, guest.stop, "stop")

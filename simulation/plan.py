@@ -59,7 +59,8 @@ class Trainer:
     """What one training process does. `bad_rows`: steps with a key that no server takes."""
 
     machine: int
-    run: int
+    runs: tuple[int, ...]
+    """Numbers of the runs that it writes to."""
     begins: float
     steps: int
     pace_seconds: float
@@ -147,7 +148,7 @@ def plan_of(seed: int) -> Plan:
     trainers = tuple(
         Trainer(
             machine=random.randrange(machines),
-            run=random.randrange(2),
+            runs=random.choice(((0,), (1,), (0, 1))),
             begins=random.choice((0.0, random.random() * 15)),
             steps=random.randint(5, 40),
             pace_seconds=random.choice((0.02, 0.2, 0.8)),

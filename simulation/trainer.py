@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import count
 
@@ -30,8 +31,8 @@ class Training:
     """One training process, from its first step to its end."""
 
     def __init__(
-        self, process: Process, number: int, plan: Trainer, run_id: bytes, machine: Machine, network: Network,
-        oracle: Oracle, reader: Reader, values: count[int], outbox_bytes: int, journal_bytes: int,
+        self, process: Process, number: int, plan: Trainer, run_ids: Sequence[bytes], machine: Machine,
+        network: Network, oracle: Oracle, reader: Reader, values: count[int], outbox_bytes: int, journal_bytes: int,
     ) -> None:  # fmt: skip
         self.process = process
         self.number = number
@@ -45,7 +46,7 @@ class Training:
         self._journal_bytes = journal_bytes
         self.refused_next = False
         """True if its next point is one that the warehouse can't hold."""
-        self.lost_points = 0
+        self.lost_points: Counter[Writer] = Counter()
         """Points that found no room, as it was told."""
         self._random = process.kernel.random
         self._mine: list[float] = []
@@ -55,9 +56,10 @@ class Training:
         self._session: set[float] = set()
         self._reader = reader
         self.connection = Dialed(network, process)
-        self.writer = Writer(
-            "default", run_id, self._random.randbytes(16), number, "Default", None, experiment_id=0
-        )  # fmt: skip
+        self.writers = [
+            Writer("default", run_id, self._random.randbytes(16), number, "Default", None, experiment_id=0)
+            for run_id in run_ids
+        ]
         Fiber(process, self._main, "main")
 
     def _main(self) -> None:
@@ -68,23 +70,21 @@ class Training:
         )  # fmt: skip
         hear_refusals(delivery.account, self._oracle)
         # The run may have ended before: who resumes it is not refused.
-        opening = event_pb2.RUN_OPENING_RESUME
-        self.writer.started = event_pb2.RunStarted(
-            name=f"run {plan.run}", opening=opening, heartbeats=self._random.random() < 0.5
-        )
-        delivery.add(self.writer)
+        opening, heartbeats = event_pb2.RUN_OPENING_RESUME, self._random.random() < 0.5
+        for writer in self.writers:
+            writer.started = event_pb2.RunStarted(name="a run", opening=opening, heartbeats=heartbeats)
+            delivery.add(writer)
         Fiber(self.process, self._read, "reader")
         for step in range(plan.steps):
             kernel.sleep(self._random.expovariate(1 / plan.pace_seconds))
             self._log(step)
             if self._random.random() < plan.flushes_locally:
                 self._flush_locally()
-        if self.writer.started.heartbeats:
+        for writer in self.writers if heartbeats else ():
             finished = event_pb2.RunFinished(state=event_pb2.RUN_STATE_FINISHED)
-            delivery.outbox.put(
-                Fact(self.writer, event_pb2.Event(observe_time_millis=wall_ns() // 10**6, run_finished=finished))
-            )
-            delivery.heartbeats.end(self.writer)
+            event = event_pb2.Event(observe_time_millis=wall_ns() // 10**6, run_finished=finished)
+            delivery.outbox.put(Fact(writer, event))
+            delivery.heartbeats.end(writer)
         deadline = kernel.now + plan.patience_seconds
         while not self.is_delivered and kernel.now < deadline:
             self.is_delivered = delivery.flush(min(10.0, deadline - kernel.now))
@@ -105,22 +105,23 @@ class Training:
         is_bad = self._random.random() < self._plan.bad_rows
         keys = (BAD_KEY,) if is_bad else self._random.choice(KEYS)
         values = [float(next(self._values)) for _ in keys]
-        run = self.writer.run_id
+        writer = self._random.choice(self.writers)
+        run = writer.run_id
         puts = {value: Put(self.number, run, key, step) for key, value in zip(keys, values, strict=True)}
         self._oracle.hands_over(puts, bad=is_bad)
         if self.refused_next and not is_bad:
             self.refused_next = False
             self._oracle.refused.add(values[0])
-        if self._delivery.outbox.put(Row(self.writer, keys, values, step, wall_ns() // 10**6)):
+        if self._delivery.outbox.put(Row(writer, keys, values, step, wall_ns() // 10**6)):
             self._mine += values
         else:
             self._delivery.account.full(len(values))
             self._oracle.told.update(values)
-            self.lost_points += len(values)
+            self.lost_points[writer] += len(values)
         if self._random.random() < 0.1:
             tags = event_pb2.TagsSet(tags={f"step of {self.number}": str(step), "anybody's": str(step)})
             event = event_pb2.Event(observe_time_millis=wall_ns() // 10**6, tags_set=tags)
-            self._delivery.outbox.put(Fact(self.writer, event))
+            self._delivery.outbox.put(Fact(writer, event))
 
     def _flush_locally(self) -> None:
         values = list(self._mine)

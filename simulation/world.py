@@ -115,7 +115,7 @@ class World:
     def _training(self, number: int) -> Training:
         plan = self.plan.trainers[number]
         return Training(
-            Process(self.kernel, f"trainer-{number}", STALLS), number, plan, self.runs[plan.run],
+            Process(self.kernel, f"trainer-{number}", STALLS), number, plan, [self.runs[run] for run in plan.runs],
             self.machines[plan.machine], self.network, self.oracle, self.reader, self._values,
             self.plan.outbox_bytes, self.plan.journal_bytes,
         )  # fmt: skip
@@ -194,10 +194,9 @@ class World:
             return
         self.oracle.settle({one.number for one in self.trainings if one.is_delivered})
         for one in self.trainings:
-            if one.is_delivered and one.lost_points:
-                writer = (one.writer.run_id, one.writer.writer_id)
-                told = self.oracle.told_points(writer, BUFFER_FULL)
-                self.oracle.same(f"lost points of {one.process.name}, told and counted,", told, one.lost_points)
+            for writer, lost in one.lost_points.items() if one.is_delivered else ():
+                told = self.oracle.told_points((writer.run_id, writer.writer_id), BUFFER_FULL)
+                self.oracle.same(f"lost points of {one.process.name}, told and counted,", told, lost)
         self._read_all()
         if not self.kernel.failures:
             self._fold_anew()

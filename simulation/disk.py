@@ -30,6 +30,10 @@ class Machine(Disk):
         self._named: set[Path] = set()
         """Folders whose names are on the disk."""
 
+    def words(self, text: str) -> str:
+        """A text without where the machine's folder is: a history says the same wherever it comes again."""
+        return text.replace(str(self.root), self.name)
+
     def create(self, path: Path) -> int:
         """See Disk."""
         self._call(0.0005)

@@ -90,8 +90,9 @@ class Syncing:
         hear_refusals(redelivery._refusals, self._oracle)
         try:
             report = redelivery.run()
-            kernel.history.add(name, f"has delivered {report.frames} frames; {'; '.join(report.problems)}")
+            told = self._machine.words("; ".join(report.problems))
+            kernel.history.add(name, f"has delivered {report.frames} frames; {told}")
         except (FleetlogError, OSError, LogUnavailable) as error:
-            kernel.history.add(name, f"gives up for now: {error!s:.80}")
+            kernel.history.add(name, f"gives up for now: {self._machine.words(str(error))[:80]}")
         finally:
             folder.release()

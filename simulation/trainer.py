@@ -99,7 +99,7 @@ class Training:
         return journal
 
     def _warn(self, kind: str, text: str) -> None:
-        self.process.kernel.history.add(self.process.name, f"is warned: {text[:120]}")
+        self.process.kernel.history.add(self.process.name, f"is warned: {self.machine.words(text)[:120]}")
 
     def _log(self, step: int) -> None:
         is_bad = self._random.random() < self._plan.bad_rows

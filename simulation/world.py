@@ -176,7 +176,7 @@ class World:
     def waits_for(self) -> list[str]:
         """What is not at rest, in words."""
         found = [one.process.name for one in self.trainings if not one.has_ended and one.process.alive]
-        found += [str(path) for machine in self.machines for path in below(machine.root) if segments_of(path)]
+        found += [path.name for machine in self.machines for path in below(machine.root) if segments_of(path)]
         applied = {(row["topic"], row["part"]): row["next_offset"] for row in self.tables.final("applied")}
         for partition, records in self.broker.records.items():
             if partition.topic == EVENTS and applied.get((EVENTS, partition.number), 0) < len(records):

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from simulation.executors import Executor
 from simulation.kernel import Process
-from simulation.threads import Executor
 
 
 class Loop(asyncio.AbstractEventLoop):

@@ -21,11 +21,11 @@ from fleetlog_proto.v1 import ingest_pb2
 
 from simulation.broker import Broker
 from simulation.event_loop import Loop
+from simulation.executors import Executor
 from simulation.kernel import Process
 from simulation.log import ProcessLog
 from simulation.network import Broken, Call
 from simulation.tables import Tables
-from simulation.threads import Executor
 from simulation.warehouse import ProcessWarehouse
 
 LOOK_SECONDS = 0.1

@@ -24,16 +24,16 @@ from fleetlog._delivery import streams
 from fleetlog._events import items
 from fleetlog_core.serving import traces
 
-from simulation import clocks, threads
+from simulation import clocks, executors, threads
 
 PACKAGES = ("fleetlog.", "fleetlog_core.", "fleetlog_ingest.", "fleetlog_query.")
 _STAND_INS: dict[int, object] = {
     id(threading): threads,
     id(queue): SimpleNamespace(SimpleQueue=threads.SimpleQueue, Empty=queue.Empty),
     id(queue.SimpleQueue): threads.SimpleQueue,
-    id(concurrent.futures.ThreadPoolExecutor): threads.Executor,
-    id(concurrent.futures.wait): threads.wait_for_futures,
-    id(traces.ContextThreads): threads.Executor,
+    id(concurrent.futures.ThreadPoolExecutor): executors.Executor,
+    id(concurrent.futures.wait): executors.wait_for_futures,
+    id(traces.ContextThreads): executors.Executor,
     id(time): clocks.TIME,
     id(time.time): clocks.wall,
     id(time.time_ns): clocks.wall_ns,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from fleetlog_core.log.port import BEHIND_FAILURE, Commit, Fenced, LogUnavailable, Partition, Record
 
 from simulation.broker import Broker
+from simulation.executors import Result
 from simulation.groups import Seat
 from simulation.kernel import Process
-from simulation.threads import Result
 from simulation.weather import Condition
 
 LATE_SECONDS = 3.0

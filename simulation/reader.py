@@ -11,9 +11,9 @@ from fleetlog_core.warehouse.port import TimedOut, WarehouseUnavailable
 from fleetlog_proto.v1 import position_pb2
 
 from simulation.event_loop import Loop
+from simulation.executors import Result
 from simulation.kernel import Process
 from simulation.tables import Tables
-from simulation.threads import Result
 from simulation.warehouse import ProcessWarehouse
 from simulation.weather import Weather
 

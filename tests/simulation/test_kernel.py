@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
+from simulation import executors, threads
 from simulation import kernel as kernels
-from simulation import threads
 from simulation.history import History
 from simulation.kernel import Fiber, Kernel, Killed, Process, Stuck
 
@@ -135,9 +135,9 @@ def test_an_executor_does_one_thing_after_another_in_each_of_its_threads(kernel:
         return number
 
     def ask() -> None:
-        one = threads.Executor(1)
+        one = executors.Executor(1)
         futures = [one.submit(work, number) for number in range(3)]
-        waited = threads.wait_for_futures(futures, 1.5)
+        waited = executors.wait_for_futures(futures, 1.5)
         seen.append((len(waited.done), len(waited.not_done)))
         seen.append([future.result() for future in futures])
 

@@ -43,7 +43,6 @@ _STAND_INS: dict[int, object] = {
     id(secrets): clocks.SECRETS,
     id(datetime): clocks.MOMENT,
 }
-_KEEPS_OS = ("fleetlog._transport.connection", "fleetlog._delivery.registry")
 Change = tuple[Any, str, object]
 
 

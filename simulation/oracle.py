@@ -1,4 +1,4 @@
-"""What must hold in every world, looked at whenever something happens. RELIABILITY of a world is in these lines.
+"""What must hold in every world, looked at whenever something happens.
 
 1  an event that was acknowledged is visible, once
 2  any other event is visible once at most, and none that nobody wrote

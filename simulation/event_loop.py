@@ -76,7 +76,7 @@ class Loop(asyncio.AbstractEventLoop):
             self._kernel.after(self._kernel.lag(), self._run, self._process)
 
     def _let_go(self) -> None:
-        """Of a dead process no coroutine is left to be ended some time later, in the middle of another world."""
+        """End the coroutines of a dead process, which would end some time later, in the middle of another world."""
         self._ready.clear()
         for task in self._tasks:
             # It is dead, and not destroyed by mistake.

@@ -54,9 +54,9 @@ class Oracle:
         self.put: dict[float, Put] = {}
         """Values that were handed to the product."""
         self.refused: set[float] = set()
-        """Those of them that the warehouse can't hold."""
+        """Values of them that the warehouse can't hold."""
         self.bad: set[float] = set()
-        """Those of them that no server takes."""
+        """Values of them that no server takes."""
         self.local: set[float] = set()
         """Values that were promised to be on a disk, or in the log."""
         self.durable: set[float] = set()

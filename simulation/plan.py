@@ -98,7 +98,7 @@ class Plan:
     faults: tuple[Fault, ...]
 
     def with_faults(self, faults: tuple[Fault, ...]) -> Plan:
-        """The same with other faults."""
+        """This plan with other faults."""
         return replace(self, faults=faults)
 
 

@@ -52,7 +52,7 @@ class Training:
         self._mine: list[float] = []
         """Values that it logged."""
         self.durable: set[float] = set()
-        """Those that it was told are durable."""
+        """Values of them that it was told are durable."""
         self._session: set[float] = set()
         self._reader = reader
         self.connection = Dialed(network, process)

@@ -98,7 +98,7 @@ class Plan:
     faults: tuple[Fault, ...]
 
     def with_faults(self, faults: tuple[Fault, ...]) -> Plan:
-        """This plan with other faults."""
+        """Plan like this one, with other faults."""
         return replace(self, faults=faults)
 
 

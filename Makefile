@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 UI := query/fleetlog_query/web/static/index.html
 UI_SOURCES := $(shell find web -type f -not -path '*/tests/*')
 
-.PHONY: help demo test test-all test-alone coverage test-brokers test-faults test-ui check format protos docs ui screenshots up bench dist clean
+.PHONY: help demo test test-all test-alone coverage test-brokers test-faults simulate test-ui check format protos docs ui screenshots up bench dist clean
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 13
@@ -44,6 +44,9 @@ coverage: $(VENV)/.dev  ## which share of each package `make test` reaches; fail
 
 test-brokers: $(VENV)/.dev  ## those that kill brokers; needs three of their own, Kafka, ClickHouse and S3: tests/servers.py
 	FLEETLOG_REQUIRE_SERVERS=brokers $(BIN)/python -m pytest -m brokers
+
+simulate: $(VENV)/.dev  ## 10,000 worlds in which everything fails, on virtual time: most of an hour; see docs/simulation.md
+	$(BIN)/python -m simulation --worlds 10000 --jobs $(JOBS)
 
 test-ui: $(VENV)/.dev $(UI)  ## those of the web UI, in Chromium: apt-get install chromium-headless-shell
 	FLEETLOG_REQUIRE_BROWSER=1 $(BIN)/python -m pytest -m browser tests/web

@@ -167,6 +167,11 @@ FOLDERS: Mapping[str, str] = {
     "query/web/test_sessions": "server",
     "query/web/test_tls": "server",
     "test_alone": "unit",
+    "simulation": "crash",
+    "simulation/test_kernel": "unit",
+    "simulation/test_machines": "unit",
+    "simulation/test_plans": "unit",
+    "simulation/test_tables": "unit",
     "web": "server",
 }
 """Layer of what is in a folder or a file below tests/; the longest path holds."""

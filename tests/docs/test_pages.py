@@ -9,7 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
-FOLDERS = ("protos", "client", "core", "ingest", "query", "deploy", "tests", "benchmarks", "examples", "docs")
+FOLDERS = (
+    "protos", "client", "core", "ingest", "query", "deploy", "tests", "benchmarks", "examples", "docs", "simulation",
+)  # fmt: skip
 FILE = re.compile(r"`([\w/.]+\.(?:py|lark|proto|toml|md|sql))`")
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 

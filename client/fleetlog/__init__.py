@@ -19,13 +19,13 @@ from fleetlog._values.position import Position
 from fleetlog._views.artifacts import Artifact
 from fleetlog._views.comparing import Comparison
 from fleetlog._views.events import DeniedCall, LoggedEvent
-from fleetlog._views.facets import KeyInfo, Kind, ValueCount
+from fleetlog._views.facets import Bin, KeyDescription, KeyInfo, Kind, ValueCount
 from fleetlog._views.models import Approval, Model, ModelComment, ModelEvent, ModelVersion
 from fleetlog._views.searches import Explanation
 from fleetlog._views.selection import Group, Mode, Objective, ObjectiveStats, Selection, Statistic, Verdict
 from fleetlog._views.series import Axis, Branch, Buckets, Series, Which
 from fleetlog._views.tokens import Caller, NewToken, Token
-from fleetlog._views.views import Experiment, MetricSummary, Problem, RunList, RunView
+from fleetlog._views.views import Activity, Experiment, MetricSummary, Problem, RunList, RunView
 from fleetlog._views.watching import RunChanges
 from fleetlog._views.webhooks import Webhook, WebhookDelivery, WebhookTest
 from fleetlog.client import Client
@@ -47,11 +47,13 @@ from fleetlog.errors import (
 
 __version__ = "0.1.0"
 __all__ = [
+    "Activity",
     "AlreadyExists",
     "Approval",
     "Artifact",
     "AsOf",
     "Axis",
+    "Bin",
     "Branch",
     "Buckets",
     "Caller",
@@ -71,6 +73,7 @@ __all__ = [
     "Group",
     "ImportedRuns",
     "InvalidArgument",
+    "KeyDescription",
     "KeyInfo",
     "Kind",
     "LeftOutValue",

@@ -136,6 +136,12 @@ def update_run(place: Place) -> None:
     assert run_of(place).tags["updated"] == "yes"
 
 
+def update_runs(place: Place) -> None:
+    answer = place.intent("UpdateRuns", run_ids=[place.run_id, "0" * 32], tags={"together": "yes"})
+    assert list(answer.missing_run_ids) == ["0" * 32]
+    assert run_of(place).tags["together"] == "yes"
+
+
 def change_an_experiment(place: Place) -> None:
     number, name = place.new_experiment(), uuid.uuid4().hex
     assert place.intent("UpdateExperiment", experiment_id=number, name=name).experiment.name == name
@@ -150,8 +156,12 @@ def change_an_experiment(place: Place) -> None:
 
 
 def list_experiments(place: Place) -> None:
-    request = query_pb2.ListExperimentsRequest(namespace="default", at_least=place.connection.position())
-    assert place.experiment in {one.name for one in place.query("ListExperiments", request).experiments}
+    request = query_pb2.ListExperimentsRequest(
+        namespace="default", contains=place.experiment, activity=True, at_least=place.connection.position()
+    )
+    page = place.query("ListExperiments", request)
+    assert [one.name for one in page.experiments] == [place.experiment]
+    assert [one.runs >= 1 for one in page.activities] == [True]
 
 
 def upload_an_artifact(place: Place) -> None:
@@ -207,6 +217,13 @@ def list_keys(place: Place) -> None:
 def list_values(place: Place) -> None:
     request = facets_pb2.ListValuesRequest(scope=place.scope, kind=facets_pb2.KEY_KIND_TAG, key="team")
     assert [(one.value, one.runs) for one in place.query("ListValues", request).values] == [("a", 1)]
+
+
+def describe_key(place: Place) -> None:
+    request = facets_pb2.DescribeKeyRequest(scope=place.scope, kind=facets_pb2.KEY_KIND_PARAM, key="lr")
+    found = place.query("DescribeKey", request)
+    assert (found.runs, found.distinct_values) == (1, 1)
+    assert [(one.low, one.high, one.runs) for one in found.bins] == [(0.1, 0.1, 1)]
 
 
 def select_runs(place: Place) -> None:
@@ -338,6 +355,7 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "ImportRuns": import_runs,
     "LogRun": log_run,
     "UpdateRun": update_run,
+    "UpdateRuns": update_runs,
     "CreateExperiment": change_an_experiment,
     "UpdateExperiment": change_an_experiment,
     "DeleteExperiment": change_an_experiment,
@@ -357,6 +375,7 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "WatchRuns": watch_runs,
     "ListKeys": list_keys,
     "ListValues": list_values,
+    "DescribeKey": describe_key,
     "ListDatasets": list_datasets,
     "SelectRuns": select_runs,
     "ExplainSearch": explain_search,

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
+from fleetlog_proto.v1 import facets_pb2
+
 from fleetlog._calls.base import Calls, Deleted, Experiments
 from fleetlog._values import arguments
 from fleetlog._values.as_of import AsOf
-from fleetlog._views.facets import KeyInfo, Kind, ValueCount, list_keys, list_values
+from fleetlog._views.facets import KeyDescription, KeyInfo, Kind, ValueCount, describe_key, list_keys, list_values
+
+_SCALES: dict[str | None, facets_pb2.HistogramScale.ValueType] = {
+    None: facets_pb2.HISTOGRAM_SCALE_UNSPECIFIED,
+    "linear": facets_pb2.HISTOGRAM_SCALE_LINEAR,
+    "log": facets_pb2.HISTOGRAM_SCALE_LOG,
+}
 
 
 class FacetCalls(Calls):
@@ -86,3 +94,48 @@ class FacetCalls(Calls):
         scope = self._scope(filter, experiments, deleted, as_of)
         key, contains = arguments.one_text("key", key), arguments.one_text("contains", contains)
         return list_values(self._connection, scope, key, contains, most, self.timeout)
+
+    def describe_key(
+        self,
+        key: str,
+        filter: str = "",  # noqa: A002
+        *,
+        experiments: Experiments = None,
+        bins: int = 20,
+        scale: Literal["linear", "log"] | None = None,
+        min: float | None = None,  # noqa: A002
+        max: float | None = None,  # noqa: A002
+        deleted: Deleted = "active",
+        as_of: AsOf | None = None,
+    ) -> KeyDescription:
+        """What the values of a param, tag or metric are like: how many differ, and a histogram of the numbers.
+
+        Args:
+            key: As filters name it: "params.lr", "tags.team", "metrics.val_loss", whose last values count.
+            filter: Which runs are counted, see docs/filter.md; "" = all.
+            experiments: Names, numbers or Experiments, or one of them; None = all.
+            bins: Number of bins, 1 to 100.
+            scale: "linear": bins of the same width; "log": of the same ratio; None = what suits the range.
+            min: Where the bins begin; None = at the lowest number.
+            max: Where the bins end; None = at the highest number.
+            deleted: "active", "deleted" or "all" runs.
+            as_of: When, as in search_runs; None = now.
+
+        Raises:
+            InvalidArgument: An argument can't be meant.
+            NotFound: There is no such experiment.
+
+        Examples:
+            >>> found = client.describe_key("metrics.val_loss", experiments="speedrun", bins=4)
+            >>> found.distinct_values, [one.runs for one in found.bins]
+            (1, [1])
+
+        """
+        request = facets_pb2.DescribeKeyRequest(
+            scope=self._scope(filter, experiments, deleted, as_of),
+            bins=arguments.count("bins", bins, 1),
+            scale=_SCALES[arguments.choice("scale", scale, _SCALES)],
+            min=None if min is None else arguments.real("min", min),
+            max=None if max is None else arguments.real("max", max),
+        )
+        return describe_key(self._connection, request, arguments.one_text("key", key), self.timeout)

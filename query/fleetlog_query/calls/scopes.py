@@ -1,4 +1,4 @@
-"""ListKeys, ListValues and SelectRuns: what is asked of all runs of a scope together."""
+"""ListKeys, ListValues, DescribeKey and SelectRuns: what is asked of all runs of a scope together."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from fleetlog_proto.v1 import facets_pb2, scope_pb2, selection_pb2
 from fleetlog_query.calls.base import QueryCalls, Services, check_experiments
 from fleetlog_query.changes.moments import position_of
 from fleetlog_query.facets.answer import Facets
+from fleetlog_query.facets.distribution import Distributions
 from fleetlog_query.facets.keys import Keys
 from fleetlog_query.facets.values import Values
 from fleetlog_query.runs.response_size import checked
@@ -23,7 +24,8 @@ class ScopeCalls(QueryCalls):
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         keys = Keys(services.warehouse, services.positions, services.changed_runs, services.keys_bytes)
-        self._facets = Facets(services.tokens, keys, Values(services.warehouse, services.columns))
+        values = Values(services.warehouse, services.columns)
+        self._facets = Facets(services.tokens, keys, values, Distributions(services.warehouse))
         self._selector = Selector(services.warehouse, services.documents, services.columns)
 
     def close(self) -> None:
@@ -47,6 +49,13 @@ class ScopeCalls(QueryCalls):
         """See the proto."""
         scope = await self._scoped(request.scope, context)
         return await self._do(context, self._facets.values, request, scope)
+
+    async def DescribeKey(  # noqa: N802
+        self, request: facets_pb2.DescribeKeyRequest, context: Context
+    ) -> facets_pb2.DescribeKeyResponse:
+        """See the proto."""
+        scope = await self._scoped(request.scope, context)
+        return await self._do(context, self._facets.description, request, scope)
 
     async def SelectRuns(  # noqa: N802
         self, request: selection_pb2.SelectRunsRequest, context: Context

@@ -79,6 +79,11 @@ class QueryServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.FromString,
                 _registered_method=True)
+        self.DescribeKey = channel.unary_unary(
+                '/fleetlog.v1.QueryService/DescribeKey',
+                request_serializer=fleetlog_dot_v1_dot_facets__pb2.DescribeKeyRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_facets__pb2.DescribeKeyResponse.FromString,
+                _registered_method=True)
         self.SelectRuns = channel.unary_unary(
                 '/fleetlog.v1.QueryService/SelectRuns',
                 request_serializer=fleetlog_dot_v1_dot_selection__pb2.SelectRunsRequest.SerializeToString,
@@ -208,6 +213,14 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeKey(self, request, context):
+        """What the values of one param, tag or metric are like: how many differ, and how its numbers spread.
+        INVALID_ARGUMENT: KEY_KIND_INVALID, KEY_UNKNOWN, RANGE_INVALID, OVER_LIMIT, or what is wrong with the filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SelectRuns(self, request, context):
         """The best runs, or the best groups of runs, by one objective or several, and why.
         """
@@ -237,7 +250,7 @@ class QueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListExperiments(self, request, context):
-        """Experiments by number, a page at a time.
+        """Experiments, a page at a time; on request with what there is of their runs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -342,6 +355,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.ListValues,
                     request_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.SerializeToString,
+            ),
+            'DescribeKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeKey,
+                    request_deserializer=fleetlog_dot_v1_dot_facets__pb2.DescribeKeyRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_facets__pb2.DescribeKeyResponse.SerializeToString,
             ),
             'SelectRuns': grpc.unary_unary_rpc_method_handler(
                     servicer.SelectRuns,
@@ -601,6 +619,33 @@ class QueryService:
             '/fleetlog.v1.QueryService/ListValues',
             fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.SerializeToString,
             fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/DescribeKey',
+            fleetlog_dot_v1_dot_facets__pb2.DescribeKeyRequest.SerializeToString,
+            fleetlog_dot_v1_dot_facets__pb2.DescribeKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -66,6 +66,10 @@ class QueryServiceStub:
     """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
     ListValues: _grpc.UnaryUnaryMultiCallable[_facets_pb2.ListValuesRequest, _facets_pb2.ListValuesResponse]
     """The values of one param, tag or attribute, with how many runs have each."""
+    DescribeKey: _grpc.UnaryUnaryMultiCallable[_facets_pb2.DescribeKeyRequest, _facets_pb2.DescribeKeyResponse]
+    """What the values of one param, tag or metric are like: how many differ, and how its numbers spread.
+    INVALID_ARGUMENT: KEY_KIND_INVALID, KEY_UNKNOWN, RANGE_INVALID, OVER_LIMIT, or what is wrong with the filter.
+    """
     SelectRuns: _grpc.UnaryUnaryMultiCallable[_selection_pb2.SelectRunsRequest, _selection_pb2.SelectRunsResponse]
     """The best runs, or the best groups of runs, by one objective or several, and why."""
     ExplainSearch: _grpc.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]
@@ -75,7 +79,7 @@ class QueryServiceStub:
     GetExperiment: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]
     """One experiment by number or name. NOT_FOUND."""
     ListExperiments: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListExperimentsRequest, _query_pb2.ListExperimentsResponse]
-    """Experiments by number, a page at a time."""
+    """Experiments, a page at a time; on request with what there is of their runs."""
     ReadMetric: _grpc.UnaryStreamMultiCallable[_metric_pb2.ReadMetricRequest, _metric_pb2.ReadMetricResponse]
     """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
     order asked for, each once) and rank; within a series chunks are in order. A series without points sends
@@ -134,6 +138,10 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
     ListValues: _aio.UnaryUnaryMultiCallable[_facets_pb2.ListValuesRequest, _facets_pb2.ListValuesResponse]  # type: ignore[assignment]
     """The values of one param, tag or attribute, with how many runs have each."""
+    DescribeKey: _aio.UnaryUnaryMultiCallable[_facets_pb2.DescribeKeyRequest, _facets_pb2.DescribeKeyResponse]  # type: ignore[assignment]
+    """What the values of one param, tag or metric are like: how many differ, and how its numbers spread.
+    INVALID_ARGUMENT: KEY_KIND_INVALID, KEY_UNKNOWN, RANGE_INVALID, OVER_LIMIT, or what is wrong with the filter.
+    """
     SelectRuns: _aio.UnaryUnaryMultiCallable[_selection_pb2.SelectRunsRequest, _selection_pb2.SelectRunsResponse]  # type: ignore[assignment]
     """The best runs, or the best groups of runs, by one objective or several, and why."""
     ExplainSearch: _aio.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]  # type: ignore[assignment]
@@ -143,7 +151,7 @@ class QueryServiceAsyncStub(QueryServiceStub):
     GetExperiment: _aio.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]  # type: ignore[assignment]
     """One experiment by number or name. NOT_FOUND."""
     ListExperiments: _aio.UnaryUnaryMultiCallable[_query_pb2.ListExperimentsRequest, _query_pb2.ListExperimentsResponse]  # type: ignore[assignment]
-    """Experiments by number, a page at a time."""
+    """Experiments, a page at a time; on request with what there is of their runs."""
     ReadMetric: _aio.UnaryStreamMultiCallable[_metric_pb2.ReadMetricRequest, _metric_pb2.ReadMetricResponse]  # type: ignore[assignment]
     """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
     order asked for, each once) and rank; within a series chunks are in order. A series without points sends
@@ -243,6 +251,16 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         """The values of one param, tag or attribute, with how many runs have each."""
 
     @_abc_1.abstractmethod
+    def DescribeKey(
+        self,
+        request: _facets_pb2.DescribeKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_facets_pb2.DescribeKeyResponse, _abc.Awaitable[_facets_pb2.DescribeKeyResponse]]:
+        """What the values of one param, tag or metric are like: how many differ, and how its numbers spread.
+        INVALID_ARGUMENT: KEY_KIND_INVALID, KEY_UNKNOWN, RANGE_INVALID, OVER_LIMIT, or what is wrong with the filter.
+        """
+
+    @_abc_1.abstractmethod
     def SelectRuns(
         self,
         request: _selection_pb2.SelectRunsRequest,
@@ -280,7 +298,7 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.ListExperimentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.ListExperimentsResponse, _abc.Awaitable[_query_pb2.ListExperimentsResponse]]:
-        """Experiments by number, a page at a time."""
+        """Experiments, a page at a time; on request with what there is of their runs."""
 
     @_abc_1.abstractmethod
     def ReadMetric(

@@ -23,11 +23,12 @@ from fleetlog._views.facets import Bin, KeyDescription, KeyInfo, Kind, ValueCoun
 from fleetlog._views.models import Approval, Model, ModelComment, ModelEvent, ModelVersion
 from fleetlog._views.searches import Explanation
 from fleetlog._views.selection import Group, Mode, Objective, ObjectiveStats, Selection, Statistic, Verdict
-from fleetlog._views.series import Axis, Branch, Buckets, Series, Which
+from fleetlog._views.series import Axis, Branch, Buckets, GroupCurve, Series, Which
 from fleetlog._views.tokens import Caller, NewToken, Token
 from fleetlog._views.views import Activity, Experiment, MetricSummary, Problem, RunList, RunView
 from fleetlog._views.watching import RunChanges
 from fleetlog._views.webhooks import Webhook, WebhookDelivery, WebhookTest
+from fleetlog._views.writers import Writer
 from fleetlog.client import Client
 from fleetlog.errors import (
     AlreadyExists,
@@ -71,6 +72,7 @@ __all__ = [
     "FailedPrecondition",
     "FleetlogError",
     "Group",
+    "GroupCurve",
     "ImportedRuns",
     "InvalidArgument",
     "KeyDescription",
@@ -112,6 +114,7 @@ __all__ = [
     "WebhookDelivery",
     "WebhookTest",
     "Which",
+    "Writer",
     "flush",
     "start_run",
 ]

@@ -149,6 +149,12 @@ PAGE_SIZE = 1_000
 RUNS_PER_READ = 1_000
 KEYS_PER_READ = 100
 BUCKETS_PER_SERIES = 10_000
+AGGREGATE_RUNS = 10_000
+"""Runs whose curves are put together."""
+AGGREGATE_BUCKETS = 1_000
+AGGREGATE_NUMBERS = 2_000_000
+"""Buckets of all runs that are put together: of many runs each has fewer."""
+AGGREGATE_GROUPS = 100
 STEPS_PER_SAMPLE = 10_000
 SERIES_PER_SAMPLE = 1_000
 RANKS_PER_READ = 1_000

@@ -13,6 +13,7 @@ import fleetlog
 import pytest
 from fleetlog._transport.connection import Connection, connection_to
 from fleetlog_proto.v1 import (
+    aggregate_pb2,
     artifact_pb2,
     audit_pb2,
     dataset_pb2,
@@ -25,6 +26,7 @@ from fleetlog_proto.v1 import (
     scope_pb2,
     selection_pb2,
     watch_pb2,
+    writer_pb2,
 )
 
 SERVICES = (
@@ -192,6 +194,15 @@ def get_run(place: Place) -> None:
     assert (run.name, run.metrics[0].key, run.metrics[0].last) == ("one", "loss", 1.5)
 
 
+def list_writers(place: Place) -> None:
+    request = writer_pb2.ListWritersRequest(
+        namespace="default", run_id=place.run_id, at_least=place.connection.position()
+    )
+    found = place.query("ListWriters", request).writers
+    assert writer_pb2.WRITER_STATE_AT_WORK in {one.state for one in found}
+    assert all(one.last_sequence > 0 and one.last_time_millis > 0 for one in found)
+
+
 def search_runs(place: Place) -> None:
     assert [run.run_id for run in place.query("SearchRuns", place.search).runs] == [place.run_id]
 
@@ -276,6 +287,12 @@ def read_metric(place: Place) -> None:
     )
     (part,) = [part for answer in place.streamed("ReadMetric", request) for part in answer.parts]
     assert (part.key, len(part.points.values)) == ("loss", 8)
+
+
+def aggregate_metric(place: Place) -> None:
+    request = aggregate_pb2.AggregateMetricRequest(scope=place.scope, key="loss", group_by=["params.lr"])
+    (group,) = place.query("AggregateMetric", request).groups
+    assert ([one.value for one in group.values], group.runs, len(group.means)) == (["0.1"], 1, 8)
 
 
 def read_artifacts(place: Place) -> None:
@@ -370,6 +387,7 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "CompleteUpload": upload_by_parts,
     "GetRun": get_run,
     "GetRuns": import_runs,
+    "ListWriters": list_writers,
     "SearchRuns": search_runs,
     "StreamRuns": stream_runs,
     "WatchRuns": watch_runs,
@@ -384,6 +402,7 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "GetExperiment": change_an_experiment,
     "ListExperiments": list_experiments,
     "ReadMetric": read_metric,
+    "AggregateMetric": aggregate_metric,
     "ListArtifacts": read_artifacts,
     "DownloadArtifact": read_artifacts,
     "ListNamespaces": list_namespaces,

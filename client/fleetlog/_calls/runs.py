@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fleetlog_proto.v1 import query_pb2
+from fleetlog_proto.v1 import query_pb2, writer_pb2
 
 from fleetlog._calls.base import PAGE
 from fleetlog._calls.run_changes import RunChangeCalls
-from fleetlog._transport.answers import check_ids, check_same, understood
+from fleetlog._transport.answers import check_ids, check_same, pages, understood
 from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
 from fleetlog._values.as_of import AsOf, as_of_message, as_of_of
 from fleetlog._views.comparing import OF, Comparison, Of
 from fleetlog._views.series import Branch
 from fleetlog._views.views import RunList, RunView
+from fleetlog._views.writers import Writer
 from fleetlog.errors import NotFound
 
 
@@ -111,3 +112,32 @@ class RunCalls(RunChangeCalls):
             missing = [one for one in known if one not in there]
             raise NotFound("RUN_NOT_FOUND", f"there is no run {missing[0]} in this namespace")
         return Comparison(runs, of)
+
+    def writers(self, run_id: AnyRun) -> list[Writer]:
+        """Processes that wrote to a run, and changes from outside: which of them are at work, and what came of each.
+
+        Args:
+            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+
+        Returns:
+            A list of Writer by rank, those without one first.
+
+        Raises:
+            NotFound: The namespace has no such run.
+
+        Examples:
+            >>> client.writers(run)[-1].missing_events
+            0
+
+        """
+        connection, found = self._connection, list[Writer]()
+        request = writer_pb2.ListWritersRequest(
+            namespace=self.namespace,
+            run_id=arguments.run_id(run_id),
+            page_size=PAGE,
+            at_least=connection.position(),
+        )
+        for page in pages(connection, connection.query.ListWriters, request, self.timeout):
+            with understood(self.target, "a writer"):
+                found += map(Writer.of, page.writers)
+        return found

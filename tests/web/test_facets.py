@@ -106,6 +106,7 @@ def test_experiments_are_ordered_found_and_counted(
         client.import_runs({"metrics.loss": [1.0] * count}, name)
     client.delete_run(client.search_runs(experiments="older", limit=1)[0])
     with fleetlog.start_run("running", target=embedded_target, namespace=namespace):
+        fleetlog.flush(level="applied", target=embedded_target)
         page.goto(f"/n/{namespace}/experiments")
         rows = page.locator("tr[data-experiment]")
         expect(rows.first).to_contain_text("running")

@@ -19,15 +19,16 @@ from fleetlog._values.position import Position
 from fleetlog._views.artifacts import Artifact
 from fleetlog._views.comparing import Comparison
 from fleetlog._views.events import DeniedCall, LoggedEvent
-from fleetlog._views.facets import KeyInfo, Kind, ValueCount
+from fleetlog._views.facets import Bin, KeyDescription, KeyInfo, Kind, ValueCount
 from fleetlog._views.models import Approval, Model, ModelComment, ModelEvent, ModelVersion
 from fleetlog._views.searches import Explanation
 from fleetlog._views.selection import Group, Mode, Objective, ObjectiveStats, Selection, Statistic, Verdict
-from fleetlog._views.series import Axis, Branch, Buckets, Series, Which
+from fleetlog._views.series import Axis, Branch, Buckets, GroupCurve, Series, Which
 from fleetlog._views.tokens import Caller, NewToken, Token
-from fleetlog._views.views import Experiment, MetricSummary, Problem, RunList, RunView
+from fleetlog._views.views import Activity, Experiment, MetricSummary, Problem, RunList, RunView
 from fleetlog._views.watching import RunChanges
 from fleetlog._views.webhooks import Webhook, WebhookDelivery, WebhookTest
+from fleetlog._views.writers import Writer
 from fleetlog.client import Client
 from fleetlog.errors import (
     AlreadyExists,
@@ -47,11 +48,13 @@ from fleetlog.errors import (
 
 __version__ = "0.1.0"
 __all__ = [
+    "Activity",
     "AlreadyExists",
     "Approval",
     "Artifact",
     "AsOf",
     "Axis",
+    "Bin",
     "Branch",
     "Buckets",
     "Caller",
@@ -69,8 +72,10 @@ __all__ = [
     "FailedPrecondition",
     "FleetlogError",
     "Group",
+    "GroupCurve",
     "ImportedRuns",
     "InvalidArgument",
+    "KeyDescription",
     "KeyInfo",
     "Kind",
     "LeftOutValue",
@@ -109,6 +114,7 @@ __all__ = [
     "WebhookDelivery",
     "WebhookTest",
     "Which",
+    "Writer",
     "flush",
     "start_run",
 ]

@@ -21,6 +21,10 @@ RUNS_PER_IMPORT = 10_000
 """Runs in one table that is imported."""
 FRAME_BYTES = 4 * 1024 * 1024
 """Encoded size of a frame. Kafka's limit is set to this and a little more."""
+RUNS_PER_UPDATE = 1_000
+"""Runs that one request changes."""
+UPDATE_BYTES = 16 * 1024 * 1024
+"""Encoded size of all that one request writes of the runs that it changes."""
 LOST_SECONDS = 300.0
 """Without a word of its writers a run is lost, unless the settings say another time."""
 FRAMES_PER_REQUEST = 64
@@ -145,6 +149,12 @@ PAGE_SIZE = 1_000
 RUNS_PER_READ = 1_000
 KEYS_PER_READ = 100
 BUCKETS_PER_SERIES = 10_000
+AGGREGATE_RUNS = 10_000
+"""Runs whose curves are put together."""
+AGGREGATE_BUCKETS = 1_000
+AGGREGATE_NUMBERS = 2_000_000
+"""Buckets of all runs that are put together: of many runs each has fewer."""
+AGGREGATE_GROUPS = 100
 STEPS_PER_SAMPLE = 10_000
 SERIES_PER_SAMPLE = 1_000
 RANKS_PER_READ = 1_000

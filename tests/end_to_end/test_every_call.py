@@ -13,6 +13,7 @@ import fleetlog
 import pytest
 from fleetlog._transport.connection import Connection, connection_to
 from fleetlog_proto.v1 import (
+    aggregate_pb2,
     artifact_pb2,
     audit_pb2,
     dataset_pb2,
@@ -25,6 +26,7 @@ from fleetlog_proto.v1 import (
     scope_pb2,
     selection_pb2,
     watch_pb2,
+    writer_pb2,
 )
 
 SERVICES = (
@@ -136,6 +138,12 @@ def update_run(place: Place) -> None:
     assert run_of(place).tags["updated"] == "yes"
 
 
+def update_runs(place: Place) -> None:
+    answer = place.intent("UpdateRuns", run_ids=[place.run_id, "0" * 32], tags={"together": "yes"})
+    assert list(answer.missing_run_ids) == ["0" * 32]
+    assert run_of(place).tags["together"] == "yes"
+
+
 def change_an_experiment(place: Place) -> None:
     number, name = place.new_experiment(), uuid.uuid4().hex
     assert place.intent("UpdateExperiment", experiment_id=number, name=name).experiment.name == name
@@ -150,8 +158,12 @@ def change_an_experiment(place: Place) -> None:
 
 
 def list_experiments(place: Place) -> None:
-    request = query_pb2.ListExperimentsRequest(namespace="default", at_least=place.connection.position())
-    assert place.experiment in {one.name for one in place.query("ListExperiments", request).experiments}
+    request = query_pb2.ListExperimentsRequest(
+        namespace="default", contains=place.experiment, activity=True, at_least=place.connection.position()
+    )
+    page = place.query("ListExperiments", request)
+    assert [one.name for one in page.experiments] == [place.experiment]
+    assert [one.runs >= 1 for one in page.activities] == [True]
 
 
 def upload_an_artifact(place: Place) -> None:
@@ -182,6 +194,15 @@ def get_run(place: Place) -> None:
     assert (run.name, run.metrics[0].key, run.metrics[0].last) == ("one", "loss", 1.5)
 
 
+def list_writers(place: Place) -> None:
+    request = writer_pb2.ListWritersRequest(
+        namespace="default", run_id=place.run_id, at_least=place.connection.position()
+    )
+    found = place.query("ListWriters", request).writers
+    assert writer_pb2.WRITER_STATE_AT_WORK in {one.state for one in found}
+    assert all(one.last_sequence > 0 and one.last_time_millis > 0 for one in found)
+
+
 def search_runs(place: Place) -> None:
     assert [run.run_id for run in place.query("SearchRuns", place.search).runs] == [place.run_id]
 
@@ -207,6 +228,13 @@ def list_keys(place: Place) -> None:
 def list_values(place: Place) -> None:
     request = facets_pb2.ListValuesRequest(scope=place.scope, kind=facets_pb2.KEY_KIND_TAG, key="team")
     assert [(one.value, one.runs) for one in place.query("ListValues", request).values] == [("a", 1)]
+
+
+def describe_key(place: Place) -> None:
+    request = facets_pb2.DescribeKeyRequest(scope=place.scope, kind=facets_pb2.KEY_KIND_PARAM, key="lr")
+    found = place.query("DescribeKey", request)
+    assert (found.runs, found.distinct_values) == (1, 1)
+    assert [(one.low, one.high, one.runs) for one in found.bins] == [(0.1, 0.1, 1)]
 
 
 def select_runs(place: Place) -> None:
@@ -259,6 +287,12 @@ def read_metric(place: Place) -> None:
     )
     (part,) = [part for answer in place.streamed("ReadMetric", request) for part in answer.parts]
     assert (part.key, len(part.points.values)) == ("loss", 8)
+
+
+def aggregate_metric(place: Place) -> None:
+    request = aggregate_pb2.AggregateMetricRequest(scope=place.scope, key="loss", group_by=["params.lr"])
+    (group,) = place.query("AggregateMetric", request).groups
+    assert ([one.value for one in group.values], group.runs, len(group.means)) == (["0.1"], 1, 8)
 
 
 def read_artifacts(place: Place) -> None:
@@ -338,6 +372,7 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "ImportRuns": import_runs,
     "LogRun": log_run,
     "UpdateRun": update_run,
+    "UpdateRuns": update_runs,
     "CreateExperiment": change_an_experiment,
     "UpdateExperiment": change_an_experiment,
     "DeleteExperiment": change_an_experiment,
@@ -352,11 +387,13 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "CompleteUpload": upload_by_parts,
     "GetRun": get_run,
     "GetRuns": import_runs,
+    "ListWriters": list_writers,
     "SearchRuns": search_runs,
     "StreamRuns": stream_runs,
     "WatchRuns": watch_runs,
     "ListKeys": list_keys,
     "ListValues": list_values,
+    "DescribeKey": describe_key,
     "ListDatasets": list_datasets,
     "SelectRuns": select_runs,
     "ExplainSearch": explain_search,
@@ -365,6 +402,7 @@ CALLS: Mapping[str, Callable[[Place], None]] = {
     "GetExperiment": change_an_experiment,
     "ListExperiments": list_experiments,
     "ReadMetric": read_metric,
+    "AggregateMetric": aggregate_metric,
     "ListArtifacts": read_artifacts,
     "DownloadArtifact": read_artifacts,
     "ListNamespaces": list_namespaces,

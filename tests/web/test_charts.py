@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import fleetlog
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.web.pictures import look
 from tests.web.pixels import picture
 
 FIRST_COLOUR = "#2563c9"
@@ -164,3 +166,33 @@ def test_a_card_without_points_says_so_and_others_are_shown(page: Page, embedded
     page.goto(f"/n/{namespace}/runs?c=nothing&c=loss")
     expect(page.locator('.card[data-metric="nothing"]')).to_have_attribute("data-state", "empty")
     card(page, "loss")
+
+
+def test_groups_of_all_runs_are_what_the_client_puts_together(
+    page: Page, client: fleetlog.Client, namespace: str, screenshots: Path | None
+) -> None:
+    runs = 60
+    steps = list(range(40))
+    for place in range(runs):
+        model = ("gpt", "mlp")[place % 2]
+        with fleetlog.start_run(
+            "sweep", f"run {place}", params={"model": model}, target=client.target, namespace=namespace
+        ) as run:
+            run.log_series("loss", steps=steps, values=[place + 1 / (1 + step) for step in steps])
+    fleetlog.flush(level="applied", target=client.target)
+    page.goto(f"/n/{namespace}/runs?g=params.model&c=loss")
+    charted = card(page, "loss")
+    expect(charted.locator("[data-grouped-runs]")).to_have_count(0)
+    page.get_by_role("button", name="All runs", exact=True).click()
+    expect(charted.locator("[data-grouped-runs]")).to_have_attribute("data-grouped-runs", str(runs))
+    expect(charted.locator(".plot")).to_have_attribute("data-curves", "2")
+    expect(page.locator(".legend li")).to_have_text(["gpt", "mlp"])
+    found = client.aggregate_metric("loss", group_by="params.model")
+    assert [(one.values["params.model"], one.runs) for one in found] == [("gpt", runs // 2), ("mlp", runs // 2)]
+    look(page, screenshots, "groups-of-all-runs", "light")
+    page.get_by_label("Filter", exact=True).fill("params.model = 'mlp'")
+    page.keyboard.press("Enter")
+    expect(charted.locator("[data-grouped-runs]")).to_have_attribute("data-grouped-runs", str(runs // 2))
+    expect(page.locator(".legend li")).to_have_text(["mlp"])
+    page.get_by_role("button", name="All runs", exact=True).click()
+    expect(charted.locator("[data-grouped-runs]")).to_have_count(0)

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.waiting import reached
+from tests.web.pictures import look
 
 CANARY = "document.title = 'reached'"
 HOSTILE = {
@@ -49,6 +50,28 @@ def test_the_overview_has_what_the_run_was_told_and_reached(page: Page, run: str
         expect(screen).to_contain_text(text)
     expect(page.locator('[data-metric="loss"] td').first).to_have_attribute("data-value", "2.1")
     expect(page.locator("[data-note] strong")).to_have_text("bold")
+
+
+def test_each_writer_is_shown_with_its_state_and_what_is_missing(
+    page: Page, client: fleetlog.Client, namespace: str, embedded_target: str, screenshots: Path | None
+) -> None:
+    run = fleetlog.start_run("ranks", "two ranks", rank=0, target=embedded_target, namespace=namespace)
+    with fleetlog.start_run("ranks", run_id=run.id, rank=1, target=embedded_target, namespace=namespace) as other:
+        for writer in (run, other):
+            writer.log({"loss": 1.0}, step=1)
+    fleetlog.flush(level="applied", target=embedded_target)
+    page.goto(f"/n/{namespace}/runs/{run.id}")
+    rows = page.locator('[data-section="writers"] tr[data-writer]')
+    expect(rows).to_have_count(2)
+    for one in client.writers(run.id):
+        row = page.locator(f'tr[data-writer="{one.id}"]')
+        expect(row.locator("th")).to_have_text(str(one.rank))
+        expect(row.locator("td").nth(0)).to_have_text({"AT_WORK": "at work", "ENDED": "ended"}[one.state or ""])
+        expect(row.locator("td").nth(2)).to_have_text(str(one.last_sequence))
+        expect(row.locator("td").nth(3)).to_have_text("0")
+    look(page, screenshots, "writers", "light")
+    run.finish()
+    expect(rows.filter(has_text="ended")).to_have_count(2)
 
 
 def test_the_page_as_code_reads_the_run(

@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from fleetlog_core.ids import new_random_id
 from fleetlog_proto.v1 import experiment_pb2, ingest_pb2, query_pb2
 
 from fleetlog._calls.base import PAGE, Calls, Deleted, view
-from fleetlog._transport.answers import check_same, pages, understood
+from fleetlog._transport.answers import bad_answer, check_same, pages, understood
 from fleetlog._values import arguments
 from fleetlog._values.as_of import AsOf, as_of_message
 from fleetlog._views.views import Experiment
+
+_ORDERS: dict[str, query_pb2.ExperimentOrder.ValueType] = {
+    "number": query_pb2.EXPERIMENT_ORDER_NUMBER,
+    "name": query_pb2.EXPERIMENT_ORDER_NAME,
+    "last_start": query_pb2.EXPERIMENT_ORDER_LAST_START,
+}
 
 
 class ExperimentCalls(Calls):
     """Experiments of the namespace, and namespaces."""
 
-    def experiments(self, *, deleted: Deleted = "active", as_of: AsOf | None = None) -> list[Experiment]:
-        """All experiments, by number.
+    def experiments(
+        self,
+        *,
+        contains: str = "",
+        order_by: Literal["number", "name", "last_start"] = "number",
+        activity: bool = False,
+        deleted: Deleted = "active",
+        as_of: AsOf | None = None,
+    ) -> list[Experiment]:
+        """All experiments.
 
         Args:
+            contains: Only those with this text in their name, in upper or lower case.
+            order_by: "number", "name", or "last_start": the one whose run started last first.
+            activity: True fills `activity`: how many runs each has, and when the last ones started and ended.
             deleted: "active", "deleted" or "all" experiments.
             as_of: When, as in search_runs; None = now. Then they have the names of then, and no tags.
 
@@ -30,18 +48,28 @@ class ExperimentCalls(Calls):
         Examples:
             >>> [one.name for one in client.experiments()]
             ['Default', 'speedrun']
+            >>> client.experiments(contains="speed", activity=True)[0].activity.runs
+            1
 
         """
         request = query_pb2.ListExperimentsRequest(
             namespace=self.namespace,
             page_size=PAGE,
+            contains=arguments.one_text("contains", contains),
+            order_by=_ORDERS[arguments.choice("order_by", order_by, _ORDERS)],
+            activity=arguments.flag("activity", activity),
             deleted_view=view(deleted),
             at_least=self._connection.position(),
             as_of=as_of_message(as_of),
         )
         connection, found = self._connection, list[Experiment]()
         for page in pages(connection, connection.query.ListExperiments, request, self.timeout):
-            found += [self._checked(one) for one in page.experiments]
+            # Older servers tell none.
+            known = page.activities or [None] * len(page.experiments)
+            if len(known) != len(page.experiments):
+                raise bad_answer(self.target, f"{len(known):,} activities of {len(page.experiments):,} experiments")
+            with understood(self.target, "an experiment"):
+                found += map(Experiment.of, page.experiments, known)
         return found
 
     def namespaces(self, contains: str = "") -> list[str]:

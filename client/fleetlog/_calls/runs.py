@@ -1,33 +1,25 @@
-"""Runs by their ids: read, compared, and changed from outside their training code."""
+"""Runs by their ids: read and compared."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
-from fleetlog_core.ids import new_random_id
-from fleetlog_proto.v1 import event_pb2, ingest_pb2, query_pb2
+from fleetlog_proto.v1 import query_pb2, writer_pb2
 
 from fleetlog._calls.base import PAGE
-from fleetlog._calls.metrics import MetricCalls
-from fleetlog._runs.open_run import EndState
-from fleetlog._transport.answers import check_ids, check_same, understood
+from fleetlog._calls.run_changes import RunChangeCalls
+from fleetlog._transport.answers import check_ids, check_same, pages, understood
 from fleetlog._values import arguments
 from fleetlog._values.arguments import AnyRun
 from fleetlog._values.as_of import AsOf, as_of_message, as_of_of
 from fleetlog._views.comparing import OF, Comparison, Of
 from fleetlog._views.series import Branch
 from fleetlog._views.views import RunList, RunView
+from fleetlog._views.writers import Writer
 from fleetlog.errors import NotFound
 
-_STATES: dict[str | None, event_pb2.RunState.ValueType] = {
-    None: event_pb2.RUN_STATE_UNSPECIFIED,
-    "FINISHED": event_pb2.RUN_STATE_FINISHED,
-    "FAILED": event_pb2.RUN_STATE_FAILED,
-    "KILLED": event_pb2.RUN_STATE_KILLED,
-}
 
-
-class RunCalls(MetricCalls):
+class RunCalls(RunChangeCalls):
     """Runs by their ids."""
 
     def get_run(self, run_id: AnyRun, *, branch: Branch | None = None, as_of: AsOf | None = None) -> RunView:
@@ -121,83 +113,31 @@ class RunCalls(MetricCalls):
             raise NotFound("RUN_NOT_FOUND", f"there is no run {missing[0]} in this namespace")
         return Comparison(runs, of)
 
-    def update_run(
-        self,
-        run_id: AnyRun,
-        *,
-        name: str | None = None,
-        tags: Mapping[str, object] | None = None,
-        deleted_tags: str | Iterable[str] = (),
-        state: EndState | None = None,
-        deleted: bool | None = None,
-    ) -> None:
-        """Rename, tag, end, delete or restore a run from outside its training code.
+    def writers(self, run_id: AnyRun) -> list[Writer]:
+        """Processes that wrote to a run, and changes from outside: which of them are at work, and what came of each.
 
         Args:
             run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
-            name: Another display name, 1 to 500 characters; None = as it is.
-            tags: Texts by key, beside those that it has.
-            deleted_tags: Keys of tags to remove.
-            state: Ends the run: "FINISHED", "FAILED" or "KILLED"; None = as it is.
-            deleted: True hides it from searches, False brings it back; None = as it is.
 
-        Raises:
-            NotFound: The namespace has no such run.
-            InvalidArgument: An argument can't be meant.
-
-        Examples:
-            >>> client.update_run(run, tags={"reviewed": "yes"})
-            >>> client.get_run(run).tags["reviewed"]
-            'yes'
-
-        """
-        request = ingest_pb2.UpdateRunRequest(
-            namespace=self.namespace,
-            run_id=arguments.run_id(run_id),
-            request_id=new_random_id(),
-            name=None if name is None else arguments.one_text("name", name),
-            tags=arguments.tags(tags),
-            deleted_tags=arguments.texts("deleted_tags", deleted_tags),
-            state=_STATES[arguments.choice("state", state.upper() if isinstance(state, str) else state, _STATES)],
-            deleted=None if deleted is None else arguments.flag("deleted", deleted),
-            # The gateway looks the run up: what this process wrote of it must be there.
-            at_least=self._connection.position(),
-        )
-        self._connection.saw(self._connection.call(self._connection.ingest.UpdateRun, request, self.timeout).position)
-
-    def delete_run(self, run_id: AnyRun) -> None:
-        """Hide a run from searches; its data stays. It takes nothing more until it is restored.
-
-        Args:
-            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
+        Returns:
+            A list of Writer by rank, those without one first.
 
         Raises:
             NotFound: The namespace has no such run.
 
         Examples:
-            >>> other = client.import_runs({"metrics.val_loss": [3.5]}, "trials").run_ids[0]
-            >>> client.delete_run(other)
-            >>> len(client.search_runs(experiments="trials"))
+            >>> client.writers(run)[-1].missing_events
             0
 
         """
-        self.update_run(run_id, deleted=True)
-
-    def restore_run(self, run_id: AnyRun) -> None:
-        """Bring a deleted run back.
-
-        Args:
-            run_id: 32 hexadecimal digits, a UUID, a Run or a RunView.
-
-        Raises:
-            NotFound: The namespace has no such run.
-
-        Examples:
-            >>> other = client.import_runs({"metrics.val_loss": [3.5]}, "trials again").run_ids[0]
-            >>> client.delete_run(other)
-            >>> client.restore_run(other)
-            >>> client.get_run(other).deleted
-            False
-
-        """
-        self.update_run(run_id, deleted=False)
+        connection, found = self._connection, list[Writer]()
+        request = writer_pb2.ListWritersRequest(
+            namespace=self.namespace,
+            run_id=arguments.run_id(run_id),
+            page_size=PAGE,
+            at_least=connection.position(),
+        )
+        for page in pages(connection, connection.query.ListWriters, request, self.timeout):
+            with understood(self.target, "a writer"):
+                found += map(Writer.of, page.writers)
+        return found

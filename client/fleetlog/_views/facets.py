@@ -42,6 +42,40 @@ class KeyInfo:
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Numbers from `low` to before `high`, and how many runs have one; the last bin of a histogram has `high`, too."""
+
+    low: float
+    high: float
+    runs: int
+
+
+@dataclass(frozen=True)
+class KeyDescription:
+    """Values of one key: how many runs have it, how many values differ, and how its numbers spread."""
+
+    runs: int
+    """Runs that have it."""
+    numeric_runs: int
+    """Runs whose value is a number."""
+    distinct_values: int
+    """Number of different values."""
+    min: float | None
+    """Lowest number that is finite; None = there is none."""
+    max: float | None
+    """Highest number that is finite; None = there is none."""
+    bins: tuple[Bin, ...]
+    """Histogram of the numbers, from the lowest bin to the highest."""
+    outside_runs: int
+    """Runs whose number is in no bin: outside of the range, or infinite."""
+
+    @property
+    def differs(self) -> bool:
+        """True if not all runs that have it have the same value."""
+        return self.distinct_values > 1
+
+
+@dataclass(frozen=True)
 class ValueCount:
     """A value as text, and how many runs have it."""
 
@@ -81,13 +115,7 @@ def list_values(
     timeout_seconds: float,
 ) -> list[ValueCount]:  # fmt: skip
     """The most frequent first; `key` as filters name it."""
-    group, dot, name = key.partition(".")
-    if len(name) > 1 and name[0] == name[-1] == "`":
-        name = name[1:-1].replace("``", "`")
-    kinds: dict[str, facets_pb2.KeyKind.ValueType] = dict(_KINDS.items())
-    kind = kinds.get(group, facets_pb2.KEY_KIND_ATTRIBUTE) if dot else facets_pb2.KEY_KIND_ATTRIBUTE
-    if kind == facets_pb2.KEY_KIND_ATTRIBUTE:
-        name = name if group == "attributes" else key
+    kind, name = _named(key)
     request = facets_pb2.ListValuesRequest(scope=scope, kind=kind, key=name, contains=contains)
     request.page_size = limits.PAGE_SIZE if limit is None else min(limits.PAGE_SIZE, limit)
     found: list[ValueCount] = []
@@ -102,3 +130,26 @@ def list_values(
                 break
             request.page_size = min(limits.PAGE_SIZE, limit - len(found))
     return found
+
+
+def describe_key(
+    connection: Connection, request: facets_pb2.DescribeKeyRequest, key: str, timeout_seconds: float
+) -> KeyDescription:
+    """Description of a key, as filters name it."""
+    request.kind, request.key = _named(key)
+    found = connection.call(connection.query.DescribeKey, request, timeout_seconds)
+    bins = tuple(Bin(one.low, one.high, one.runs) for one in found.bins)
+    low, high = found.min if found.HasField("min") else None, found.max if found.HasField("max") else None
+    return KeyDescription(found.runs, found.numeric_runs, found.distinct_values, low, high, bins, found.outside_runs)
+
+
+def _named(key: str) -> tuple[facets_pb2.KeyKind.ValueType, str]:
+    """The kind and the key of a name as filters have it; what is of no other kind is an attribute."""
+    group, dot, name = key.partition(".")
+    if len(name) > 1 and name[0] == name[-1] == "`":
+        name = name[1:-1].replace("``", "`")
+    kinds: dict[str, facets_pb2.KeyKind.ValueType] = dict(_KINDS.items())
+    kind = kinds.get(group, facets_pb2.KEY_KIND_ATTRIBUTE) if dot else facets_pb2.KEY_KIND_ATTRIBUTE
+    if kind == facets_pb2.KEY_KIND_ATTRIBUTE:
+        name = name if group == "attributes" else key
+    return kind, name

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict
 
 from fleetlog_core.errors import InvalidArgument, shown
 from fleetlog_core.times import to_millis
-from fleetlog_proto.v1 import metric_pb2
+from fleetlog_proto.v1 import aggregate_pb2, metric_pb2
 
 from fleetlog._transport.answers import bad_answer, canonical
 from fleetlog._values import arguments
@@ -167,6 +167,42 @@ class Buckets:
             {
                 "step": self.steps, "count": self.counts, "nans": self.nans, "min": self.mins, "max": self.maxs,
                 "mean": self.means,
+            }
+        )  # fmt: skip
+
+
+class GroupCurve:
+    """A metric of a group of runs, in buckets: `xs` (first step or millisecond of each), `counts` (runs with a number),
+    `means` of the runs' means, their `stds` (NaN of one run), and `mins` and `maxs` of any run.
+
+    A run counts where it has a number, and nowhere else: nothing is interpolated.
+    """
+
+    def __init__(self, values: dict[str, str | None], group: aggregate_pb2.AggregatedGroup) -> None:
+        self.values = values
+        """Values of the keys that make the group, as texts; None where its runs have none."""
+        self.runs = group.runs
+        """Runs that have points in the range."""
+        self.xs = _column(group.xs, "q")
+        self.counts = _column(group.counts, "Q")
+        self.means, self.stds = _column(group.means, "d"), _column(group.stds, "d")
+        self.mins, self.maxs = _column(group.mins, "d"), _column(group.maxs, "d")
+
+    def __len__(self) -> int:
+        return len(self.xs)
+
+    def __repr__(self) -> str:
+        named = ", ".join(f"{key}={value}" for key, value in self.values.items())
+        return f"<fleetlog.GroupCurve {named or 'all'}, {self.runs:,} runs, {len(self):,} buckets>"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Columns x, count, mean, std, min, max."""
+        import pandas
+
+        return pandas.DataFrame(
+            {
+                "x": self.xs, "count": self.counts, "mean": self.means, "std": self.stds, "min": self.mins,
+                "max": self.maxs,
             }
         )  # fmt: skip
 

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, Unpack, overload
 
 from fleetlog_core.errors import FleetlogError
-from fleetlog_proto.v1 import event_pb2, experiment_pb2, run_pb2
+from fleetlog_proto.v1 import event_pb2, experiment_pb2, query_pb2, run_pb2
 
 from fleetlog._transport.answers import BAD_ANSWER
 from fleetlog._values.as_of import AsOf
@@ -103,6 +103,27 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Activity:
+    """Runs of an experiment that are not deleted: how many, and when the last ones started and ended."""
+
+    runs: int
+    """How many there are."""
+    running_runs: int
+    """How many of them are running."""
+    last_start_time: datetime | None
+    """Start of the one that started last, UTC; None = there is none."""
+    last_end_time: datetime | None
+    """End of the one that ended last, UTC; None = none ended."""
+
+    @classmethod
+    def of(cls, message: query_pb2.ExperimentActivity) -> Activity:
+        """From the message."""
+        times = (message.last_start_time_millis, message.last_end_time_millis)
+        started, ended = (utc(millis) if millis else None for millis in times)
+        return cls(message.runs, message.running_runs, started, ended)
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A named set of runs."""
 
@@ -116,12 +137,14 @@ class Experiment:
     """When it was made, UTC; 1970 for the one that was always there."""
     deleted: bool
     """True if it and its runs are hidden from searches."""
+    activity: Activity | None = None
+    """What there is of its runs; None unless it was asked for."""
 
     @classmethod
-    def of(cls, message: experiment_pb2.Experiment) -> Experiment:
-        """From the message."""
-        created = utc(message.create_time_millis)
-        return cls(message.experiment_id, message.name, dict(message.tags), created, message.deleted)
+    def of(cls, message: experiment_pb2.Experiment, activity: query_pb2.ExperimentActivity | None = None) -> Experiment:
+        """From the messages."""
+        created, known = utc(message.create_time_millis), None if activity is None else Activity.of(activity)
+        return cls(message.experiment_id, message.name, dict(message.tags), created, message.deleted, known)
 
 
 class RunView:

@@ -30,6 +30,7 @@ from fleetlog.cli import (
     tokens,
     watch,
     webhooks,
+    writers,
 )
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 runs.app.command("watch")(watch.watch)
 runs.app.command()(branches.branches)
+runs.app.command()(writers.writers)
 runs.app.command("import")(importing.import_)
 for change in (exporting.export, changing.finish, changing.rename, changing.tag, changing.delete, changing.restore):
     runs.app.command()(change)

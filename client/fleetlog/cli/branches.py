@@ -20,9 +20,11 @@ BranchOption = Annotated[
 Superseded = Annotated[bool, typer.Option("--superseded", help="Branches that rewinds left behind, no other runs.")]
 
 
-def view_of(superseded: bool) -> Deleted:
-    """The runs that an option asks for."""
-    return "superseded" if superseded else "active"
+def view_of(superseded: bool, deleted: bool = False) -> Deleted:
+    """The runs that options ask for. BadParameter."""
+    if superseded and deleted:
+        raise typer.BadParameter("give one of --deleted and --superseded", param_hint="--deleted")
+    return "superseded" if superseded else "deleted" if deleted else "active"
 
 
 def branch_of(text: str | None) -> Branch | None:

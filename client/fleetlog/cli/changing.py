@@ -14,6 +14,7 @@ from fleetlog.cli.context import AsJson, Namespace, RunId, RunIds, Target
 from fleetlog.cli.output import print_json
 from fleetlog.cli.run_ids import find_run, find_runs
 from fleetlog.client import Client
+from fleetlog.errors import NotFound
 
 
 class End(StrEnum):
@@ -36,8 +37,8 @@ def finish(
     Example: fleetlog runs finish 0190a3b4 --state KILLED
     """
     word: EndState = state.value
-    _each(
-        run_ids, target, namespace, as_json, f"ended as {word}", lambda client, one: client.update_run(one, state=word)
+    _all(
+        run_ids, target, namespace, as_json, f"ended as {word}", lambda client, ids: client.update_runs(ids, state=word)
     )
 
 
@@ -52,7 +53,10 @@ def rename(
 
     Example: fleetlog runs rename 0190a3b4 "baseline, lr 2e-5"
     """
-    _each([run_id], target, namespace, as_json, "renamed", lambda client, one: client.update_run(one, name=name))
+    client = Client(target, namespace)
+    whole = find_run(client, run_id)
+    client.update_run(whole, name=name)
+    _say([whole], as_json, "renamed")
 
 
 def delete(run_ids: RunIds, target: Target = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
@@ -60,7 +64,7 @@ def delete(run_ids: RunIds, target: Target = None, namespace: Namespace = None, 
 
     Example: fleetlog runs delete 0190a3b4 0190a3b5
     """
-    _each(run_ids, target, namespace, as_json, "deleted", lambda client, one: client.delete_run(one))
+    _all(run_ids, target, namespace, as_json, "deleted", lambda client, ids: client.update_runs(ids, deleted=True))
 
 
 def restore(run_ids: RunIds, target: Target = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
@@ -68,7 +72,7 @@ def restore(run_ids: RunIds, target: Target = None, namespace: Namespace = None,
 
     Example: fleetlog runs restore 0190a3b4
     """
-    _each(run_ids, target, namespace, as_json, "restored", lambda client, one: client.restore_run(one))
+    _all(run_ids, target, namespace, as_json, "restored", lambda client, ids: client.update_runs(ids, deleted=False))
 
 
 def tag(
@@ -104,20 +108,27 @@ def tag(
         print(f"{whole} tagged")
 
 
-def _each(
+def _all(
     texts: Sequence[str],
     target: str | None,
     namespace: str | None,
     as_json: bool,
     done: str,
-    change: Callable[[Client, str], None],
+    change: Callable[[Client, list[str]], list[str]],
 ) -> None:
-    """Do it to each run. All are found before the first is changed."""
+    """Do it to all runs at once. All are found before."""
     client = Client(target, namespace)
     whole = list(dict.fromkeys(find_runs(client, texts)))
-    for one in whole:
-        change(client, one)
-        if not as_json:
-            print(printable(f"{one} {done}"))
+    missing = change(client, whole)
+    _say([one for one in whole if one not in missing], as_json, done)
+    if missing:
+        raise NotFound("RUN_NOT_FOUND", f"there is no run {missing[0]} in this namespace")
+
+
+def _say(run_ids: Sequence[str], as_json: bool, done: str) -> None:
+    """What was done to each."""
     if as_json:
-        print_json([{"run_id": one} for one in whole])
+        print_json([{"run_id": one} for one in run_ids])
+        return
+    for one in run_ids:
+        print(printable(f"{one} {done}"))

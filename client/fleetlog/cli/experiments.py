@@ -14,19 +14,26 @@ app = typer.Typer(no_args_is_help=True, help="Named sets of runs.")
 
 
 @app.command("ls")
-def list_(target: Target = None, namespace: Namespace = None, as_json: AsJson = False) -> None:
-    """List experiments.
+def list_(
+    contains: Annotated[str, typer.Option(help="Only those with this text in their name, in any case.")] = "",
+    target: Target = None,
+    namespace: Namespace = None,
+    as_json: AsJson = False,
+) -> None:
+    """List experiments: how many runs each has, how many are running, and when the last one started.
 
-    Example: fleetlog experiments ls
+    Example: fleetlog experiments ls --contains speed
     """
-    found = Client(target, namespace).experiments()
+    found = Client(target, namespace).experiments(contains=contains, activity=True)
     if as_json:
-        print_json([{**vars(one)} for one in found])
+        print_json([{**vars(one), "activity": vars(one.activity) if one.activity else None} for one in found])
         return
-    print_rows(
-        ["id", "name", "created"],
-        [(one.id, one.name, one.create_time if one.create_time.timestamp() else None) for one in found],
-    )
+    rows = []
+    for one in found:
+        created, known = one.create_time if one.create_time.timestamp() else None, one.activity
+        activity = (known.runs, known.running_runs, known.last_start_time) if known else (None, None, None)
+        rows.append((one.id, one.name, *activity, created))
+    print_rows(["id", "name", "runs", "running", "last start", "created"], rows)
 
 
 @app.command()

@@ -32,6 +32,7 @@ def search(
     limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 20,
     columns: Annotated[str, typer.Option(help="By comma, such as name,params.lr,metrics.val_loss,duration.")] = "",
     explain: Annotated[bool, typer.Option("--explain", help="Say what would be read, and search nothing.")] = False,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Runs that are deleted, no other runs.")] = False,
     superseded: Superseded = False,
     as_of: AsOf = None,
     target: Target = None,
@@ -54,7 +55,7 @@ def search(
     try:
         found = client.search_runs(
             filter, experiments=experiment or (), order_by=order_by or (), limit=limit, as_of=as_of,
-            deleted=view_of(superseded),
+            deleted=view_of(superseded, deleted),
         )  # fmt: skip
     except NotFound as error:
         raise NotFound(error.reason, f"{error}: {_experiments_there_are(client)}") from None

@@ -37,7 +37,7 @@ class RunChanges:
         """See UpdateRun."""
         namespace = check_namespace(request.namespace)
         run_id = parse_id(request.run_id)
-        writer_id, events = check_request_id(request.request_id), _changes(request, time.time_ns() // 1_000_000)
+        writer_id, events = check_request_id(request.request_id), changes_of(request, time.time_ns() // 1_000_000)
         frame = frame_pb2.Frame(namespace=namespace, run_id=run_id, writer_id=writer_id, events=events)
         screened = screen(frame, time.time_ns() // 1_000_000)
         for _, error in screened.refused:
@@ -92,7 +92,7 @@ def _purge(experiment: int, now_millis: int) -> list[event_pb2.Event]:
     ]
 
 
-def _changes(request: ingest_pb2.UpdateRunRequest, now_millis: int) -> list[event_pb2.Event]:
+def changes_of(request: ingest_pb2.UpdateRunRequest, now_millis: int) -> list[event_pb2.Event]:
     """The request as the events of a writer that opens the run beside the others, and says no more than this."""
     joined = event_pb2.RunStarted(opening=event_pb2.RUN_OPENING_JOIN)
     events = [event_pb2.Event(run_started=joined)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from fleetlog_core.errors import FailedPrecondition, NotFound
@@ -22,9 +22,9 @@ WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS} AND experiment IN 
 """
 _PAST_THE_END = (event_pb2.RUN_OPENING_RESUME, event_pb2.RUN_OPENING_ANNOTATE)
 """Openings by which a writer that is new to it may write to a run that ended."""
-_WRITER = """
-SELECT ranges, request FROM writers FINAL
-WHERE namespace = {namespace:String} AND run_id = unhex({run:String}) AND writer_id = unhex({writer:String})
+_WRITERS = f"""
+SELECT run_id, ranges, request FROM writers FINAL
+WHERE namespace = {{namespace:String}} AND run_id {AMONG_IDS} AND writer_id = unhex({{writer:String}})
 """
 
 
@@ -89,16 +89,25 @@ def run_status(warehouse: Warehouse, namespace: str, run_id: bytes) -> RunStatus
     return run_statuses(warehouse, [(namespace, run_id)], 30.0).get((namespace, run_id))
 
 
+def writer_statuses(
+    warehouse: Warehouse, namespace: str, run_ids: Sequence[bytes], writer_id: bytes
+) -> dict[bytes, WriterStatus]:
+    """Status of one writer on each run to which something of it is applied by now; others are left out."""
+    found: dict[bytes, WriterStatus] = {}
+    for piece in pieces(run_ids):
+        binds: dict[str, Bind] = {"namespace": namespace, "ids": piece, "writer": writer_id.hex()}
+        answer = warehouse.select(Statement(_WRITERS, binds))
+        requests = answer.array("request").tolist()
+        for run_id, text, request in zip(answer.array("run_id"), answer.texts("ranges"), requests, strict=True):
+            ranges = (part.partition("-") for part in text.split(",") if part)
+            inclusive = tuple((int(first), int(last or first)) for first, _, last in ranges)
+            found[run_id.tobytes()] = WriterStatus(inclusive, request)
+    return found
+
+
 def writer_status(warehouse: Warehouse, namespace: str, run_id: bytes, writer_id: bytes) -> WriterStatus | None:
     """None when nothing of the writer is applied to the run (yet)."""
-    binds: dict[str, Bind] = {"namespace": namespace, "run": run_id.hex(), "writer": writer_id.hex()}
-    answer = warehouse.select(Statement(_WRITER, binds))
-    if answer.rows == 0:
-        return None
-    ranges = (part.partition("-") for part in answer.texts("ranges")[0].split(",") if part)
-    return WriterStatus(
-        tuple((int(first), int(last or first)) for first, _, last in ranges), int(answer.array("request")[0])
-    )
+    return writer_statuses(warehouse, namespace, [run_id], writer_id).get(run_id)
 
 
 def run_not_found(run_id: bytes) -> NotFound:

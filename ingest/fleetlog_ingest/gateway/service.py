@@ -23,6 +23,7 @@ from fleetlog_ingest.gateway import upload_slots
 from fleetlog_ingest.gateway.admission import Admission
 from fleetlog_ingest.gateway.backlog import Backlog
 from fleetlog_ingest.gateway.branches import Branches
+from fleetlog_ingest.gateway.bulk_changes import BulkChanges
 from fleetlog_ingest.gateway.control import Control, Decided, timeout_seconds
 from fleetlog_ingest.gateway.direct_uploads import PartUploads
 from fleetlog_ingest.gateway.experiment_intents import by_name, change, creation, record_of
@@ -77,6 +78,7 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
         self._branches = Branches(log, warehouse, applied, self._executor)
         self._stored = StoredUse(warehouse, self._executor)
         self._run_changes = RunChanges(log, warehouse, self._executor)
+        self._bulk_changes = BulkChanges(log, warehouse, self._executor)
         self._imports = Imports(log, warehouse, self._executor, self._telemetry, run_limits, self._stored)
         self._log_runs = LogRuns(log, warehouse, self._executor, applied, self._telemetry, self._stored)
 
@@ -134,6 +136,12 @@ class IngestServicer(ingest_pb2_grpc.IngestServiceServicer):
     ) -> ingest_pb2.UpdateRunResponse:
         """See the proto."""
         return await self._run_changes.update(request, lambda: self._reach(request.at_least, context))
+
+    async def UpdateRuns(  # noqa: N802
+        self, request: ingest_pb2.UpdateRunsRequest, context: Context
+    ) -> ingest_pb2.UpdateRunsResponse:
+        """See the proto."""
+        return await self._bulk_changes.update(request, lambda: self._reach(request.at_least, context))
 
     async def PurgeRun(  # noqa: N802
         self, request: ingest_pb2.PurgeRunRequest, context: Context

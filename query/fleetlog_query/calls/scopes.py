@@ -1,29 +1,39 @@
-"""ListKeys, ListValues and SelectRuns: what is asked of all runs of a scope together."""
+"""ListKeys, ListValues, DescribeKey, AggregateMetric and SelectRuns: what is asked of all runs of a scope together."""
 
 from __future__ import annotations
+
+import time
 
 from fleetlog_core.position import to_proto
 from fleetlog_core.rules.names import check_namespace
 from fleetlog_core.serving.errors import Context
-from fleetlog_proto.v1 import facets_pb2, scope_pb2, selection_pb2
+from fleetlog_proto.v1 import aggregate_pb2, facets_pb2, scope_pb2, selection_pb2
 
+from fleetlog_query.aggregate.answer import Aggregates
+from fleetlog_query.aggregate.question import question_of
 from fleetlog_query.calls.base import QueryCalls, Services, check_experiments
-from fleetlog_query.changes.moments import position_of
+from fleetlog_query.changes.moments import now_of, position_of
 from fleetlog_query.facets.answer import Facets
+from fleetlog_query.facets.distribution import Distributions
 from fleetlog_query.facets.keys import Keys
 from fleetlog_query.facets.values import Values
+from fleetlog_query.language.plan import plan_of
 from fleetlog_query.runs.response_size import checked
 from fleetlog_query.selection.answer import Selector
+from fleetlog_query.series.series import SeriesReader
 from fleetlog_query.sql.scope import Scope
 
 
 class ScopeCalls(QueryCalls):
-    """Facets and the selection."""
+    """Facets, the curves of groups and the selection."""
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         keys = Keys(services.warehouse, services.positions, services.changed_runs, services.keys_bytes)
-        self._facets = Facets(services.tokens, keys, Values(services.warehouse, services.columns))
+        values = Values(services.warehouse, services.columns)
+        self._facets = Facets(services.tokens, keys, values, Distributions(services.warehouse))
+        series = SeriesReader(services.warehouse, services.positions, services.branches)
+        self._aggregates = Aggregates(services.warehouse, series)
         self._selector = Selector(services.warehouse, services.documents, services.columns)
 
     def close(self) -> None:
@@ -47,6 +57,27 @@ class ScopeCalls(QueryCalls):
         """See the proto."""
         scope = await self._scoped(request.scope, context)
         return await self._do(context, self._facets.values, request, scope)
+
+    async def DescribeKey(  # noqa: N802
+        self, request: facets_pb2.DescribeKeyRequest, context: Context
+    ) -> facets_pb2.DescribeKeyResponse:
+        """See the proto."""
+        scope = await self._scoped(request.scope, context)
+        return await self._do(context, self._facets.description, request, scope)
+
+    async def AggregateMetric(  # noqa: N802
+        self, request: aggregate_pb2.AggregateMetricRequest, context: Context
+    ) -> aggregate_pb2.AggregateMetricResponse:
+        """See the proto."""
+        question = question_of(request, check_namespace(request.scope.namespace))
+        scope = await self._scoped(request.scope, context)
+        if not scope.experiments:
+            return aggregate_pb2.AggregateMetricResponse()
+        now = now_of(request.scope.as_of) if request.scope.HasField("as_of") else None
+        plan = plan_of(request.scope.filter, time.time() * 1000 if now is None else now)
+        return checked(
+            await self._do(context, self._aggregates.curves, question, scope, plan, request.scope.deleted_view)
+        )
 
     async def SelectRuns(  # noqa: N802
         self, request: selection_pb2.SelectRunsRequest, context: Context

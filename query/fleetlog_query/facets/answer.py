@@ -1,4 +1,4 @@
-"""ListKeys and ListValues: requests into pages."""
+"""ListKeys, ListValues and DescribeKey: requests into answers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from fleetlog_proto.v1 import facets_pb2, scope_pb2
 
 from fleetlog_query.changes.moments import now_of
+from fleetlog_query.facets.distribution import Described, Distributions
 from fleetlog_query.facets.keys import Homes, KeyFacet, Keys, page_of
 from fleetlog_query.facets.values import Values, ValuesQuery, kind_of
 from fleetlog_query.language.fields import Kind
@@ -26,10 +27,18 @@ _KINDS: Mapping[Kind, facets_pb2.KeyKind.ValueType] = {
 class Facets:
     """Answers for the runs of a scope whose experiments are resolved."""
 
-    def __init__(self, tokens: PageTokens, keys: Keys, values: Values, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        tokens: PageTokens,
+        keys: Keys,
+        values: Values,
+        distributions: Distributions,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._tokens = tokens
         self._keys = keys
         self._values = values
+        self._distributions = distributions
         self._clock = clock
 
     def close(self) -> None:
@@ -68,6 +77,11 @@ class Facets:
         query = ValuesQuery(scope, plan, request.scope.deleted_view, kind, key, request.contains, after, page.size)
         values, token = page.cut(self._values.page(query), lambda one: [one.runs, one.value])
         return facets_pb2.ListValuesResponse(values=values, next_page_token=token)
+
+    def description(self, request: facets_pb2.DescribeKeyRequest, scope: Scope) -> facets_pb2.DescribeKeyResponse:
+        """See the proto."""
+        described = Described.of(request, scope, self._plan(request.scope))
+        return self._distributions.describe(described) if scope.experiments else facets_pb2.DescribeKeyResponse()
 
     def _plan(self, scope: scope_pb2.RunScope) -> Plan | None:
         now = now_of(scope.as_of) if scope.HasField("as_of") else None

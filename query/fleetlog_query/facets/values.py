@@ -80,16 +80,8 @@ def values_statement(query: ValuesQuery) -> Statement:
         every = f"SELECT {text} AS value FROM {scope.runs(binds)} WHERE {shown_runs} AND {present}"
         rows = every + matching
     else:
-        rows = every = f"SELECT str AS value {attrs_of(query.kind, query.key, scope, binds)}"
-        if query.plan is not None or scope.as_of is not None:
-            ids = f"{scope.sql(binds)}{view.sql}"
-            if query.plan is not None:
-                ids += f" AND {condition(query.plan, scope, binds)}"
-            rows += f" AND run_id IN (SELECT run_id FROM {scope.runs(binds)} WHERE {ids})"
-        else:
-            # Few runs are deleted: a set of those is small, whichever are asked for.
-            inside, which = _AMONG_DELETED[view]
-            rows += f" AND run_id {inside} (SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)} AND deleted {which})"
+        every = f"SELECT str AS value {attrs_of(query.kind, query.key, scope, binds)}"
+        rows = every + among_shown(scope, query.plan, view, binds)
     where = ""
     if query.contains:
         # As much work as a pattern of so many characters, for values in which it nearly is at each place.
@@ -102,6 +94,18 @@ def values_statement(query: ValuesQuery) -> Statement:
         having = f" HAVING runs < {runs} OR (runs = {runs} AND value > {value})"
     sql = f"SELECT value, count() AS runs FROM ({rows}){where} GROUP BY value{having}"
     return binds.statement(f"{sql} ORDER BY runs DESC, value LIMIT {query.size + 1}", wide=True)
+
+
+def among_shown(scope: Scope, plan: Plan | None, view: DeletedView, binds: Binds) -> str:
+    """Condition behind others that keeps rows of a key to the runs that match and that the view shows."""
+    if plan is not None or scope.as_of is not None:
+        ids = f"{scope.sql(binds)}{view.sql}"
+        if plan is not None:
+            ids += f" AND {condition(plan, scope, binds)}"
+        return f" AND run_id IN (SELECT run_id FROM {scope.runs(binds)} WHERE {ids})"
+    # Few runs are deleted: a set of those is small, whichever are asked for.
+    inside, which = _AMONG_DELETED[view]
+    return f" AND run_id {inside} (SELECT run_id FROM runs FINAL WHERE {scope.sql(binds)} AND deleted {which})"
 
 
 class Values:

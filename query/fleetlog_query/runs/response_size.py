@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from fleetlog_core import limits
 from fleetlog_core.errors import ResourceExhausted
-from fleetlog_proto.v1 import logged_model_pb2, query_pb2, run_pb2, selection_pb2
+from fleetlog_proto.v1 import aggregate_pb2, logged_model_pb2, query_pb2, run_pb2, selection_pb2
 
 PROBE_RUNS = 100
 """Runs that tell how large those of a page are."""
@@ -15,7 +15,7 @@ PROBE_RUNS = 100
 Response = TypeVar(
     "Response", query_pb2.GetRunResponse, query_pb2.GetRunsResponse, query_pb2.SearchRunsResponse,
     selection_pb2.SelectRunsResponse, logged_model_pb2.GetLoggedModelResponse,
-    logged_model_pb2.SearchLoggedModelsResponse,
+    logged_model_pb2.SearchLoggedModelsResponse, aggregate_pb2.AggregateMetricResponse,
 )  # fmt: skip
 
 

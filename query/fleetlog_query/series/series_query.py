@@ -18,7 +18,7 @@ from fleetlog_query.sql.binds import Binds
 from fleetlog_query.sql.branches import PointTables
 
 Axis = Literal["step", "time", "relative"]
-_AXES: Mapping[int, Axis] = {
+AXES: Mapping[int, Axis] = {
     metric_pb2.METRIC_AXIS_UNSPECIFIED: "step",
     metric_pb2.METRIC_AXIS_STEP: "step",
     metric_pb2.METRIC_AXIS_TIME: "time",
@@ -97,10 +97,10 @@ def series_query_of(request: metric_pb2.ReadMetricRequest) -> SeriesQuery:
     if request.sample_steps:
         check_count("sample_steps", request.sample_steps, 1, limits.STEPS_PER_SAMPLE)
         check_count("run_ids", len(request.run_ids) * len(request.keys), 1, limits.SERIES_PER_SAMPLE)
-        if request.buckets or request.last_points or _AXES.get(request.axis) != "step":
+        if request.buckets or request.last_points or AXES.get(request.axis) != "step":
             what = "steps are chosen of points along steps: leave buckets and last_points at 0, and the axis"
             raise InvalidArgument.of_field("SAMPLE_OF_STEPS", "sample_steps", what)
-    if request.axis not in _AXES:
+    if request.axis not in AXES:
         raise InvalidArgument.of_field("AXIS_UNKNOWN", "axis", f"{request.axis} is none of MetricAxis")
     run_ids = [parse_id(text, f"run_ids[{place}]") for place, text in enumerate(request.run_ids)]
     return SeriesQuery(
@@ -116,7 +116,7 @@ def series_query_of(request: metric_pb2.ReadMetricRequest) -> SeriesQuery:
             request.max_time_millis if request.HasField("max_time_millis") else EVERY[1],
         ),
         tuple(dict.fromkeys(request.ranks)),
-        _AXES[request.axis],
+        AXES[request.axis],
         request.per_rank,
         request.last_points,
         request.buckets,

@@ -204,9 +204,14 @@ def test_experiments_are_made_and_listed(runs: Runs) -> None:
     assert again.err.startswith("fleetlog: name: 'cli made' is the name of experiment")
     assert piped(runs.target, "experiments", "create", "cli made", "--exist-ok").code == 0
     rows = [line.split("\t") for line in piped(runs.target, "experiments", "ls").lines]
-    assert rows[0] == ["id", "name", "created"]
-    assert rows[1] == ["0", "Default", ""]
-    assert "cli made" in [row[1] for row in rows]
+    assert rows[0] == ["id", "name", "runs", "running", "last start", "created"]
+    assert (rows[1][:2], rows[1][5]) == (["0", "Default"], "")
+    told = {row[1]: row for row in rows[1:]}
+    assert told["cli made"][2:5] == ["0", "0", ""]
+    found = fleetlog.Client(runs.target).search_runs(experiments="cli", limit=None)
+    assert told["cli"][2:4] == [str(len(found)), str(sum(run.state == "RUNNING" for run in found))]
+    (made,) = json.loads(piped(runs.target, "experiments", "ls", "--contains", "CLI M", "--json").out)
+    assert (made["name"], made["activity"]["runs"]) == ("cli made", 0)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from fleetlog_query.changes.position import AppliedPositions
 from fleetlog_query.column_cache.scope_columns import HeldColumns, ScopeColumns
 from fleetlog_query.experiments import Experiments
 from fleetlog_query.facets.answer import Facets
+from fleetlog_query.facets.distribution import Distributions
 from fleetlog_query.facets.keys import Keys
 from fleetlog_query.facets.values import Values
 from fleetlog_query.runs.read_mask import parse_read_mask
@@ -58,7 +59,9 @@ class Reading:
         self._experiments = Experiments(warehouse)
         keys = Keys(reading, AppliedPositions(reading), ChangedRuns(reading), 1 << 20)
         held: HeldColumns = Held(ScopeColumns, AppliedPositions(reading), ChangedRuns(reading), 1 << 20)
-        self._facets = Facets(PageTokens([b"k" * 32]), keys, Values(reading, held), lambda: 1_700_000_000.0)
+        self._facets = Facets(
+            PageTokens([b"k" * 32]), keys, Values(reading, held), Distributions(reading), lambda: 1_700_000_000.0
+        )
 
     def experiments(self, namespace: str, as_of: AsOf | None) -> list[tuple[int, str, bool]]:
         if as_of is None or as_of.control is None:

@@ -1,10 +1,13 @@
 /** Reads of the screens, each a call or two of the contract. */
 
 import { call, stream } from "./calls.ts";
-import { KeyKind } from "../../contract/fleetlog/v1/facets_pb.ts";
+import { HistogramScale, KeyKind } from "../../contract/fleetlog/v1/facets_pb.ts";
+import type { Position } from "../../contract/fleetlog/v1/position_pb.ts";
+import { DeletedView } from "../../contract/fleetlog/v1/scope_pb.ts";
 import { MetricAxis, type MetricPart } from "../../contract/fleetlog/v1/metric_pb.ts";
-import { QueryService, TotalCount } from "../../contract/fleetlog/v1/query_pb.ts";
+import { QueryService, RunFormat, TotalCount } from "../../contract/fleetlog/v1/query_pb.ts";
 import { float64s, int64s, joined, onePointEach, type Series } from "../view/series.ts";
+import { curveOfGroup, type Group } from "../view/grouping.ts";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import type { Column } from "../view/columns.ts";
 
@@ -19,6 +22,8 @@ export interface Question {
   orders: string[];
   /** Unix milliseconds of a past moment; empty = now. */
   asof?: string;
+  /** True: the runs that are deleted. */
+  deleted?: boolean;
 }
 
 /** Returns the moment of a view as a request names it; undefined = now. */
@@ -34,20 +39,50 @@ export function search(question: Question) {
     experimentIds: question.experiment === undefined ? [] : [question.experiment],
     filter: question.filter,
     orderBy: question.orders,
+    deletedView: viewOf(question),
     asOf: asOf(question.asof),
   };
 }
 
+/** Returns which runs a question is about. */
+export function viewOf(question: { deleted?: boolean }): DeletedView {
+  return question.deleted ? DeletedView.DELETED : DeletedView.ACTIVE;
+}
+
 /** Returns a page of runs, and with the first one how many match. */
-export function readPage(question: Question, mask: string[], summaries: boolean, token: string, signal?: AbortSignal) {
+export function readPage(
+  question: Question,
+  mask: string[],
+  summaries: boolean,
+  token: string,
+  atLeast?: Position,
+  signal?: AbortSignal,
+) {
   return call(QueryService.method.searchRuns, {
     ...search(question),
+    ...(atLeast ? { atLeast } : {}),
     readMask: mask,
     summaries,
     pageSize: PAGE,
     pageToken: token,
     totalCount: TotalCount.EXACT,
   }, signal);
+}
+
+/** Returns the ids of all runs of a question, in its order. */
+export async function readIds(question: Question, signal?: AbortSignal): Promise<string[]> {
+  const ids: string[] = [];
+  const asked = { search: search(question), format: RunFormat.IDS };
+  for await (const answer of stream(QueryService.method.streamRuns, asked, signal)) {
+    for (let at = 0; at < answer.runIds.length; at += 16) ids.push(hexOf(answer.runIds.subarray(at, at + 16)));
+  }
+  return ids;
+}
+
+function hexOf(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += byte.toString(16).padStart(2, "0");
+  return text;
 }
 
 /** Returns some runs with the summaries of their metrics. */
@@ -91,9 +126,10 @@ export async function readKeys(
   kind?: Key["kind"],
   contains = "",
   signal?: AbortSignal,
+  atLeast?: Position,
 ): Promise<Key[]> {
   const answer = await call(QueryService.method.listKeys, {
-    scope: scope(question),
+    scope: { ...scope(question), ...(atLeast ? { atLeast } : {}) },
     kind: kind ? KINDS[kind] : KeyKind.UNSPECIFIED,
     contains,
     pageSize: 1000,
@@ -117,6 +153,38 @@ export async function readValues(
     pageSize: 50,
   }, signal);
   return answer.values.map((each) => ({ value: each.value, runs: Number(each.runs) }));
+}
+
+/** What the values of a key are like. */
+export interface Description {
+  runs: number;
+  numericRuns: number;
+  /** Number of different values. */
+  distinct: number;
+  bins: { low: number; high: number; runs: number }[];
+  /** True if bins have one ratio, false if one width. */
+  isLog: boolean;
+  /** Runs whose number is in no bin. */
+  outside: number;
+}
+
+/** Returns what the values of a key of the runs of a question are like. */
+export async function describeKey(
+  question: Omit<Question, "orders">,
+  { kind, key }: Pick<Key, "kind" | "key">,
+  bins: number,
+  signal?: AbortSignal,
+): Promise<Description> {
+  const asked = { scope: scope(question), kind: KINDS[kind], key, bins };
+  const answer = await call(QueryService.method.describeKey, asked, signal);
+  return {
+    runs: Number(answer.runs),
+    numericRuns: Number(answer.numericRuns),
+    distinct: Number(answer.distinctValues),
+    bins: answer.bins.map(({ low, high, runs }) => ({ low, high, runs: Number(runs) })),
+    isLog: answer.scale === HistogramScale.LOG,
+    outside: Number(answer.outsideRuns),
+  };
 }
 
 /** Curves to read. */
@@ -180,6 +248,45 @@ async function read(question: CurvesQuestion, buckets: number, signal?: AbortSig
   return [...parts.values()].map(joined);
 }
 
+/** Groups of the runs of a question, whose curves the server puts together. */
+export interface GroupsQuestion {
+  question: Omit<Question, "orders">;
+  /** Keys whose values make a group, as filters name them. */
+  groupBy: readonly string[];
+}
+
+/** Returns the curve of each group of the runs of a question, and how many runs are in none of them. */
+export async function readGroups(
+  { question, groupBy }: GroupsQuestion,
+  curve: Pick<CurvesQuestion, "key" | "axis" | "range" | "buckets">,
+  signal?: AbortSignal,
+): Promise<{ groups: Group[]; leftOut: number }> {
+  const [low, high] = curve.range ?? [];
+  const answer = await call(QueryService.method.aggregateMetric, {
+    scope: scope(question),
+    key: curve.key,
+    groupBy: [...groupBy],
+    buckets: curve.buckets,
+    axis: AXES[curve.axis] ?? MetricAxis.STEP,
+    ...(low === undefined || high === undefined
+      ? {}
+      : { minX: BigInt(Math.ceil(low)), maxX: BigInt(Math.floor(high)) }),
+  }, signal);
+  const groups = answer.groups.filter((each) => each.xs.length > 0).map((each) => ({
+    name: each.values.map(({ value }) => value || "—").join(" · ") || "all",
+    runs: Number(each.runs),
+    curve: curveOfGroup({
+      xs: int64s(each.xs),
+      means: float64s(each.means),
+      stds: float64s(each.stds),
+      mins: float64s(each.mins),
+      maxs: float64s(each.maxs),
+      counts: int64s(each.counts),
+    }),
+  }));
+  return { groups, leftOut: Number(answer.leftOutRuns) };
+}
+
 function seriesOf(part: MetricPart, run: string, axis: string): Series {
   if (part.data.case === "buckets") {
     const chunk = part.data.value;
@@ -205,6 +312,7 @@ function scope(question: Omit<Question, "orders">) {
     namespace: question.namespace,
     experimentIds: question.experiment === undefined ? [] : [question.experiment],
     filter: question.filter,
+    deletedView: viewOf(question),
     asOf: asOf(question.asof),
   };
 }

@@ -1,12 +1,14 @@
 /** Card: the curves of one metric, read when it is in sight, at the width that it has. */
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { readCurves } from "../api/reads.ts";
+import { type GroupsQuestion, readCurves, readGroups } from "../api/reads.ts";
 import { ground } from "../state.ts";
 import { PALETTES } from "../view/colours.ts";
+import type { Group } from "../view/grouping.ts";
 import { grouped } from "../view/numbers.ts";
+import type { Series } from "../view/series.ts";
 import type { View } from "../view/url.ts";
-import { groupColours, groupCurves, runCurves } from "./curves.ts";
+import { coloured, groupColours, groupCurves, knownCurves, runCurves } from "./curves.ts";
 import { usePaced } from "./live.ts";
 import { useLoad } from "./load.ts";
 import { Plot } from "./plot.tsx";
@@ -24,6 +26,11 @@ export interface CardProps {
   colourOf: (run: string) => string;
   /** Group of a run; undefined when curves are single. */
   groupOf: ((run: string) => string) | undefined;
+  /** Groups whose curves the server puts together, of all runs that match; undefined = of the visible runs. */
+  together: GroupsQuestion | undefined;
+  /** Names of all groups that cards have told of, by which they get their colours. */
+  names: readonly string[];
+  onNames: (names: string[]) => void;
   view: View;
   lifted: string;
   onLift: (run: string) => void;
@@ -33,6 +40,14 @@ export interface CardProps {
   /** Tells, by a text that changes, that what was read of a metric is out of date. */
   versionOf?: (metric: string) => string;
   perRank?: boolean;
+}
+
+/** What a card has read: series of runs, or groups that the server put together. */
+interface Drawn {
+  series: Series[];
+  groups?: Group[];
+  /** Runs that are in none of the groups. */
+  leftOut: number;
 }
 
 /** See the file. */
@@ -61,9 +76,10 @@ export function Card(props: CardProps) {
   const busy = useRef(false);
   if (!busy.current) version.current = told;
   const ready = seen && width > 0;
+  const { together } = props;
   const key = JSON.stringify([
     props.namespace,
-    runs,
+    together ?? runs,
     props.metric,
     view.x.kind,
     view.x.range,
@@ -72,29 +88,34 @@ export function Card(props: CardProps) {
     version.current,
     props.perRank,
   ]);
-  const { value, failure, loading, retry } = useLoad(key, async (signal) =>
-    ready
-      ? await readCurves({
-        namespace: props.namespace,
-        runs,
-        key: props.metric,
-        axis: view.x.kind,
-        range: view.x.range,
-        buckets: width,
-        perRank: props.perRank ?? false,
-        asof: view.asof,
-      }, signal)
-      : undefined);
+  const { value, failure, loading, retry } = useLoad(key, async (signal): Promise<Drawn | undefined> => {
+    if (!ready) return undefined;
+    const curve = { key: props.metric, axis: view.x.kind, range: view.x.range, buckets: width };
+    if (together) return { series: [], ...(await readGroups(together, curve, signal)) };
+    const { namespace, perRank = false } = props;
+    return { series: await readCurves({ namespace, runs, perRank, asof: view.asof, ...curve }, signal), leftOut: 0 };
+  });
+  const groupNames = value?.groups?.map((each) => each.name).join("\0") ?? "";
+  useEffect(() => {
+    if (value?.groups) props.onNames(value.groups.map((each) => each.name));
+  }, [groupNames]);
   busy.current = loading;
   const order = runs.join();
   const { curves, notShown } = useMemo(() => {
     const shape = { tau: view.s, logX: view.x.log, logY: view.y.log };
     const rank = new Map(runs.map((run, at) => [run, at]));
-    const ordered = (value ?? []).toSorted((left, right) => (rank.get(left.run) ?? 0) - (rank.get(right.run) ?? 0));
+    if (value?.groups) {
+      const colours = coloured([...props.names, ...value.groups.map((each) => each.name)], PALETTES[ground.value]);
+      return knownCurves(value.groups, shape, (group) => colours.get(group)!);
+    }
+    const ordered = (value?.series ?? []).toSorted((left, right) =>
+      (rank.get(left.run) ?? 0) - (rank.get(right.run) ?? 0)
+    );
     if (!props.groupOf) return runCurves(ordered, shape, props.colourOf, props.labelOf);
     const colours = groupColours(runs, props.groupOf, PALETTES[ground.value]);
     return groupCurves(ordered, shape, props.groupOf, (group) => colours.get(group)!);
-  }, [value, view.s, view.x.log, view.y.log, view.g.join("\0"), order, ground.value]);
+  }, [value, view.s, view.x.log, view.y.log, view.g.join("\0"), order, ground.value, props.names]);
+  const grouping = props.groupOf !== undefined || together !== undefined;
   const raw = curves.length > 0 && curves.every((curve) => curve.raw);
   const state = failure
     ? "failed"
@@ -118,9 +139,15 @@ export function Card(props: CardProps) {
         <span class="quiet notes">
           {notShown > 0 && <span>{grouped(notShown)} not shown</span>}
           {raw && <span>raw</span>}
+          {value?.groups && (
+            <span data-grouped-runs={value.groups.reduce((sum, each) => sum + each.runs, 0)}>
+              {grouped(value.groups.reduce((sum, each) => sum + each.runs, 0))} runs
+              {value.leftOut > 0 && `, ${grouped(value.leftOut)} in other groups`}
+            </span>
+          )}
           {curves.length > 0 && (
             <span>
-              {curves.length} {props.groupOf ? "groups" : curves.length === 1 ? "curve" : "curves"}
+              {curves.length} {grouping ? "groups" : curves.length === 1 ? "curve" : "curves"}
             </span>
           )}
         </span>
@@ -143,7 +170,7 @@ export function Card(props: CardProps) {
         ? (
           <div class="state empty">
             <p>
-              {runs.length === 0
+              {runs.length === 0 && !together
                 ? "No run is visible: show some in the table."
                 : "None of the visible runs has points of this metric here."}
             </p>
@@ -158,9 +185,9 @@ export function Card(props: CardProps) {
             logY={view.y.log}
             ground={ground.value}
             height={HEIGHT}
-            lifted={props.groupOf ? "" : props.lifted}
-            onLift={props.groupOf ? () => {} : props.onLift}
-            onPick={props.groupOf ? () => {} : props.onPick}
+            lifted={grouping ? "" : props.lifted}
+            onLift={grouping ? () => {} : props.onLift}
+            onPick={grouping ? () => {} : props.onPick}
             onZoom={(range) =>
               props.onChange({
                 x: range ? { ...view.x, range: rounded(range, view.x.kind) } : { kind: view.x.kind, log: view.x.log },

@@ -7,10 +7,11 @@ import type { View } from "../view/url.ts";
 import { ground } from "../state.ts";
 import { PALETTES } from "../view/colours.ts";
 import { Card, type CardProps } from "./card.tsx";
-import { groupColours } from "./curves.ts";
+import { coloured, groupColours } from "./curves.ts";
 import { Menu } from "./menu.tsx";
 
 const FIRST_CARDS = 4;
+const NO_NAMES: string[] = [];
 const LADDER = [
   0,
   1,
@@ -42,15 +43,25 @@ export function chartedMetrics(keys: readonly Key[], view: Pick<View, "c">): str
 }
 
 /** See the file. */
-export function Cards({ keys, view, onChange, groupable, ...card }: Omit<CardProps, "metric" | "onRemove"> & {
-  keys: Key[];
-  groupable: boolean;
-}) {
+export function Cards(
+  { keys, view, onChange, groupable, ...card }: Omit<CardProps, "metric" | "onRemove" | "names" | "onNames"> & {
+    keys: Key[];
+    groupable: boolean;
+  },
+) {
   const metrics = useMemo(
     () => keys.filter((each) => each.kind === "metrics").toSorted((left, right) => right.runs - left.runs),
     [keys],
   );
   const shown = chartedMetrics(keys, view);
+  const asked = JSON.stringify(card.together);
+  const [told, setTold] = useState({ asked, names: [] as string[] });
+  const names = told.asked === asked ? told.names : NO_NAMES;
+  const onNames = (more: string[]) =>
+    setTold((before) => ({ asked, names: [...new Set([...before.asked === asked ? before.names : [], ...more])] }));
+  const legend = card.together
+    ? coloured(names, PALETTES[ground.value])
+    : card.groupOf && groupColours(card.runs, card.groupOf, PALETTES[ground.value]);
   return (
     <div class="cards">
       <div class="toolbar">
@@ -84,10 +95,17 @@ export function Cards({ keys, view, onChange, groupable, ...card }: Omit<CardPro
         />
         <Smoothing view={view} onChange={onChange} />
         {groupable && <GroupBy keys={keys} view={view} onChange={onChange} />}
+        {groupable && view.g.length > 0 && (
+          <Toggle
+            name="All runs"
+            on={view.runs === "all"}
+            onToggle={() => onChange({ runs: view.runs === "all" ? "first:20" : "all" })}
+          />
+        )}
       </div>
-      {card.groupOf && (
+      {legend && (
         <ul class="legend" aria-label="Groups">
-          {[...groupColours(card.runs, card.groupOf, PALETTES[ground.value])].map(([name, colour]) => (
+          {[...legend].map(([name, colour]) => (
             <li key={name}>
               <i class="dot on" style={{ background: colour }} />
               <span>{name}</span>
@@ -100,6 +118,8 @@ export function Cards({ keys, view, onChange, groupable, ...card }: Omit<CardPro
           <Card
             key={metric}
             {...card}
+            names={names}
+            onNames={onNames}
             view={view}
             onChange={onChange}
             metric={metric}

@@ -3,6 +3,7 @@
 import { useState } from "preact/hooks";
 import type { Position } from "../../contract/fleetlog/v1/position_pb.ts";
 import { asFailure } from "../api/failure.ts";
+import { joined } from "../view/positions.ts";
 
 /** State of the changes of a screen. */
 export interface Changing {
@@ -32,7 +33,7 @@ export function useChanging(): Changing {
       try {
         const atLeast = await change();
         set((before) => ({
-          atLeast: atLeast ?? before.atLeast,
+          atLeast: joined(before.atLeast, atLeast),
           count: before.count + 1,
           busy: false,
           refused: "",

@@ -1,6 +1,6 @@
 /** Curves of a card: made of series, or of groups of them, smoothed and cut to what an axis can show. Pure. */
 
-import { groupCurve } from "../view/grouping.ts";
+import { type Group, type GroupCurve, groupCurve } from "../view/grouping.ts";
 import type { Series } from "../view/series.ts";
 import { smooth } from "../view/smoothing.ts";
 
@@ -79,25 +79,39 @@ export function groupCurves(
     groups.set(group, [...(groups.get(group) ?? []), each]);
   }
   return cut(
-    [...groups].map(([group, members]) => {
-      const curve = groupCurve(members);
-      const smoothed = shape.tau > 0 ? smooth(curve.xs, curve.means, shape.tau) : undefined;
-      return {
-        id: group,
-        label: group,
-        colour: colourOf(group),
-        xs: curve.xs,
-        line: smoothed ?? curve.means,
-        unsmoothed: smoothed && curve.means,
-        lows: curve.lows,
-        highs: curve.highs,
-        ofValues: false,
-        counts: curve.counts,
-        raw: members.every((each) => each.raw),
-      };
-    }),
+    [...groups].map(([group, members]) =>
+      curveOf(group, groupCurve(members), shape, colourOf, members.every((each) => each.raw))
+    ),
     shape,
   );
+}
+
+/** Returns a curve for each group that the server put together. */
+export function knownCurves(groups: readonly Group[], shape: Shape, colourOf: (group: string) => string): Curves {
+  return cut(groups.map((each) => curveOf(each.name, each.curve, shape, colourOf, false)), shape);
+}
+
+function curveOf(
+  group: string,
+  curve: GroupCurve,
+  shape: Shape,
+  colourOf: (group: string) => string,
+  raw: boolean,
+): Curve {
+  const smoothed = shape.tau > 0 ? smooth(curve.xs, curve.means, shape.tau) : undefined;
+  return {
+    id: group,
+    label: group,
+    colour: colourOf(group),
+    xs: curve.xs,
+    line: smoothed ?? curve.means,
+    unsmoothed: smoothed && curve.means,
+    lows: curve.lows,
+    highs: curve.highs,
+    ofValues: false,
+    counts: curve.counts,
+    raw,
+  };
 }
 
 // A logarithmic axis has no place for zero and below.
@@ -143,8 +157,12 @@ export function groupColours(
   groupOf: (run: string) => string,
   palette: readonly string[],
 ): Map<string, string> {
-  const names = [...new Set(runs.map(groupOf))].sort();
-  return new Map(names.map((name, at) => [name, palette[at % palette.length]!]));
+  return coloured(runs.map(groupOf), palette);
+}
+
+/** Returns the colour of each of some groups. */
+export function coloured(names: readonly string[], palette: readonly string[]): Map<string, string> {
+  return new Map([...new Set(names)].sort().map((name, at) => [name, palette[at % palette.length]!]));
 }
 
 /** Returns the place in a curve that is nearest to an x; -1 of an empty one. */

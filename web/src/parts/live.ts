@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { call } from "../api/calls.ts";
 import type { Failure } from "../api/failure.ts";
 import { watch } from "../api/live.ts";
-import type { Question } from "../api/reads.ts";
+import { type Question, viewOf } from "../api/reads.ts";
 import { IngestService } from "../../contract/fleetlog/v1/ingest_pb.ts";
 import { QueryService } from "../../contract/fleetlog/v1/query_pb.ts";
 import { after, NOTHING, type Watched } from "../view/watched.ts";
@@ -38,6 +38,7 @@ export function useWatch(question: Question | undefined, mask: readonly string[]
           namespace: question.namespace,
           experimentIds: question.experiment === undefined ? [] : [question.experiment],
           filter: question.filter,
+          deletedView: viewOf(question),
         },
         orderBy: question.orders,
         limit,

@@ -15,12 +15,19 @@ import { useLoad } from "./load.ts";
 import { Note } from "./note.tsx";
 import { Tags } from "./tags.tsx";
 import { Stage } from "./versions.tsx";
+import { Writers } from "./writers.tsx";
 
 const NOTES = ["note", "mlflow.note.content"];
 
 /** See the file. */
 export function Overview(
-  { namespace, run, onEdit }: { namespace: string; run: Run; onEdit: (changes: Changes) => void },
+  { namespace, run, version, onEdit }: {
+    namespace: string;
+    run: Run;
+    /** Version of what a watch told of the run. */
+    version: string;
+    onEdit: (changes: Changes) => void;
+  },
 ) {
   const start = Number(run.startTimeMillis);
   const end = run.endTimeMillis === undefined ? undefined : Number(run.endTimeMillis);
@@ -197,6 +204,7 @@ export function Overview(
               </table>
             </Section>
           )}
+          {!view.value.asof && <Writers namespace={namespace} run={run.runId} version={version} />}
           {children.value && children.value.runs.length > 0 && (
             <Section title="Children" count={children.value.runs.length}>
               <table class="pairs">

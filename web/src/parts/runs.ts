@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import { asFailure, type Failure } from "../api/failure.ts";
 import { type Question, readPage } from "../api/reads.ts";
+import type { Changing } from "./changing.tsx";
 
 /** Runs that are known so far. */
 export interface Runs {
@@ -31,7 +32,13 @@ const NONE = {
 };
 
 /** Reads the runs of a question. While the first page of a new one is on its way the old rows stay. */
-export function useRuns(question: Question | undefined, mask: string[], summaries: boolean): Runs {
+export function useRuns(
+  question: Question | undefined,
+  mask: string[],
+  summaries: boolean,
+  /** Changes that were made here: what is read behind one holds it. */
+  changing: Pick<Changing, "atLeast" | "count">,
+): Runs {
   const [state, set] = useState({ ...NONE, loading: true, failure: undefined as Failure | undefined });
   const [tries, setTries] = useState(0);
   const token = useRef("");
@@ -44,7 +51,7 @@ export function useRuns(question: Question | undefined, mask: string[], summarie
     abort.current = current;
     const begun = performance.now();
     set((before) => ({ ...before, loading: true }));
-    readPage(question, mask, summaries, first ? "" : token.current, current.signal).then(
+    readPage(question, mask, summaries, first ? "" : token.current, changing.atLeast, current.signal).then(
       (page) => {
         if (current.signal.aborted) return;
         token.current = page.nextPageToken;
@@ -72,7 +79,7 @@ export function useRuns(question: Question | undefined, mask: string[], summarie
     token.current = "";
     read(true);
     return () => abort.current?.abort();
-  }, [key, tries]);
+  }, [key, tries, changing.count]);
 
   return {
     ...state,

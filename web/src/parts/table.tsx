@@ -64,7 +64,7 @@ export function Table(props: TableProps) {
   const anchor = useRef(0);
   const [widths, setWidths] = useState<Record<string, number>>(() => JSON.parse(kept("widths") ?? "{}"));
   const widthOf = (column: Column) => widths[column.id] ?? columnWidth(column);
-  const rows = useRef(new Map<string, { shown: RowProps; element: JSX.Element }>());
+  const rows = useRef(new Map<string, { slots: number; shown: RowProps; element: JSX.Element }>());
   const latest = useRef<
     { props: TableProps; select: (at: number, event: MouseEvent) => void; setFocus: (at: number) => void }
   >(
@@ -157,6 +157,7 @@ export function Table(props: TableProps) {
   const now = Math.floor(Date.now() / 1000) * 1000;
   const drawn = rows.current;
   rows.current = new Map();
+  const slots = Math.ceil(height / ROW) + 1 + 2 * BEYOND;
   const rowOf = (run: Run, at: number) => {
     const id = run.runId;
     const later = props.nowOf?.(id);
@@ -182,7 +183,10 @@ export function Table(props: TableProps) {
     };
     const before = drawn.get(id);
     // What is the same element as before is not looked at again.
-    const row = before && same(before.shown, shown) ? before : { shown, element: <Row key={id} {...shown} /> };
+    // A row that comes into sight takes the elements of one that left it: most of their parts are alike.
+    const row = before && before.slots === slots && same(before.shown, shown)
+      ? before
+      : { slots, shown, element: <Row key={at % slots} {...shown} /> };
     rows.current.set(id, row);
     return row.element;
   };
@@ -224,10 +228,17 @@ export function Table(props: TableProps) {
         ))}
       </div>
       <div class="grid-rows" style={{ height: `${known * ROW}px`, width: `${total}px` }}>
-        {runs.slice(first, last).map((run, offset) => rowOf(run, first + offset))}
+        {inSlots(runs.slice(first, last).map((run, offset) => rowOf(run, first + offset)), first, slots)}
       </div>
     </div>
   );
+}
+
+// In the order of their slots, so that no element moves among the others as the table is scrolled. Where a row is seen
+// its own style says, and aria-rowindex which it is.
+function inSlots(rows: JSX.Element[], first: number, slots: number): JSX.Element[] {
+  const turn = (slots - first % slots) % slots;
+  return [...rows.slice(turn), ...rows.slice(0, turn)];
 }
 
 function Head({ column, width, orders, onOrders, onWidth }: {
@@ -365,6 +376,8 @@ function Row(props: RowProps) {
           ? cellOf(baselineRun, column, now).number
           : undefined;
         const difference = against === undefined ? undefined : cell.number! - against;
+        const shownDifference = difference !== undefined && Number.isFinite(difference) ? difference : undefined;
+        const text = cell.look === "number" ? aligned(cell.text, rooms.get(column.id) ?? 0) : cell.text;
         const good = GOODNESS.get(difference === undefined ? undefined : isBetter(column.key, difference)) ?? "";
         const other = later && cellOf(later, column, now);
         const differs = other !== undefined && other.whole !== cell.whole;
@@ -374,7 +387,7 @@ function Row(props: RowProps) {
             data-differs={differs || undefined}
             class={`cell ${differs ? "differs" : ""} ${cell.look} ${
               numeric(column) && cell.look !== "text" ? "right" : ""
-            }`}
+            } ${shownDifference === undefined ? "" : "with-difference"}`}
             role="gridcell"
             data-column={column.id}
             data-value={cell.whole}
@@ -399,14 +412,10 @@ function Row(props: RowProps) {
               ? <span class={`badge ${cell.text}`}>{cell.text}</span>
               : cell.look === "missing"
               ? <span class="none" aria-label="missing">–</span>
-              : (
-                <span title={differs ? undefined : cell.whole}>
-                  {cell.look === "number" ? aligned(cell.text, rooms.get(column.id) ?? 0) : cell.text}
-                </span>
-              )}
-            {difference !== undefined && Number.isFinite(difference) && (
-              <small class={good}>{signedNumber(difference)}</small>
-            )}
+              : shownDifference === undefined
+              ? text
+              : <span>{text}</span>}
+            {shownDifference !== undefined && <small class={good}>{signedNumber(shownDifference)}</small>}
           </span>
         );
       })}

@@ -131,6 +131,7 @@ export function CompareScreen({ namespace }: { namespace: string }) {
           labelOf={(run) => byId.get(run)?.name || run.slice(0, 12)}
           colourOf={colourOf}
           groupOf={undefined}
+          together={undefined}
           lifted=""
           onLift={() => {}}
           onPick={() => {}}

@@ -138,7 +138,7 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
       <div class="scroll">
         {tab === "overview" && (
           <fieldset class="edits" disabled={Boolean(view.asof) || !may.value.write}>
-            <Overview namespace={namespace} run={run} onEdit={edit} />
+            <Overview namespace={namespace} run={run} version={String(told)} onEdit={edit} />
           </fieldset>
         )}
         {tab === "charts" && (
@@ -155,6 +155,7 @@ export function RunScreen({ namespace, id }: { namespace: string; id: string }) 
               : run.name || id.slice(0, 12))}
             colourOf={(each) => PALETTES[ground.value][Math.max(0, Number(each.split("#")[1] ?? 0)) % 20]!}
             groupOf={undefined}
+            together={undefined}
             lifted=""
             onLift={() => {}}
             onPick={() => {}}

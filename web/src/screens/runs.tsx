@@ -8,7 +8,9 @@ import type { Run } from "../../contract/fleetlog/v1/run_pb.ts";
 import { Cards, chartedMetrics, Toggle } from "../parts/cards.tsx";
 import { groupColours } from "../parts/curves.ts";
 import { Chooser } from "../parts/chooser.tsx";
+import { Refused, useChanging } from "../parts/changing.tsx";
 import { CodeMenu } from "../parts/code.tsx";
+import { FacetsMenu } from "../parts/facets.tsx";
 import { FilterBar } from "../parts/filterbar.tsx";
 import { LiveState } from "../parts/live_state.tsx";
 import { useLiveTable } from "../parts/live_table.ts";
@@ -16,6 +18,7 @@ import { useLoad } from "../parts/load.ts";
 import { useNow } from "../parts/now.ts";
 import { Menu } from "../parts/menu.tsx";
 import { useRuns } from "../parts/runs.ts";
+import { SelectionBar, UndoDelete } from "../parts/selection_bar.tsx";
 import { Empty, Failed, FirstRun, Skeleton } from "../parts/states.tsx";
 import { Table } from "../parts/table.tsx";
 import { ViewsMenu } from "../parts/views.tsx";
@@ -26,6 +29,7 @@ import { parseColumn, readMask, suggestedColumns } from "../view/columns.ts";
 import { codeOf } from "../view/code.ts";
 import { grouped } from "../view/numbers.ts";
 import { emptyView, formatView } from "../view/url.ts";
+import { quotedKey } from "../view/filter.ts";
 import { typing } from "../view/typing.ts";
 
 const slots = new ColourSlots();
@@ -36,6 +40,8 @@ const NO_RUNS: Run[] = [];
 export function RunsScreen({ namespace, experiment }: { namespace: string; experiment: number | undefined }) {
   const view = viewSignal.value;
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const [deleted, setDeleted] = useState<readonly string[]>([]);
+  const changing = useChanging();
   const [hovered, setHovered] = useState("");
   const [share, setShare] = useState(() => Number(kept("split") ?? 52));
   const body = useRef<HTMLDivElement>(null);
@@ -50,8 +56,11 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
         .then((answer) => answer.experiment),
   );
   const found = useLoad<Key[]>(
-    `${namespace} ${experiment} ${view.asof}`,
-    (signal) => readKeys({ namespace, experiment, filter: "", asof: view.asof }, undefined, "", signal),
+    `${namespace} ${experiment} ${view.asof} ${view.deleted} ${changing.count}`,
+    (signal) => {
+      const { asof, deleted } = view;
+      return readKeys({ namespace, experiment, filter: "", asof, deleted }, undefined, "", signal, changing.atLeast);
+    },
   );
   const keys = found.value;
 
@@ -61,13 +70,21 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
   ]);
   const groups = useMemo(() => view.g.map(parseColumn).filter((each) => each !== undefined), [view.g.join("\0")]);
   const question: Question | undefined = useMemo(
-    () => columnIds && { namespace, experiment, filter: view.q, orders: view.o, asof: view.asof },
-    [columnIds === undefined, namespace, experiment, view.q, view.o.join("\0"), view.asof],
+    () =>
+      columnIds && {
+        namespace,
+        experiment,
+        filter: view.q,
+        orders: view.o,
+        asof: view.asof,
+        deleted: view.deleted,
+      },
+    [columnIds === undefined, namespace, experiment, view.q, view.o.join("\0"), view.asof, view.deleted],
   );
   const summaries = columns.some((column) => column.kind === "metrics" && column.statistic !== "last");
   const mask = readMask([...columns, ...groups]);
-  const runs = useRuns(question, mask, summaries);
-  useEffect(() => setSelected(new Set()), [namespace, experiment]);
+  const runs = useRuns(question, mask, summaries, changing);
+  useEffect(() => setSelected(new Set()), [namespace, experiment, view.deleted]);
 
   const visible = useMemo(() => visibleRuns(view.runs, runs.runs), [view.runs, runs.runs]);
   const byId = useMemo(() => new Map(runs.runs.map((run) => [run.runId, run])), [runs.runs]);
@@ -92,10 +109,18 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
   useMemo(() => slots.show(visible), [key]);
   const palette = PALETTES[ground.value];
   const groupOf = groups.length === 0 ? undefined : (run: string) => groupName(byId.get(run), groups);
+  const together = useMemo(
+    () =>
+      view.runs === "all" && groups.length > 0 && question
+        ? { question: { ...question, orders: undefined }, groupBy: groups.map(fieldOfColumn) }
+        : undefined,
+    [view.runs, groups, question],
+  );
   const colours = groupOf && groupColours(visible, groupOf, palette);
   const colourOf = (run: string) => {
     const slot = slots.of(run);
-    return slot === undefined ? undefined : groupOf ? colours!.get(groupOf(run)) : palette[slot];
+    // Groups of all runs have colours of their own.
+    return slot === undefined || together ? undefined : groupOf ? colours!.get(groupOf(run)) : palette[slot];
   };
   const toggleVisible = (id: string) => {
     const next = visible.includes(id) ? visible.filter((each) => each !== id) : [...visible, id];
@@ -149,7 +174,17 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
           filter={view.q}
           onFilter={(q) => change({ q })}
         />
+        {question && <FacetsMenu question={question} keys={keys ?? []} onFilter={(q) => change({ q })} />}
       </div>
+      <Refused message={changing.refused} onClose={changing.forget} />
+      {deleted.length > 0 && (
+        <UndoDelete
+          namespace={namespace}
+          runs={deleted}
+          changing={changing}
+          onClose={() => setDeleted([])}
+        />
+      )}
       <div class="toolbar">
         <span class="count" data-count={runs.total ?? ""}>
           {runs.total === undefined ? "…" : (
@@ -160,19 +195,21 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
           {runs.answered && <small class="quiet">{Math.max(1, Math.round(runs.took))} ms</small>}
         </span>
         {selected.size > 0 && (
-          <span class="selection">
-            <b>{selected.size}</b> selected
-            <button type="button" class="button primary" disabled={selected.size < 2} onClick={compare}>
-              Compare
-            </button>
-            <button type="button" class="button" onClick={() => change({ runs: [...selected].join(",") })}>
-              Chart these
-            </button>
-            <button type="button" class="plain" onClick={() => setSelected(new Set())}>clear</button>
-          </span>
+          <SelectionBar
+            question={question}
+            total={total}
+            selected={selected}
+            onSelect={setSelected}
+            tagKeys={(keys ?? []).filter((each) => each.kind === "tags").map((each) => each.key)}
+            onCompare={compare}
+            onChart={() => change({ runs: [...selected].join(",") })}
+            onDelete={setDeleted}
+            changing={changing}
+          />
         )}
         {live.on && <LiveState {...live} onShow={runs.retry} />}
         <span class="fill" />
+        <Toggle name="Deleted" on={view.deleted} onToggle={() => change({ deleted: !view.deleted })} />
         {!view.asof && <Toggle name="Live" on={view.live} onToggle={() => change({ live: !view.live })} />}
         {view.base && (
           <button
@@ -203,6 +240,7 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
             filter: view.q,
             orders: view.o,
             asof: view.asof,
+            deleted: view.deleted,
           })}
         />
         <ViewsMenu namespace={namespace} experiment={experiment} />
@@ -235,6 +273,8 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
                   </button>
                 </Empty>
               )
+              : view.deleted
+              ? <Empty title="No run is deleted" />
               : view.asof
               ? <Empty title="No runs at that time" />
               : (
@@ -280,7 +320,8 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
               runs={visible.slice(0, MOST_CURVES)}
               labelOf={(run) => byId.get(run)?.name || run.slice(0, 12)}
               colourOf={(run) => colourOf(run) ?? palette[0]!}
-              groupOf={groupOf}
+              groupOf={together ? undefined : groupOf}
+              together={together}
               lifted={hovered}
               onLift={setHovered}
               onPick={(run) => setSelected(new Set([...selected, run]))}
@@ -349,6 +390,10 @@ export function visibleRuns(text: string, runs: readonly Run[]): string[] {
   if (text === "all") return runs.map((run) => run.runId);
   if (text === "none") return [];
   return text.split(",").filter((id) => /^[0-9a-f]{32}$/.test(id));
+}
+
+function fieldOfColumn(column: NonNullable<ReturnType<typeof parseColumn>>): string {
+  return column.kind === "attributes" ? column.key : `${column.kind}.${quotedKey(column.key)}`;
 }
 
 function groupName(run: Run | undefined, groups: readonly NonNullable<ReturnType<typeof parseColumn>>[]): string {

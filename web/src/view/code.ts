@@ -13,6 +13,8 @@ export interface Asked {
   orders: string[];
   /** Unix milliseconds of a past moment; empty = now. */
   asof?: string;
+  /** True: the runs that are deleted. */
+  deleted?: boolean;
 }
 
 /** Code in one language. */
@@ -30,36 +32,39 @@ export function codeOf(asked: Asked): Code[] {
   ];
 }
 
-function python({ namespace, experiment, filter, orders, asof }: Asked): string {
+function python({ namespace, experiment, filter, orders, asof, deleted }: Asked): string {
   const items = [
     filter && pythonText(filter),
     experiment && `experiments=[${pythonText(experiment.name)}]`,
     orders.length > 0 && `order_by=[${orders.map(pythonText).join(", ")}]`,
     asof && `as_of=datetime.fromisoformat(${pythonText(isoTime(asof))})`,
+    deleted && 'deleted="deleted"',
   ].filter(Boolean);
   const client = namespace === DEFAULT_NAMESPACE ? "" : `namespace=${pythonText(namespace)}`;
   const imports = asof ? "from datetime import datetime\n\nimport fleetlog\n" : "import fleetlog\n";
   return `${imports}\nruns = fleetlog.Client(${client}).search_runs(${items.join(", ")})\n`;
 }
 
-function commandLine({ namespace, experiment, filter, orders, asof }: Asked): string {
+function commandLine({ namespace, experiment, filter, orders, asof, deleted }: Asked): string {
   const words = ["fleetlog", "runs", "search"];
   if (experiment) words.push("--experiment", shellText(experiment.name));
   for (const order of orders) words.push("--order-by", shellText(order));
   if (asof) words.push("--as-of", isoTime(asof));
+  if (deleted) words.push("--deleted");
   if (namespace !== DEFAULT_NAMESPACE) words.push("--namespace", shellText(namespace));
   // Behind the end of options, since a filter may begin with a sign.
   if (filter) words.push("--", shellText(filter));
   return words.join(" ") + "\n";
 }
 
-function curl({ origin, namespace, experiment, filter, orders, asof }: Asked): string {
+function curl({ origin, namespace, experiment, filter, orders, asof, deleted }: Asked): string {
   const body = {
     namespace,
     ...(experiment ? { experimentIds: [experiment.id] } : {}),
     ...(filter ? { filter } : {}),
     ...(orders.length ? { orderBy: orders } : {}),
     ...(asof ? { asOf: { timeMillis: asof } } : {}),
+    ...(deleted ? { deletedView: "DELETED_VIEW_DELETED" } : {}),
   };
   return `curl -s ${
     shellText(`${origin}/fleetlog.v1.QueryService/SearchRuns`)

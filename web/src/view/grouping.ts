@@ -19,6 +19,23 @@ export interface GroupCurve {
   counts: Float64Array;
 }
 
+/** Group of runs with its curve. */
+export interface Group {
+  name: string;
+  runs: number;
+  curve: GroupCurve;
+}
+
+/** Returns the curve of a group whose means and deviations are known, with the bounds of its confidence interval. */
+export function curveOfGroup(known: Omit<GroupCurve, "lows" | "highs">): GroupCurve {
+  const reach = known.stds.map((std, at) => studentT95(known.counts[at]! - 1) * std / Math.sqrt(known.counts[at]!));
+  return {
+    ...known,
+    lows: known.means.map((mean, at) => mean - reach[at]!),
+    highs: known.means.map((mean, at) => mean + reach[at]!),
+  };
+}
+
 /** Returns the curve of a group. A run counts where it has a number, and nowhere else: nothing is interpolated. */
 export function groupCurve(series: readonly Series[]): GroupCurve {
   const places = new Map<number, { values: number[]; min: number; max: number }>();
@@ -35,29 +52,17 @@ export function groupCurve(series: readonly Series[]): GroupCurve {
   }
   const xs = Float64Array.from(places.keys()).sort();
   const column = () => new Float64Array(xs.length);
-  const curve: GroupCurve = {
-    xs,
-    means: column(),
-    stds: column(),
-    lows: column(),
-    highs: column(),
-    mins: column(),
-    maxs: column(),
-    counts: column(),
-  };
+  const known = { xs, means: column(), stds: column(), mins: column(), maxs: column(), counts: column() };
   xs.forEach((x, at) => {
     const { values, min, max } = places.get(x)!;
     const { mean, std } = meanAndStd(values);
-    const reach = studentT95(values.length - 1) * std / Math.sqrt(values.length);
-    curve.means[at] = mean;
-    curve.stds[at] = std;
-    curve.lows[at] = mean - reach;
-    curve.highs[at] = mean + reach;
-    curve.mins[at] = min;
-    curve.maxs[at] = max;
-    curve.counts[at] = values.length;
+    known.means[at] = mean;
+    known.stds[at] = std;
+    known.mins[at] = min;
+    known.maxs[at] = max;
+    known.counts[at] = values.length;
   });
-  return curve;
+  return curveOfGroup(known);
 }
 
 /** Returns the arithmetic mean and the sample standard deviation, NaN for one value. */

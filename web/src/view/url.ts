@@ -42,6 +42,8 @@ export interface View {
   diff: boolean;
   /** True if changes are shown as they come. */
   live: boolean;
+  /** True if the runs are shown that are deleted. */
+  deleted: boolean;
   /** Tab of a screen that has some. */
   tab: string;
   /** True if a run's history tells of points too. */
@@ -91,6 +93,7 @@ export function emptyView(): View {
     asof: "",
     diff: false,
     live: false,
+    deleted: false,
     tab: "",
     points: false,
     rest: [],
@@ -118,6 +121,7 @@ export function parseView(search: string): View {
     else if (name === "asof") view.asof = value;
     else if (name === "diff") view.diff = value === "1";
     else if (name === "live") view.live = value === "1";
+    else if (name === "deleted") view.deleted = value === "1";
     else if (name === "tab") view.tab = value;
     else if (name === "points") view.points = value === "1";
     else view.rest.push([name, value]);
@@ -147,6 +151,7 @@ export function formatView(view: View): string {
   add("asof", view.asof);
   add("diff", view.diff ? "1" : "");
   add("live", view.live ? "1" : "");
+  add("deleted", view.deleted ? "1" : "");
   add("tab", view.tab);
   add("points", view.points ? "1" : "");
   pairs.push(...view.rest);

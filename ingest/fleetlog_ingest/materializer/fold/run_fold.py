@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from fleetlog_core.endings import ENDED, Work, new_life, time_of
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.rules.run_keys import TOO_MANY_TAGS, beyond, words
 from fleetlog_core.warehouse.schema import KeyKind
@@ -12,7 +13,6 @@ from fleetlog_proto.v1 import event_pb2
 from google.protobuf.internal.containers import ScalarMap
 
 from fleetlog_ingest.materializer.fold import branches, params, runs
-from fleetlog_ingest.materializer.fold.endings import ENDED, Work, new_life, time_of
 from fleetlog_ingest.materializer.fold.event_rows import EventRows
 from fleetlog_ingest.materializer.fold.model_fold import Problem
 from fleetlog_ingest.materializer.fold.params import Values

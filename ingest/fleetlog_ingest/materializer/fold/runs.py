@@ -19,12 +19,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from fleetlog_core.endings import Endings, new_life, worse
 from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.warehouse.schema import PURGED, SUPERSEDED
 from fleetlog_proto.v1 import event_pb2
 
 from fleetlog_ingest.materializer.fold.branches import ALONE, Branch
-from fleetlog_ingest.materializer.fold.endings import Endings, new_life, worse
 
 NO_PARENT = bytes(ID_BYTES)
 _ENDED = (event_pb2.RUN_STATE_FINISHED, event_pb2.RUN_STATE_FAILED, event_pb2.RUN_STATE_KILLED)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from fleetlog_core.endings import Work
 
-from fleetlog_ingest.materializer.fold.endings import Work
 from fleetlog_ingest.materializer.fold.logged_models import Model
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.sequences import SequenceSet

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 
+from fleetlog_core.endings import Endings
 from fleetlog_core.ids import ID_BYTES
 from fleetlog_core.limits import LOST_SECONDS
 from fleetlog_core.log.partitions import partition_of
@@ -19,7 +20,6 @@ from fleetlog_core.warehouse.port import Statement, TimedOut, Warehouse, Warehou
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 
 from fleetlog_ingest.materializer.fold.decoding import Decoded
-from fleetlog_ingest.materializer.fold.endings import Endings
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.state import RunKey
 from fleetlog_ingest.materializer.loop.silence import LostRun, Silence

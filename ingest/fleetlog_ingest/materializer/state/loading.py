@@ -18,13 +18,13 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 
+from fleetlog_core.endings import Endings, Work
 from fleetlog_core.limits import RunLimits
 from fleetlog_core.warehouse.port import Answer, Bind, Statement, Warehouse
 from fleetlog_core.warehouse.schema import PLACE_BITS, PURGED, KeyKind
 
 from fleetlog_ingest.materializer.fold.branches import ALONE, Branch
 from fleetlog_ingest.materializer.fold.decoding import Decoded
-from fleetlog_ingest.materializer.fold.endings import Endings, Work
 from fleetlog_ingest.materializer.fold.repeats import load_content, runs_with_repeats
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.sequences import SequenceSet

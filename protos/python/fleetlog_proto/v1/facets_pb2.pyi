@@ -52,6 +52,34 @@ KEY_KIND_ATTRIBUTE: KeyKind.ValueType  # 4
 """An attribute, such as state or user. Not listed by ListKeys: all runs have the same."""
 Global___KeyKind: _TypeAlias = KeyKind  # noqa: Y015
 
+class _HistogramScale:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HistogramScaleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HistogramScale.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HISTOGRAM_SCALE_UNSPECIFIED: _HistogramScale.ValueType  # 0
+    """HISTOGRAM_SCALE_LOG where the range is above zero and its end at least 1,000 times its beginning, else
+    HISTOGRAM_SCALE_LINEAR.
+    """
+    HISTOGRAM_SCALE_LINEAR: _HistogramScale.ValueType  # 1
+    """Bins of the same width."""
+    HISTOGRAM_SCALE_LOG: _HistogramScale.ValueType  # 2
+    """Bins of the same ratio. The range begins above zero."""
+
+class HistogramScale(_HistogramScale, metaclass=_HistogramScaleEnumTypeWrapper):
+    """How a range is divided."""
+
+HISTOGRAM_SCALE_UNSPECIFIED: HistogramScale.ValueType  # 0
+"""HISTOGRAM_SCALE_LOG where the range is above zero and its end at least 1,000 times its beginning, else
+HISTOGRAM_SCALE_LINEAR.
+"""
+HISTOGRAM_SCALE_LINEAR: HistogramScale.ValueType  # 1
+"""Bins of the same width."""
+HISTOGRAM_SCALE_LOG: HistogramScale.ValueType  # 2
+"""Bins of the same ratio. The range begins above zero."""
+Global___HistogramScale: _TypeAlias = HistogramScale  # noqa: Y015
+
 @_typing.final
 class ListKeysRequest(_message.Message):
     """Which keys."""
@@ -266,3 +294,149 @@ class ValueFacet(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ValueFacet: _TypeAlias = ValueFacet  # noqa: Y015
+
+@_typing.final
+class DescribeKeyRequest(_message.Message):
+    """Which key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    BINS_FIELD_NUMBER: _builtins.int
+    SCALE_FIELD_NUMBER: _builtins.int
+    MIN_FIELD_NUMBER: _builtins.int
+    MAX_FIELD_NUMBER: _builtins.int
+    kind: Global___KeyKind.ValueType
+    """A param, a tag or a metric, whose last value counts."""
+    key: _builtins.str
+    """The key."""
+    bins: _builtins.int
+    """How many bins: 0 = 20; more than 100 means 100; negative is refused."""
+    scale: Global___HistogramScale.ValueType
+    """How the range is divided."""
+    min: _builtins.float
+    """Where the bins begin; absent = at the lowest number that is finite, with HISTOGRAM_SCALE_LOG the lowest above zero."""
+    max: _builtins.float
+    """Where the bins end; absent = at the highest number that is finite."""
+    @_builtins.property
+    def scope(self) -> _scope_pb2.RunScope:
+        """The runs that are asked."""
+
+    def __init__(
+        self,
+        *,
+        scope: _scope_pb2.RunScope | None = ...,
+        kind: Global___KeyKind.ValueType = ...,
+        key: _builtins.str = ...,
+        bins: _builtins.int = ...,
+        scale: Global___HistogramScale.ValueType = ...,
+        min: _builtins.float | None = ...,
+        max: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_min", b"_min", "max", b"max", "min", b"min", "scope", b"scope"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_min", b"_min", "bins", b"bins", "key", b"key", "kind", b"kind", "max", b"max", "min", b"min", "scale", b"scale", "scope", b"scope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max: _TypeAlias = _typing.Literal["max"]  # noqa: Y015
+    _WhichOneofArgType__max: _TypeAlias = _typing.Literal["_max", b"_max"]  # noqa: Y015
+    _WhichOneofReturnType__min: _TypeAlias = _typing.Literal["min"]  # noqa: Y015
+    _WhichOneofArgType__min: _TypeAlias = _typing.Literal["_min", b"_min"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max) -> _WhichOneofReturnType__max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min) -> _WhichOneofReturnType__min | None: ...
+
+Global___DescribeKeyRequest: _TypeAlias = DescribeKeyRequest  # noqa: Y015
+
+@_typing.final
+class DescribeKeyResponse(_message.Message):
+    """What its values are like."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: _builtins.int
+    NUMERIC_RUNS_FIELD_NUMBER: _builtins.int
+    DISTINCT_VALUES_FIELD_NUMBER: _builtins.int
+    MIN_FIELD_NUMBER: _builtins.int
+    MAX_FIELD_NUMBER: _builtins.int
+    BINS_FIELD_NUMBER: _builtins.int
+    SCALE_FIELD_NUMBER: _builtins.int
+    OUTSIDE_RUNS_FIELD_NUMBER: _builtins.int
+    runs: _builtins.int
+    """Runs that have it."""
+    numeric_runs: _builtins.int
+    """Of these, runs whose value is a number."""
+    distinct_values: _builtins.int
+    """How many different values they have, as ListValues tells them apart; of a metric, different numbers."""
+    min: _builtins.float
+    """Lowest number that is finite; absent when there is none."""
+    max: _builtins.float
+    """Highest number that is finite; absent when there is none."""
+    scale: Global___HistogramScale.ValueType
+    """Scale of the bins; UNSPECIFIED without bins."""
+    outside_runs: _builtins.int
+    """Runs whose number is in no bin: outside of the range, or infinite."""
+    @_builtins.property
+    def bins(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistogramBin]:
+        """Bins from the lowest to the highest, side by side. One alone where the range is a single number, none where there is
+        no number.
+        """
+
+    def __init__(
+        self,
+        *,
+        runs: _builtins.int = ...,
+        numeric_runs: _builtins.int = ...,
+        distinct_values: _builtins.int = ...,
+        min: _builtins.float | None = ...,
+        max: _builtins.float | None = ...,
+        bins: _abc.Iterable[Global___HistogramBin] | None = ...,
+        scale: Global___HistogramScale.ValueType = ...,
+        outside_runs: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_min", b"_min", "max", b"max", "min", b"min"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max", b"_max", "_min", b"_min", "bins", b"bins", "distinct_values", b"distinct_values", "max", b"max", "min", b"min", "numeric_runs", b"numeric_runs", "outside_runs", b"outside_runs", "runs", b"runs", "scale", b"scale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max: _TypeAlias = _typing.Literal["max"]  # noqa: Y015
+    _WhichOneofArgType__max: _TypeAlias = _typing.Literal["_max", b"_max"]  # noqa: Y015
+    _WhichOneofReturnType__min: _TypeAlias = _typing.Literal["min"]  # noqa: Y015
+    _WhichOneofArgType__min: _TypeAlias = _typing.Literal["_min", b"_min"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max) -> _WhichOneofReturnType__max | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min) -> _WhichOneofReturnType__min | None: ...
+
+Global___DescribeKeyResponse: _TypeAlias = DescribeKeyResponse  # noqa: Y015
+
+@_typing.final
+class HistogramBin(_message.Message):
+    """Numbers from `low` to before `high`; the last bin has `high`, too."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    RUNS_FIELD_NUMBER: _builtins.int
+    low: _builtins.float
+    """Where it begins."""
+    high: _builtins.float
+    """Where it ends."""
+    runs: _builtins.int
+    """Runs whose number is in it."""
+    def __init__(
+        self,
+        *,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+        runs: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low", "runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HistogramBin: _TypeAlias = HistogramBin  # noqa: Y015

@@ -633,6 +633,116 @@ class UpdateRunResponse(_message.Message):
 Global___UpdateRunResponse: _TypeAlias = UpdateRunResponse  # noqa: Y015
 
 @_typing.final
+class UpdateRunsRequest(_message.Message):
+    """A change of many runs. At least one of the changes is asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class TagsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    RUN_IDS_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    DELETED_TAGS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    AT_LEAST_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """As Frame.namespace."""
+    request_id: _builtins.bytes
+    """As UpdateRunRequest.request_id."""
+    state: _event_pb2.RunState.ValueType
+    """As UpdateRunRequest.state."""
+    deleted: _builtins.bool
+    """True hides the runs, false brings them back; absent = unchanged."""
+    @_builtins.property
+    def run_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """1 to 1,000 ids of 32 hexadecimal digits; each counts once."""
+
+    @_builtins.property
+    def tags(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Tags to set."""
+
+    @_builtins.property
+    def deleted_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of tags to remove; applied before `tags`."""
+
+    @_builtins.property
+    def at_least(self) -> _position_pb2.Position:
+        """As UpdateRunRequest.at_least."""
+
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        run_ids: _abc.Iterable[_builtins.str] | None = ...,
+        request_id: _builtins.bytes = ...,
+        tags: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        deleted_tags: _abc.Iterable[_builtins.str] | None = ...,
+        state: _event_pb2.RunState.ValueType = ...,
+        deleted: _builtins.bool | None = ...,
+        at_least: _position_pb2.Position | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_deleted", b"_deleted", "at_least", b"at_least", "deleted", b"deleted"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_deleted", b"_deleted", "at_least", b"at_least", "deleted", b"deleted", "deleted_tags", b"deleted_tags", "namespace", b"namespace", "request_id", b"request_id", "run_ids", b"run_ids", "state", b"state", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__deleted: _TypeAlias = _typing.Literal["deleted"]  # noqa: Y015
+    _WhichOneofArgType__deleted: _TypeAlias = _typing.Literal["_deleted", b"_deleted"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__deleted) -> _WhichOneofReturnType__deleted | None: ...
+
+Global___UpdateRunsRequest: _TypeAlias = UpdateRunsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateRunsResponse(_message.Message):
+    """The changes are durable."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POSITION_FIELD_NUMBER: _builtins.int
+    MISSING_RUN_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def position(self) -> _position_pb2.Position:
+        """Where they are in the log. Empty when no run was changed."""
+
+    @_builtins.property
+    def missing_run_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of runs that the namespace does not have, as of `at_least`, in the order asked for: nothing of them is changed."""
+
+    def __init__(
+        self,
+        *,
+        position: _position_pb2.Position | None = ...,
+        missing_run_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["position", b"position"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_run_ids", b"missing_run_ids", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRunsResponse: _TypeAlias = UpdateRunsResponse  # noqa: Y015
+
+@_typing.final
 class PurgeRunRequest(_message.Message):
     """Which run to take away."""
 

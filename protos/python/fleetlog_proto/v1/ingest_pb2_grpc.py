@@ -55,6 +55,11 @@ class IngestServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunResponse.FromString,
                 _registered_method=True)
+        self.UpdateRuns = channel.unary_unary(
+                '/fleetlog.v1.IngestService/UpdateRuns',
+                request_serializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunsRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunsResponse.FromString,
+                _registered_method=True)
         self.PurgeRun = channel.unary_unary(
                 '/fleetlog.v1.IngestService/PurgeRun',
                 request_serializer=fleetlog_dot_v1_dot_ingest__pb2.PurgeRunRequest.SerializeToString,
@@ -180,6 +185,18 @@ class IngestServiceServicer:
         request_id stands for another change of the run, which stays. (Of two at the same moment the second is recorded on
         the run as SEQUENCE_REUSED.)
         RESOURCE_EXHAUSTED: the changes have more than 4 MiB.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateRuns(self, request, context):
+        """Changes many runs alike: sets or removes tags, ends, deletes or restores them. Durable when it returns; retry freely
+        with the same request_id, which may stand for the same change of other runs too. Runs are changed one by one: when
+        the call fails some of them may be changed, and a retry changes the others.
+        INVALID_ARGUMENT: a field is out of its limits; then no run is changed. DEADLINE_EXCEEDED POSITION_NOT_REACHED and
+        FAILED_PRECONDITION REQUEST_ID_REUSED as UpdateRun. RESOURCE_EXHAUSTED UPDATE_TOO_LARGE: what is written of all
+        the runs has more than 16 MiB together; ask for fewer runs at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -312,6 +329,11 @@ def add_IngestServiceServicer_to_server(servicer, server):
                     servicer.UpdateRun,
                     request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunResponse.SerializeToString,
+            ),
+            'UpdateRuns': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRuns,
+                    request_deserializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunsRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_ingest__pb2.UpdateRunsResponse.SerializeToString,
             ),
             'PurgeRun': grpc.unary_unary_rpc_method_handler(
                     servicer.PurgeRun,
@@ -483,6 +505,33 @@ class IngestService:
             '/fleetlog.v1.IngestService/UpdateRun',
             fleetlog_dot_v1_dot_ingest__pb2.UpdateRunRequest.SerializeToString,
             fleetlog_dot_v1_dot_ingest__pb2.UpdateRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateRuns(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.IngestService/UpdateRuns',
+            fleetlog_dot_v1_dot_ingest__pb2.UpdateRunsRequest.SerializeToString,
+            fleetlog_dot_v1_dot_ingest__pb2.UpdateRunsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -81,6 +81,14 @@ class IngestServiceStub:
     the run as SEQUENCE_REUSED.)
     RESOURCE_EXHAUSTED: the changes have more than 4 MiB.
     """
+    UpdateRuns: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.UpdateRunsRequest, _ingest_pb2.UpdateRunsResponse]
+    """Changes many runs alike: sets or removes tags, ends, deletes or restores them. Durable when it returns; retry freely
+    with the same request_id, which may stand for the same change of other runs too. Runs are changed one by one: when
+    the call fails some of them may be changed, and a retry changes the others.
+    INVALID_ARGUMENT: a field is out of its limits; then no run is changed. DEADLINE_EXCEEDED POSITION_NOT_REACHED and
+    FAILED_PRECONDITION REQUEST_ID_REUSED as UpdateRun. RESOURCE_EXHAUSTED UPDATE_TOO_LARGE: what is written of all
+    the runs has more than 16 MiB together; ask for fewer runs at once.
+    """
     PurgeRun: _grpc.UnaryUnaryMultiCallable[_ingest_pb2.PurgeRunRequest, _ingest_pb2.PurgeRunResponse]
     """Takes a deleted run away for good: no read of what is now shows it any more. Durable when it returns; retry freely
     with the same request_id. NOT_FOUND RUN_NOT_FOUND, as of `at_least`. FAILED_PRECONDITION RUN_NOT_DELETED: only what
@@ -190,6 +198,14 @@ class IngestServiceAsyncStub(IngestServiceStub):
     request_id stands for another change of the run, which stays. (Of two at the same moment the second is recorded on
     the run as SEQUENCE_REUSED.)
     RESOURCE_EXHAUSTED: the changes have more than 4 MiB.
+    """
+    UpdateRuns: _aio.UnaryUnaryMultiCallable[_ingest_pb2.UpdateRunsRequest, _ingest_pb2.UpdateRunsResponse]  # type: ignore[assignment]
+    """Changes many runs alike: sets or removes tags, ends, deletes or restores them. Durable when it returns; retry freely
+    with the same request_id, which may stand for the same change of other runs too. Runs are changed one by one: when
+    the call fails some of them may be changed, and a retry changes the others.
+    INVALID_ARGUMENT: a field is out of its limits; then no run is changed. DEADLINE_EXCEEDED POSITION_NOT_REACHED and
+    FAILED_PRECONDITION REQUEST_ID_REUSED as UpdateRun. RESOURCE_EXHAUSTED UPDATE_TOO_LARGE: what is written of all
+    the runs has more than 16 MiB together; ask for fewer runs at once.
     """
     PurgeRun: _aio.UnaryUnaryMultiCallable[_ingest_pb2.PurgeRunRequest, _ingest_pb2.PurgeRunResponse]  # type: ignore[assignment]
     """Takes a deleted run away for good: no read of what is now shows it any more. Durable when it returns; retry freely
@@ -321,6 +337,20 @@ class IngestServiceServicer(metaclass=_abc_1.ABCMeta):
         request_id stands for another change of the run, which stays. (Of two at the same moment the second is recorded on
         the run as SEQUENCE_REUSED.)
         RESOURCE_EXHAUSTED: the changes have more than 4 MiB.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateRuns(
+        self,
+        request: _ingest_pb2.UpdateRunsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_ingest_pb2.UpdateRunsResponse, _abc.Awaitable[_ingest_pb2.UpdateRunsResponse]]:
+        """Changes many runs alike: sets or removes tags, ends, deletes or restores them. Durable when it returns; retry freely
+        with the same request_id, which may stand for the same change of other runs too. Runs are changed one by one: when
+        the call fails some of them may be changed, and a retry changes the others.
+        INVALID_ARGUMENT: a field is out of its limits; then no run is changed. DEADLINE_EXCEEDED POSITION_NOT_REACHED and
+        FAILED_PRECONDITION REQUEST_ID_REUSED as UpdateRun. RESOURCE_EXHAUSTED UPDATE_TOO_LARGE: what is written of all
+        the runs has more than 16 MiB together; ask for fewer runs at once.
         """
 
     @_abc_1.abstractmethod

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from fleetlog_proto.v1 import aggregate_pb2 as fleetlog_dot_v1_dot_aggregate__pb2
 from fleetlog_proto.v1 import artifact_pb2 as fleetlog_dot_v1_dot_artifact__pb2
 from fleetlog_proto.v1 import audit_pb2 as fleetlog_dot_v1_dot_audit__pb2
 from fleetlog_proto.v1 import dataset_pb2 as fleetlog_dot_v1_dot_dataset__pb2
@@ -34,9 +35,10 @@ from fleetlog_proto.v1 import run_pb2 as fleetlog_dot_v1_dot_run__pb2
 from fleetlog_proto.v1 import scope_pb2 as fleetlog_dot_v1_dot_scope__pb2
 from fleetlog_proto.v1 import selection_pb2 as fleetlog_dot_v1_dot_selection__pb2
 from fleetlog_proto.v1 import watch_pb2 as fleetlog_dot_v1_dot_watch__pb2
+from fleetlog_proto.v1 import writer_pb2 as fleetlog_dot_v1_dot_writer__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66leetlog/v1/query.proto\x12\x0b\x66leetlog.v1\x1a\x1a\x66leetlog/v1/artifact.proto\x1a\x17\x66leetlog/v1/audit.proto\x1a\x19\x66leetlog/v1/dataset.proto\x1a\x1c\x66leetlog/v1/experiment.proto\x1a\x18\x66leetlog/v1/facets.proto\x1a\x18\x66leetlog/v1/metric.proto\x1a\x1c\x66leetlog/v1/permission.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x15\x66leetlog/v1/run.proto\x1a\x17\x66leetlog/v1/scope.proto\x1a\x1b\x66leetlog/v1/selection.proto\x1a\x17\x66leetlog/v1/watch.proto\"\xa7\x01\n\rGetRunRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x11\n\tread_mask\x18\x03 \x03(\t\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\x12\x15\n\rtell_position\x18\x06 \x01(\x08\"~\n\x0eGetRunResponse\x12\x1d\n\x03run\x18\x01 \x01(\x0b\x32\x10.fleetlog.v1.Run\x12$\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12\'\n\x08position\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xa5\x01\n\x0eGetRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\x11\n\tread_mask\x18\x03 \x03(\t\x12\x11\n\tsummaries\x18\x04 \x01(\x08\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"1\n\x0fGetRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\"\xf0\x02\n\x11SearchRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x16\n\x0e\x65xperiment_ids\x18\x02 \x03(\r\x12\x18\n\x10\x65xperiment_names\x18\x03 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x11\n\tread_mask\x18\x08 \x03(\t\x12\x11\n\tsummaries\x18\t \x01(\x08\x12.\n\x0c\x64\x65leted_view\x18\n \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x0b \x01(\x0b\x32\x15.fleetlog.v1.Position\x12,\n\x0btotal_count\x18\x0c \x01(\x0e\x32\x17.fleetlog.v1.TotalCount\x12 \n\x05\x61s_of\x18\r \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"\xc1\x01\n\x12SearchRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x18\n\x0btotal_count\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\"\n\x1atotal_count_is_lower_bound\x18\x04 \x01(\x08\x12$\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.PositionB\x0e\n\x0c_total_count\"k\n\x11StreamRunsRequest\x12.\n\x06search\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SearchRunsRequest\x12&\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x16.fleetlog.v1.RunFormat\"y\n\x12StreamRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\x12\r\n\x05\x61rrow\x18\x02 \x01(\x0c\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\r\x12\x0f\n\x07run_ids\x18\x05 \x01(\x0c\"F\n\x14\x45xplainSearchRequest\x12.\n\x06search\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SearchRunsRequest\"<\n\x15\x45xplainSearchResponse\x12\r\n\x05lines\x18\x01 \x03(\t\x12\x14\n\x0creads_points\x18\x02 \x01(\x08\"\xa6\x01\n\x14GetExperimentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x17\n\rexperiment_id\x18\x02 \x01(\rH\x00\x12\x0e\n\x04name\x18\x03 \x01(\tH\x00\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x11.fleetlog.v1.AsOfB\x07\n\x05which\"D\n\x15GetExperimentResponse\x12+\n\nexperiment\x18\x01 \x01(\x0b\x32\x17.fleetlog.v1.Experiment\"\xcd\x01\n\x16ListExperimentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x0c\x64\x65leted_view\x18\x04 \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"`\n\x17ListExperimentsResponse\x12,\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x17.fleetlog.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"y\n\x15ListNamespacesRequest\x12\x10\n\x08\x63ontains\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.Position\"E\n\x16ListNamespacesResponse\x12\x12\n\nnamespaces\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14GetServerInfoRequest\"a\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0f\n\x07web_url\x18\x02 \x01(\t\x12&\n\x07\x61pplied\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.Position\"A\n\x16WaitForPositionRequest\x12\'\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\x19\n\x17WaitForPositionResponse*p\n\nTotalCount\x12\x1b\n\x17TOTAL_COUNT_UNSPECIFIED\x10\x00\x12\x14\n\x10TOTAL_COUNT_NONE\x10\x01\x12\x18\n\x14TOTAL_COUNT_AT_LEAST\x10\x02\x12\x15\n\x11TOTAL_COUNT_EXACT\x10\x03*j\n\tRunFormat\x12\x1a\n\x16RUN_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13RUN_FORMAT_MESSAGES\x10\x01\x12\x14\n\x10RUN_FORMAT_ARROW\x10\x02\x12\x12\n\x0eRUN_FORMAT_IDS\x10\x03\x32\xa1\x0e\n\x0cQueryService\x12K\n\x06GetRun\x12\x1a.fleetlog.v1.GetRunRequest\x1a\x1b.fleetlog.v1.GetRunResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12N\n\x07GetRuns\x12\x1b.fleetlog.v1.GetRunsRequest\x1a\x1c.fleetlog.v1.GetRunsResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12S\n\nSearchRuns\x12\x1e.fleetlog.v1.SearchRunsRequest\x1a\x1f.fleetlog.v1.SearchRunsResponse\"\x04\xd0\xe3\x18\x02\x12U\n\nStreamRuns\x12\x1e.fleetlog.v1.StreamRunsRequest\x1a\x1f.fleetlog.v1.StreamRunsResponse\"\x04\xd0\xe3\x18\x02\x30\x01\x12R\n\tWatchRuns\x12\x1d.fleetlog.v1.WatchRunsRequest\x1a\x1e.fleetlog.v1.WatchRunsResponse\"\x04\xd0\xe3\x18\x02\x30\x01\x12M\n\x08ListKeys\x12\x1c.fleetlog.v1.ListKeysRequest\x1a\x1d.fleetlog.v1.ListKeysResponse\"\x04\xd0\xe3\x18\x02\x12S\n\nListValues\x12\x1e.fleetlog.v1.ListValuesRequest\x1a\x1f.fleetlog.v1.ListValuesResponse\"\x04\xd0\xe3\x18\x02\x12S\n\nSelectRuns\x12\x1e.fleetlog.v1.SelectRunsRequest\x1a\x1f.fleetlog.v1.SelectRunsResponse\"\x04\xd0\xe3\x18\x02\x12\\\n\rExplainSearch\x12!.fleetlog.v1.ExplainSearchRequest\x1a\".fleetlog.v1.ExplainSearchResponse\"\x04\xd0\xe3\x18\x02\x12Y\n\x0cListDatasets\x12 .fleetlog.v1.ListDatasetsRequest\x1a!.fleetlog.v1.ListDatasetsResponse\"\x04\xd0\xe3\x18\x02\x12`\n\rGetExperiment\x12!.fleetlog.v1.GetExperimentRequest\x1a\".fleetlog.v1.GetExperimentResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12\x62\n\x0fListExperiments\x12#.fleetlog.v1.ListExperimentsRequest\x1a$.fleetlog.v1.ListExperimentsResponse\"\x04\xd0\xe3\x18\x02\x12Y\n\nReadMetric\x12\x1e.fleetlog.v1.ReadMetricRequest\x1a\x1f.fleetlog.v1.ReadMetricResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x30\x01\x12`\n\rListArtifacts\x12!.fleetlog.v1.ListArtifactsRequest\x1a\".fleetlog.v1.ListArtifactsResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12k\n\x10\x44ownloadArtifact\x12$.fleetlog.v1.DownloadArtifactRequest\x1a%.fleetlog.v1.DownloadArtifactResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x30\x01\x12W\n\nListEvents\x12\x1e.fleetlog.v1.ListEventsRequest\x1a\x1f.fleetlog.v1.ListEventsResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12V\n\x0bListDenials\x12\x1f.fleetlog.v1.ListDenialsRequest\x1a .fleetlog.v1.ListDenialsResponse\"\x04\xd0\xe3\x18\x01\x12_\n\x0eListNamespaces\x12\".fleetlog.v1.ListNamespacesRequest\x1a#.fleetlog.v1.ListNamespacesResponse\"\x04\xd0\xe3\x18\x01\x12\\\n\rGetServerInfo\x12!.fleetlog.v1.GetServerInfoRequest\x1a\".fleetlog.v1.GetServerInfoResponse\"\x04\xd0\xe3\x18\x01\x12\x62\n\x0fWaitForPosition\x12#.fleetlog.v1.WaitForPositionRequest\x1a$.fleetlog.v1.WaitForPositionResponse\"\x04\xd0\xe3\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66leetlog/v1/query.proto\x12\x0b\x66leetlog.v1\x1a\x1b\x66leetlog/v1/aggregate.proto\x1a\x1a\x66leetlog/v1/artifact.proto\x1a\x17\x66leetlog/v1/audit.proto\x1a\x19\x66leetlog/v1/dataset.proto\x1a\x1c\x66leetlog/v1/experiment.proto\x1a\x18\x66leetlog/v1/facets.proto\x1a\x18\x66leetlog/v1/metric.proto\x1a\x1c\x66leetlog/v1/permission.proto\x1a\x1a\x66leetlog/v1/position.proto\x1a\x15\x66leetlog/v1/run.proto\x1a\x17\x66leetlog/v1/scope.proto\x1a\x1b\x66leetlog/v1/selection.proto\x1a\x17\x66leetlog/v1/watch.proto\x1a\x18\x66leetlog/v1/writer.proto\"\xa7\x01\n\rGetRunRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0e\n\x06run_id\x18\x02 \x01(\t\x12\x11\n\tread_mask\x18\x03 \x03(\t\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\x12\x15\n\rtell_position\x18\x06 \x01(\x08\"~\n\x0eGetRunResponse\x12\x1d\n\x03run\x18\x01 \x01(\x0b\x32\x10.fleetlog.v1.Run\x12$\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12\'\n\x08position\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\xa5\x01\n\x0eGetRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07run_ids\x18\x02 \x03(\t\x12\x11\n\tread_mask\x18\x03 \x03(\t\x12\x11\n\tsummaries\x18\x04 \x01(\x08\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"1\n\x0fGetRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\"\xf0\x02\n\x11SearchRunsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x16\n\x0e\x65xperiment_ids\x18\x02 \x03(\r\x12\x18\n\x10\x65xperiment_names\x18\x03 \x03(\t\x12\x0e\n\x06\x66ilter\x18\x04 \x01(\t\x12\x10\n\x08order_by\x18\x05 \x03(\t\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x11\n\tread_mask\x18\x08 \x03(\t\x12\x11\n\tsummaries\x18\t \x01(\x08\x12.\n\x0c\x64\x65leted_view\x18\n \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x0b \x01(\x0b\x32\x15.fleetlog.v1.Position\x12,\n\x0btotal_count\x18\x0c \x01(\x0e\x32\x17.fleetlog.v1.TotalCount\x12 \n\x05\x61s_of\x18\r \x01(\x0b\x32\x11.fleetlog.v1.AsOf\"\xc1\x01\n\x12SearchRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x18\n\x0btotal_count\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\"\n\x1atotal_count_is_lower_bound\x18\x04 \x01(\x08\x12$\n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.PositionB\x0e\n\x0c_total_count\"k\n\x11StreamRunsRequest\x12.\n\x06search\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SearchRunsRequest\x12&\n\x06\x66ormat\x18\x02 \x01(\x0e\x32\x16.fleetlog.v1.RunFormat\"y\n\x12StreamRunsResponse\x12\x1e\n\x04runs\x18\x01 \x03(\x0b\x32\x10.fleetlog.v1.Run\x12\r\n\x05\x61rrow\x18\x02 \x01(\x0c\x12\x14\n\x0cresume_token\x18\x03 \x01(\t\x12\r\n\x05\x63ount\x18\x04 \x01(\r\x12\x0f\n\x07run_ids\x18\x05 \x01(\x0c\"F\n\x14\x45xplainSearchRequest\x12.\n\x06search\x18\x01 \x01(\x0b\x32\x1e.fleetlog.v1.SearchRunsRequest\"<\n\x15\x45xplainSearchResponse\x12\r\n\x05lines\x18\x01 \x03(\t\x12\x14\n\x0creads_points\x18\x02 \x01(\x08\"\xa6\x01\n\x14GetExperimentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x17\n\rexperiment_id\x18\x02 \x01(\rH\x00\x12\x0e\n\x04name\x18\x03 \x01(\tH\x00\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x05 \x01(\x0b\x32\x11.fleetlog.v1.AsOfB\x07\n\x05which\"D\n\x15GetExperimentResponse\x12+\n\nexperiment\x18\x01 \x01(\x0b\x32\x17.fleetlog.v1.Experiment\"\xa1\x02\n\x16ListExperimentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12.\n\x0c\x64\x65leted_view\x18\x04 \x01(\x0e\x32\x18.fleetlog.v1.DeletedView\x12\'\n\x08\x61t_least\x18\x05 \x01(\x0b\x32\x15.fleetlog.v1.Position\x12 \n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x11.fleetlog.v1.AsOf\x12\x10\n\x08\x63ontains\x18\x07 \x01(\t\x12\x10\n\x08\x61\x63tivity\x18\x08 \x01(\x08\x12.\n\x08order_by\x18\t \x01(\x0e\x32\x1c.fleetlog.v1.ExperimentOrder\"v\n\x12\x45xperimentActivity\x12\x0c\n\x04runs\x18\x01 \x01(\x04\x12\x14\n\x0crunning_runs\x18\x02 \x01(\x04\x12\x1e\n\x16last_start_time_millis\x18\x03 \x01(\x03\x12\x1c\n\x14last_end_time_millis\x18\x04 \x01(\x03\"\x95\x01\n\x17ListExperimentsResponse\x12,\n\x0b\x65xperiments\x18\x01 \x03(\x0b\x32\x17.fleetlog.v1.Experiment\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x33\n\nactivities\x18\x03 \x03(\x0b\x32\x1f.fleetlog.v1.ExperimentActivity\"y\n\x15ListNamespacesRequest\x12\x10\n\x08\x63ontains\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\'\n\x08\x61t_least\x18\x04 \x01(\x0b\x32\x15.fleetlog.v1.Position\"E\n\x16ListNamespacesResponse\x12\x12\n\nnamespaces\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14GetServerInfoRequest\"a\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0f\n\x07web_url\x18\x02 \x01(\t\x12&\n\x07\x61pplied\x18\x03 \x01(\x0b\x32\x15.fleetlog.v1.Position\"A\n\x16WaitForPositionRequest\x12\'\n\x08position\x18\x01 \x01(\x0b\x32\x15.fleetlog.v1.Position\"\x19\n\x17WaitForPositionResponse*p\n\nTotalCount\x12\x1b\n\x17TOTAL_COUNT_UNSPECIFIED\x10\x00\x12\x14\n\x10TOTAL_COUNT_NONE\x10\x01\x12\x18\n\x14TOTAL_COUNT_AT_LEAST\x10\x02\x12\x15\n\x11TOTAL_COUNT_EXACT\x10\x03*j\n\tRunFormat\x12\x1a\n\x16RUN_FORMAT_UNSPECIFIED\x10\x00\x12\x17\n\x13RUN_FORMAT_MESSAGES\x10\x01\x12\x14\n\x10RUN_FORMAT_ARROW\x10\x02\x12\x12\n\x0eRUN_FORMAT_IDS\x10\x03*\x8c\x01\n\x0f\x45xperimentOrder\x12 \n\x1c\x45XPERIMENT_ORDER_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45XPERIMENT_ORDER_NUMBER\x10\x01\x12\x19\n\x15\x45XPERIMENT_ORDER_NAME\x10\x02\x12\x1f\n\x1b\x45XPERIMENT_ORDER_LAST_START\x10\x03\x32\xb9\x10\n\x0cQueryService\x12K\n\x06GetRun\x12\x1a.fleetlog.v1.GetRunRequest\x1a\x1b.fleetlog.v1.GetRunResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12N\n\x07GetRuns\x12\x1b.fleetlog.v1.GetRunsRequest\x1a\x1c.fleetlog.v1.GetRunsResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12Z\n\x0bListWriters\x12\x1f.fleetlog.v1.ListWritersRequest\x1a .fleetlog.v1.ListWritersResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12S\n\nSearchRuns\x12\x1e.fleetlog.v1.SearchRunsRequest\x1a\x1f.fleetlog.v1.SearchRunsResponse\"\x04\xd0\xe3\x18\x02\x12U\n\nStreamRuns\x12\x1e.fleetlog.v1.StreamRunsRequest\x1a\x1f.fleetlog.v1.StreamRunsResponse\"\x04\xd0\xe3\x18\x02\x30\x01\x12R\n\tWatchRuns\x12\x1d.fleetlog.v1.WatchRunsRequest\x1a\x1e.fleetlog.v1.WatchRunsResponse\"\x04\xd0\xe3\x18\x02\x30\x01\x12M\n\x08ListKeys\x12\x1c.fleetlog.v1.ListKeysRequest\x1a\x1d.fleetlog.v1.ListKeysResponse\"\x04\xd0\xe3\x18\x02\x12S\n\nListValues\x12\x1e.fleetlog.v1.ListValuesRequest\x1a\x1f.fleetlog.v1.ListValuesResponse\"\x04\xd0\xe3\x18\x02\x12V\n\x0b\x44\x65scribeKey\x12\x1f.fleetlog.v1.DescribeKeyRequest\x1a .fleetlog.v1.DescribeKeyResponse\"\x04\xd0\xe3\x18\x02\x12S\n\nSelectRuns\x12\x1e.fleetlog.v1.SelectRunsRequest\x1a\x1f.fleetlog.v1.SelectRunsResponse\"\x04\xd0\xe3\x18\x02\x12\\\n\rExplainSearch\x12!.fleetlog.v1.ExplainSearchRequest\x1a\".fleetlog.v1.ExplainSearchResponse\"\x04\xd0\xe3\x18\x02\x12Y\n\x0cListDatasets\x12 .fleetlog.v1.ListDatasetsRequest\x1a!.fleetlog.v1.ListDatasetsResponse\"\x04\xd0\xe3\x18\x02\x12`\n\rGetExperiment\x12!.fleetlog.v1.GetExperimentRequest\x1a\".fleetlog.v1.GetExperimentResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12\x62\n\x0fListExperiments\x12#.fleetlog.v1.ListExperimentsRequest\x1a$.fleetlog.v1.ListExperimentsResponse\"\x04\xd0\xe3\x18\x02\x12Y\n\nReadMetric\x12\x1e.fleetlog.v1.ReadMetricRequest\x1a\x1f.fleetlog.v1.ReadMetricResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x30\x01\x12\x62\n\x0f\x41ggregateMetric\x12#.fleetlog.v1.AggregateMetricRequest\x1a$.fleetlog.v1.AggregateMetricResponse\"\x04\xd0\xe3\x18\x02\x12`\n\rListArtifacts\x12!.fleetlog.v1.ListArtifactsRequest\x1a\".fleetlog.v1.ListArtifactsResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12k\n\x10\x44ownloadArtifact\x12$.fleetlog.v1.DownloadArtifactRequest\x1a%.fleetlog.v1.DownloadArtifactResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x30\x01\x12W\n\nListEvents\x12\x1e.fleetlog.v1.ListEventsRequest\x1a\x1f.fleetlog.v1.ListEventsResponse\"\x08\xd0\xe3\x18\x02\xd8\xe3\x18\x01\x12V\n\x0bListDenials\x12\x1f.fleetlog.v1.ListDenialsRequest\x1a .fleetlog.v1.ListDenialsResponse\"\x04\xd0\xe3\x18\x01\x12_\n\x0eListNamespaces\x12\".fleetlog.v1.ListNamespacesRequest\x1a#.fleetlog.v1.ListNamespacesResponse\"\x04\xd0\xe3\x18\x01\x12\\\n\rGetServerInfo\x12!.fleetlog.v1.GetServerInfoRequest\x1a\".fleetlog.v1.GetServerInfoResponse\"\x04\xd0\xe3\x18\x01\x12\x62\n\x0fWaitForPosition\x12#.fleetlog.v1.WaitForPositionRequest\x1a$.fleetlog.v1.WaitForPositionResponse\"\x04\xd0\xe3\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYSERVICE'].methods_by_name['GetRun']._serialized_options = b'\320\343\030\002\330\343\030\001'
   _globals['_QUERYSERVICE'].methods_by_name['GetRuns']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['GetRuns']._serialized_options = b'\320\343\030\002\330\343\030\001'
+  _globals['_QUERYSERVICE'].methods_by_name['ListWriters']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['ListWriters']._serialized_options = b'\320\343\030\002\330\343\030\001'
   _globals['_QUERYSERVICE'].methods_by_name['SearchRuns']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['SearchRuns']._serialized_options = b'\320\343\030\002'
   _globals['_QUERYSERVICE'].methods_by_name['StreamRuns']._loaded_options = None
@@ -57,6 +61,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYSERVICE'].methods_by_name['ListKeys']._serialized_options = b'\320\343\030\002'
   _globals['_QUERYSERVICE'].methods_by_name['ListValues']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['ListValues']._serialized_options = b'\320\343\030\002'
+  _globals['_QUERYSERVICE'].methods_by_name['DescribeKey']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['DescribeKey']._serialized_options = b'\320\343\030\002'
   _globals['_QUERYSERVICE'].methods_by_name['SelectRuns']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['SelectRuns']._serialized_options = b'\320\343\030\002'
   _globals['_QUERYSERVICE'].methods_by_name['ExplainSearch']._loaded_options = None
@@ -69,6 +75,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYSERVICE'].methods_by_name['ListExperiments']._serialized_options = b'\320\343\030\002'
   _globals['_QUERYSERVICE'].methods_by_name['ReadMetric']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['ReadMetric']._serialized_options = b'\320\343\030\002\330\343\030\001'
+  _globals['_QUERYSERVICE'].methods_by_name['AggregateMetric']._loaded_options = None
+  _globals['_QUERYSERVICE'].methods_by_name['AggregateMetric']._serialized_options = b'\320\343\030\002'
   _globals['_QUERYSERVICE'].methods_by_name['ListArtifacts']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['ListArtifacts']._serialized_options = b'\320\343\030\002\330\343\030\001'
   _globals['_QUERYSERVICE'].methods_by_name['DownloadArtifact']._loaded_options = None
@@ -83,50 +91,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYSERVICE'].methods_by_name['GetServerInfo']._serialized_options = b'\320\343\030\001'
   _globals['_QUERYSERVICE'].methods_by_name['WaitForPosition']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['WaitForPosition']._serialized_options = b'\320\343\030\001'
-  _globals['_TOTALCOUNT']._serialized_start=2768
-  _globals['_TOTALCOUNT']._serialized_end=2880
-  _globals['_RUNFORMAT']._serialized_start=2882
-  _globals['_RUNFORMAT']._serialized_end=2988
-  _globals['_GETRUNREQUEST']._serialized_start=363
-  _globals['_GETRUNREQUEST']._serialized_end=530
-  _globals['_GETRUNRESPONSE']._serialized_start=532
-  _globals['_GETRUNRESPONSE']._serialized_end=658
-  _globals['_GETRUNSREQUEST']._serialized_start=661
-  _globals['_GETRUNSREQUEST']._serialized_end=826
-  _globals['_GETRUNSRESPONSE']._serialized_start=828
-  _globals['_GETRUNSRESPONSE']._serialized_end=877
-  _globals['_SEARCHRUNSREQUEST']._serialized_start=880
-  _globals['_SEARCHRUNSREQUEST']._serialized_end=1248
-  _globals['_SEARCHRUNSRESPONSE']._serialized_start=1251
-  _globals['_SEARCHRUNSRESPONSE']._serialized_end=1444
-  _globals['_STREAMRUNSREQUEST']._serialized_start=1446
-  _globals['_STREAMRUNSREQUEST']._serialized_end=1553
-  _globals['_STREAMRUNSRESPONSE']._serialized_start=1555
-  _globals['_STREAMRUNSRESPONSE']._serialized_end=1676
-  _globals['_EXPLAINSEARCHREQUEST']._serialized_start=1678
-  _globals['_EXPLAINSEARCHREQUEST']._serialized_end=1748
-  _globals['_EXPLAINSEARCHRESPONSE']._serialized_start=1750
-  _globals['_EXPLAINSEARCHRESPONSE']._serialized_end=1810
-  _globals['_GETEXPERIMENTREQUEST']._serialized_start=1813
-  _globals['_GETEXPERIMENTREQUEST']._serialized_end=1979
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=1981
-  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=2049
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=2052
-  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=2257
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=2259
-  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=2355
-  _globals['_LISTNAMESPACESREQUEST']._serialized_start=2357
-  _globals['_LISTNAMESPACESREQUEST']._serialized_end=2478
-  _globals['_LISTNAMESPACESRESPONSE']._serialized_start=2480
-  _globals['_LISTNAMESPACESRESPONSE']._serialized_end=2549
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=2551
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=2573
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=2575
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=2672
-  _globals['_WAITFORPOSITIONREQUEST']._serialized_start=2674
-  _globals['_WAITFORPOSITIONREQUEST']._serialized_end=2739
-  _globals['_WAITFORPOSITIONRESPONSE']._serialized_start=2741
-  _globals['_WAITFORPOSITIONRESPONSE']._serialized_end=2766
-  _globals['_QUERYSERVICE']._serialized_start=2991
-  _globals['_QUERYSERVICE']._serialized_end=4816
+  _globals['_TOTALCOUNT']._serialized_start=3081
+  _globals['_TOTALCOUNT']._serialized_end=3193
+  _globals['_RUNFORMAT']._serialized_start=3195
+  _globals['_RUNFORMAT']._serialized_end=3301
+  _globals['_EXPERIMENTORDER']._serialized_start=3304
+  _globals['_EXPERIMENTORDER']._serialized_end=3444
+  _globals['_GETRUNREQUEST']._serialized_start=418
+  _globals['_GETRUNREQUEST']._serialized_end=585
+  _globals['_GETRUNRESPONSE']._serialized_start=587
+  _globals['_GETRUNRESPONSE']._serialized_end=713
+  _globals['_GETRUNSREQUEST']._serialized_start=716
+  _globals['_GETRUNSREQUEST']._serialized_end=881
+  _globals['_GETRUNSRESPONSE']._serialized_start=883
+  _globals['_GETRUNSRESPONSE']._serialized_end=932
+  _globals['_SEARCHRUNSREQUEST']._serialized_start=935
+  _globals['_SEARCHRUNSREQUEST']._serialized_end=1303
+  _globals['_SEARCHRUNSRESPONSE']._serialized_start=1306
+  _globals['_SEARCHRUNSRESPONSE']._serialized_end=1499
+  _globals['_STREAMRUNSREQUEST']._serialized_start=1501
+  _globals['_STREAMRUNSREQUEST']._serialized_end=1608
+  _globals['_STREAMRUNSRESPONSE']._serialized_start=1610
+  _globals['_STREAMRUNSRESPONSE']._serialized_end=1731
+  _globals['_EXPLAINSEARCHREQUEST']._serialized_start=1733
+  _globals['_EXPLAINSEARCHREQUEST']._serialized_end=1803
+  _globals['_EXPLAINSEARCHRESPONSE']._serialized_start=1805
+  _globals['_EXPLAINSEARCHRESPONSE']._serialized_end=1865
+  _globals['_GETEXPERIMENTREQUEST']._serialized_start=1868
+  _globals['_GETEXPERIMENTREQUEST']._serialized_end=2034
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_start=2036
+  _globals['_GETEXPERIMENTRESPONSE']._serialized_end=2104
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_start=2107
+  _globals['_LISTEXPERIMENTSREQUEST']._serialized_end=2396
+  _globals['_EXPERIMENTACTIVITY']._serialized_start=2398
+  _globals['_EXPERIMENTACTIVITY']._serialized_end=2516
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_start=2519
+  _globals['_LISTEXPERIMENTSRESPONSE']._serialized_end=2668
+  _globals['_LISTNAMESPACESREQUEST']._serialized_start=2670
+  _globals['_LISTNAMESPACESREQUEST']._serialized_end=2791
+  _globals['_LISTNAMESPACESRESPONSE']._serialized_start=2793
+  _globals['_LISTNAMESPACESRESPONSE']._serialized_end=2862
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=2864
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=2886
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=2888
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=2985
+  _globals['_WAITFORPOSITIONREQUEST']._serialized_start=2987
+  _globals['_WAITFORPOSITIONREQUEST']._serialized_end=3052
+  _globals['_WAITFORPOSITIONRESPONSE']._serialized_start=3054
+  _globals['_WAITFORPOSITIONRESPONSE']._serialized_end=3079
+  _globals['_QUERYSERVICE']._serialized_start=3447
+  _globals['_QUERYSERVICE']._serialized_end=5552
 # @@protoc_insertion_point(module_scope)

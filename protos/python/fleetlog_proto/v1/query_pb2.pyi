@@ -79,6 +79,38 @@ RUN_FORMAT_IDS: RunFormat.ValueType  # 3
 """As ids alone: the order of a search, 16 bytes a run. Masks are of no matter."""
 Global___RunFormat: _TypeAlias = RunFormat  # noqa: Y015
 
+class _ExperimentOrder:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExperimentOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExperimentOrder.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXPERIMENT_ORDER_UNSPECIFIED: _ExperimentOrder.ValueType  # 0
+    """Same as EXPERIMENT_ORDER_NUMBER."""
+    EXPERIMENT_ORDER_NUMBER: _ExperimentOrder.ValueType  # 1
+    """By number."""
+    EXPERIMENT_ORDER_NAME: _ExperimentOrder.ValueType  # 2
+    """By name, then number."""
+    EXPERIMENT_ORDER_LAST_START: _ExperimentOrder.ValueType  # 3
+    """The one whose run started last first, those without runs at the end; then by number. One in which a run starts
+    between two pages may be left out.
+    """
+
+class ExperimentOrder(_ExperimentOrder, metaclass=_ExperimentOrderEnumTypeWrapper):
+    """Order of experiments."""
+
+EXPERIMENT_ORDER_UNSPECIFIED: ExperimentOrder.ValueType  # 0
+"""Same as EXPERIMENT_ORDER_NUMBER."""
+EXPERIMENT_ORDER_NUMBER: ExperimentOrder.ValueType  # 1
+"""By number."""
+EXPERIMENT_ORDER_NAME: ExperimentOrder.ValueType  # 2
+"""By name, then number."""
+EXPERIMENT_ORDER_LAST_START: ExperimentOrder.ValueType  # 3
+"""The one whose run started last first, those without runs at the end; then by number. One in which a run starts
+between two pages may be left out.
+"""
+Global___ExperimentOrder: _TypeAlias = ExperimentOrder  # noqa: Y015
+
 @_typing.final
 class GetRunRequest(_message.Message):
     """Which run."""
@@ -570,6 +602,9 @@ class ListExperimentsRequest(_message.Message):
     DELETED_VIEW_FIELD_NUMBER: _builtins.int
     AT_LEAST_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
+    CONTAINS_FIELD_NUMBER: _builtins.int
+    ACTIVITY_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
     namespace: _builtins.str
     """As Frame.namespace."""
     page_size: _builtins.int
@@ -578,6 +613,12 @@ class ListExperimentsRequest(_message.Message):
     """From the response before."""
     deleted_view: _scope_pb2.DeletedView.ValueType
     """Which, by whether they are hidden."""
+    contains: _builtins.str
+    """Only those whose name holds this text, in any case; at most 250 characters. Empty = all."""
+    activity: _builtins.bool
+    """True: the answer has the activity of each."""
+    order_by: Global___ExperimentOrder.ValueType
+    """In which order they come."""
     @_builtins.property
     def at_least(self) -> _position_pb2.Position:
         """What the answer must hold."""
@@ -597,14 +638,51 @@ class ListExperimentsRequest(_message.Message):
         deleted_view: _scope_pb2.DeletedView.ValueType = ...,
         at_least: _position_pb2.Position | None = ...,
         as_of: _scope_pb2.AsOf | None = ...,
+        contains: _builtins.str = ...,
+        activity: _builtins.bool = ...,
+        order_by: Global___ExperimentOrder.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "at_least", b"at_least", "deleted_view", b"deleted_view", "namespace", b"namespace", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activity", b"activity", "as_of", b"as_of", "at_least", b"at_least", "contains", b"contains", "deleted_view", b"deleted_view", "namespace", b"namespace", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListExperimentsRequest: _TypeAlias = ListExperimentsRequest  # noqa: Y015
+
+@_typing.final
+class ExperimentActivity(_message.Message):
+    """What there is of the runs of an experiment: those that are not deleted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNS_FIELD_NUMBER: _builtins.int
+    RUNNING_RUNS_FIELD_NUMBER: _builtins.int
+    LAST_START_TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    LAST_END_TIME_MILLIS_FIELD_NUMBER: _builtins.int
+    runs: _builtins.int
+    """How many there are."""
+    running_runs: _builtins.int
+    """Of these, how many are running."""
+    last_start_time_millis: _builtins.int
+    """Start of the one that started last, Unix milliseconds; 0 = there is none."""
+    last_end_time_millis: _builtins.int
+    """End of the one that ended last, Unix milliseconds; 0 = none ended."""
+    def __init__(
+        self,
+        *,
+        runs: _builtins.int = ...,
+        running_runs: _builtins.int = ...,
+        last_start_time_millis: _builtins.int = ...,
+        last_end_time_millis: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["last_end_time_millis", b"last_end_time_millis", "last_start_time_millis", b"last_start_time_millis", "running_runs", b"running_runs", "runs", b"runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExperimentActivity: _TypeAlias = ExperimentActivity  # noqa: Y015
 
 @_typing.final
 class ListExperimentsResponse(_message.Message):
@@ -614,21 +692,27 @@ class ListExperimentsResponse(_message.Message):
 
     EXPERIMENTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ACTIVITIES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty at the end."""
     @_builtins.property
     def experiments(self) -> _containers.RepeatedCompositeFieldContainer[_experiment_pb2.Experiment]:
-        """By number."""
+        """In the order asked for."""
+
+    @_builtins.property
+    def activities(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExperimentActivity]:
+        """Of each experiment, as many and in their order, when that was asked for."""
 
     def __init__(
         self,
         *,
         experiments: _abc.Iterable[_experiment_pb2.Experiment] | None = ...,
         next_page_token: _builtins.str = ...,
+        activities: _abc.Iterable[Global___ExperimentActivity] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experiments", b"experiments", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["activities", b"activities", "experiments", b"experiments", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

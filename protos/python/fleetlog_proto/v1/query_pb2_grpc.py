@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from fleetlog_proto.v1 import aggregate_pb2 as fleetlog_dot_v1_dot_aggregate__pb2
 from fleetlog_proto.v1 import artifact_pb2 as fleetlog_dot_v1_dot_artifact__pb2
 from fleetlog_proto.v1 import audit_pb2 as fleetlog_dot_v1_dot_audit__pb2
 from fleetlog_proto.v1 import dataset_pb2 as fleetlog_dot_v1_dot_dataset__pb2
@@ -11,6 +12,7 @@ from fleetlog_proto.v1 import metric_pb2 as fleetlog_dot_v1_dot_metric__pb2
 from fleetlog_proto.v1 import query_pb2 as fleetlog_dot_v1_dot_query__pb2
 from fleetlog_proto.v1 import selection_pb2 as fleetlog_dot_v1_dot_selection__pb2
 from fleetlog_proto.v1 import watch_pb2 as fleetlog_dot_v1_dot_watch__pb2
+from fleetlog_proto.v1 import writer_pb2 as fleetlog_dot_v1_dot_writer__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -54,6 +56,11 @@ class QueryServiceStub:
                 request_serializer=fleetlog_dot_v1_dot_query__pb2.GetRunsRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_query__pb2.GetRunsResponse.FromString,
                 _registered_method=True)
+        self.ListWriters = channel.unary_unary(
+                '/fleetlog.v1.QueryService/ListWriters',
+                request_serializer=fleetlog_dot_v1_dot_writer__pb2.ListWritersRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_writer__pb2.ListWritersResponse.FromString,
+                _registered_method=True)
         self.SearchRuns = channel.unary_unary(
                 '/fleetlog.v1.QueryService/SearchRuns',
                 request_serializer=fleetlog_dot_v1_dot_query__pb2.SearchRunsRequest.SerializeToString,
@@ -78,6 +85,11 @@ class QueryServiceStub:
                 '/fleetlog.v1.QueryService/ListValues',
                 request_serializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.FromString,
+                _registered_method=True)
+        self.DescribeKey = channel.unary_unary(
+                '/fleetlog.v1.QueryService/DescribeKey',
+                request_serializer=fleetlog_dot_v1_dot_facets__pb2.DescribeKeyRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_facets__pb2.DescribeKeyResponse.FromString,
                 _registered_method=True)
         self.SelectRuns = channel.unary_unary(
                 '/fleetlog.v1.QueryService/SelectRuns',
@@ -108,6 +120,11 @@ class QueryServiceStub:
                 '/fleetlog.v1.QueryService/ReadMetric',
                 request_serializer=fleetlog_dot_v1_dot_metric__pb2.ReadMetricRequest.SerializeToString,
                 response_deserializer=fleetlog_dot_v1_dot_metric__pb2.ReadMetricResponse.FromString,
+                _registered_method=True)
+        self.AggregateMetric = channel.unary_unary(
+                '/fleetlog.v1.QueryService/AggregateMetric',
+                request_serializer=fleetlog_dot_v1_dot_aggregate__pb2.AggregateMetricRequest.SerializeToString,
+                response_deserializer=fleetlog_dot_v1_dot_aggregate__pb2.AggregateMetricResponse.FromString,
                 _registered_method=True)
         self.ListArtifacts = channel.unary_unary(
                 '/fleetlog.v1.QueryService/ListArtifacts',
@@ -166,6 +183,13 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListWriters(self, request, context):
+        """Processes that write to a run, and which of them are at work, a page at a time. NOT_FOUND: no such run.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SearchRuns(self, request, context):
         """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
         All pages together are the search as of one position of the log, that of the first page: each run that matched then
@@ -208,6 +232,14 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeKey(self, request, context):
+        """What the values of one param, tag or metric are like: how many differ, and how its numbers spread.
+        INVALID_ARGUMENT: KEY_KIND_INVALID, KEY_UNKNOWN, RANGE_INVALID, OVER_LIMIT, or what is wrong with the filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SelectRuns(self, request, context):
         """The best runs, or the best groups of runs, by one objective or several, and why.
         """
@@ -237,7 +269,7 @@ class QueryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListExperiments(self, request, context):
-        """Experiments by number, a page at a time.
+        """Experiments, a page at a time; on request with what there is of their runs.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -247,6 +279,15 @@ class QueryServiceServicer:
         """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
         order asked for, each once) and rank; within a series chunks are in order. A series without points sends
         nothing. INVALID_ARGUMENT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AggregateMetric(self, request, context):
+        """What a metric was for groups of runs, along its axis: mean, deviation, extremes and of how many runs, in buckets.
+        INVALID_ARGUMENT: OVER_LIMIT, KEY_UNKNOWN, AXIS_UNKNOWN, GROUP_INVALID, or what is wrong with the filter.
+        RESOURCE_EXHAUSTED TOO_MANY_RUNS: more than 10,000 runs match that have the metric.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -318,6 +359,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     request_deserializer=fleetlog_dot_v1_dot_query__pb2.GetRunsRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_query__pb2.GetRunsResponse.SerializeToString,
             ),
+            'ListWriters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListWriters,
+                    request_deserializer=fleetlog_dot_v1_dot_writer__pb2.ListWritersRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_writer__pb2.ListWritersResponse.SerializeToString,
+            ),
             'SearchRuns': grpc.unary_unary_rpc_method_handler(
                     servicer.SearchRuns,
                     request_deserializer=fleetlog_dot_v1_dot_query__pb2.SearchRunsRequest.FromString,
@@ -342,6 +388,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.ListValues,
                     request_deserializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.SerializeToString,
+            ),
+            'DescribeKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeKey,
+                    request_deserializer=fleetlog_dot_v1_dot_facets__pb2.DescribeKeyRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_facets__pb2.DescribeKeyResponse.SerializeToString,
             ),
             'SelectRuns': grpc.unary_unary_rpc_method_handler(
                     servicer.SelectRuns,
@@ -372,6 +423,11 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.ReadMetric,
                     request_deserializer=fleetlog_dot_v1_dot_metric__pb2.ReadMetricRequest.FromString,
                     response_serializer=fleetlog_dot_v1_dot_metric__pb2.ReadMetricResponse.SerializeToString,
+            ),
+            'AggregateMetric': grpc.unary_unary_rpc_method_handler(
+                    servicer.AggregateMetric,
+                    request_deserializer=fleetlog_dot_v1_dot_aggregate__pb2.AggregateMetricRequest.FromString,
+                    response_serializer=fleetlog_dot_v1_dot_aggregate__pb2.AggregateMetricResponse.SerializeToString,
             ),
             'ListArtifacts': grpc.unary_unary_rpc_method_handler(
                     servicer.ListArtifacts,
@@ -466,6 +522,33 @@ class QueryService:
             '/fleetlog.v1.QueryService/GetRuns',
             fleetlog_dot_v1_dot_query__pb2.GetRunsRequest.SerializeToString,
             fleetlog_dot_v1_dot_query__pb2.GetRunsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListWriters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/ListWriters',
+            fleetlog_dot_v1_dot_writer__pb2.ListWritersRequest.SerializeToString,
+            fleetlog_dot_v1_dot_writer__pb2.ListWritersResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -601,6 +684,33 @@ class QueryService:
             '/fleetlog.v1.QueryService/ListValues',
             fleetlog_dot_v1_dot_facets__pb2.ListValuesRequest.SerializeToString,
             fleetlog_dot_v1_dot_facets__pb2.ListValuesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/DescribeKey',
+            fleetlog_dot_v1_dot_facets__pb2.DescribeKeyRequest.SerializeToString,
+            fleetlog_dot_v1_dot_facets__pb2.DescribeKeyResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -763,6 +873,33 @@ class QueryService:
             '/fleetlog.v1.QueryService/ReadMetric',
             fleetlog_dot_v1_dot_metric__pb2.ReadMetricRequest.SerializeToString,
             fleetlog_dot_v1_dot_metric__pb2.ReadMetricResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AggregateMetric(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/fleetlog.v1.QueryService/AggregateMetric',
+            fleetlog_dot_v1_dot_aggregate__pb2.AggregateMetricRequest.SerializeToString,
+            fleetlog_dot_v1_dot_aggregate__pb2.AggregateMetricResponse.FromString,
             options,
             channel_credentials,
             insecure,

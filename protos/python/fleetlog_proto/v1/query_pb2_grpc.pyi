@@ -4,6 +4,7 @@ isort:skip_file
 Everything that reads."""
 
 from collections import abc as _abc
+from fleetlog_proto.v1 import aggregate_pb2 as _aggregate_pb2
 from fleetlog_proto.v1 import artifact_pb2 as _artifact_pb2
 from fleetlog_proto.v1 import audit_pb2 as _audit_pb2
 from fleetlog_proto.v1 import dataset_pb2 as _dataset_pb2
@@ -12,6 +13,7 @@ from fleetlog_proto.v1 import metric_pb2 as _metric_pb2
 from fleetlog_proto.v1 import query_pb2 as _query_pb2
 from fleetlog_proto.v1 import selection_pb2 as _selection_pb2
 from fleetlog_proto.v1 import watch_pb2 as _watch_pb2
+from fleetlog_proto.v1 import writer_pb2 as _writer_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -47,6 +49,8 @@ class QueryServiceStub:
     """One run with everything that is known of it. NOT_FOUND: no such run in the namespace."""
     GetRuns: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetRunsRequest, _query_pb2.GetRunsResponse]
     """Many runs by id, in the order asked for; ids that are not there are left out."""
+    ListWriters: _grpc.UnaryUnaryMultiCallable[_writer_pb2.ListWritersRequest, _writer_pb2.ListWritersResponse]
+    """Processes that write to a run, and which of them are at work, a page at a time. NOT_FOUND: no such run."""
     SearchRuns: _grpc.UnaryUnaryMultiCallable[_query_pb2.SearchRunsRequest, _query_pb2.SearchRunsResponse]
     """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
     All pages together are the search as of one position of the log, that of the first page: each run that matched then
@@ -66,6 +70,10 @@ class QueryServiceStub:
     """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
     ListValues: _grpc.UnaryUnaryMultiCallable[_facets_pb2.ListValuesRequest, _facets_pb2.ListValuesResponse]
     """The values of one param, tag or attribute, with how many runs have each."""
+    DescribeKey: _grpc.UnaryUnaryMultiCallable[_facets_pb2.DescribeKeyRequest, _facets_pb2.DescribeKeyResponse]
+    """What the values of one param, tag or metric are like: how many differ, and how its numbers spread.
+    INVALID_ARGUMENT: KEY_KIND_INVALID, KEY_UNKNOWN, RANGE_INVALID, OVER_LIMIT, or what is wrong with the filter.
+    """
     SelectRuns: _grpc.UnaryUnaryMultiCallable[_selection_pb2.SelectRunsRequest, _selection_pb2.SelectRunsResponse]
     """The best runs, or the best groups of runs, by one objective or several, and why."""
     ExplainSearch: _grpc.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]
@@ -75,11 +83,16 @@ class QueryServiceStub:
     GetExperiment: _grpc.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]
     """One experiment by number or name. NOT_FOUND."""
     ListExperiments: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListExperimentsRequest, _query_pb2.ListExperimentsResponse]
-    """Experiments by number, a page at a time."""
+    """Experiments, a page at a time; on request with what there is of their runs."""
     ReadMetric: _grpc.UnaryStreamMultiCallable[_metric_pb2.ReadMetricRequest, _metric_pb2.ReadMetricResponse]
     """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
     order asked for, each once) and rank; within a series chunks are in order. A series without points sends
     nothing. INVALID_ARGUMENT.
+    """
+    AggregateMetric: _grpc.UnaryUnaryMultiCallable[_aggregate_pb2.AggregateMetricRequest, _aggregate_pb2.AggregateMetricResponse]
+    """What a metric was for groups of runs, along its axis: mean, deviation, extremes and of how many runs, in buckets.
+    INVALID_ARGUMENT: OVER_LIMIT, KEY_UNKNOWN, AXIS_UNKNOWN, GROUP_INVALID, or what is wrong with the filter.
+    RESOURCE_EXHAUSTED TOO_MANY_RUNS: more than 10,000 runs match that have the metric.
     """
     ListArtifacts: _grpc.UnaryUnaryMultiCallable[_artifact_pb2.ListArtifactsRequest, _artifact_pb2.ListArtifactsResponse]
     """Artifacts of a run by path, a page at a time. NOT_FOUND: no such run."""
@@ -115,6 +128,8 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """One run with everything that is known of it. NOT_FOUND: no such run in the namespace."""
     GetRuns: _aio.UnaryUnaryMultiCallable[_query_pb2.GetRunsRequest, _query_pb2.GetRunsResponse]  # type: ignore[assignment]
     """Many runs by id, in the order asked for; ids that are not there are left out."""
+    ListWriters: _aio.UnaryUnaryMultiCallable[_writer_pb2.ListWritersRequest, _writer_pb2.ListWritersResponse]  # type: ignore[assignment]
+    """Processes that write to a run, and which of them are at work, a page at a time. NOT_FOUND: no such run."""
     SearchRuns: _aio.UnaryUnaryMultiCallable[_query_pb2.SearchRunsRequest, _query_pb2.SearchRunsResponse]  # type: ignore[assignment]
     """Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
     All pages together are the search as of one position of the log, that of the first page: each run that matched then
@@ -134,6 +149,10 @@ class QueryServiceAsyncStub(QueryServiceStub):
     """The keys that runs have: metrics, params and tags, with types and how many runs have each."""
     ListValues: _aio.UnaryUnaryMultiCallable[_facets_pb2.ListValuesRequest, _facets_pb2.ListValuesResponse]  # type: ignore[assignment]
     """The values of one param, tag or attribute, with how many runs have each."""
+    DescribeKey: _aio.UnaryUnaryMultiCallable[_facets_pb2.DescribeKeyRequest, _facets_pb2.DescribeKeyResponse]  # type: ignore[assignment]
+    """What the values of one param, tag or metric are like: how many differ, and how its numbers spread.
+    INVALID_ARGUMENT: KEY_KIND_INVALID, KEY_UNKNOWN, RANGE_INVALID, OVER_LIMIT, or what is wrong with the filter.
+    """
     SelectRuns: _aio.UnaryUnaryMultiCallable[_selection_pb2.SelectRunsRequest, _selection_pb2.SelectRunsResponse]  # type: ignore[assignment]
     """The best runs, or the best groups of runs, by one objective or several, and why."""
     ExplainSearch: _aio.UnaryUnaryMultiCallable[_query_pb2.ExplainSearchRequest, _query_pb2.ExplainSearchResponse]  # type: ignore[assignment]
@@ -143,11 +162,16 @@ class QueryServiceAsyncStub(QueryServiceStub):
     GetExperiment: _aio.UnaryUnaryMultiCallable[_query_pb2.GetExperimentRequest, _query_pb2.GetExperimentResponse]  # type: ignore[assignment]
     """One experiment by number or name. NOT_FOUND."""
     ListExperiments: _aio.UnaryUnaryMultiCallable[_query_pb2.ListExperimentsRequest, _query_pb2.ListExperimentsResponse]  # type: ignore[assignment]
-    """Experiments by number, a page at a time."""
+    """Experiments, a page at a time; on request with what there is of their runs."""
     ReadMetric: _aio.UnaryStreamMultiCallable[_metric_pb2.ReadMetricRequest, _metric_pb2.ReadMetricResponse]  # type: ignore[assignment]
     """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
     order asked for, each once) and rank; within a series chunks are in order. A series without points sends
     nothing. INVALID_ARGUMENT.
+    """
+    AggregateMetric: _aio.UnaryUnaryMultiCallable[_aggregate_pb2.AggregateMetricRequest, _aggregate_pb2.AggregateMetricResponse]  # type: ignore[assignment]
+    """What a metric was for groups of runs, along its axis: mean, deviation, extremes and of how many runs, in buckets.
+    INVALID_ARGUMENT: OVER_LIMIT, KEY_UNKNOWN, AXIS_UNKNOWN, GROUP_INVALID, or what is wrong with the filter.
+    RESOURCE_EXHAUSTED TOO_MANY_RUNS: more than 10,000 runs match that have the metric.
     """
     ListArtifacts: _aio.UnaryUnaryMultiCallable[_artifact_pb2.ListArtifactsRequest, _artifact_pb2.ListArtifactsResponse]  # type: ignore[assignment]
     """Artifacts of a run by path, a page at a time. NOT_FOUND: no such run."""
@@ -192,6 +216,14 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.GetRunsResponse, _abc.Awaitable[_query_pb2.GetRunsResponse]]:
         """Many runs by id, in the order asked for; ids that are not there are left out."""
+
+    @_abc_1.abstractmethod
+    def ListWriters(
+        self,
+        request: _writer_pb2.ListWritersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_writer_pb2.ListWritersResponse, _abc.Awaitable[_writer_pb2.ListWritersResponse]]:
+        """Processes that write to a run, and which of them are at work, a page at a time. NOT_FOUND: no such run."""
 
     @_abc_1.abstractmethod
     def SearchRuns(
@@ -243,6 +275,16 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         """The values of one param, tag or attribute, with how many runs have each."""
 
     @_abc_1.abstractmethod
+    def DescribeKey(
+        self,
+        request: _facets_pb2.DescribeKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_facets_pb2.DescribeKeyResponse, _abc.Awaitable[_facets_pb2.DescribeKeyResponse]]:
+        """What the values of one param, tag or metric are like: how many differ, and how its numbers spread.
+        INVALID_ARGUMENT: KEY_KIND_INVALID, KEY_UNKNOWN, RANGE_INVALID, OVER_LIMIT, or what is wrong with the filter.
+        """
+
+    @_abc_1.abstractmethod
     def SelectRuns(
         self,
         request: _selection_pb2.SelectRunsRequest,
@@ -280,7 +322,7 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.ListExperimentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.ListExperimentsResponse, _abc.Awaitable[_query_pb2.ListExperimentsResponse]]:
-        """Experiments by number, a page at a time."""
+        """Experiments, a page at a time; on request with what there is of their runs."""
 
     @_abc_1.abstractmethod
     def ReadMetric(
@@ -291,6 +333,17 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Points or buckets of metrics of one or many runs. Series come one after another, by run and key (in the
         order asked for, each once) and rank; within a series chunks are in order. A series without points sends
         nothing. INVALID_ARGUMENT.
+        """
+
+    @_abc_1.abstractmethod
+    def AggregateMetric(
+        self,
+        request: _aggregate_pb2.AggregateMetricRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_aggregate_pb2.AggregateMetricResponse, _abc.Awaitable[_aggregate_pb2.AggregateMetricResponse]]:
+        """What a metric was for groups of runs, along its axis: mean, deviation, extremes and of how many runs, in buckets.
+        INVALID_ARGUMENT: OVER_LIMIT, KEY_UNKNOWN, AXIS_UNKNOWN, GROUP_INVALID, or what is wrong with the filter.
+        RESOURCE_EXHAUSTED TOO_MANY_RUNS: more than 10,000 runs match that have the metric.
         """
 
     @_abc_1.abstractmethod

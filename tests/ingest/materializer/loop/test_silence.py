@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fleetlog_core.endings import Endings
 from fleetlog_core.log.port import Record
 from fleetlog_ingest.materializer.fold.decoding import Decoded, decode
-from fleetlog_ingest.materializer.fold.endings import Endings
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.loop.lost_runs import record_of
 from fleetlog_ingest.materializer.loop.silence import LostRun, Silence

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fleetlog/v1/facets.proto.
  */
 export const file_fleetlog_v1_facets: GenFile = /*@__PURE__*/
-  fileDesc("ChhmbGVldGxvZy92MS9mYWNldHMucHJvdG8SC2ZsZWV0bG9nLnYxIpQBCg9MaXN0S2V5c1JlcXVlc3QSJAoFc2NvcGUYASABKAsyFS5mbGVldGxvZy52MS5SdW5TY29wZRIiCgRraW5kGAIgASgOMhQuZmxlZXRsb2cudjEuS2V5S2luZBIQCghjb250YWlucxgDIAEoCRIRCglwYWdlX3NpemUYBCABKAUSEgoKcGFnZV90b2tlbhgFIAEoCSJQChBMaXN0S2V5c1Jlc3BvbnNlEiMKBGtleXMYASADKAsyFS5mbGVldGxvZy52MS5LZXlGYWNldBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikwEKCEtleUZhY2V0EiIKBGtpbmQYASABKA4yFC5mbGVldGxvZy52MS5LZXlLaW5kEgsKA2tleRgCIAEoCRIMCgRydW5zGAMgASgEEhQKDG51bWVyaWNfcnVucxgEIAEoBBIQCgNtaW4YBSABKAFIAIgBARIQCgNtYXgYBiABKAFIAYgBAUIGCgRfbWluQgYKBF9tYXgiowEKEUxpc3RWYWx1ZXNSZXF1ZXN0EiQKBXNjb3BlGAEgASgLMhUuZmxlZXRsb2cudjEuUnVuU2NvcGUSIgoEa2luZBgCIAEoDjIULmZsZWV0bG9nLnYxLktleUtpbmQSCwoDa2V5GAMgASgJEhAKCGNvbnRhaW5zGAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJIlYKEkxpc3RWYWx1ZXNSZXNwb25zZRInCgZ2YWx1ZXMYASADKAsyFy5mbGVldGxvZy52MS5WYWx1ZUZhY2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIpCgpWYWx1ZUZhY2V0Eg0KBXZhbHVlGAEgASgJEgwKBHJ1bnMYAiABKAQqdgoHS2V5S2luZBIYChRLRVlfS0lORF9VTlNQRUNJRklFRBAAEhIKDktFWV9LSU5EX1BBUkFNEAESEAoMS0VZX0tJTkRfVEFHEAISEwoPS0VZX0tJTkRfTUVUUklDEAMSFgoSS0VZX0tJTkRfQVRUUklCVVRFEARiBnByb3RvMw", [file_fleetlog_v1_scope]);
+  fileDesc("ChhmbGVldGxvZy92MS9mYWNldHMucHJvdG8SC2ZsZWV0bG9nLnYxIpQBCg9MaXN0S2V5c1JlcXVlc3QSJAoFc2NvcGUYASABKAsyFS5mbGVldGxvZy52MS5SdW5TY29wZRIiCgRraW5kGAIgASgOMhQuZmxlZXRsb2cudjEuS2V5S2luZBIQCghjb250YWlucxgDIAEoCRIRCglwYWdlX3NpemUYBCABKAUSEgoKcGFnZV90b2tlbhgFIAEoCSJQChBMaXN0S2V5c1Jlc3BvbnNlEiMKBGtleXMYASADKAsyFS5mbGVldGxvZy52MS5LZXlGYWNldBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkikwEKCEtleUZhY2V0EiIKBGtpbmQYASABKA4yFC5mbGVldGxvZy52MS5LZXlLaW5kEgsKA2tleRgCIAEoCRIMCgRydW5zGAMgASgEEhQKDG51bWVyaWNfcnVucxgEIAEoBBIQCgNtaW4YBSABKAFIAIgBARIQCgNtYXgYBiABKAFIAYgBAUIGCgRfbWluQgYKBF9tYXgiowEKEUxpc3RWYWx1ZXNSZXF1ZXN0EiQKBXNjb3BlGAEgASgLMhUuZmxlZXRsb2cudjEuUnVuU2NvcGUSIgoEa2luZBgCIAEoDjIULmZsZWV0bG9nLnYxLktleUtpbmQSCwoDa2V5GAMgASgJEhAKCGNvbnRhaW5zGAQgASgJEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJIlYKEkxpc3RWYWx1ZXNSZXNwb25zZRInCgZ2YWx1ZXMYASADKAsyFy5mbGVldGxvZy52MS5WYWx1ZUZhY2V0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIpCgpWYWx1ZUZhY2V0Eg0KBXZhbHVlGAEgASgJEgwKBHJ1bnMYAiABKAQi2QEKEkRlc2NyaWJlS2V5UmVxdWVzdBIkCgVzY29wZRgBIAEoCzIVLmZsZWV0bG9nLnYxLlJ1blNjb3BlEiIKBGtpbmQYAiABKA4yFC5mbGVldGxvZy52MS5LZXlLaW5kEgsKA2tleRgDIAEoCRIMCgRiaW5zGAQgASgFEioKBXNjYWxlGAUgASgOMhsuZmxlZXRsb2cudjEuSGlzdG9ncmFtU2NhbGUSEAoDbWluGAYgASgBSACIAQESEAoDbWF4GAcgASgBSAGIAQFCBgoEX21pbkIGCgRfbWF4IvEBChNEZXNjcmliZUtleVJlc3BvbnNlEgwKBHJ1bnMYASABKAQSFAoMbnVtZXJpY19ydW5zGAIgASgEEhcKD2Rpc3RpbmN0X3ZhbHVlcxgDIAEoBBIQCgNtaW4YBCABKAFIAIgBARIQCgNtYXgYBSABKAFIAYgBARInCgRiaW5zGAYgAygLMhkuZmxlZXRsb2cudjEuSGlzdG9ncmFtQmluEioKBXNjYWxlGAcgASgOMhsuZmxlZXRsb2cudjEuSGlzdG9ncmFtU2NhbGUSFAoMb3V0c2lkZV9ydW5zGAggASgEQgYKBF9taW5CBgoEX21heCI3CgxIaXN0b2dyYW1CaW4SCwoDbG93GAEgASgBEgwKBGhpZ2gYAiABKAESDAoEcnVucxgDIAEoBCp2CgdLZXlLaW5kEhgKFEtFWV9LSU5EX1VOU1BFQ0lGSUVEEAASEgoOS0VZX0tJTkRfUEFSQU0QARIQCgxLRVlfS0lORF9UQUcQAhITCg9LRVlfS0lORF9NRVRSSUMQAxIWChJLRVlfS0lORF9BVFRSSUJVVEUQBCpmCg5IaXN0b2dyYW1TY2FsZRIfChtISVNUT0dSQU1fU0NBTEVfVU5TUEVDSUZJRUQQABIaChZISVNUT0dSQU1fU0NBTEVfTElORUFSEAESFwoTSElTVE9HUkFNX1NDQUxFX0xPRxACYgZwcm90bzM", [file_fleetlog_v1_scope]);
 
 /**
  * Which keys.
@@ -262,6 +262,175 @@ export const ValueFacetSchema: GenMessage<ValueFacet> = /*@__PURE__*/
   messageDesc(file_fleetlog_v1_facets, 5);
 
 /**
+ * Which key.
+ *
+ * @generated from message fleetlog.v1.DescribeKeyRequest
+ */
+export type DescribeKeyRequest = Message<"fleetlog.v1.DescribeKeyRequest"> & {
+  /**
+   * The runs that are asked.
+   *
+   * @generated from field: fleetlog.v1.RunScope scope = 1;
+   */
+  scope?: RunScope | undefined;
+
+  /**
+   * A param, a tag or a metric, whose last value counts.
+   *
+   * @generated from field: fleetlog.v1.KeyKind kind = 2;
+   */
+  kind: KeyKind;
+
+  /**
+   * The key.
+   *
+   * @generated from field: string key = 3;
+   */
+  key: string;
+
+  /**
+   * How many bins: 0 = 20; more than 100 means 100; negative is refused.
+   *
+   * @generated from field: int32 bins = 4;
+   */
+  bins: number;
+
+  /**
+   * How the range is divided.
+   *
+   * @generated from field: fleetlog.v1.HistogramScale scale = 5;
+   */
+  scale: HistogramScale;
+
+  /**
+   * Where the bins begin; absent = at the lowest number that is finite, with HISTOGRAM_SCALE_LOG the lowest above zero.
+   *
+   * @generated from field: optional double min = 6;
+   */
+  min?: number | undefined;
+
+  /**
+   * Where the bins end; absent = at the highest number that is finite.
+   *
+   * @generated from field: optional double max = 7;
+   */
+  max?: number | undefined;
+};
+
+/**
+ * Describes the message fleetlog.v1.DescribeKeyRequest.
+ * Use `create(DescribeKeyRequestSchema)` to create a new message.
+ */
+export const DescribeKeyRequestSchema: GenMessage<DescribeKeyRequest> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_facets, 6);
+
+/**
+ * What its values are like.
+ *
+ * @generated from message fleetlog.v1.DescribeKeyResponse
+ */
+export type DescribeKeyResponse = Message<"fleetlog.v1.DescribeKeyResponse"> & {
+  /**
+   * Runs that have it.
+   *
+   * @generated from field: uint64 runs = 1;
+   */
+  runs: bigint;
+
+  /**
+   * Of these, runs whose value is a number.
+   *
+   * @generated from field: uint64 numeric_runs = 2;
+   */
+  numericRuns: bigint;
+
+  /**
+   * How many different values they have, as ListValues tells them apart; of a metric, different numbers.
+   *
+   * @generated from field: uint64 distinct_values = 3;
+   */
+  distinctValues: bigint;
+
+  /**
+   * Lowest number that is finite; absent when there is none.
+   *
+   * @generated from field: optional double min = 4;
+   */
+  min?: number | undefined;
+
+  /**
+   * Highest number that is finite; absent when there is none.
+   *
+   * @generated from field: optional double max = 5;
+   */
+  max?: number | undefined;
+
+  /**
+   * Bins from the lowest to the highest, side by side. One alone where the range is a single number, none where there is
+   * no number.
+   *
+   * @generated from field: repeated fleetlog.v1.HistogramBin bins = 6;
+   */
+  bins: HistogramBin[];
+
+  /**
+   * Scale of the bins; UNSPECIFIED without bins.
+   *
+   * @generated from field: fleetlog.v1.HistogramScale scale = 7;
+   */
+  scale: HistogramScale;
+
+  /**
+   * Runs whose number is in no bin: outside of the range, or infinite.
+   *
+   * @generated from field: uint64 outside_runs = 8;
+   */
+  outsideRuns: bigint;
+};
+
+/**
+ * Describes the message fleetlog.v1.DescribeKeyResponse.
+ * Use `create(DescribeKeyResponseSchema)` to create a new message.
+ */
+export const DescribeKeyResponseSchema: GenMessage<DescribeKeyResponse> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_facets, 7);
+
+/**
+ * Numbers from `low` to before `high`; the last bin has `high`, too.
+ *
+ * @generated from message fleetlog.v1.HistogramBin
+ */
+export type HistogramBin = Message<"fleetlog.v1.HistogramBin"> & {
+  /**
+   * Where it begins.
+   *
+   * @generated from field: double low = 1;
+   */
+  low: number;
+
+  /**
+   * Where it ends.
+   *
+   * @generated from field: double high = 2;
+   */
+  high: number;
+
+  /**
+   * Runs whose number is in it.
+   *
+   * @generated from field: uint64 runs = 3;
+   */
+  runs: bigint;
+};
+
+/**
+ * Describes the message fleetlog.v1.HistogramBin.
+ * Use `create(HistogramBinSchema)` to create a new message.
+ */
+export const HistogramBinSchema: GenMessage<HistogramBin> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_facets, 8);
+
+/**
  * What a key names.
  *
  * @generated from enum fleetlog.v1.KeyKind
@@ -308,4 +477,39 @@ export enum KeyKind {
  */
 export const KeyKindSchema: GenEnum<KeyKind> = /*@__PURE__*/
   enumDesc(file_fleetlog_v1_facets, 0);
+
+/**
+ * How a range is divided.
+ *
+ * @generated from enum fleetlog.v1.HistogramScale
+ */
+export enum HistogramScale {
+  /**
+   * HISTOGRAM_SCALE_LOG where the range is above zero and its end at least 1,000 times its beginning, else
+   * HISTOGRAM_SCALE_LINEAR.
+   *
+   * @generated from enum value: HISTOGRAM_SCALE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Bins of the same width.
+   *
+   * @generated from enum value: HISTOGRAM_SCALE_LINEAR = 1;
+   */
+  LINEAR = 1,
+
+  /**
+   * Bins of the same ratio. The range begins above zero.
+   *
+   * @generated from enum value: HISTOGRAM_SCALE_LOG = 2;
+   */
+  LOG = 2,
+}
+
+/**
+ * Describes the enum fleetlog.v1.HistogramScale.
+ */
+export const HistogramScaleSchema: GenEnum<HistogramScale> = /*@__PURE__*/
+  enumDesc(file_fleetlog_v1_facets, 1);
 

@@ -25,7 +25,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file fleetlog/v1/ingest.proto.
  */
 export const file_fleetlog_v1_ingest: GenFile = /*@__PURE__*/
-  fileDesc("ChhmbGVldGxvZy92MS9pbmdlc3QucHJvdG8SC2ZsZWV0bG9nLnYxIo4BChNBcHBlbmRFdmVudHNSZXF1ZXN0EiEKBWZyYW1lGAEgASgLMhIuZmxlZXRsb2cudjEuRnJhbWUSJwoLbW9yZV9mcmFtZXMYAiADKAsyEi5mbGVldGxvZy52MS5GcmFtZRIrCgpoZWFydGJlYXRzGAMgAygLMhcuZmxlZXRsb2cudjEuSGVhcnRiZWF0cyJECgpIZWFydGJlYXRzEhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdydW5faWRzGAIgASgMEhIKCndyaXRlcl9pZHMYAyABKAwivwIKFEFwcGVuZEV2ZW50c1Jlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoDBIRCgl3cml0ZXJfaWQYAiABKAwSGAoQZHVyYWJsZV9zZXF1ZW5jZRgDIAEoBBInCghwb3NpdGlvbhgEIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEisKCHJlZnVzYWxzGAUgAygLMhkuZmxlZXRsb2cudjEuRXZlbnRSZWZ1c2FsEiIKBnN0YXR1cxgGIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEjkKDm1vcmVfcmVzcG9uc2VzGAcgAygLMiEuZmxlZXRsb2cudjEuQXBwZW5kRXZlbnRzUmVzcG9uc2USGgoSZnJhbWVzX3Blcl9yZXF1ZXN0GAggASgNEhkKEWhlYXJ0YmVhdF9zZWNvbmRzGAkgASgNIkQKDEV2ZW50UmVmdXNhbBIQCghzZXF1ZW5jZRgBIAEoBBIiCgZzdGF0dXMYAiABKAsyEi5nb29nbGUucnBjLlN0YXR1cyKMAQoRSW1wb3J0UnVuc1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAwSJwoEcnVucxgDIAEoCzIZLmZsZWV0bG9nLnYxLlJ1bnNJbXBvcnRlZBInCghhdF9sZWFzdBgEIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uImEKEkltcG9ydFJ1bnNSZXNwb25zZRInCghwb3NpdGlvbhgBIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEhAKCGltcG9ydGVkGAIgASgNEhAKCGV4aXN0aW5nGAMgASgNIvkECg1Mb2dSdW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoDBIXCg1leHBlcmltZW50X2lkGAQgASgNSAASGQoPZXhwZXJpbWVudF9uYW1lGAUgASgJSAASDAoEbmFtZRgGIAEoCRIMCgR1c2VyGAcgASgJEhkKEXN0YXJ0X3RpbWVfbWlsbGlzGAggASgDEhUKDXBhcmVudF9ydW5faWQYCSABKAkSNgoGcGFyYW1zGAogAygLMiYuZmxlZXRsb2cudjEuTG9nUnVuUmVxdWVzdC5QYXJhbXNFbnRyeRIyCgR0YWdzGAsgAygLMiQuZmxlZXRsb2cudjEuTG9nUnVuUmVxdWVzdC5UYWdzRW50cnkSKgoHbWV0cmljcxgMIAMoCzIZLmZsZWV0bG9nLnYxLk1ldHJpY1ZhbHVlcxItCglhcnRpZmFjdHMYDSADKAsyGi5mbGVldGxvZy52MS5TbWFsbEFydGlmYWN0EiQKBXN0YXRlGA4gASgOMhUuZmxlZXRsb2cudjEuUnVuU3RhdGUSFwoPZW5kX3RpbWVfbWlsbGlzGA8gASgDEicKCGF0X2xlYXN0GBAgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24aRQoLUGFyYW1zRW50cnkSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlOgI4ARorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIMCgpleHBlcmltZW50IpcBCgxNZXRyaWNWYWx1ZXMSDAoEc3RlcBgBIAEoAxITCgt0aW1lX21pbGxpcxgCIAEoAxI1CgZ2YWx1ZXMYAyADKAsyJS5mbGVldGxvZy52MS5NZXRyaWNWYWx1ZXMuVmFsdWVzRW50cnkaLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASIuCg1TbWFsbEFydGlmYWN0EgwKBHBhdGgYASABKAkSDwoHY29udGVudBgCIAEoDCJgCg5Mb2dSdW5SZXNwb25zZRIOCgZydW5faWQYASABKAkSJwoIcG9zaXRpb24YAiABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIVCg1leHBlcmltZW50X2lkGAMgASgNIoIDChBVcGRhdGVSdW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoDBIRCgRuYW1lGAQgASgJSACIAQESNQoEdGFncxgFIAMoCzInLmZsZWV0bG9nLnYxLlVwZGF0ZVJ1blJlcXVlc3QuVGFnc0VudHJ5EhQKDGRlbGV0ZWRfdGFncxgGIAMoCRIkCgVzdGF0ZRgHIAEoDjIVLmZsZWV0bG9nLnYxLlJ1blN0YXRlEhQKB2RlbGV0ZWQYCCABKAhIAYgBARInCghhdF9sZWFzdBgJIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEhwKD2VuZF90aW1lX21pbGxpcxgKIAEoA0gCiAEBGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgcKBV9uYW1lQgoKCF9kZWxldGVkQhIKEF9lbmRfdGltZV9taWxsaXMiPAoRVXBkYXRlUnVuUmVzcG9uc2USJwoIcG9zaXRpb24YASABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiJxCg9QdXJnZVJ1blJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgMEicKCGF0X2xlYXN0GAQgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iOwoQUHVyZ2VSdW5SZXNwb25zZRInCghwb3NpdGlvbhgBIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIqgBChBCcmFuY2hSdW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAkSDAoEc3RlcBgDIAEoAxIPCgdyZXdpbmRzGAQgASgIEhUKDWJyYW5jaF9ydW5faWQYBSABKAwSEgoKcmVxdWVzdF9pZBgGIAEoDBInCghhdF9sZWFzdBgHIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uImoKEUJyYW5jaFJ1blJlc3BvbnNlEhUKDWJyYW5jaF9ydW5faWQYASABKAkSFQoNZXhwZXJpbWVudF9pZBgCIAEoDRInCghwb3NpdGlvbhgDIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIuYBChdDcmVhdGVFeHBlcmltZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoDBIMCgRuYW1lGAMgASgJEjwKBHRhZ3MYBCADKAsyLi5mbGVldGxvZy52MS5DcmVhdGVFeHBlcmltZW50UmVxdWVzdC5UYWdzRW50cnkSEAoIZXhpc3Rfb2sYBSABKAgSGQoRYXJ0aWZhY3RfbG9jYXRpb24YBiABKAkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEicAoYQ3JlYXRlRXhwZXJpbWVudFJlc3BvbnNlEisKCmV4cGVyaW1lbnQYASABKAsyFy5mbGVldGxvZy52MS5FeHBlcmltZW50EicKCHBvc2l0aW9uGAIgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24i9AEKF1VwZGF0ZUV4cGVyaW1lbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgMEhUKDWV4cGVyaW1lbnRfaWQYAyABKA0SEQoEbmFtZRgEIAEoCUgAiAEBEjwKBHRhZ3MYBSADKAsyLi5mbGVldGxvZy52MS5VcGRhdGVFeHBlcmltZW50UmVxdWVzdC5UYWdzRW50cnkSFAoMZGVsZXRlZF90YWdzGAYgAygJGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgcKBV9uYW1lInAKGFVwZGF0ZUV4cGVyaW1lbnRSZXNwb25zZRIrCgpleHBlcmltZW50GAEgASgLMhcuZmxlZXRsb2cudjEuRXhwZXJpbWVudBInCghwb3NpdGlvbhgCIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uImwKF0RlbGV0ZUV4cGVyaW1lbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgMEhUKDWV4cGVyaW1lbnRfaWQYAyABKA0SEwoLZGVmYXVsdF90b28YBCABKAgicAoYRGVsZXRlRXhwZXJpbWVudFJlc3BvbnNlEisKCmV4cGVyaW1lbnQYASABKAsyFy5mbGVldGxvZy52MS5FeHBlcmltZW50EicKCHBvc2l0aW9uGAIgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iWAoYUmVzdG9yZUV4cGVyaW1lbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgMEhUKDWV4cGVyaW1lbnRfaWQYAyABKA0icQoZUmVzdG9yZUV4cGVyaW1lbnRSZXNwb25zZRIrCgpleHBlcmltZW50GAEgASgLMhcuZmxlZXRsb2cudjEuRXhwZXJpbWVudBInCghwb3NpdGlvbhgCIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIlYKFlB1cmdlRXhwZXJpbWVudFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAwSFQoNZXhwZXJpbWVudF9pZBgDIAEoDSJCChdQdXJnZUV4cGVyaW1lbnRSZXNwb25zZRInCghwb3NpdGlvbhgBIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIioKFUdldExvZ1Bvc2l0aW9uUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkiQQoWR2V0TG9nUG9zaXRpb25SZXNwb25zZRInCghwb3NpdGlvbhgBIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIl0KFVVwbG9hZEFydGlmYWN0UmVxdWVzdBIrCgZoZWFkZXIYASABKAsyGS5mbGVldGxvZy52MS5VcGxvYWRIZWFkZXJIABIPCgVjaHVuaxgCIAEoDEgAQgYKBHBhcnQiYwoMVXBsb2FkSGVhZGVyEhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAkSDAoEcGF0aBgDIAEoCRISCgpzaXplX2J5dGVzGAQgASgDEg4KBnNoYTI1NhgFIAEoDCIYChZVcGxvYWRBcnRpZmFjdFJlc3BvbnNlIj8KEkJlZ2luVXBsb2FkUmVxdWVzdBIpCgZoZWFkZXIYASABKAsyGS5mbGVldGxvZy52MS5VcGxvYWRIZWFkZXIiOwoTQmVnaW5VcGxvYWRSZXNwb25zZRIOCgZzdG9yZWQYASABKAgSFAoMdXBsb2FkX3Rva2VuGAIgASgJIlgKFUdldFVwbG9hZFBhcnRzUmVxdWVzdBIpCgZoZWFkZXIYASABKAsyGS5mbGVldGxvZy52MS5VcGxvYWRIZWFkZXISFAoMdXBsb2FkX3Rva2VuGAIgASgJIkAKFkdldFVwbG9hZFBhcnRzUmVzcG9uc2USJgoFcGFydHMYASADKAsyFy5mbGVldGxvZy52MS5VcGxvYWRQYXJ0IkMKClVwbG9hZFBhcnQSFAoMb2Zmc2V0X2J5dGVzGAEgASgDEhIKCnNpemVfYnl0ZXMYAiABKAMSCwoDdXJsGAMgASgJIlgKFUNvbXBsZXRlVXBsb2FkUmVxdWVzdBIpCgZoZWFkZXIYASABKAsyGS5mbGVldGxvZy52MS5VcGxvYWRIZWFkZXISFAoMdXBsb2FkX3Rva2VuGAIgASgJIhgKFkNvbXBsZXRlVXBsb2FkUmVzcG9uc2Uy6AsKDUluZ2VzdFNlcnZpY2USXQoMQXBwZW5kRXZlbnRzEiAuZmxlZXRsb2cudjEuQXBwZW5kRXZlbnRzUmVxdWVzdBohLmZsZWV0bG9nLnYxLkFwcGVuZEV2ZW50c1Jlc3BvbnNlIgTQ4xgDKAEwARJTCgpJbXBvcnRSdW5zEh4uZmxlZXRsb2cudjEuSW1wb3J0UnVuc1JlcXVlc3QaHy5mbGVldGxvZy52MS5JbXBvcnRSdW5zUmVzcG9uc2UiBNDjGAMSRwoGTG9nUnVuEhouZmxlZXRsb2cudjEuTG9nUnVuUmVxdWVzdBobLmZsZWV0bG9nLnYxLkxvZ1J1blJlc3BvbnNlIgTQ4xgDElQKCVVwZGF0ZVJ1bhIdLmZsZWV0bG9nLnYxLlVwZGF0ZVJ1blJlcXVlc3QaHi5mbGVldGxvZy52MS5VcGRhdGVSdW5SZXNwb25zZSII0OMYA9jjGAESUQoIUHVyZ2VSdW4SHC5mbGVldGxvZy52MS5QdXJnZVJ1blJlcXVlc3QaHS5mbGVldGxvZy52MS5QdXJnZVJ1blJlc3BvbnNlIgjQ4xgF2OMYARJQCglCcmFuY2hSdW4SHS5mbGVldGxvZy52MS5CcmFuY2hSdW5SZXF1ZXN0Gh4uZmxlZXRsb2cudjEuQnJhbmNoUnVuUmVzcG9uc2UiBNDjGAMSZQoQQ3JlYXRlRXhwZXJpbWVudBIkLmZsZWV0bG9nLnYxLkNyZWF0ZUV4cGVyaW1lbnRSZXF1ZXN0GiUuZmxlZXRsb2cudjEuQ3JlYXRlRXhwZXJpbWVudFJlc3BvbnNlIgTQ4xgDEmUKEFVwZGF0ZUV4cGVyaW1lbnQSJC5mbGVldGxvZy52MS5VcGRhdGVFeHBlcmltZW50UmVxdWVzdBolLmZsZWV0bG9nLnYxLlVwZGF0ZUV4cGVyaW1lbnRSZXNwb25zZSIE0OMYAxJlChBEZWxldGVFeHBlcmltZW50EiQuZmxlZXRsb2cudjEuRGVsZXRlRXhwZXJpbWVudFJlcXVlc3QaJS5mbGVldGxvZy52MS5EZWxldGVFeHBlcmltZW50UmVzcG9uc2UiBNDjGAMSaAoRUmVzdG9yZUV4cGVyaW1lbnQSJS5mbGVldGxvZy52MS5SZXN0b3JlRXhwZXJpbWVudFJlcXVlc3QaJi5mbGVldGxvZy52MS5SZXN0b3JlRXhwZXJpbWVudFJlc3BvbnNlIgTQ4xgDEmIKD1B1cmdlRXhwZXJpbWVudBIjLmZsZWV0bG9nLnYxLlB1cmdlRXhwZXJpbWVudFJlcXVlc3QaJC5mbGVldGxvZy52MS5QdXJnZUV4cGVyaW1lbnRSZXNwb25zZSIE0OMYBRJfCg5HZXRMb2dQb3NpdGlvbhIiLmZsZWV0bG9nLnYxLkdldExvZ1Bvc2l0aW9uUmVxdWVzdBojLmZsZWV0bG9nLnYxLkdldExvZ1Bvc2l0aW9uUmVzcG9uc2UiBNDjGAISYQoOVXBsb2FkQXJ0aWZhY3QSIi5mbGVldGxvZy52MS5VcGxvYWRBcnRpZmFjdFJlcXVlc3QaIy5mbGVldGxvZy52MS5VcGxvYWRBcnRpZmFjdFJlc3BvbnNlIgTQ4xgDKAESVgoLQmVnaW5VcGxvYWQSHy5mbGVldGxvZy52MS5CZWdpblVwbG9hZFJlcXVlc3QaIC5mbGVldGxvZy52MS5CZWdpblVwbG9hZFJlc3BvbnNlIgTQ4xgDEl8KDkdldFVwbG9hZFBhcnRzEiIuZmxlZXRsb2cudjEuR2V0VXBsb2FkUGFydHNSZXF1ZXN0GiMuZmxlZXRsb2cudjEuR2V0VXBsb2FkUGFydHNSZXNwb25zZSIE0OMYAxJfCg5Db21wbGV0ZVVwbG9hZBIiLmZsZWV0bG9nLnYxLkNvbXBsZXRlVXBsb2FkUmVxdWVzdBojLmZsZWV0bG9nLnYxLkNvbXBsZXRlVXBsb2FkUmVzcG9uc2UiBNDjGANiBnByb3RvMw", [file_fleetlog_v1_event, file_fleetlog_v1_experiment, file_fleetlog_v1_frame, file_fleetlog_v1_permission, file_fleetlog_v1_position, file_google_protobuf_struct, file_google_rpc_status]);
+  fileDesc("ChhmbGVldGxvZy92MS9pbmdlc3QucHJvdG8SC2ZsZWV0bG9nLnYxIo4BChNBcHBlbmRFdmVudHNSZXF1ZXN0EiEKBWZyYW1lGAEgASgLMhIuZmxlZXRsb2cudjEuRnJhbWUSJwoLbW9yZV9mcmFtZXMYAiADKAsyEi5mbGVldGxvZy52MS5GcmFtZRIrCgpoZWFydGJlYXRzGAMgAygLMhcuZmxlZXRsb2cudjEuSGVhcnRiZWF0cyJECgpIZWFydGJlYXRzEhEKCW5hbWVzcGFjZRgBIAEoCRIPCgdydW5faWRzGAIgASgMEhIKCndyaXRlcl9pZHMYAyABKAwivwIKFEFwcGVuZEV2ZW50c1Jlc3BvbnNlEg4KBnJ1bl9pZBgBIAEoDBIRCgl3cml0ZXJfaWQYAiABKAwSGAoQZHVyYWJsZV9zZXF1ZW5jZRgDIAEoBBInCghwb3NpdGlvbhgEIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEisKCHJlZnVzYWxzGAUgAygLMhkuZmxlZXRsb2cudjEuRXZlbnRSZWZ1c2FsEiIKBnN0YXR1cxgGIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzEjkKDm1vcmVfcmVzcG9uc2VzGAcgAygLMiEuZmxlZXRsb2cudjEuQXBwZW5kRXZlbnRzUmVzcG9uc2USGgoSZnJhbWVzX3Blcl9yZXF1ZXN0GAggASgNEhkKEWhlYXJ0YmVhdF9zZWNvbmRzGAkgASgNIkQKDEV2ZW50UmVmdXNhbBIQCghzZXF1ZW5jZRgBIAEoBBIiCgZzdGF0dXMYAiABKAsyEi5nb29nbGUucnBjLlN0YXR1cyKMAQoRSW1wb3J0UnVuc1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAwSJwoEcnVucxgDIAEoCzIZLmZsZWV0bG9nLnYxLlJ1bnNJbXBvcnRlZBInCghhdF9sZWFzdBgEIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uImEKEkltcG9ydFJ1bnNSZXNwb25zZRInCghwb3NpdGlvbhgBIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEhAKCGltcG9ydGVkGAIgASgNEhAKCGV4aXN0aW5nGAMgASgNIvkECg1Mb2dSdW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoDBIXCg1leHBlcmltZW50X2lkGAQgASgNSAASGQoPZXhwZXJpbWVudF9uYW1lGAUgASgJSAASDAoEbmFtZRgGIAEoCRIMCgR1c2VyGAcgASgJEhkKEXN0YXJ0X3RpbWVfbWlsbGlzGAggASgDEhUKDXBhcmVudF9ydW5faWQYCSABKAkSNgoGcGFyYW1zGAogAygLMiYuZmxlZXRsb2cudjEuTG9nUnVuUmVxdWVzdC5QYXJhbXNFbnRyeRIyCgR0YWdzGAsgAygLMiQuZmxlZXRsb2cudjEuTG9nUnVuUmVxdWVzdC5UYWdzRW50cnkSKgoHbWV0cmljcxgMIAMoCzIZLmZsZWV0bG9nLnYxLk1ldHJpY1ZhbHVlcxItCglhcnRpZmFjdHMYDSADKAsyGi5mbGVldGxvZy52MS5TbWFsbEFydGlmYWN0EiQKBXN0YXRlGA4gASgOMhUuZmxlZXRsb2cudjEuUnVuU3RhdGUSFwoPZW5kX3RpbWVfbWlsbGlzGA8gASgDEicKCGF0X2xlYXN0GBAgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24aRQoLUGFyYW1zRW50cnkSCwoDa2V5GAEgASgJEiUKBXZhbHVlGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlOgI4ARorCglUYWdzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AUIMCgpleHBlcmltZW50IpcBCgxNZXRyaWNWYWx1ZXMSDAoEc3RlcBgBIAEoAxITCgt0aW1lX21pbGxpcxgCIAEoAxI1CgZ2YWx1ZXMYAyADKAsyJS5mbGVldGxvZy52MS5NZXRyaWNWYWx1ZXMuVmFsdWVzRW50cnkaLQoLVmFsdWVzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgBOgI4ASIuCg1TbWFsbEFydGlmYWN0EgwKBHBhdGgYASABKAkSDwoHY29udGVudBgCIAEoDCJgCg5Mb2dSdW5SZXNwb25zZRIOCgZydW5faWQYASABKAkSJwoIcG9zaXRpb24YAiABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIVCg1leHBlcmltZW50X2lkGAMgASgNIoIDChBVcGRhdGVSdW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoDBIRCgRuYW1lGAQgASgJSACIAQESNQoEdGFncxgFIAMoCzInLmZsZWV0bG9nLnYxLlVwZGF0ZVJ1blJlcXVlc3QuVGFnc0VudHJ5EhQKDGRlbGV0ZWRfdGFncxgGIAMoCRIkCgVzdGF0ZRgHIAEoDjIVLmZsZWV0bG9nLnYxLlJ1blN0YXRlEhQKB2RlbGV0ZWQYCCABKAhIAYgBARInCghhdF9sZWFzdBgJIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEhwKD2VuZF90aW1lX21pbGxpcxgKIAEoA0gCiAEBGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgcKBV9uYW1lQgoKCF9kZWxldGVkQhIKEF9lbmRfdGltZV9taWxsaXMiPAoRVXBkYXRlUnVuUmVzcG9uc2USJwoIcG9zaXRpb24YASABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiK3AgoRVXBkYXRlUnVuc1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg8KB3J1bl9pZHMYAiADKAkSEgoKcmVxdWVzdF9pZBgDIAEoDBI2CgR0YWdzGAQgAygLMiguZmxlZXRsb2cudjEuVXBkYXRlUnVuc1JlcXVlc3QuVGFnc0VudHJ5EhQKDGRlbGV0ZWRfdGFncxgFIAMoCRIkCgVzdGF0ZRgGIAEoDjIVLmZsZWV0bG9nLnYxLlJ1blN0YXRlEhQKB2RlbGV0ZWQYByABKAhIAIgBARInCghhdF9sZWFzdBgIIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgoKCF9kZWxldGVkIlYKElVwZGF0ZVJ1bnNSZXNwb25zZRInCghwb3NpdGlvbhgBIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEhcKD21pc3NpbmdfcnVuX2lkcxgCIAMoCSJxCg9QdXJnZVJ1blJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgMEicKCGF0X2xlYXN0GAQgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iOwoQUHVyZ2VSdW5SZXNwb25zZRInCghwb3NpdGlvbhgBIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIqgBChBCcmFuY2hSdW5SZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAkSDAoEc3RlcBgDIAEoAxIPCgdyZXdpbmRzGAQgASgIEhUKDWJyYW5jaF9ydW5faWQYBSABKAwSEgoKcmVxdWVzdF9pZBgGIAEoDBInCghhdF9sZWFzdBgHIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uImoKEUJyYW5jaFJ1blJlc3BvbnNlEhUKDWJyYW5jaF9ydW5faWQYASABKAkSFQoNZXhwZXJpbWVudF9pZBgCIAEoDRInCghwb3NpdGlvbhgDIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIuYBChdDcmVhdGVFeHBlcmltZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoDBIMCgRuYW1lGAMgASgJEjwKBHRhZ3MYBCADKAsyLi5mbGVldGxvZy52MS5DcmVhdGVFeHBlcmltZW50UmVxdWVzdC5UYWdzRW50cnkSEAoIZXhpc3Rfb2sYBSABKAgSGQoRYXJ0aWZhY3RfbG9jYXRpb24YBiABKAkaKwoJVGFnc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEicAoYQ3JlYXRlRXhwZXJpbWVudFJlc3BvbnNlEisKCmV4cGVyaW1lbnQYASABKAsyFy5mbGVldGxvZy52MS5FeHBlcmltZW50EicKCHBvc2l0aW9uGAIgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24i9AEKF1VwZGF0ZUV4cGVyaW1lbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgMEhUKDWV4cGVyaW1lbnRfaWQYAyABKA0SEQoEbmFtZRgEIAEoCUgAiAEBEjwKBHRhZ3MYBSADKAsyLi5mbGVldGxvZy52MS5VcGRhdGVFeHBlcmltZW50UmVxdWVzdC5UYWdzRW50cnkSFAoMZGVsZXRlZF90YWdzGAYgAygJGisKCVRhZ3NFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBQgcKBV9uYW1lInAKGFVwZGF0ZUV4cGVyaW1lbnRSZXNwb25zZRIrCgpleHBlcmltZW50GAEgASgLMhcuZmxlZXRsb2cudjEuRXhwZXJpbWVudBInCghwb3NpdGlvbhgCIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uImwKF0RlbGV0ZUV4cGVyaW1lbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgMEhUKDWV4cGVyaW1lbnRfaWQYAyABKA0SEwoLZGVmYXVsdF90b28YBCABKAgicAoYRGVsZXRlRXhwZXJpbWVudFJlc3BvbnNlEisKCmV4cGVyaW1lbnQYASABKAsyFy5mbGVldGxvZy52MS5FeHBlcmltZW50EicKCHBvc2l0aW9uGAIgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iWAoYUmVzdG9yZUV4cGVyaW1lbnRSZXF1ZXN0EhEKCW5hbWVzcGFjZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgMEhUKDWV4cGVyaW1lbnRfaWQYAyABKA0icQoZUmVzdG9yZUV4cGVyaW1lbnRSZXNwb25zZRIrCgpleHBlcmltZW50GAEgASgLMhcuZmxlZXRsb2cudjEuRXhwZXJpbWVudBInCghwb3NpdGlvbhgCIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIlYKFlB1cmdlRXhwZXJpbWVudFJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAwSFQoNZXhwZXJpbWVudF9pZBgDIAEoDSJCChdQdXJnZUV4cGVyaW1lbnRSZXNwb25zZRInCghwb3NpdGlvbhgBIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIioKFUdldExvZ1Bvc2l0aW9uUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkiQQoWR2V0TG9nUG9zaXRpb25SZXNwb25zZRInCghwb3NpdGlvbhgBIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIl0KFVVwbG9hZEFydGlmYWN0UmVxdWVzdBIrCgZoZWFkZXIYASABKAsyGS5mbGVldGxvZy52MS5VcGxvYWRIZWFkZXJIABIPCgVjaHVuaxgCIAEoDEgAQgYKBHBhcnQiYwoMVXBsb2FkSGVhZGVyEhEKCW5hbWVzcGFjZRgBIAEoCRIOCgZydW5faWQYAiABKAkSDAoEcGF0aBgDIAEoCRISCgpzaXplX2J5dGVzGAQgASgDEg4KBnNoYTI1NhgFIAEoDCIYChZVcGxvYWRBcnRpZmFjdFJlc3BvbnNlIj8KEkJlZ2luVXBsb2FkUmVxdWVzdBIpCgZoZWFkZXIYASABKAsyGS5mbGVldGxvZy52MS5VcGxvYWRIZWFkZXIiOwoTQmVnaW5VcGxvYWRSZXNwb25zZRIOCgZzdG9yZWQYASABKAgSFAoMdXBsb2FkX3Rva2VuGAIgASgJIlgKFUdldFVwbG9hZFBhcnRzUmVxdWVzdBIpCgZoZWFkZXIYASABKAsyGS5mbGVldGxvZy52MS5VcGxvYWRIZWFkZXISFAoMdXBsb2FkX3Rva2VuGAIgASgJIkAKFkdldFVwbG9hZFBhcnRzUmVzcG9uc2USJgoFcGFydHMYASADKAsyFy5mbGVldGxvZy52MS5VcGxvYWRQYXJ0IkMKClVwbG9hZFBhcnQSFAoMb2Zmc2V0X2J5dGVzGAEgASgDEhIKCnNpemVfYnl0ZXMYAiABKAMSCwoDdXJsGAMgASgJIlgKFUNvbXBsZXRlVXBsb2FkUmVxdWVzdBIpCgZoZWFkZXIYASABKAsyGS5mbGVldGxvZy52MS5VcGxvYWRIZWFkZXISFAoMdXBsb2FkX3Rva2VuGAIgASgJIhgKFkNvbXBsZXRlVXBsb2FkUmVzcG9uc2UywQwKDUluZ2VzdFNlcnZpY2USXQoMQXBwZW5kRXZlbnRzEiAuZmxlZXRsb2cudjEuQXBwZW5kRXZlbnRzUmVxdWVzdBohLmZsZWV0bG9nLnYxLkFwcGVuZEV2ZW50c1Jlc3BvbnNlIgTQ4xgDKAEwARJTCgpJbXBvcnRSdW5zEh4uZmxlZXRsb2cudjEuSW1wb3J0UnVuc1JlcXVlc3QaHy5mbGVldGxvZy52MS5JbXBvcnRSdW5zUmVzcG9uc2UiBNDjGAMSRwoGTG9nUnVuEhouZmxlZXRsb2cudjEuTG9nUnVuUmVxdWVzdBobLmZsZWV0bG9nLnYxLkxvZ1J1blJlc3BvbnNlIgTQ4xgDElQKCVVwZGF0ZVJ1bhIdLmZsZWV0bG9nLnYxLlVwZGF0ZVJ1blJlcXVlc3QaHi5mbGVldGxvZy52MS5VcGRhdGVSdW5SZXNwb25zZSII0OMYA9jjGAESVwoKVXBkYXRlUnVucxIeLmZsZWV0bG9nLnYxLlVwZGF0ZVJ1bnNSZXF1ZXN0Gh8uZmxlZXRsb2cudjEuVXBkYXRlUnVuc1Jlc3BvbnNlIgjQ4xgD2OMYARJRCghQdXJnZVJ1bhIcLmZsZWV0bG9nLnYxLlB1cmdlUnVuUmVxdWVzdBodLmZsZWV0bG9nLnYxLlB1cmdlUnVuUmVzcG9uc2UiCNDjGAXY4xgBElAKCUJyYW5jaFJ1bhIdLmZsZWV0bG9nLnYxLkJyYW5jaFJ1blJlcXVlc3QaHi5mbGVldGxvZy52MS5CcmFuY2hSdW5SZXNwb25zZSIE0OMYAxJlChBDcmVhdGVFeHBlcmltZW50EiQuZmxlZXRsb2cudjEuQ3JlYXRlRXhwZXJpbWVudFJlcXVlc3QaJS5mbGVldGxvZy52MS5DcmVhdGVFeHBlcmltZW50UmVzcG9uc2UiBNDjGAMSZQoQVXBkYXRlRXhwZXJpbWVudBIkLmZsZWV0bG9nLnYxLlVwZGF0ZUV4cGVyaW1lbnRSZXF1ZXN0GiUuZmxlZXRsb2cudjEuVXBkYXRlRXhwZXJpbWVudFJlc3BvbnNlIgTQ4xgDEmUKEERlbGV0ZUV4cGVyaW1lbnQSJC5mbGVldGxvZy52MS5EZWxldGVFeHBlcmltZW50UmVxdWVzdBolLmZsZWV0bG9nLnYxLkRlbGV0ZUV4cGVyaW1lbnRSZXNwb25zZSIE0OMYAxJoChFSZXN0b3JlRXhwZXJpbWVudBIlLmZsZWV0bG9nLnYxLlJlc3RvcmVFeHBlcmltZW50UmVxdWVzdBomLmZsZWV0bG9nLnYxLlJlc3RvcmVFeHBlcmltZW50UmVzcG9uc2UiBNDjGAMSYgoPUHVyZ2VFeHBlcmltZW50EiMuZmxlZXRsb2cudjEuUHVyZ2VFeHBlcmltZW50UmVxdWVzdBokLmZsZWV0bG9nLnYxLlB1cmdlRXhwZXJpbWVudFJlc3BvbnNlIgTQ4xgFEl8KDkdldExvZ1Bvc2l0aW9uEiIuZmxlZXRsb2cudjEuR2V0TG9nUG9zaXRpb25SZXF1ZXN0GiMuZmxlZXRsb2cudjEuR2V0TG9nUG9zaXRpb25SZXNwb25zZSIE0OMYAhJhCg5VcGxvYWRBcnRpZmFjdBIiLmZsZWV0bG9nLnYxLlVwbG9hZEFydGlmYWN0UmVxdWVzdBojLmZsZWV0bG9nLnYxLlVwbG9hZEFydGlmYWN0UmVzcG9uc2UiBNDjGAMoARJWCgtCZWdpblVwbG9hZBIfLmZsZWV0bG9nLnYxLkJlZ2luVXBsb2FkUmVxdWVzdBogLmZsZWV0bG9nLnYxLkJlZ2luVXBsb2FkUmVzcG9uc2UiBNDjGAMSXwoOR2V0VXBsb2FkUGFydHMSIi5mbGVldGxvZy52MS5HZXRVcGxvYWRQYXJ0c1JlcXVlc3QaIy5mbGVldGxvZy52MS5HZXRVcGxvYWRQYXJ0c1Jlc3BvbnNlIgTQ4xgDEl8KDkNvbXBsZXRlVXBsb2FkEiIuZmxlZXRsb2cudjEuQ29tcGxldGVVcGxvYWRSZXF1ZXN0GiMuZmxlZXRsb2cudjEuQ29tcGxldGVVcGxvYWRSZXNwb25zZSIE0OMYA2IGcHJvdG8z", [file_fleetlog_v1_event, file_fleetlog_v1_experiment, file_fleetlog_v1_frame, file_fleetlog_v1_permission, file_fleetlog_v1_position, file_google_protobuf_struct, file_google_rpc_status]);
 
 /**
  * One frame, or several small ones.
@@ -628,6 +628,104 @@ export const UpdateRunResponseSchema: GenMessage<UpdateRunResponse> = /*@__PURE_
   messageDesc(file_fleetlog_v1_ingest, 11);
 
 /**
+ * A change of many runs. At least one of the changes is asked for.
+ *
+ * @generated from message fleetlog.v1.UpdateRunsRequest
+ */
+export type UpdateRunsRequest = Message<"fleetlog.v1.UpdateRunsRequest"> & {
+  /**
+   * As Frame.namespace.
+   *
+   * @generated from field: string namespace = 1;
+   */
+  namespace: string;
+
+  /**
+   * 1 to 1,000 ids of 32 hexadecimal digits; each counts once.
+   *
+   * @generated from field: repeated string run_ids = 2;
+   */
+  runIds: string[];
+
+  /**
+   * As UpdateRunRequest.request_id.
+   *
+   * @generated from field: bytes request_id = 3;
+   */
+  requestId: Uint8Array;
+
+  /**
+   * Tags to set.
+   *
+   * @generated from field: map<string, string> tags = 4;
+   */
+  tags: { [key: string]: string };
+
+  /**
+   * Keys of tags to remove; applied before `tags`.
+   *
+   * @generated from field: repeated string deleted_tags = 5;
+   */
+  deletedTags: string[];
+
+  /**
+   * As UpdateRunRequest.state.
+   *
+   * @generated from field: fleetlog.v1.RunState state = 6;
+   */
+  state: RunState;
+
+  /**
+   * True hides the runs, false brings them back; absent = unchanged.
+   *
+   * @generated from field: optional bool deleted = 7;
+   */
+  deleted?: boolean | undefined;
+
+  /**
+   * As UpdateRunRequest.at_least.
+   *
+   * @generated from field: fleetlog.v1.Position at_least = 8;
+   */
+  atLeast?: Position | undefined;
+};
+
+/**
+ * Describes the message fleetlog.v1.UpdateRunsRequest.
+ * Use `create(UpdateRunsRequestSchema)` to create a new message.
+ */
+export const UpdateRunsRequestSchema: GenMessage<UpdateRunsRequest> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_ingest, 12);
+
+/**
+ * The changes are durable.
+ *
+ * @generated from message fleetlog.v1.UpdateRunsResponse
+ */
+export type UpdateRunsResponse = Message<"fleetlog.v1.UpdateRunsResponse"> & {
+  /**
+   * Where they are in the log. Empty when no run was changed.
+   *
+   * @generated from field: fleetlog.v1.Position position = 1;
+   */
+  position?: Position | undefined;
+
+  /**
+   * Ids of runs that the namespace does not have, as of `at_least`, in the order asked for: nothing of them is changed.
+   *
+   * @generated from field: repeated string missing_run_ids = 2;
+   */
+  missingRunIds: string[];
+};
+
+/**
+ * Describes the message fleetlog.v1.UpdateRunsResponse.
+ * Use `create(UpdateRunsResponseSchema)` to create a new message.
+ */
+export const UpdateRunsResponseSchema: GenMessage<UpdateRunsResponse> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_ingest, 13);
+
+/**
  * Which run to take away.
  *
  * @generated from message fleetlog.v1.PurgeRunRequest
@@ -667,7 +765,7 @@ export type PurgeRunRequest = Message<"fleetlog.v1.PurgeRunRequest"> & {
  * Use `create(PurgeRunRequestSchema)` to create a new message.
  */
 export const PurgeRunRequestSchema: GenMessage<PurgeRunRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 12);
+  messageDesc(file_fleetlog_v1_ingest, 14);
 
 /**
  * The run is gone.
@@ -688,7 +786,7 @@ export type PurgeRunResponse = Message<"fleetlog.v1.PurgeRunResponse"> & {
  * Use `create(PurgeRunResponseSchema)` to create a new message.
  */
 export const PurgeRunResponseSchema: GenMessage<PurgeRunResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 13);
+  messageDesc(file_fleetlog_v1_ingest, 15);
 
 /**
  * From where a run goes on.
@@ -751,7 +849,7 @@ export type BranchRunRequest = Message<"fleetlog.v1.BranchRunRequest"> & {
  * Use `create(BranchRunRequestSchema)` to create a new message.
  */
 export const BranchRunRequestSchema: GenMessage<BranchRunRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 14);
+  messageDesc(file_fleetlog_v1_ingest, 16);
 
 /**
  * The branch is there, running, and takes events of writers that join it.
@@ -786,7 +884,7 @@ export type BranchRunResponse = Message<"fleetlog.v1.BranchRunResponse"> & {
  * Use `create(BranchRunResponseSchema)` to create a new message.
  */
 export const BranchRunResponseSchema: GenMessage<BranchRunResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 15);
+  messageDesc(file_fleetlog_v1_ingest, 17);
 
 /**
  * A new experiment.
@@ -842,7 +940,7 @@ export type CreateExperimentRequest = Message<"fleetlog.v1.CreateExperimentReque
  * Use `create(CreateExperimentRequestSchema)` to create a new message.
  */
 export const CreateExperimentRequestSchema: GenMessage<CreateExperimentRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 16);
+  messageDesc(file_fleetlog_v1_ingest, 18);
 
 /**
  * The experiment.
@@ -870,7 +968,7 @@ export type CreateExperimentResponse = Message<"fleetlog.v1.CreateExperimentResp
  * Use `create(CreateExperimentResponseSchema)` to create a new message.
  */
 export const CreateExperimentResponseSchema: GenMessage<CreateExperimentResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 17);
+  messageDesc(file_fleetlog_v1_ingest, 19);
 
 /**
  * Changes of an experiment.
@@ -926,7 +1024,7 @@ export type UpdateExperimentRequest = Message<"fleetlog.v1.UpdateExperimentReque
  * Use `create(UpdateExperimentRequestSchema)` to create a new message.
  */
 export const UpdateExperimentRequestSchema: GenMessage<UpdateExperimentRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 18);
+  messageDesc(file_fleetlog_v1_ingest, 20);
 
 /**
  * The experiment.
@@ -954,7 +1052,7 @@ export type UpdateExperimentResponse = Message<"fleetlog.v1.UpdateExperimentResp
  * Use `create(UpdateExperimentResponseSchema)` to create a new message.
  */
 export const UpdateExperimentResponseSchema: GenMessage<UpdateExperimentResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 19);
+  messageDesc(file_fleetlog_v1_ingest, 21);
 
 /**
  * Which experiment to hide.
@@ -996,7 +1094,7 @@ export type DeleteExperimentRequest = Message<"fleetlog.v1.DeleteExperimentReque
  * Use `create(DeleteExperimentRequestSchema)` to create a new message.
  */
 export const DeleteExperimentRequestSchema: GenMessage<DeleteExperimentRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 20);
+  messageDesc(file_fleetlog_v1_ingest, 22);
 
 /**
  * The experiment.
@@ -1024,7 +1122,7 @@ export type DeleteExperimentResponse = Message<"fleetlog.v1.DeleteExperimentResp
  * Use `create(DeleteExperimentResponseSchema)` to create a new message.
  */
 export const DeleteExperimentResponseSchema: GenMessage<DeleteExperimentResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 21);
+  messageDesc(file_fleetlog_v1_ingest, 23);
 
 /**
  * Which experiment to bring back.
@@ -1059,7 +1157,7 @@ export type RestoreExperimentRequest = Message<"fleetlog.v1.RestoreExperimentReq
  * Use `create(RestoreExperimentRequestSchema)` to create a new message.
  */
 export const RestoreExperimentRequestSchema: GenMessage<RestoreExperimentRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 22);
+  messageDesc(file_fleetlog_v1_ingest, 24);
 
 /**
  * The experiment.
@@ -1087,7 +1185,7 @@ export type RestoreExperimentResponse = Message<"fleetlog.v1.RestoreExperimentRe
  * Use `create(RestoreExperimentResponseSchema)` to create a new message.
  */
 export const RestoreExperimentResponseSchema: GenMessage<RestoreExperimentResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 23);
+  messageDesc(file_fleetlog_v1_ingest, 25);
 
 /**
  * Which experiment to take away.
@@ -1122,7 +1220,7 @@ export type PurgeExperimentRequest = Message<"fleetlog.v1.PurgeExperimentRequest
  * Use `create(PurgeExperimentRequestSchema)` to create a new message.
  */
 export const PurgeExperimentRequestSchema: GenMessage<PurgeExperimentRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 24);
+  messageDesc(file_fleetlog_v1_ingest, 26);
 
 /**
  * The experiment is gone.
@@ -1143,7 +1241,7 @@ export type PurgeExperimentResponse = Message<"fleetlog.v1.PurgeExperimentRespon
  * Use `create(PurgeExperimentResponseSchema)` to create a new message.
  */
 export const PurgeExperimentResponseSchema: GenMessage<PurgeExperimentResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 25);
+  messageDesc(file_fleetlog_v1_ingest, 27);
 
 /**
  * Who asks how far the log has come.
@@ -1164,7 +1262,7 @@ export type GetLogPositionRequest = Message<"fleetlog.v1.GetLogPositionRequest">
  * Use `create(GetLogPositionRequestSchema)` to create a new message.
  */
 export const GetLogPositionRequestSchema: GenMessage<GetLogPositionRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 26);
+  messageDesc(file_fleetlog_v1_ingest, 28);
 
 /**
  * How far the log has come.
@@ -1185,7 +1283,7 @@ export type GetLogPositionResponse = Message<"fleetlog.v1.GetLogPositionResponse
  * Use `create(GetLogPositionResponseSchema)` to create a new message.
  */
 export const GetLogPositionResponseSchema: GenMessage<GetLogPositionResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 27);
+  messageDesc(file_fleetlog_v1_ingest, 29);
 
 /**
  * A part of an upload.
@@ -1222,7 +1320,7 @@ export type UploadArtifactRequest = Message<"fleetlog.v1.UploadArtifactRequest">
  * Use `create(UploadArtifactRequestSchema)` to create a new message.
  */
 export const UploadArtifactRequestSchema: GenMessage<UploadArtifactRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 28);
+  messageDesc(file_fleetlog_v1_ingest, 30);
 
 /**
  * What is coming.
@@ -1271,7 +1369,7 @@ export type UploadHeader = Message<"fleetlog.v1.UploadHeader"> & {
  * Use `create(UploadHeaderSchema)` to create a new message.
  */
 export const UploadHeaderSchema: GenMessage<UploadHeader> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 29);
+  messageDesc(file_fleetlog_v1_ingest, 31);
 
 /**
  * The bytes are stored and match the header.
@@ -1286,7 +1384,7 @@ export type UploadArtifactResponse = Message<"fleetlog.v1.UploadArtifactResponse
  * Use `create(UploadArtifactResponseSchema)` to create a new message.
  */
 export const UploadArtifactResponseSchema: GenMessage<UploadArtifactResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 30);
+  messageDesc(file_fleetlog_v1_ingest, 32);
 
 /**
  * What is to be uploaded.
@@ -1307,7 +1405,7 @@ export type BeginUploadRequest = Message<"fleetlog.v1.BeginUploadRequest"> & {
  * Use `create(BeginUploadRequestSchema)` to create a new message.
  */
 export const BeginUploadRequestSchema: GenMessage<BeginUploadRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 31);
+  messageDesc(file_fleetlog_v1_ingest, 33);
 
 /**
  * How to upload it.
@@ -1336,7 +1434,7 @@ export type BeginUploadResponse = Message<"fleetlog.v1.BeginUploadResponse"> & {
  * Use `create(BeginUploadResponseSchema)` to create a new message.
  */
 export const BeginUploadResponseSchema: GenMessage<BeginUploadResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 32);
+  messageDesc(file_fleetlog_v1_ingest, 34);
 
 /**
  * Which upload.
@@ -1364,7 +1462,7 @@ export type GetUploadPartsRequest = Message<"fleetlog.v1.GetUploadPartsRequest">
  * Use `create(GetUploadPartsRequestSchema)` to create a new message.
  */
 export const GetUploadPartsRequestSchema: GenMessage<GetUploadPartsRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 33);
+  messageDesc(file_fleetlog_v1_ingest, 35);
 
 /**
  * The next parts that are missing. None: complete it.
@@ -1385,7 +1483,7 @@ export type GetUploadPartsResponse = Message<"fleetlog.v1.GetUploadPartsResponse
  * Use `create(GetUploadPartsResponseSchema)` to create a new message.
  */
 export const GetUploadPartsResponseSchema: GenMessage<GetUploadPartsResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 34);
+  messageDesc(file_fleetlog_v1_ingest, 36);
 
 /**
  * A part that is missing.
@@ -1420,7 +1518,7 @@ export type UploadPart = Message<"fleetlog.v1.UploadPart"> & {
  * Use `create(UploadPartSchema)` to create a new message.
  */
 export const UploadPartSchema: GenMessage<UploadPart> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 35);
+  messageDesc(file_fleetlog_v1_ingest, 37);
 
 /**
  * Which upload.
@@ -1448,7 +1546,7 @@ export type CompleteUploadRequest = Message<"fleetlog.v1.CompleteUploadRequest">
  * Use `create(CompleteUploadRequestSchema)` to create a new message.
  */
 export const CompleteUploadRequestSchema: GenMessage<CompleteUploadRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 36);
+  messageDesc(file_fleetlog_v1_ingest, 38);
 
 /**
  * The bytes are stored and match the header.
@@ -1463,7 +1561,7 @@ export type CompleteUploadResponse = Message<"fleetlog.v1.CompleteUploadResponse
  * Use `create(CompleteUploadResponseSchema)` to create a new message.
  */
 export const CompleteUploadResponseSchema: GenMessage<CompleteUploadResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_ingest, 37);
+  messageDesc(file_fleetlog_v1_ingest, 39);
 
 /**
  * Takes events and intents into the event log. Any number of gateways serve it; none holds state.
@@ -1546,6 +1644,21 @@ export const IngestService: GenService<{
     methodKind: "unary";
     input: typeof UpdateRunRequestSchema;
     output: typeof UpdateRunResponseSchema;
+  },
+  /**
+   * Changes many runs alike: sets or removes tags, ends, deletes or restores them. Durable when it returns; retry freely
+   * with the same request_id, which may stand for the same change of other runs too. Runs are changed one by one: when
+   * the call fails some of them may be changed, and a retry changes the others.
+   * INVALID_ARGUMENT: a field is out of its limits; then no run is changed. DEADLINE_EXCEEDED POSITION_NOT_REACHED and
+   * FAILED_PRECONDITION REQUEST_ID_REUSED as UpdateRun. RESOURCE_EXHAUSTED UPDATE_TOO_LARGE: what is written of all
+   * the runs has more than 16 MiB together; ask for fewer runs at once.
+   *
+   * @generated from rpc fleetlog.v1.IngestService.UpdateRuns
+   */
+  updateRuns: {
+    methodKind: "unary";
+    input: typeof UpdateRunsRequestSchema;
+    output: typeof UpdateRunsResponseSchema;
   },
   /**
    * Takes a deleted run away for good: no read of what is now shows it any more. Durable when it returns; retry freely

@@ -6,6 +6,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { AggregateMetricRequestSchema, AggregateMetricResponseSchema } from "./aggregate_pb.ts";
+import { file_fleetlog_v1_aggregate } from "./aggregate_pb.ts";
 import type { DownloadArtifactRequestSchema, DownloadArtifactResponseSchema, ListArtifactsRequestSchema, ListArtifactsResponseSchema } from "./artifact_pb.ts";
 import { file_fleetlog_v1_artifact } from "./artifact_pb.ts";
 import type { ListDenialsRequestSchema, ListDenialsResponseSchema, ListEventsRequestSchema, ListEventsResponseSchema } from "./audit_pb.ts";
@@ -14,7 +16,7 @@ import type { ListDatasetsRequestSchema, ListDatasetsResponseSchema } from "./da
 import { file_fleetlog_v1_dataset } from "./dataset_pb.ts";
 import type { Experiment } from "./experiment_pb.ts";
 import { file_fleetlog_v1_experiment } from "./experiment_pb.ts";
-import type { ListKeysRequestSchema, ListKeysResponseSchema, ListValuesRequestSchema, ListValuesResponseSchema } from "./facets_pb.ts";
+import type { DescribeKeyRequestSchema, DescribeKeyResponseSchema, ListKeysRequestSchema, ListKeysResponseSchema, ListValuesRequestSchema, ListValuesResponseSchema } from "./facets_pb.ts";
 import { file_fleetlog_v1_facets } from "./facets_pb.ts";
 import type { ReadMetricRequestSchema, ReadMetricResponseSchema } from "./metric_pb.ts";
 import { file_fleetlog_v1_metric } from "./metric_pb.ts";
@@ -29,13 +31,15 @@ import type { SelectRunsRequestSchema, SelectRunsResponseSchema } from "./select
 import { file_fleetlog_v1_selection } from "./selection_pb.ts";
 import type { WatchRunsRequestSchema, WatchRunsResponseSchema } from "./watch_pb.ts";
 import { file_fleetlog_v1_watch } from "./watch_pb.ts";
+import type { ListWritersRequestSchema, ListWritersResponseSchema } from "./writer_pb.ts";
+import { file_fleetlog_v1_writer } from "./writer_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file fleetlog/v1/query.proto.
  */
 export const file_fleetlog_v1_query: GenFile = /*@__PURE__*/
-  fileDesc("ChdmbGVldGxvZy92MS9xdWVyeS5wcm90bxILZmxlZXRsb2cudjEipwEKDUdldFJ1blJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIRCglyZWFkX21hc2sYAyADKAkSJwoIYXRfbGVhc3QYBCABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIgCgVhc19vZhgFIAEoCzIRLmZsZWV0bG9nLnYxLkFzT2YSFQoNdGVsbF9wb3NpdGlvbhgGIAEoCCJ+Cg5HZXRSdW5SZXNwb25zZRIdCgNydW4YASABKAsyEC5mbGVldGxvZy52MS5SdW4SJAoFYXNfb2YYAiABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhInCghwb3NpdGlvbhgDIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIqUBCg5HZXRSdW5zUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDwoHcnVuX2lkcxgCIAMoCRIRCglyZWFkX21hc2sYAyADKAkSEQoJc3VtbWFyaWVzGAQgASgIEicKCGF0X2xlYXN0GAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24SIAoFYXNfb2YYBiABKAsyES5mbGVldGxvZy52MS5Bc09mIjEKD0dldFJ1bnNSZXNwb25zZRIeCgRydW5zGAEgAygLMhAuZmxlZXRsb2cudjEuUnVuIvACChFTZWFyY2hSdW5zUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSFgoOZXhwZXJpbWVudF9pZHMYAiADKA0SGAoQZXhwZXJpbWVudF9uYW1lcxgDIAMoCRIOCgZmaWx0ZXIYBCABKAkSEAoIb3JkZXJfYnkYBSADKAkSEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAkSEQoJcmVhZF9tYXNrGAggAygJEhEKCXN1bW1hcmllcxgJIAEoCBIuCgxkZWxldGVkX3ZpZXcYCiABKA4yGC5mbGVldGxvZy52MS5EZWxldGVkVmlldxInCghhdF9sZWFzdBgLIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEiwKC3RvdGFsX2NvdW50GAwgASgOMhcuZmxlZXRsb2cudjEuVG90YWxDb3VudBIgCgVhc19vZhgNIAEoCzIRLmZsZWV0bG9nLnYxLkFzT2YiwQEKElNlYXJjaFJ1bnNSZXNwb25zZRIeCgRydW5zGAEgAygLMhAuZmxlZXRsb2cudjEuUnVuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIYCgt0b3RhbF9jb3VudBgDIAEoBEgAiAEBEiIKGnRvdGFsX2NvdW50X2lzX2xvd2VyX2JvdW5kGAQgASgIEiQKBWFzX29mGAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb25CDgoMX3RvdGFsX2NvdW50ImsKEVN0cmVhbVJ1bnNSZXF1ZXN0Ei4KBnNlYXJjaBgBIAEoCzIeLmZsZWV0bG9nLnYxLlNlYXJjaFJ1bnNSZXF1ZXN0EiYKBmZvcm1hdBgCIAEoDjIWLmZsZWV0bG9nLnYxLlJ1bkZvcm1hdCJ5ChJTdHJlYW1SdW5zUmVzcG9uc2USHgoEcnVucxgBIAMoCzIQLmZsZWV0bG9nLnYxLlJ1bhINCgVhcnJvdxgCIAEoDBIUCgxyZXN1bWVfdG9rZW4YAyABKAkSDQoFY291bnQYBCABKA0SDwoHcnVuX2lkcxgFIAEoDCJGChRFeHBsYWluU2VhcmNoUmVxdWVzdBIuCgZzZWFyY2gYASABKAsyHi5mbGVldGxvZy52MS5TZWFyY2hSdW5zUmVxdWVzdCI8ChVFeHBsYWluU2VhcmNoUmVzcG9uc2USDQoFbGluZXMYASADKAkSFAoMcmVhZHNfcG9pbnRzGAIgASgIIqYBChRHZXRFeHBlcmltZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSFwoNZXhwZXJpbWVudF9pZBgCIAEoDUgAEg4KBG5hbWUYAyABKAlIABInCghhdF9sZWFzdBgEIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEiAKBWFzX29mGAUgASgLMhEuZmxlZXRsb2cudjEuQXNPZkIHCgV3aGljaCJEChVHZXRFeHBlcmltZW50UmVzcG9uc2USKwoKZXhwZXJpbWVudBgBIAEoCzIXLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnQizQEKFkxpc3RFeHBlcmltZW50c1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEi4KDGRlbGV0ZWRfdmlldxgEIAEoDjIYLmZsZWV0bG9nLnYxLkRlbGV0ZWRWaWV3EicKCGF0X2xlYXN0GAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24SIAoFYXNfb2YYBiABKAsyES5mbGVldGxvZy52MS5Bc09mImAKF0xpc3RFeHBlcmltZW50c1Jlc3BvbnNlEiwKC2V4cGVyaW1lbnRzGAEgAygLMhcuZmxlZXRsb2cudjEuRXhwZXJpbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkieQoVTGlzdE5hbWVzcGFjZXNSZXF1ZXN0EhAKCGNvbnRhaW5zGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEicKCGF0X2xlYXN0GAQgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iRQoWTGlzdE5hbWVzcGFjZXNSZXNwb25zZRISCgpuYW1lc3BhY2VzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCJhChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIPCgd3ZWJfdXJsGAIgASgJEiYKB2FwcGxpZWQYAyABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiJBChZXYWl0Rm9yUG9zaXRpb25SZXF1ZXN0EicKCHBvc2l0aW9uGAEgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iGQoXV2FpdEZvclBvc2l0aW9uUmVzcG9uc2UqcAoKVG90YWxDb3VudBIbChdUT1RBTF9DT1VOVF9VTlNQRUNJRklFRBAAEhQKEFRPVEFMX0NPVU5UX05PTkUQARIYChRUT1RBTF9DT1VOVF9BVF9MRUFTVBACEhUKEVRPVEFMX0NPVU5UX0VYQUNUEAMqagoJUnVuRm9ybWF0EhoKFlJVTl9GT1JNQVRfVU5TUEVDSUZJRUQQABIXChNSVU5fRk9STUFUX01FU1NBR0VTEAESFAoQUlVOX0ZPUk1BVF9BUlJPVxACEhIKDlJVTl9GT1JNQVRfSURTEAMyoQ4KDFF1ZXJ5U2VydmljZRJLCgZHZXRSdW4SGi5mbGVldGxvZy52MS5HZXRSdW5SZXF1ZXN0GhsuZmxlZXRsb2cudjEuR2V0UnVuUmVzcG9uc2UiCNDjGALY4xgBEk4KB0dldFJ1bnMSGy5mbGVldGxvZy52MS5HZXRSdW5zUmVxdWVzdBocLmZsZWV0bG9nLnYxLkdldFJ1bnNSZXNwb25zZSII0OMYAtjjGAESUwoKU2VhcmNoUnVucxIeLmZsZWV0bG9nLnYxLlNlYXJjaFJ1bnNSZXF1ZXN0Gh8uZmxlZXRsb2cudjEuU2VhcmNoUnVuc1Jlc3BvbnNlIgTQ4xgCElUKClN0cmVhbVJ1bnMSHi5mbGVldGxvZy52MS5TdHJlYW1SdW5zUmVxdWVzdBofLmZsZWV0bG9nLnYxLlN0cmVhbVJ1bnNSZXNwb25zZSIE0OMYAjABElIKCVdhdGNoUnVucxIdLmZsZWV0bG9nLnYxLldhdGNoUnVuc1JlcXVlc3QaHi5mbGVldGxvZy52MS5XYXRjaFJ1bnNSZXNwb25zZSIE0OMYAjABEk0KCExpc3RLZXlzEhwuZmxlZXRsb2cudjEuTGlzdEtleXNSZXF1ZXN0Gh0uZmxlZXRsb2cudjEuTGlzdEtleXNSZXNwb25zZSIE0OMYAhJTCgpMaXN0VmFsdWVzEh4uZmxlZXRsb2cudjEuTGlzdFZhbHVlc1JlcXVlc3QaHy5mbGVldGxvZy52MS5MaXN0VmFsdWVzUmVzcG9uc2UiBNDjGAISUwoKU2VsZWN0UnVucxIeLmZsZWV0bG9nLnYxLlNlbGVjdFJ1bnNSZXF1ZXN0Gh8uZmxlZXRsb2cudjEuU2VsZWN0UnVuc1Jlc3BvbnNlIgTQ4xgCElwKDUV4cGxhaW5TZWFyY2gSIS5mbGVldGxvZy52MS5FeHBsYWluU2VhcmNoUmVxdWVzdBoiLmZsZWV0bG9nLnYxLkV4cGxhaW5TZWFyY2hSZXNwb25zZSIE0OMYAhJZCgxMaXN0RGF0YXNldHMSIC5mbGVldGxvZy52MS5MaXN0RGF0YXNldHNSZXF1ZXN0GiEuZmxlZXRsb2cudjEuTGlzdERhdGFzZXRzUmVzcG9uc2UiBNDjGAISYAoNR2V0RXhwZXJpbWVudBIhLmZsZWV0bG9nLnYxLkdldEV4cGVyaW1lbnRSZXF1ZXN0GiIuZmxlZXRsb2cudjEuR2V0RXhwZXJpbWVudFJlc3BvbnNlIgjQ4xgC2OMYARJiCg9MaXN0RXhwZXJpbWVudHMSIy5mbGVldGxvZy52MS5MaXN0RXhwZXJpbWVudHNSZXF1ZXN0GiQuZmxlZXRsb2cudjEuTGlzdEV4cGVyaW1lbnRzUmVzcG9uc2UiBNDjGAISWQoKUmVhZE1ldHJpYxIeLmZsZWV0bG9nLnYxLlJlYWRNZXRyaWNSZXF1ZXN0Gh8uZmxlZXRsb2cudjEuUmVhZE1ldHJpY1Jlc3BvbnNlIgjQ4xgC2OMYATABEmAKDUxpc3RBcnRpZmFjdHMSIS5mbGVldGxvZy52MS5MaXN0QXJ0aWZhY3RzUmVxdWVzdBoiLmZsZWV0bG9nLnYxLkxpc3RBcnRpZmFjdHNSZXNwb25zZSII0OMYAtjjGAESawoQRG93bmxvYWRBcnRpZmFjdBIkLmZsZWV0bG9nLnYxLkRvd25sb2FkQXJ0aWZhY3RSZXF1ZXN0GiUuZmxlZXRsb2cudjEuRG93bmxvYWRBcnRpZmFjdFJlc3BvbnNlIgjQ4xgC2OMYATABElcKCkxpc3RFdmVudHMSHi5mbGVldGxvZy52MS5MaXN0RXZlbnRzUmVxdWVzdBofLmZsZWV0bG9nLnYxLkxpc3RFdmVudHNSZXNwb25zZSII0OMYAtjjGAESVgoLTGlzdERlbmlhbHMSHy5mbGVldGxvZy52MS5MaXN0RGVuaWFsc1JlcXVlc3QaIC5mbGVldGxvZy52MS5MaXN0RGVuaWFsc1Jlc3BvbnNlIgTQ4xgBEl8KDkxpc3ROYW1lc3BhY2VzEiIuZmxlZXRsb2cudjEuTGlzdE5hbWVzcGFjZXNSZXF1ZXN0GiMuZmxlZXRsb2cudjEuTGlzdE5hbWVzcGFjZXNSZXNwb25zZSIE0OMYARJcCg1HZXRTZXJ2ZXJJbmZvEiEuZmxlZXRsb2cudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIi5mbGVldGxvZy52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2UiBNDjGAESYgoPV2FpdEZvclBvc2l0aW9uEiMuZmxlZXRsb2cudjEuV2FpdEZvclBvc2l0aW9uUmVxdWVzdBokLmZsZWV0bG9nLnYxLldhaXRGb3JQb3NpdGlvblJlc3BvbnNlIgTQ4xgBYgZwcm90bzM", [file_fleetlog_v1_artifact, file_fleetlog_v1_audit, file_fleetlog_v1_dataset, file_fleetlog_v1_experiment, file_fleetlog_v1_facets, file_fleetlog_v1_metric, file_fleetlog_v1_permission, file_fleetlog_v1_position, file_fleetlog_v1_run, file_fleetlog_v1_scope, file_fleetlog_v1_selection, file_fleetlog_v1_watch]);
+  fileDesc("ChdmbGVldGxvZy92MS9xdWVyeS5wcm90bxILZmxlZXRsb2cudjEipwEKDUdldFJ1blJlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEg4KBnJ1bl9pZBgCIAEoCRIRCglyZWFkX21hc2sYAyADKAkSJwoIYXRfbGVhc3QYBCABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhIgCgVhc19vZhgFIAEoCzIRLmZsZWV0bG9nLnYxLkFzT2YSFQoNdGVsbF9wb3NpdGlvbhgGIAEoCCJ+Cg5HZXRSdW5SZXNwb25zZRIdCgNydW4YASABKAsyEC5mbGVldGxvZy52MS5SdW4SJAoFYXNfb2YYAiABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbhInCghwb3NpdGlvbhgDIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uIqUBCg5HZXRSdW5zUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSDwoHcnVuX2lkcxgCIAMoCRIRCglyZWFkX21hc2sYAyADKAkSEQoJc3VtbWFyaWVzGAQgASgIEicKCGF0X2xlYXN0GAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24SIAoFYXNfb2YYBiABKAsyES5mbGVldGxvZy52MS5Bc09mIjEKD0dldFJ1bnNSZXNwb25zZRIeCgRydW5zGAEgAygLMhAuZmxlZXRsb2cudjEuUnVuIvACChFTZWFyY2hSdW5zUmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSFgoOZXhwZXJpbWVudF9pZHMYAiADKA0SGAoQZXhwZXJpbWVudF9uYW1lcxgDIAMoCRIOCgZmaWx0ZXIYBCABKAkSEAoIb3JkZXJfYnkYBSADKAkSEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAkSEQoJcmVhZF9tYXNrGAggAygJEhEKCXN1bW1hcmllcxgJIAEoCBIuCgxkZWxldGVkX3ZpZXcYCiABKA4yGC5mbGVldGxvZy52MS5EZWxldGVkVmlldxInCghhdF9sZWFzdBgLIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEiwKC3RvdGFsX2NvdW50GAwgASgOMhcuZmxlZXRsb2cudjEuVG90YWxDb3VudBIgCgVhc19vZhgNIAEoCzIRLmZsZWV0bG9nLnYxLkFzT2YiwQEKElNlYXJjaFJ1bnNSZXNwb25zZRIeCgRydW5zGAEgAygLMhAuZmxlZXRsb2cudjEuUnVuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIYCgt0b3RhbF9jb3VudBgDIAEoBEgAiAEBEiIKGnRvdGFsX2NvdW50X2lzX2xvd2VyX2JvdW5kGAQgASgIEiQKBWFzX29mGAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb25CDgoMX3RvdGFsX2NvdW50ImsKEVN0cmVhbVJ1bnNSZXF1ZXN0Ei4KBnNlYXJjaBgBIAEoCzIeLmZsZWV0bG9nLnYxLlNlYXJjaFJ1bnNSZXF1ZXN0EiYKBmZvcm1hdBgCIAEoDjIWLmZsZWV0bG9nLnYxLlJ1bkZvcm1hdCJ5ChJTdHJlYW1SdW5zUmVzcG9uc2USHgoEcnVucxgBIAMoCzIQLmZsZWV0bG9nLnYxLlJ1bhINCgVhcnJvdxgCIAEoDBIUCgxyZXN1bWVfdG9rZW4YAyABKAkSDQoFY291bnQYBCABKA0SDwoHcnVuX2lkcxgFIAEoDCJGChRFeHBsYWluU2VhcmNoUmVxdWVzdBIuCgZzZWFyY2gYASABKAsyHi5mbGVldGxvZy52MS5TZWFyY2hSdW5zUmVxdWVzdCI8ChVFeHBsYWluU2VhcmNoUmVzcG9uc2USDQoFbGluZXMYASADKAkSFAoMcmVhZHNfcG9pbnRzGAIgASgIIqYBChRHZXRFeHBlcmltZW50UmVxdWVzdBIRCgluYW1lc3BhY2UYASABKAkSFwoNZXhwZXJpbWVudF9pZBgCIAEoDUgAEg4KBG5hbWUYAyABKAlIABInCghhdF9sZWFzdBgEIAEoCzIVLmZsZWV0bG9nLnYxLlBvc2l0aW9uEiAKBWFzX29mGAUgASgLMhEuZmxlZXRsb2cudjEuQXNPZkIHCgV3aGljaCJEChVHZXRFeHBlcmltZW50UmVzcG9uc2USKwoKZXhwZXJpbWVudBgBIAEoCzIXLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnQioQIKFkxpc3RFeHBlcmltZW50c1JlcXVlc3QSEQoJbmFtZXNwYWNlGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEi4KDGRlbGV0ZWRfdmlldxgEIAEoDjIYLmZsZWV0bG9nLnYxLkRlbGV0ZWRWaWV3EicKCGF0X2xlYXN0GAUgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24SIAoFYXNfb2YYBiABKAsyES5mbGVldGxvZy52MS5Bc09mEhAKCGNvbnRhaW5zGAcgASgJEhAKCGFjdGl2aXR5GAggASgIEi4KCG9yZGVyX2J5GAkgASgOMhwuZmxlZXRsb2cudjEuRXhwZXJpbWVudE9yZGVyInYKEkV4cGVyaW1lbnRBY3Rpdml0eRIMCgRydW5zGAEgASgEEhQKDHJ1bm5pbmdfcnVucxgCIAEoBBIeChZsYXN0X3N0YXJ0X3RpbWVfbWlsbGlzGAMgASgDEhwKFGxhc3RfZW5kX3RpbWVfbWlsbGlzGAQgASgDIpUBChdMaXN0RXhwZXJpbWVudHNSZXNwb25zZRIsCgtleHBlcmltZW50cxgBIAMoCzIXLmZsZWV0bG9nLnYxLkV4cGVyaW1lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEjMKCmFjdGl2aXRpZXMYAyADKAsyHy5mbGVldGxvZy52MS5FeHBlcmltZW50QWN0aXZpdHkieQoVTGlzdE5hbWVzcGFjZXNSZXF1ZXN0EhAKCGNvbnRhaW5zGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEicKCGF0X2xlYXN0GAQgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iRQoWTGlzdE5hbWVzcGFjZXNSZXNwb25zZRISCgpuYW1lc3BhY2VzGAEgAygJEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCJhChVHZXRTZXJ2ZXJJbmZvUmVzcG9uc2USDwoHdmVyc2lvbhgBIAEoCRIPCgd3ZWJfdXJsGAIgASgJEiYKB2FwcGxpZWQYAyABKAsyFS5mbGVldGxvZy52MS5Qb3NpdGlvbiJBChZXYWl0Rm9yUG9zaXRpb25SZXF1ZXN0EicKCHBvc2l0aW9uGAEgASgLMhUuZmxlZXRsb2cudjEuUG9zaXRpb24iGQoXV2FpdEZvclBvc2l0aW9uUmVzcG9uc2UqcAoKVG90YWxDb3VudBIbChdUT1RBTF9DT1VOVF9VTlNQRUNJRklFRBAAEhQKEFRPVEFMX0NPVU5UX05PTkUQARIYChRUT1RBTF9DT1VOVF9BVF9MRUFTVBACEhUKEVRPVEFMX0NPVU5UX0VYQUNUEAMqagoJUnVuRm9ybWF0EhoKFlJVTl9GT1JNQVRfVU5TUEVDSUZJRUQQABIXChNSVU5fRk9STUFUX01FU1NBR0VTEAESFAoQUlVOX0ZPUk1BVF9BUlJPVxACEhIKDlJVTl9GT1JNQVRfSURTEAMqjAEKD0V4cGVyaW1lbnRPcmRlchIgChxFWFBFUklNRU5UX09SREVSX1VOU1BFQ0lGSUVEEAASGwoXRVhQRVJJTUVOVF9PUkRFUl9OVU1CRVIQARIZChVFWFBFUklNRU5UX09SREVSX05BTUUQAhIfChtFWFBFUklNRU5UX09SREVSX0xBU1RfU1RBUlQQAzK5EAoMUXVlcnlTZXJ2aWNlEksKBkdldFJ1bhIaLmZsZWV0bG9nLnYxLkdldFJ1blJlcXVlc3QaGy5mbGVldGxvZy52MS5HZXRSdW5SZXNwb25zZSII0OMYAtjjGAESTgoHR2V0UnVucxIbLmZsZWV0bG9nLnYxLkdldFJ1bnNSZXF1ZXN0GhwuZmxlZXRsb2cudjEuR2V0UnVuc1Jlc3BvbnNlIgjQ4xgC2OMYARJaCgtMaXN0V3JpdGVycxIfLmZsZWV0bG9nLnYxLkxpc3RXcml0ZXJzUmVxdWVzdBogLmZsZWV0bG9nLnYxLkxpc3RXcml0ZXJzUmVzcG9uc2UiCNDjGALY4xgBElMKClNlYXJjaFJ1bnMSHi5mbGVldGxvZy52MS5TZWFyY2hSdW5zUmVxdWVzdBofLmZsZWV0bG9nLnYxLlNlYXJjaFJ1bnNSZXNwb25zZSIE0OMYAhJVCgpTdHJlYW1SdW5zEh4uZmxlZXRsb2cudjEuU3RyZWFtUnVuc1JlcXVlc3QaHy5mbGVldGxvZy52MS5TdHJlYW1SdW5zUmVzcG9uc2UiBNDjGAIwARJSCglXYXRjaFJ1bnMSHS5mbGVldGxvZy52MS5XYXRjaFJ1bnNSZXF1ZXN0Gh4uZmxlZXRsb2cudjEuV2F0Y2hSdW5zUmVzcG9uc2UiBNDjGAIwARJNCghMaXN0S2V5cxIcLmZsZWV0bG9nLnYxLkxpc3RLZXlzUmVxdWVzdBodLmZsZWV0bG9nLnYxLkxpc3RLZXlzUmVzcG9uc2UiBNDjGAISUwoKTGlzdFZhbHVlcxIeLmZsZWV0bG9nLnYxLkxpc3RWYWx1ZXNSZXF1ZXN0Gh8uZmxlZXRsb2cudjEuTGlzdFZhbHVlc1Jlc3BvbnNlIgTQ4xgCElYKC0Rlc2NyaWJlS2V5Eh8uZmxlZXRsb2cudjEuRGVzY3JpYmVLZXlSZXF1ZXN0GiAuZmxlZXRsb2cudjEuRGVzY3JpYmVLZXlSZXNwb25zZSIE0OMYAhJTCgpTZWxlY3RSdW5zEh4uZmxlZXRsb2cudjEuU2VsZWN0UnVuc1JlcXVlc3QaHy5mbGVldGxvZy52MS5TZWxlY3RSdW5zUmVzcG9uc2UiBNDjGAISXAoNRXhwbGFpblNlYXJjaBIhLmZsZWV0bG9nLnYxLkV4cGxhaW5TZWFyY2hSZXF1ZXN0GiIuZmxlZXRsb2cudjEuRXhwbGFpblNlYXJjaFJlc3BvbnNlIgTQ4xgCElkKDExpc3REYXRhc2V0cxIgLmZsZWV0bG9nLnYxLkxpc3REYXRhc2V0c1JlcXVlc3QaIS5mbGVldGxvZy52MS5MaXN0RGF0YXNldHNSZXNwb25zZSIE0OMYAhJgCg1HZXRFeHBlcmltZW50EiEuZmxlZXRsb2cudjEuR2V0RXhwZXJpbWVudFJlcXVlc3QaIi5mbGVldGxvZy52MS5HZXRFeHBlcmltZW50UmVzcG9uc2UiCNDjGALY4xgBEmIKD0xpc3RFeHBlcmltZW50cxIjLmZsZWV0bG9nLnYxLkxpc3RFeHBlcmltZW50c1JlcXVlc3QaJC5mbGVldGxvZy52MS5MaXN0RXhwZXJpbWVudHNSZXNwb25zZSIE0OMYAhJZCgpSZWFkTWV0cmljEh4uZmxlZXRsb2cudjEuUmVhZE1ldHJpY1JlcXVlc3QaHy5mbGVldGxvZy52MS5SZWFkTWV0cmljUmVzcG9uc2UiCNDjGALY4xgBMAESYgoPQWdncmVnYXRlTWV0cmljEiMuZmxlZXRsb2cudjEuQWdncmVnYXRlTWV0cmljUmVxdWVzdBokLmZsZWV0bG9nLnYxLkFnZ3JlZ2F0ZU1ldHJpY1Jlc3BvbnNlIgTQ4xgCEmAKDUxpc3RBcnRpZmFjdHMSIS5mbGVldGxvZy52MS5MaXN0QXJ0aWZhY3RzUmVxdWVzdBoiLmZsZWV0bG9nLnYxLkxpc3RBcnRpZmFjdHNSZXNwb25zZSII0OMYAtjjGAESawoQRG93bmxvYWRBcnRpZmFjdBIkLmZsZWV0bG9nLnYxLkRvd25sb2FkQXJ0aWZhY3RSZXF1ZXN0GiUuZmxlZXRsb2cudjEuRG93bmxvYWRBcnRpZmFjdFJlc3BvbnNlIgjQ4xgC2OMYATABElcKCkxpc3RFdmVudHMSHi5mbGVldGxvZy52MS5MaXN0RXZlbnRzUmVxdWVzdBofLmZsZWV0bG9nLnYxLkxpc3RFdmVudHNSZXNwb25zZSII0OMYAtjjGAESVgoLTGlzdERlbmlhbHMSHy5mbGVldGxvZy52MS5MaXN0RGVuaWFsc1JlcXVlc3QaIC5mbGVldGxvZy52MS5MaXN0RGVuaWFsc1Jlc3BvbnNlIgTQ4xgBEl8KDkxpc3ROYW1lc3BhY2VzEiIuZmxlZXRsb2cudjEuTGlzdE5hbWVzcGFjZXNSZXF1ZXN0GiMuZmxlZXRsb2cudjEuTGlzdE5hbWVzcGFjZXNSZXNwb25zZSIE0OMYARJcCg1HZXRTZXJ2ZXJJbmZvEiEuZmxlZXRsb2cudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIi5mbGVldGxvZy52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2UiBNDjGAESYgoPV2FpdEZvclBvc2l0aW9uEiMuZmxlZXRsb2cudjEuV2FpdEZvclBvc2l0aW9uUmVxdWVzdBokLmZsZWV0bG9nLnYxLldhaXRGb3JQb3NpdGlvblJlc3BvbnNlIgTQ4xgBYgZwcm90bzM", [file_fleetlog_v1_aggregate, file_fleetlog_v1_artifact, file_fleetlog_v1_audit, file_fleetlog_v1_dataset, file_fleetlog_v1_experiment, file_fleetlog_v1_facets, file_fleetlog_v1_metric, file_fleetlog_v1_permission, file_fleetlog_v1_position, file_fleetlog_v1_run, file_fleetlog_v1_scope, file_fleetlog_v1_selection, file_fleetlog_v1_watch, file_fleetlog_v1_writer]);
 
 /**
  * Which run.
@@ -616,6 +620,27 @@ export type ListExperimentsRequest = Message<"fleetlog.v1.ListExperimentsRequest
    * @generated from field: fleetlog.v1.AsOf as_of = 6;
    */
   asOf?: AsOf | undefined;
+
+  /**
+   * Only those whose name holds this text, in any case; at most 250 characters. Empty = all.
+   *
+   * @generated from field: string contains = 7;
+   */
+  contains: string;
+
+  /**
+   * True: the answer has the activity of each.
+   *
+   * @generated from field: bool activity = 8;
+   */
+  activity: boolean;
+
+  /**
+   * In which order they come.
+   *
+   * @generated from field: fleetlog.v1.ExperimentOrder order_by = 9;
+   */
+  orderBy: ExperimentOrder;
 };
 
 /**
@@ -626,13 +651,55 @@ export const ListExperimentsRequestSchema: GenMessage<ListExperimentsRequest> = 
   messageDesc(file_fleetlog_v1_query, 12);
 
 /**
+ * What there is of the runs of an experiment: those that are not deleted.
+ *
+ * @generated from message fleetlog.v1.ExperimentActivity
+ */
+export type ExperimentActivity = Message<"fleetlog.v1.ExperimentActivity"> & {
+  /**
+   * How many there are.
+   *
+   * @generated from field: uint64 runs = 1;
+   */
+  runs: bigint;
+
+  /**
+   * Of these, how many are running.
+   *
+   * @generated from field: uint64 running_runs = 2;
+   */
+  runningRuns: bigint;
+
+  /**
+   * Start of the one that started last, Unix milliseconds; 0 = there is none.
+   *
+   * @generated from field: int64 last_start_time_millis = 3;
+   */
+  lastStartTimeMillis: bigint;
+
+  /**
+   * End of the one that ended last, Unix milliseconds; 0 = none ended.
+   *
+   * @generated from field: int64 last_end_time_millis = 4;
+   */
+  lastEndTimeMillis: bigint;
+};
+
+/**
+ * Describes the message fleetlog.v1.ExperimentActivity.
+ * Use `create(ExperimentActivitySchema)` to create a new message.
+ */
+export const ExperimentActivitySchema: GenMessage<ExperimentActivity> = /*@__PURE__*/
+  messageDesc(file_fleetlog_v1_query, 13);
+
+/**
  * A page.
  *
  * @generated from message fleetlog.v1.ListExperimentsResponse
  */
 export type ListExperimentsResponse = Message<"fleetlog.v1.ListExperimentsResponse"> & {
   /**
-   * By number.
+   * In the order asked for.
    *
    * @generated from field: repeated fleetlog.v1.Experiment experiments = 1;
    */
@@ -644,6 +711,13 @@ export type ListExperimentsResponse = Message<"fleetlog.v1.ListExperimentsRespon
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Of each experiment, as many and in their order, when that was asked for.
+   *
+   * @generated from field: repeated fleetlog.v1.ExperimentActivity activities = 3;
+   */
+  activities: ExperimentActivity[];
 };
 
 /**
@@ -651,7 +725,7 @@ export type ListExperimentsResponse = Message<"fleetlog.v1.ListExperimentsRespon
  * Use `create(ListExperimentsResponseSchema)` to create a new message.
  */
 export const ListExperimentsResponseSchema: GenMessage<ListExperimentsResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_query, 13);
+  messageDesc(file_fleetlog_v1_query, 14);
 
 /**
  * Which namespaces.
@@ -693,7 +767,7 @@ export type ListNamespacesRequest = Message<"fleetlog.v1.ListNamespacesRequest">
  * Use `create(ListNamespacesRequestSchema)` to create a new message.
  */
 export const ListNamespacesRequestSchema: GenMessage<ListNamespacesRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_query, 14);
+  messageDesc(file_fleetlog_v1_query, 15);
 
 /**
  * A page.
@@ -721,7 +795,7 @@ export type ListNamespacesResponse = Message<"fleetlog.v1.ListNamespacesResponse
  * Use `create(ListNamespacesResponseSchema)` to create a new message.
  */
 export const ListNamespacesResponseSchema: GenMessage<ListNamespacesResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_query, 15);
+  messageDesc(file_fleetlog_v1_query, 16);
 
 /**
  * Nothing is asked.
@@ -736,7 +810,7 @@ export type GetServerInfoRequest = Message<"fleetlog.v1.GetServerInfoRequest"> &
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_query, 16);
+  messageDesc(file_fleetlog_v1_query, 17);
 
 /**
  * A server.
@@ -771,7 +845,7 @@ export type GetServerInfoResponse = Message<"fleetlog.v1.GetServerInfoResponse">
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_query, 17);
+  messageDesc(file_fleetlog_v1_query, 18);
 
 /**
  * What to wait for.
@@ -792,7 +866,7 @@ export type WaitForPositionRequest = Message<"fleetlog.v1.WaitForPositionRequest
  * Use `create(WaitForPositionRequestSchema)` to create a new message.
  */
 export const WaitForPositionRequestSchema: GenMessage<WaitForPositionRequest> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_query, 18);
+  messageDesc(file_fleetlog_v1_query, 19);
 
 /**
  * Reads see everything before the position.
@@ -807,7 +881,7 @@ export type WaitForPositionResponse = Message<"fleetlog.v1.WaitForPositionRespon
  * Use `create(WaitForPositionResponseSchema)` to create a new message.
  */
 export const WaitForPositionResponseSchema: GenMessage<WaitForPositionResponse> = /*@__PURE__*/
-  messageDesc(file_fleetlog_v1_query, 19);
+  messageDesc(file_fleetlog_v1_query, 20);
 
 /**
  * Whether the runs that match are counted, over all pages.
@@ -892,6 +966,48 @@ export const RunFormatSchema: GenEnum<RunFormat> = /*@__PURE__*/
   enumDesc(file_fleetlog_v1_query, 1);
 
 /**
+ * Order of experiments.
+ *
+ * @generated from enum fleetlog.v1.ExperimentOrder
+ */
+export enum ExperimentOrder {
+  /**
+   * Same as EXPERIMENT_ORDER_NUMBER.
+   *
+   * @generated from enum value: EXPERIMENT_ORDER_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * By number.
+   *
+   * @generated from enum value: EXPERIMENT_ORDER_NUMBER = 1;
+   */
+  NUMBER = 1,
+
+  /**
+   * By name, then number.
+   *
+   * @generated from enum value: EXPERIMENT_ORDER_NAME = 2;
+   */
+  NAME = 2,
+
+  /**
+   * The one whose run started last first, those without runs at the end; then by number. One in which a run starts
+   * between two pages may be left out.
+   *
+   * @generated from enum value: EXPERIMENT_ORDER_LAST_START = 3;
+   */
+  LAST_START = 3,
+}
+
+/**
+ * Describes the enum fleetlog.v1.ExperimentOrder.
+ */
+export const ExperimentOrderSchema: GenEnum<ExperimentOrder> = /*@__PURE__*/
+  enumDesc(file_fleetlog_v1_query, 2);
+
+/**
  * Answers from the warehouse. Any request may carry `at_least`: the answer then holds everything before that
  * position, and waits for it until the deadline (DEADLINE_EXCEEDED, reason POSITION_NOT_REACHED).
  * All calls are reads: retry freely on UNAVAILABLE.
@@ -918,6 +1034,16 @@ export const QueryService: GenService<{
     methodKind: "unary";
     input: typeof GetRunsRequestSchema;
     output: typeof GetRunsResponseSchema;
+  },
+  /**
+   * Processes that write to a run, and which of them are at work, a page at a time. NOT_FOUND: no such run.
+   *
+   * @generated from rpc fleetlog.v1.QueryService.ListWriters
+   */
+  listWriters: {
+    methodKind: "unary";
+    input: typeof ListWritersRequestSchema;
+    output: typeof ListWritersResponseSchema;
   },
   /**
    * Runs that match a filter, a page at a time. INVALID_ARGUMENT points at the column of the filter that is wrong.
@@ -977,6 +1103,17 @@ export const QueryService: GenService<{
     output: typeof ListValuesResponseSchema;
   },
   /**
+   * What the values of one param, tag or metric are like: how many differ, and how its numbers spread.
+   * INVALID_ARGUMENT: KEY_KIND_INVALID, KEY_UNKNOWN, RANGE_INVALID, OVER_LIMIT, or what is wrong with the filter.
+   *
+   * @generated from rpc fleetlog.v1.QueryService.DescribeKey
+   */
+  describeKey: {
+    methodKind: "unary";
+    input: typeof DescribeKeyRequestSchema;
+    output: typeof DescribeKeyResponseSchema;
+  },
+  /**
    * The best runs, or the best groups of runs, by one objective or several, and why.
    *
    * @generated from rpc fleetlog.v1.QueryService.SelectRuns
@@ -1017,7 +1154,7 @@ export const QueryService: GenService<{
     output: typeof GetExperimentResponseSchema;
   },
   /**
-   * Experiments by number, a page at a time.
+   * Experiments, a page at a time; on request with what there is of their runs.
    *
    * @generated from rpc fleetlog.v1.QueryService.ListExperiments
    */
@@ -1037,6 +1174,18 @@ export const QueryService: GenService<{
     methodKind: "server_streaming";
     input: typeof ReadMetricRequestSchema;
     output: typeof ReadMetricResponseSchema;
+  },
+  /**
+   * What a metric was for groups of runs, along its axis: mean, deviation, extremes and of how many runs, in buckets.
+   * INVALID_ARGUMENT: OVER_LIMIT, KEY_UNKNOWN, AXIS_UNKNOWN, GROUP_INVALID, or what is wrong with the filter.
+   * RESOURCE_EXHAUSTED TOO_MANY_RUNS: more than 10,000 runs match that have the metric.
+   *
+   * @generated from rpc fleetlog.v1.QueryService.AggregateMetric
+   */
+  aggregateMetric: {
+    methodKind: "unary";
+    input: typeof AggregateMetricRequestSchema;
+    output: typeof AggregateMetricResponseSchema;
   },
   /**
    * Artifacts of a run by path, a page at a time. NOT_FOUND: no such run.

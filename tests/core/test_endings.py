@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import pytest
+from fleetlog_core.endings import Endings, new_life, worse
 from fleetlog_ingest.materializer.fold.decoding import Decoded
-from fleetlog_ingest.materializer.fold.endings import Endings, new_life, worse
 from fleetlog_ingest.materializer.fold.runs import Run
 from fleetlog_ingest.materializer.fold.state import State
 from fleetlog_proto.v1 import event_pb2, frame_pb2

@@ -1,7 +1,8 @@
 """What others feel while somebody is rude: p95 of a run's read beside an attack, by that of quiet, and memory.
 
 Each attack is a process of its own, with a token of its own where it shows one. Both share the machine's cores with the
-server, so an attack that takes a core takes it from the others too.
+server, so an attack that takes a core takes it from the others too. Who reads makes a new connection beside each
+attack, but beside the flood that comes from the reader's own address, where it has one from before.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ READERS = 200
 WRITERS = 200
 SEARCHERS = 32
 NAMESPACE = "vision"
+ELSEWHERE = "127.0.0.2"
+"""An address of another machine, as far as a server on this one can tell."""
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST_STREAM, SETTINGS, PING = 0, 1, 3, 4, 6
 END_HEADERS = 4
@@ -49,14 +52,15 @@ def measure() -> Iterator[Figure]:
         admin = (server.data / "admin.token").read_text(encoding="ascii").strip()
         good, rude, run = _filled(server, admin)
         for name, attack in ATTACKS.items():
-            quiet, _ = _p95(server.target, good, run)
-            before = _memory(server.pid)
-            with _under(attack, server.target, rude, run):
-                if attack is idle:
-                    # To be idle is what is measured, not to arrive all at once.
-                    _settle(server.pid)
-                beside, dropped = _p95(server.target, good, run)
-                grown = (_memory(server.pid) - before) / 1e6
+            with grpc.insecure_channel(server.target, OWN_POOL) as there:
+                quiet, _ = _p95(there, good, run)
+                before = _memory(server.pid)
+                with _under(attack, server.target, rude, run), grpc.insecure_channel(server.target, OWN_POOL) as fresh:
+                    if attack is idle:
+                        # To be idle is what is measured, not to arrive all at once.
+                        _settle(server.pid)
+                    beside, dropped = _p95(there if attack is resets_here else fresh, good, run)
+                    grown = (_memory(server.pid) - before) / 1e6
             times = beside / quiet
             detail = (
                 f"{beside * 1e3:.1f} ms, {quiet * 1e3:.1f} in quiet; {dropped} of {CALLS} dropped; {grown:,.0f} MB more"
@@ -80,13 +84,22 @@ def pings(target: str, token: str, run: str, begun: Event, ended: Event) -> None
 
 
 def resets(target: str, token: str, run: str, begun: Event, ended: Event) -> None:
-    """Calls that are begun and reset."""
+    """Calls that are begun and reset, from an address that is nobody else's."""
+    _resets(target, token, begun, ended, ELSEWHERE)
+
+
+def resets_here(target: str, token: str, run: str, begun: Event, ended: Event) -> None:
+    """Calls that are begun and reset, from the address of those who read."""
+    _resets(target, token, begun, ended, "")
+
+
+def _resets(target: str, token: str, begun: Event, ended: Event, source: str) -> None:
     call = _call("/fleetlog.v1.QueryService/GetRun", token)
     flood = b"".join(
         _frame(HEADERS, END_HEADERS, stream, call) + _frame(RST_STREAM, 0, stream, struct.pack(">I", 8))
         for stream in range(1, 200, 2)
     )
-    _flooded(target, lambda peer: peer.sendall(flood), begun, ended, once=True)
+    _flooded(target, lambda peer: peer.sendall(flood), begun, ended, once=True, source=source)
 
 
 def unread(target: str, token: str, run: str, begun: Event, ended: Event) -> None:
@@ -138,6 +151,7 @@ ATTACKS: dict[str, Attack] = {
     f"{IDLE:,} idle connections with a stream each": idle,
     "a flood of pings": pings,
     "a flood of resets": resets,
+    "a flood of resets from the reader's address": resets_here,
     f"{READERS} reads of {POINTS:,} points that nobody takes": unread,
     f"{WRITERS} writers of a byte at a time": slow_writers,
     f"{SEARCHERS} searches at a time of one caller": searches,
@@ -162,10 +176,16 @@ def _under(attack: Attack, target: str, token: str, run: str) -> Iterator[None]:
 
 
 def _flooded(
-    target: str, send: Callable[[socket.socket], None], begun: Event, ended: Event, *, once: bool = False
+    target: str,
+    send: Callable[[socket.socket], None],
+    begun: Event,
+    ended: Event,
+    *,
+    once: bool = False,
+    source: str = "",
 ) -> None:
     while not ended.is_set():
-        with contextlib.suppress(OSError), _peer(target) as peer:
+        with contextlib.suppress(OSError), _peer(target, source) as peer:
             begun.set()
             while not ended.is_set():
                 send(peer)
@@ -173,9 +193,9 @@ def _flooded(
                     break
 
 
-def _peer(target: str) -> socket.socket:
+def _peer(target: str, source: str = "") -> socket.socket:
     host, _, port = target.rpartition(":")
-    opened = socket.create_connection((host, int(port)), timeout=60)
+    opened = socket.create_connection((host, int(port)), timeout=60, source_address=(source, 0) if source else None)
     opened.sendall(PREFACE + _frame(SETTINGS, 0, 0, b""))
     return opened
 
@@ -213,19 +233,18 @@ def _filled(server: Embedded, admin: str) -> tuple[str, str, str]:
     return good, rude, run.id
 
 
-def _p95(target: str, token: str, run: str) -> tuple[float, int]:
+def _p95(channel: grpc.Channel, token: str, run: str) -> tuple[float, int]:
     """Seconds of the slowest calls, and how many were dropped, which a client makes again."""
     request = query_pb2.GetRunRequest(namespace=NAMESPACE, run_id=run)
     seconds, dropped = [], 0
-    with grpc.insecure_channel(target, OWN_POOL) as channel:
-        stub = query_pb2_grpc.QueryServiceStub(channel)
-        for _ in range(CALLS):
-            begun = time.perf_counter()
-            try:
-                stub.GetRun(request, metadata=_metadata(token), timeout=60)
-            except grpc.RpcError:
-                dropped += 1
-            seconds.append(time.perf_counter() - begun)
+    stub = query_pb2_grpc.QueryServiceStub(channel)
+    for _ in range(CALLS):
+        begun = time.perf_counter()
+        try:
+            stub.GetRun(request, metadata=_metadata(token), timeout=60)
+        except grpc.RpcError:
+            dropped += 1
+        seconds.append(time.perf_counter() - begun)
     return quantile(seconds, 0.95), dropped
 
 

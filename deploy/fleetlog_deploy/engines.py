@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,6 +56,8 @@ class Engines:
         self._open_objects = _checked("objects.url", settings, _objects)
         self.has_checkpoints = self.generations is not None or not settings.warehouse.url.startswith("clickhouse")
         """False for a cluster."""
+        self.warehouse_cores = os.cpu_count() if settings.warehouse.url.startswith("chdb:") else None
+        """Cores on which this process runs its statements by itself; None: a server does."""
         self._telemetry = telemetry
         self._has_log = bool(settings.log.url)
         self._opening = threading.Lock()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
+from fleetlog_core.serving.server import joined
 from fleetlog_core.serving.tls import TlsFiles
 
 from fleetlog_deploy.settings.load import SettingsRefused
-from fleetlog_deploy.settings.model import ServerSettings, Settings, WebSettings
+from fleetlog_deploy.settings.model import MetricsSettings, ServerSettings, Settings, WebSettings
 
 INSECURE = "--insecure (server.insecure)"
 
@@ -25,6 +26,24 @@ def tls_files(server: ServerSettings) -> TlsFiles | None:
 def web_tls_files(web: WebSettings) -> TlsFiles | None:
     """Files of the HTTP port's TLS; None = it has none. SettingsRefused for a half of them."""
     return _pair("web", web.certificate_file, web.key_file)
+
+
+def metrics_tls_files(metrics: MetricsSettings) -> TlsFiles | None:
+    """Files of the TLS of the port with /metrics; None = it has none. SettingsRefused for a half of them."""
+    return _pair("metrics", metrics.certificate_file, metrics.key_file)
+
+
+def address_of_numbers(metrics: MetricsSettings, port: int) -> str:
+    """host:port where /metrics is, behind https:// where it has TLS."""
+    address = joined(metrics.host, port)
+    return f"https://{address}" if metrics.certificate_file else address
+
+
+def numbers_are_open(settings: Settings) -> bool:
+    """True if /metrics goes through a network as plain HTTP where calls do not."""
+    metrics = settings.metrics
+    is_open = metrics.port is not None and not is_loopback(metrics.host) and not metrics.certificate_file
+    return is_open and bool(settings.server.certificate_file)
 
 
 def _pair(section: str, certificate: str, key: str, client_ca: str = "") -> TlsFiles | None:

@@ -19,7 +19,7 @@ from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.warehouse.port import TimedOut, WarehouseUnavailable
 
 from fleetlog_deploy.engines import Engines
-from fleetlog_deploy.exposure import tls_files
+from fleetlog_deploy.exposure import metrics_tls_files, tls_files
 from fleetlog_deploy.parts.complaints import LOOK_SECONDS
 from fleetlog_deploy.parts.part import Part
 from fleetlog_deploy.settings.limits import server_limits
@@ -98,7 +98,9 @@ class Node:
         self._metrics: MetricsPort | None = None
         if settings.metrics.port is not None:
             host, port = settings.metrics.host, settings.metrics.port
-            self._metrics = MetricsPort(host, port, telemetry, self.complaint, self.degraded)
+            self._metrics = MetricsPort(
+                host, port, telemetry, self.complaint, self.degraded, metrics_tls_files(settings.metrics)
+            )
         self._looking: asyncio.Future[tuple[None, None]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 

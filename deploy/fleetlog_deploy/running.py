@@ -20,7 +20,7 @@ from fleetlog_core.warehouse.port import WarehouseUnavailable
 from fleetlog_ingest.losses import LogLost
 from fleetlog_ingest.materializer.loop.recovery import WarehouseBehind
 
-from fleetlog_deploy.exposure import check_exposure
+from fleetlog_deploy.exposure import address_of_numbers, check_exposure, numbers_are_open
 from fleetlog_deploy.node import Node, Superseded
 from fleetlog_deploy.settings.limits import SettingsFile, keep_limits
 from fleetlog_deploy.settings.load import SettingsRefused
@@ -60,6 +60,13 @@ async def run_node(
         target = f"fleetlogs://{target}"
     if exposed:
         print(f"fleetlog: whoever reaches {target} {exposed}", file=sys.stderr)
+    if numbers_are_open(settings):
+        address = address_of_numbers(settings.metrics, node.metrics_port or 0)
+        print(
+            f"fleetlog: http://{address}/metrics has no TLS: whoever is on the way can read its numbers; set"
+            " metrics.certificate_file and metrics.key_file",
+            file=sys.stderr,
+        )
     announce(target, node)
     same_ports = replace(
         settings,

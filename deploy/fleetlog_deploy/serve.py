@@ -11,11 +11,11 @@ from dataclasses import replace
 
 from fleetlog_core.applied import AppliedWatch
 from fleetlog_core.serving import diagnostics
-from fleetlog_core.serving.server import joined
 from fleetlog_core.serving.telemetry import Telemetry
 
 from fleetlog_deploy.authenticating import authentication_of
 from fleetlog_deploy.engines import Engines, need, need_shared
+from fleetlog_deploy.exposure import address_of_numbers
 from fleetlog_deploy.node import Node
 from fleetlog_deploy.parts.gateway import GatewayPart
 from fleetlog_deploy.parts.materializer import MaterializerPart
@@ -48,7 +48,7 @@ def serve(names: Sequence[str], settings: Settings, as_json: bool, file: Setting
         settings = replace(settings, web=replace(settings.web, port=WEB_PORT))
 
     def announce(target: str | None, web: int | None, metrics_port: int | None) -> None:
-        metrics = None if metrics_port is None else joined(settings.metrics.host, metrics_port)
+        metrics = None if metrics_port is None else address_of_numbers(settings.metrics, metrics_port)
         url = None if web is None else url_of_web(settings.web, web)
         logging.getLogger(__name__).info("serving on %s, metrics on %s", target or url, metrics or "no port")
         if as_json:

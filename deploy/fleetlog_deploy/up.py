@@ -13,12 +13,12 @@ import webbrowser
 from pathlib import Path
 
 from fleetlog_core.serving import diagnostics
-from fleetlog_core.serving.server import joined
 from rich.console import Console
 from rich.markup import escape
 
 from fleetlog_deploy.authenticating import ADMIN_FILE, admin_token
 from fleetlog_deploy.embedded import embedded
+from fleetlog_deploy.exposure import address_of_numbers
 from fleetlog_deploy.node import Node
 from fleetlog_deploy.private import UMASK, make_private
 from fleetlog_deploy.running import FAILED, exit_code, run_node
@@ -49,7 +49,7 @@ def up(data: Path, settings: Settings, as_json: bool, file: SettingsFile | None 
         logging.getLogger(__name__).warning("%s", exposed)
 
     def announce(target: str, node: Node) -> None:
-        metrics = None if node.metrics_port is None else joined(settings.metrics.host, node.metrics_port)
+        metrics = None if node.metrics_port is None else address_of_numbers(settings.metrics, node.metrics_port)
         web = None if node.web_port is None else url_of_web(settings.web, node.web_port)
         _announce(target, metrics, web, data, logs, time.monotonic() - begun, as_json)
         if is_first:
@@ -90,6 +90,6 @@ def _announce(
     if web:
         console.print(f"  web   {web}", markup=False)
     if metrics:
-        console.print(f"  numbers  http://{metrics}/metrics", markup=False)
+        console.print(f"  numbers  {metrics if '://' in metrics else f'http://{metrics}'}/metrics", markup=False)
     console.print(f"  use   export FLEETLOG_TARGET={target}\n  stop  Ctrl-C, or kill {os.getpid()}", markup=False)
     sys.stdout.flush()

@@ -14,7 +14,7 @@ from fleetlog_core.serving.metrics_port import MetricsPort
 from fleetlog_core.serving.server import joined
 from fleetlog_core.serving.telemetry import Telemetry
 
-from fleetlog_deploy.exposure import INSECURE, is_loopback, web_tls_files
+from fleetlog_deploy.exposure import INSECURE, is_loopback, metrics_tls_files, web_tls_files
 from fleetlog_deploy.settings.load import SettingsRefused
 from fleetlog_deploy.settings.model import Settings, WebSettings
 
@@ -138,7 +138,8 @@ async def run_web(settings: Settings, announce: Callable[[int, int | None], None
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     metrics = metrics_port = None
     if settings.metrics.port is not None:
-        metrics = MetricsPort(settings.metrics.host, settings.metrics.port, Telemetry(), lambda: "")
+        tls = metrics_tls_files(settings.metrics)
+        metrics = MetricsPort(settings.metrics.host, settings.metrics.port, Telemetry(), lambda: "", tls=tls)
         metrics_port = metrics.start()
     try:
         announce(await web.start(settings.web.query, settings.web.ingest), metrics_port)

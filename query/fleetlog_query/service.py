@@ -54,10 +54,11 @@ class QueryServicer(
         denials: Denials | None = None,
         web_url: Callable[[], str] = lambda: "",
         version: str = "",
+        cores: int | None = None,
     ) -> None:
-        """`web_url`: address of the web UI, once it is known; "" = there is none."""
+        """`web_url`: address of the web UI, once it is known; "" = there is none. `cores`: see Services."""
         self._web_url, self._version = web_url, version
-        services = Services(warehouse, objects, applied, token_keys, answers, held_bytes, log, denials)
+        services = Services(warehouse, objects, applied, token_keys, answers, held_bytes, log, denials, cores)
         super().__init__(services)
         self.registry = RegistryCalls(services)
         """RegistryQueryService over the same services."""

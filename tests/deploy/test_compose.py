@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 from fleetlog_deploy.certificates.authority import names_of
-from fleetlog_deploy.exposure import check_exposure
+from fleetlog_deploy.exposure import check_exposure, metrics_tls_files
 from fleetlog_deploy.serve import NEEDS
 from fleetlog_deploy.settings.load import load
 from fleetlog_deploy.settings.model import KEYS, Settings
@@ -66,7 +66,16 @@ def test_the_services_have_settings_that_they_can_start_with(name: str, private:
             key = KEYS[needed]
             assert getattr(getattr(settings, key.section), key.name), needed
     assert settings.metrics.port == 9464
-    assert "127.0.0.1:9464/readyz" in service["healthcheck"]["test"][-1]
+    assert "https://127.0.0.1:9464/readyz" in service["healthcheck"]["test"][-1]
+    tls = metrics_tls_files(settings.metrics)
+    assert tls is not None
+    (asked,) = [
+        job["tls_config"]["server_name"]
+        for one in documents(DEPLOY / "prometheus" / "prometheus.yml")
+        for job in one["scrape_configs"]
+        if job["scheme"] == "https" and job["dns_sd_configs"][0]["names"] == [name]
+    ]
+    assert asked in names_of(tls.certificate.read_bytes()), "by which Prometheus knows it"
     assert settings.server.drain_seconds < float(service["stop_grace_period"].removesuffix("s"))
     assert check_exposure(settings, authenticates=settings.auth.enabled) == "", "nobody has to be warned"
     assert not settings.server.insecure

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
-from fleetlog_deploy.exposure import check_exposure
+from fleetlog_deploy.exposure import check_exposure, numbers_are_open
 from fleetlog_deploy.serve import NEEDS
 from fleetlog_deploy.settings.load import load
 from fleetlog_deploy.settings.model import KEYS, Settings
@@ -66,8 +66,9 @@ def test_probes_ask_the_port_that_the_settings_open_and_the_drain_fits_in(privat
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
         served = {"grpc": settings.server.port, "http": settings.web.port} if "web" in container["args"] else {}
         assert ports == {"metrics": settings.metrics.port, **served}
-        assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
-        assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
+        scheme = {"scheme": "HTTPS"} if settings.metrics.certificate_file else {}
+        assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics", **scheme}
+        assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics", **scheme}
         sleep = float(container["lifecycle"]["preStop"]["exec"]["command"][1])
         assert sleep + settings.server.drain_seconds < pod["terminationGracePeriodSeconds"]
 
@@ -79,6 +80,7 @@ def test_they_can_start_and_nobody_has_to_be_warned(name: str, private: Path) ->
     for needed in (needed for part in parts for needed in NEEDS[part]):
         assert getattr(getattr(settings, KEYS[needed].section), KEYS[needed].name), needed
     assert check_exposure(settings, authenticates=settings.auth.enabled) == ""
+    assert not numbers_are_open(settings)
     assert not settings.server.insecure
     assert settings.kafka.protocol == "SASL_SSL"
     assert settings.warehouse.url.startswith("clickhouses://")

@@ -130,7 +130,8 @@ class AuthorizationInterceptor(grpc.aio.ServerInterceptor):
             with asked.noted():
                 raise unauthenticated()
 
-        return grpc.stream_stream_rpc_method_handler(handle)
+        # Messages stay bytes, where one is looked for (Floods).
+        return grpc.stream_stream_rpc_method_handler(handle, bytes)
 
     def _identify(self, context: Context, rule: Rule | None) -> tuple[Identity, Rule]:
         """Unauthenticated, PermissionDenied, Unavailable."""

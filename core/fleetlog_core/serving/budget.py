@@ -1,7 +1,7 @@
 """A bound on what calls under way hold of something: bytes of memory, threads.
 
     share       what one call holds
-    client      whoever is at the other end of a connection; it has a bound of its own
+    client      a caller, or a connection; it has a bound of its own
     room        amounts that may be held beyond those that are
 
 Of calls that wait, that of the client that holds least goes first: one that asks for much keeps no other one waiting.
@@ -200,7 +200,7 @@ class Budget:
         bounds = self._bounds
         return ResourceExhausted(
             bounds.busy,
-            f"{bounds.what} hold {self._held:,} of {bounds.process:,}, at most {bounds.client:,} for one connection;"
+            f"{bounds.what} hold {self._held:,} of {bounds.process:,}, at most {bounds.client:,} for one client;"
             " end some, or ask again later",
             retry_after_seconds=RETRY_SECONDS,
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 
+from fleetlog_core.auth.identity import caller
 from fleetlog_core.serving.telemetry import Telemetry
 from fleetlog_core.serving.traces import NO_SPAN, Span
 
@@ -20,6 +21,11 @@ _NAMES: dict[object, str] = {code.value[0]: code.name for code in grpc.StatusCod
 
 _LASTING = ("AppendEvents", "WatchRuns")
 """For as long as a training or a person likes: too long for one trace."""
+
+
+def client_of(context: Context) -> str:
+    """Whoever calls, however many connections it has; where nobody is asked who they are, the connection."""
+    return caller().principal or context.peer()
 
 
 class Calls:

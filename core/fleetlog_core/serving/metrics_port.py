@@ -1,4 +1,4 @@
-"""The port for machines that look after a process: /metrics, /healthz and /readyz over HTTP.
+"""The port for machines that look after a process: /metrics, /healthz and /readyz over HTTP or HTTPS.
 
 /metrics   the telemetry, in Prometheus' text format
 /healthz   200 while the process answers: whatever it depends on is not asked
@@ -7,10 +7,13 @@
 
 from __future__ import annotations
 
+import logging
 import socket
+import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from prometheus_client import make_wsgi_app
@@ -18,10 +21,12 @@ from prometheus_client.exposition import ThreadingWSGIServer
 
 from fleetlog_core.serving.server import check_address
 from fleetlog_core.serving.telemetry import Telemetry
+from fleetlog_core.serving.tls import TlsFiles, https_context
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+diagnostics = logging.getLogger(__name__)
 SILENCE_SECONDS = 10.0
 """A connection that sends no request for so long is closed: it holds a thread."""
 Ready = Callable[[], str]
@@ -31,17 +36,29 @@ Ready = Callable[[], str]
 class MetricsPort:
     """Listens from `start` until `stop`."""
 
-    def __init__(self, host: str, port: int, telemetry: Telemetry, ready: Ready, degraded: Ready = lambda: "") -> None:
-        """`degraded` says what the process can't do, though its job it can; empty when it can do all."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        telemetry: Telemetry,
+        ready: Ready,
+        degraded: Ready = lambda: "",
+        tls: TlsFiles | None = None,
+    ) -> None:
+        """`degraded` says what the process can't do, though its job it can; empty when it can do all. `tls`: None =
+        plain HTTP."""
         self._host, self._port = host, port
+        self._tls = tls
         self._app = application(telemetry, ready, degraded)
         self._server: _Server | None = None
 
     def start(self) -> int:
-        """Listen; the port that was bound. PortTaken."""
+        """Listen; the port that was bound. PortTaken, TlsRefused."""
+        context = None if self._tls is None else https_context(self._tls)
         family = check_address(self._host, self._port, "--metrics-port")
         server = _Server6 if family == socket.AF_INET6 else _Server
         self._server = make_server(self._host, self._port, self._app, server, _Handler)
+        self._server.tls = context
         # A process that stops waits for half a second by default; looks twenty times a second cost as much as all else.
         threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.25}, name="metrics", daemon=True
@@ -93,7 +110,19 @@ class _Handler(WSGIRequestHandler):
 
 
 class _Server(ThreadingWSGIServer):
-    pass
+    tls: ssl.SSLContext | None = None
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """See socketserver. Hands are shaken in the connection's own thread, which has SILENCE_SECONDS for it."""
+        accepted, address = super().get_request()
+        if self.tls is None:
+            return accepted, address
+        return self.tls.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False), address
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Nothing for a connection that broke, or that speaks no TLS: whoever looks has its own words for it."""
+        if not isinstance(sys.exception(), OSError):
+            diagnostics.exception("a request to the port of numbers failed")
 
 
 class _Server6(_Server):

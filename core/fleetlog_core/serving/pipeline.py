@@ -13,6 +13,7 @@ import grpc
 
 from fleetlog_core.serving.authorization import AuthorizationInterceptor
 from fleetlog_core.serving.errors import ErrorInterceptor
+from fleetlog_core.serving.floods import Floods
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
 
@@ -20,9 +21,12 @@ Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
 class Pipeline(grpc.aio.ServerInterceptor):
     """Stands before the other interceptors, none of which may look at more of a call's details than its method."""
 
-    def __init__(self, errors: ErrorInterceptor, authorization: AuthorizationInterceptor | None) -> None:
+    def __init__(
+        self, errors: ErrorInterceptor, authorization: AuthorizationInterceptor | None, floods: Floods
+    ) -> None:
         self._errors = errors
         self._authorization = authorization
+        self._floods = floods
         self._handlers: dict[str, Any] = {}
         """Handlers by method, for those that are there: what is asked for beside them is any text."""
         self._refusing: dict[str, Any] = {}
@@ -37,11 +41,11 @@ class Pipeline(grpc.aio.ServerInterceptor):
                 return None
             self._handlers[method] = handler
         if self._authorization is None or self._authorization.admits(handler_call_details):
-            return handler
+            return self._floods.looking(handler)
         refusing = self._refusing.get(method)
         if refusing is None:
             refusing = self._refusing[method] = await self._made(self._authorization, handler_call_details)
-        return refusing
+        return self._floods.looking(refusing)
 
     async def _made(self, authorization: AuthorizationInterceptor, details: grpc.HandlerCallDetails) -> Any:
         async def continuation(details: grpc.HandlerCallDetails) -> Any:

@@ -16,6 +16,7 @@ from fleetlog_core import keepalive, limits
 from fleetlog_core.auth.permissions import rules_of
 from fleetlog_core.serving.authorization import AuthorizationInterceptor
 from fleetlog_core.serving.errors import ErrorInterceptor
+from fleetlog_core.serving.floods import Floods
 from fleetlog_core.serving.pipeline import Pipeline
 from fleetlog_core.serving.rate_limits import LimitsInterceptor
 from fleetlog_core.serving.telemetry import Telemetry
@@ -67,8 +68,10 @@ class GrpcServer:
         self._tls = tls
         options = (*_OPTIONS, *_aging(connection_age_seconds))
         self._authorization, self._limits = authorization, limits
-        errors = ErrorInterceptor(telemetry or Telemetry())
-        interceptors: tuple[grpc.aio.ServerInterceptor, ...] = (Pipeline(errors, authorization), errors)
+        telemetry = telemetry or Telemetry()
+        errors, self._floods = ErrorInterceptor(telemetry), Floods(telemetry)
+        pipeline = Pipeline(errors, authorization, self._floods)
+        interceptors: tuple[grpc.aio.ServerInterceptor, ...] = (pipeline, errors)
         if authorization is not None:
             interceptors = (*interceptors, authorization)
         if limits is not None:
@@ -102,6 +105,7 @@ class GrpcServer:
         if self._local is not None:
             self._server.add_insecure_port(f"unix:{self._local}")
         await self._server.start()
+        self._floods.start(port)
         for name in ("", *self._names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         return port
@@ -119,6 +123,7 @@ class GrpcServer:
     async def drain(self, grace_seconds: float) -> None:
         """Say NOT_SERVING, let calls end for `grace_seconds`, then end them."""
         await self._health.enter_graceful_shutdown()
+        self._floods.stop()
         # stop() may outlast its grace when a stream's peer is gone; nothing of ours waits on it any longer then.
         try:
             await asyncio.wait_for(self._server.stop(grace_seconds), grace_seconds + 5)

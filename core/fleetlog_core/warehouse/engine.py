@@ -184,6 +184,8 @@ def select_settings(statement: Statement, timeout_seconds: float) -> dict[str, s
     }
     if not statement.wide:
         settings["max_threads"] = "1"
+    elif statement.threads:
+        settings["max_threads"] = str(statement.threads)
     if statement.block_rows:
         settings["max_block_size"] = str(statement.block_rows)
     if statement.mark:

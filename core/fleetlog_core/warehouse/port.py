@@ -45,7 +45,8 @@ class Statement:
     """SQL with `{name:Type}` places, and their values.
 
     `wide`: it reads millions of rows, so it may use every core. What reads a few thousand is quicker in one thread:
-    handing blocks from thread to thread costs more than the blocks. `block_rows`: maximum of rows that are worked
+    handing blocks from thread to thread costs more than the blocks. `threads`: maximum of a wide one, so that others
+    have some of them; 0 = every core. `block_rows`: maximum of rows that are worked
     through before the engine looks at the deadline again, for what costs much a row; 0 = the engine's own. `mark`: by
     which it can be found while it runs (`log_comment` of its settings).
     """
@@ -53,6 +54,7 @@ class Statement:
     sql: str
     binds: Mapping[str, Bind] = field(default_factory=dict)
     wide: bool = False
+    threads: int = 0
     block_rows: int = 0
     mark: str = ""
 

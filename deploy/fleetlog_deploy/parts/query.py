@@ -58,6 +58,7 @@ class QueryPart:
             denials=telemetry.denials,
             web_url=web_url,
             version=fleetlog.__version__,
+            cores=engines.warehouse_cores,
         )
 
     def register(self, server: GrpcServer) -> None:

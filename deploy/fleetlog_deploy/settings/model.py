@@ -141,6 +141,11 @@ class MetricsSettings:
     host: str = "127.0.0.1"
     port: int | None = setting(None, Range(0, 65_535))
     """Not set: none; 0: a free one."""
+    certificate_file: str = ""
+    """PEM of the port's certificate, which may be that of server.certificate_file; read again when it changes. Empty:
+    no TLS."""
+    key_file: str = ""
+    """PEM of its key, without a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +235,7 @@ class QuerySettings:
     answer_bytes: int = setting(512 * 1024 * 1024, Range(64 * 1024 * 1024, 1 << 40))
     """Memory that streams of answers may hold in a process; beyond it new ones wait, then RESOURCE_EXHAUSTED."""
     client_answer_bytes: int = setting(256 * 1024 * 1024, Range(64 * 1024 * 1024, 1 << 40))
-    """The share of it that streams of one connection may hold."""
+    """The share of it that streams of one caller may hold; without [auth], of one connection."""
     held_bytes: int = setting(256 * 1024 * 1024, Range(0, 1 << 40))
     """Memory for columns and documents of runs that are kept for the next read in a process; 0: none are kept."""
 

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from fleetlog_core.serving.budget import Bounds, Budget, Share
-from fleetlog_core.serving.errors import Context
+from fleetlog_core.serving.calls import Context, client_of
 from fleetlog_core.serving.memory import FreedMemory
 from fleetlog_core.serving.telemetry import Telemetry
 from google.protobuf.message import Message
@@ -37,7 +37,7 @@ class Answers:
     def __init__(
         self, telemetry: Telemetry, process_bytes: int = ANSWER_BYTES, client_bytes: int = CLIENT_ANSWER_BYTES
     ) -> None:
-        """Bytes that all streams of the process may hold, and those of one connection."""
+        """Bytes that all streams of the process may hold, and those of one caller."""
         bounds = Bounds(
             process_bytes,
             client_bytes,
@@ -63,7 +63,7 @@ class Answers:
         ResourceExhausted TOO_MANY_ANSWERS, READER_TOO_SLOW; what `next_of` raises.
         """
         holding = Holding()
-        share = await self._budget.enter(context.peer(), reserved_bytes, context.time_remaining())
+        share = await self._budget.enter(client_of(context), reserved_bytes, context.time_remaining())
         most, writing = 0, None
         try:
             async with aclosing(ahead(begin(holding), next_of)) as items:

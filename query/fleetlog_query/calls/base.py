@@ -20,6 +20,7 @@ from fleetlog_core.errors import (
 from fleetlog_core.log.port import CONTROL, EventLog
 from fleetlog_core.objects.port import ObjectStore
 from fleetlog_core.position import from_proto, merge, to_proto
+from fleetlog_core.rates.limiter import paying
 from fleetlog_core.serving.denials import Denials
 from fleetlog_core.serving.errors import Context
 from fleetlog_core.serving.telemetry import Telemetry
@@ -55,8 +56,10 @@ from fleetlog_query.warehouse.cancellable import (
 THREADS = 8
 CALLER_THREADS = 6
 """Threads that read for one caller at the most: what others ask for finds one."""
+STREAM_THREADS = 2
+"""Threads that read the next of streams of runs, which are patient: they leave the others to searches."""
 COSTLY_CALLS = 16
-"""Calls whose patterns cost much that run or wait for their turn; others are told to come again."""
+"""Calls of one caller whose patterns cost much that run or wait for their turn; more are told to come again."""
 COSTLY_AGAIN_SECONDS = 2.0
 HELD_BYTES = 256 << 20
 """Bytes of columns and documents that are held between reads, unless a setting says how many."""
@@ -92,14 +95,20 @@ class Services:
         held_bytes: int = HELD_BYTES,
         log: Callable[[], EventLog | None] = lambda: None,
         denials: Denials | None = None,
+        cores: int | None = None,
     ) -> None:
-        """`log`: the event log, opened when it is asked for; None = it is not known here."""
+        """`log`: the event log, opened when it is asked for; None = it is not known here. `cores`: cores on which
+        statements run beside this process; None = they run on another machine."""
         self.log = log
+        self._cores = cores
+        self.threads = ContextThreads(THREADS, "query", CALLER_THREADS, cores or THREADS)
+        self.stream_threads = ContextThreads(STREAM_THREADS, "streams", STREAM_THREADS, STREAM_THREADS)
+        self.costly_threads = ContextThreads(COSTLY_STATEMENTS, "costly", COSTLY_STATEMENTS, COSTLY_STATEMENTS)
         self.denials = denials or Telemetry().denials
         self.answers = answers or Answers(Telemetry())
         self.objects = objects
         self.applied = applied
-        self.warehouse = CancellableWarehouse(warehouse)
+        self.warehouse = CancellableWarehouse(warehouse, self._threads_of_wide)
         self.tokens = PageTokens(token_keys)
         self.positions = AppliedPositions(self.warehouse)
         self.changed_runs = ChangedRuns(self.warehouse)
@@ -117,17 +126,20 @@ class Services:
         )
         self.experiments = Experiments(self.warehouse)
         self.history = History(self.warehouse)
-        self.threads = ContextThreads(THREADS, "query", CALLER_THREADS)
-        self.costly_threads = ContextThreads(COSTLY_STATEMENTS, "costly")
-        self.costly: set[asyncio.Task[object]] = set()
-        """Work that runs or waits in the costly threads."""
+        self.costly: dict[asyncio.Task[object], str] = {}
+        """Work that runs or waits in the costly threads, and for whom."""
         self.draining = False
 
     def close(self) -> None:
         """Let the threads go."""
         self.threads.shutdown()
+        self.stream_threads.shutdown()
         self.costly_threads.shutdown()
         self.warehouse.close()
+
+    def _threads_of_wide(self) -> int:
+        callers = self.threads.callers()
+        return 0 if self._cores is None or callers < 2 else max(1, self._cores // callers)
 
 
 class ReadCalls:
@@ -144,7 +156,7 @@ class ReadCalls:
     def drain(self) -> None:
         """End what would not end by itself soon. From the event loop."""
         self._services.draining = True
-        for task in self._services.costly:
+        for task in list(self._services.costly):
             task.cancel()
 
     def close(self) -> None:
@@ -213,19 +225,20 @@ class ReadCalls:
         Work that turns out to cost much is begun again in one of the few threads for such, and is not waited for when
         the server stops. TOO_MANY_COSTLY_READS, SHUTTING_DOWN.
         """
-        services, call = self._services, functools.partial(function, *arguments)
+        services, call, caller = self._services, functools.partial(function, *arguments), paying()
         try:
             return await self._run(services.threads, Work(remaining(context), costly=False), call)
         except Costly:
-            if len(services.costly) >= COSTLY_CALLS:
+            if sum(other == caller for other in services.costly.values()) >= COSTLY_CALLS:
                 what = (
-                    f"{COSTLY_CALLS} reads with patterns that cost as much run or wait; try again, or use plainer ones"
+                    f"{COSTLY_CALLS} reads of yours with patterns that cost as much run or wait; try again, or use"
+                    " plainer ones"
                 )
                 raise ResourceExhausted(
                     "TOO_MANY_COSTLY_READS", what, retry_after_seconds=COSTLY_AGAIN_SECONDS
                 ) from None
         task = asyncio.ensure_future(self._run(services.costly_threads, Work(remaining(context)), call))
-        services.costly.add(task)
+        services.costly[task] = caller
         try:
             return await task
         except asyncio.CancelledError:
@@ -233,7 +246,7 @@ class ReadCalls:
                 raise Unavailable("SHUTTING_DOWN", "the server is being stopped; try again") from None
             raise
         finally:
-            services.costly.discard(task)
+            del services.costly[task]
 
     async def _run(self, threads: ContextThreads, work: Work, call: Callable[[], Result]) -> Result:
         """The call, in one of the threads. Costly for work that is not to wait."""

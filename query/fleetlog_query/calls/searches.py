@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -26,8 +25,6 @@ from fleetlog_query.stream.run_stream import READ_SECONDS, RunStream, RunStreams
 from fleetlog_query.warehouse.cancellable import Work
 from fleetlog_query.warehouse.holding import Holding
 
-STREAM_THREADS = 2
-
 
 class SearchCalls(QueryCalls):
     """Runs by what they are."""
@@ -36,7 +33,6 @@ class SearchCalls(QueryCalls):
         super().__init__(services)
         self._searcher = services.searcher
         self._streams = RunStreams(services.warehouse, services.searcher, services.documents, services.branches)
-        self._streaming = asyncio.Semaphore(STREAM_THREADS)
 
     async def SearchRuns(  # noqa: N802
         self, request: query_pb2.SearchRunsRequest, context: Context
@@ -126,10 +122,8 @@ class SearchCalls(QueryCalls):
     async def _next_of_stream(
         self, responses: Iterator[query_pb2.StreamRunsResponse]
     ) -> query_pb2.StreamRunsResponse | None:
-        # Streams are patient: they leave the other threads to searches.
-        async with self._streaming:
-            # What was taken from a stream can't be taken again: if it costs much it waits where it is.
-            return await self._run(self._services.threads, Work(READ_SECONDS), functools.partial(next_of, responses))
+        # What was taken from a stream can't be taken again: if it costs much it waits where it is.
+        return await self._run(self._services.stream_threads, Work(READ_SECONDS), functools.partial(next_of, responses))
 
 
 def _explained(search: query_pb2.SearchRunsRequest) -> query_pb2.ExplainSearchResponse:

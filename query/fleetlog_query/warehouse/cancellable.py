@@ -78,8 +78,10 @@ def seconds_left() -> float:
 class CancellableWarehouse:
     """The warehouse, for readers. What they select within `run` ends with `cancel`, and at the work's deadline."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, threads: Callable[[], int] = lambda: 0) -> None:
+        """`threads`: maximum of one wide statement as things are now; 0 = every core."""
         self._warehouse = warehouse
+        self._threads = threads
         self._killer = ThreadPoolExecutor(1, "cancelling")
         self._helpers = ContextThreads(HELPERS, "beside")
         self._costly = threading.BoundedSemaphore(COSTLY_STATEMENTS)
@@ -125,6 +127,8 @@ class CancellableWarehouse:
 
     def _select(self, statement: Statement, timeout_seconds: float) -> Answer:
         work = _WORK.get()
+        if statement.wide and (threads := self._threads()):
+            statement = replace(statement, threads=threads)
         if work is None:
             return self._warehouse.select(statement, timeout_seconds=timeout_seconds)
         if work.cancelled.is_set():

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import http.client
 import socket
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 from fleetlog_core.serving.metrics_port import MetricsPort
 from fleetlog_core.serving.server import PortTaken
 from fleetlog_core.serving.telemetry import Telemetry
 
+from tests.core.serving.certificates import Authority
 from tests.core.serving.numbers import numbers
 
 
@@ -68,6 +73,39 @@ def test_a_port_that_is_taken_is_told_with_its_option(telemetry: Telemetry) -> N
         number = taken.getsockname()[1]
         with pytest.raises(PortTaken, match=rf"127\.0\.0\.1:{number} is taken: give another --metrics-port"):
             MetricsPort("127.0.0.1", number, telemetry, str).start()
+
+
+def test_tls_with_a_certificate_that_is_read_again_and_without_it_for_nobody(
+    telemetry: Telemetry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority = Authority.made(tmp_path)
+    port = MetricsPort("127.0.0.1", 0, telemetry, str, tls=authority.issue("localhost"))
+    number = port.start()
+    trusting = ssl.create_default_context(cafile=authority.ca_file)
+
+    def names() -> set[str]:
+        with (
+            socket.create_connection(("127.0.0.1", number), timeout=10) as plain,
+            trusting.wrap_socket(plain, server_hostname="localhost") as shown,
+        ):
+            certificate = x509.load_der_x509_certificate(shown.getpeercert(binary_form=True) or b"")
+        named = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return set(named.get_values_for_type(x509.DNSName))
+
+    try:
+        with urllib.request.urlopen(f"https://localhost:{number}/healthz", timeout=10, context=trusting) as answer:
+            assert (answer.status, answer.read()) == (200, b"ok\n")
+        assert names() == {"localhost"}
+        authority.issue("localhost", "later.example.com")
+        assert names() == {"localhost", "later.example.com"}
+        with pytest.raises((urllib.error.URLError, ConnectionError, http.client.HTTPException)):
+            get(f"http://localhost:{number}/metrics")
+        # One that says nothing holds up nobody.
+        with socket.create_connection(("127.0.0.1", number), timeout=10):
+            assert names() == {"localhost", "later.example.com"}
+    finally:
+        port.stop()
+    assert caplog.messages == []
 
 
 def test_ipv6(telemetry: Telemetry) -> None:

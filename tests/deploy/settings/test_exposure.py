@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fleetlog_deploy.exposure import check_exposure, tls_files
+from fleetlog_deploy.exposure import check_exposure, metrics_tls_files, numbers_are_open, tls_files
 from fleetlog_deploy.settings.load import SettingsRefused
-from fleetlog_deploy.settings.model import ServerSettings, Settings
+from fleetlog_deploy.settings.model import MetricsSettings, ServerSettings, Settings
 
-TLS = {"certificate_file": "tls.crt", "key_file": "tls.key"}
+SECURE = ServerSettings(certificate_file="tls.crt", key_file="tls.key")
 
 
 def told(server: ServerSettings, *, authenticates: bool) -> str:
@@ -40,7 +40,26 @@ def test_insecure_says_what_it_means() -> None:
     assert "can read tokens" in told(server, authenticates=True)
 
 
+@pytest.mark.parametrize(
+    ("metrics", "is_open"),
+    [
+        (MetricsSettings("0.0.0.0", 9464), True),
+        (MetricsSettings("0.0.0.0", 9464, "tls.crt", "tls.key"), False),
+        (MetricsSettings("127.0.0.1", 9464), False),
+        (MetricsSettings("0.0.0.0", None), False),
+    ],
+)
+def test_numbers_without_tls_beyond_this_machine_are_told_of_where_calls_have_it(
+    metrics: MetricsSettings, is_open: bool
+) -> None:
+    assert numbers_are_open(Settings(server=SECURE, metrics=metrics)) is is_open
+    assert not numbers_are_open(Settings(metrics=metrics))
+
+
 def test_half_of_the_files_is_refused() -> None:
+    for metrics in (MetricsSettings(key_file="x"), MetricsSettings(certificate_file="x")):
+        with pytest.raises(SettingsRefused, match=r"metrics\."):
+            metrics_tls_files(metrics)
     for server in (
         ServerSettings(key_file="x"), ServerSettings(certificate_file="x"), ServerSettings(client_ca_file="x"),
     ):  # fmt: skip

@@ -15,7 +15,7 @@ Columns, by the ClickHouse type of the table's column:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -54,6 +54,7 @@ class Statement:
     sql: str
     binds: Mapping[str, Bind] = field(default_factory=dict)
     wide: bool = False
+    _: KW_ONLY
     threads: int = 0
     block_rows: int = 0
     mark: str = ""

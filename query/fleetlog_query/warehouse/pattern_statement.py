@@ -48,7 +48,7 @@ class PatternStatement(Statement):
         rows = max(1, BLOCK_STEPS // max(1, steps))
         if rows >= ENGINE_ROWS:
             return Statement(self.sql, self.binds, self.wide)
-        return Statement(self.sql, self.binds, self.wide and rows >= LIGHT_ROWS, rows)
+        return Statement(self.sql, self.binds, self.wide and rows >= LIGHT_ROWS, block_rows=rows)
 
 
 def cut_texts(columns: str, texts: str) -> str:

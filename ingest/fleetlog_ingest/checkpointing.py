@@ -20,7 +20,7 @@ LONGEST_SECONDS = 10.0
 """While inserts go on, the time between two checkpoints. More often would be in vain: after a power loss something was
 inserted after the last one anyway."""
 SERVER_SECONDS = 2.0
-"""The same of a server, which may lose parts while it is used: of what is in no checkpoint that is not noticed."""
+"""Seconds between two of a server, which may lose parts while it is used: that is noticed of what a checkpoint has."""
 FAILURES = (WarehouseUnavailable, WarehouseRefused, TimedOut, OSError, ValueError)
 
 

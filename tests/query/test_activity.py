@@ -19,7 +19,7 @@ START = 1_700_000_000_000
 
 @pytest.fixture
 def client(embedded_target: str) -> fleetlog.Client:
-    """Of a namespace with experiments b (two runs), A (one that ended, one that is deleted) and c (none)."""
+    """Reads a namespace with experiments b (two runs), A (one that ended, one that is deleted) and c (none)."""
     client = fleetlog.Client(embedded_target, f"activity-{uuid4().hex[:12]}")
     for name, days in (("b", (1, 9)), ("A", (3, 5))):
         runs = []

@@ -17,7 +17,7 @@ WINDOW_SECONDS = 1.0
 BUSY_CALLS = 300
 """Calls that are begun in a window from which on some are looked at."""
 EVERY = 4
-"""Of how many calls one is looked at."""
+"""Number of calls of which one is looked at."""
 LEAST_RESETS = 24
 """Samples of an address that were reset, in a window, from which on it may be refused."""
 LEAST_CONNECTIONS = 4

@@ -27,7 +27,7 @@ MERGE_LOOK_SECONDS = 3.0
 """Seconds between looks at a table for merges that nothing asked for. An insert and the end of a merge ask for the next
 one; at the engine's own 0.1, growing slowly, forty tables were most of what it costs when idle."""
 STREAM_LOOK_SECONDS = 60.0
-"""The same for the engine's streaming queries, which are not used."""
+"""Seconds between its looks for streaming queries, which are not used."""
 _CONFIG = (
     "<clickhouse><os_threads_nice_value_merge_mutate>{}</os_threads_nice_value_merge_mutate>"
     f"<memory_worker_period_ms>{MEMORY_WORKER_MILLIS}</memory_worker_period_ms>"

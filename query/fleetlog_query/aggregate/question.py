@@ -21,7 +21,7 @@ class Question:
     """What is asked of the runs of a scope. `groups`: keys whose values make a group."""
 
     series: SeriesQuery
-    """Of no runs yet."""
+    """Series, of no runs yet."""
     groups: tuple[Key, ...]
     limit: int
 

@@ -109,10 +109,10 @@ def _writers(tables: Tables, binds: Binds) -> Iterable[Row]:
     return _among(tables.final("writers"), binds)
 
 
-@_answers("a20fca913b7d", ranges="text", request="<u8")
-def _writer(tables: Tables, binds: Binds) -> Iterable[Row]:
-    name = (binds["namespace"], bytes.fromhex(binds["run"]), bytes.fromhex(binds["writer"]))
-    return [row for row in tables.final("writers") if (row["namespace"], row["run_id"], row["writer_id"]) == name]
+@_answers("a04ea9e77890", run_id="V16", ranges="text", request="<u8")
+def _one_writer(tables: Tables, binds: Binds) -> Iterable[Row]:
+    writer_id = bytes.fromhex(binds["writer"])
+    return [row for row in _among(tables.final("writers"), binds) if row["writer_id"] == writer_id]
 
 
 @_answers("cf854c96ed14", run_id="V16", kind="u1", key="text", str="text")

@@ -68,6 +68,10 @@ class Oracle:
         self._last: dict[WriterId, int] = {}
         self.may_lack = False
         """True if a disk loses something, so that a writer's sequences may have a gap."""
+        self._gaps: set[tuple[bytes, bytes, int]] = set()
+        """Events that the log lacks before later ones of their writer."""
+        self._set_aside: set[tuple[bytes, bytes, int]] = set()
+        """Events of frames of which their trainer was told that they are refused: later ones may be taken again."""
         self._problems: dict[tuple[bytes, bytes, int, str], int] = {}
         """Points by run, writer, sequence and reason."""
         self._problem_events: set[tuple[bytes, bytes, int]] = set()
@@ -109,8 +113,8 @@ class Oracle:
             self._must(not new, f"{new} of {name_of(writer)} come behind what was logged later (3)")
             return
         if event.sequence != last + 1:
-            what = f"the log has {event.sequence} of {name_of(writer)} behind {last}"
-            self._must(self.may_lack, f"{what}, and nothing was lost (3)")
+            if not self.may_lack:
+                self._gaps.update((*writer, sequence) for sequence in range(last + 1, event.sequence))
             held.told.append((*writer, event.sequence))
         self._last[writer] = event.sequence
         held.values += values
@@ -179,6 +183,7 @@ class Oracle:
     def set_aside(self, frame: frame_pb2.Frame) -> None:
         """A trainer was told that a frame of its is refused."""
         self.told.update(value for event in frame.events for value in values_of(event))
+        self._set_aside.update((frame.run_id, frame.writer_id, event.sequence) for event in frame.events)
 
     def acknowledged(self, frames: Iterable[frame_pb2.Frame]) -> None:
         """A trainer was told that these are durable, unless it was told that they are refused."""
@@ -205,6 +210,11 @@ class Oracle:
 
     def settle(self, delivered: Collection[int]) -> None:
         """Everything is whole, and nothing on its way. `delivered`: trainers whose own flush said so."""
+        for run_id, writer_id, sequence in sorted(self._gaps):
+            self._must(
+                (run_id, writer_id, sequence) in self._set_aside,
+                f"the log lacks {sequence} of {name_of((run_id, writer_id))}, and nothing was lost or refused (3)",
+            )
         for value, put in self.put.items():
             if value in self.visible or value in self.told or value in self.bad:
                 continue

@@ -70,6 +70,17 @@ async def every_kind(server: Served) -> None:
     assert [answer async for answer in answers] == [b""] * 3
 
 
+async def as_soon_as_it_can(server: Served) -> None:
+    """A call of each shape. While gRPC has not yet looked at all that the flood left, it may drop anybody's."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                return await every_kind(server)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.CANCELLED:
+                    raise
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone can refuse an address")
 def test_who_floods_with_resets_is_kept_out_and_others_are_served() -> None:
     telemetry = Telemetry()
@@ -79,7 +90,7 @@ def test_who_floods_with_resets_is_kept_out_and_others_are_served() -> None:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(flood(server.port), 60)
             assert numbers(telemetry.text())["fleetlog_limited_total", REASON] == 1
-            await every_kind(server)
+            await as_soon_as_it_can(server)
             async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}", options=OWN_POOL) as fresh:
                 assert await replace(server, channel=fresh).unary(b"", wait_for_ready=True) == b""
 

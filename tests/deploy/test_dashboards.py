@@ -74,11 +74,17 @@ def test_every_alert_says_what_it_means() -> None:
 
 def test_prometheus_looks_where_the_services_are() -> None:
     (config,) = documents(DEPLOY / "prometheus/prometheus.yml")
-    (job,) = config["scrape_configs"]
-    (found,) = job["dns_sd_configs"]
-    assert job["job_name"] == "fleetlog"
-    assert set(found["names"]) <= set(compose())
-    assert found["port"] == 9464
+    names: list[str] = []
+    for job in config["scrape_configs"]:
+        (found,) = job["dns_sd_configs"]
+        # Each certificate is of one service, and all are one job to who asks.
+        assert found["names"] == [job["tls_config"]["server_name"]]
+        jobs = [rule["replacement"] for rule in job.get("relabel_configs", ()) if rule["target_label"] == "job"]
+        assert (jobs or [job["job_name"]]) == ["fleetlog"]
+        assert found["port"] == 9464
+        names += found["names"]
+    assert len(names) == len(set(names))
+    assert {"server", "materializer"} <= set(names) <= set(compose())
     assert all((DEPLOY / "prometheus" / name).is_file() for name in config["rule_files"])
 
 

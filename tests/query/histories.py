@@ -97,7 +97,8 @@ def _branched(chance: random.Random, sequence: int, run_id: bytes, runs: Sequenc
     branch.source_run_id, branch.step = source, chance.choice(STEPS)
     is_near = partition_of(run_id, PARTITIONS) == partition_of(source, PARTITIONS)
     branch.rewinds = is_near and chance.random() < 0.5
-    branch.segments.add(run_id=source, step=branch.step, next_offset=chance.randrange(1, 200))
+    # Of nothing that is there: summaries of what a branch begins with are in its event, from a gateway that read them.
+    branch.segments.add(run_id=source, step=branch.step, next_offset=0)
     return event
 
 
@@ -114,6 +115,13 @@ def _intent(chance: random.Random, place: int) -> frame_pb2.ControlRecord:
     else:
         record.experiment_restored.experiment_id = number
     return record
+
+
+def _begin_at(begin: Mapping[Partition, int], frame: frame_pb2.Frame) -> None:
+    """Have the offsets that it names be those of a history that begins there."""
+    for event in frame.events:
+        for segment in event.run_branched.segments:
+            segment.next_offset += begin[Partition(EVENTS, partition_of(segment.run_id, PARTITIONS))]
 
 
 class Writing:
@@ -143,6 +151,8 @@ class Writing:
             named = type(message)()
             named.MergeFrom(message)  # type: ignore[arg-type]
             named.namespace = namespace
+            if isinstance(named, frame_pb2.Frame):
+                _begin_at(positions[0], named)
             offset = self.next_offsets[partition]
             taken = Record(partition, offset, b"", named.SerializeToString(), time + place * 1_000)
             self.next_offsets[partition] = offset + 1

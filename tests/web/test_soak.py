@@ -32,7 +32,7 @@ def fleet(client: fleetlog.Client) -> str:
     for first in range(0, RUNS, AT_ONCE):
         count = min(AT_ONCE, RUNS - first)
         table = {
-            "name": [NAMES[place % len(NAMES)] if place % 50 == 0 else f"run {place}" for place in range(count)],
+            "name": [NAMES[place // 50 % len(NAMES)] if place % 50 == 0 else f"run {place}" for place in range(count)],
             "params.lr": [10 ** -(place % 9) for place in range(count)],
             "metrics.loss": [float(place % 977) for place in range(count)],
         }

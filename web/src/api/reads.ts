@@ -120,7 +120,10 @@ const NAMES = new Map<KeyKind, Key["kind"]>([[KeyKind.METRIC, "metrics"], [KeyKi
   "tags",
 ]]);
 
-/** Returns up to 1,000 keys that the runs of an experiment have, of one kind or of all. */
+/** Maximum of keys that are read by one call. */
+export const KEYS_AT_ONCE = 1000;
+
+/** Returns up to KEYS_AT_ONCE keys that the runs of an experiment have, of one kind or of all. */
 export async function readKeys(
   question: Omit<Question, "orders">,
   kind?: Key["kind"],
@@ -132,7 +135,7 @@ export async function readKeys(
     scope: { ...scope(question), ...(atLeast ? { atLeast } : {}) },
     kind: kind ? KINDS[kind] : KeyKind.UNSPECIFIED,
     contains,
-    pageSize: 1000,
+    pageSize: KEYS_AT_ONCE,
   }, signal);
   return answer.keys.map((each) => ({ kind: NAMES.get(each.kind) ?? "tags", key: each.key, runs: Number(each.runs) }));
 }

@@ -1,20 +1,23 @@
 /** Chooser of columns: every key that the runs have, searched, ticked, and put in order. */
 
 import { useState } from "preact/hooks";
-import type { Key } from "../api/reads.ts";
+import type { Key, Question } from "../api/reads.ts";
 import { ATTRIBUTES, type Column, columnId, columnTitle, parseColumn, STATISTICS } from "../view/columns.ts";
 import { grouped } from "../view/numbers.ts";
+import { useFoundKeys } from "./found_keys.ts";
 
 const SHOWN = 200;
 
 /** See the file. */
-export function Chooser({ keys, columns, onColumns, onDefault }: {
+export function Chooser({ question, keys: held, columns, onColumns, onDefault }: {
+  question: Omit<Question, "orders">;
   keys: Key[];
   columns: Column[];
   onColumns: (ids: string[]) => void;
   onDefault: () => void;
 }) {
   const [text, setText] = useState("");
+  const keys = useFoundKeys(question, held, text);
   const ids = columns.map((column) => column.id);
   const toggle = (id: string) => onColumns(ids.includes(id) ? ids.filter((each) => each !== id) : [...ids, id]);
   const move = (id: string, by: number) => {

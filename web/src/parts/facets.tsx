@@ -5,6 +5,7 @@ import { describeKey, type Description, type Key, type Question, readValues } fr
 import { binWords, fieldOf, heights, rangeTerm, valueTerm, withRange } from "../view/facets.ts";
 import { withTerm } from "../view/filter.ts";
 import { grouped, shortNumber, wholeNumber } from "../view/numbers.ts";
+import { useFoundKeys } from "./found_keys.ts";
 import { useLoad } from "./load.ts";
 import { Menu } from "./menu.tsx";
 import { Failed } from "./states.tsx";
@@ -28,8 +29,9 @@ export function FacetsMenu(props: FacetsProps) {
   );
 }
 
-function Facets({ question, keys, onFilter }: FacetsProps) {
+function Facets({ question, keys: held, onFilter }: FacetsProps) {
   const [text, setText] = useState("");
+  const keys = useFoundKeys(question, held, text);
   const [open, setOpen] = useState<string>();
   const wanted = text.toLowerCase();
   const offered = keys.filter((each) => `${each.kind}.${each.key}`.toLowerCase().includes(wanted))

@@ -247,6 +247,7 @@ export function RunsScreen({ namespace, experiment }: { namespace: string; exper
         <Menu label="Columns" name="columns" right>
           {() => (
             <Chooser
+              question={{ namespace, experiment, filter: "", asof: view.asof, deleted: view.deleted }}
               keys={keys ?? []}
               columns={columns}
               onColumns={(cols) => change({ cols: cols.length ? cols : ["name"] }, "replace")}

@@ -158,6 +158,8 @@ def _write(path: Path, table: Table) -> None:
         made.execute(f"PRAGMA journal_mode = {table.journal}")
         made.execute(_TABLE)
         made.execute(_INDEX)
+        # What newer versions of MLflow have beside it.
+        made.execute("CREATE INDEX index_metrics_run_uuid_key_step ON metrics (run_uuid, key, step)")
         made.execute("BEGIN")
         for (key, value, time, step, is_nan), run in zip(table.points, table.runs, strict=True):
             row = (key, value, time, _name(run), step, int(is_nan))

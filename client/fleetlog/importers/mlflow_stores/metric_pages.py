@@ -64,12 +64,18 @@ class MetricPages:
         if any(hidden for _, hidden in columns) or not set(_WANTED) <= set(names):
             raise UnusualPagesError
         self._places = {name: names.index(name) for name in _WANTED}
-        indexed = connection.execute(
-            "SELECT (SELECT count(*) FROM pragma_index_info(l.name)) FROM pragma_index_list('metrics') AS l,"
-            " pragma_index_info(l.name) AS i WHERE i.seqno = 0 AND i.name = 'run_uuid'"
+        plan = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT key, value, timestamp, step, is_nan FROM metrics WHERE run_uuid = ?", [""]
         ).fetchall()
+        ways = [
+            f" USING INDEX {_text(name)} (run_uuid=?)"
+            for (name,) in connection.execute(
+                "SELECT name FROM pragma_index_list('metrics') AS l"
+                " WHERE (SELECT group_concat(name) FROM pragma_index_info(l.name)) = 'run_uuid'"
+            )
+        ]
         kind = _text(connection.execute("SELECT sql FROM sqlite_master WHERE name = 'metrics'").fetchone()[0])
-        if set(indexed) != {(1,)} or "WITHOUT" in kind.upper():
+        if len(plan) != 1 or not _text(plan[0][3]).endswith(tuple(ways)) or "WITHOUT" in kind.upper():
             # Then a run's rows are not in the order of their ids.
             raise UnusualPagesError
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from fleetlog.importers.source import Points
 
@@ -21,9 +23,9 @@ class Columns:
         self._clear()
 
     def _clear(self) -> None:
-        self._steps: list[int] = []
-        self._times: list[int] = []
-        self._columns: dict[str, tuple[list[int], list[float]]] = {}
+        self._steps = array("q")
+        self._times = array("q")
+        self._columns: dict[str, tuple[array[int], array[float]]] = {}
         self.row = -1
         """The row that values are added to."""
         self.count = 0
@@ -34,6 +36,13 @@ class Columns:
         self._times.append(time)
         self.row += 1
 
+    def begin_rows(self, steps: npt.NDArray[np.int64], times: npt.NDArray[np.int64]) -> tuple[int, int]:
+        """Begin rows, at least one. Returns the step and the time of the last."""
+        self._steps.frombytes(steps.tobytes())
+        self._times.frombytes(times.tobytes())
+        self.row += len(steps)
+        return self._steps[-1], self._times[-1]
+
     def add(self, key: str, value: float) -> None:
         """Add a point to the row."""
         rows, values = self.column(key)
@@ -41,11 +50,11 @@ class Columns:
         values.append(value)
         self.count += 1
 
-    def column(self, key: str) -> tuple[list[int], list[float]]:
+    def column(self, key: str) -> tuple[array[int], array[float]]:
         """Rows and values of a key, to which who adds very many points appends by itself; until they are taken."""
         found = self._columns.get(key)
         if found is None:
-            found = self._columns[key] = ([], [])
+            found = self._columns[key] = (array("q"), array("d"))
             self.keys.add(key)
         return found
 
@@ -61,14 +70,20 @@ class Columns:
                 self.keys.discard(key)
 
     @property
+    def room(self) -> int:
+        """Points with which it is full."""
+        return max(GATHERED - self.count, 0)
+
+    @property
     def is_full(self) -> bool:
         """True if so many points are gathered that they are to be taken."""
         return self.count >= GATHERED
 
     def taken(self) -> Iterator[Points]:
         """Every point gathered so far, which are forgotten."""
-        steps, times = np.array(self._steps, np.int64), np.array(self._times, np.int64)
+        steps, times = np.array(self._steps), np.array(self._times)
         for key, (rows, values) in self._columns.items():
             if rows:
-                yield Points(key, steps[rows], np.array(values, np.float64), times[rows])
+                places = np.array(rows)
+                yield Points(key, steps[places], np.array(values), times[places])
         self._clear()

@@ -9,11 +9,11 @@ from fleetlog.importers.mlflow_stores.databases import open_database
 from fleetlog.importers.mlflow_stores.model_folders import MlflowFolder
 from fleetlog.importers.mlflow_stores.model_rows import MlflowDatabase
 from fleetlog.importers.mlflow_stores.rest_store import MlflowServer
+from fleetlog.importers.mlflow_stores.sqlite_pages import is_sqlite
 from fleetlog.importers.source import SourceError, Unread
 
 SERVED = "mlartifacts"
 """Folder in which `mlflow server` keeps files, where no other is named."""
-_SQLITE = b"SQLite format 3\x00"
 MlflowSource = MlflowFolder | MlflowDatabase | MlflowServer
 
 
@@ -37,9 +37,8 @@ def open_mlflow(place: str, artifacts: Path | None = None) -> MlflowSource:
             return MlflowFolder(path, artifacts, _beside(path))
         if not path.exists():
             raise SourceError(f"{path} is not there; give a folder mlruns, a database's file or a URI")
-        with path.open("rb") as file:
-            if file.read(len(_SQLITE)) != _SQLITE:
-                raise SourceError(f"{path} is no database of SQLite; give a folder mlruns, a database's file or a URI")
+        if not is_sqlite(path):
+            raise SourceError(f"{path} is no database of SQLite; give a folder mlruns, a database's file or a URI")
     unread: list[Unread] = []
     if artifacts is None and place.startswith("sqlite:///"):
         path = Path(place.removeprefix("sqlite:///"))

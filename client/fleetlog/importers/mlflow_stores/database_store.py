@@ -9,7 +9,8 @@ from typing import Any
 
 from fleetlog.importers.mlflow_stores.artifact_places import ArtifactPlaces
 from fleetlog.importers.mlflow_stores.databases import Database
-from fleetlog.importers.mlflow_stores.metric_rows import is_point, points_of
+from fleetlog.importers.mlflow_stores.metric_pages import MetricColumns
+from fleetlog.importers.mlflow_stores.metric_rows import is_point, points_of, points_of_columns
 from fleetlog.importers.mlflow_stores.words import DATASET_CONTEXT, PARENT, RUN_NAME, USER, state_of, with_info
 from fleetlog.importers.run_order import origins_first
 from fleetlog.importers.source import (
@@ -152,7 +153,10 @@ class MlflowDatabaseStore:
         columns = self.database.columns("metrics")
         step, is_nan = ("step" if "step" in columns else "0"), ("is_nan" if "is_nan" in columns else "0")
         statement = f"SELECT key, value, timestamp, {step} AS step, {is_nan} FROM metrics WHERE run_uuid = ?"
-        for rows in self.database.batches(statement + self.database.metric_order, [run_id]):
+        for rows in self.database.metrics(statement + self.database.metric_order, run_id):
+            if isinstance(rows, MetricColumns):
+                yield from points_of_columns(rows)
+                continue
             try:
                 yield from list(points_of(rows))
             except (TypeError, ValueError, OverflowError):

@@ -12,10 +12,13 @@ import re
 import sqlite3
 import weakref
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
 
+from fleetlog.importers.mlflow_stores.metric_pages import MANY, MetricColumns, MetricPages
+from fleetlog.importers.mlflow_stores.sqlite_pages import UnusualPagesError
 from fleetlog.importers.source import SourceError
 
 ROWS_AT_ONCE = 10_000
@@ -42,6 +45,13 @@ class Database(Protocol):
 
     def batches(self, statement: str, values: Sequence[object] = ()) -> Iterator[list[tuple[Any, ...]]]:
         """Yields rows, many at once; texts may be their bytes."""
+        ...
+
+    def metrics(self, statement: str, run_id: str) -> Iterator[list[tuple[Any, ...]] | MetricColumns]:
+        """Yields rows of a run in the table of metrics, many at once, as `batches` does, or the same rows as columns.
+
+        `statement`: that reads them by SQL.
+        """
         ...
 
 
@@ -82,6 +92,8 @@ class SqliteDatabase:
 
         self._raw = _connected(path, how)
         self._raw.text_factory = bytes
+        self._path = path
+        self._pages: MetricPages | None = None
 
     def columns(self, table: str) -> frozenset[str]:
         """Returns the names of a table's columns."""
@@ -98,13 +110,40 @@ class SqliteDatabase:
         """Yields rows, many at once, with the bytes of texts: to decode each takes longer than all else."""
         return self._fetched(self._raw, statement, values)
 
+    def metrics(self, statement: str, run_id: str) -> Iterator[list[tuple[Any, ...]] | MetricColumns]:
+        """Yields rows, or columns by the file's pages: the statement, open meanwhile, keeps others from writing."""
+        with self._told(), closing(self._raw.execute(statement, [run_id])) as cursor:
+            rows = cursor.fetchmany(MANY)
+            if len(rows) == MANY:
+                count = 0
+                try:
+                    if self._pages is None:
+                        self._pages = MetricPages(self._path, self._raw)
+                    for columns in self._pages.batches(run_id, ROWS_AT_ONCE):
+                        yield columns
+                        count += len(columns.codes)
+                    return
+                except UnusualPagesError:
+                    if count:
+                        rows = list(itertools.islice(cursor, count - MANY, count - MANY + ROWS_AT_ONCE))
+                    else:
+                        rows += cursor.fetchmany(ROWS_AT_ONCE - MANY)
+            while rows:
+                yield rows
+                rows = cursor.fetchmany(ROWS_AT_ONCE)
+
     def _fetched(
         self, connection: sqlite3.Connection, statement: str, values: Sequence[object]
     ) -> Iterator[list[tuple[Any, ...]]]:
-        try:
+        with self._told():
             cursor = connection.execute(statement, tuple(values))
             while rows := cursor.fetchmany(ROWS_AT_ONCE):
                 yield rows
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except sqlite3.Error as error:
             raise SourceError(f"{self.name} can't be read: {error}") from None
 
@@ -146,6 +185,10 @@ class PostgresDatabase:
         while rows := self._execute(f"FETCH {ROWS_AT_ONCE} FROM {name}").fetchall():
             yield [tuple(row) for row in rows]
         self._execute(f"CLOSE {name}")
+
+    def metrics(self, statement: str, run_id: str) -> Iterator[list[tuple[Any, ...]] | MetricColumns]:
+        """Yields rows."""
+        return self.batches(statement, [run_id])
 
     def _execute(self, statement: str, values: Sequence[object] = ()) -> Any:
         cursor = self._connection.cursor()

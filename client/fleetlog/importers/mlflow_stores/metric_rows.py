@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from fleetlog.importers.mlflow_stores.metric_pages import MetricColumns
 from fleetlog.importers.source import Points
 
 COLUMNS = ("key", "value", "timestamp", "step", "is_nan")
@@ -17,6 +19,9 @@ FEW = 64
 """Rows for which columns of numpy cost more than a loop does. The mark: 3,000 runs of 45 values a second."""
 _LARGEST = sys.float_info.max
 _INT64 = 1 << 63
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 def points_of(rows: Sequence[tuple[Any, ...]]) -> Iterator[Points]:
@@ -33,19 +38,36 @@ def points_of(rows: Sequence[tuple[Any, ...]]) -> Iterator[Points]:
     numbers = np.fromiter(values, np.float64, count)
     if any(are_nan):
         numbers[np.fromiter(map(bool, are_nan), np.bool_, count)] = np.nan
+    numbers = _with_infinities(numbers)
+    whole = np.fromiter(steps, np.int64, count), np.fromiter(times, np.int64, count)
+    places = np.fromiter(map(codes.__getitem__, keys), dtype=np.int64, count=count)
+    yield from _by_key(list(codes), places, whole[0], numbers, whole[1])
+
+
+def points_of_columns(columns: MetricColumns) -> Iterator[Points]:
+    """Yields the points of columns as `points_of` does those of the same rows."""
+    numbers = columns.values.copy()
+    numbers[columns.are_nan] = np.nan
+    yield from _by_key(columns.keys, columns.codes, columns.steps, _with_infinities(numbers), columns.times)
+
+
+def _with_infinities(numbers: Floats) -> Floats:
     numbers[numbers >= _LARGEST] = np.inf
     numbers[numbers <= -_LARGEST] = -np.inf
-    whole = np.fromiter(steps, np.int64, count), np.fromiter(times, np.int64, count)
-    if len(codes) == 1:
-        yield Points(_text(keys[0]), whole[0], numbers, whole[1])
+    return numbers
+
+
+def _by_key(keys: Sequence[str | bytes], codes: Ints, steps: Ints, values: Floats, times: Ints) -> Iterator[Points]:
+    if len(keys) == 1:
+        yield Points(_text(keys[0]), steps, values, times)
         return
-    places = np.fromiter(map(codes.__getitem__, keys), dtype=np.int64, count=count)
-    order = np.argsort(places, kind="stable")
-    ends = np.cumsum(np.bincount(places, minlength=len(codes))).tolist()
+    # Short numbers are sorted by their digits, which is many times as fast.
+    order = np.argsort(codes.astype(np.uint16) if len(keys) < 1 << 16 else codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(keys))).tolist()
     first = 0
-    for key, end in zip(codes, ends, strict=True):
+    for key, end in zip(keys, ends, strict=True):
         chosen = order[first:end]
-        yield Points(_text(key), whole[0][chosen], numbers[chosen], whole[1][chosen])
+        yield Points(_text(key), steps[chosen], values[chosen], times[chosen])
         first = end
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from fleetlog.importers.columns import Columns
 from fleetlog.importers.json_values import leaves, number_of
 from fleetlog.importers.source import Points
-from fleetlog.importers.times import millisecond_of
+from fleetlog.importers.times import millisecond_of, milliseconds_of
 from fleetlog.importers.unread import UnreadItems
+from fleetlog.importers.wandb.alike_steps import MOST, AlikeSteps, alike
 from fleetlog.importers.wandb.messages import VALUE_FIELD, items, message, milliseconds
 
 _STEPS = 2.0**63
@@ -22,7 +25,9 @@ SYSTEM = "system."
 STEP, TIME, RUNTIME = "_step", "_timestamp", "_runtime"
 
 
-Slot = tuple[str, list[int] | None, list[float]]
+FEW = 16
+"""Steps below which a look at each item is faster."""
+Slot = tuple[str, "array[int] | None", "array[float]"]
 """Key of an item, and the rows and values of its column; None for what is no metric."""
 
 
@@ -35,6 +40,12 @@ class History:
         self._columns = Columns()
         self._keys: dict[bytes, str] = {}
         self._slots: dict[bytes, Slot] = {}
+        self._waiting: list[tuple[int, bytes]] = []
+        """Steps, with their offsets, that have not been looked at yet."""
+        self._heads: list[bytes] = []
+        """Heads of the items of the last step; none where the next ones are to be looked at one by one."""
+        self._apart = 0
+        """Steps that are looked at one by one before more of them are taken together."""
         self._time = start_time
         self._step = 0
         self._samples = 0
@@ -48,20 +59,78 @@ class History:
     def add(self, offset: int, record: Any) -> Iterator[Points]:
         """Take a record. Yields points when there are many."""
         if record.history:
-            self._add_history(offset, record.history)
+            self._waiting.append((offset, record.history))
+            if len(self._waiting) >= MOST:
+                yield from self.end_file()
         elif record.stats:
+            yield from self.end_file()
             self._add_stats(offset, record.stats)
-        if self._columns.is_full:
-            yield from self._columns.taken()
-            self._slots.clear()  # they lead to what was taken
+            yield from self._when_full()
+
+    def end_file(self) -> Iterator[Points]:
+        """End a file: `texts` is whole. Yields points when there are many."""
+        waiting, self._waiting = self._waiting, []
+        first = 0
+        while first < len(waiting):
+            count = self._add_alike(waiting, first)
+            if not count:
+                self._add_history(*waiting[first])
+                count = 1
+            first += count
+            yield from self._when_full()
 
     def end(self, summary: Mapping[str, float]) -> Iterator[Points]:
         """Points that are left, and those numbers of the summary that no step has: they are of the last step."""
+        yield from self.end_file()
         self._columns.begin_row(self._step, self._time)
         for key, number in summary.items():
             if key not in self._columns.keys:
                 self._columns.add(key, number)
         yield from self._columns.taken()
+
+    def _when_full(self) -> Iterator[Points]:
+        if self._columns.is_full:
+            yield from self._columns.taken()
+            self._slots.clear()  # they lead to what was taken
+            self._heads = []
+
+    def _add_alike(self, waiting: Sequence[tuple[int, bytes]], first: int) -> int:
+        """Take steps from the first on that have the items of the one before. Returns how many."""
+        slots = [self._slots[head] for head in self._heads]
+        metrics = sum(slot[1] is not None for slot in slots)
+        # As many as fill the columns, and no more: points are given out behind the same step in any case.
+        most = -(-self._columns.room // metrics) if metrics else 0
+        some = [content for _, content in waiting[first : first + most]]
+        if len(some) < FEW or self._apart:
+            self._apart = max(0, self._apart - 1)
+            return 0
+        found = alike(some, self._heads)
+        is_step = [slot[0] == STEP and found.steps is None for slot in slots]
+        count = len(found.numbers) if (np.abs(found.numbers[:, is_step]) < _STEPS).all() else 0
+        if count < FEW:
+            self._apart = 4 * FEW
+        if count:
+            self._add_rows(found, slots, metrics)
+        return count
+
+    def _add_rows(self, found: AlikeSteps, slots: Sequence[Slot], metrics: int) -> None:
+        count = len(found.numbers)
+        steps = np.full(count, self._step) if found.steps is None else found.steps
+        times = np.full(count, self._time)
+        rows = array("q", range(self._columns.row + 1, self._columns.row + 1 + count))
+        for (key, places, values), numbers in zip(slots, found.numbers.T, strict=True):
+            if places is not None:
+                places.extend(rows)
+                values.frombytes(numbers.tobytes())
+            elif key == TIME:
+                times, is_none = milliseconds_of(numbers, self._time)
+                # The time of the step before.
+                before = np.maximum.accumulate(np.where(is_none, -1, np.arange(count)))
+                times = np.where(before < 0, self._time, times[before])
+            elif key == STEP and found.steps is None:
+                steps = numbers.astype(np.int64)
+        self._step, self._time = self._columns.begin_rows(steps, times)
+        self._columns.count += count * metrics
 
     def _add_history(self, offset: int, content: bytes) -> None:
         history = message("History", content)
@@ -98,12 +167,16 @@ class History:
         self._step, self._time = step, time
         self._columns.begin_row(step, time)
         self._columns.count += count
+        heads = [item.partition(VALUE_FIELD)[0] for item in history.item]
+        keys = {slots[head][0] for head in heads if head in slots}
+        # Keys that stand twice, or of which one is no number, are looked at one by one.
+        self._heads = heads if not others and len(keys) == len(heads) else []
         if others:
             self._add_others(offset, others)
 
     def _slot(self, head: bytes, key: str) -> Slot:
         """Where the numbers of a key go: none for those that are no metrics."""
-        rows, values = (None, []) if key in (STEP, TIME, RUNTIME, "") else self._columns.column(key)
+        rows, values = (None, array("d")) if key in (STEP, TIME, RUNTIME, "") else self._columns.column(key)
         found = self._slots[head] = (key, rows, values)
         return found
 

@@ -76,6 +76,7 @@ class WandbSource:
                 history.begin_file(str(path))
                 for offset, record in read_records(path, self._unread):
                     yield from history.add(offset, record)
+                yield from history.end_file()
                 texts[path] = history.texts
             yield from history.end(log.numbers())
             is_read = True

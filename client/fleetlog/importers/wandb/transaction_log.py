@@ -6,6 +6,7 @@ record that it is of: reading goes on with the piece behind it if that is whole,
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ def records(file: BinaryIO, report: Report) -> Iterator[tuple[int, bytes]]:
         return
     begin, size = 0, 0
     parts: list[bytes] = []
-    for offset, kind, content in _pieces(file, report):
+    for offset, kind, content in itertools.chain.from_iterable(_blocks(file, report)):
         if parts and kind in (_FULL, _FIRST):
             report(begin, "the end of a record is missing")
             parts = []
@@ -60,14 +61,15 @@ def records(file: BinaryIO, report: Report) -> Iterator[tuple[int, bytes]]:
         report(begin, "the last record is cut off")
 
 
-def _pieces(file: BinaryIO, report: Report) -> Iterator[Piece]:
+def _blocks(file: BinaryIO, report: Report) -> Iterator[list[Piece]]:
     offset = HEADER_BYTES
     while block := file.read(BLOCK_BYTES - offset % BLOCK_BYTES):
-        yield from _of_block(block, offset, report, is_last=len(block) < BLOCK_BYTES - offset % BLOCK_BYTES)
+        yield _of_block(block, offset, report, is_last=len(block) < BLOCK_BYTES - offset % BLOCK_BYTES)
         offset += len(block)
 
 
-def _of_block(block: bytes, offset: int, report: Report, *, is_last: bool) -> Iterator[Piece]:
+def _of_block(block: bytes, offset: int, report: Report, *, is_last: bool) -> list[Piece]:
+    found: list[Piece] = []
     at = 0
     while at + _HEAD.size <= len(block):
         content = _whole(block, at)
@@ -76,19 +78,20 @@ def _of_block(block: bytes, offset: int, report: Report, *, is_last: bool) -> It
             behind = at + _HEAD.size + length
             if behind > len(block) and is_last:
                 report(offset + at, f"the last record is cut off: {len(block) - at:,} bytes of it are there")
-                return
+                return found
             if not any(block[at:]):
                 report(offset + at, f"{len(block) - at:,} bytes of zeros")
-                return
+                return found
             is_whole_behind = behind + _HEAD.size <= len(block) and _whole(block, behind) is not None
             skipped = (behind if is_whole_behind else len(block)) - at
             report(offset + at, f"damaged: its checksum is another; {skipped:,} bytes are passed over")
             at += skipped
             continue
-        yield offset + at, block[at + 6], content
+        found.append((offset + at, block[at + 6], content))
         at += _HEAD.size + len(content)
     if any(block[at:]):
         report(offset + at, f"{len(block) - at:,} bytes that are no record")
+    return found
 
 
 def _whole(block: bytes, at: int) -> bytes | None:

@@ -72,6 +72,11 @@ class Process:
         self.kernel.history.add(self.name, "dies")
         self.kernel.after(0.0, self._reap)
 
+    def pause(self, seconds: float) -> None:
+        """Let it stand still from now on, so long at least."""
+        # One that was to stand still for longer does: what it missed keeps its order.
+        self.paused_until = max(self.paused_until, self.kernel.now + seconds)
+
     def end(self) -> None:
         """End it with its world. Called outside of all threads."""
         self.alive = False

@@ -72,8 +72,12 @@ class Storm:
         self._kernel.after(seconds, lambda: weather.end(condition, where))
 
     def _hiccup(self, fault: Fault) -> None:
-        """Fail for some milliseconds a few times a second: appends that are under way fail, those behind them not."""
+        """Fail at moments: while appends are under way, and for some milliseconds a few times a second.
+
+        What is under way fails, and what comes behind it does not.
+        """
         random, end = self._kernel.random, self._kernel.now + fault.seconds
+        self._while(Condition.LOG_BLINKS, "", fault.seconds)
 
         def hiccup() -> None:
             condition = random.choice((Condition.LOG_AWAY, Condition.LOG_AMBIGUOUS))
@@ -117,7 +121,7 @@ class Storm:
 
     def _pause(self, fault: Fault, among: Sequence[Process]) -> None:
         if among:
-            among[fault.where % len(among)].paused_until = self._kernel.now + fault.seconds
+            among[fault.where % len(among)].pause(fault.seconds)
 
     def _set_clock(self, fault: Fault) -> None:
         among = [*self._trainers(), *self._gateways(), *self._materializers()]

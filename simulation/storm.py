@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fleetlog_core.log.port import EVENTS
+from fleetlog_core.log.port import CONTROL, EVENTS
 
 from simulation.kernel import Process
 from simulation.plan import Fault, Kind
@@ -28,6 +28,10 @@ _OF_DISKS: Mapping[Kind, Condition] = {
 }
 
 
+MOST_WAITS = 14
+"""Waits of the inserts of a batch of names, about."""
+
+
 class Storm:
     """The faults of one world."""
 
@@ -36,7 +40,7 @@ class Storm:
         self._kernel = world.kernel
         self._does: Mapping[Kind, Callable[[Fault], None]] = {
             Kind.KILL_GATEWAY: lambda fault: self._kill(fault, self._gateways()),
-            Kind.KILL_MATERIALIZER: lambda fault: self._kill(fault, self._materializers()),
+            Kind.KILL_MATERIALIZER: self._kill_materializer,
             Kind.KILL_TRAINER: lambda fault: self._kill(fault, self._trainers()),
             Kind.KILL_SYNC: lambda fault: self._kill(fault, [one.process for one in world.syncs.values()]),
             Kind.POWER: self._lose_power,
@@ -100,6 +104,14 @@ class Storm:
         """Let one die after some steps of its threads: amid whatever it does then."""
         if among and (process := among[fault.where % len(among)]).alive:
             process.fuse = fault.steps
+
+    def _kill_materializer(self, fault: Fault) -> None:
+        """Where names are asked for, some die amid a batch of them: there are few, between many of events."""
+        among = self._materializers()
+        if self._world.plan.namers and not fault.steps and among:
+            among[fault.where % len(among)].fuses[CONTROL] = self._kernel.random.randrange(MOST_WAITS)
+        else:
+            self._kill(fault, among)
 
     def _lose_power(self, fault: Fault) -> None:
         world = self._world

@@ -76,8 +76,8 @@ def _show(found: Outcome, lines: int) -> None:
     print(f"world {plan.seed}: {found.failure or 'all promises hold'}")
     print(
         f"  {found.events:,} events, {found.checks:,} checks, {found.seconds:.1f} s of its time, digest {found.digest};"
-        f" {len(plan.trainers)} trainers, {plan.gateways} gateways, {plan.materializers} materializers,"
-        f" {plan.partitions} partitions"
+        f" {len(plan.trainers)} trainers, {len(plan.namers)} namers, {plan.gateways} gateways,"
+        f" {plan.materializers} materializers, {plan.partitions} partitions"
     )
     for fault in plan.faults:
         print(f"  {fault}")

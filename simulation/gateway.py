@@ -24,8 +24,10 @@ from simulation.event_loop import Loop
 from simulation.executors import Executor
 from simulation.kernel import Process
 from simulation.log import ProcessLog
+from simulation.name_service import NameService
 from simulation.network import Broken, Call
 from simulation.tables import Tables
+from simulation.unary import Unary
 from simulation.warehouse import ProcessWarehouse
 
 LOOK_SECONDS = 0.1
@@ -47,6 +49,7 @@ class Gateway:
         applied = AppliedWatch(warehouse, LOOK_SECONDS)
         self._watch = RunWatch(warehouse, executor)  # type: ignore[arg-type]
         self._admission = Admission(self._log, warehouse, executor, applied, self._watch)  # type: ignore[arg-type]
+        self._names = NameService(self._log, warehouse, applied, executor)
         self._backlog = Backlog(applied)
         self._heartbeats = Heartbeats(self._log, HeartbeatPace(lambda namespace: lost_seconds))
         self._draining = asyncio.Event()
@@ -77,15 +80,30 @@ class Gateway:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            known = told(error)
-            if known is None:
-                self.process.kernel.broke(f"{self.process.name}: a stream ended by {error!r}", error)
-                call.finish(Broken(grpc.StatusCode.INTERNAL, "an internal error"))
-            else:
-                call.finish(Broken(code_of(known), known.message, ((DETAILS_KEY, status_bytes(known)),)))
+            call.finish(self._broken("a stream", error))
         else:
             call.finish(None)
         self._calls.pop(call, None)
+
+    def ask(self, call: Unary, method: str, data: bytes, seconds: float) -> None:
+        """A request came of a call that waits so long."""
+        self._loop.create_task(self._answer(call, method, data, seconds))
+
+    async def _answer(self, call: Unary, method: str, data: bytes, seconds: float) -> None:
+        try:
+            call.answer(await self._names.answer(method, data, seconds))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            call.finish(self._broken(method, error))
+
+    def _broken(self, what: str, error: Exception) -> Broken:
+        """As its client hears of the error. One that is the gateway's own ends the world."""
+        known = told(error)
+        if known is None:
+            self.process.kernel.broke(f"{self.process.name}: {what} ended by {error!r}", error)
+            return Broken(grpc.StatusCode.INTERNAL, "an internal error")
+        return Broken(code_of(known), known.message, ((DETAILS_KEY, status_bytes(known)),))
 
     def drain(self) -> None:
         """End the streams, as a process does that is told to stop."""

@@ -59,6 +59,8 @@ class Process:
         self.paused_until = 0.0
         self.fuse = -1
         """Waits of its threads until it dies; negative: it does not."""
+        self.fuses: dict[str, int] = {}
+        """By topic: waits until it dies, from the first insert of its next batch of the topic on."""
         self.threads: list[Fiber] = []
         self.at_kill: list[Callable[[], None]] = []
         """What its system does for it: files that it holds are closed."""
@@ -71,6 +73,16 @@ class Process:
         self.alive = False
         self.kernel.history.add(self.name, "dies")
         self.kernel.after(0.0, self._reap)
+
+    def inserts(self, topic: str) -> None:
+        """It inserts rows of a batch of a topic."""
+        if topic in self.fuses:
+            self.fuse = self.fuses.pop(topic)
+
+    def pause(self, seconds: float) -> None:
+        """Let it stand still from now on, so long at least."""
+        # One that was to stand still for longer does: what it missed keeps its order.
+        self.paused_until = max(self.paused_until, self.kernel.now + seconds)
 
     def end(self) -> None:
         """End it with its world. Called outside of all threads."""

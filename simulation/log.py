@@ -16,7 +16,11 @@ from simulation.weather import Condition
 
 LATE_SECONDS = 3.0
 """The longest that something is on its way to a log that is slow."""
+STALL_SECONDS = 0.2
+"""The longest that a writer stands still behind a moment's failure."""
 _APART_SECONDS = 1e-6
+BLINKS = 0.1
+"""Share of appends that fail with all that is under way, where the log fails for moments."""
 
 
 @dataclass(eq=False, slots=True)
@@ -84,6 +88,11 @@ class ProcessLog:
         weather = self._broker.weather
         if weather.has(Condition.LOG_AWAY):
             self._fail("the log is away")
+            return
+        if weather.has(Condition.LOG_BLINKS) and self._kernel.random.random() < BLINKS:
+            # Its writer hears of it when more is there to be written already.
+            self._process.pause(self._kernel.random.random() * STALL_SECONDS)
+            self._fail("the log is away for a moment")
             return
         record = self._broker.write(one.topic, one.key, one.value)
         one.written = True

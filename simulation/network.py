@@ -17,6 +17,7 @@ from simulation.weather import Condition, Weather
 
 if TYPE_CHECKING:
     from simulation.gateway import Gateway
+    from simulation.unary import Unary
 
 _APART_SECONDS = 1e-6
 
@@ -48,7 +49,7 @@ class Network:
         self.kernel = kernel
         self.weather = weather
         self.gateways: list[Gateway] = []
-        self.calls: list[Call] = []
+        self.calls: list[Call | Unary] = []
 
     def dial(self, client: Process) -> Gateway | None:
         """A gateway that takes calls; None: nobody answers."""

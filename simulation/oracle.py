@@ -8,6 +8,8 @@
 6  tables that are folded from the log anew are the same
 7  what is refused, lost or unreadable is counted
 
+What must hold of names is in names_oracle.py.
+
 Each point of a world has a value of its own, by which it is told from all others.
 """
 
@@ -16,11 +18,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fleetlog_core.log.port import DEAD_LETTERS, EVENTS, Partition, Record
+from fleetlog_core.log.port import CONTROL, DEAD_LETTERS, EVENTS, Partition, Record
 from fleetlog_proto.v1 import event_pb2, frame_pb2
 from google.protobuf.message import DecodeError
 
 from simulation.kernel import Kernel
+from simulation.names_oracle import NamesOracle
 from simulation.tables import Row
 
 WriterId = tuple[bytes, bytes]
@@ -79,6 +82,7 @@ class Oracle:
         self._applied: dict[Partition, int] = {}
         self._dead: set[str] = set()
         self.checks = 0
+        self.names = NamesOracle(self._must)
 
     def _must(self, holds: bool, what: str) -> None:
         self.checks += 1
@@ -89,6 +93,8 @@ class Oracle:
 
     def logged(self, record: Record) -> None:
         """The log has one more record."""
+        if record.partition.topic == CONTROL:
+            self.names.logged(record)
         if record.partition.topic == DEAD_LETTERS:
             self._dead.add(record.key.split(b" ")[0].decode())
         if record.partition.topic != EVENTS:
@@ -138,6 +144,10 @@ class Oracle:
             for row in rows:
                 if row["topic"] == EVENTS:
                     self._reached(Partition(EVENTS, row["part"]), row["next_offset"])
+                else:
+                    self.names.reached(row["next_offset"])
+        else:
+            self.names.inserted(table, rows)
 
     def _shown(self, row: Row) -> None:
         value: float = row["value"]

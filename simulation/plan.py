@@ -72,6 +72,15 @@ class Trainer:
 
 
 @dataclass(frozen=True, slots=True)
+class Namer:
+    """What one process does that asks for names."""
+
+    begins: float
+    requests: int
+    pace_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that is decided before a world begins."""
 
@@ -96,6 +105,7 @@ class Plan:
     """Frames from which on others wait, beyond `waiting_bytes` in the journal alone."""
     waiting_bytes: int
     faults: tuple[Fault, ...]
+    namers: tuple[Namer, ...]
 
     def with_faults(self, faults: tuple[Fault, ...]) -> Plan:
         """Plan like this one, with other faults."""
@@ -134,6 +144,18 @@ def _fault(random: Random, kind: Kind) -> Fault:
         where=random.randrange(4),
         seconds=round(seconds, 2),
         steps=random.choice((0, random.randrange(60))),
+    )
+
+
+def _namers(random: Random) -> tuple[Namer, ...]:
+    """Processes that ask for names: in some worlds none, in others several that ask for the same."""
+    return tuple(
+        Namer(
+            begins=random.choice((0.0, random.random() * 10)),
+            requests=random.randint(3, 15),
+            pace_seconds=random.choice((0.02, 0.3, 1.0)),
+        )
+        for _ in range(random.choice((0, 0, 1, 2, 3)))
     )
 
 
@@ -179,4 +201,5 @@ def plan_of(seed: int) -> Plan:
         frames_in_flight=random.choice((2, 4_096)),
         waiting_bytes=random.choice((200, 16_000_000)),
         faults=tuple(faults),
+        namers=_namers(Random(f"namers {seed}")),
     )

@@ -26,6 +26,8 @@ class Bug:
 
 
 _LOOP = "fleetlog_ingest.materializer.loop"
+_CONTROL = "fleetlog_ingest.materializer.control"
+_STATE = "fleetlog_ingest.materializer.state"
 _DELIVERY = "fleetlog._delivery"
 _JOURNAL = "fleetlog._journal"
 BUGS = (
@@ -90,6 +92,23 @@ BUGS = (
     Bug("sequence-not-set-back", "items that are framed again get other sequences",
         f"{_DELIVERY}.outbox:Outbox.settle", "deque(starmap(self._items.popleft, repeat((), len(taken))), maxlen=0)",
         "deque(starmap(self._items.popleft, repeat((), len(taken) - (len(taken) > 3))), maxlen=0)"),
+    Bug("decided-again", "a request on a name that is sent again is decided again",
+        f"{_CONTROL}.control:fold_control", "if (namespace, control.request_id) in decided:", "if False:"),
+    Bug("number-again", "a version gets the number of one that was deleted",
+        f"{_CONTROL}.registry_decision:Decision.make_version", "self.model.last_version += 1",
+        "self.model.last_version = max((key[1] for key, one in self.registry.versions.items()"
+        " if key[0] == self.model.model_id and not one.deleted), default=0) + 1"),
+    Bug("half-a-batch", "what a batch of names that broke off left is taken for what was before it",
+        f"{_STATE}.control_loading:ControlStore.load",
+        "first if is_begun else None", "None"),
+    Bug("stale-names", "what was known of names is used again behind another member's decisions",
+        f"{_LOOP}.apply:Applier.forget", "self._control.forget()", "pass"),
+    Bug("experiments-first", "the table that says that a batch of names is in comes before the others",
+        f"{_LOOP}.apply:Applier._apply_control",
+        "for tables in (CONTROL_FIRST, others, CONTROL_LAST):", "for tables in (CONTROL_LAST, others, CONTROL_FIRST):"),
+    Bug("outcome-unawaited", "a request on a name is answered before its outcome is there",
+        "fleetlog_ingest.gateway.control:Control.decide",
+        "await self._applied.wait(position, timeout_seconds)", "pass"),
 )  # fmt: skip
 
 

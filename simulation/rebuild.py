@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fleetlog_core.log.port import EVENTS
+from fleetlog_core.log.port import CONTROL, EVENTS
 from fleetlog_core.serving.telemetry import Telemetry
 
 from simulation.broker import Broker
@@ -19,9 +19,22 @@ _LEFT_OUT = {
     "writers": ("next_offset",),
     "log_times": ("begin",),
 }
-COMPARED = ("points", "runs", "writers", "run_attrs", "problems", "run_homes", "tag_history")
+COMPARED_NAMES = (
+    "outcomes", "experiments", "experiment_history", "registered_models", "model_versions", "registry_history",
+)  # fmt: skip
+COMPARED = ("points", "runs", "writers", "run_attrs", "problems", "run_homes", "tag_history", *COMPARED_NAMES)
 SECONDS = 120.0
 MOST_EVENTS = 100_000
+
+
+def unapplied(broker: Broker, tables: Tables) -> list[str]:
+    """Partitions of which the tables lack something, in words."""
+    applied = {(row["topic"], row["part"]): row["next_offset"] for row in tables.final("applied")}
+    return [
+        f"{partition} up to {len(records)}"
+        for partition, records in broker.records.items()
+        if partition.topic in (EVENTS, CONTROL) and applied.get((partition.topic, partition.number), 0) < len(records)
+    ]
 
 
 def folded_rows(tables: Tables, table: str) -> list[tuple[Any, ...]]:
@@ -38,13 +51,9 @@ def folded_anew(
     tables = Tables(History(), refuses=refuses)
     process = Process(kernel, "rebuild")
     folding = Folding(process, broker, tables, telemetry, 800_000, 1e9, "rebuild")
-    ends = {
-        partition.number: len(records) for partition, records in broker.records.items() if partition.topic == EVENTS
-    }
 
     def is_done() -> bool:
-        applied = {row["part"]: row["next_offset"] for row in tables.final("applied") if row["topic"] == EVENTS}
-        return all(applied.get(part, 0) >= end for part, end in ends.items())
+        return not unapplied(broker, tables)
 
     is_there = kernel.run(kernel.now + SECONDS, is_done, MOST_EVENTS) and not kernel.failures
     folding.process.kill()

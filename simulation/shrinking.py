@@ -1,4 +1,4 @@
-"""A smaller plan that fails in the same way: faults, then trainers, then steps are left out for as long as it does."""
+"""A smaller plan that fails in the same way: faults, then processes, then steps are left out for as long as it does."""
 
 from __future__ import annotations
 
@@ -51,6 +51,11 @@ def _smaller(plan: Plan) -> Iterator[Plan]:
         if trainer.steps > 1:
             less = replace(trainer, steps=trainer.steps // 2)
             yield replace(plan, trainers=(*plan.trainers[:place], less, *plan.trainers[place + 1 :]))
+    for place, namer in enumerate(plan.namers):
+        yield replace(plan, namers=plan.namers[:place] + plan.namers[place + 1 :])
+        if namer.requests > 1:
+            fewer = replace(namer, requests=namer.requests // 2)
+            yield replace(plan, namers=(*plan.namers[:place], fewer, *plan.namers[place + 1 :]))
     if plan.materializers > 1:
         yield replace(plan, materializers=1)
     if plan.gateways > 1:

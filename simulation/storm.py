@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from fleetlog_core.log.port import EVENTS
+from fleetlog_core.log.port import CONTROL, EVENTS
 
 from simulation.kernel import Process
 from simulation.plan import Fault, Kind
@@ -28,6 +28,10 @@ _OF_DISKS: Mapping[Kind, Condition] = {
 }
 
 
+MOST_WAITS = 14
+"""Waits of the inserts of a batch of names, about."""
+
+
 class Storm:
     """The faults of one world."""
 
@@ -36,7 +40,7 @@ class Storm:
         self._kernel = world.kernel
         self._does: Mapping[Kind, Callable[[Fault], None]] = {
             Kind.KILL_GATEWAY: lambda fault: self._kill(fault, self._gateways()),
-            Kind.KILL_MATERIALIZER: lambda fault: self._kill(fault, self._materializers()),
+            Kind.KILL_MATERIALIZER: self._kill_materializer,
             Kind.KILL_TRAINER: lambda fault: self._kill(fault, self._trainers()),
             Kind.KILL_SYNC: lambda fault: self._kill(fault, [one.process for one in world.syncs.values()]),
             Kind.POWER: self._lose_power,
@@ -72,8 +76,12 @@ class Storm:
         self._kernel.after(seconds, lambda: weather.end(condition, where))
 
     def _hiccup(self, fault: Fault) -> None:
-        """Fail for some milliseconds a few times a second: appends that are under way fail, those behind them not."""
+        """Fail at moments: while appends are under way, and for some milliseconds a few times a second.
+
+        What is under way fails, and what comes behind it does not.
+        """
         random, end = self._kernel.random, self._kernel.now + fault.seconds
+        self._while(Condition.LOG_BLINKS, "", fault.seconds)
 
         def hiccup() -> None:
             condition = random.choice((Condition.LOG_AWAY, Condition.LOG_AMBIGUOUS))
@@ -97,6 +105,14 @@ class Storm:
         if among and (process := among[fault.where % len(among)]).alive:
             process.fuse = fault.steps
 
+    def _kill_materializer(self, fault: Fault) -> None:
+        """Where names are asked for, some die amid a batch of them: there are few, between many of events."""
+        among = self._materializers()
+        if self._world.plan.namers and not fault.steps and among:
+            among[fault.where % len(among)].fuses[CONTROL] = self._kernel.random.randrange(MOST_WAITS)
+        else:
+            self._kill(fault, among)
+
     def _lose_power(self, fault: Fault) -> None:
         world = self._world
         place = fault.where % len(world.machines)
@@ -117,7 +133,7 @@ class Storm:
 
     def _pause(self, fault: Fault, among: Sequence[Process]) -> None:
         if among:
-            among[fault.where % len(among)].paused_until = self._kernel.now + fault.seconds
+            among[fault.where % len(among)].pause(fault.seconds)
 
     def _set_clock(self, fault: Fault) -> None:
         among = [*self._trainers(), *self._gateways(), *self._materializers()]

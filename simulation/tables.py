@@ -27,6 +27,13 @@ KEYS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "applied": (("topic", "part"), "next_offset"),
     "pending_artifacts": (("namespace", "run_id", "part", "off", "ver"), "stored"),
     "rebuilds": (("topic", "part"), "next_offset"),
+    "outcomes": (("namespace", "request_id"), "off"),
+    "experiments": (("namespace", "experiment"), "ver"),
+    "experiment_history": (("namespace", "experiment", "ver"), ""),
+    "registered_models": (("namespace", "model_id"), "ver"),
+    "model_versions": (("namespace", "model_id", "version"), "ver"),
+    "model_approvals": (("namespace", "model_id", "number"), "ver"),
+    "registry_history": (("namespace", "model_id", "ver", "place"), ""),
 }
 """Tables that keep one row of a key, with the column whose highest value stays; "": the last one."""
 

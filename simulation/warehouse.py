@@ -36,6 +36,8 @@ class ProcessWarehouse:
     def insert(self, table: str, columns: Mapping[str, Column], token: str) -> None:
         """See Warehouse."""
         self._check_alive()
+        # A token says its epoch, and then the topic of its batch.
+        self._process.inserts(token.split(":")[1])
         random, weather = self._kernel.random, self._weather
         slow = LATE_SECONDS if weather.has(Condition.WAREHOUSE_SLOW) else 0.01
         outcome: list[Exception | None] = []

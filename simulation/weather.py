@@ -11,6 +11,7 @@ class Condition(StrEnum):
 
     LOG_AWAY = "the log takes nothing"
     LOG_AMBIGUOUS = "the log takes, and says that it did not"
+    LOG_BLINKS = "the log fails what is under way, and takes what comes next"
     LOG_SLOW = "the log is slow"
     WAREHOUSE_AWAY = "the warehouse takes nothing"
     WAREHOUSE_AMBIGUOUS = "the warehouse may take, and says that it did not"

@@ -20,7 +20,6 @@ from fleetlog._journal import segments
 from fleetlog._journal.folders import below
 from fleetlog._journal.folders import segments as segments_of
 from fleetlog_core.ids import new_run_id
-from fleetlog_core.log.port import EVENTS
 from fleetlog_core.serving.telemetry import Telemetry
 
 from simulation import kernel as kernels
@@ -30,11 +29,12 @@ from simulation.gateway import Gateway
 from simulation.history import History
 from simulation.installed import installed
 from simulation.kernel import EPOCH_SECONDS, Fiber, Kernel, Process, Stuck
+from simulation.naming import Naming
 from simulation.network import Network
 from simulation.oracle import Oracle
 from simulation.plan import STORM_SECONDS, Kind, Plan
 from simulation.reader import Reader
-from simulation.rebuild import COMPARED, folded_anew, folded_rows
+from simulation.rebuild import COMPARED, COMPARED_NAMES, folded_anew, folded_rows, unapplied
 from simulation.services import Folding, Syncing
 from simulation.storm import Storm
 from simulation.tables import Row, Tables
@@ -98,6 +98,10 @@ class World:
             self._begin_folding(number)
         self.syncs: dict[int, Syncing] = {}
         self.trainings = [self._training(number) for number in range(len(plan.trainers))]
+        self.namings = [
+            Naming(Process(self.kernel, f"namer-{number}"), namer, self.network, self.oracle.names)
+            for number, namer in enumerate(plan.namers)
+        ]
         for number in range(plan.machines):
             self._begin_sync(number)
         self._is_over = False
@@ -175,13 +179,10 @@ class World:
 
     def waits_for(self) -> list[str]:
         """What is not at rest, in words."""
-        found = [one.process.name for one in self.trainings if not one.has_ended and one.process.alive]
+        busy: list[Training | Naming] = [*self.trainings, *self.namings]
+        found = [one.process.name for one in busy if not one.has_ended and one.process.alive]
         found += [path.name for machine in self.machines for path in below(machine.root) if segments_of(path)]
-        applied = {(row["topic"], row["part"]): row["next_offset"] for row in self.tables.final("applied")}
-        for partition, records in self.broker.records.items():
-            if partition.topic == EVENTS and applied.get((EVENTS, partition.number), 0) < len(records):
-                found.append(f"{partition} up to {len(records)}")
-        return found
+        return found + unapplied(self.broker, self.tables)
 
     def _is_at_rest(self) -> bool:
         return self.kernel.now > STORM_SECONDS + 31.0 and not self.waits_for()
@@ -221,7 +222,7 @@ class World:
         anew = folded_anew(self.kernel, self.broker, self._telemetry, self._refuses)
         if anew is not None:
             # Of a record that is refused some tables have rows, others not, by which piece of a batch it was in.
-            for table in COMPARED if not self.oracle.refused else ("points", "run_homes"):
+            for table in COMPARED if not self.oracle.refused else ("points", "run_homes", *COMPARED_NAMES):
                 self.oracle.same(table, folded_rows(self.tables, table), folded_rows(anew, table))
 
     def close(self) -> None:

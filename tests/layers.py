@@ -170,6 +170,7 @@ FOLDERS: Mapping[str, str] = {
     "simulation": "crash",
     "simulation/test_kernel": "unit",
     "simulation/test_machines": "unit",
+    "simulation/test_names": "unit",
     "simulation/test_plans": "unit",
     "simulation/test_tables": "unit",
     "web": "server",

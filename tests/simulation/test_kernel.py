@@ -114,6 +114,16 @@ def test_a_paused_process_gets_what_came_in_its_order(kernel: Kernel) -> None:
     assert seen == [(number, 20.0) for number in range(50)]
 
 
+def test_a_shorter_pause_amid_a_longer_one_ends_neither(kernel: Kernel) -> None:
+    process, seen = Process(kernel, "one"), list[tuple[str, float]]()
+    process.pause(20.0)
+    kernel.after(1.0, lambda: seen.append(("first", kernel.now)), process)
+    kernel.after(2.0, lambda: process.pause(3.0))
+    kernel.after(10.0, lambda: seen.append(("second", kernel.now)), process)
+    run(kernel)
+    assert seen == [("first", 20.0), ("second", 20.0)]
+
+
 def test_who_is_first_of_two_at_one_time_is_the_random_sources_choice(kernel: Kernel) -> None:
     orders = set()
     for seed in range(20):

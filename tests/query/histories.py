@@ -117,13 +117,6 @@ def _intent(chance: random.Random, place: int) -> frame_pb2.ControlRecord:
     return record
 
 
-def _begin_at(begin: Mapping[Partition, int], frame: frame_pb2.Frame) -> None:
-    """Have the offsets that it names be those of a history that begins there."""
-    for event in frame.events:
-        for segment in event.run_branched.segments:
-            segment.next_offset += begin[Partition(EVENTS, partition_of(segment.run_id, PARTITIONS))]
-
-
 class Writing:
     """One log for all: records of a history are appended under a namespace of their own, and folded."""
 
@@ -151,8 +144,6 @@ class Writing:
             named = type(message)()
             named.MergeFrom(message)  # type: ignore[arg-type]
             named.namespace = namespace
-            if isinstance(named, frame_pb2.Frame):
-                _begin_at(positions[0], named)
             offset = self.next_offsets[partition]
             taken = Record(partition, offset, b"", named.SerializeToString(), time + place * 1_000)
             self.next_offsets[partition] = offset + 1
